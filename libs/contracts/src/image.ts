@@ -1,0 +1,195 @@
+import { z } from 'zod';
+import { endpoint } from './contract.js';
+import { publicEvent } from './event.js';
+import { fragmentReceipt } from './fragment.js';
+import {
+  absolutePath,
+  clientName,
+  imageId,
+  imageKind,
+  jobNumber,
+  mediaName,
+  pageLimit,
+  pathText,
+  policyName,
+  poolName,
+  scheduleName,
+  timestamp,
+  unitName,
+} from './names.js';
+
+/** Derived from what is committed; nobody sets it. */
+export const imageState = z.enum(['IN_PROCESS', 'COMPLETE', 'INCOMPLETE']);
+
+export const imageView = z.object({
+  imageId,
+  client: z.string(),
+  policy: z.string(),
+  schedule: z.string(),
+  kind: imageKind,
+  state: imageState,
+  job: z.int(),
+  backupTime: timestamp,
+  expiresAt: timestamp,
+  baseImageId: z.string().nullable(),
+  selections: z.array(pathText),
+  files: z.int(),
+  bytes: z.int(),
+  storedBytes: z.int(),
+  fragments: z.int(),
+  copies: z.int(),
+});
+export type ImageView = z.infer<typeof imageView>;
+
+export const fragmentView = z.object({
+  fragmentId: z.uuid(),
+  imageId,
+  copy: z.int(),
+  number: z.int(),
+  attempt: z.int(),
+  state: z.enum(['ACTIVE', 'TO_BE_DELETED', 'DELETING', 'DELETED']),
+  mediaId: mediaName,
+  pool: poolName,
+  archiveOffset: z.int(),
+  archiveBytes: z.int(),
+  storedBytes: z.int(),
+  digest: z.string(),
+  indexBytes: z.int(),
+  frames: z.int(),
+  committedAt: timestamp,
+});
+export type FragmentView = z.infer<typeof fragmentView>;
+
+export const fileView = z.object({
+  imageId,
+  path: pathText,
+  type: z.enum(['f', 'd', 'l', 'h', 'p', 'c', 'b', 'x']),
+  size: z.int(),
+  mtime: z.string().describe('RFC 3339 with nanoseconds'),
+  mode: z.string().describe('octal'),
+  uid: z.int(),
+  gid: z.int(),
+  target: z.string().describe('of a symbolic or hard link, path text'),
+});
+export type FileView = z.infer<typeof fileView>;
+
+export const imageBegin = endpoint('catalog', 'image-begin', {
+  description: 'Makes the image of a backup job; asking again for the same job gives the same one',
+  request: z.object({
+    job: jobNumber,
+    client: clientName,
+    policy: policyName,
+    schedule: scheduleName,
+    kind: imageKind,
+    selections: z.array(absolutePath),
+    retention: z.string(),
+    unit: unitName,
+    pool: poolName,
+    mediaId: mediaName,
+  }),
+  response: z.object({
+    imageId,
+    backupTime: z.int(),
+    copy: z.int(),
+    /** The fence of (image, copy), granted with this answer. */
+    copyAttempt: z.int(),
+    /** What it became: an incremental without a base is a full. */
+    kind: imageKind,
+    baseImageId: imageId.nullable(),
+    keepListings: z.array(imageId),
+  }),
+});
+
+export const imageFinish = endpoint('catalog', 'image-finish', {
+  description: 'Says what a finished backup wrote; answers whether all of it is committed',
+  request: z.object({
+    imageId,
+    copy: z.int(),
+    copyAttempt: z.int(),
+    kind: imageKind,
+    fragments: z.int().min(1),
+    files: z.int().nonnegative(),
+    bytes: z.int().nonnegative(),
+  }),
+  response: z.object({ complete: z.boolean(), waitsFor: z.string() }),
+});
+
+export const catalogImages = endpoint('catalog', 'images', {
+  description: 'Images, the newest first',
+  request: z.object({
+    client: clientName.optional(),
+    policy: policyName.optional(),
+    before: imageId.optional(),
+    limit: pageLimit,
+  }),
+  response: z.object({ images: z.array(imageView) }),
+});
+
+export const catalogImage = endpoint('catalog', 'image', {
+  description: 'One image',
+  request: z.object({ imageId }),
+  response: z.object({ image: imageView }),
+});
+
+export const catalogFragments = endpoint('catalog', 'fragments', {
+  description: 'Fragments of an image in order',
+  request: z.object({
+    imageId,
+    copy: z.int().default(1),
+    afterNumber: z.int().default(0),
+    limit: pageLimit,
+  }),
+  response: z.object({ fragments: z.array(fragmentView) }),
+});
+
+export const catalogFiles = endpoint('catalog', 'files', {
+  description: 'Files of an image, in order, those of a folder or all',
+  request: z.object({
+    imageId,
+    /** A path: it and everything below it. */
+    prefix: pathText.optional(),
+    after: pathText.optional(),
+    limit: pageLimit,
+  }),
+  response: z.object({ files: z.array(fileView) }),
+});
+
+export const catalogFind = endpoint('catalog', 'find', {
+  description: 'Versions of a path over all images; * and ? stand for any text or character',
+  request: z.object({ pattern: pathText, client: clientName.optional(), limit: pageLimit }),
+  response: z.object({
+    files: z.array(fileView.extend({ backupTime: timestamp, client: z.string() })),
+    truncated: z.boolean(),
+  }),
+});
+
+export const catalogChain = endpoint('catalog', 'restore-chain', {
+  description: 'The images that a restore reads, oldest first',
+  request: z.union([
+    z.object({ imageId, exact: z.boolean().default(false) }),
+    z.object({ client: clientName, at: timestamp, policy: policyName.optional() }),
+  ]),
+  response: z.object({
+    client: clientName,
+    images: z.array(z.object({ imageId, kind: imageKind, media: z.array(mediaName) })),
+  }),
+});
+
+export const catalogFragmentStatus = endpoint('catalog', 'fragment-status', {
+  description: 'The verdict on fragments, without the broker in between',
+  request: z.object({ mediaId: mediaName, fragmentIds: z.array(z.uuid()).min(1).max(1_000) }),
+  response: z.object({
+    receipts: z.array(fragmentReceipt),
+    /** Nothing of these has reached the catalog: offer them again. */
+    unknown: z.array(z.uuid()),
+  }),
+});
+
+export const imageBegun = publicEvent('image', 'begun', {
+  description: 'A backup has begun to write an image',
+  data: imageView,
+});
+export const imageCompleted = publicEvent('image', 'completed', {
+  description: 'Every fragment of an image and its file index are in the catalog',
+  data: imageView,
+});

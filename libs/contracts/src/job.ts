@@ -1,0 +1,196 @@
+import { z } from 'zod';
+import { endpoint } from './contract.js';
+import { publicEvent } from './event.js';
+import {
+  absolutePath,
+  clientName,
+  imageId,
+  imageKind,
+  jobNumber,
+  pageLimit,
+  pathText,
+  policyName,
+  scheduleName,
+  timestamp,
+  unitName,
+} from './names.js';
+
+export const jobState = z.enum(['queued', 'active', 'done']);
+export type JobState = z.infer<typeof jobState>;
+
+export const jobType = z.enum(['backup', 'restore']);
+export type JobType = z.infer<typeof jobType>;
+
+/** The policy name that backups bear which no policy asked for (`holdfast backup PATH`). */
+export const ON_DEMAND_POLICY = 'on-demand';
+
+/** A backup with everything resolved: what to read on which client, and where it goes. */
+export const backupRequest = z.object({
+  policy: policyName.default(ON_DEMAND_POLICY),
+  schedule: scheduleName.default('user'),
+  client: clientName,
+  kind: imageKind.default('full'),
+  selections: z.array(absolutePath).min(1).max(1_000),
+  excludes: z.array(z.string().min(1).max(4_096)).max(1_000).default([]),
+  storage: unitName.default('default'),
+  retention: z.string().default('14d'),
+  priority: z.int().min(0).max(99_999).default(0),
+  crossMountPoints: z.boolean().default(false),
+  compressionLevel: z.int().min(1).max(19).default(1),
+  /** A request that is sent again with the same id makes no second job. */
+  requestId: z.uuid().optional(),
+});
+export type BackupRequest = z.infer<typeof backupRequest>;
+
+/** Either one image (with what it builds on), or a client's files as they were at a time. */
+export const restoreRequest = z.object({
+  source: z.union([
+    z.object({ imageId, exact: z.boolean().default(false) }),
+    z.object({ client: clientName, at: timestamp, policy: policyName.optional() }),
+  ]),
+  /** Paths to restore with all below them; none means everything. */
+  paths: z.array(pathText).max(1_000).default([]),
+  /** The client to restore to; default: the one that was backed up. */
+  toClient: clientName.optional(),
+  destination: absolutePath,
+  overwrite: z.boolean().default(false),
+  requestId: z.uuid().optional(),
+});
+export type RestoreRequest = z.infer<typeof restoreRequest>;
+
+export const jobProgress = z.object({
+  files: z.int().nonnegative(),
+  bytes: z.int().nonnegative(),
+  storedBytes: z.int().nonnegative(),
+  currentPath: z.string(),
+  /** Times that the reader waited for an empty buffer, and the sender for a full one. */
+  waitedForEmpty: z.int().nonnegative(),
+  waitedForFull: z.int().nonnegative(),
+});
+export type JobProgress = z.infer<typeof jobProgress>;
+
+export const jobView = z.object({
+  job: jobNumber,
+  type: jobType,
+  state: jobState,
+  /** Null until it is done. */
+  status: z.int().nullable(),
+  statusText: z.string(),
+  /** One line that says more than the status, where there is more to say. */
+  message: z.string(),
+  policy: z.string(),
+  schedule: z.string(),
+  client: z.string(),
+  kind: imageKind.nullable(),
+  imageId: z.string().nullable(),
+  storage: z.string().nullable(),
+  mediaId: z.string().nullable(),
+  attempt: z.int(),
+  /** What an active job does now, what a queued one waits for. */
+  operation: z.string(),
+  createdAt: timestamp,
+  startedAt: timestamp.nullable(),
+  endedAt: timestamp.nullable(),
+  progress: jobProgress,
+});
+export type JobView = z.infer<typeof jobView>;
+
+export const logLine = z.object({
+  at: timestamp,
+  attempt: z.int(),
+  /** Which process says so: `jobs`, `media`, `agent` ... */
+  process: z.string(),
+  pid: z.int(),
+  severity: z.enum(['info', 'warning', 'error']),
+  text: z.string().max(20_000),
+});
+export type LogLine = z.infer<typeof logLine>;
+
+/** How one participant's part of a job ended. */
+export const taskResult = z.object({
+  status: z.int().nonnegative(),
+  message: z.string(),
+  kind: imageKind.optional(),
+  fragments: z.int().nonnegative().optional(),
+  files: z.int().nonnegative().optional(),
+  bytes: z.int().nonnegative().optional(),
+});
+export type TaskResult = z.infer<typeof taskResult>;
+
+/** Lines of one report; a participant with more sends several. */
+export const REPORT_LINES_MAX = 100;
+
+export const jobsReport = endpoint('jobs', 'report', {
+  description: 'A media server or an agent reports on its part of a job: log, progress, end',
+  request: z.object({
+    job: jobNumber,
+    attempt: z.int().min(1),
+    from: z.enum(['media', 'agent']),
+    /** The instance that reports, one of several in a job with several. */
+    instance: z.string(),
+    lines: z
+      .array(logLine.omit({ attempt: true }))
+      .max(REPORT_LINES_MAX)
+      .default([]),
+    progress: jobProgress.partial().optional(),
+    result: taskResult.optional(),
+  }),
+  /** `goOn` is false when the attempt is over: the participant stops. */
+  response: z.object({ goOn: z.boolean() }),
+});
+
+export const jobsBackup = endpoint('jobs', 'backup', {
+  description: 'Submits a backup of paths on a client',
+  request: backupRequest,
+  response: z.object({ job: jobNumber }),
+});
+
+export const jobsRestore = endpoint('jobs', 'restore', {
+  description: 'Submits a restore of an image, or of a client as it was at a time',
+  request: restoreRequest,
+  response: z.object({ job: jobNumber }),
+});
+
+export const jobsList = endpoint('jobs', 'list', {
+  description: 'Jobs, the newest first',
+  request: z.object({
+    state: jobState.optional(),
+    client: clientName.optional(),
+    policy: z.string().optional(),
+    before: jobNumber.optional(),
+    limit: pageLimit,
+  }),
+  response: z.object({ jobs: z.array(jobView) }),
+});
+
+export const jobsGet = endpoint('jobs', 'get', {
+  description: 'One job with its log',
+  request: z.object({
+    job: jobNumber,
+    logAfter: z.int().default(0).describe('skip the first lines'),
+  }),
+  response: z.object({ job: jobView, log: z.array(logLine), logLines: z.int() }),
+});
+
+export const jobsCancel = endpoint('jobs', 'cancel', {
+  description: 'Ends a job with status 150',
+  request: z.object({ job: jobNumber }),
+  response: z.object({ job: jobView }),
+});
+
+export const jobQueued = publicEvent('job', 'queued', {
+  description: 'A job was made and waits for its resources',
+  data: jobView,
+});
+export const jobActive = publicEvent('job', 'active', {
+  description: 'A job has its resources and runs',
+  data: jobView,
+});
+export const jobProgressed = publicEvent('job', 'progressed', {
+  description: 'A running job has come further (at most one a second)',
+  data: jobView,
+});
+export const jobDone = publicEvent('job', 'done', {
+  description: 'A job has ended; its status says how',
+  data: jobView,
+});

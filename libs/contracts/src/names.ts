@@ -1,0 +1,48 @@
+import { z } from 'zod';
+
+/** What the field calls a name: letters, digits, `.`, `_`, `-`; starts with a letter or digit. */
+function nameOf(kind: string) {
+  return z
+    .string()
+    .regex(
+      /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/,
+      `a ${kind} has 1 to 63 letters, digits, ".", "_" or "-", and starts with a letter or digit`,
+    );
+}
+
+export const clientName = nameOf('client name');
+export const policyName = nameOf('policy name');
+export const scheduleName = nameOf('schedule name');
+export const unitName = nameOf('storage unit name');
+export const poolName = nameOf('storage pool name');
+export const mediaName = nameOf('media server name');
+
+/** `<client>_<unix seconds of the backup>`. */
+export const imageId = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}_\d{1,12}$/, 'an image id is <client>_<unix time>');
+
+/** A path as docs/formats.md "Path text" writes it. */
+export const pathText = z.string().min(1).max(16_384);
+
+export const absolutePath = pathText.regex(/^\//, 'a path must be absolute (start with "/")');
+
+export const jobNumber = z.int().positive();
+
+/** An instant, as RFC 3339 in UTC with milliseconds. */
+export const timestamp = z.iso.datetime();
+
+/** Which image a backup makes. */
+export const imageKind = z.enum(['full', 'differential', 'cumulative']);
+export type ImageKind = z.infer<typeof imageKind>;
+
+/** How many rows one page of a list may hold. */
+export const PAGE_ROWS_MAX = 1_000;
+export const pageLimit = z.int().min(1).max(PAGE_ROWS_MAX).default(100);
+
+/** A one-time token of the data port. */
+export const dataToken = z.string().min(20).max(100);
+
+/** Where a media server's data port is. */
+export const dataAddress = z.object({ host: z.string(), port: z.int().min(1).max(65_535) });
+export type DataAddress = z.infer<typeof dataAddress>;
