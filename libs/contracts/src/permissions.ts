@@ -1,0 +1,193 @@
+import { subjectToken } from './contract.js';
+import {
+  agentTasks,
+  catalogCommits,
+  CONSUMERS,
+  jobsGrants,
+  jobsImages,
+  mediaReceipts,
+  mediaTasks,
+  policyJobs,
+  STREAMS,
+  type ConsumerSpec,
+} from './streams.js';
+
+/** What one NATS user may publish and subscribe to. Everything else is refused. */
+export interface Permissions {
+  readonly publish: readonly string[];
+  readonly subscribe: readonly string[];
+}
+
+/** Reply subjects are private to a user: nobody can read another's answers. */
+export function inboxPrefix(user: string): string {
+  return `_INBOX_${subjectToken(user)}`;
+}
+
+const read = (user: string) => `${inboxPrefix(user)}.>`;
+
+function consume(spec: ConsumerSpec): string[] {
+  return [
+    `$JS.API.CONSUMER.INFO.${spec.stream}.${spec.durable}`,
+    `$JS.API.CONSUMER.MSG.NEXT.${spec.stream}.${spec.durable}`,
+    `$JS.ACK.${spec.stream}.${spec.durable}.>`,
+  ];
+}
+
+/** To make exactly this consumer, filter included: the subject carries both. */
+function consumeOwn(spec: ConsumerSpec): string[] {
+  return [
+    `$JS.API.CONSUMER.CREATE.${spec.stream}.${spec.durable}.${spec.filter}`,
+    ...consume(spec),
+  ];
+}
+
+function answers(service: string): string[] {
+  return [`hf.svc.v1.${service}.>`, '$SRV.PING', '$SRV.INFO', '$SRV.STATS'].concat(
+    ['PING', 'INFO', 'STATS'].flatMap((verb) => [
+      `$SRV.${verb}.${service}`,
+      `$SRV.${verb}.${service}.*`,
+    ]),
+  );
+}
+
+/** Makes and checks the streams and the fixed consumers; the only user that may. */
+function topology(): Permissions {
+  const publish = ['$JS.API.INFO'];
+  for (const { name } of STREAMS) {
+    publish.push(`$JS.API.STREAM.INFO.${name}`, `$JS.API.STREAM.CREATE.${name}`);
+  }
+  for (const { stream, durable } of CONSUMERS) {
+    publish.push(
+      `$JS.API.CONSUMER.INFO.${stream}.${durable}`,
+      `$JS.API.CONSUMER.CREATE.${stream}.${durable}.>`,
+    );
+  }
+  return { publish, subscribe: [read('topology')] };
+}
+
+function policy(): Permissions {
+  return {
+    publish: ['hf.svc.v1.jobs.backup', 'hf.evt.v1.policy.>', ...consume(policyJobs)],
+    subscribe: [read('policy'), ...answers('policy')],
+  };
+}
+
+function jobs(): Permissions {
+  return {
+    publish: [
+      'hf.svc.v1.broker.allocate',
+      'hf.svc.v1.broker.release',
+      'hf.svc.v1.broker.client',
+      'hf.svc.v1.catalog.image-begin',
+      'hf.svc.v1.catalog.image-finish',
+      'hf.svc.v1.catalog.restore-chain',
+      'hf.int.v1.task.>',
+      'hf.evt.v1.job.>',
+      ...consume(jobsGrants),
+      ...consume(jobsImages),
+    ],
+    subscribe: [read('jobs'), ...answers('jobs')],
+  };
+}
+
+function broker(): Permissions {
+  return {
+    publish: ['hf.evt.v1.allocation.>'],
+    subscribe: [read('broker'), ...answers('broker')],
+  };
+}
+
+function catalog(): Permissions {
+  return {
+    publish: [
+      'hf.int.v1.frag.receipt.>',
+      'hf.evt.v1.fragment.>',
+      'hf.evt.v1.image.>',
+      'hf.svc.v1.media.open-read.>',
+      ...consume(catalogCommits),
+    ],
+    subscribe: [read('catalog'), ...answers('catalog')],
+  };
+}
+
+/** A media server can neither forge receipts, nor commit for another, nor touch a stream. */
+function media(id: string): Permissions {
+  const token = subjectToken(id);
+  return {
+    publish: [
+      `hf.int.v1.frag.commit.${token}.>`,
+      'hf.svc.v1.catalog.fragment-status',
+      'hf.svc.v1.broker.heartbeat',
+      'hf.svc.v1.jobs.report',
+      ...consumeOwn(mediaTasks(token)),
+      ...consumeOwn(mediaReceipts(token)),
+    ],
+    subscribe: [read(`media-${id}`), ...instanceAnswers('media', token)],
+  };
+}
+
+function agent(client: string): Permissions {
+  const token = subjectToken(client);
+  return {
+    publish: [
+      'hf.svc.v1.catalog.fragments',
+      'hf.svc.v1.broker.heartbeat',
+      'hf.svc.v1.jobs.report',
+      ...consumeOwn(agentTasks(token)),
+    ],
+    subscribe: [read(`agent-${client}`), ...instanceAnswers('agent', token)],
+  };
+}
+
+function instanceAnswers(service: string, token: string): string[] {
+  return [
+    `hf.svc.v1.${service}.health`,
+    `hf.svc.v1.${service}.*.${token}`,
+    ...answers(service).filter((subject) => subject.startsWith('$SRV')),
+  ];
+}
+
+/** The CLI and people with `nats`: all requests and events, no stream but the events to read. */
+function operator(): Permissions {
+  return {
+    publish: [
+      'hf.svc.v1.>',
+      '$SRV.>',
+      '$JS.API.INFO',
+      '$JS.API.STREAM.NAMES',
+      '$JS.API.STREAM.LIST',
+      '$JS.API.STREAM.INFO.*',
+      '$JS.API.CONSUMER.*.HF_EVENT.>',
+      '$JS.API.CONSUMER.*.HF_EVENT',
+      '$JS.API.CONSUMER.MSG.NEXT.HF_EVENT.>',
+      '$JS.API.DIRECT.GET.HF_EVENT.>',
+      '$JS.ACK.HF_EVENT.>',
+      '$JS.FC.>',
+    ],
+    subscribe: ['_INBOX.>', read('operator'), 'hf.evt.v1.>'],
+  };
+}
+
+export interface NatsUser {
+  readonly name: string;
+  readonly permissions: Permissions;
+  /** Answers requests, so it may publish to a request's reply subject. */
+  readonly responds: boolean;
+}
+
+/** The users of a cluster with these media servers and clients. */
+export function natsUsers(hosts: {
+  media: readonly string[];
+  clients: readonly string[];
+}): NatsUser[] {
+  return [
+    { name: 'topology', permissions: topology(), responds: false },
+    { name: 'policy', permissions: policy(), responds: true },
+    { name: 'jobs', permissions: jobs(), responds: true },
+    { name: 'broker', permissions: broker(), responds: true },
+    { name: 'catalog', permissions: catalog(), responds: true },
+    { name: 'operator', permissions: operator(), responds: false },
+    ...hosts.media.map((id) => ({ name: `media-${id}`, permissions: media(id), responds: true })),
+    ...hosts.clients.map((id) => ({ name: `agent-${id}`, permissions: agent(id), responds: true })),
+  ];
+}
