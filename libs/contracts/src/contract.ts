@@ -10,6 +10,8 @@ export interface Endpoint<Req extends z.ZodType = z.ZodType, Res extends z.ZodTy
   readonly subject: string;
   /** True: every instance has a subject of its own, see `instanceSubject`. */
   readonly perInstance: boolean;
+  /** True: all instances answer the same request, not one of them. */
+  readonly allAnswer: boolean;
   readonly request: Req;
   readonly response: Res;
 }
@@ -29,6 +31,7 @@ export interface EndpointOptions<Req extends z.ZodType, Res extends z.ZodType> {
   readonly request: Req;
   readonly response: Res;
   readonly perInstance?: boolean;
+  readonly allAnswer?: boolean;
 }
 
 export function endpoint<Req extends z.ZodType, Res extends z.ZodType>(
@@ -41,6 +44,7 @@ export function endpoint<Req extends z.ZodType, Res extends z.ZodType>(
     name,
     subject: `hf.svc.v1.${service}.${name}`,
     perInstance: options.perInstance ?? false,
+    allAnswer: options.allAnswer ?? false,
     description: options.description,
     request: options.request,
     response: options.response,

@@ -17,6 +17,7 @@ export type HealthReport = z.infer<typeof healthReport>;
 export function healthEndpoint(service: string) {
   return endpoint(service, 'health', {
     description: 'Says whether the service and what it depends on work',
+    allAnswer: true,
     request: z.object({}),
     response: healthReport,
   });

@@ -1,0 +1,139 @@
+import { type Consumer, type ConsumerMessages, type JsMsg } from '@nats-io/jetstream';
+import { Logger } from '@nestjs/common';
+import type { ConsumerSpec } from '#contracts/streams.js';
+import { backoffMs, sleep } from '#kernel/backoff.js';
+import { messageOf } from '#kernel/errors.js';
+import type { Nats } from './connection.js';
+
+export interface Delivery {
+  readonly subject: string;
+  /** Parsed JSON; `undefined` when it is none. */
+  readonly payload: unknown;
+  /** The publisher's message id, else stream and sequence. */
+  readonly messageId: string;
+  readonly deliveries: number;
+}
+
+export interface BatchConsumerOptions {
+  readonly spec: ConsumerSpec;
+  readonly batchMax: number;
+  /** How long a batch may wait for more, in milliseconds. */
+  readonly lingerMs: number;
+  /**
+   * Deals with a batch. Returning acknowledges all of it; throwing has all of it delivered again,
+   * later. So it must be idempotent, and must take out what can never be handled by itself.
+   */
+  readonly handle: (batch: readonly Delivery[]) => Promise<void>;
+}
+
+const RETRY = { firstMs: 200, maxMs: 30_000, jitter: 0.5 };
+
+/** Pulls from a durable consumer in batches, for ever: silence or a lost consumer never ends it. */
+export class BatchConsumer {
+  private readonly logger: Logger;
+  private readonly stopping = new AbortController();
+  private messages: ConsumerMessages | undefined;
+  private loop: Promise<void> = Promise.resolve();
+  private pending: JsMsg[] = [];
+  private flushing: Promise<void> = Promise.resolve();
+  private linger: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly nats: Nats,
+    private readonly options: BatchConsumerOptions,
+  ) {
+    this.logger = new Logger(`consumer ${options.spec.durable}`);
+  }
+
+  start(): void {
+    this.loop = this.run();
+  }
+
+  /** Stops pulling, finishes the batch that runs; what is left is delivered again later. */
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    this.messages?.stop();
+    clearTimeout(this.linger);
+    await this.loop;
+    await this.flushing;
+  }
+
+  private async run(): Promise<void> {
+    for (let failures = 0; !this.stopping.signal.aborted;) {
+      try {
+        const consumer = await this.bind();
+        failures = 0;
+        await this.pull(consumer);
+      } catch (error) {
+        if (this.stopping.signal.aborted) return;
+        failures += 1;
+        this.logger.warn(`cannot pull (${messageOf(error)}); trying again`);
+      }
+      await sleep(backoffMs(Math.max(failures, 1), RETRY, 0.5), this.stopping.signal);
+    }
+  }
+
+  private bind(): Promise<Consumer> {
+    const { stream, durable } = this.options.spec;
+    return this.nats.jetstream.consumers.get(stream, durable);
+  }
+
+  private async pull(consumer: Consumer): Promise<void> {
+    this.messages = await consumer.consume({
+      max_messages: this.options.batchMax * 2,
+      expires: 30_000,
+      abort_on_missing_resource: true,
+    });
+    for await (const message of this.messages) {
+      this.pending.push(message);
+      if (this.pending.length >= this.options.batchMax) await this.flush();
+      else this.arm();
+      if (this.stopping.signal.aborted) return;
+    }
+  }
+
+  private arm(): void {
+    if (this.options.lingerMs === 0) return void this.flush();
+    this.linger ??= setTimeout(() => void this.flush(), this.options.lingerMs);
+  }
+
+  /** One batch at a time, in order. */
+  private flush(): Promise<void> {
+    clearTimeout(this.linger);
+    this.linger = undefined;
+    this.flushing = this.flushing.then(() => this.handlePending());
+    return this.flushing;
+  }
+
+  private async handlePending(): Promise<void> {
+    const batch = this.pending.splice(0, this.options.batchMax);
+    if (batch.length === 0) return;
+    try {
+      await this.options.handle(batch.map(toDelivery));
+      for (const message of batch) message.ack();
+    } catch (error) {
+      this.logger.error(`a batch of ${batch.length} failed: ${messageOf(error)}`);
+      for (const message of batch) {
+        message.nak(backoffMs(message.info.deliveryCount, RETRY, 0.5));
+      }
+    }
+    if (this.pending.length > 0) this.arm();
+  }
+}
+
+function toDelivery(message: JsMsg): Delivery {
+  return {
+    subject: message.subject,
+    payload: parse(message),
+    messageId: message.headers?.get('Nats-Msg-Id') || `${message.info.stream}:${message.seq}`,
+    deliveries: message.info.deliveryCount,
+  };
+}
+
+function parse(message: JsMsg): unknown {
+  try {
+    return message.json();
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,109 @@
+import {
+  jetstream,
+  jetstreamManager,
+  type JetStreamClient,
+  type JetStreamManager,
+} from '@nats-io/jetstream';
+import {
+  AuthorizationError,
+  connect,
+  nkeyAuthenticator,
+  type NatsConnection,
+  type Status,
+} from '@nats-io/transport-node';
+import { inboxPrefix } from '#contracts/permissions.js';
+import { messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
+
+export interface NatsOptions {
+  readonly url: string;
+  /** The user's name: it decides the private reply subjects. */
+  readonly user: string;
+  /** The user's nkey seed. Never logged. */
+  readonly seed: string;
+  /** Shown by the broker among its connections. */
+  readonly clientName: string;
+}
+
+const CONNECT_MS_MAX = 5_000;
+const PING_MS = 10_000;
+
+/** The connection to the broker. Other code gets at NATS only through this library's classes. */
+export class Nats {
+  readonly jetstream: JetStreamClient;
+
+  private constructor(
+    readonly connection: NatsConnection,
+    readonly user: string,
+  ) {
+    this.jetstream = jetstream(connection, { checkAPI: false } as never);
+  }
+
+  /**
+   * Connects, and from then on reconnects for ever. Throws `PermanentError` when the credentials are
+   * refused or the address is no address, `Unavailable` when nobody answers there.
+   */
+  static async connect(options: NatsOptions): Promise<Nats> {
+    try {
+      const connection = await connect({
+        servers: options.url,
+        name: options.clientName,
+        authenticator: nkeyAuthenticator(new TextEncoder().encode(options.seed)),
+        inboxPrefix: inboxPrefix(options.user),
+        timeout: CONNECT_MS_MAX,
+        pingInterval: PING_MS,
+        maxReconnectAttempts: -1,
+        reconnectTimeWait: 250,
+        reconnectJitter: 250,
+      });
+      return new Nats(connection, options.user);
+    } catch (error) {
+      throw connectError(options.url, error);
+    }
+  }
+
+  manager(): Promise<JetStreamManager> {
+    return jetstreamManager(this.connection, { checkAPI: false });
+  }
+
+  /** True while the connection stands. */
+  get connected(): boolean {
+    return !this.connection.isClosed() && this.up;
+  }
+
+  private up = true;
+
+  /** Reports drops, returns and refused publishes until the connection is closed. */
+  async watch(report: (status: Status) => void): Promise<void> {
+    for await (const status of this.connection.status()) {
+      if (status.type === 'disconnect') this.up = false;
+      if (status.type === 'reconnect') this.up = true;
+      report(status);
+    }
+  }
+
+  /** Resolves when everything published so far has reached the broker. */
+  flush(): Promise<void> {
+    return this.connection.flush();
+  }
+
+  async close(): Promise<void> {
+    if (!this.connection.isClosed()) await this.connection.drain().catch(() => undefined);
+  }
+}
+
+function connectError(url: string, error: unknown): Error {
+  if (error instanceof AuthorizationError || /authoriz|authentic/i.test(messageOf(error))) {
+    return new PermanentError(
+      46,
+      `nats-server at ${url} refused the credentials. Check that they belong to this cluster.`,
+    );
+  }
+  if (/invalid url|invalid port|malformed/i.test(messageOf(error))) {
+    return new PermanentError(20, `"${url}" is no NATS address; nats://HOST:PORT is.`, 'natsUrl');
+  }
+  return new Unavailable(
+    `Nothing answers at ${url} (${messageOf(error)}). Is nats-server running there?`,
+    25,
+    { cause: error },
+  );
+}

@@ -1,0 +1,43 @@
+import { headers } from '@nats-io/transport-node';
+import { JetStreamApiError, JetStreamError } from '@nats-io/jetstream';
+import { messageOf, Unavailable } from '#kernel/errors.js';
+import type { Nats } from './connection.js';
+
+export interface Outgoing {
+  readonly subject: string;
+  readonly payload: unknown;
+  /** The same for every repeat of this message. */
+  readonly id: string;
+  readonly contentType: string;
+}
+
+const ACK_MS_MAX = 5_000;
+
+/** "maximum messages per subject exceeded": the stream has this very message already. */
+const PER_SUBJECT_LIMIT = 10077;
+
+/** Publishes to JetStream and waits for the acknowledgement, which is no proof of durability. */
+export class Publisher {
+  constructor(private readonly nats: Nats) {}
+
+  /** Throws `Unavailable` when the broker did not take it; then try again with the same id. */
+  async publish(message: Outgoing): Promise<void> {
+    const head = headers();
+    head.set('Content-Type', message.contentType);
+    try {
+      await this.nats.jetstream.publish(message.subject, JSON.stringify(message.payload), {
+        msgID: message.id,
+        timeout: ACK_MS_MAX,
+        headers: head,
+      });
+    } catch (error) {
+      if (error instanceof JetStreamApiError && error.code === PER_SUBJECT_LIMIT) return;
+      const kind = error instanceof JetStreamError ? 'refused' : 'did not take';
+      throw new Unavailable(
+        `The broker ${kind} a message on ${message.subject}: ${messageOf(error)}`,
+        25,
+        { cause: error },
+      );
+    }
+  }
+}

@@ -1,0 +1,91 @@
+import { RequestError, TimeoutError, type Msg } from '@nats-io/transport-node';
+import type { z } from 'zod';
+import {
+  instanceSubject,
+  type Endpoint,
+  type InputOf,
+  type ResponseOf,
+} from '#contracts/contract.js';
+import { messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
+import type { Nats } from './connection.js';
+import { ERROR_CODE_HEADER, errorBody } from './wire-error.js';
+
+export interface CallOptions {
+  /** Default 5,000. */
+  readonly timeoutMs?: number;
+  /** Which instance, for endpoints that every instance has for itself. */
+  readonly instance?: string;
+}
+
+const TIMEOUT_MS = 5_000;
+
+/** Asks services. The answer is checked against the contract. */
+export class Requests {
+  constructor(private readonly nats: Nats) {}
+
+  /**
+   * Throws `PermanentError` with the service's status and words when it refuses, `Unavailable` when
+   * nobody answers in time; then nothing is known of the outcome, and asking again is right.
+   */
+  async call<E extends Endpoint>(
+    endpoint: E,
+    input: InputOf<E>,
+    options: CallOptions = {},
+  ): Promise<ResponseOf<E>> {
+    const subject = subjectFor(endpoint, options);
+    const payload = JSON.stringify(endpoint.request.parse(input));
+    const timeout = options.timeoutMs ?? TIMEOUT_MS;
+    let reply: Msg;
+    try {
+      reply = await this.nats.connection.request(subject, payload, { timeout });
+    } catch (error) {
+      throw requestFailed(endpoint, error);
+    }
+    return parseReply(endpoint, reply);
+  }
+
+  /** Asks all instances at once and returns what came within `timeoutMs` (default 500). */
+  async callAll<E extends Endpoint>(
+    endpoint: E,
+    input: InputOf<E>,
+    timeoutMs = 500,
+  ): Promise<ResponseOf<E>[]> {
+    const payload = JSON.stringify(endpoint.request.parse(input));
+    const replies = await this.nats.connection.requestMany(endpoint.subject, payload, {
+      strategy: 'timer',
+      maxWait: timeoutMs,
+    });
+    const answers: ResponseOf<E>[] = [];
+    for await (const reply of replies) {
+      if (reply.headers?.status !== 'No Responders' && reply.data.length > 0) {
+        answers.push(parseReply(endpoint, reply));
+      }
+    }
+    return answers;
+  }
+}
+
+function subjectFor(endpoint: Endpoint, options: CallOptions): string {
+  return endpoint.perInstance ? instanceSubject(endpoint, options.instance!) : endpoint.subject;
+}
+
+function requestFailed(endpoint: Endpoint, error: unknown): Error {
+  const what = `${endpoint.service} (${endpoint.name})`;
+  if (error instanceof RequestError && error.isNoResponders()) {
+    return new Unavailable(`No ${what} service answers: is it running?`);
+  }
+  if (error instanceof TimeoutError || error instanceof RequestError) {
+    return new Unavailable(`${what} did not answer in time.`, 41, { cause: error });
+  }
+  return new Unavailable(`${what} could not be asked: ${messageOf(error)}`, 25, { cause: error });
+}
+
+function parseReply<E extends Endpoint>(endpoint: E, reply: Msg): ResponseOf<E> {
+  const body: unknown = reply.json();
+  if (reply.headers?.has(ERROR_CODE_HEADER)) {
+    const { error } = errorBody.parse(body);
+    if (error.retryable) throw new Unavailable(error.message, error.status);
+    throw new PermanentError(error.status, error.message, error.field);
+  }
+  return endpoint.response.parse(body) as z.output<E['response']>;
+}

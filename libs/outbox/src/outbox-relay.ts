@@ -1,0 +1,115 @@
+import { Logger } from '@nestjs/common';
+import type { DataSource } from 'typeorm';
+import { backoffMs, sleep } from '#kernel/backoff.js';
+import { messageOf } from '#kernel/errors.js';
+import type { Publisher } from '#messaging/publisher.js';
+import type { UnitOfWork } from './unit-of-work.js';
+
+interface Row {
+  readonly id: string;
+  readonly message_id: string;
+  readonly subject: string;
+  readonly content_type: string;
+  readonly payload: unknown;
+}
+
+const BATCH_ROWS_MAX = 256;
+/** Catches what a crash left behind; a commit wakes the relay at once. */
+const LOOK_AGAIN_MS = 1_000;
+const RETRY = { firstMs: 100, maxMs: 10_000, jitter: 0.5 };
+const INBOX_KEPT = '14 days';
+const INBOX_SWEEP_MS = 3_600_000;
+
+/**
+ * Publishes outbox rows in order and removes each once the broker has it. A row may go out twice
+ * (published, then a crash before its removal), so receivers are idempotent.
+ */
+export class OutboxRelay {
+  private readonly logger = new Logger('outbox');
+  private readonly stopping = new AbortController();
+  private wake: () => void = () => undefined;
+  private loop: Promise<void> = Promise.resolve();
+  private sweeper: NodeJS.Timeout | undefined;
+  private woken = false;
+
+  constructor(
+    private readonly database: DataSource,
+    private readonly publisher: Publisher,
+    unitOfWork: UnitOfWork,
+  ) {
+    unitOfWork.whenCommitted(() => this.kick());
+  }
+
+  start(): void {
+    this.loop = this.run();
+    this.sweeper = setInterval(() => void this.sweepInbox(), INBOX_SWEEP_MS);
+    this.sweeper.unref();
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.sweeper);
+    this.stopping.abort();
+    this.kick();
+    await this.loop;
+  }
+
+  kick(): void {
+    this.woken = true;
+    this.wake();
+  }
+
+  private async run(): Promise<void> {
+    for (let failures = 0; !this.stopping.signal.aborted;) {
+      this.woken = false;
+      try {
+        const sent = await this.relayBatch();
+        failures = 0;
+        if (sent === 0 && !this.woken) await this.nap();
+      } catch (error) {
+        failures += 1;
+        this.logger.warn(`cannot publish: ${messageOf(error)}; trying again`);
+        await sleep(backoffMs(failures, RETRY, 0.5), this.stopping.signal);
+      }
+    }
+  }
+
+  private nap(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, LOOK_AGAIN_MS);
+      this.wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  /** Rows are locked while they are sent, so several replicas of a service share the work. */
+  private relayBatch(): Promise<number> {
+    return this.database.transaction(async (db) => {
+      const rows: Row[] = await db.query(
+        `SELECT id, message_id, subject, content_type, payload FROM outbox
+         ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED`,
+        [BATCH_ROWS_MAX],
+      );
+      if (rows.length === 0) return 0;
+      await Promise.all(rows.map((row) => this.publish(row)));
+      await db.query('DELETE FROM outbox WHERE id = ANY($1::bigint[])', [rows.map((r) => r.id)]);
+      return rows.length;
+    });
+  }
+
+  private publish(row: Row): Promise<void> {
+    return this.publisher.publish({
+      subject: row.subject,
+      payload: row.payload,
+      id: row.message_id,
+      contentType: row.content_type,
+    });
+  }
+
+  private async sweepInbox(): Promise<void> {
+    await this.database
+      .query(`DELETE FROM inbox WHERE handled_at < now() - $1::interval`, [INBOX_KEPT])
+      .catch((error: unknown) => this.logger.warn(`inbox: ${messageOf(error)}`));
+  }
+}

@@ -1,0 +1,101 @@
+import type { DataSource, EntityManager } from 'typeorm';
+import { subjectOf, type Message, type PayloadOf } from '#contracts/contract.js';
+import { CLOUD_EVENT_CONTENT_TYPE, envelope } from '#contracts/event.js';
+import type { Clock } from '#kernel/clock.js';
+import { uuidv7 } from '#kernel/ids.js';
+
+/** What a handler may do inside its transaction. */
+export interface Work {
+  readonly db: EntityManager;
+  /** Sends a private message once the transaction has committed. `ids` fill its subject. */
+  send<M extends Message>(contract: M, ids: readonly string[], payload: PayloadOf<M>): void;
+  /** Publishes a public event, wrapped as a CloudEvent, once the transaction has committed. */
+  announce<M extends Message>(contract: M, id: string, data: PayloadOf<M>): void;
+}
+
+interface OutboxRow {
+  readonly messageId: string;
+  readonly subject: string;
+  readonly contentType: string;
+  readonly payload: unknown;
+}
+
+/**
+ * State and messages change together: inbox, effects and outbox in one transaction. So a message is
+ * neither lost (state saved, nothing sent) nor a ghost (sent, state rolled back).
+ */
+export class UnitOfWork {
+  private onCommit: () => void = () => undefined;
+
+  constructor(
+    private readonly database: DataSource,
+    private readonly clock: Clock,
+    /** The service's name, for events' `source`. */
+    private readonly source: string,
+  ) {}
+
+  /** The relay is told after each commit that has something to send. */
+  whenCommitted(notify: () => void): void {
+    this.onCommit = notify;
+  }
+
+  async run<T>(work: (work: Work) => Promise<T>): Promise<T> {
+    const rows: OutboxRow[] = [];
+    const result = await this.database.transaction(async (db) => {
+      const value = await work(this.workIn(db, rows));
+      await insertOutbox(db, rows);
+      return value;
+    });
+    if (rows.length > 0) this.onCommit();
+    return result;
+  }
+
+  /** As `run`, but a message id that was handled before changes nothing. */
+  async once(messageId: string, work: (work: Work) => Promise<void>): Promise<void> {
+    await this.run(async (unit) => {
+      const inserted: unknown[] = await unit.db.query(
+        'INSERT INTO inbox (message_id) VALUES ($1) ON CONFLICT DO NOTHING RETURNING 1',
+        [messageId],
+      );
+      if (inserted.length > 0) await work(unit);
+    });
+  }
+
+  private workIn(db: EntityManager, rows: OutboxRow[]): Work {
+    return {
+      db,
+      send: (contract, ids, payload) => {
+        rows.push({
+          messageId: uuidv7(this.clock.now()),
+          subject: subjectOf(contract, ...ids),
+          contentType: 'application/json',
+          payload,
+        });
+      },
+      announce: (contract, subject, data) => {
+        const time = this.clock.now();
+        const id = uuidv7(time);
+        rows.push({
+          messageId: id,
+          subject: subjectOf(contract, subject),
+          contentType: CLOUD_EVENT_CONTENT_TYPE,
+          payload: envelope(contract, { id, source: this.source, subject, time, data }),
+        });
+      },
+    };
+  }
+}
+
+async function insertOutbox(db: EntityManager, rows: readonly OutboxRow[]): Promise<void> {
+  if (rows.length === 0) return;
+  await db.query(
+    `INSERT INTO outbox (message_id, subject, content_type, payload)
+     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[])`,
+    [
+      rows.map((row) => row.messageId),
+      rows.map((row) => row.subject),
+      rows.map((row) => row.contentType),
+      rows.map((row) => JSON.stringify(row.payload)),
+    ],
+  );
+}

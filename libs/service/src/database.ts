@@ -1,0 +1,94 @@
+import { readFile } from 'node:fs/promises';
+import { DataSource, type DataSourceOptions, type MigrationInterface } from 'typeorm';
+import { codeOf, messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
+import type { DatabaseConfig } from './config.js';
+
+export type EntityClass = new () => object;
+export type MigrationClass = new () => MigrationInterface;
+
+/** What a service owns in the database: one schema, named after it. */
+export interface OwnedSchema {
+  readonly schema: string;
+  readonly entities: readonly EntityClass[];
+  readonly migrations: readonly MigrationClass[];
+}
+
+const CONNECT_MS_MAX = 5_000;
+const IDLE_MS_MAX = 10_000;
+
+/** The password, and its file's place, stay out of every message. */
+export async function openDatabase(
+  config: DatabaseConfig,
+  owned: OwnedSchema,
+): Promise<DataSource> {
+  const database = new DataSource(await dataSourceOptions(config, owned));
+  try {
+    await database.initialize();
+    await migrate(database, owned.schema);
+    return database;
+  } catch (error) {
+    if (database.isInitialized) await database.destroy();
+    throw connectError(config.HOLDFAST_DATABASE_URL, error);
+  }
+}
+
+async function dataSourceOptions(
+  config: DatabaseConfig,
+  owned: OwnedSchema,
+): Promise<DataSourceOptions> {
+  const { HOLDFAST_DATABASE_PASSWORD_FILE: file } = config;
+  return {
+    type: 'postgres',
+    url: config.HOLDFAST_DATABASE_URL,
+    ...(file ? { password: (await readFile(file, 'utf8')).trim() } : {}),
+    schema: owned.schema,
+    applicationName: `holdfast-${owned.schema}`,
+    entities: [...owned.entities],
+    migrations: [...owned.migrations],
+    migrationsTableName: 'migrations',
+    migrationsTransactionMode: 'all',
+    connectTimeoutMS: CONNECT_MS_MAX,
+    poolSize: config.HOLDFAST_DATABASE_CONNECTIONS_MAX,
+    extra: {
+      idleTimeoutMillis: IDLE_MS_MAX,
+      // Names resolve in the service's own schema only: another's tables are out of sight.
+      options: `-c search_path=${owned.schema} -c default_transaction_isolation=read\\ committed`,
+    },
+  };
+}
+
+/** Migrations run under a lock, so that replicas that start together don't race. */
+async function migrate(database: DataSource, schema: string): Promise<void> {
+  const runner = database.createQueryRunner();
+  try {
+    await runner.query('SELECT pg_advisory_lock(hashtext($1))', [`holdfast ${schema}`]);
+    await runner.query(`CREATE SCHEMA IF NOT EXISTS "${schema}"`);
+    await database.runMigrations();
+    await runner.query('SELECT pg_advisory_unlock(hashtext($1))', [`holdfast ${schema}`]);
+  } finally {
+    await runner.release();
+  }
+}
+
+function connectError(url: string, error: unknown): Error {
+  const shown = url.replace(/:[^:@/]*@/, '@');
+  switch (codeOf(error)) {
+    case 'ECONNREFUSED':
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+    case 'ETIMEDOUT':
+      return new Unavailable(`Nothing answers at ${shown}. Is PostgreSQL running there?`, 220);
+    case '28P01':
+    case '28000':
+      return new PermanentError(220, `PostgreSQL at ${shown} refused the user or its password.`);
+    case '3D000':
+      return new PermanentError(220, `There is no such database: ${shown}. Create it first.`);
+    case '42501':
+      return new PermanentError(
+        220,
+        `The database user may not create its schema: ${messageOf(error)}`,
+      );
+    default:
+      return error instanceof Error ? error : new Error(messageOf(error));
+  }
+}

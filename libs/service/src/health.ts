@@ -1,0 +1,56 @@
+import { hostname } from 'node:os';
+import type { DataSource } from 'typeorm';
+import type { HealthReport } from '#contracts/health.js';
+import { messageOf } from '#kernel/errors.js';
+import type { Nats } from '#messaging/connection.js';
+
+export interface HealthOptions {
+  readonly service: string;
+  readonly instance: string;
+  readonly version: string;
+  readonly startedAt: Date;
+}
+
+/** Answers `health`: whether the service and what it depends on work. */
+export class Health {
+  constructor(
+    private readonly options: HealthOptions,
+    private readonly nats: Nats,
+    private readonly database: DataSource | undefined,
+  ) {}
+
+  async report(): Promise<HealthReport> {
+    const { startedAt, ...names } = this.options;
+    return {
+      ...names,
+      host: hostname(),
+      pid: process.pid,
+      startedAt: startedAt.toISOString(),
+      residentBytes: process.memoryUsage.rss(),
+      checks: [this.broker(), ...(this.database ? [await databaseCheck(this.database)] : [])],
+    };
+  }
+
+  private broker() {
+    const ok = this.nats.connected;
+    const info = this.nats.connection.info;
+    return {
+      name: 'nats',
+      ok,
+      text: ok ? `nats-server ${info?.version ?? ''}` : 'the connection is down; reconnecting',
+    };
+  }
+}
+
+async function databaseCheck(database: DataSource) {
+  try {
+    const [row] = await database.query<{ version: string }[]>('SHOW server_version');
+    return {
+      name: 'postgres',
+      ok: true,
+      text: `PostgreSQL ${Object.values(row ?? {}).join('')}`,
+    };
+  } catch (error) {
+    return { name: 'postgres', ok: false, text: messageOf(error) };
+  }
+}

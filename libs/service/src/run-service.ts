@@ -1,0 +1,162 @@
+import { readFile } from 'node:fs/promises';
+import {
+  ConsoleLogger,
+  Logger,
+  Module,
+  type DynamicModule,
+  type INestMicroservice,
+} from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import type { DataSource } from 'typeorm';
+import type { z } from 'zod';
+import { SystemClock } from '#kernel/clock.js';
+import { messageOf, PermanentError } from '#kernel/errors.js';
+import { uuidv7 } from '#kernel/ids.js';
+import { Nats } from '#messaging/connection.js';
+import { KeepErrors } from '#messaging/keep-errors.js';
+import { MicroServer } from '#messaging/micro-server.js';
+import { OutboxRelay } from '#outbox/outbox-relay.js';
+import { readConfig, databaseConfig, natsConfig, type NatsConfig } from './config.js';
+import { openDatabase } from './database.js';
+import type { Startable } from './lifecycle.js';
+import { PlatformModule } from './platform.module.js';
+import type { ServiceDefinition } from './service-definition.js';
+import { VERSION } from './version.js';
+
+export interface RunningService {
+  readonly app: INestMicroservice;
+  /** Finishes what runs, in the reverse order of the start. Safe to call twice. */
+  stop(): Promise<void>;
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Starts a service: configuration, broker, database with its migrations, endpoints, then what works
+ * on its own. Whatever fails stops what was started and throws.
+ */
+export async function startService<C extends z.ZodType>(
+  definition: ServiceDefinition<C>,
+  environment: Environment,
+): Promise<RunningService> {
+  const config = readConfig(definition.config, environment);
+  const undo: (() => Promise<void> | void)[] = [];
+  const stop = once(async () => {
+    for (const step of undo.splice(0).reverse()) await step();
+  });
+  try {
+    const nats = await connectNats(readConfig(natsConfig, environment), definition.name);
+    undo.push(() => nats.close());
+    let database: DataSource | undefined;
+    if (definition.owns) {
+      database = await openDatabase(readConfig(databaseConfig, environment), definition.owns);
+      const opened = database;
+      undo.push(() => opened.destroy());
+    }
+    const app = await createApp(definition, config, { nats, database });
+    undo.push(() => app.close());
+    await app.listen();
+    for (const work of startables(app, definition)) {
+      undo.push(() => work.stop());
+      await work.start();
+    }
+    return { app, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** The body of every `main.ts`: starts, stops on SIGTERM and SIGINT, says what went wrong. */
+export async function runService(definition: ServiceDefinition): Promise<void> {
+  Logger.overrideLogger(new ConsoleLogger({ prefix: definition.name, colors: false }));
+  try {
+    const service = await startService(definition, process.env);
+    const end = () => {
+      void service.stop().then(
+        () => process.exit(0),
+        (error: unknown) => fail(definition.name, error),
+      );
+    };
+    process.once('SIGTERM', end);
+    process.once('SIGINT', end);
+    if (process.send) {
+      // Started by `holdfast up`: without it there is nobody left to stop this process.
+      process.once('disconnect', end);
+      process.send({ ready: true });
+    }
+  } catch (error) {
+    fail(definition.name, error);
+  }
+}
+
+function fail(name: string, error: unknown): never {
+  const text =
+    error instanceof PermanentError || !(error instanceof Error)
+      ? messageOf(error)
+      : (error.stack ?? error.message);
+  process.stderr.write(`${name}: ${text}\n`);
+  process.exit(1);
+}
+
+async function connectNats(config: NatsConfig, service: string): Promise<Nats> {
+  const seed = (await readFile(config.HOLDFAST_NATS_SEED_FILE, 'utf8')).trim();
+  const user = config.HOLDFAST_NATS_USER;
+  const nats = await Nats.connect({
+    url: config.HOLDFAST_NATS_URL,
+    user,
+    seed,
+    clientName: `holdfast-${user}`,
+  });
+  const logger = new Logger(`nats ${service}`);
+  void nats.watch((status) => {
+    if (status.type === 'error') logger.error(String(status.error));
+    else if (/disconnect|reconnect$/i.test(status.type)) logger.warn(status.type);
+  });
+  return nats;
+}
+
+async function createApp<C extends z.ZodType>(
+  definition: ServiceDefinition<C>,
+  config: z.output<C>,
+  { nats, database }: { nats: Nats; database: DataSource | undefined },
+): Promise<INestMicroservice> {
+  const startedAt = new SystemClock().now();
+  const id = uuidv7(startedAt);
+  const instance = definition.instance?.(config) ?? id;
+  const identity = { name: definition.name, instance, version: VERSION };
+  const strategy = new MicroServer(nats, {
+    ...identity,
+    id,
+    description: definition.description,
+    startedAt,
+  });
+  const health = { service: definition.name, instance, version: VERSION, startedAt };
+  const root = rootModule([
+    PlatformModule.of({ nats, database, health }),
+    definition.module(config) as DynamicModule,
+  ]);
+  const app = await NestFactory.createMicroservice(root, {
+    strategy,
+    logger: ['error', 'warn', 'fatal'],
+    abortOnError: false,
+  });
+  app.useGlobalFilters(new KeepErrors());
+  return app;
+}
+
+function rootModule(imports: DynamicModule[]): DynamicModule {
+  @Module({})
+  class ServiceModule {}
+  return { module: ServiceModule, imports };
+}
+
+function startables(app: INestMicroservice, definition: ServiceDefinition): Startable[] {
+  const own = (definition.starts ?? []).map((type) => app.get<Startable>(type as never));
+  return definition.owns ? [app.get(OutboxRelay), ...own] : own;
+}
+
+function once(action: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | undefined;
+  return () => (running ??= action());
+}
