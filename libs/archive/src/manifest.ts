@@ -1,0 +1,39 @@
+import { z } from 'zod';
+
+const count = z.number().int().nonnegative();
+const digest = z.string().regex(/^[0-9a-f]{64}$/, 'is 64 hexadecimal digits');
+
+/**
+ * What stands beside each fragment and is written last: with the manifests of its fragments alone an
+ * image can be put back into a catalog. Sizes are bytes, `backupTime` unix seconds.
+ */
+export const manifestSchema = z
+  .object({
+    version: z.literal(1),
+    fragmentId: z.string().min(1),
+    imageId: z.string().min(1),
+    copy: z.number().int().min(1).max(10),
+    number: z.number().int().min(1),
+    attempt: z.number().int().min(1),
+    client: z.string().min(1),
+    policy: z.string(),
+    kind: z.string().min(1),
+    backupTime: count,
+    archiveOffset: count,
+    archiveBytes: count,
+    storedBytes: count,
+    digest,
+    indexBytes: count,
+    indexDigest: digest,
+    frames: count,
+    last: z.boolean(),
+    fragments: z.number().int().min(1).optional(),
+    files: count.optional(),
+    bytes: count.optional(),
+  })
+  .refine(
+    (m) => !m.last || (m.fragments !== undefined && m.files !== undefined && m.bytes !== undefined),
+    'the last manifest of an image has fragments, files and bytes',
+  );
+
+export type Manifest = z.infer<typeof manifestSchema>;
