@@ -1,0 +1,72 @@
+import { randomBytes } from 'node:crypto';
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+import { codeOf, InvalidInput } from '#kernel/errors.js';
+
+/** An nkey pair: the seed stays with its user, the public key goes into the server's user file. */
+export interface Credential {
+  readonly seed: string;
+  readonly publicKey: string;
+}
+
+/** Makes nkeys; handed in, because only `libs/messaging` knows NATS's libraries. */
+export interface KeyMaker {
+  createCredential(): Credential;
+  credentialFromSeed(seed: string): Credential;
+}
+
+const PASSWORD_BYTES = 24;
+
+/** Where a NATS user's seed lies: `credentials/<user>.nk`, as the `nats` command takes it too. */
+export function seedFile(credentialsFolder: string, user: string): string {
+  if (!/^[\w.-]+$/.test(user)) {
+    throw new InvalidInput(`"${user}" cannot be a user: letters, digits, "_", "-" and "." only.`);
+  }
+  return join(credentialsFolder, `${user}.nk`);
+}
+
+/** The user's key pair from its file, which is made (0600) the first time. */
+export function natsCredential(
+  credentialsFolder: string,
+  user: string,
+  keys: KeyMaker,
+): Credential {
+  const seed = secret(seedFile(credentialsFolder, user), () => keys.createCredential().seed);
+  return keys.credentialFromSeed(seed);
+}
+
+/** The password from `credentials/<name>.password`, made (0600; 192 random bits) the first time. */
+export function password(credentialsFolder: string, name: string): string {
+  const file = join(credentialsFolder, `${name}.password`);
+  return secret(file, () => randomBytes(PASSWORD_BYTES).toString('base64url'));
+}
+
+function secret(file: string, make: () => string): string {
+  try {
+    const found = readFileSync(file, 'utf8').trim();
+    if (found !== '') {
+      return found;
+    }
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') {
+      throw error;
+    }
+  }
+  const made = make();
+  writeDurably(file, `${made}\n`);
+  return made;
+}
+
+/** Whole and on the disk, or not there: a cluster locked by a lost password would be of no use. */
+function writeDurably(file: string, text: string): void {
+  const draft = `${file}.new`;
+  const descriptor = openSync(draft, 'w', 0o600);
+  writeSync(descriptor, text);
+  fsyncSync(descriptor);
+  closeSync(descriptor);
+  renameSync(draft, file);
+  const folder = openSync(dirname(file), 'r');
+  fsyncSync(folder);
+  closeSync(folder);
+}

@@ -1,0 +1,156 @@
+import { createHash } from 'node:crypto';
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+
+import { codeOf, messageOf, PermanentError } from '#kernel/errors.js';
+import { type FileLock, lockFile, lockHolder } from './system/file-lock.js';
+import { firstBarrier, postgresUser, type SystemUser } from './system/system-user.js';
+
+/**
+ * One machine's state, all of it below one folder that only its owner can enter (0700):
+ *
+ * | what | |
+ * |---|---|
+ * | `holdfast.json` | says that this is a data folder, and of which layout |
+ * | `lock` | held by the one `holdfast up` that runs on it |
+ * | `ports.json` | the ports of the last run |
+ * | `credentials/` | NATS seeds, PostgreSQL passwords, 0600 each |
+ * | `nats/` | the generated configuration and JetStream's files |
+ * | `postgres/` | the database cluster |
+ * | `media/`, `agent/` | journals and caches of those services |
+ * | `logs/`, `run/` | what the servers say; pid files |
+ *
+ * PostgreSQL refuses to run as root. Where root runs Holdfast, the folder and `postgres/` belong to
+ * the user PostgreSQL runs as (root passes anyway), and everything else is root's and closed to it.
+ */
+export interface DataFolder {
+  readonly path: string;
+  readonly credentials: string;
+  readonly nats: string;
+  readonly postgres: string;
+  readonly media: string;
+  readonly agent: string;
+  readonly logs: string;
+  readonly run: string;
+  readonly portsFile: string;
+  /** Whom PostgreSQL runs as; `undefined`: as we do. */
+  readonly postgresUser: SystemUser | undefined;
+  /** Gives the lock back. The folder stays. */
+  close(): void;
+}
+
+const LAYOUT_VERSION = 1;
+const MARKER = 'holdfast.json';
+const SUBFOLDERS = ['credentials', 'nats', 'media', 'agent', 'logs', 'run'] as const;
+
+/**
+ * Makes the folder where it is missing, and locks it. Throws `PermanentError` where another process
+ * has it, where it holds something else, and where PostgreSQL's user could not reach it.
+ */
+export async function openDataFolder(wanted: string): Promise<DataFolder> {
+  const path = resolve(wanted);
+  const user = postgresUser(join(path, 'postgres'));
+  makeFolder(path, user);
+  await requireReachable(path, user);
+  const lock = takeLock(path);
+  try {
+    const sub = Object.fromEntries(SUBFOLDERS.map((name) => [name, join(path, name)]));
+    for (const folder of Object.values(sub)) {
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+    }
+    return {
+      ...(sub as Record<(typeof SUBFOLDERS)[number], string>),
+      path,
+      postgres: join(path, 'postgres'),
+      portsFile: join(path, 'ports.json'),
+      postgresUser: user,
+      close: () => lock.release(),
+    };
+  } catch (error) {
+    lock.release();
+    throw unusable(path, error);
+  }
+}
+
+/**
+ * The folder itself where PostgreSQL's user can reach it; else one that it can reach, below
+ * /var/lib, named after the first. For defaults only: a folder a person named is never swapped.
+ */
+export async function reachableDataFolder(wanted: string): Promise<string> {
+  const path = resolve(wanted);
+  const user = postgresUser(join(path, 'postgres'));
+  let existing = path;
+  while (!existsSync(existing)) {
+    existing = dirname(existing);
+  }
+  // The folder itself will be that user's; only the way to it matters.
+  const way = existing === path ? dirname(path) : existing;
+  return (await firstBarrier(user, way)) === undefined ? path : reachableNameFor(path);
+}
+
+function reachableNameFor(path: string): string {
+  const hash = createHash('sha256').update(path).digest('hex').slice(0, 8);
+  return `/var/lib/${basename(path).replace(/^\.+/, '')}-${hash}`;
+}
+
+function makeFolder(path: string, user: SystemUser | undefined): void {
+  try {
+    // What leads to it gets the usual mode: PostgreSQL's user has to pass there.
+    mkdirSync(dirname(path), { recursive: true });
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    const found = readdirSync(path).filter((name) => name !== 'lost+found');
+    if (found.length > 0 && !found.includes(MARKER)) {
+      throw new PermanentError(
+        12,
+        `${path} holds something that is not Holdfast's ("${found[0]}"). Name another folder.`,
+      );
+    }
+    // Also tightens a folder that was made by hand.
+    chmodSync(path, 0o700);
+    if (user !== undefined) {
+      chownSync(path, user.uid, user.gid);
+    }
+    if (!found.includes(MARKER)) {
+      writeFileSync(join(path, MARKER), `${JSON.stringify({ layout: LAYOUT_VERSION })}\n`);
+    }
+  } catch (error) {
+    throw unusable(path, error);
+  }
+}
+
+async function requireReachable(path: string, user: SystemUser | undefined): Promise<void> {
+  const barrier = await firstBarrier(user, path);
+  if (barrier !== undefined) {
+    throw new PermanentError(
+      12,
+      `PostgreSQL does not run as root; it runs as user "${user?.name}", who cannot enter ${barrier}. ` +
+        `Name a data folder outside of it, for example ${reachableNameFor(path)}, or run Holdfast as ` +
+        'an ordinary user.',
+    );
+  }
+}
+
+function takeLock(path: string): FileLock {
+  const file = join(path, 'lock');
+  let lock: FileLock | undefined;
+  try {
+    lock = lockFile(file);
+  } catch (error) {
+    throw unusable(path, error);
+  }
+  if (lock === undefined) {
+    throw new PermanentError(
+      12,
+      `Another Holdfast runs on ${path} (process ${lockHolder(file)}). Stop it first, or name ` +
+        'another data folder.',
+    );
+  }
+  return lock;
+}
+
+function unusable(path: string, error: unknown): Error {
+  if (error instanceof PermanentError || codeOf(error) === undefined) {
+    return error instanceof Error ? error : new Error(messageOf(error));
+  }
+  return new PermanentError(12, `Cannot use ${path} as the data folder: ${messageOf(error)}.`);
+}

@@ -1,0 +1,140 @@
+import { join } from 'node:path';
+
+import { type KeyMaker, natsCredential, password, seedFile } from './credential-files.js';
+import type { DataFolder } from './data-folder.js';
+import { choosePorts } from './free-port.js';
+import { NATS_STOP_STEPS, type RunningNats, startNatsServer } from './nats-server.js';
+import type { NatsUserPlan } from './nats-users.js';
+import { findPostgres, reachableBinaries } from './postgres-binaries.js';
+import {
+  clusterMajor,
+  createCluster,
+  POSTGRES_DATABASE,
+  POSTGRES_ROLE,
+} from './postgres-cluster.js';
+import {
+  POSTGRES_STOP_STEPS,
+  type RunningPostgres,
+  startPostgresServer,
+} from './postgres-server.js';
+import { findOrFetchNatsServer } from './nats-binary.js';
+import { stopLeftover } from './process-supervision.js';
+import { serverCache } from './checkout-folder.js';
+
+export interface LocalServersPlan {
+  readonly folder: DataFolder;
+  readonly checkout: string;
+  readonly env: NodeJS.ProcessEnv;
+  readonly users: readonly NatsUserPlan[];
+  readonly keys: KeyMaker;
+  /** Ports that must be these; others are chosen, and kept where they can be. */
+  readonly ports?: { readonly nats?: number | undefined; readonly postgres?: number | undefined };
+}
+
+export interface LocalServers {
+  readonly nats: RunningNats & {
+    readonly version: string;
+    /** The file with a user's seed. */
+    seedFile(user: string): string;
+  };
+  readonly postgres: RunningPostgres & {
+    readonly version: string;
+    readonly origin: string;
+    /** `postgres://user:password@127.0.0.1:port/database`. Holds a secret: never logged. */
+    readonly url: string;
+  };
+  /** Stops both. What talks to them should be stopped before. */
+  stop(): Promise<void>;
+}
+
+/** The user of NATS's system account; its seed is `credentials/system.nk`. */
+export const NATS_SYSTEM_USER = 'system';
+
+/**
+ * Starts nats-server and PostgreSQL on a data folder that we hold, with what the folder lacks made
+ * first. Where one fails, the other one is stopped again before this throws.
+ */
+export async function startLocalServers(plan: LocalServersPlan): Promise<LocalServers> {
+  const pidFiles = {
+    nats: join(plan.folder.run, 'nats-server.pid'),
+    postgres: join(plan.folder.run, 'postgres.pid'),
+  };
+  await Promise.all([
+    stopLeftover(pidFiles.nats, NATS_STOP_STEPS),
+    stopLeftover(pidFiles.postgres, POSTGRES_STOP_STEPS),
+  ]);
+  const ports = await choosePorts(plan.folder.portsFile, {
+    nats: plan.ports?.nats,
+    postgres: plan.ports?.postgres,
+  });
+  const [nats, postgres] = await Promise.allSettled([
+    startNats(plan, ports.nats, pidFiles.nats),
+    startPostgres(plan, ports.postgres, pidFiles.postgres),
+  ]);
+  if (nats.status === 'fulfilled' && postgres.status === 'fulfilled') {
+    const stop = async (): Promise<void> => {
+      await Promise.all([nats.value.process.stop(), postgres.value.process.stop()]);
+    };
+    return { nats: nats.value, postgres: postgres.value, stop };
+  }
+  for (const started of [nats, postgres]) {
+    if (started.status === 'fulfilled') {
+      await started.value.process.stop();
+    }
+  }
+  throw nats.status === 'rejected' ? nats.reason : (postgres as PromiseRejectedResult).reason;
+}
+
+async function startNats(
+  plan: LocalServersPlan,
+  port: number,
+  pidFile: string,
+): Promise<LocalServers['nats']> {
+  const { folder, keys } = plan;
+  const key = (user: string): string => natsCredential(folder.credentials, user, keys).publicKey;
+  const binary = await findOrFetchNatsServer({
+    env: plan.env,
+    cache: serverCache(plan.checkout, plan.env),
+  });
+  const running = await startNatsServer({
+    binary,
+    configuration: join(plan.checkout, 'deploy/nats/nats-server.conf'),
+    folder: folder.nats,
+    port,
+    users: plan.users.map((user) => ({ ...user, nkeyPublic: key(user.name) })),
+    systemKey: key(NATS_SYSTEM_USER),
+    logFile: join(folder.logs, 'nats-server.log'),
+    pidFile,
+  });
+  return {
+    ...running,
+    version: binary.version,
+    seedFile: (user) => seedFile(folder.credentials, user),
+  };
+}
+
+async function startPostgres(
+  plan: LocalServersPlan,
+  port: number,
+  pidFile: string,
+): Promise<LocalServers['postgres']> {
+  const { folder, env, checkout } = plan;
+  const user = folder.postgresUser;
+  const found = await findPostgres({ env, checkout, major: clusterMajor(folder.postgres) });
+  const binaries = await reachableBinaries(found, user);
+  const servicePassword = password(folder.credentials, 'postgres');
+  const superuserPassword = password(folder.credentials, 'postgres-superuser');
+  const cluster = folder.postgres;
+  await createCluster({ binaries, folder: cluster, user, superuserPassword, servicePassword });
+  const running = await startPostgresServer({
+    binaries,
+    cluster,
+    settings: join(checkout, 'deploy/postgres'),
+    user,
+    port,
+    logFile: join(folder.logs, 'postgres.log'),
+    pidFile,
+  });
+  const url = `postgres://${POSTGRES_ROLE}:${servicePassword}@127.0.0.1:${port}/${POSTGRES_DATABASE}`;
+  return { ...running, version: binaries.version, origin: binaries.origin, url };
+}

@@ -1,0 +1,180 @@
+import { type ChildProcess, spawn, type StdioOptions } from 'node:child_process';
+import { accessSync, closeSync, constants, openSync, readFileSync, rmSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { messageOf, PermanentError } from '#kernel/errors.js';
+import { lastLines } from './system/command.js';
+import { livingProcess, isAlive, type ProcessIdentity } from './system/process-identity.js';
+import { identityOf, writePidFile } from './system/process-identity.js';
+import type { SystemUser } from './system/system-user.js';
+
+/** One step of stopping: the signal, and how long it may take until the next step follows. */
+export interface StopStep {
+  readonly signal: NodeJS.Signals;
+  readonly waitMs: number;
+}
+
+export interface ProcessPlan {
+  /** For messages and nothing else: "nats-server". */
+  readonly name: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env: NodeJS.ProcessEnv;
+  /** Default `/`. */
+  readonly cwd?: string;
+  readonly user?: SystemUser | undefined;
+  /** What the kernel sends it when our process is gone, even after SIGKILL. */
+  readonly deathSignal: NodeJS.Signals;
+  /** How it is asked to stop; SIGKILL comes after the last step. */
+  readonly stopSteps: readonly StopStep[];
+  readonly pidFile: string;
+  /** Its output is appended here, unless `stdio` says otherwise. */
+  readonly logFile: string;
+  readonly stdio?: StdioOptions;
+}
+
+export interface SupervisedProcess {
+  readonly child: ChildProcess;
+  readonly pid: number;
+  /** Resolves when it is gone, with words for it: "exit code 1", "signal SIGKILL". */
+  readonly exited: Promise<string>;
+  readonly hasExited: boolean;
+  /** Asks it to stop, step by step, and resolves when it is gone. May be called again. */
+  stop(): Promise<void>;
+  /** SIGKILL, and resolves when it is gone. */
+  kill(): Promise<void>;
+}
+
+const SETPRIV = '/usr/bin/setpriv';
+const POLL_MS = 10;
+
+/**
+ * Starts a process that does not outlive ours. On Linux `setpriv` (util-linux, on every Debian) has
+ * the kernel signal it when we die; that is bound to our main thread, so call this from there. As a
+ * second net its pid file lets the next run find it (`stopLeftover`). It has a session of its own:
+ * ctrl-C reaches us alone, and we stop things in their order.
+ *
+ * Throws `PermanentError` where the command cannot be started.
+ */
+export async function startSupervised(plan: ProcessPlan): Promise<SupervisedProcess> {
+  const log = plan.stdio === undefined ? openSync(plan.logFile, 'a', 0o600) : undefined;
+  const child = spawn(...withDeathSignal(plan), {
+    cwd: plan.cwd ?? '/',
+    env: plan.env,
+    detached: true,
+    stdio: plan.stdio ?? ['ignore', log, log],
+    ...(plan.user ? { uid: plan.user.uid, gid: plan.user.gid } : {}),
+  });
+  if (log !== undefined) {
+    closeSync(log);
+  }
+  const exited = new Promise<string>((resolve) => {
+    child.once('error', (error) => resolve(messageOf(error)));
+    child.once('exit', (code, signal) =>
+      resolve(signal ? `signal ${signal}` : `exit code ${code}`),
+    );
+  });
+  const pid = child.pid;
+  if (pid === undefined) {
+    throw new PermanentError(25, `Cannot start ${plan.name} (${plan.command}): ${await exited}`);
+  }
+  writePidFile(plan.pidFile, pid);
+  return new Supervised(plan, child, pid, exited);
+}
+
+/** Stops what an earlier run left behind, if anything; true if there was something. */
+export async function stopLeftover(pidFile: string, steps: readonly StopStep[]): Promise<boolean> {
+  const leftover = livingProcess(pidFile);
+  if (leftover !== undefined) {
+    await stopProcess(leftover, steps);
+  }
+  rmSync(pidFile, { force: true });
+  return leftover !== undefined;
+}
+
+/** Sends the signals of the steps, then SIGKILL, until the process is gone. */
+export async function stopProcess(
+  identity: ProcessIdentity,
+  steps: readonly StopStep[],
+): Promise<void> {
+  for (const { signal, waitMs } of [...steps, { signal: 'SIGKILL' as const, waitMs: 5_000 }]) {
+    signalTo(identity, signal);
+    for (let waited = 0; waited < waitMs; waited += POLL_MS) {
+      if (!isAlive(identity)) {
+        return;
+      }
+      await sleep(POLL_MS);
+    }
+  }
+  throw new PermanentError(25, `Process ${identity.pid} does not stop, not even with SIGKILL.`);
+}
+
+/** The end of a server's log, for a message about why it did not start. */
+export function logTail(file: string): string {
+  try {
+    return lastLines(readFileSync(file, 'utf8'));
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+class Supervised implements SupervisedProcess {
+  hasExited = false;
+  private readonly identity: ProcessIdentity | undefined;
+
+  constructor(
+    private readonly plan: ProcessPlan,
+    readonly child: ChildProcess,
+    readonly pid: number,
+    readonly exited: Promise<string>,
+  ) {
+    this.identity = identityOf(pid);
+    void exited.then(() => {
+      this.hasExited = true;
+      rmSync(plan.pidFile, { force: true });
+    });
+  }
+
+  async stop(): Promise<void> {
+    await this.end(this.plan.stopSteps);
+  }
+
+  async kill(): Promise<void> {
+    await this.end([]);
+  }
+
+  private async end(steps: readonly StopStep[]): Promise<void> {
+    if (this.identity !== undefined && !this.hasExited) {
+      await stopProcess(this.identity, steps);
+    }
+    await this.exited;
+  }
+}
+
+function withDeathSignal(plan: ProcessPlan): [string, string[]] {
+  const signal = plan.deathSignal.replace('SIG', '');
+  return canSetDeathSignal()
+    ? [SETPRIV, ['--pdeathsig', signal, '--', plan.command, ...plan.args]]
+    : [plan.command, [...plan.args]];
+}
+
+function canSetDeathSignal(): boolean {
+  try {
+    accessSync(SETPRIV, constants.X_OK);
+    return true;
+  } catch {
+    return false; // not Linux, or a very bare one: leftovers are found by their pid files
+  }
+}
+
+function signalTo(identity: ProcessIdentity, signal: NodeJS.Signals): void {
+  try {
+    if (isAlive(identity)) {
+      process.kill(identity.pid, signal);
+    }
+  } catch (error) {
+    if (isAlive(identity)) {
+      throw new PermanentError(25, `Cannot stop process ${identity.pid}: ${messageOf(error)}`);
+    }
+  }
+}
