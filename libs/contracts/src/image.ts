@@ -114,6 +114,12 @@ export const imageFinish = endpoint('catalog', 'image-finish', {
   response: z.object({ complete: z.boolean(), waitsFor: z.string() }),
 });
 
+export const imageAbandon = endpoint('catalog', 'image-abandon', {
+  description: 'Says that the job of an image failed: it is shown as INCOMPLETE. Deletes nothing',
+  request: z.object({ imageId, job: jobNumber }),
+  response: z.object({}),
+});
+
 export const catalogImages = endpoint('catalog', 'images', {
   description: 'Images, the newest first',
   request: z.object({

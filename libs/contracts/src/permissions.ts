@@ -80,6 +80,7 @@ function jobs(): Permissions {
       'hf.svc.v1.broker.client',
       'hf.svc.v1.catalog.image-begin',
       'hf.svc.v1.catalog.image-finish',
+      'hf.svc.v1.catalog.image-abandon',
       'hf.svc.v1.catalog.restore-chain',
       'hf.int.v1.task.>',
       'hf.evt.v1.job.>',
