@@ -1,5 +1,10 @@
 import { readFile } from 'node:fs/promises';
-import { DataSource, type DataSourceOptions, type MigrationInterface } from 'typeorm';
+import {
+  DataSource,
+  type DataSourceOptions,
+  type MigrationInterface,
+  type QueryRunner,
+} from 'typeorm';
 import { codeOf, messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
 import type { DatabaseConfig } from './config.js';
 
@@ -62,12 +67,21 @@ async function migrate(database: DataSource, schema: string): Promise<void> {
   const runner = database.createQueryRunner();
   try {
     await runner.query('SELECT pg_advisory_lock(hashtext($1))', [`holdfast ${schema}`]);
-    await runner.query(`CREATE SCHEMA IF NOT EXISTS "${schema}"`);
+    await ensureSchema(runner, schema);
     await database.runMigrations();
     await runner.query('SELECT pg_advisory_unlock(hashtext($1))', [`holdfast ${schema}`]);
   } finally {
     await runner.release();
   }
+}
+
+/** Asks first: a user that owns only its schema may not even try to make it. */
+async function ensureSchema(runner: QueryRunner, schema: string): Promise<void> {
+  const found: unknown[] = await runner.query(
+    'SELECT 1 FROM pg_namespace WHERE nspname = $1',
+    [schema],
+  );
+  if (found.length === 0) await runner.query(`CREATE SCHEMA "${schema}"`);
 }
 
 function connectError(url: string, error: unknown): Error {

@@ -1,0 +1,165 @@
+import { join } from 'node:path';
+import { natsUsers } from '#contracts/permissions.js';
+import { CONSUMERS, STREAMS } from '#contracts/streams.js';
+import { PermanentError } from '#kernel/errors.js';
+import { Nats } from '#messaging/connection.js';
+import * as keys from '#messaging/credentials.js';
+import { Topology } from '#messaging/topology.js';
+import { startService, type Environment } from '#service/run-service.js';
+import { brokerDefinition } from '../../broker/src/broker.definition.js';
+import { catalogDefinition } from '../../catalog/src/catalog.definition.js';
+import { jobsDefinition } from '../../jobs/src/jobs.definition.js';
+import { policyDefinition } from '../../policy/src/policy.definition.js';
+import { readFileSync } from 'node:fs';
+import { DataProcess } from './data-process.js';
+import { password, seedFile } from './servers/credential-files.js';
+import type { DataFolder } from './servers/data-folder.js';
+import { startServers, type Servers } from './servers.js';
+import { ensureServiceRoles, roleName } from './service-roles.js';
+
+export interface ClusterPlan {
+  readonly folder: DataFolder;
+  readonly checkout: string;
+  readonly client: string;
+  readonly mediaId: string;
+  readonly natsUrl?: string | undefined;
+  readonly databaseUrl?: string | undefined;
+  readonly natsPort?: number | undefined;
+  readonly postgresPort?: number | undefined;
+}
+
+/** The services that live in one process: they wait for others most of the time. */
+const CONTROL = [brokerDefinition, catalogDefinition, jobsDefinition, policyDefinition];
+
+/** Servers, control services, media server and agent of one machine. */
+export class Cluster {
+  /** Resolves when something ended that the cluster cannot live without. */
+  readonly failed: Promise<Error>;
+  private fail: (error: Error) => void = () => undefined;
+  private readonly undo: (() => Promise<void>)[] = [];
+
+  constructor(private readonly plan: ClusterPlan) {
+    this.failed = new Promise((resolve) => {
+      this.fail = resolve;
+    });
+  }
+
+  /** Starts everything and returns the broker's address. Whoever calls this calls `stop` too. */
+  async start(): Promise<string> {
+    const servers = await startServers({
+      ...this.plan,
+      users: natsUsers({ media: [this.plan.mediaId], clients: [this.plan.client] }),
+      keys,
+    });
+    this.undo.push(() => servers.stop());
+    void servers.ended.then((what) => this.fail(new PermanentError(130, what)));
+    const { natsUrl } = servers;
+    await Promise.all([this.ensureTopology(natsUrl), this.ensureRoles(servers)]);
+    await Promise.all(CONTROL.map((definition) => this.startControl(definition, servers)));
+    await Promise.all([this.startMedia(natsUrl), this.startAgent(natsUrl)]);
+    return natsUrl;
+  }
+
+  /** Stops all that was started, the last one first. */
+  async stop(): Promise<void> {
+    for (const step of this.undo.splice(0).reverse()) await step();
+  }
+
+  private async startControl(definition: (typeof CONTROL)[number], servers: Servers) {
+    const service = await startService(definition, {
+      ...process.env,
+      ...this.natsEnvironment(servers.natsUrl, definition.name),
+      ...this.databaseEnvironment(servers, definition.name),
+    });
+    this.undo.push(() => service.stop());
+  }
+
+  private startMedia(natsUrl: string): Promise<void> {
+    const { mediaId, folder } = this.plan;
+    return this.startProcess('media', {
+      ...this.natsEnvironment(natsUrl, `media-${mediaId}`),
+      HOLDFAST_MEDIA_ID: mediaId,
+      HOLDFAST_MEDIA_VOLUMES: `main=${join(folder.media, 'main')}`,
+    });
+  }
+
+  private startAgent(natsUrl: string): Promise<void> {
+    const { client, folder } = this.plan;
+    return this.startProcess('agent', {
+      ...this.natsEnvironment(natsUrl, `agent-${client}`),
+      HOLDFAST_CLIENT: client,
+      HOLDFAST_AGENT_FOLDER: folder.agent,
+    });
+  }
+
+  private async startProcess(name: string, env: Record<string, string>): Promise<void> {
+    const { folder, checkout } = this.plan;
+    const child = new DataProcess({
+      name,
+      main: join(checkout, 'dist/apps', name, 'src/main.js'),
+      env: { ...passedOn(), ...env },
+      runFolder: folder.run,
+      logFile: join(folder.logs, `${name}.log`),
+    });
+    this.undo.push(() => child.stop());
+    await child.start();
+  }
+
+  private async ensureTopology(natsUrl: string): Promise<void> {
+    const seed = readFileSync(this.seedFile('topology'), 'utf8').trim();
+    const user = 'topology';
+    const nats = await Nats.connect({ url: natsUrl, user, seed, clientName: 'holdfast-topology' });
+    try {
+      const topology = new Topology(nats);
+      await topology.ensureStreams(STREAMS);
+      await topology.ensureConsumers(CONSUMERS);
+    } finally {
+      await nats.close();
+    }
+  }
+
+  private async ensureRoles(servers: Servers): Promise<void> {
+    if (!servers.superuserUrl) return;
+    const roles = CONTROL.map(({ name }) => ({ schema: name, password: this.password(name) }));
+    await ensureServiceRoles(servers.superuserUrl, roles);
+  }
+
+  private natsEnvironment(url: string, user: string) {
+    return {
+      HOLDFAST_NATS_URL: url,
+      HOLDFAST_NATS_USER: user,
+      HOLDFAST_NATS_SEED_FILE: this.seedFile(user),
+    };
+  }
+
+  private databaseEnvironment(servers: Servers, schema: string): Environment {
+    if (!servers.superuserUrl) return { HOLDFAST_DATABASE_URL: servers.databaseUrl };
+    return {
+      HOLDFAST_DATABASE_URL: withUser(servers.databaseUrl, roleName(schema), this.password(schema)),
+    };
+  }
+
+  private seedFile(user: string): string {
+    return seedFile(this.plan.folder.credentials, user);
+  }
+
+  private password(schema: string): string {
+    return password(this.plan.folder.credentials, `postgres-${schema}`);
+  }
+}
+
+/** Settings that a person gave to `holdfast up` for a service. */
+function passedOn(): Record<string, string> {
+  const entries = Object.entries(process.env).filter(
+    (entry): entry is [string, string] =>
+      entry[0].startsWith('HOLDFAST_') && entry[1] !== undefined,
+  );
+  return Object.fromEntries(entries);
+}
+
+function withUser(url: string, user: string, secret: string): string {
+  const changed = new URL(url);
+  changed.username = user;
+  changed.password = secret;
+  return changed.toString();
+}

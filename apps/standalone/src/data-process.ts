@@ -1,0 +1,102 @@
+import { closeSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { Logger } from '@nestjs/common';
+import { backoffMs, sleep } from '#kernel/backoff.js';
+import { PermanentError } from '#kernel/errors.js';
+import {
+  startSupervised,
+  stopLeftover,
+  type StopStep,
+  type SupervisedProcess,
+} from './servers/process-supervision.js';
+
+export interface DataProcessPlan {
+  /** `media` or `agent`. */
+  readonly name: string;
+  /** The service's built `main.js`. */
+  readonly main: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly runFolder: string;
+  readonly logFile: string;
+}
+
+/** A media server finishes the fragment that it writes. */
+const STOP_STEPS: readonly StopStep[] = [{ signal: 'SIGTERM', waitMs: 15_000 }];
+const READY_MS_MAX = 30_000;
+const RESTART = { firstMs: 500, maxMs: 30_000, jitter: 0.5 };
+
+/**
+ * Media server or agent as a process of its own: their work would make the control services wait,
+ * and one that crashes takes nobody with it. It is started again whenever it ends.
+ */
+export class DataProcess {
+  private readonly logger: Logger;
+  private readonly stopping = new AbortController();
+  private running: SupervisedProcess | undefined;
+  private keeper: Promise<void> = Promise.resolve();
+
+  constructor(private readonly plan: DataProcessPlan) {
+    this.logger = new Logger(plan.name);
+  }
+
+  /** Resolves when it is ready; throws when the first start fails. */
+  async start(): Promise<void> {
+    await stopLeftover(this.pidFile(), STOP_STEPS);
+    const process = await this.launch();
+    this.keeper = this.keep(process);
+  }
+
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    await this.running?.stop();
+    await this.keeper;
+  }
+
+  private async keep(first: SupervisedProcess): Promise<void> {
+    let process: SupervisedProcess | undefined = first;
+    for (let failures = 0; !this.stopping.signal.aborted;) {
+      const how = await (process?.exited ?? 'it did not start');
+      if (this.stopping.signal.aborted) return;
+      failures += 1;
+      this.logger.error(`ended (${how}); starting it again. Its log: ${this.plan.logFile}`);
+      await sleep(backoffMs(failures, RESTART, 0.5), this.stopping.signal);
+      if (this.stopping.signal.aborted) return;
+      process = await this.launch().catch(() => undefined);
+      if (process) failures = 0;
+    }
+  }
+
+  private async launch(): Promise<SupervisedProcess> {
+    const log = openSync(this.plan.logFile, 'a', 0o600);
+    const launched = await startSupervised({
+      name: this.plan.name,
+      command: process.execPath,
+      args: [this.plan.main],
+      env: { PATH: process.env['PATH'], ...this.plan.env },
+      deathSignal: 'SIGTERM',
+      stopSteps: STOP_STEPS,
+      pidFile: this.pidFile(),
+      logFile: this.plan.logFile,
+      stdio: ['ignore', log, log, 'ipc'],
+    }).finally(() => closeSync(log));
+    this.running = launched;
+    await untilReady(launched, this.plan);
+    return launched;
+  }
+
+  private pidFile(): string {
+    return join(this.plan.runFolder, `${this.plan.name}.pid`);
+  }
+}
+
+async function untilReady(launched: SupervisedProcess, plan: DataProcessPlan): Promise<void> {
+  const ready = new Promise<'ready'>((resolve) => {
+    launched.child.once('message', () => resolve('ready'));
+  });
+  const late = sleep(READY_MS_MAX).then(() => 'late' as const);
+  const outcome = await Promise.race([ready, launched.exited, late]);
+  if (outcome === 'ready') return;
+  await launched.kill();
+  const how = outcome === 'late' ? `it was not ready within ${READY_MS_MAX / 1000} s` : outcome;
+  throw new PermanentError(130, `${plan.name} did not start: ${how}. Its log: ${plan.logFile}`);
+}

@@ -1,0 +1,94 @@
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { ConsoleLogger, Logger } from '@nestjs/common';
+import { clientName, mediaName } from '#contracts/names.js';
+import { SystemClock } from '#kernel/clock.js';
+import { PermanentError } from '#kernel/errors.js';
+import { VERSION } from '#service/version.js';
+import { removeClusterFile, writeClusterFile } from './cluster-file.js';
+import { Cluster } from './cluster.js';
+import { checkoutFolder } from './servers/checkout-folder.js';
+import { openDataFolder, reachableDataFolder } from './servers/data-folder.js';
+
+export interface UpOptions {
+  /** All state lives below it; made when missing. */
+  readonly dataFolder: string;
+  /** A nats-server that runs already, instead of one of our own. */
+  readonly natsUrl?: string | undefined;
+  /** A PostgreSQL that runs already (postgres://USER:PASSWORD@HOST:PORT/DATABASE). */
+  readonly databaseUrl?: string | undefined;
+  /** Ports that must be these; free ones are chosen otherwise. */
+  readonly natsPort?: number | undefined;
+  readonly postgresPort?: number | undefined;
+  /** This machine's name as a client; default: its host name. */
+  readonly client?: string | undefined;
+  /** Its media server's name; default `media1`. */
+  readonly mediaId?: string | undefined;
+}
+
+/**
+ * Runs the whole cluster on this machine in the foreground, until SIGINT or SIGTERM; then stops all
+ * that it started and resolves. Throws `PermanentError` for what a person has to mend.
+ */
+export async function up(options: UpOptions): Promise<void> {
+  Logger.overrideLogger(new ConsoleLogger({ prefix: 'holdfast', colors: false }));
+  const began = process.hrtime.bigint();
+  const names = namesFrom(options);
+  const folder = await openDataFolder(options.dataFolder);
+  const cluster = new Cluster({ folder, checkout: checkoutFolder(), ...options, ...names });
+  const ended = untilAskedToStop(cluster);
+  try {
+    const natsUrl = await cluster.start();
+    writeClusterFile(folder.path, {
+      natsUrl,
+      pid: process.pid,
+      startedAt: new SystemClock().now().toISOString(),
+      version: VERSION,
+      ...names,
+    });
+    const seconds = Number(process.hrtime.bigint() - began) / 1e9;
+    say(`Ready in ${seconds.toFixed(1)} s. Client ${names.client}, media server ${names.mediaId}.`);
+    say(`Data folder ${folder.path}, NATS ${natsUrl}. Stop with ctrl-C.`);
+    const why = await ended;
+    if (why instanceof Error) throw why;
+    say('Stopping ...');
+  } finally {
+    removeClusterFile(folder.path);
+    await cluster.stop();
+    folder.close();
+  }
+  say('Stopped.');
+}
+
+function namesFrom(options: UpOptions): { client: string; mediaId: string } {
+  const client = options.client ?? hostname();
+  if (!clientName.safeParse(client).success) {
+    throw new PermanentError(
+      20,
+      `"${client}" cannot be a client's name (letters, digits, ".", "_", "-"). Give one with --client.`,
+      'client',
+    );
+  }
+  const mediaId = options.mediaId ?? 'media1';
+  if (!mediaName.safeParse(mediaId).success) {
+    throw new PermanentError(20, `"${mediaId}" cannot be a media server's name.`, 'media');
+  }
+  return { client, mediaId };
+}
+
+function untilAskedToStop(cluster: Cluster): Promise<'asked' | Error> {
+  return new Promise((resolve) => {
+    process.once('SIGINT', () => resolve('asked'));
+    process.once('SIGTERM', () => resolve('asked'));
+    void cluster.failed.then(resolve);
+  });
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+/** The folder that is used when nobody names one: `.holdfast` in the checkout, where it can be. */
+export async function defaultDataFolder(checkout: string): Promise<string> {
+  return reachableDataFolder(join(checkout, '.holdfast'));
+}
