@@ -1,0 +1,107 @@
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statfsSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { FragmentUnreadable } from '../errors.js';
+import type { StoredFragment } from '../fragment-store.js';
+import { describeFragmentStore } from '../testing/describe-fragment-store.js';
+import { fragmentName, manifestOf, patternBytes } from '../testing/fragments.js';
+import { smallVolume, testFolder, type TestFolder } from '../testing/small-volume.js';
+import { DirectoryFragmentStore } from './directory-fragment-store.js';
+
+const RESERVE_BYTES = 512 * 1024;
+
+describeFragmentStore('Directory', async ({ freeBytes } = {}) => {
+  const { folder, reserveBytes } = volume(freeBytes);
+  const open = () => new DirectoryFragmentStore({ folder: folder.path, reserveBytes });
+  return { store: open(), reopen: open, dispose: async () => folder.dispose() };
+});
+
+/** A real small file system where one may be mounted; else a reserve that leaves so much room. */
+function volume(freeBytes: number | undefined): { folder: TestFolder; reserveBytes: number } {
+  if (freeBytes === undefined) return { folder: testFolder(), reserveBytes: 0 };
+  const small = smallVolume(freeBytes + RESERVE_BYTES + 128 * 1024);
+  if (small) return { folder: small, reserveBytes: RESERVE_BYTES };
+  const folder = testFolder();
+  const { bavail, bsize } = statfsSync(folder.path);
+  return { folder, reserveBytes: bavail * bsize - freeBytes };
+}
+
+describe('A directory fragment store', () => {
+  const opened: TestFolder[] = [];
+  afterEach(() => opened.splice(0).forEach((folder) => folder.dispose()));
+
+  const newFolder = () => {
+    const folder = testFolder();
+    opened.push(folder);
+    return folder.path;
+  };
+  const content = { data: patternBytes(5_000), index: patternBytes(100) };
+  const seal = async (folder: string) => {
+    const writer = await new DirectoryFragmentStore({ folder }).create(fragmentName(3));
+    await writer.writeData([content.data]);
+    await writer.writeIndex([content.index]);
+    await writer.seal(manifestOf(fragmentName(3), content));
+    return join(folder, 'images/web1_1790000000/c1');
+  };
+
+  it('lays its files out as the format says', async () => {
+    const copy = await seal(newFolder());
+    const base = '00003-01920000-0000-7000-8000-000000000003';
+    const files = [`${base}.idx.zst`, `${base}.json`, `${base}.tar.zst`];
+    expect(readdirSync(copy).sort()).toEqual(files);
+    expect(readFileSync(join(copy, `${base}.tar.zst`)).equals(content.data)).toBe(true);
+    expect(JSON.parse(readFileSync(join(copy, `${base}.json`), 'utf8'))).toMatchObject({
+      number: 3,
+    });
+  });
+
+  it('holds what is unfinished under names that a shell pattern for data does not meet', async () => {
+    const folder = newFolder();
+    const writer = await new DirectoryFragmentStore({ folder }).create(fragmentName(1));
+    const names = readdirSync(join(folder, 'images/web1_1790000000/c1'));
+    expect(names.every((name) => name.endsWith('.partial'))).toBe(true);
+    await writer.abandon();
+  });
+
+  it('shows a fragment whose files are damaged as damaged and will not read it', async () => {
+    const folder = newFolder();
+    const copy = await seal(folder);
+    truncateSync(
+      join(
+        copy,
+        readdirSync(copy).find((name) => name.endsWith('.tar.zst'))!,
+      ),
+      4_999,
+    );
+    const store = new DirectoryFragmentStore({ folder });
+    expect(await store.stat(fragmentName(3))).toMatchObject({ state: 'damaged' });
+    await expect(store.open(fragmentName(3))).rejects.toBeInstanceOf(FragmentUnreadable);
+    writeFileSync(
+      join(
+        copy,
+        readdirSync(copy).find((name) => name.endsWith('.json'))!,
+      ),
+      '{"version":1',
+    );
+    expect(await store.stat(fragmentName(3))).toMatchObject({ state: 'damaged' });
+    await expect(store.open(fragmentName(3))).rejects.toThrow(/not JSON/);
+  });
+
+  it('takes a fragment whose manifest never appeared for partial', async () => {
+    const folder = newFolder();
+    const copy = join(folder, 'images/web1_1790000000/c1');
+    mkdirSync(copy, { recursive: true });
+    writeFileSync(join(copy, '00001-01920000-0000-7000-8000-000000000001.tar.zst'), 'data');
+    writeFileSync(join(copy, 'README'), 'not ours');
+    const found: StoredFragment[] = [];
+    for await (const one of new DirectoryFragmentStore({ folder }).list()) found.push(one);
+    expect(found).toEqual([{ state: 'partial', name: fragmentName(1), dataBytes: 4 }]);
+  });
+});

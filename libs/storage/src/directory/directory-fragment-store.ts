@@ -1,0 +1,130 @@
+import { readdir, readFile, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { writeError } from '../errors.js';
+import {
+  checkFragmentName,
+  copyFolder,
+  fileName,
+  isImageId,
+  PARTIAL_SUFFIX,
+  parseCopyFolder,
+  parseFileName,
+  type FragmentName,
+} from '../fragment-name.js';
+import type {
+  FragmentStore,
+  FragmentWriter,
+  SealedFragmentReader,
+  StoredFragment,
+} from '../fragment-store.js';
+import { readManifest } from '../manifest-check.js';
+import { SpaceGate } from '../space-gate.js';
+import { DirectoryFragmentReader } from './directory-fragment-reader.js';
+import { DirectoryFragmentWriter } from './directory-fragment-writer.js';
+import { makeFolders, statIfThere } from './sync-folder.js';
+import { systemCode } from '../system-error.js';
+
+/** Left free for the journal and for a person to work with. */
+export const VOLUME_RESERVE_BYTES = 256 * 1024 * 1024;
+
+export interface DirectoryStoreOptions {
+  /** The volume's folder; must be there. */
+  readonly folder: string;
+  /** Default `VOLUME_RESERVE_BYTES`. */
+  readonly reserveBytes?: number;
+}
+
+/** Fragments in a folder of a local file system, laid out as docs/formats.md says. */
+export class DirectoryFragmentStore implements FragmentStore {
+  private readonly folder: string;
+  private readonly gate: SpaceGate;
+
+  constructor(options: DirectoryStoreOptions) {
+    this.folder = options.folder;
+    const measure = async () => {
+      const { bavail, bsize } = await statfs(this.folder);
+      return bavail * bsize;
+    };
+    this.gate = new SpaceGate(this.folder, measure, options.reserveBytes ?? VOLUME_RESERVE_BYTES);
+  }
+
+  async create(name: FragmentName): Promise<FragmentWriter> {
+    checkFragmentName(name);
+    if (await this.stat(name)) throw new Error(`Fragment ${name.fragmentId} is there already`);
+    try {
+      await this.gate.take(0);
+      const folder = await makeFolders(this.folder, copyFolder(name));
+      return await DirectoryFragmentWriter.create(name, folder, this.gate);
+    } catch (error) {
+      throw writeError(this.folder, error);
+    }
+  }
+
+  async open(name: FragmentName): Promise<SealedFragmentReader> {
+    checkFragmentName(name);
+    return DirectoryFragmentReader.open(name, this.folderOf(name));
+  }
+
+  async stat(name: FragmentName): Promise<StoredFragment | undefined> {
+    checkFragmentName(name);
+    const path = join(this.folderOf(name), fileName(name, 'data'));
+    const data = (await statIfThere(path)) ?? (await statIfThere(path + PARTIAL_SUFFIX));
+    const text = await readIfThere(join(this.folderOf(name), fileName(name, 'manifest')));
+    if (text === undefined) {
+      return data && { state: 'partial', name, dataBytes: Number(data.size) };
+    }
+    const manifest = readManifest(text, name);
+    if (typeof manifest === 'string') return { state: 'damaged', name, reason: manifest };
+    const index = await statIfThere(join(this.folderOf(name), fileName(name, 'index')));
+    if (data?.size !== manifest.storedBytes || index?.size !== manifest.indexBytes) {
+      return { state: 'damaged', name, reason: 'its files are missing or have other sizes' };
+    }
+    return { state: 'sealed', name, manifest };
+  }
+
+  async *list(): AsyncIterable<StoredFragment> {
+    for (const imageId of (await namesIn(join(this.folder, 'images'))).filter(isImageId)) {
+      const folders = await namesIn(join(this.folder, 'images', imageId));
+      const copies = folders.map(parseCopyFolder).filter((copy) => copy !== undefined);
+      for (const copy of copies.sort((a, b) => a - b)) yield* this.listCopy(imageId, copy);
+    }
+  }
+
+  freeBytes(): Promise<number> {
+    return this.gate.freeBytes();
+  }
+
+  private async *listCopy(imageId: string, copy: number): AsyncIterable<StoredFragment> {
+    let before = '';
+    for (const text of await namesIn(this.folderOf({ imageId, copy }))) {
+      const parsed = parseFileName(text);
+      if (!parsed || parsed.fragmentId === before) continue;
+      before = parsed.fragmentId;
+      const { number, fragmentId } = parsed;
+      const found = await this.stat({ imageId, copy, number, fragmentId });
+      if (found) yield found;
+    }
+  }
+
+  private folderOf(name: Pick<FragmentName, 'imageId' | 'copy'>): string {
+    return join(this.folder, ...copyFolder(name));
+  }
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return (await readdir(folder)).sort();
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return [];
+    throw error;
+  }
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}

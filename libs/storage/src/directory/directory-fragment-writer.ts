@@ -1,0 +1,124 @@
+import { rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Manifest } from '#archive/manifest.js';
+import { assert } from '#kernel/assert.js';
+import { writeError } from '../errors.js';
+import {
+  fileName,
+  PARTIAL_SUFFIX,
+  type FragmentFile,
+  type FragmentName,
+} from '../fragment-name.js';
+import type { FragmentWriter } from '../fragment-store.js';
+import { assertManifest } from '../manifest-check.js';
+import type { SpaceGate } from '../space-gate.js';
+import { AppendFile } from './append-file.js';
+import { syncFolder } from './sync-folder.js';
+
+/** Writes one fragment into a copy's folder: three files with temporary names until it is sealed. */
+export class DirectoryFragmentWriter implements FragmentWriter {
+  private closed = false;
+  private failure: Error | undefined;
+
+  private constructor(
+    readonly name: FragmentName,
+    private readonly folder: string,
+    private readonly gate: SpaceGate,
+    private readonly files: { data: AppendFile; index: AppendFile },
+  ) {}
+
+  static async create(
+    name: FragmentName,
+    folder: string,
+    gate: SpaceGate,
+  ): Promise<DirectoryFragmentWriter> {
+    const data = await AppendFile.create(partialPath(folder, name, 'data'));
+    try {
+      const index = await AppendFile.create(partialPath(folder, name, 'index'));
+      return new DirectoryFragmentWriter(name, folder, gate, { data, index });
+    } catch (error) {
+      await data.close();
+      throw error;
+    }
+  }
+
+  get dataBytes(): number {
+    return this.files.data.bytes;
+  }
+
+  get indexBytes(): number {
+    return this.files.index.bytes;
+  }
+
+  writeData(pieces: readonly Buffer[]): Promise<void> {
+    return this.attempt(() => this.append(this.files.data, pieces));
+  }
+
+  writeIndex(pieces: readonly Buffer[]): Promise<void> {
+    return this.attempt(() => this.append(this.files.index, pieces));
+  }
+
+  seal(manifest: Manifest): Promise<void> {
+    const { name, dataBytes, indexBytes } = this;
+    assertManifest(manifest, { name, dataBytes, indexBytes });
+    return this.attempt(async () => {
+      const { data, index } = this.files;
+      const manifestFile = await AppendFile.create(partialPath(this.folder, name, 'manifest'));
+      try {
+        await manifestFile.append([Buffer.from(`${JSON.stringify(manifest)}\n`, 'utf8')]);
+        await Promise.all([data.sync(), index.sync(), manifestFile.sync()]);
+      } finally {
+        await manifestFile.close();
+      }
+      await this.close();
+      await this.appear('data');
+      await this.appear('index');
+      // The manifest's name must not reach the disk before the others do.
+      await syncFolder(this.folder);
+      await this.appear('manifest');
+      await syncFolder(this.folder);
+    });
+  }
+
+  async abandon(): Promise<void> {
+    try {
+      await this.close();
+    } catch {
+      // The descriptor is gone either way, and nothing of an abandoned fragment is relied on.
+    }
+  }
+
+  private async append(file: AppendFile, pieces: readonly Buffer[]): Promise<void> {
+    let bytes = 0;
+    for (const piece of pieces) bytes += piece.length;
+    await this.gate.take(bytes);
+    await file.append(pieces);
+  }
+
+  private async appear(file: FragmentFile): Promise<void> {
+    const path = join(this.folder, fileName(this.name, file));
+    await rename(path + PARTIAL_SUFFIX, path);
+  }
+
+  /** After a failure nobody knows what reached the disk, so the first one stays. */
+  private async attempt(work: () => Promise<void>): Promise<void> {
+    if (this.failure) throw this.failure;
+    assert(!this.closed, 'a closed fragment is written');
+    try {
+      await work();
+    } catch (error) {
+      this.failure = writeError(this.folder, error);
+      throw this.failure;
+    }
+  }
+
+  private async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    await Promise.all([this.files.data.close(), this.files.index.close()]);
+  }
+}
+
+function partialPath(folder: string, name: FragmentName, file: FragmentFile): string {
+  return join(folder, fileName(name, file) + PARTIAL_SUFFIX);
+}

@@ -1,0 +1,47 @@
+import { mkdir, open, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { systemCode } from '../system-error.js';
+
+/** Makes names that were added to a folder, or changed in it, survive a power loss. */
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Makes `parts` below `root`, which must be there, and each new one durable. */
+export async function makeFolders(root: string, parts: readonly string[]): Promise<string> {
+  const full = join(root, ...parts);
+  if (await isFolder(full)) return full;
+  let parent = root;
+  for (const part of parts) {
+    const folder = join(parent, part);
+    try {
+      await mkdir(folder, { mode: 0o700 });
+      await syncFolder(parent);
+    } catch (error) {
+      if (systemCode(error) !== 'EEXIST') throw error;
+    }
+    parent = folder;
+  }
+  return full;
+}
+
+export async function isFolder(path: string): Promise<boolean> {
+  return (await statIfThere(path))?.isDirectory() ?? false;
+}
+
+/** Like `stat`; undefined where there is nothing. */
+export async function statIfThere(
+  path: string,
+): Promise<Awaited<ReturnType<typeof stat>> | undefined> {
+  try {
+    return await stat(path);
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}

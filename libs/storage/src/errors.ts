@@ -1,0 +1,50 @@
+import { messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
+import { systemCode } from './system-error.js';
+
+/** The volume has no room left beyond its reserve. Nothing that was sealed is touched. Status 129. */
+export class VolumeFull extends PermanentError {
+  override readonly name = 'VolumeFull';
+
+  constructor(where: string) {
+    super(
+      129,
+      `Disk storage unit is full: ${where}. Give the volume more room or use another one.`,
+    );
+  }
+}
+
+/** The volume could not be written for a reason other than room. Status 84. */
+export class VolumeWriteFailed extends Unavailable {
+  override readonly name = 'VolumeWriteFailed';
+
+  constructor(where: string, cause: unknown) {
+    super(`media write error on ${where}: ${messageOf(cause)}`, 84, { cause });
+  }
+}
+
+/** A sealed fragment is missing, is shorter than its manifest says, or cannot be read. Status 85. */
+export class FragmentUnreadable extends PermanentError {
+  override readonly name = 'FragmentUnreadable';
+
+  constructor(fragmentId: string, reason: string) {
+    super(85, `media read error: fragment ${fragmentId} ${reason}`);
+  }
+}
+
+/** The folder of a volume or journal cannot be used. Status 83. */
+export class VolumeUnusable extends PermanentError {
+  override readonly name = 'VolumeUnusable';
+
+  constructor(where: string, reason: string) {
+    super(83, `The volume ${where} cannot be used: ${reason}`);
+  }
+}
+
+const NO_ROOM = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
+
+/** What a failed write means. */
+export function writeError(where: string, cause: unknown): VolumeFull | VolumeWriteFailed {
+  if (cause instanceof VolumeFull || cause instanceof VolumeWriteFailed) return cause;
+  if (NO_ROOM.has(systemCode(cause) ?? '')) return new VolumeFull(where);
+  return new VolumeWriteFailed(where, cause);
+}

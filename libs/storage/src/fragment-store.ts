@@ -1,0 +1,74 @@
+import type { Manifest } from '#archive/manifest.js';
+import type { FragmentName } from './fragment-name.js';
+
+export type FragmentObject = 'data' | 'index';
+
+/** The most that one `read` gives. */
+export const READ_BYTES_MAX = 1024 * 1024;
+
+/**
+ * Where fragments lie: one volume. Its laws, proved for every adapter by
+ * `testing/describe-fragment-store.ts`:
+ *
+ * 1. A fragment is there when its manifest is, and then it is whole: `seal` makes data and index
+ *    durable before the manifest appears. When `seal` has resolved, the fragment survives a power
+ *    loss.
+ * 2. What is sealed never changes. Nothing here can alter, replace or remove it, and neither a
+ *    failed write nor a full volume touches it.
+ * 3. There is no deletion. What was begun and not sealed stays where it is and is listed as
+ *    `partial`.
+ * 4. A name cannot lead out of the volume: ids are checked (`InvalidInput`).
+ * 5. A write for which there is no room fails with `VolumeFull`, while a reserve is still free for
+ *    the journal; any other failure of the medium is `VolumeWriteFailed`. The writer that failed is
+ *    of no more use.
+ * 6. A read gives exactly the bytes that were asked for, or fails with `FragmentUnreadable`.
+ */
+export interface FragmentStore {
+  /** Begins a fragment under a temporary name. Its id must be new: a known one is an error. */
+  create(name: FragmentName): Promise<FragmentWriter>;
+  /** Opens a sealed fragment. */
+  open(name: FragmentName): Promise<SealedFragmentReader>;
+  /** What is known of one fragment; undefined if nothing lies under its name. */
+  stat(name: FragmentName): Promise<StoredFragment | undefined>;
+  /** All that lies on the volume, by image, copy and number. */
+  list(): AsyncIterable<StoredFragment>;
+  /** Bytes that may still be written, the reserve left out; 0 when the volume is full. */
+  freeBytes(): Promise<number>;
+}
+
+/** One fragment being written. Calls come one at a time. */
+export interface FragmentWriter {
+  readonly name: FragmentName;
+  readonly dataBytes: number;
+  readonly indexBytes: number;
+  /** Appends to the data. The pieces may be reused when it has resolved. */
+  writeData(pieces: readonly Buffer[]): Promise<void>;
+  /** Appends to the index. */
+  writeIndex(pieces: readonly Buffer[]): Promise<void>;
+  /**
+   * Makes the fragment durable and visible; afterwards the writer is closed. The manifest has to
+   * agree with the name and with what was written (a manifest that does not is a bug).
+   */
+  seal(manifest: Manifest): Promise<void>;
+  /** Lets go of the files and leaves what was written where it is. Never throws. */
+  abandon(): Promise<void>;
+}
+
+/**
+ * A sealed fragment, open for reading and through nothing else: duplication, restore and verify
+ * hold their sources by this type, which offers no way to harm them.
+ */
+export interface SealedFragmentReader {
+  readonly manifest: Manifest;
+  /** Bytes of the data or of the index. */
+  size(object: FragmentObject): number;
+  /** Exactly `length` bytes (at most `READ_BYTES_MAX`) from `offset` on. */
+  read(object: FragmentObject, offset: number, length: number): Promise<Buffer>;
+  close(): Promise<void>;
+}
+
+export type StoredFragment =
+  | { readonly state: 'sealed'; readonly name: FragmentName; readonly manifest: Manifest }
+  | { readonly state: 'partial'; readonly name: FragmentName; readonly dataBytes: number }
+  /** There is a manifest, but it cannot be read or does not agree with what lies beside it. */
+  | { readonly state: 'damaged'; readonly name: FragmentName; readonly reason: string };

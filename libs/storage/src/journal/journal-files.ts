@@ -1,0 +1,85 @@
+import { open, readdir, readFile, rename, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import { syncFolder } from '../directory/sync-folder.js';
+import { systemCode } from '../system-error.js';
+
+const SEGMENT = /^journal-(\d{8})\.log$/;
+const SNAPSHOT = 'snapshot.log';
+/** Keeps the segment that was compacted last, for a person to look at. */
+const PREVIOUS = 'previous.log';
+
+/** The files of one journal's folder. */
+export class JournalFiles {
+  constructor(readonly folder: string) {}
+
+  segmentPath(number: number): string {
+    return join(this.folder, `journal-${String(number).padStart(8, '0')}.log`);
+  }
+
+  get snapshotPath(): string {
+    return join(this.folder, SNAPSHOT);
+  }
+
+  /** The numbers of the segments that are there, ascending. */
+  async segments(): Promise<number[]> {
+    const numbers = (await readdir(this.folder)).map((name) =>
+      Number(SEGMENT.exec(name)?.[1] ?? 0),
+    );
+    return numbers.filter((number) => number > 0).sort((a, b) => a - b);
+  }
+
+  readSegment(number: number): Promise<Buffer> {
+    return readFile(this.segmentPath(number));
+  }
+
+  async readSnapshot(): Promise<Buffer | undefined> {
+    try {
+      return await readFile(this.snapshotPath);
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT') return undefined;
+      throw error;
+    }
+  }
+
+  /** Makes an empty segment, durably, and opens it. */
+  async createSegment(number: number): Promise<FileHandle> {
+    const handle = await open(this.segmentPath(number), 'wx', 0o600);
+    await syncFolder(this.folder);
+    return handle;
+  }
+
+  /** Opens a segment to go on with it, behind `goodEnd`; what lies there is cut off, durably. */
+  async reopenSegment(number: number, goodEnd: number): Promise<FileHandle> {
+    const handle = await open(this.segmentPath(number), 'r+');
+    try {
+      await handle.truncate(goodEnd);
+      await handle.sync();
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+    return handle;
+  }
+
+  /** Puts a whole snapshot in the place of the one before. */
+  async replaceSnapshot(units: Iterable<Buffer>): Promise<void> {
+    const path = `${this.snapshotPath}.partial`;
+    const handle = await open(path, 'w', 0o600);
+    try {
+      for (const unit of units) await handle.writeFile(unit);
+      await handle.datasync();
+    } finally {
+      await handle.close();
+    }
+    await rename(path, this.snapshotPath);
+    await syncFolder(this.folder);
+  }
+
+  /** Takes segments out of the row whose records are in the snapshot. */
+  async retireSegments(numbers: readonly number[]): Promise<void> {
+    for (const number of numbers) {
+      await rename(this.segmentPath(number), join(this.folder, PREVIOUS));
+    }
+    if (numbers.length > 0) await syncFolder(this.folder);
+  }
+}

@@ -1,0 +1,75 @@
+import { link, open, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { VolumeUnusable } from '../errors.js';
+import { systemCode } from '../system-error.js';
+
+const NAME = /^lock-(\d{8})$/;
+
+/** Locks that this process asked for: each needs a file of its own. */
+let taken = 0;
+
+/**
+ * The lock where `flock` is not to be had: files `lock-<generation>`, each naming a process by id
+ * and start time. The highest one counts while its process lives. The next generation appears with
+ * its whole content by `link`, which only one process can win, so a dead holder is succeeded by
+ * exactly one, wherever any of them dies.
+ */
+export async function lockByProcess(folder: string): Promise<{ release(): Promise<void> }> {
+  const mine = await identity('self');
+  taken += 1;
+  const own = join(folder, `lock-of-${mine.replaceAll(' ', '-')}-${taken}`);
+  const handle = await open(own, 'wx', 0o600);
+  await handle.writeFile(mine);
+  await handle.close();
+  for (;;) {
+    const generation = await highest(folder);
+    if (generation > 0 && (await isHeld(join(folder, nameOf(generation))))) {
+      throw new VolumeUnusable(folder, 'another media server process has it open');
+    }
+    try {
+      await link(own, join(folder, nameOf(generation + 1)));
+      return { release: () => release(own) };
+    } catch (error) {
+      if (systemCode(error) !== 'EEXIST') throw error;
+    }
+  }
+}
+
+/** Says in the file itself that nobody holds it: both names are one inode. */
+async function release(own: string): Promise<void> {
+  const handle = await open(own, 'r+');
+  try {
+    await handle.write('released', 0);
+  } finally {
+    await handle.close();
+  }
+}
+
+async function isHeld(path: string): Promise<boolean> {
+  const holder = await readFile(path, 'utf8');
+  const [pid] = holder.split(' ');
+  if (!pid || !/^\d+$/.test(pid)) return false;
+  return (await identity(pid)) === holder;
+}
+
+/** Process id and start time in clock ticks since boot, and the boot; a process id alone comes back. */
+async function identity(pid: string): Promise<string> {
+  try {
+    const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+    const boot = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
+    const behindName = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return `${stat.slice(0, stat.indexOf(' '))} ${behindName[19]} ${boot}`;
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ESRCH') return '';
+    throw error;
+  }
+}
+
+async function highest(folder: string): Promise<number> {
+  const generations = (await readdir(folder)).map((name) => Number(NAME.exec(name)?.[1] ?? 0));
+  return Math.max(0, ...generations);
+}
+
+function nameOf(generation: number): string {
+  return `lock-${String(generation).padStart(8, '0')}`;
+}

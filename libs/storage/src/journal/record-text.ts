@@ -1,0 +1,29 @@
+import { messageOf } from '#kernel/errors.js';
+import { VolumeUnusable } from '../errors.js';
+
+/** The most that one record may take as JSON. */
+export const RECORD_BYTES_MAX = 64 * 1024;
+
+/** Turns what JSON gave into a record; throws if it is none (of a newer release, say). */
+export type ParseRecord<R> = (value: unknown) => R;
+
+/** One record as a line. */
+export function recordLine(record: unknown): Buffer {
+  const line = Buffer.from(`${JSON.stringify(record)}\n`, 'utf8');
+  if (line.length > RECORD_BYTES_MAX) {
+    throw new RangeError(`A journal record of ${line.length} bytes is too long.`);
+  }
+  return line;
+}
+
+/** The records of a unit. `file` is for the text of the error. */
+export function* recordsOf<R>(payload: Buffer, file: string, parse: ParseRecord<R>): Iterable<R> {
+  for (const line of payload.toString('utf8').split('\n')) {
+    if (line === '') continue;
+    try {
+      yield parse(JSON.parse(line));
+    } catch (error) {
+      throw new VolumeUnusable(file, `a journal record is not understood: ${messageOf(error)}`);
+    }
+  }
+}

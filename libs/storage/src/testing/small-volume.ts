@@ -1,0 +1,39 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+export interface TestFolder {
+  readonly path: string;
+  dispose(): void;
+}
+
+/** A new empty folder of a test's own. */
+export function testFolder(): TestFolder {
+  const path = mkdtempSync(join(tmpdir(), 'holdfast-storage-'));
+  return { path, dispose: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+/**
+ * A folder that is a file system of its own with so much room; undefined where nothing may be
+ * mounted.
+ */
+export function smallVolume(bytes: number): TestFolder | undefined {
+  const folder = testFolder();
+  try {
+    const options = `size=${bytes},mode=0700`;
+    execFileSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', folder.path], {
+      stdio: 'ignore',
+    });
+  } catch {
+    folder.dispose();
+    return undefined;
+  }
+  return {
+    path: folder.path,
+    dispose: () => {
+      execFileSync('umount', [folder.path]);
+      folder.dispose();
+    },
+  };
+}

@@ -1,0 +1,95 @@
+import { connect as connectSocket, type Socket } from 'node:net';
+import { backoffMs, sleep } from '#kernel/backoff.js';
+import { messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
+import { Connection, type ConnectionOptions } from './connection.js';
+import { ConnectionBroken, PeerFailure, ProtocolError, STATUS_UNKNOWN_TOKEN } from './errors.js';
+import { MESSAGE, type Message } from './message.js';
+import type { Hello } from './payloads.js';
+
+export interface ConnectOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly token: string;
+  /** Ends the wait and cuts the connection. */
+  readonly signal?: AbortSignal;
+  /** How long to go on while the server is away or does not know the token. Default 10 s. */
+  readonly patienceMs?: number;
+  readonly connection?: Partial<ConnectionOptions>;
+  /** How to open a socket; TLS hands in its own. */
+  readonly open?: () => Socket;
+}
+
+const PATIENCE_MS = 10_000;
+const RETRY = { firstMs: 10, maxMs: 200, jitter: 0 };
+
+/**
+ * Opens a data connection: HELLO, READY. The agent's task may overtake the media server's, so for a
+ * while a refused connection or an unknown token is tried again. Throws `PeerFailure` (the server
+ * said no), or `Unavailable` (status 25, it could not be reached in time).
+ */
+export async function openConnection(
+  role: Hello['role'],
+  options: ConnectOptions,
+): Promise<{ connection: Connection; ready: Message }> {
+  const patienceMs = options.patienceMs ?? PATIENCE_MS;
+  let waitedMs = 0;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await sayHello(role, options);
+    } catch (error) {
+      const delayMs = backoffMs(attempt, RETRY, 1);
+      if (!mayComeLater(error) || options.signal?.aborted) throw error;
+      if (waitedMs + delayMs > patienceMs) throw error;
+      waitedMs += delayMs;
+      await sleep(delayMs, options.signal);
+    }
+  }
+}
+
+function mayComeLater(error: unknown): boolean {
+  if (error instanceof PeerFailure) return error.status === STATUS_UNKNOWN_TOKEN;
+  return error instanceof Unavailable;
+}
+
+async function sayHello(
+  role: Hello['role'],
+  options: ConnectOptions,
+): Promise<{ connection: Connection; ready: Message }> {
+  const { host, port, token, signal } = options;
+  if (signal?.aborted) throw aborted();
+  const socket = options.open?.() ?? connectSocket({ host, port });
+  const connection = new Connection(socket, options.connection);
+  const abort = () => connection.destroy(aborted());
+  signal?.addEventListener('abort', abort, { once: true });
+  void connection.closed().then(() => signal?.removeEventListener('abort', abort));
+  try {
+    await connected(socket, `${host}:${port}`);
+    await connection.sendJson(MESSAGE.HELLO, { version: 1, token, role });
+    const ready = await connection.receive();
+    if (!ready) throw new ConnectionBroken('network connection broken: the server hung up');
+    if (ready.type !== MESSAGE.READY) throw new ProtocolError('The answer to HELLO is not READY.');
+    return { connection, ready };
+  } catch (error) {
+    connection.destroy();
+    throw error;
+  }
+}
+
+function connected(socket: Socket, where: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (!socket.connecting) return resolve();
+    const failed = (error: unknown) => {
+      reject(new Unavailable(`cannot connect to ${where}: ${messageOf(error)}`, 25));
+    };
+    socket.once('error', failed);
+    socket.once('close', () => failed('closed'));
+    socket.once('connect', () => {
+      socket.off('error', failed);
+      resolve();
+    });
+  });
+}
+
+function aborted(): PermanentError {
+  return new PermanentError(150, 'termination requested by administrator');
+}

@@ -1,0 +1,134 @@
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
+import { Connection, type ConnectionOptions } from './connection.js';
+import { ProtocolError } from './errors.js';
+import { MESSAGE, MESSAGE_BYTES_MAX, type Message } from './message.js';
+import { hello, parsePayload, type Hello } from './payloads.js';
+
+/** A HELLO is small; a peer that has not shown a token may not make us keep more than this. */
+const HELLO_BYTES_MAX = 4_096;
+/** Connections that have not shown a token yet; further ones are cut. */
+const STRANGERS_MAX = 64;
+
+/** What a HELLO leads to: a session that now owns the connection, or an ERROR. */
+export type Admission =
+  | { readonly session: (connection: Connection) => Promise<void> }
+  | { readonly status: number; readonly message: string };
+
+export interface DataServerOptions {
+  readonly host: string;
+  /** 0: a free one. */
+  readonly port: number;
+  /** Looks the token up, and takes it: a token is admitted once. */
+  readonly admit: (hello: Hello) => Admission;
+  /** Told of what a session threw that is neither for the peer nor the network's fault: a bug. */
+  readonly onBug: (error: unknown) => void;
+  readonly helloTimeoutMs?: number;
+  readonly connection?: Partial<ConnectionOptions>;
+  /** How to listen; TLS hands in its own server. */
+  readonly listener?: (onSocket: (socket: Socket) => void) => Server;
+}
+
+/**
+ * Listens for data connections and hands each to the session that its token stands for. It
+ * promises: no session without an admitted HELLO within the time-out (10 s); what a session throws
+ * reaches the peer as ERROR with the status of the error (130 for a bug) before the connection
+ * ends.
+ */
+export class DataServer {
+  private readonly server: Server;
+  private readonly connections = new Set<Connection>();
+  private strangers = 0;
+
+  constructor(private readonly options: DataServerOptions) {
+    const listener = options.listener ?? ((onSocket) => createServer(onSocket));
+    this.server = listener((socket) => void this.serve(socket));
+  }
+
+  /** Resolves with the address that it listens on. Throws `PermanentError` if the port is in use. */
+  async listen(): Promise<{ host: string; port: number }> {
+    const { host, port } = this.options;
+    await new Promise<void>((resolve, reject) => {
+      this.server.once('error', (error) => {
+        const hint = 'Choose another port or stop what uses it.';
+        reject(
+          new PermanentError(25, `Cannot listen on ${host}:${port}: ${messageOf(error)}. ${hint}`),
+        );
+      });
+      this.server.listen(port, host, resolve);
+    });
+    return { host, port: (this.server.address() as AddressInfo).port };
+  }
+
+  /** Connections that are open now. */
+  get connectionCount(): number {
+    return this.connections.size;
+  }
+
+  /** Takes no more connections and cuts the open ones; resolves when all are gone. */
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
+    for (const connection of this.connections) connection.destroy();
+    await closed;
+  }
+
+  private async serve(socket: Socket): Promise<void> {
+    if (this.strangers >= STRANGERS_MAX) {
+      socket.destroy();
+      return;
+    }
+    const connection = new Connection(socket, this.options.connection);
+    this.connections.add(connection);
+    void connection.closed().then(() => this.connections.delete(connection));
+    try {
+      const session = await this.welcome(connection);
+      if (!session) return;
+      await session(connection);
+      connection.end();
+    } catch (error) {
+      this.explain(connection, error);
+    }
+  }
+
+  private async welcome(
+    connection: Connection,
+  ): Promise<((connection: Connection) => Promise<void>) | undefined> {
+    this.strangers += 1;
+    try {
+      connection.limitMessages(HELLO_BYTES_MAX);
+      const message = await this.firstMessage(connection);
+      if (!message) return undefined;
+      if (message.type !== MESSAGE.HELLO)
+        throw new ProtocolError('A connection begins with HELLO.');
+      const admission = this.options.admit(parsePayload(message, hello));
+      if ('session' in admission) {
+        connection.limitMessages(MESSAGE_BYTES_MAX);
+        return admission.session;
+      }
+      connection.reject(admission.status, admission.message);
+      return undefined;
+    } finally {
+      this.strangers -= 1;
+    }
+  }
+
+  private async firstMessage(connection: Connection): Promise<Message | undefined> {
+    const timer = setTimeout(() => {
+      connection.destroy(new ProtocolError('No HELLO came in time.'));
+    }, this.options.helloTimeoutMs ?? 10_000);
+    try {
+      return await connection.receive();
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  private explain(connection: Connection, error: unknown): void {
+    if (error instanceof PermanentError || error instanceof Unavailable) {
+      connection.reject(error.status, error.message);
+      return;
+    }
+    connection.reject(130, 'internal error');
+    this.options.onBug(error);
+  }
+}

@@ -1,0 +1,38 @@
+import { PermanentError, Unavailable } from '#kernel/errors.js';
+
+/** Status of a HELLO with a token that the server does not know (yet). */
+export const STATUS_UNKNOWN_TOKEN = 26;
+/** Status of a HELLO with a token that was used before, has run out, or is for another role. */
+export const STATUS_TOKEN_REFUSED = 46;
+
+/** The connection was cut before the work was done. Status 40. */
+export class ConnectionBroken extends Unavailable {
+  override readonly name = 'ConnectionBroken';
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, 40, options);
+  }
+}
+
+/** Nothing was heard from the other end for too long. Status 41. */
+export class PeerSilent extends Unavailable {
+  override readonly name = 'PeerSilent';
+
+  constructor(message: string) {
+    super(message, 41);
+  }
+}
+
+/** The other end gave up and said why (message ERROR). The status is the one that it gave. */
+export class PeerFailure extends PermanentError {
+  override readonly name = 'PeerFailure';
+}
+
+/** The other end sent what the protocol does not allow at this point. Status 26. */
+export class ProtocolError extends PermanentError {
+  override readonly name = 'ProtocolError';
+
+  constructor(message: string) {
+    super(26, message);
+  }
+}

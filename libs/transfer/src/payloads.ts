@@ -1,0 +1,77 @@
+import { z } from 'zod';
+import { messageOf } from '#kernel/errors.js';
+import { ProtocolError } from './errors.js';
+import { messageName, payloadOf, type Message } from './message.js';
+
+const hexDigest = z.string().regex(/^[0-9a-f]{64}$/);
+const count = z.int().nonnegative();
+
+export const hello = z.object({
+  version: z.literal(1),
+  token: z.string().min(20).max(100),
+  role: z.enum(['write', 'read']),
+});
+export type Hello = z.infer<typeof hello>;
+
+/** What a writer may do: how large a stored fragment may get, and where it begins. */
+export const writeReady = z.object({
+  fragmentBytesMax: z.int().positive(),
+  nextFragment: z.int().positive(),
+  archiveOffset: count,
+});
+export type WriteReady = z.infer<typeof writeReady>;
+
+export const seal = z.object({
+  number: z.int().positive(),
+  archiveOffset: count,
+  archiveBytes: count,
+  /** BLAKE3 over the payload frames one after the other, without the seek table; hex. */
+  dataDigest: hexDigest,
+  frames: count,
+  last: z.boolean(),
+});
+export type Seal = z.infer<typeof seal>;
+
+export const sealed = z.object({ number: z.int().positive(), fragmentId: z.uuid() });
+export type Sealed = z.infer<typeof sealed>;
+
+export const finish = z.object({
+  fragments: z.int().positive(),
+  files: count,
+  bytes: count,
+  kind: z.string().max(32),
+});
+export type Finish = z.infer<typeof finish>;
+
+export const readRequest = z.object({
+  fragmentId: z.uuid(),
+  object: z.enum(['data', 'index']),
+  offset: count,
+  length: count,
+});
+export type ReadRequest = z.infer<typeof readRequest>;
+
+export const readEnd = z.object({ size: count });
+
+export const failure = z.object({ status: z.int(), message: z.string().max(4_000) });
+
+/** Reads a JSON payload. Throws `ProtocolError` naming the message and the field. */
+export function parsePayload<T extends z.ZodType>(message: Message, schema: T): z.output<T> {
+  let value: unknown;
+  try {
+    value = JSON.parse(payloadOf(message).toString('utf8'));
+  } catch (error) {
+    throw new ProtocolError(`A ${messageName(message.type)} is not JSON: ${messageOf(error)}`);
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const where = issue?.path.join('.') ?? '';
+  throw new ProtocolError(
+    `A ${messageName(message.type)} is wrong at "${where}": ${issue?.message}`,
+  );
+}
+
+export function jsonPayload(value: unknown): Buffer {
+  return Buffer.from(JSON.stringify(value), 'utf8');
+}
