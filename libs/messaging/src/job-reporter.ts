@@ -23,6 +23,8 @@ export interface ReporterOptions {
 const REPORT_MS = 1_000;
 /** What the job manager must have heard within some seconds; longer outages lose the first lines. */
 const LINES_WAITING_MAX = 5_000;
+/** Then it works on: the job manager may be away for a moment only. */
+const BEGIN_TRIES_MAX = 5;
 const RETRY = { firstMs: 50, maxMs: 5_000, jitter: 0.5 };
 /** How long the last word is repeated before it is left to the job manager's time-out. */
 const LAST_WORD_MS_MAX = 600_000;
@@ -47,8 +49,25 @@ export class JobReporter {
     this.logger = new Logger(`job ${options.job}`);
   }
 
-  start(): void {
+  /**
+   * Says that the participant has its task, and from then on speaks every second. False when the
+   * attempt is over: a task may be delivered late, and then there is nothing to do.
+   */
+  async begin(firstLine: string): Promise<boolean> {
+    this.log('info', firstLine);
+    for (let attempt = 1; attempt <= BEGIN_TRIES_MAX; attempt += 1) {
+      try {
+        await this.send();
+        break;
+      } catch (error) {
+        if (error instanceof PermanentError) return false;
+        this.logger.warn(`cannot report: ${messageOf(error)}`);
+        await sleep(backoffMs(attempt, RETRY, 0.5));
+      }
+    }
+    if (this.stopped) return false;
     this.timer = setInterval(() => this.tick(), REPORT_MS);
+    return true;
   }
 
   log(severity: Line['severity'], text: string): void {

@@ -1,0 +1,4 @@
+import { runService } from '#service/run-service.js';
+import { agentDefinition } from './agent.definition.js';
+
+await runService(agentDefinition);

@@ -1,0 +1,60 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { subjectToken } from '#contracts/contract.js';
+import { agentTasks } from '#contracts/streams.js';
+import { agentTask, type AgentTask } from '#contracts/task.js';
+import { Nats } from '#messaging/connection.js';
+import { TaskConsumer } from '#messaging/task-consumer.js';
+import type { Startable } from '#service/lifecycle.js';
+import { AgentConfig } from './config.js';
+import { TaskRunner } from './task-runner.js';
+
+/** Tasks of one agent that may run side by side. */
+const TASKS_RUNNING_MAX = 16;
+
+/** Takes the agent's tasks and starts each once, whatever is delivered twice. */
+@Injectable()
+export class TaskListener implements Startable {
+  private readonly logger = new Logger('tasks');
+  private readonly consumer: TaskConsumer<typeof agentTask>;
+  private readonly running = new Map<string, { abort: AbortController; end: Promise<void> }>();
+
+  constructor(
+    nats: Nats,
+    config: AgentConfig,
+    private readonly runner: TaskRunner,
+  ) {
+    this.consumer = new TaskConsumer(nats, agentTasks(subjectToken(config.client)), {
+      schema: agentTask,
+      accept: (task) => this.accept(task),
+    });
+  }
+
+  start(): Promise<void> {
+    return this.consumer.start();
+  }
+
+  async stop(): Promise<void> {
+    await this.consumer.stop();
+    for (const { abort } of this.running.values()) abort.abort();
+    await Promise.all([...this.running.values()].map(({ end }) => end));
+  }
+
+  private accept(task: AgentTask): void {
+    const key = `${task.job}:${task.attempt}`;
+    const known = this.running.get(key);
+    if (task.type === 'cancel') {
+      known?.abort.abort();
+      return;
+    }
+    if (known) return;
+    if (this.running.size >= TASKS_RUNNING_MAX) {
+      throw new Error(`${TASKS_RUNNING_MAX} tasks run already; this one is delivered again later`);
+    }
+    const abort = new AbortController();
+    const end = this.runner
+      .run(task, abort)
+      .catch((error: unknown) => this.logger.error(error))
+      .finally(() => this.running.delete(key));
+    this.running.set(key, { abort, end });
+  }
+}
