@@ -1,0 +1,70 @@
+import { Controller } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { brokerClient, brokerClients, brokerHeartbeat, brokerServers } from '#contracts/broker.js';
+import type { RequestOf, ResponseOf } from '#contracts/contract.js';
+import { Clock } from '#kernel/clock.js';
+import { Answers } from '#messaging/answers.js';
+import { Allocator } from './allocator.js';
+import { bringsResources, hostState } from './domain/liveness.js';
+import { NAMES_SHOWN_MAX, unknownClient } from './domain/refusal.js';
+import { Hosts } from './persistence/hosts.js';
+
+@Controller()
+export class HostHandlers {
+  private readonly hosts: Hosts;
+
+  constructor(
+    database: DataSource,
+    private readonly allocator: Allocator,
+    private readonly clock: Clock,
+  ) {
+    this.hosts = new Hosts(database.manager);
+  }
+
+  @Answers(brokerHeartbeat)
+  async heartbeat(
+    beat: RequestOf<typeof brokerHeartbeat>,
+  ): Promise<ResponseOf<typeof brokerHeartbeat>> {
+    const now = this.clock.now();
+    if (beat.role === 'agent') {
+      await this.hosts.agentSeen(beat, now);
+    } else if (bringsResources(await this.hosts.mediaSeen(beat, now), beat, now)) {
+      await this.allocator.evaluate();
+    }
+    return {};
+  }
+
+  @Answers(brokerClient)
+  async client({
+    client,
+  }: RequestOf<typeof brokerClient>): Promise<ResponseOf<typeof brokerClient>> {
+    const found = await this.hosts.client(client);
+    if (found === null) {
+      throw unknownClient(client, await this.hosts.someClients(NAMES_SHOWN_MAX));
+    }
+    return { client, ...this.aliveness(found) };
+  }
+
+  @Answers(brokerClients)
+  async clients(
+    _request: RequestOf<typeof brokerClients>,
+  ): Promise<ResponseOf<typeof brokerClients>> {
+    const clients = await this.hosts.clients();
+    return { clients: clients.map((row) => ({ ...row, ...this.aliveness(row) })) };
+  }
+
+  @Answers(brokerServers)
+  async servers(
+    _request: RequestOf<typeof brokerServers>,
+  ): Promise<ResponseOf<typeof brokerServers>> {
+    const servers = await this.hosts.servers();
+    return { servers: servers.map((row) => ({ ...row, ...this.aliveness(row) })) };
+  }
+
+  private aliveness({ lastSeenAt }: { lastSeenAt: Date }) {
+    return {
+      state: hostState(lastSeenAt, this.clock.now()),
+      lastSeenAt: lastSeenAt.toISOString(),
+    };
+  }
+}

@@ -1,0 +1,24 @@
+import { Column, Entity, PrimaryColumn } from 'typeorm';
+import type { MediaServer } from '#contracts/broker.js';
+
+@Entity('media_server')
+export class MediaServerEntity {
+  @PrimaryColumn('text', { name: 'media_id' })
+  mediaId!: string;
+
+  @Column('text')
+  host!: string;
+
+  @Column('text')
+  version!: string;
+
+  @Column('jsonb')
+  address!: MediaServer['address'];
+
+  /** As the last heartbeat had them. */
+  @Column('jsonb')
+  volumes!: MediaServer['volumes'];
+
+  @Column('timestamptz', { name: 'last_seen_at' })
+  lastSeenAt!: Date;
+}

@@ -1,0 +1,33 @@
+import { Column, Entity, PrimaryGeneratedColumn, Unique } from 'typeorm';
+import { bigInteger } from './big-integer.js';
+
+/** A request in the queue. Why it waits is worked out when someone asks, and not stored. */
+@Entity('waiting')
+@Unique('waiting_job_attempt', ['job', 'attempt'])
+export class WaitingEntity {
+  @PrimaryGeneratedColumn('identity', { type: 'bigint', generatedIdentity: 'ALWAYS' })
+  arrival!: string;
+
+  @Column('bigint', { transformer: bigInteger })
+  job!: number;
+
+  @Column('bigint', { transformer: bigInteger })
+  attempt!: number;
+
+  @Column('text')
+  purpose!: 'write' | 'read';
+
+  @Column('text')
+  client!: string;
+
+  /** The unit of a write ... */
+  @Column('text', { nullable: true })
+  unit!: string | null;
+
+  /** ... the media servers of a read. */
+  @Column('text', { array: true, nullable: true })
+  media!: string[] | null;
+
+  @Column('bigint', { transformer: bigInteger })
+  priority!: number;
+}

@@ -1,0 +1,57 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { sleep } from '#kernel/backoff.js';
+import { Clock } from '#kernel/clock.js';
+import { messageOf } from '#kernel/errors.js';
+import type { Startable } from '#service/lifecycle.js';
+import { Allocator } from './allocator.js';
+import { BrokerSettings } from './config.js';
+
+/**
+ * Evaluates the queue now and then without an occasion: leases run out silently, and a crash may
+ * come between a heartbeat and what it leads to.
+ */
+@Injectable()
+export class QueueWatch implements Startable {
+  private readonly logger = new Logger('queue');
+  private readonly stopping = new AbortController();
+  private loop: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly database: DataSource,
+    private readonly allocator: Allocator,
+    private readonly clock: Clock,
+    private readonly settings: BrokerSettings,
+  ) {}
+
+  start(): void {
+    this.loop = this.run();
+  }
+
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    await this.loop;
+  }
+
+  private async run(): Promise<void> {
+    while (!this.stopping.signal.aborted) {
+      try {
+        if (await this.isDue()) await this.allocator.evaluate();
+      } catch (error) {
+        this.logger.error(`the queue was not evaluated: ${messageOf(error)}; trying again`);
+      }
+      await sleep(this.settings.evaluateMs, this.stopping.signal);
+    }
+  }
+
+  /** Without the lock: an idle cluster is to cost next to nothing. */
+  private async isDue(): Promise<boolean> {
+    const rows: { due: boolean }[] = await this.database.query(
+      `SELECT EXISTS (SELECT 1 FROM waiting)
+         OR EXISTS (SELECT 1 FROM allocation WHERE lease_until <= $1)
+         OR NOT EXISTS (SELECT 1 FROM storage_unit) AND EXISTS (SELECT 1 FROM media_server) AS due`,
+      [this.clock.now()],
+    );
+    return rows[0]?.due ?? false;
+  }
+}
