@@ -1,0 +1,234 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { HEARTBEAT_MISSED_MS } from '#contracts/broker.js';
+import { plan } from './plan.js';
+import type { WaitingRequest } from './resource-request.js';
+import type { Resources, ServerResource, UnitResource } from './resources.js';
+
+const NOW = new Date('2026-03-01T12:00:00Z');
+const LONG_AGO = new Date(NOW.getTime() - HEARTBEAT_MISSED_MS - 1);
+
+function server(mediaId: string, options: { down?: boolean; pools?: string[] } = {}) {
+  const { down = false, pools = ['disk'] } = options;
+  return { mediaId, lastSeenAt: down ? LONG_AGO : NOW, pools };
+}
+
+function unit(name: string, options: Partial<UnitResource> = {}): UnitResource {
+  const defaults = { mediaId: 'm1', pool: 'disk', jobsMax: 4, jobsActive: 0 };
+  return { name, fragmentBytesMax: 1024 ** 3, ...defaults, ...options };
+}
+
+function resources(servers: ServerResource[], units: UnitResource[]): Resources {
+  return {
+    servers: new Map(servers.map((each) => [each.mediaId, each])),
+    units: new Map(units.map((each) => [each.name, each])),
+  };
+}
+
+function write(job: number, name: string, options: { priority?: number; arrival?: number } = {}) {
+  const { priority = 0, arrival = job } = options;
+  return { purpose: 'write' as const, job, attempt: 1, client: 'c', unit: name, priority, arrival };
+}
+
+function read(job: number, media: string[], priority = 0): WaitingRequest {
+  return { purpose: 'read', job, attempt: 1, client: 'c', media, priority, arrival: job };
+}
+
+describe('the plan of the broker', () => {
+  it('grants up to the maximum of a storage unit, and says why the rest waits', () => {
+    const all = resources([server('m1')], [unit('default', { jobsMax: 2, jobsActive: 1 })]);
+    const { grants, waits } = plan(
+      [1, 2, 3].map((job) => write(job, 'default')),
+      all,
+      NOW,
+    );
+    expect(grants.map(({ job }) => job)).toEqual([1]);
+    expect(waits.map(({ reason }) => reason)).toEqual([
+      'storage unit default runs its maximum of 2 jobs',
+      'storage unit default runs its maximum of 2 jobs; 1 job before this one in the queue',
+    ]);
+  });
+
+  it('lets a higher priority go first, and equal ones in the order of their arrival', () => {
+    const all = resources([server('m1')], [unit('default', { jobsMax: 2 })]);
+    const queue = [write(1, 'default'), write(2, 'default'), write(3, 'default', { priority: 9 })];
+    expect(plan(queue, all, NOW).grants.map(({ job }) => job)).toEqual([3, 1]);
+  });
+
+  it('lets a job pass that needs other resources than the one that waits', () => {
+    const all = resources(
+      [server('m1'), server('m2')],
+      [unit('full', { jobsMax: 1, jobsActive: 1 }), unit('free', { mediaId: 'm2' })],
+    );
+    const { grants } = plan([write(1, 'full'), write(2, 'free'), read(3, ['m1'])], all, NOW);
+    expect(grants.map(({ job }) => job)).toEqual([2, 3]);
+  });
+
+  it('has jobs wait for a media server that is down or has lost its volume', () => {
+    const all = resources(
+      [server('m1', { down: true }), server('m2', { pools: [] })],
+      [unit('default'), unit('second', { mediaId: 'm2' })],
+    );
+    const { waits } = plan(
+      [write(1, 'default'), write(2, 'second'), read(3, ['m2', 'm1'])],
+      all,
+      NOW,
+    );
+    expect(waits.map(({ reason }) => reason)).toEqual([
+      'media server m1 is down (last seen 2026-03-01T11:59:39.999Z)',
+      'media server m2 has no volume of pool disk',
+      'media server m1 is down (last seen 2026-03-01T11:59:39.999Z)',
+    ]);
+  });
+
+  it('grants nothing more when a maximum was lowered below what runs', () => {
+    const all = resources([server('m1')], [unit('default', { jobsMax: 1, jobsActive: 3 })]);
+    expect(plan([write(1, 'default')], all, NOW).grants).toEqual([]);
+  });
+});
+
+const MEDIA = ['m1', 'm2', 'm3'];
+const UNITS = ['u1', 'u2', 'u3', 'u4'];
+
+const anyServers = fc
+  .tuple(
+    ...MEDIA.map((id) => fc.tuple(fc.boolean(), fc.subarray(['disk', 'fast']), fc.constant(id))),
+  )
+  .map((all) => all.map(([down, pools, id]) => server(id, { down, pools })));
+
+const anyUnits = fc
+  .tuple(
+    ...UNITS.map((name) =>
+      fc.record({
+        name: fc.constant(name),
+        mediaId: fc.constantFrom(...MEDIA),
+        pool: fc.constantFrom('disk', 'fast'),
+        jobsMax: fc.integer({ min: 1, max: 5 }),
+        jobsActive: fc.integer({ min: 0, max: 6 }),
+        fragmentBytesMax: fc.constant(1),
+      }),
+    ),
+  )
+  .map((all) => [...all]);
+
+const anyNeed = fc.oneof(
+  fc.constantFrom(...UNITS).map((name) => (job: number) => write(job, name)),
+  fc.subarray(MEDIA, { minLength: 1 }).map(
+    (media) =>
+      (job: number): WaitingRequest =>
+        read(job, media),
+  ),
+);
+
+const anyQueue = fc
+  .array(fc.tuple(anyNeed, fc.integer({ min: 0, max: 2 })), { maxLength: 40 })
+  .map((all) => all.map(([need, priority], index) => ({ ...need(index + 1), priority })));
+
+const anyResources = fc.tuple(anyServers, anyUnits).map(([s, u]) => resources(s, u));
+
+function needs(request: WaitingRequest): string {
+  return request.purpose === 'write' ? request.unit : [...request.media].sort().join();
+}
+
+describe('any plan', () => {
+  it('has every request in one of its two lists, and a reason for each that waits', () => {
+    fc.assert(
+      fc.property(anyQueue, anyResources, (queue, all) => {
+        const { grants, waits } = plan(queue, all, NOW);
+        const seen = [...grants, ...waits.map(({ request }) => request)].map(({ job }) => job);
+        expect(seen.sort((a, b) => a - b)).toEqual(queue.map(({ job }) => job));
+        expect(waits.every(({ reason }) => reason.length > 0)).toBe(true);
+      }),
+    );
+  });
+
+  it('exceeds no limit and uses nothing that is down or absent', () => {
+    fc.assert(
+      fc.property(anyQueue, anyResources, (queue, all) => {
+        const { grants } = plan(queue, all, NOW);
+        for (const each of all.units.values()) {
+          const writers = grants.filter((g) => g.purpose === 'write' && g.unit === each.name);
+          const free = Math.max(0, each.jobsMax - each.jobsActive);
+          expect(writers.length).toBeLessThanOrEqual(free);
+          if (writers.length > 0) {
+            expect(all.servers.get(each.mediaId)?.pools).toContain(each.pool);
+            expect(all.servers.get(each.mediaId)?.lastSeenAt).toEqual(NOW);
+          }
+        }
+        for (const grant of grants) {
+          const media = grant.purpose === 'read' ? grant.media : [];
+          for (const id of media) expect(all.servers.get(id)?.lastSeenAt).toEqual(NOW);
+        }
+      }),
+    );
+  });
+
+  it('lets nobody overtake one of the same or a higher priority that needs the same', () => {
+    fc.assert(
+      fc.property(anyQueue, anyResources, (queue, all) => {
+        const { grants, waits } = plan(queue, all, NOW);
+        for (const { request } of waits) {
+          const overtakers = grants.filter(
+            (grant) =>
+              needs(grant) === needs(request) &&
+              (grant.priority < request.priority ||
+                (grant.priority === request.priority && grant.arrival > request.arrival)),
+          );
+          expect(overtakers).toEqual([]);
+        }
+      }),
+    );
+  });
+
+  it('leaves nothing idle that one of the waiting jobs could use', () => {
+    fc.assert(
+      fc.property(anyQueue, anyResources, (queue, all) => {
+        const { grants, waits } = plan(queue, all, NOW);
+        const units = [...all.units.values()].map((each) => ({
+          ...each,
+          jobsActive:
+            each.jobsActive +
+            grants.filter((g) => g.purpose === 'write' && g.unit === each.name).length,
+        }));
+        const left = { servers: all.servers, units: new Map(units.map((u) => [u.name, u])) };
+        const still = waits.map(({ request }) => request);
+        expect(plan(still, left, NOW).grants).toEqual([]);
+      }),
+    );
+  });
+
+  it('does not depend on the order in which the queue was read', () => {
+    const shuffled = anyQueue.chain((queue) =>
+      fc.tuple(
+        fc.constant(queue),
+        fc.shuffledSubarray(queue, { minLength: queue.length, maxLength: queue.length }),
+      ),
+    );
+    fc.assert(
+      fc.property(shuffled, anyResources, ([queue, other], all) => {
+        expect(plan(other, all, NOW)).toEqual(plan(queue, all, NOW));
+      }),
+    );
+  });
+
+  it('starves nobody within a priority, however many come after', () => {
+    const options = {
+      queue: fc.integer({ min: 1, max: 20 }),
+      slots: fc.integer({ min: 1, max: 4 }),
+    };
+    fc.assert(
+      fc.property(fc.record(options), ({ queue, slots }) => {
+        const all = resources([server('m1')], [unit('default', { jobsMax: slots })]);
+        let waiting = Array.from({ length: queue }, (_, index) => write(index + 1, 'default'));
+        let next = queue + 1;
+        let rounds = 0;
+        // In each round all that run end, and as many as there are slots come anew.
+        for (; waiting.some(({ job }) => job === queue); rounds += 1) {
+          waiting = plan(waiting, all, NOW).waits.map(({ request }) => request) as typeof waiting;
+          for (let come = 0; come < slots; come += 1) waiting.push(write(next++, 'default'));
+        }
+        expect(rounds).toBe(Math.ceil(queue / slots));
+      }),
+    );
+  });
+});
