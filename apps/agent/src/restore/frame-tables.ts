@@ -1,0 +1,152 @@
+import { decodeFrameTable, frameTableBytes, type FrameRecord } from '#archive/frame-table.js';
+import { seekTableBytes, seekTableBytesFromFooter } from '#archive/seek-table.js';
+import { messageOf, PermanentError } from '#kernel/errors.js';
+
+import {
+  readRange,
+  type FragmentReader,
+  type RestoreFragment,
+  type RestoreImage,
+} from './restore-source.js';
+
+/** One frame of a fragment's data with its place. Bytes. */
+export interface FramePlace {
+  readonly fragment: RestoreFragment;
+  readonly index: number;
+  readonly storedOffset: number;
+  readonly storedBytes: number;
+  readonly archiveOffset: number;
+  readonly archiveBytes: number;
+  /** BLAKE3 of the stored frame. */
+  readonly digest: Buffer;
+}
+
+/** A frame holds this much of the archive, save the last of a fragment. Where a table is, follows from it. */
+const FRAME_ARCHIVE_BYTES = 2 ** 20;
+const SEEK_FOOTER_BYTES = 9;
+/** Tables kept at a time: those at which the images of a chain stand. About 200 bytes for a frame (1 MiB). */
+const TABLES_KEPT_MIN = 4;
+
+/** Finds the frame that holds a byte of an archive, by the tables at the ends of the indexes. */
+export class FrameTables {
+  readonly #kept = new Map<string, Promise<FramePlace[]>>();
+
+  constructor(
+    private readonly chain: readonly RestoreImage[],
+    private readonly source: FragmentReader,
+  ) {}
+
+  /**
+   * The frame with this byte of an image's archive; undefined when no fragment has it.
+   * @throws PermanentError when the fragment's table is damaged or lost.
+   */
+  async frameAt(image: number, archiveOffset: number): Promise<FramePlace | undefined> {
+    const fragment = this.chain[image]?.fragments.find(
+      (one) =>
+        archiveOffset >= one.archiveOffset && archiveOffset < one.archiveOffset + one.archiveBytes,
+    );
+    if (fragment === undefined) return undefined;
+    const frames = await this.#table(fragment);
+    let low = 0;
+    let high = frames.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (frames[middle]!.archiveOffset <= archiveOffset) low = middle;
+      else high = middle - 1;
+    }
+    return frames[low];
+  }
+
+  /** Where something else begins, when the byte at this offset is not to be had. */
+  endOfGap(image: number, archiveOffset: number): number {
+    let end = Number.MAX_SAFE_INTEGER;
+    for (const one of this.chain[image]?.fragments ?? []) {
+      if (one.archiveOffset > archiveOffset) end = Math.min(end, one.archiveOffset);
+      else if (archiveOffset < one.archiveOffset + one.archiveBytes) {
+        end = Math.min(end, one.archiveOffset + one.archiveBytes);
+      }
+    }
+    return end;
+  }
+
+  #table(fragment: RestoreFragment): Promise<FramePlace[]> {
+    const kept = this.#kept.get(fragment.fragmentId);
+    if (kept !== undefined) return kept;
+    const table = loadTable(this.source, fragment);
+    this.#kept.set(fragment.fragmentId, table);
+    const oldest = this.#kept.keys().next().value;
+    const keptMax = Math.max(TABLES_KEPT_MIN, this.chain.length + 1);
+    if (this.#kept.size > keptMax && oldest !== undefined) this.#kept.delete(oldest);
+    return table;
+  }
+}
+
+async function loadTable(source: FragmentReader, fragment: RestoreFragment): Promise<FramePlace[]> {
+  try {
+    const expected = Math.ceil(fragment.archiveBytes / FRAME_ARCHIVE_BYTES);
+    const table =
+      (await tableOf(source, fragment, expected)) ??
+      (await tableOf(source, fragment, await framesBySeekTable(source, fragment)));
+    if (table === undefined) throw new TableDamage('it is damaged');
+    return placesOf(fragment, table);
+  } catch (error) {
+    if (!(error instanceof PermanentError) && !(error instanceof TableDamage)) throw error;
+    throw new PermanentError(
+      85,
+      `the frame table of fragment ${fragment.number} cannot be read: ${messageOf(error)}`,
+    );
+  }
+}
+
+class TableDamage extends Error {
+  override readonly name = 'TableDamage';
+}
+
+async function tableOf(
+  source: FragmentReader,
+  { fragmentId, indexBytes }: RestoreFragment,
+  frames: number,
+): Promise<FrameRecord[] | undefined> {
+  const length = frameTableBytes(frames);
+  if (length > indexBytes) return undefined;
+  const offset = indexBytes - length;
+  const bytes = await readRange(source, { fragmentId, object: 'index', offset, length });
+  try {
+    return decodeFrameTable(bytes);
+  } catch {
+    return undefined; // Not this many frames, or damaged: the seek table decides.
+  }
+}
+
+async function framesBySeekTable(
+  source: FragmentReader,
+  { fragmentId, storedBytes }: RestoreFragment,
+): Promise<number> {
+  const length = Math.min(SEEK_FOOTER_BYTES, storedBytes);
+  const offset = storedBytes - length;
+  const footer = await readRange(source, { fragmentId, object: 'data', offset, length });
+  try {
+    return (
+      (seekTableBytesFromFooter(footer) - seekTableBytes(0)) /
+      (seekTableBytes(1) - seekTableBytes(0))
+    );
+  } catch (error) {
+    throw new TableDamage(messageOf(error));
+  }
+}
+
+function placesOf(fragment: RestoreFragment, table: readonly FrameRecord[]): FramePlace[] {
+  let storedOffset = 0;
+  let { archiveOffset } = fragment;
+  const places = table.map((record, index): FramePlace => {
+    const place = { fragment, index, storedOffset, archiveOffset, ...record };
+    storedOffset += record.storedBytes;
+    archiveOffset += record.archiveBytes;
+    return place;
+  });
+  const sound =
+    archiveOffset === fragment.archiveOffset + fragment.archiveBytes &&
+    storedOffset <= fragment.storedBytes;
+  if (!sound) throw new TableDamage('its sizes do not add up to those of the fragment');
+  return places;
+}

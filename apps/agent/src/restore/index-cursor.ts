@@ -1,0 +1,188 @@
+import { decompress } from '@mongodb-js/zstd';
+
+import { compareArchivePaths } from '#archive/archive-order.js';
+import { INDEX_FRAME_BYTES_MAX } from '#archive/index-line.js';
+import { fromPathTextBytes, type ByteString } from '#archive/path-text.js';
+import { messageOf, PermanentError } from '#kernel/errors.js';
+
+import {
+  readRange,
+  type FragmentReader,
+  type RestoreFragment,
+  type RestoreImage,
+} from './restore-source.js';
+import { zstdFrameAt } from './zstd-frame-end.js';
+
+/** One line of one image's index, parsed as far as merging needs. */
+export interface IndexItem {
+  /** Which image of the chain, 0 being the oldest. */
+  readonly image: number;
+  readonly type: string;
+  readonly path: ByteString;
+  readonly line: string;
+}
+
+const CHUNK_BYTES = 512 * 1024;
+/** A frame of index lines cannot be larger than its text; twice that means that it is damaged. */
+const STORED_FRAME_BYTES_MAX = 2 * INDEX_FRAME_BYTES_MAX;
+
+/**
+ * Reads one image's index from its first line to its last, a frame of lines at a time. Memory: a few hundred KiB.
+ * A damaged part is reported and passed over.
+ */
+export class IndexCursor {
+  #items: IndexItem[] = [];
+  #at = 0;
+  #last: ByteString | undefined;
+  readonly #frames: AsyncGenerator<Buffer, void, undefined>;
+
+  constructor(
+    readonly image: RestoreImage,
+    private readonly number: number,
+    private readonly options: {
+      readonly source: FragmentReader;
+      readonly onDamage: (text: string) => void;
+    },
+  ) {
+    this.#frames = this.#readFrames();
+  }
+
+  /** The line at which the cursor stands; undefined when `advance` has to be called. */
+  get current(): IndexItem | undefined {
+    return this.#items[this.#at];
+  }
+
+  /** Steps on. False means that nothing more is at hand: `load` fetches the next frame. */
+  step(): boolean {
+    return ++this.#at < this.#items.length;
+  }
+
+  /** Fetches lines until there is a current one. False at the end of the index. */
+  async load(): Promise<boolean> {
+    while (this.current === undefined) {
+      const next = await this.#frames.next();
+      if (next.done === true) return false;
+      this.#items = this.#parse(next.value);
+      this.#at = 0;
+    }
+    return true;
+  }
+
+  async close(): Promise<void> {
+    await this.#frames.return();
+  }
+
+  #parse(frame: Buffer): IndexItem[] {
+    const items: IndexItem[] = [];
+    for (const line of frame.toString('latin1').split('\n')) {
+      if (line === '') continue;
+      const path = pathOf(line);
+      if (path === undefined) {
+        this.#damage('a line is damaged');
+        continue;
+      }
+      if (this.#last !== undefined && compareArchivePaths(this.#last, path) > 0) {
+        throw new PermanentError(
+          229,
+          `The index of image ${this.image.imageId} is not in order, so it cannot be restored from.`,
+        );
+      }
+      this.#last = path;
+      items.push({ image: this.number, type: line[0]!, path, line });
+    }
+    return items;
+  }
+
+  #damage(what: string, fragment?: RestoreFragment): void {
+    const where = fragment === undefined ? '' : `, fragment ${fragment.number}`;
+    this.options.onDamage(
+      `Image ${this.image.imageId}${where}: the index is damaged (${what}); files may be missing.`,
+    );
+  }
+
+  async *#readFrames(): AsyncGenerator<Buffer, void, undefined> {
+    for (const fragment of this.image.fragments) {
+      try {
+        yield* this.#readFragment(fragment);
+      } catch (error) {
+        if (!(error instanceof IndexDamage) && !(error instanceof PermanentError)) throw error;
+        this.#damage(messageOf(error), fragment);
+      }
+    }
+  }
+
+  async *#readFragment(fragment: RestoreFragment): AsyncGenerator<Buffer, void, undefined> {
+    for await (const stored of storedFrames(this.options.source, fragment)) {
+      let lines: Buffer | undefined;
+      try {
+        lines = await decompress(stored);
+      } catch (error) {
+        this.#damage(messageOf(error), fragment);
+      }
+      if (lines !== undefined) yield lines;
+    }
+  }
+}
+
+function pathOf(line: string): ByteString | undefined {
+  const end = line.indexOf('\t', 2);
+  if (end < 0 || line[1] !== '\t') return undefined;
+  try {
+    return fromPathTextBytes(line.slice(2, end));
+  } catch {
+    return undefined; // An escape that is none.
+  }
+}
+
+/** Something is wrong with the bytes of an index, as opposed to the way to them. */
+class IndexDamage extends Error {
+  override readonly name = 'IndexDamage';
+}
+
+/** The frames of index lines, still compressed. The next chunk is on its way while one is worked on. */
+async function* storedFrames(
+  source: FragmentReader,
+  fragment: RestoreFragment,
+): AsyncGenerator<Buffer, void, undefined> {
+  let held: Buffer = Buffer.alloc(0);
+  let asked = 0;
+  const ask = (): Promise<Buffer> | undefined => {
+    const length = Math.min(CHUNK_BYTES, fragment.indexBytes - asked);
+    if (length <= 0) return undefined;
+    const { fragmentId } = fragment;
+    const chunk = readRange(source, { fragmentId, object: 'index', offset: asked, length });
+    chunk.catch(() => undefined); // It is awaited below, or nobody wants it any more.
+    asked += length;
+    return chunk;
+  };
+  for (let chunk = ask(); chunk !== undefined;) {
+    const bytes = await chunk;
+    chunk = ask();
+    held = held.length === 0 ? bytes : Buffer.concat([held, bytes]);
+    let at = 0;
+    for (;;) {
+      const frame = frameAt(held, at);
+      if (frame?.skippable === true) return; // The frame table comes after the last line.
+      if (frame === undefined || at + frame.bytes > held.length) break;
+      yield held.subarray(at, at + frame.bytes);
+      at += frame.bytes;
+    }
+    held = held.subarray(at);
+    if (held.length > STORED_FRAME_BYTES_MAX) throw new IndexDamage('a frame has no end');
+  }
+  throw new IndexDamage('it has no frame table at its end');
+}
+
+function frameAt(held: Buffer, at: number): ReturnType<typeof zstdFrameAt> {
+  let frame: ReturnType<typeof zstdFrameAt>;
+  try {
+    frame = zstdFrameAt(held, at);
+  } catch (error) {
+    throw new IndexDamage(messageOf(error));
+  }
+  // Checked before it is unpacked: a few bytes can state gigabytes.
+  if ((frame?.contentBytes ?? 0) > 4 * INDEX_FRAME_BYTES_MAX) {
+    throw new IndexDamage('a frame states an impossible size');
+  }
+  return frame;
+}

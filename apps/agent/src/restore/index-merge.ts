@@ -1,0 +1,72 @@
+import { compareArchivePaths, isWithin } from '#archive/archive-order.js';
+import type { ByteString } from '#archive/path-text.js';
+
+import type { IndexCursor, IndexItem } from './index-cursor.js';
+
+/** Items are handed on in lists of this many, so that not each one costs an `await`. */
+const ITEMS_PER_BATCH = 512;
+
+/**
+ * Merges the indexes of a chain (oldest first) into the list of what exists after its newest image, in archive
+ * order. For each path the newest image rules. What is deleted (`x`), or is no folder any more, hides everything
+ * that older images have below it, even if a folder of that name comes back later. Memory: one
+ * frame of lines per image, and the depth of the tree.
+ */
+export async function* mergeIndexes(
+  cursors: readonly IndexCursor[],
+): AsyncGenerator<IndexItem[], void, undefined> {
+  const live = new Set(cursors);
+  const hidden = new HiddenFolders();
+  for (const cursor of cursors) if (!(await cursor.load())) live.delete(cursor);
+  let batch: IndexItem[] = [];
+  while (live.size > 0) {
+    const path = lowestPath(live);
+    let winner: IndexItem | undefined;
+    let hider = -1;
+    for (const cursor of live) {
+      const item = cursor.current;
+      if (item === undefined || item.path !== path) continue;
+      if (winner === undefined || item.image > winner.image) winner = item;
+      if (item.type !== 'd') hider = Math.max(hider, item.image);
+      if (!cursor.step() && !(await cursor.load())) live.delete(cursor);
+    }
+    if (winner !== undefined && winner.image >= hidden.levelAt(path) && winner.type !== 'x') {
+      batch.push(winner);
+    }
+    // Nothing is older than image 0, so what it hides is nothing.
+    if (hider > 0) hidden.hideBelow(path, hider);
+    if (batch.length < ITEMS_PER_BATCH) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
+}
+
+function lowestPath(cursors: Iterable<IndexCursor>): ByteString {
+  let lowest: ByteString | undefined;
+  for (const { current } of cursors) {
+    if (current === undefined) continue;
+    if (lowest === undefined || compareArchivePaths(current.path, lowest) < 0)
+      lowest = current.path;
+  }
+  return lowest ?? '';
+}
+
+/** Up to which image everything below the paths on the way to the current one is hidden. */
+class HiddenFolders {
+  readonly #stack: { path: ByteString; level: number }[] = [];
+
+  /** Entries of images below this number do not exist at `path`. Asked in archive order. */
+  levelAt(path: ByteString): number {
+    let top = this.#stack.at(-1);
+    while (top !== undefined && !isWithin(path, top.path)) {
+      this.#stack.pop();
+      top = this.#stack.at(-1);
+    }
+    return top?.level ?? 0;
+  }
+
+  hideBelow(path: ByteString, image: number): void {
+    this.#stack.push({ path, level: Math.max(this.levelAt(path), image) });
+  }
+}

@@ -1,0 +1,55 @@
+/** A range of one of a fragment's two objects. Bytes. */
+export interface FragmentRead {
+  readonly fragmentId: string;
+  readonly object: 'data' | 'index';
+  readonly offset: number;
+  readonly length: number;
+}
+
+/**
+ * Where the fragments of a chain are read from. Laws:
+ * - the buffers of one read, put together, are exactly the range that was asked for, or the iteration throws;
+ * - several reads may be under way; whoever asks begins to take the answer at once and takes all of it, so an
+ *   adapter may answer in the order in which it was asked;
+ * - an error that extends `PermanentError` concerns this range only (a lost fragment): the restore goes on without it.
+ *   Any other error ends the restore.
+ */
+export interface FragmentReader {
+  read(range: FragmentRead): AsyncIterable<Buffer>;
+}
+
+/** One fragment of a copy, as catalog and manifest know it. Sizes and offsets in bytes. */
+export interface RestoreFragment {
+  readonly number: number;
+  readonly fragmentId: string;
+  readonly archiveOffset: number;
+  readonly archiveBytes: number;
+  readonly storedBytes: number;
+  readonly indexBytes: number;
+}
+
+/** One image of a chain with the fragments of one copy, in order. */
+export interface RestoreImage {
+  readonly imageId: string;
+  readonly fragments: readonly RestoreFragment[];
+}
+
+/** The whole range in one buffer. @throws Error if fewer or more bytes come than were asked for. */
+export async function readRange(source: FragmentReader, range: FragmentRead): Promise<Buffer> {
+  // Never from Node's pool: the bytes live as long as the slowest frame that is cut from them.
+  const whole = Buffer.allocUnsafeSlow(range.length);
+  let at = 0;
+  for await (const piece of source.read(range)) {
+    if (at + piece.length > range.length) throw shortOrLong(range, at + piece.length);
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  if (at !== range.length) throw shortOrLong(range, at);
+  return whole;
+}
+
+function shortOrLong(range: FragmentRead, got: number): Error {
+  return new Error(
+    `Fragment ${range.fragmentId}: ${range.length} bytes of ${range.object} were asked for at ${range.offset}, ${got} came.`,
+  );
+}

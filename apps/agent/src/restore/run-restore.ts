@@ -1,0 +1,121 @@
+import { messageOf } from '#kernel/errors.js';
+
+import { RestoreNotes } from './restore-notes.js';
+import {
+  LINKED_FILES_MAX,
+  surveyPlan,
+  type PlanSource,
+  type RestoreSurvey,
+} from './restore-plan.js';
+import { RestoreRun } from './restore-run.js';
+import type { FragmentReader, RestoreImage } from './restore-source.js';
+import { Selection } from './selection.js';
+
+export interface RestoreRequest {
+  /** The images that make up the state to restore, oldest first: a full, then incrementals. */
+  readonly chain: readonly RestoreImage[];
+  readonly sources: FragmentReader;
+  /** Path texts: each stands for itself and everything below it. Empty: everything. */
+  readonly selection: readonly string[];
+  /** Folder below which everything goes, under its whole path. Made if it is missing. */
+  readonly destination: string;
+  /** Replaces files that are there. Without it they are left alone, and the restore is partial. */
+  readonly overwrite?: boolean;
+  /** Called after each few hundred files or MiB. */
+  readonly onProgress?: (progress: RestoreProgress) => void;
+  /** Stops in order: an unfinished file is removed, finished ones stay. */
+  readonly signal?: AbortSignal;
+}
+
+export interface RestoreProgress {
+  readonly files: number;
+  readonly bytes: number;
+  readonly filesTotal: number;
+  readonly bytesTotal: number;
+}
+
+export interface RestoreResult {
+  /**
+   * 0 everything was restored · 1 something is missing or not quite as it was · 5 nothing could be restored · 150 it
+   * was stopped · 185 nothing that was asked for is in the image.
+   */
+  readonly status: number;
+  /** Entries restored: files, folders, links and the rest. */
+  readonly files: number;
+  /** Bytes of content written. */
+  readonly bytes: number;
+  /** For the job log: about 1,000 at most. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Restores a chain of images to a folder: reads the indexes, works out what exists after the newest image, reads the
+ * frames that hold it (each checked against the digest that was made at the client) and writes it. Memory depends on
+ * neither the number nor the size of the files. What goes wrong is in the result.
+ * @throws InvalidInput on a selection that is no path text.
+ */
+export async function runRestore(request: RestoreRequest): Promise<RestoreResult> {
+  const { chain, sources, signal } = request;
+  const selection = new Selection(request.selection);
+  const notes = new RestoreNotes();
+  const plan: PlanSource = {
+    chain,
+    source: sources,
+    selection,
+    onDamage: (text) => notes.add({ text, lost: true }),
+    ...(signal === undefined ? {} : { signal }),
+  };
+  const run = new RestoreRun(request, notes);
+  let survey: RestoreSurvey | undefined;
+  try {
+    survey = await surveyPlan(plan);
+    noteSurvey(survey, selection, notes);
+    // What is wrong with the indexes was said in the first pass.
+    await run.restore(survey, { ...plan, onDamage: () => undefined });
+  } catch (error) {
+    if (signal?.aborted !== true) {
+      notes.add({ text: `The restore ended early: ${messageOf(error)}`, lost: true });
+    }
+  }
+  const { files, bytes, leftAlone } = run.counts;
+  if (signal?.aborted === true) {
+    const text = `The restore was stopped. ${files} entries were restored before that and stay.`;
+    notes.add({ text, lost: true });
+  }
+  const { lost } = notes;
+  const outcome = {
+    stopped: signal?.aborted === true,
+    nothingFound: survey?.files === 0 && request.selection.length > 0,
+    nothingDone: files === 0 && leftAlone === 0,
+    lost,
+  };
+  return {
+    status: statusOf(outcome),
+    files,
+    bytes,
+    notes: notes.takeAll().map(({ text }) => text),
+  };
+}
+
+/** The status code of a restore. */
+export function statusOf(outcome: {
+  readonly stopped: boolean;
+  readonly nothingFound: boolean;
+  readonly nothingDone: boolean;
+  readonly lost: boolean;
+}): number {
+  if (outcome.stopped) return 150;
+  if (outcome.nothingFound) return 185;
+  if (!outcome.lost) return 0;
+  return outcome.nothingDone ? 5 : 1;
+}
+
+function noteSurvey(survey: RestoreSurvey, selection: Selection, notes: RestoreNotes): void {
+  for (const path of selection.notFound()) {
+    notes.add({ text: `${path}: no such path in the image.`, lost: true });
+  }
+  if (survey.linksLeftOut > 0) {
+    const text = `More than ${LINKED_FILES_MAX} files have several links; ${survey.linksLeftOut} links may become files of their own.`;
+    notes.add({ text, lost: true });
+  }
+}

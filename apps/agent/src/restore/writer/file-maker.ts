@@ -1,0 +1,160 @@
+import {
+  closeSync,
+  constants,
+  ftruncateSync,
+  linkSync,
+  lstatSync,
+  openSync,
+  renameSync,
+  symlinkSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+
+import type { ArchiveEntry } from '#archive/archive-entry.js';
+import { codeOf } from '#kernel/errors.js';
+
+import { nativePath, type BytePath } from '../../posix/byte-path.js';
+import { deviceNumber, mkfifo, mknod } from '../../posix/posix.js';
+import { removeEmptyFolder, type Level } from './folder-stack.js';
+import type { MetadataWriter } from './metadata.js';
+import { LeftAlone, NotRestored } from './not-restored.js';
+
+const NEW_FILE_FLAGS =
+  constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+const MODE_WHILE_WRITTEN = 0o600;
+const S_IFCHR = 0o020000;
+const S_IFBLK = 0o060000;
+
+/** A file that is being written. */
+interface OpenFile {
+  readonly fd: number;
+  readonly path: BytePath;
+  /** Where it goes in the end, if something of its name is there until then. */
+  readonly final: BytePath;
+  readonly entry: ArchiveEntry;
+  readonly inherits: boolean;
+}
+
+/**
+ * Makes everything but folders. A file appears under its name whole or not at all: a new one is removed again when it cannot be
+ * finished, and one that replaces another is written beside it and then renamed over it.
+ */
+export class FileMaker {
+  #open: OpenFile | undefined;
+  #temporary = 0;
+  #bytes = 0;
+
+  constructor(
+    private readonly metadata: MetadataWriter,
+    private readonly overwrite: boolean,
+  ) {}
+
+  /** Bytes of content written so far. */
+  get bytesWritten(): number {
+    return this.#bytes;
+  }
+
+  /** Begins a regular file. @throws LeftAlone, NotRestored, or the system's error. */
+  begin(level: Level, name: string, entry: ArchiveEntry): void {
+    const final = `${level.base}${name}`;
+    let fd = -1;
+    const path = this.#create(level, name, (at) => {
+      fd = openSync(nativePath(at), NEW_FILE_FLAGS, MODE_WHILE_WRITTEN);
+    });
+    this.#open = { fd, path, final, entry, inherits: level.inheritsAcls };
+  }
+
+  write(bytes: Buffer, offset: number): void {
+    const fd = this.#open!.fd;
+    for (let at = 0; at < bytes.length;) {
+      at += writeSync(fd, bytes, at, bytes.length - at, offset + at);
+    }
+    this.#bytes += bytes.length;
+  }
+
+  finish(): void {
+    const { fd, path, final, entry, inherits } = this.#open!;
+    if (entry.sparse !== undefined) ftruncateSync(fd, entry.size);
+    this.metadata.applyToOpen(fd, entry, inherits ? path : undefined);
+    this.#open = undefined;
+    closeSync(fd);
+    if (path !== final) renameSync(nativePath(path), nativePath(final));
+  }
+
+  /** Takes back the file that was begun, if one was. */
+  abandon(): void {
+    const open = this.#open;
+    this.#open = undefined;
+    if (open === undefined) return;
+    closeSync(open.fd);
+    unlinkSync(nativePath(open.path));
+  }
+
+  /** Makes a symlink, fifo or device. */
+  make(level: Level, name: string, entry: ArchiveEntry): void {
+    const final = `${level.base}${name}`;
+    const isSymlink = entry.type === 'l';
+    const path = this.#create(level, name, (at) => makeNode(at, entry));
+    try {
+      if (level.inheritsAcls && !isSymlink) this.metadata.clearAcls(path);
+      this.metadata.applyToPath(path, entry, isSymlink);
+      if (path !== final) renameSync(nativePath(path), nativePath(final));
+    } catch (error) {
+      unlinkSync(nativePath(path));
+      throw error;
+    }
+  }
+
+  /** Makes a hard link to a path that was restored before. */
+  link(level: Level, name: string, target: BytePath): void {
+    const final = `${level.base}${name}`;
+    const path = this.#create(level, name, (at) => linkSync(nativePath(target), nativePath(at)));
+    if (path === final) return;
+    renameSync(nativePath(path), nativePath(final));
+    // Renaming one link of a file over another does nothing, and leaves both.
+    unlinkIfThere(path);
+  }
+
+  /**
+   * Runs `create` with the path to create at: the name itself, or one beside it when a file is there that may be
+   * replaced. Gives that path back.
+   */
+  #create(level: Level, name: string, create: (path: BytePath) => void): BytePath {
+    const final = `${level.base}${name}`;
+    try {
+      create(final);
+      return final;
+    } catch (error) {
+      if (codeOf(error) !== 'EEXIST') throw error;
+    }
+    if (!this.overwrite) throw new LeftAlone('something of that name is there');
+    if (lstatSync(nativePath(final)).isDirectory()) {
+      removeEmptyFolder(final);
+      create(final);
+      return final;
+    }
+    const beside = `${level.base}.holdfast-${process.pid}-${++this.#temporary}`;
+    create(beside);
+    return beside;
+  }
+}
+
+function makeNode(path: BytePath, entry: ArchiveEntry): void {
+  const { deviceMajor: major, deviceMinor: minor } = entry;
+  if (entry.type === 'l') symlinkSync(nativePath(entry.linkTarget), nativePath(path));
+  else if (entry.type === 'p') mkfifo(path, MODE_WHILE_WRITTEN);
+  else if (entry.type === 'c')
+    mknod(path, S_IFCHR | MODE_WHILE_WRITTEN, deviceNumber(major, minor));
+  else if (entry.type === 'b')
+    mknod(path, S_IFBLK | MODE_WHILE_WRITTEN, deviceNumber(major, minor));
+  else throw new NotRestored(`entries of type "${entry.type}" are not made this way`);
+}
+
+function unlinkIfThere(path: BytePath): void {
+  try {
+    unlinkSync(nativePath(path));
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error;
+  }
+}

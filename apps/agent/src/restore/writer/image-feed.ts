@@ -1,0 +1,98 @@
+import { PaxReader } from '#archive/pax-reader.js';
+
+import type { LoadedFrame } from '../frame-loader.js';
+
+/** Where the bytes of an entry come from. */
+export interface ByteSource {
+  /** The frame with this byte of the archive; undefined if it has not come yet. */
+  frameAt(offset: number): LoadedFrame | undefined;
+  /** A reader that stands at this place of the archive. */
+  readerAt(offset: number): PaxReader;
+  /** Keeps a reader that has come to the end of an entry, for the one that follows. */
+  keepReader(reader: PaxReader, offset: number): void;
+}
+
+/** The frames of one image as they come, each dropped (and counted) once the entries have passed it. */
+export class ImageFeed implements ByteSource {
+  readonly #frames: LoadedFrame[] = [];
+  #passed = 0;
+  #released = 0;
+  #reader: { reader: PaxReader; offset: number } | undefined;
+
+  push(frame: LoadedFrame): void {
+    this.#frames.push(frame);
+    this.#drop();
+  }
+
+  /** No byte before this one will be asked for again. */
+  pass(offset: number): void {
+    this.#passed = Math.max(this.#passed, offset);
+    this.#drop();
+  }
+
+  frameAt(offset: number): LoadedFrame | undefined {
+    this.pass(offset);
+    const frame = this.#frames[0];
+    return frame !== undefined && frame.archiveOffset <= offset ? frame : undefined;
+  }
+
+  readerAt(offset: number): PaxReader {
+    const kept = this.#reader;
+    this.#reader = undefined;
+    return kept?.offset === offset ? kept.reader : new PaxReader(offset);
+  }
+
+  keepReader(reader: PaxReader, offset: number): void {
+    this.#reader = { reader, offset };
+  }
+
+  /** How many frames were dropped since the last call. */
+  takeReleased(): number {
+    const released = this.#released;
+    this.#released = 0;
+    return released;
+  }
+
+  #drop(): void {
+    for (let first = this.#frames[0]; first !== undefined; first = this.#frames[0]) {
+      if (first.archiveOffset + first.archiveBytes > this.#passed) return;
+      this.#frames.shift();
+      this.#released++;
+    }
+  }
+}
+
+/** Frames kept for links whose data lies elsewhere: neighbours in the tree often share a frame. 16 MiB. */
+const EXTRA_FRAMES_MAX = 16;
+
+/** Frames that were fetched out of order, the last few of each image. */
+export class ExtraFrames {
+  readonly #frames: { image: number; frame: LoadedFrame }[] = [];
+
+  push(image: number, frame: LoadedFrame): void {
+    this.#frames.push({ image, frame });
+    if (this.#frames.length > EXTRA_FRAMES_MAX) this.#frames.shift();
+  }
+
+  /** The frames of one image; what is missing is asked for with `fetch`, once. */
+  of(image: number, fetch: (offset: number) => void): ByteSource {
+    let asked = -1;
+    return {
+      frameAt: (offset) => {
+        const found = this.#frames.findLast(
+          (one) =>
+            one.image === image &&
+            offset >= one.frame.archiveOffset &&
+            offset < one.frame.archiveOffset + one.frame.archiveBytes,
+        );
+        if (found === undefined && asked !== offset) {
+          asked = offset;
+          fetch(offset);
+        }
+        return found?.frame;
+      },
+      readerAt: (offset) => new PaxReader(offset),
+      keepReader: () => undefined,
+    };
+  }
+}

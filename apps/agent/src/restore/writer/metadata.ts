@@ -1,0 +1,157 @@
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  lchownSync,
+  openSync,
+} from 'node:fs';
+
+import { aclFromText } from '#archive/acl-text.js';
+import type { ArchiveEntry } from '#archive/archive-entry.js';
+import { codeOf } from '#kernel/errors.js';
+
+import { nativePath, type BytePath } from '../../posix/byte-path.js';
+import {
+  capabilities,
+  removeXattr,
+  setTimes,
+  setTimesOfOpenFile,
+  setXattr,
+  setXattrOfOpenFile,
+} from '../../posix/posix.js';
+import type { RestoreNotes } from '../restore-notes.js';
+import { reasonOf, shown } from './not-restored.js';
+
+/** What is put on a file after its content. */
+export type Metadata = Pick<
+  ArchiveEntry,
+  | 'path'
+  | 'mode'
+  | 'uid'
+  | 'gid'
+  | 'mtimeSeconds'
+  | 'mtimeNanos'
+  | 'xattrs'
+  | 'aclAccess'
+  | 'aclDefault'
+>;
+
+const SET_ID_BITS = 0o6000;
+const O_PATH = 0o10000000;
+const ACL_ACCESS = 'system.posix_acl_access';
+const ACL_DEFAULT = 'system.posix_acl_default';
+
+const mtimeOf = ({ mtimeSeconds, mtimeNanos }: Metadata): bigint =>
+  BigInt(mtimeSeconds) * 1_000_000_000n + BigInt(mtimeNanos);
+
+/**
+ * Puts owners, extended attributes, modes, ACLs and times on what was restored. What this user or this file system cannot
+ * hold is noted once and passed over. Order matters: a change of owner clears setuid and capabilities, an ACL changes the mode.
+ */
+export class MetadataWriter {
+  readonly #privileged = process.geteuid?.() === 0;
+  readonly #uid = process.geteuid?.();
+  readonly #gid = process.getegid?.();
+
+  constructor(private readonly notes: RestoreNotes) {}
+
+  /** On an open file or folder, by its descriptor alone. `inherited`: ACLs of the folder above came upon it. */
+  applyToOpen(fd: number, entry: Metadata, inherited: BytePath | undefined): void {
+    const owned = this.#own(entry, (uid, gid) => fchownSync(fd, uid, gid));
+    const set = (name: string, value: Buffer): void => setXattrOfOpenFile(fd, name, value);
+    this.#xattrs(entry, set);
+    if (inherited !== undefined) this.clearAcls(inherited);
+    fchmodSync(fd, owned ? entry.mode : entry.mode & ~SET_ID_BITS);
+    this.#acls(entry, set);
+    const mtimeNs = mtimeOf(entry);
+    setTimesOfOpenFile(fd, { atimeNs: mtimeNs, mtimeNs });
+  }
+
+  /** On what cannot be opened: symlinks (which have no mode of their own), fifos and devices. */
+  applyToPath(path: BytePath, entry: Metadata, isSymlink: boolean): void {
+    const native = nativePath(path);
+    const owned = this.#own(entry, (uid, gid) => lchownSync(native, uid, gid));
+    const set = (name: string, value: Buffer): void => setXattr(path, name, value);
+    this.#xattrs(entry, set);
+    if (!isSymlink) {
+      chmodNoFollow(path, owned ? entry.mode : entry.mode & ~SET_ID_BITS);
+      this.#acls(entry, set);
+    }
+    const mtimeNs = mtimeOf(entry);
+    setTimes(path, { atimeNs: mtimeNs, mtimeNs });
+  }
+
+  /** Takes away the ACLs that a new file got from its folder's default ACL. */
+  clearAcls(path: BytePath): void {
+    for (const name of [ACL_ACCESS, ACL_DEFAULT]) {
+      try {
+        removeXattr(path, name);
+      } catch (error) {
+        if (codeOf(error) !== 'ENOTSUP' && codeOf(error) !== 'EACCES') throw error;
+      }
+    }
+  }
+
+  /** False when the owner is not the archive's: then setuid and setgid would be somebody else's. */
+  #own(entry: Metadata, change: (uid: number, gid: number) => void): boolean {
+    const { uid, gid } = entry;
+    if (!this.#privileged && uid === this.#uid && gid === this.#gid) return true;
+    if (this.#uid === undefined) return true; // No owners on this platform.
+    try {
+      change(uid, gid);
+      return true;
+    } catch (error) {
+      this.notes.addOnce('owner', {
+        text: `Owners are not restored (${reasonOf(error)}), nor setuid and setgid there; the first is ${shown(entry.path)}.`,
+        lost: this.#privileged,
+      });
+      return false;
+    }
+  }
+
+  #xattrs(entry: Metadata, set: (name: string, value: Buffer) => void): void {
+    if (entry.xattrs === undefined) return;
+    for (const [name, value] of entry.xattrs) {
+      this.#trySet(entry, name.slice(0, name.indexOf('.')), () => set(name, value));
+    }
+  }
+
+  #acls(entry: Metadata, set: (name: string, value: Buffer) => void): void {
+    const { aclAccess, aclDefault } = entry;
+    if (aclAccess !== undefined) {
+      this.#trySet(entry, 'acl', () => set(ACL_ACCESS, aclFromText(aclAccess)));
+    }
+    if (aclDefault !== undefined) {
+      this.#trySet(entry, 'acl', () => set(ACL_DEFAULT, aclFromText(aclDefault)));
+    }
+  }
+
+  #trySet(entry: Metadata, kind: string, set: () => void): void {
+    try {
+      set();
+    } catch (error) {
+      const what = kind === 'acl' ? 'ACLs' : `Extended attributes "${kind}.*"`;
+      const reason = capabilities.xattrs ? reasonOf(error) : 'not on this machine';
+      this.notes.addOnce(`${kind} ${codeOf(error) ?? ''}`, {
+        text: `${what} are not restored everywhere (${reason}); the first is on ${shown(entry.path)}.`,
+        lost: true,
+      });
+    }
+  }
+}
+
+/** Changes the mode of exactly what is at the path, never of what a symlink there leads to. */
+function chmodNoFollow(path: BytePath, mode: number): void {
+  if (process.platform !== 'linux') {
+    chmodSync(nativePath(path), mode);
+    return;
+  }
+  const fd = openSync(nativePath(path), O_PATH | constants.O_NOFOLLOW);
+  try {
+    chmodSync(`/proc/self/fd/${fd}`, mode);
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,315 @@
+import type { ArchiveEntry } from '#archive/archive-entry.js';
+import { isWithin } from '#archive/archive-order.js';
+import type { ArchiveEvent } from '#archive/pax-reader.js';
+import { splitNanoseconds } from '#archive/nanoseconds.js';
+import { codeOf } from '#kernel/errors.js';
+
+import type { BytePath } from '../../posix/byte-path.js';
+import { RestoreNotes } from '../restore-notes.js';
+import { LINKED_FILES_MAX, linkKey, type PlannedEntry } from '../restore-plan.js';
+import { FileMaker } from './file-maker.js';
+import { FolderStack, type Level } from './folder-stack.js';
+import { ExtraFrames, ImageFeed, type ByteSource } from './image-feed.js';
+import { MetadataWriter, type Metadata } from './metadata.js';
+import { hopeless, isSafePath, LeftAlone, NotRestored, reasonOf, shown } from './not-restored.js';
+import type { FromWriter, ToWriter, WriterCounts, WriterOptions } from './writer-messages.js';
+
+/** A report at least every so many entries, so that whoever plans can go on. */
+const ENTRIES_PER_REPORT = 256;
+
+/** What an entry waits for: more frames. Nothing else can make a writer wait. */
+type Waiting = Generator<void, void, undefined>;
+
+/**
+ * Writes entries below the destination, in the order in which they were planned, from frames as they come. All system calls
+ * are synchronous (for small files several times as fast as promises), so it belongs into a thread of its own. It never throws:
+ * what goes wrong becomes a note, or the reason in `finished`.
+ */
+export class RestoreWriter {
+  readonly #notes = new RestoreNotes();
+  readonly #metadata = new MetadataWriter(this.#notes);
+  readonly #folders: FolderStack;
+  readonly #files: FileMaker;
+  readonly #feeds: ImageFeed[];
+  readonly #extra = new ExtraFrames();
+  /** Where the data of linked files was restored, by `linkKey`. */
+  readonly #restoredAt = new Map<string, BytePath>();
+  readonly #queue: { entry: PlannedEntry; linked: boolean }[][] = [];
+  readonly #work: Waiting;
+  #restored = 0;
+  #failed = 0;
+  #leftAlone = 0;
+  #entriesDone = 0;
+  #ended = false;
+  #stopped = false;
+  #finished = false;
+  #gaveUp: string | undefined;
+  /** A folder that could not be made: what lies below it is counted, not listed. */
+  #blocked: { path: BytePath; below: number } | undefined;
+
+  /** @throws the system's error if the destination cannot be made or opened. */
+  constructor(
+    options: WriterOptions,
+    private readonly post: (message: FromWriter) => void,
+  ) {
+    this.#folders = new FolderStack(options, this.#metadata, this.#notes);
+    this.#files = new FileMaker(this.#metadata, options.overwrite);
+    this.#feeds = Array.from({ length: options.images }, () => new ImageFeed());
+    this.#work = this.#run();
+  }
+
+  handle(message: ToWriter): void {
+    if (this.#finished) return;
+    if (message.kind === 'entries') {
+      const { entries, linked } = message;
+      this.#queue.push(entries.map((entry, i) => ({ entry, linked: linked[i] === true })));
+    } else if (message.kind === 'frame') this.#feeds[message.image]?.push(message.frame);
+    else if (message.kind === 'extra') this.#extra.push(message.image, message.frame);
+    else if (message.kind === 'end') this.#ended = true;
+    else this.#stopped = true;
+    this.#go();
+  }
+
+  get #counts(): WriterCounts {
+    return {
+      files: this.#restored,
+      bytes: this.#files.bytesWritten,
+      failed: this.#failed,
+      leftAlone: this.#leftAlone,
+    };
+  }
+
+  #go(): void {
+    if (!this.#stopped && this.#work.next().done !== true) {
+      this.#report();
+      return;
+    }
+    this.#finished = true;
+    this.#abandonFile();
+    this.#endBlocked();
+    this.#folders.finish();
+    const counts = this.#counts;
+    const finished = { kind: 'finished', counts, notes: this.#notes.takeAll() } as const;
+    this.post(this.#gaveUp === undefined ? finished : { ...finished, gaveUp: this.#gaveUp });
+  }
+
+  #report(): void {
+    const released = this.#feeds.map((feed) => feed.takeReleased());
+    const entriesDone = this.#entriesDone;
+    this.#entriesDone = 0;
+    const notes = this.#notes.take();
+    if (entriesDone === 0 && notes.length === 0 && released.every((frames) => frames === 0)) return;
+    this.post({ kind: 'report', counts: this.#counts, entriesDone, released, notes });
+  }
+
+  /** All entries one after the other; pauses where frames or entries are missing. */
+  *#run(): Waiting {
+    for (;;) {
+      const batch = this.#queue.shift();
+      if (batch === undefined) {
+        if (this.#ended) return;
+        yield;
+        continue;
+      }
+      for (const { entry, linked } of batch) {
+        yield* this.#restore(entry, linked);
+        if (this.#gaveUp !== undefined) return;
+        if (++this.#entriesDone >= ENTRIES_PER_REPORT) this.#report();
+      }
+    }
+  }
+
+  *#restore(entry: PlannedEntry, linked: boolean): Waiting {
+    if (entry.kind === 'parent') {
+      this.#folders.announceParent(metadataOf(entry));
+      return;
+    }
+    try {
+      if (this.#isBlocked(entry.path)) return;
+      if (!isSafePath(entry.path)) {
+        throw new NotRestored('its path would lead out of the destination');
+      }
+      if (entry.kind === 'link') yield* this.#restoreLink(entry);
+      else {
+        const feed = this.#feeds[entry.image]!;
+        yield* this.#restoreFrom(feed, entry, entry);
+        if (linked) this.#rememberLink(linkKey(entry.image, entry.offset), entry.path);
+      }
+      this.#restored++;
+    } catch (error) {
+      this.#fail(entry, error);
+    } finally {
+      this.#feeds[entry.image]?.pass(entry.offset + entry.length);
+    }
+  }
+
+  /** Links to where the data was restored; else restores the data here, and further links come here. */
+  *#restoreLink(entry: PlannedEntry): Waiting {
+    const key = linkKey(entry.image, entry.dataOffset);
+    const there = this.#restoredAt.get(key);
+    if (there !== undefined && this.#link(entry.path, there)) return;
+    const source = this.#extra.of(entry.image, (offset) =>
+      this.post({ kind: 'fetch', image: entry.image, offset }),
+    );
+    const place = { offset: entry.dataOffset, length: entry.dataLength, path: entry.target };
+    yield* this.#restoreFrom(source, place, entry);
+    this.#rememberLink(key, entry.path);
+  }
+
+  /** False when this file system cannot hold this link. */
+  #link(path: BytePath, target: BytePath): boolean {
+    const level = this.#folders.enterFolderOf(path);
+    const nameOf = (whole: BytePath): string => whole.slice(whole.lastIndexOf('/') + 1);
+    try {
+      this.#folders.withFolderOf(target, (base) =>
+        this.#files.link(level, nameOf(path), `${base}${nameOf(target)}`),
+      );
+      return true;
+    } catch (error) {
+      if (!['EMLINK', 'EXDEV', 'EPERM', 'ENOENT', 'ENOTSUP'].includes(codeOf(error) ?? ''))
+        throw error;
+      this.#notes.addOnce('link', {
+        text: `Hard links cannot be made everywhere (${reasonOf(error)}); the first, ${shown(path)}, is a file of its own.`,
+        lost: true,
+      });
+      return false;
+    }
+  }
+
+  #rememberLink(key: string, path: BytePath): void {
+    if (this.#restoredAt.size < LINKED_FILES_MAX) this.#restoredAt.set(key, path);
+  }
+
+  /** Reads one entry of an archive and makes it at `planned.path`. `place` says where and under which path it was stored. */
+  *#restoreFrom(
+    source: ByteSource,
+    place: Pick<PlannedEntry, 'offset' | 'length' | 'path'>,
+    planned: PlannedEntry,
+  ): Waiting {
+    const end = place.offset + place.length;
+    if (!(place.length > 0)) throw new NotRestored('the index gives it no place in the archive');
+    const reader = source.readerAt(place.offset);
+    let done = false;
+    for (let at = place.offset; at < end;) {
+      let frame = source.frameAt(at);
+      while (frame === undefined) {
+        yield;
+        frame = source.frameAt(at);
+      }
+      if (frame.bytes === undefined) throw new NotRestored(frame.damage ?? 'a frame is damaged');
+      const bytes = viewOf(frame.bytes, at - frame.archiveOffset, end - frame.archiveOffset);
+      for (const event of reader.push(bytes)) done = this.#take(event, place, planned) || done;
+      at += bytes.length;
+    }
+    if (!done) throw new NotRestored('index and archive do not agree on its length');
+    source.keepReader(reader, end);
+  }
+
+  #entry: ArchiveEntry | undefined;
+  #level: Level | undefined;
+
+  /** One step of an entry. True when it is complete. */
+  #take(event: ArchiveEvent, place: Pick<PlannedEntry, 'path'>, planned: PlannedEntry): boolean {
+    const name = planned.path.slice(planned.path.lastIndexOf('/') + 1);
+    if (event.kind === 'entry') {
+      const { entry } = event;
+      const sameKind = planned.kind === 'link' || entry.type === planned.type;
+      if (entry.path !== place.path || !sameKind || entry.type === 'h') {
+        throw new NotRestored('index and archive do not agree on what it is');
+      }
+      this.#entry = entry;
+      if (entry.type === 'd') return false;
+      this.#level = this.#folders.enterFolderOf(planned.path);
+      if (entry.type === 'f') this.#files.begin(this.#level, name, entry);
+    } else if (event.kind === 'data') this.#files.write(event.bytes, event.offset);
+    else if (event.kind === 'done') {
+      const entry = this.#entry!;
+      this.#entry = undefined;
+      if (entry.type === 'd') this.#folders.makeFolder(entry);
+      else if (entry.type === 'f') this.#files.finish();
+      else this.#files.make(this.#level!, name, entry);
+      return true;
+    }
+    return false;
+  }
+
+  #fail(planned: PlannedEntry, error: unknown): void {
+    this.#abandonFile();
+    this.#gaveUp = hopeless(error);
+    const text = `${shown(planned.path)}: not restored: ${reasonOf(error)}.`;
+    if (error instanceof LeftAlone) this.#leftAlone++;
+    else this.#failed++;
+    this.#notes.add({ text, lost: true });
+    if (planned.type === 'd' && planned.path !== '' && !isDamage(error)) {
+      this.#blocked = { path: planned.path, below: 0 };
+    }
+  }
+
+  #abandonFile(): void {
+    try {
+      this.#files.abandon();
+    } catch (error) {
+      const text = `An unfinished file could not be removed: ${reasonOf(error)}.`;
+      this.#notes.add({ text, lost: true });
+    }
+  }
+
+  #isBlocked(path: BytePath): boolean {
+    if (this.#blocked === undefined) return false;
+    if (isWithin(path, this.#blocked.path)) {
+      this.#blocked.below++;
+      this.#failed++;
+      return true;
+    }
+    this.#endBlocked();
+    return false;
+  }
+
+  #endBlocked(): void {
+    const blocked = this.#blocked;
+    this.#blocked = undefined;
+    if (blocked === undefined || blocked.below === 0) return;
+    const text = `${shown(blocked.path)}: ${blocked.below} entries below it are not restored.`;
+    this.#notes.add({ text, lost: true });
+  }
+}
+
+/** A folder whose entry is lost can still be made on the way; one that is in the way cannot. */
+function isDamage(error: unknown): boolean {
+  return error instanceof NotRestored && !(error instanceof LeftAlone);
+}
+
+function viewOf(bytes: Uint8Array, from: number, to: number): Buffer {
+  const end = Math.min(to, bytes.length);
+  return Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset + from, end - from);
+}
+
+function metadataOf(entry: PlannedEntry): Metadata {
+  const { seconds, nanos } = splitNanoseconds(entry.mtimeNs);
+  return {
+    path: entry.path,
+    mode: entry.mode,
+    uid: entry.uid,
+    gid: entry.gid,
+    mtimeSeconds: seconds,
+    mtimeNanos: nanos,
+    xattrs: undefined,
+    aclAccess: undefined,
+    aclDefault: undefined,
+  };
+}
+
+/** A writer, or undefined when the destination cannot be used: then `finished` has been posted. */
+export function openWriter(
+  options: WriterOptions,
+  post: (message: FromWriter) => void,
+): RestoreWriter | undefined {
+  try {
+    return new RestoreWriter(options, post);
+  } catch (error) {
+    const counts = { files: 0, bytes: 0, failed: 0, leftAlone: 0 };
+    const gaveUp = `the destination ${options.destination} cannot be used (${reasonOf(error)})`;
+    post({ kind: 'finished', counts, notes: [], gaveUp });
+    return undefined;
+  }
+}

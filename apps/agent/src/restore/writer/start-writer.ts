@@ -1,0 +1,81 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+
+import { openWriter, type RestoreWriter } from './restore-writer.js';
+import type { FromWriter, ToWriter, WriterOptions } from './writer-messages.js';
+
+/** A writer, wherever it runs. */
+export interface WriterPort {
+  /** Buffers in a frame change hands: the sender must not use them again. */
+  send(message: ToWriter): void;
+  /** Ends it at once, in the middle of whatever it does. */
+  kill(): Promise<void>;
+}
+
+export interface WriterListener {
+  onMessage(message: FromWriter): void;
+  /** It could not start, or died. Nothing more will come. */
+  onFailure(error: unknown): void;
+}
+
+/**
+ * Starts the writer in a thread of its own. Run from sources that are not compiled (a thread cannot load them), it
+ * works in the caller's thread: the same writer, at half the speed.
+ */
+export function startWriter(options: WriterOptions, listener: WriterListener): WriterPort {
+  const file = new URL('./writer-thread.js', import.meta.url);
+  return existsSync(fileURLToPath(file))
+    ? startThread(file, options, listener)
+    : startHere(options, listener);
+}
+
+function startThread(file: URL, options: WriterOptions, listener: WriterListener): WriterPort {
+  const worker = new Worker(file, { workerData: options, name: 'restore-writer' });
+  let finished = false;
+  worker.on('message', (message: FromWriter) => {
+    finished ||= message.kind === 'finished';
+    listener.onMessage(message);
+  });
+  worker.on('error', (error) => listener.onFailure(error));
+  worker.on('exit', (code) => {
+    if (!finished) listener.onFailure(new Error(`The writing thread ended with code ${code}.`));
+  });
+  return {
+    send: (message) => worker.postMessage(message, buffersOf(message)),
+    kill: async () => {
+      finished = true;
+      await worker.terminate();
+    },
+  };
+}
+
+function buffersOf(message: ToWriter): ArrayBuffer[] {
+  if (message.kind !== 'frame' && message.kind !== 'extra') return [];
+  const { bytes } = message.frame;
+  return bytes === undefined ? [] : [bytes.buffer as ArrayBuffer];
+}
+
+function startHere(options: WriterOptions, listener: WriterListener): WriterPort {
+  const later = (run: () => void): void => {
+    setImmediate(() => {
+      try {
+        run();
+      } catch (error) {
+        listener.onFailure(error);
+      }
+    });
+  };
+  let writer: RestoreWriter | undefined;
+  let killed = false;
+  later(() => {
+    writer = openWriter(options, (message) => later(() => listener.onMessage(message)));
+  });
+  return {
+    send: (message) => later(() => (killed ? undefined : writer?.handle(message))),
+    kill: () => {
+      killed = true;
+      return Promise.resolve();
+    },
+  };
+}
