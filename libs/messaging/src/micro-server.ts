@@ -1,6 +1,6 @@
 import { Server, type CustomTransportStrategy } from '@nestjs/microservices';
 import { headers, type Msg, type Subscription } from '@nats-io/transport-node';
-import { lastValueFrom } from 'rxjs';
+import { isObservable, lastValueFrom } from 'rxjs';
 import { instanceSubject, type Endpoint } from '#contracts/contract.js';
 import { InvalidInput, PermanentError, Unavailable } from '#kernel/errors.js';
 import type { Nats } from './connection.js';
@@ -46,7 +46,10 @@ export class MicroServer extends Server implements CustomTransportStrategy {
   listen(callback: () => void): void {
     for (const handler of this.messageHandlers.values()) {
       const endpoint = handler.extras?.['endpoint'] as Endpoint;
-      this.serve(endpoint, async (request) => lastValueFrom(await handler(request, {})));
+      this.serve(endpoint, async (request) => {
+        const result: unknown = await handler(request, {});
+        return isObservable(result) ? lastValueFrom(result) : result;
+      });
     }
     this.answerDiscovery();
     callback();

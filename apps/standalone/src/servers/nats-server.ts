@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -54,7 +54,7 @@ export async function startNatsServer(plan: NatsServerPlan): Promise<RunningNats
     command: plan.binary.path,
     args: [
       ...['--config', configuration, '--addr', '127.0.0.1', '--port', String(plan.port)],
-      ...['--store_dir', join(plan.folder, 'store'), '--name', name],
+      ...['--name', name],
     ],
     env: { PATH: process.env['PATH'], LC_ALL: 'C' },
     deathSignal: 'SIGINT',
@@ -72,7 +72,13 @@ function writeConfiguration(plan: NatsServerPlan): string {
   }
   mkdirSync(plan.folder, { recursive: true, mode: 0o700 });
   const file = join(plan.folder, 'nats-server.conf');
-  copyFileSync(plan.configuration, file);
+  // nats-server takes the folder from the file or from the command line, not from both.
+  const shipped = readFileSync(plan.configuration, 'utf8');
+  const store = JSON.stringify(join(plan.folder, 'store'));
+  writeFileSync(
+    file,
+    shipped.replace(/store_dir: "[^"]*"/, () => `store_dir: ${store}`),
+  );
   const users = renderNatsUsers(plan.users, plan.systemKey);
   writeFileSync(join(plan.folder, 'users.conf'), users, { mode: 0o600 });
   return file;

@@ -1,0 +1,83 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import { natsUsers } from '#contracts/permissions.js';
+import { catalogCommits, CONSUMERS, mediaTasks, STREAMS } from '#contracts/streams.js';
+import { Unavailable } from '#kernel/errors.js';
+import { sleep } from '#kernel/backoff.js';
+import { startNats, type TestNats } from '../../../test/support/nats.js';
+import { BatchConsumer, type Delivery } from './batch-consumer.js';
+import { Nats } from './connection.js';
+import { Publisher } from './publisher.js';
+import { ensureOwnConsumer, Topology } from './topology.js';
+
+describe('messages between services', () => {
+  let server: TestNats;
+  const connected: Nats[] = [];
+  const as = async (user: string) => {
+    const nats = await Nats.connect({ ...server.login(user), clientName: user });
+    connected.push(nats);
+    return nats;
+  };
+  const commit = (n: number) => ({
+    subject: `hf.int.v1.frag.commit.m1.f${n}`,
+    payload: { n },
+    id: `commit-${n}`,
+    contentType: 'application/json',
+  });
+
+  beforeAll(async () => {
+    Logger.overrideLogger(false);
+    server = await startNats({ users: natsUsers({ media: ['m1', 'm2'], clients: ['web1'] }) });
+    const topology = new Topology(await as('topology'));
+    await topology.ensureStreams(STREAMS);
+    await topology.ensureConsumers(CONSUMERS);
+  });
+
+  afterAll(async () => {
+    await Promise.all(connected.map((nats) => nats.close()));
+    await server.stop();
+    Logger.overrideLogger(['error', 'warn', 'log']);
+  });
+
+  it('come in batches, are acknowledged together, and again when the batch fails', async () => {
+    const publisher = new Publisher(await as('media-m1'));
+    await Promise.all([1, 2, 3, 4, 5].map((n) => publisher.publish(commit(n))));
+    const batches: (readonly Delivery[])[] = [];
+    const consumer = new BatchConsumer(await as('catalog'), {
+      spec: catalogCommits,
+      batchMax: 256,
+      lingerMs: 20,
+      handle: async (batch) => {
+        batches.push(batch);
+        if (batches.length === 1) throw new Unavailable('the database is away');
+      },
+    });
+    consumer.start();
+    while (batches.length < 2) await sleep(20);
+    await consumer.stop();
+    expect(batches[0]).toHaveLength(5);
+    expect(batches[1]).toHaveLength(5);
+    expect(batches[1]?.every(({ deliveries }) => deliveries === 2)).toBe(true);
+    expect(batches[1]?.map(({ messageId }) => messageId).sort()).toContain('commit-1');
+  });
+
+  it('that the stream has already are taken for published', async () => {
+    const publisher = new Publisher(await as('media-m1'));
+    await publisher.publish({ ...commit(1), id: 'another-id' });
+  });
+
+  it('are refused where the user has no right to them', async () => {
+    const forged = new Publisher(await as('media-m2'));
+    await expect(forged.publish(commit(99))).rejects.toBeInstanceOf(Unavailable);
+  });
+
+  it('reach a media server through a consumer that it makes itself, but no other', async () => {
+    const media = await as('media-m2');
+    await ensureOwnConsumer(media, mediaTasks('m2'));
+    await ensureOwnConsumer(media, mediaTasks('m2'));
+    await expect(ensureOwnConsumer(media, mediaTasks('m1'))).rejects.toThrow();
+    await expect(
+      ensureOwnConsumer(media, { ...mediaTasks('m2'), filter: 'hf.int.v1.task.>' }),
+    ).resolves.toBeUndefined();
+  });
+});
