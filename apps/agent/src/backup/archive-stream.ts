@@ -1,0 +1,144 @@
+import { Blake3Hasher, blake3 } from '@napi-rs/blake-hash';
+import { compress } from '@mongodb-js/zstd';
+
+import { encodeFrameTable, type FrameRecord } from '#archive/frame-table.js';
+import { INDEX_FRAME_BYTES_MAX } from '#archive/index-line.js';
+
+import { hasRoomForFrame } from '../domain/fragment-room.js';
+
+import type { FragmentSink, ImageTotals } from './fragment-sink.js';
+
+/** A buffer of the archive, compressed, with the index text that came with it. */
+export interface StoredFrame {
+  readonly archiveLength: number;
+  /** A Zstandard frame that states its content size. */
+  readonly bytes: Buffer;
+  readonly index: Uint8Array;
+  /** See `ReaderMessage`. */
+  readonly pending: string;
+}
+
+/**
+ * Divides an archive that comes frame by frame into fragments and hands them to a sink, with their indexes. It is
+ * decided after each frame whether a further one is sure to fit, so that index lines always
+ * have a fragment to go to. Its calls must not overlap.
+ */
+export class ArchiveStream {
+  fragments = 0;
+  /** Bytes of data frames that were handed over. */
+  storedBytes = 0;
+
+  #offset = 0;
+  #fragment = new OpenFragment();
+  #cutDue = false;
+  /** The entry whose line, so far, stands in the last fragment: its final line must not follow. */
+  #owed = false;
+  #pending = '';
+  readonly #text = Buffer.alloc(INDEX_FRAME_BYTES_MAX);
+  #textUsed = 0;
+  #sealing: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly sink: FragmentSink,
+    /** Archive bytes of each frame but the last. */
+    private readonly frameBytes: number,
+  ) {}
+
+  async frame(frame: StoredFrame): Promise<void> {
+    if (this.#cutDue) await this.#cut(false);
+    const digest = this.#fragment.add(frame);
+    this.storedBytes += frame.bytes.length;
+    this.#pending = frame.pending;
+    await this.sink.frame({ archiveLength: frame.archiveLength, bytes: frame.bytes, digest });
+    await this.#addText(frame.index);
+    const { storedBytes, frames } = this.#fragment;
+    const fill = { storedBytes, frames: frames.length };
+    this.#cutDue = !hasRoomForFrame(fill, this.frameBytes, this.sink.fragmentBytesMax);
+  }
+
+  /** @param text whole index lines of entries before the end of the last frame, or of no entry */
+  async index(text: Uint8Array): Promise<void> {
+    if (text.length === 0) return;
+    if (this.#cutDue) await this.#cut(false);
+    await this.#addText(text);
+  }
+
+  /** Ends the last fragment, and the image. Resolves when the sink says that it is complete. */
+  async finish(totals: Omit<ImageTotals, 'fragments'>): Promise<void> {
+    await this.#cut(true);
+    await this.#sealing;
+    await this.sink.finish({ ...totals, fragments: this.fragments });
+  }
+
+  async #cut(last: boolean): Promise<void> {
+    if (this.#pending !== '' && !this.#owed) {
+      await this.#addText(Buffer.from(this.#pending, 'latin1'));
+      this.#owed = true;
+    }
+    await this.#flushText();
+    const fragment = this.#fragment;
+    const table = encodeFrameTable(fragment.frames);
+    await this.sink.index({ bytes: table, digest: blake3(table) });
+    await this.#sealing;
+    this.fragments++;
+    this.#sealing = this.sink.seal({
+      number: this.fragments,
+      archiveOffset: this.#offset,
+      archiveBytes: fragment.archiveBytes,
+      dataDigest: fragment.digest(),
+      frames: fragment.frames.length,
+      last,
+    });
+    // Whoever comes next waits for it and gets the error; until then it is nobody's.
+    this.#sealing.catch(() => undefined);
+    this.#offset += fragment.archiveBytes;
+    this.#fragment = new OpenFragment();
+    this.#cutDue = false;
+  }
+
+  async #addText(text: Uint8Array): Promise<void> {
+    let lines = text;
+    if (this.#owed && lines.length > 0) {
+      lines = lines.subarray(lines.indexOf(0x0a) + 1);
+      this.#owed = false;
+    }
+    for (let at = 0; at < lines.length;) {
+      if (this.#textUsed + lines.length - at > INDEX_FRAME_BYTES_MAX) await this.#flushText();
+      const end = Math.min(lines.length, at + INDEX_FRAME_BYTES_MAX);
+      const whole = lines.lastIndexOf(0x0a, end - 1) + 1;
+      this.#text.set(lines.subarray(at, whole), this.#textUsed);
+      this.#textUsed += whole - at;
+      at = whole;
+    }
+  }
+
+  async #flushText(): Promise<void> {
+    if (this.#textUsed === 0) return;
+    const bytes = await compress(this.#text.subarray(0, this.#textUsed), INDEX_LEVEL);
+    this.#textUsed = 0;
+    await this.sink.index({ bytes, digest: blake3(bytes) });
+  }
+}
+
+const INDEX_LEVEL = 3;
+
+class OpenFragment {
+  readonly frames: FrameRecord[] = [];
+  storedBytes = 0;
+  archiveBytes = 0;
+  readonly #hasher = new Blake3Hasher();
+
+  add(frame: StoredFrame): Buffer {
+    const digest = blake3(frame.bytes);
+    this.#hasher.update(frame.bytes);
+    const { archiveLength } = frame;
+    this.frames.push({ storedBytes: frame.bytes.length, archiveBytes: archiveLength, digest });
+    this.storedBytes += frame.bytes.length;
+    this.archiveBytes += archiveLength;
+    return digest;
+  }
+
+  digest(): string {
+    return this.#hasher.digest('hex');
+  }
+}

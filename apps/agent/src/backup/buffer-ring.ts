@@ -1,0 +1,134 @@
+/**
+ * A fixed row of shared buffers between the thread that reads the client and the one that compresses. The reader
+ * fills them in turn and waits for an empty one; the other side gives each back. What is in a buffer,
+ * and that it is full, goes by message.
+ */
+export interface SharedRing {
+  readonly control: SharedArrayBuffer;
+  readonly data: SharedArrayBuffer;
+  readonly buffers: number;
+  readonly bufferBytes: number;
+}
+
+/** Number and size (bytes) of the buffers. Each is one frame of the archive: 1 MiB in the format. */
+export interface RingSize {
+  readonly buffers: number;
+  readonly bufferBytes: number;
+}
+
+export const RING_DEFAULT: RingSize = { buffers: 8, bufferBytes: 1024 * 1024 };
+
+/** Index texts that may be under way beside the buffers. */
+const INDEX_TEXTS_MAX = 8;
+
+const STOP = 0;
+const INDEX_TEXTS = 1;
+const WAITS_FOR_EMPTY = 2;
+const FIRST_SLOT = 3;
+const EMPTY = 0;
+const FULL = 1;
+
+/** Thrown in the reading thread when the other side wants it to end. */
+export class ReaderStopped extends Error {
+  override readonly name = 'ReaderStopped';
+}
+
+export function createRing({ buffers, bufferBytes }: RingSize): SharedRing {
+  return {
+    control: new SharedArrayBuffer((FIRST_SLOT + buffers) * Int32Array.BYTES_PER_ELEMENT),
+    data: new SharedArrayBuffer(buffers * bufferBytes),
+    buffers,
+    bufferBytes,
+  };
+}
+
+/** The side that fills. Its waits block the thread. */
+export class RingFiller {
+  readonly #control: Int32Array;
+  readonly #buffers: Buffer[];
+  #slot = -1;
+
+  constructor(ring: SharedRing) {
+    this.#control = new Int32Array(ring.control);
+    this.#buffers = views(ring);
+  }
+
+  get stopped(): boolean {
+    return Atomics.load(this.#control, STOP) !== 0;
+  }
+
+  /** The next buffer in turn, when it is empty. @throws ReaderStopped */
+  take(): { slot: number; buffer: Buffer } {
+    this.#slot = (this.#slot + 1) % this.#buffers.length;
+    const state = FIRST_SLOT + this.#slot;
+    if (Atomics.load(this.#control, state) === FULL) {
+      Atomics.add(this.#control, WAITS_FOR_EMPTY, 1);
+      while (Atomics.load(this.#control, state) === FULL && !this.stopped) {
+        Atomics.wait(this.#control, state, FULL);
+      }
+    }
+    if (this.stopped) throw new ReaderStopped('The backup was stopped');
+    return { slot: this.#slot, buffer: this.#buffers[this.#slot]! };
+  }
+
+  /** To be called before the message that says so. */
+  markFull(slot: number): void {
+    Atomics.store(this.#control, FIRST_SLOT + slot, FULL);
+  }
+
+  /** Waits until one more index text may be sent, and counts it. @throws ReaderStopped */
+  takeIndexCredit(): void {
+    for (;;) {
+      const texts = Atomics.load(this.#control, INDEX_TEXTS);
+      if (this.stopped) throw new ReaderStopped('The backup was stopped');
+      if (texts < INDEX_TEXTS_MAX) break;
+      Atomics.wait(this.#control, INDEX_TEXTS, texts);
+    }
+    Atomics.add(this.#control, INDEX_TEXTS, 1);
+  }
+}
+
+/** The side that empties. It never waits. */
+export class RingEmptier {
+  readonly #control: Int32Array;
+  readonly #buffers: Buffer[];
+
+  constructor(ring: SharedRing) {
+    this.#control = new Int32Array(ring.control);
+    this.#buffers = views(ring);
+  }
+
+  buffer(slot: number, length: number): Buffer {
+    return this.#buffers[slot]!.subarray(0, length);
+  }
+
+  release(slot: number): void {
+    Atomics.store(this.#control, FIRST_SLOT + slot, EMPTY);
+    Atomics.notify(this.#control, FIRST_SLOT + slot);
+  }
+
+  releaseIndexText(): void {
+    Atomics.sub(this.#control, INDEX_TEXTS, 1);
+    Atomics.notify(this.#control, INDEX_TEXTS);
+  }
+
+  /** Wakes the other side, wherever it waits, and has it end. */
+  stop(): void {
+    Atomics.store(this.#control, STOP, 1);
+    // Whoever is about to wait for one of these values must find another one.
+    Atomics.store(this.#control, INDEX_TEXTS, -1);
+    Atomics.notify(this.#control, INDEX_TEXTS);
+    for (let slot = 0; slot < this.#buffers.length; slot++) this.release(slot);
+  }
+
+  /** How often the reading thread found no empty buffer. */
+  get waitsForEmpty(): number {
+    return Atomics.load(this.#control, WAITS_FOR_EMPTY);
+  }
+}
+
+function views(ring: SharedRing): Buffer[] {
+  return Array.from({ length: ring.buffers }, (_, slot) =>
+    Buffer.from(ring.data, slot * ring.bufferBytes, ring.bufferBytes),
+  );
+}

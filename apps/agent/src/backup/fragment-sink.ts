@@ -1,0 +1,53 @@
+/** A Zstandard frame (or skippable frame) with its BLAKE3 (32 bytes). */
+export interface DigestedBytes {
+  readonly bytes: Buffer;
+  readonly digest: Buffer;
+}
+
+/** A frame of a fragment's data. */
+export interface DataFrame extends DigestedBytes {
+  /** Archive bytes in it. */
+  readonly archiveLength: number;
+}
+
+export interface FragmentSeal {
+  /** 1 for the first fragment. */
+  readonly number: number;
+  readonly archiveOffset: number;
+  readonly archiveBytes: number;
+  /** BLAKE3, hex, of the frames one after the other, without the seek table. */
+  readonly dataDigest: string;
+  readonly frames: number;
+  readonly last: boolean;
+}
+
+export interface ImageTotals {
+  readonly fragments: number;
+  /** Entries in the archive. */
+  readonly files: number;
+  /** Bytes of content of regular files; the real size of sparse ones. */
+  readonly bytes: number;
+  readonly kind: string;
+}
+
+/**
+ * Where a backup's fragments go. The caller keeps to this:
+ * - one call at a time: the next one follows when the promise of the last one has resolved, but for `seal`:
+ *   frames and index of the next fragment may follow while it is pending. Never two pending seals.
+ * - `frame` and `index` belong to the open fragment; the last `index` before a `seal` is the frame table.
+ * - `finish` comes once, after the last `seal` (with `last`) has resolved.
+ * - after any rejection, or when the backup is aborted, nothing more is called; whoever made the sink
+ *   closes it.
+ *
+ * The sink keeps to this: a call may take its time (that is the back-pressure); once `frame` or `index` has resolved
+ * the bytes are the sink's no longer than it holds them itself; `seal` resolves when the fragment is
+ * safe, `finish` when the image is complete.
+ */
+export interface FragmentSink {
+  /** The storage unit's limit, seek table included. */
+  readonly fragmentBytesMax: number;
+  frame(frame: DataFrame): Promise<void> | void;
+  index(block: DigestedBytes): Promise<void> | void;
+  seal(fragment: FragmentSeal): Promise<void>;
+  finish(totals: ImageTotals): Promise<void>;
+}

@@ -1,0 +1,58 @@
+import type { Note, NoteSummary } from '../domain/notes.js';
+
+import type { SharedRing } from './buffer-ring.js';
+
+/** What the reading thread is started with. Paths are byte strings, but for those of listings. */
+export interface ReaderJob {
+  readonly ring: SharedRing;
+  readonly selections: readonly string[];
+  readonly excludes: readonly string[];
+  readonly crossMountPoints: boolean;
+  readonly baseListingPath: string | undefined;
+  readonly newListingPath: string;
+  readonly hardLinksTrackedMax: number;
+}
+
+export interface ReaderTotals {
+  /** False: none of the selections exists, and nothing was written. */
+  readonly found: boolean;
+  readonly files: number;
+  readonly bytes: number;
+  readonly notes: Omit<NoteSummary, 'texts'>;
+}
+
+/** What the reading thread says, in this order with the buffers that it fills. */
+export type ReaderMessage =
+  | {
+      /** A buffer is full (or the last one). */
+      readonly type: 'frame';
+      readonly slot: number;
+      readonly length: number;
+      /** Whole index lines of entries whose header begins in this buffer or before. */
+      readonly index: Uint8Array;
+      /**
+       * The line, so far, of the entry that was begun but is not complete; else empty. When it is complete its
+       * line is the first of the index text that follows.
+       */
+      readonly pending: string;
+    }
+  /** Index lines that would not wait for the buffer: many deleted files, long names. */
+  | { readonly type: 'index'; readonly text: Uint8Array }
+  | { readonly type: 'note'; readonly note: Note }
+  | {
+      readonly type: 'progress';
+      readonly files: number;
+      readonly bytes: number;
+      /** Path text. */
+      readonly path: string;
+    }
+  | { readonly type: 'end'; readonly totals: ReaderTotals }
+  | { readonly type: 'failed'; readonly reason: ReaderFailure };
+
+export interface ReaderFailure {
+  readonly kind: 'permanent' | 'damaged-listing' | 'stopped' | 'other';
+  readonly message: string;
+  readonly status: number;
+  readonly field: string | undefined;
+  readonly stack: string | undefined;
+}

@@ -1,0 +1,128 @@
+import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+
+import { PermanentError } from '#kernel/errors.js';
+
+import { DamagedListing } from '../domain/listing-merge.js';
+import type { Note } from '../domain/notes.js';
+
+import type { ReaderFailure, ReaderJob, ReaderMessage } from './reader-messages.js';
+
+/** How long a thread that was asked to end may take before it is ended by force. */
+const STOP_MS = 2_000;
+
+export type ReaderItem = Extract<ReaderMessage, { type: 'frame' | 'index' | 'end' }>;
+
+export interface ReaderEvents {
+  onNote(note: Note): void;
+  onProgress(progress: { files: number; bytes: number; path: string }): void;
+  /** Called as soon as a buffer is full, before its turn: work on it may begin. */
+  onFrame(frame: Extract<ReaderMessage, { type: 'frame' }>): void;
+}
+
+/** What a worker thread is started from. Tests start it from the source, through a loader. */
+export interface WorkerSource {
+  readonly url: URL;
+  readonly execArgv: readonly string[];
+}
+
+export const READER_WORKER: WorkerSource = {
+  url: new URL('./reader.worker.js', import.meta.url),
+  execArgv: [],
+};
+
+/** The other end of the reading thread: what it says, in order. */
+export class ReaderThread {
+  /** How often the next item was not there yet. */
+  waits = 0;
+
+  readonly #worker: Worker;
+  readonly #exited: Promise<unknown>;
+  readonly #items: ReaderItem[] = [];
+  #failure: Error | undefined;
+  #wake: (() => void) | undefined;
+
+  constructor(
+    job: ReaderJob,
+    private readonly events: ReaderEvents,
+    source: WorkerSource = READER_WORKER,
+  ) {
+    this.#worker = new Worker(source.url, { workerData: job, execArgv: [...source.execArgv] });
+    this.#exited = once(this.#worker, 'exit').catch(() => undefined);
+    this.#worker.on('message', (message: ReaderMessage) => this.#take(message));
+    this.#worker.on('error', (error: Error) => this.fail(error));
+    this.#worker.on('exit', (code) => {
+      this.fail(new Error(`The thread that reads the client ended early (code ${code})`));
+    });
+  }
+
+  /** The next item in order. Rejects with the thread's failure, or with what `fail` was given. */
+  async next(): Promise<ReaderItem> {
+    for (let waited = false; ; waited = true) {
+      if (this.#failure && !this.#items.some((item) => item.type === 'end')) throw this.#failure;
+      const item = this.#items.shift();
+      if (item) return item;
+      if (!waited) this.waits++;
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+  }
+
+  /** Makes every `next` reject from now on. The first reason stands. */
+  fail(reason: Error): void {
+    this.#failure ??= reason;
+    this.#wake?.();
+  }
+
+  /**
+   * Resolves when the thread has ended, or after two seconds: a thread that hangs in a system call (a file system
+   * that does not answer) ends when that call does. The ring must have been stopped before.
+   */
+  async end(): Promise<void> {
+    const cancel = new AbortController();
+    const late = delay(STOP_MS, 'late', { signal: cancel.signal }).catch(() => undefined);
+    if ((await Promise.race([this.#exited, late])) === 'late') {
+      this.#worker.unref();
+      void this.#worker.terminate();
+    }
+    cancel.abort();
+  }
+
+  #take(message: ReaderMessage): void {
+    switch (message.type) {
+      case 'note':
+        return this.events.onNote(message.note);
+      case 'progress':
+        return this.events.onProgress(message);
+      case 'failed':
+        return this.fail(errorOf(message.reason));
+      case 'frame':
+        this.events.onFrame(message);
+        break;
+      case 'index':
+      case 'end':
+        break;
+      default:
+        return message satisfies never;
+    }
+    this.#items.push(message);
+    this.#wake?.();
+  }
+}
+
+function errorOf(reason: ReaderFailure): Error {
+  switch (reason.kind) {
+    case 'permanent':
+      return new PermanentError(reason.status, reason.message, reason.field);
+    case 'damaged-listing':
+      return new DamagedListing(reason.message);
+    case 'stopped':
+    case 'other': {
+      const error = new Error(reason.message);
+      if (reason.stack !== undefined) error.stack = reason.stack;
+      return error;
+    }
+    default:
+      return reason.kind satisfies never;
+  }
+}

@@ -1,0 +1,40 @@
+import { parentPort, workerData } from 'node:worker_threads';
+
+import { SystemClock } from '#kernel/clock.js';
+import { PermanentError, messageOf } from '#kernel/errors.js';
+
+import { DamagedListing } from '../domain/listing-merge.js';
+
+import { ReaderStopped } from './buffer-ring.js';
+import { readClient } from './client-reader.js';
+import type { ReaderFailure, ReaderJob, ReaderMessage } from './reader-messages.js';
+
+/** The thread of one backup that reads the client. It ends when everything is read. */
+function main(): void {
+  const post = (message: ReaderMessage) => parentPort!.postMessage(message);
+  try {
+    post({ type: 'end', totals: readClient(workerData as ReaderJob, new SystemClock(), post) });
+  } catch (error) {
+    post({ type: 'failed', reason: failureOf(error) });
+  }
+}
+
+/** Errors lose their class on the way to another thread. */
+function failureOf(error: unknown): ReaderFailure {
+  const permanent = error instanceof PermanentError ? error : undefined;
+  return {
+    kind: permanent
+      ? 'permanent'
+      : error instanceof DamagedListing
+        ? 'damaged-listing'
+        : error instanceof ReaderStopped
+          ? 'stopped'
+          : 'other',
+    message: messageOf(error),
+    status: permanent?.status ?? 0,
+    field: permanent?.field,
+    stack: error instanceof Error ? error.stack : undefined,
+  };
+}
+
+main();

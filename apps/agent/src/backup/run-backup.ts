@@ -1,0 +1,245 @@
+import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+
+import { compress } from '@mongodb-js/zstd';
+
+import type { ByteString } from '#archive/path-text.js';
+import type { ImageKind } from '#contracts/names.js';
+
+import { checkFragmentBytesMax } from '../domain/fragment-room.js';
+import { HARD_LINKS_TRACKED_MAX } from '../domain/hard-links.js';
+import { DamagedListing } from '../domain/listing-merge.js';
+import { Notes, type Note, type NoteSummary } from '../domain/notes.js';
+
+import { ArchiveStream } from './archive-stream.js';
+import { RING_DEFAULT, RingEmptier, createRing, type RingSize } from './buffer-ring.js';
+import type { FragmentSink } from './fragment-sink.js';
+import { discardListing } from './listing-file.js';
+import type { ReaderMessage, ReaderTotals } from './reader-messages.js';
+import { ReaderThread, type WorkerSource } from './reader-thread.js';
+
+/** The default: level 1 is as fast as the network, and deeper levels gain little on files. */
+export const COMPRESSION_LEVEL_DEFAULT = 1;
+
+const STATUS_OK = 0;
+const STATUS_PARTIAL = 1;
+const STATUS_NOTHING_EXISTS = 71;
+
+export interface BackupProgress {
+  readonly files: number;
+  readonly bytes: number;
+  /** Path text of what is being read. */
+  readonly path: string;
+  readonly waits: BufferWaits;
+}
+
+/** How often a side of the buffer ring had to wait: many `forEmpty`: the network or the media server is slow. */
+export interface BufferWaits {
+  readonly forEmpty: number;
+  readonly forFull: number;
+}
+
+export interface BackupOptions {
+  /** Absolute paths as byte strings; a slash at the end follows a symlink. */
+  readonly selections: readonly ByteString[];
+  /** See `excludeTest`. */
+  readonly excludes: readonly string[];
+  readonly crossMountPoints: boolean;
+  readonly kind: ImageKind;
+  /** The listing of the base image; without it an incremental becomes a full. */
+  readonly baseListingPath?: string | undefined;
+  /** Where the new listing goes; `commitListing(newListingPath)` puts it there. */
+  readonly newListingPath: string;
+  readonly compressionLevel?: number | undefined;
+  readonly ring?: RingSize | undefined;
+  readonly hardLinksTrackedMax?: number | undefined;
+  readonly sink: FragmentSink;
+  /** At most every 500 ms. */
+  readonly onProgress?: ((progress: BackupProgress) => void) | undefined;
+  /** Each note as it comes, as far as its text is kept. */
+  readonly onNote?: ((note: Note) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Where the reading thread's code is, if not beside this module. */
+  readonly worker?: WorkerSource | undefined;
+}
+
+export interface BackupResult {
+  /** 0, 1 (partial: there is a warning) or 71 (no selection exists; nothing was sent). */
+  readonly status: number;
+  /** What it became. */
+  readonly kind: ImageKind;
+  /** Entries in the archive. */
+  readonly files: number;
+  /** Bytes of their content. */
+  readonly bytes: number;
+  readonly storedBytes: number;
+  readonly fragments: number;
+  readonly notes: NoteSummary;
+  readonly waits: BufferWaits;
+}
+
+/**
+ * Backs up a client into a sink. When it resolves with 0 or 1 the sink has finished, and the new listing is written
+ * but not yet in its place. When it rejects (the sink failed, `signal` fired, a bug) nothing is left but
+ * what the sink got; trying again is safe.
+ * @throws InvalidInput for a selection that is not absolute; DamagedListing after it has removed that listing
+ */
+export async function runBackup(options: BackupOptions): Promise<BackupResult> {
+  const size = options.ring ?? RING_DEFAULT;
+  checkFragmentBytesMax(options.sink.fragmentBytesMax, size.bufferBytes);
+  options.signal?.throwIfAborted();
+  const run = new BackupRun(options, size);
+  const onAbort = () => run.fail(abortReason(options.signal));
+  options.signal?.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await run.toEnd();
+  } catch (error) {
+    await discardListing(options.newListingPath);
+    if (error instanceof DamagedListing && options.baseListingPath !== undefined) {
+      await rm(options.baseListingPath, { force: true });
+    }
+    throw error;
+  } finally {
+    options.signal?.removeEventListener('abort', onAbort);
+  }
+}
+
+/** One backup while it runs: the reading thread, the ring and the stream of fragments. */
+class BackupRun {
+  readonly #kind: ImageKind;
+  readonly #notes = new Notes();
+  readonly #emptier: RingEmptier;
+  readonly #reader: ReaderThread;
+  readonly #stream: ArchiveStream;
+  /** Frames that are full, by slot, while they are compressed and wait for their turn. */
+  readonly #compressing = new Map<number, Promise<Buffer>>();
+  readonly #failed: Promise<never>;
+  #fail: (reason: Error) => void = () => undefined;
+
+  constructor(
+    private readonly options: BackupOptions,
+    size: RingSize,
+  ) {
+    const ring = createRing(size);
+    const base = this.#usableBase();
+    this.#kind = base === undefined ? 'full' : options.kind;
+    this.#emptier = new RingEmptier(ring);
+    this.#stream = new ArchiveStream(options.sink, size.bufferBytes);
+    this.#failed = new Promise((_, reject) => (this.#fail = reject));
+    this.#failed.catch(() => undefined);
+    this.#reader = new ReaderThread(
+      {
+        ring,
+        selections: options.selections,
+        excludes: options.excludes,
+        crossMountPoints: options.crossMountPoints,
+        baseListingPath: base,
+        newListingPath: options.newListingPath,
+        hardLinksTrackedMax: options.hardLinksTrackedMax ?? HARD_LINKS_TRACKED_MAX,
+      },
+      {
+        onNote: (note) => this.#note(note),
+        onProgress: (progress) => options.onProgress?.({ ...progress, waits: this.#waits }),
+        onFrame: (frame) => this.#compress(frame),
+      },
+      options.worker,
+    );
+  }
+
+  /** Ends the backup with this error, whatever it is waiting for. */
+  fail(reason: Error): void {
+    this.#fail(reason);
+    this.#reader.fail(reason);
+  }
+
+  async toEnd(): Promise<BackupResult> {
+    try {
+      return await Promise.race([this.#consume(), this.#failed]);
+    } catch (error) {
+      this.fail(error instanceof Error ? error : new Error(String(error)));
+      throw error;
+    } finally {
+      this.#emptier.stop();
+      await this.#reader.end();
+    }
+  }
+
+  async #consume(): Promise<BackupResult> {
+    for (;;) {
+      const item = await this.#reader.next();
+      if (item.type === 'end') return await this.#end(item.totals);
+      if (item.type === 'index') {
+        await this.#stream.index(item.text);
+        this.#emptier.releaseIndexText();
+      } else {
+        const bytes = await this.#compressing.get(item.slot)!;
+        this.#compressing.delete(item.slot);
+        await this.#stream.frame({
+          archiveLength: item.length,
+          bytes,
+          index: item.index,
+          pending: item.pending,
+        });
+        // Not before the sink has taken it: so no more frames are held than there are buffers.
+        this.#emptier.release(item.slot);
+      }
+    }
+  }
+
+  async #end(totals: ReaderTotals): Promise<BackupResult> {
+    const { files, bytes, found } = totals;
+    if (found) await this.#stream.finish({ files, bytes, kind: this.#kind });
+    const notes = this.#summary(totals);
+    return {
+      status: !found ? STATUS_NOTHING_EXISTS : notes.warnings > 0 ? STATUS_PARTIAL : STATUS_OK,
+      kind: this.#kind,
+      files,
+      bytes,
+      storedBytes: this.#stream.storedBytes,
+      fragments: this.#stream.fragments,
+      notes,
+      waits: this.#waits,
+    };
+  }
+
+  #compress(frame: Extract<ReaderMessage, { type: 'frame' }>): void {
+    const stored = compress(this.#emptier.buffer(frame.slot, frame.length), this.#level);
+    stored.catch(() => undefined); // whoever takes the frame in its turn gets the error
+    this.#compressing.set(frame.slot, stored);
+  }
+
+  #usableBase(): string | undefined {
+    const { kind, baseListingPath } = this.options;
+    if (kind === 'full') return undefined;
+    if (baseListingPath !== undefined && existsSync(baseListingPath)) return baseListingPath;
+    this.#note({
+      level: 'info',
+      text: 'The listing of the base image is not here any more: this backup is a full one.',
+    });
+    return undefined;
+  }
+
+  #note(note: Note): void {
+    if (this.#notes.add(note)) this.options.onNote?.(note);
+  }
+
+  /** The reading thread counts all of its notes, and has sent the texts of the first ones. */
+  #summary(totals: ReaderTotals): NoteSummary {
+    const { texts } = this.#notes.summary();
+    const own = this.#kind === this.options.kind ? 0 : 1;
+    return { texts, infos: totals.notes.infos + own, warnings: totals.notes.warnings };
+  }
+
+  get #level(): number {
+    return this.options.compressionLevel ?? COMPRESSION_LEVEL_DEFAULT;
+  }
+
+  get #waits(): BufferWaits {
+    return { forEmpty: this.#emptier.waitsForEmpty, forFull: this.#reader.waits };
+  }
+}
+
+function abortReason(signal: AbortSignal | undefined): Error {
+  const reason: unknown = signal?.reason;
+  return reason instanceof Error ? reason : new Error('The backup was stopped');
+}

@@ -1,0 +1,130 @@
+import { readdirSync } from 'node:fs';
+
+import { isWithin } from '#archive/archive-order.js';
+import { toSystemPath, type ByteString } from '#archive/path-text.js';
+
+import type { ExcludeTest } from '../domain/excludes.js';
+import type { Selection, SelectionTree } from '../domain/selections.js';
+
+import type { EntryStore } from './entry-store.js';
+import { emptyStat, type FileStat, type StatCalls } from './file-stat.js';
+import type { FileSystems } from './file-systems.js';
+import { isGone, type ReaderContext } from './reader-context.js';
+
+export interface WalkParts {
+  readonly context: ReaderContext;
+  readonly store: Pick<EntryStore, 'add' | 'keepWithin'>;
+  readonly stats: StatCalls;
+  readonly fileSystems: FileSystems;
+  readonly excluded: ExcludeTest;
+  readonly crossMountPoints: boolean;
+}
+
+/**
+ * Walks selections in archive order, blocking. Stays on the file system of each selection unless told
+ * otherwise. (Only folders are asked: on an overlay, files have other device numbers than their folders.)
+ * Memory: the names of one folder for each level of depth.
+ */
+export class Walk {
+  readonly #stat: FileStat = emptyStat();
+  #inner: readonly Selection[] = [];
+
+  constructor(private readonly parts: WalkParts) {}
+
+  /** Walks one selection, and those inside it that it does not reach by itself. */
+  selection(tree: SelectionTree): void {
+    this.#inner = tree.inner;
+    this.#start(tree);
+  }
+
+  #start({ path, follow }: Selection): void {
+    const { stats } = this.parts;
+    try {
+      if (follow) stats.stat(path, this.#stat);
+      else stats.lstat(path, this.#stat);
+    } catch (error) {
+      this.#lookFailed(path, error, 'does not exist');
+      return;
+    }
+    const name = path.slice(path.lastIndexOf('/') + 1);
+    if (this.parts.excluded(path, name, this.#stat.type === 'd')) return;
+    if (this.#stat.type === 'd') this.#folder(path, this.#stat.device);
+    else this.parts.store.add(path, this.#stat);
+  }
+
+  #visit(path: ByteString, name: ByteString, device: string): void {
+    const { context, excluded, stats, store } = this.parts;
+    if (excluded(path, name, undefined)) return;
+    context.tick(path);
+    try {
+      stats.lstat(path, this.#stat);
+    } catch (error) {
+      this.#lookFailed(path, error, 'vanished before it was read');
+      return;
+    }
+    if (this.#stat.type !== 'd') store.add(path, this.#stat);
+    else if (!excluded(path, name, true)) this.#folder(path, device);
+  }
+
+  /** @param device the file system to stay on */
+  #folder(path: ByteString, device: string): void {
+    const { context, store } = this.parts;
+    const own = this.#stat.device;
+    if (own !== device && !this.#mayEnter(path, own)) {
+      store.add(path, this.#stat);
+      this.#startInner(path);
+      return;
+    }
+    let names: ByteString[];
+    try {
+      names = readdirSync(toSystemPath(path), 'latin1');
+    } catch (error) {
+      if (isGone(error)) {
+        context.warn(path, 'vanished before it was read');
+        return;
+      }
+      store.add(path, this.#stat);
+      context.warnOfError(path, 'cannot be read; what it holds is not in the image', error);
+      store.keepWithin(path);
+      return;
+    }
+    store.add(path, this.#stat);
+    names.sort();
+    const prefix = path === '/' ? '/' : `${path}/`;
+    for (const name of names) this.#visit(prefix + name, name, own);
+  }
+
+  #mayEnter(path: ByteString, device: string): boolean {
+    const { context, crossMountPoints, fileSystems } = this.parts;
+    if (this.#inner.some((selection) => selection.path === path)) return true;
+    if (!crossMountPoints) {
+      context.info(path, 'is another file system and not entered');
+      return false;
+    }
+    const type = fileSystems.typeOf(device, path);
+    if (!fileSystems.isMadeUp(type)) return true;
+    context.info(path, `is a file system of the kernel (${type}) and not entered`);
+    return false;
+  }
+
+  /** Selections that lie below a folder which is not entered. */
+  #startInner(path: ByteString): void {
+    const below = this.#inner.filter((inner) => isWithin(inner.path.slice(1), path.slice(1)));
+    let last: Selection | undefined;
+    for (const inner of below) {
+      if (last && isWithin(inner.path.slice(1), last.path.slice(1))) continue;
+      last = inner;
+      this.#start(inner);
+    }
+  }
+
+  #lookFailed(path: ByteString, error: unknown, goneText: string): void {
+    const { context, store } = this.parts;
+    if (isGone(error)) {
+      context.warn(path, goneText);
+      return;
+    }
+    context.warnOfError(path, 'cannot be looked at and is not in the image', error);
+    store.keepWithin(path);
+  }
+}

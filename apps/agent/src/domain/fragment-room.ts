@@ -1,0 +1,44 @@
+import { frameTableBytes } from '#archive/frame-table.js';
+import { seekTableBytes } from '#archive/seek-table.js';
+import { InvalidInput } from '#kernel/errors.js';
+
+/** Largest message of the data port (4 MiB) less room for what stands around a frame table. */
+const FRAME_TABLE_BYTES_MAX = 4 * 1024 * 1024 - 1024;
+
+/** Frames of one fragment: as many as a frame table can hold that fits into one message. */
+export const FRAMES_MAX = Math.floor((FRAME_TABLE_BYTES_MAX - frameTableBytes(0)) / 40);
+
+/** How far a fragment has come. */
+export interface FragmentFill {
+  readonly storedBytes: number;
+  readonly frames: number;
+}
+
+/**
+ * True if one more frame of `frameBytes` archive bytes fits whatever it holds, seek table included. It is
+ * asked before the frame is there, so that it is known early which fragment its entries belong to.
+ */
+export function hasRoomForFrame(
+  fill: FragmentFill,
+  frameBytes: number,
+  fragmentBytesMax: number,
+): boolean {
+  const needed = fill.storedBytes + storedBytesMax(frameBytes) + seekTableBytes(fill.frames + 1);
+  return fill.frames < FRAMES_MAX && needed <= fragmentBytesMax;
+}
+
+/** @throws InvalidInput if not even one frame fits. */
+export function checkFragmentBytesMax(fragmentBytesMax: number, frameBytes: number): void {
+  if (hasRoomForFrame({ storedBytes: 0, frames: 0 }, frameBytes, fragmentBytesMax)) return;
+  throw new InvalidInput(
+    `Fragments of at most ${fragmentBytesMax} bytes are too small: one needs room for a frame of ` +
+      `${frameBytes} bytes and its tables. Raise the storage unit's maximum fragment size.`,
+    'fragmentBytesMax',
+  );
+}
+
+/** Zstandard's own bound (ZSTD_compressBound), and 64 bytes for the frame's header. */
+function storedBytesMax(frameBytes: number): number {
+  const small = frameBytes < 131_072 ? (131_072 - frameBytes) >> 11 : 0;
+  return frameBytes + (frameBytes >> 8) + small + 64;
+}
