@@ -1,0 +1,92 @@
+import type { Command } from 'commander';
+import {
+  catalogFragments,
+  catalogImage,
+  catalogImages,
+  type FragmentView,
+  type ImageView,
+} from '#contracts/image.js';
+import type { Cli } from '../cli.js';
+import type { Cluster } from '../cluster/cluster.js';
+import { imageIdOf } from '../input/image-id.js';
+import { wholeNumber } from '../input/numbers.js';
+import { readPages } from '../input/pages.js';
+import { formatCount, formatSize } from '../output/size.js';
+import type { Column } from '../output/table.js';
+import { formatTime } from '../output/time.js';
+
+interface ListOptions {
+  readonly client?: string;
+  readonly policy?: string;
+  readonly limit: number;
+}
+
+const LIMIT_MAX = 100_000;
+const LIMIT_DEFAULT = 100;
+const FRAGMENTS_MAX = 1_000_000;
+
+const COLUMNS: readonly Column<ImageView>[] = [
+  { title: 'IMAGE', cell: ({ imageId }) => imageId },
+  { title: 'TIME', cell: ({ backupTime }) => formatTime(backupTime) },
+  { title: 'POLICY', cell: ({ policy }) => policy },
+  { title: 'SCHEDULE', cell: ({ schedule }) => schedule },
+  { title: 'KIND', cell: ({ kind }) => kind },
+  { title: 'STATE', cell: ({ state }) => state },
+  { title: 'FILES', right: true, cell: ({ files }) => formatCount(files) },
+  { title: 'SIZE', right: true, cell: ({ bytes }) => formatSize(bytes) },
+  { title: 'STORED', right: true, cell: ({ storedBytes }) => formatSize(storedBytes) },
+  { title: 'FRAGMENTS', right: true, cell: ({ fragments }) => formatCount(fragments) },
+  { title: 'EXPIRES', cell: ({ expiresAt }) => formatTime(expiresAt) },
+];
+
+export function define(command: Command, cli: () => Cli): void {
+  command
+    .option('--client <name>', 'images of this client')
+    .option('--policy <name>', 'images of this policy')
+    .option('--limit <n>', 'at most so many', wholeNumber('--limit', 1, LIMIT_MAX), LIMIT_DEFAULT)
+    .action((options: ListOptions) => list(cli(), options));
+  command
+    .command('show')
+    .description('show one image')
+    .argument('<image>', '<client>_<unix time>')
+    .option('--long', 'with its copies and fragments')
+    .action((image: string, options: { long?: true }) => show(cli(), image, options.long ?? false));
+}
+
+async function list(cli: Cli, { limit, ...filter }: ListOptions): Promise<void> {
+  await cli.withCluster(async (cluster) => {
+    const images = await readPages<ImageView>(limit, async (rows, last) => {
+      const page = { ...filter, before: last?.imageId, limit: rows };
+      return (await cluster.ask(catalogImages, page)).images;
+    });
+    cli.answer({ images }, (output) => {
+      if (images.length > 0) output.table(COLUMNS, images);
+      else output.line('No images. Make one with: holdfast backup PATH');
+    });
+  });
+}
+
+async function show(cli: Cli, argument: string, long: boolean): Promise<void> {
+  const imageId = imageIdOf(argument);
+  const { imageBlock, copyBlocks } = await import('../output/image-blocks.js');
+  await cli.withCluster(async (cluster) => {
+    const { image } = await cluster.ask(catalogImage, { imageId });
+    const fragments = long ? await fragmentsOf(cluster, image) : [];
+    cli.answer(long ? { image, fragments } : { image }, (output) => {
+      output.lines(imageBlock(image));
+      if (long) output.lines(copyBlocks(fragments));
+    });
+  });
+}
+
+async function fragmentsOf(cluster: Cluster, image: ImageView): Promise<FragmentView[]> {
+  const all: FragmentView[] = [];
+  for (let copy = 1; copy <= image.copies; copy++) {
+    const fragments = await readPages<FragmentView>(FRAGMENTS_MAX, async (rows, last) => {
+      const page = { imageId: image.imageId, copy, afterNumber: last?.number, limit: rows };
+      return (await cluster.ask(catalogFragments, page)).fragments;
+    });
+    all.push(...fragments);
+  }
+  return all;
+}

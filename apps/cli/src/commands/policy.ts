@@ -1,0 +1,133 @@
+import type { Command } from 'commander';
+import {
+  policyDelete,
+  policyDue,
+  policyGet,
+  policyList,
+  policyPut,
+  policyRun,
+  policySpec,
+  type DueEntry,
+  type PolicySpec,
+} from '#contracts/policy.js';
+import type { Cli } from '../cli.js';
+import type { Column } from '../output/table.js';
+import { formatTime } from '../output/time.js';
+
+const COLUMNS: readonly Column<PolicySpec>[] = [
+  { title: 'POLICY', cell: ({ name }) => name },
+  { title: 'ACTIVE', cell: ({ active }) => (active ? 'yes' : 'no') },
+  { title: 'CLIENTS', cell: ({ clients }) => shortList(clients) },
+  { title: 'SELECTIONS', cell: ({ selections }) => shortList(selections) },
+  { title: 'SCHEDULES', cell: ({ schedules }) => shortList(schedules.map(({ name }) => name)) },
+  { title: 'STORAGE', cell: ({ storage }) => storage },
+  { title: 'PRIORITY', right: true, cell: ({ priority }) => priority },
+];
+
+const DUE_COLUMNS: readonly Column<DueEntry>[] = [
+  { title: 'DUE', cell: ({ dueAt }) => formatTime(dueAt) },
+  { title: 'POLICY', cell: ({ policy }) => policy },
+  { title: 'SCHEDULE', cell: ({ schedule }) => schedule },
+  { title: 'CLIENT', cell: ({ client }) => client },
+  { title: 'REASON', cell: ({ reason }) => reason },
+];
+
+export function define(command: Command, cli: () => Cli): void {
+  const file = ['-f, --file <file>', 'YAML or JSON; - reads standard input'] as const;
+  command
+    .command('create')
+    .description('create a policy from a file')
+    .requiredOption(...file)
+    .action((options: { file: string }) => put(cli(), options.file, true));
+  command
+    .command('put')
+    .description('create a policy from a file, or replace the one of that name')
+    .requiredOption(...file)
+    .action((options: { file: string }) => put(cli(), options.file, false));
+  command
+    .command('list')
+    .description('list all policies')
+    .action(() => list(cli()));
+  command
+    .command('show')
+    .description('print a policy as the YAML that create and put take')
+    .argument('<name>')
+    .action((name: string) => show(cli(), name));
+  command
+    .command('delete')
+    .description('remove a policy; its images stay')
+    .argument('<name>')
+    .action((name: string) => remove(cli(), name));
+  command
+    .command('run')
+    .description('start a schedule of a policy now')
+    .argument('<name>')
+    .option('--schedule <name>', "which one (default: the policy's first)")
+    .option('--client <name>', 'for this client only')
+    .action((name: string, options: RunOptions) => run(cli(), { name, ...options }));
+  command
+    .command('due')
+    .description('show when what is due next, and why')
+    .option('--policy <name>', 'of this policy only')
+    .option('--client <name>', 'of this client only')
+    .action((options: { policy?: string; client?: string }) => due(cli(), options));
+}
+
+interface RunOptions {
+  readonly schedule?: string;
+  readonly client?: string;
+}
+
+async function put(cli: Cli, file: string, create: boolean): Promise<void> {
+  const { readDocument } = await import('../input/document-file.js');
+  const policy = readDocument(file, policySpec);
+  await cli.withCluster(async (cluster) => {
+    const answer = await cluster.ask(policyPut, { policy, create });
+    cli.answer(answer, (output) => {
+      output.line(`Policy ${policy.name} is ${answer.created ? 'created' : 'changed'}.`);
+      output.line(`Run it now with: holdfast policy run ${policy.name}`);
+    });
+  });
+}
+
+async function list(cli: Cli): Promise<void> {
+  const answer = await cli.withCluster((cluster) => cluster.ask(policyList, {}));
+  cli.answer(answer, (output) => {
+    if (answer.policies.length > 0) output.table(COLUMNS, answer.policies);
+    else output.line('No policies. Create one with: holdfast policy create -f FILE');
+  });
+}
+
+async function show(cli: Cli, name: string): Promise<void> {
+  const answer = await cli.withCluster((cluster) => cluster.ask(policyGet, { name }));
+  const { stringify } = await import('yaml');
+  cli.answer(answer, (output) => output.out.write(stringify(answer.policy)));
+}
+
+async function remove(cli: Cli, name: string): Promise<void> {
+  const answer = await cli.withCluster((cluster) => cluster.ask(policyDelete, { name }));
+  cli.answer(answer, (output) => output.line(`Policy ${name} is deleted; its images stay.`));
+}
+
+async function run(cli: Cli, request: RunOptions & { name: string }): Promise<void> {
+  const answer = await cli.withCluster((cluster) => cluster.ask(policyRun, request));
+  cli.answer(answer, (output) => {
+    for (const { job, client } of answer.jobs) {
+      output.line(`Job ${job} backs up ${client}. Watch it with: holdfast jobs watch ${job}`);
+    }
+    if (answer.jobs.length === 0) output.line('No job was started.');
+  });
+}
+
+async function due(cli: Cli, filter: { policy?: string; client?: string }): Promise<void> {
+  const answer = await cli.withCluster((cluster) => cluster.ask(policyDue, filter));
+  cli.answer(answer, (output) => {
+    if (answer.due.length > 0) output.table(DUE_COLUMNS, answer.due);
+    else output.line('Nothing is planned.');
+  });
+}
+
+function shortList(values: readonly string[]): string {
+  const more = values.length - 2;
+  return values.slice(0, 2).join(',') + (more > 0 ? ` +${more}` : '');
+}

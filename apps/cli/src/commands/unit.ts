@@ -1,0 +1,18 @@
+import type { Command } from 'commander';
+import { brokerUnitPut, storageUnit } from '#contracts/broker.js';
+import type { Cli } from '../cli.js';
+import { readDocument } from '../input/document-file.js';
+
+export function define(command: Command, cli: () => Cli): void {
+  command
+    .command('put')
+    .description('create a storage unit from a file, or change the one of that name')
+    .requiredOption('-f, --file <file>', 'YAML or JSON; - reads standard input')
+    .action((options: { file: string }) => put(cli(), options.file));
+}
+
+async function put(cli: Cli, file: string): Promise<void> {
+  const unit = readDocument(file, storageUnit);
+  const answer = await cli.withCluster((cluster) => cluster.ask(brokerUnitPut, { unit }));
+  cli.answer(answer, (output) => output.line(`Storage unit ${unit.name} is set.`));
+}

@@ -1,0 +1,42 @@
+import type { Command } from 'commander';
+import type { Cli } from '../cli.js';
+import { wholeNumber } from '../input/numbers.js';
+
+interface UpOptions {
+  readonly database?: string;
+  readonly natsPort?: number;
+  readonly postgresPort?: number;
+  readonly client?: string;
+  readonly mediaId?: string;
+}
+
+const port = (name: string) => wholeNumber(name, 1, 65_535);
+
+export function define(command: Command, cli: () => Cli): void {
+  command
+    .option('--database <url>', 'a PostgreSQL that runs already (default: one of its own)')
+    .option('--nats-port <port>', "its own NATS's port (default: a free one)", port('--nats-port'))
+    .option(
+      '--postgres-port <port>',
+      "its own PostgreSQL's port (default: a free one)",
+      port('--postgres-port'),
+    )
+    .option('--client <name>', "this machine's name as a client (default: its host name)")
+    .option('--media-id <name>', "its media server's name (default: media1)")
+    .action((options: UpOptions) => up(cli(), options));
+}
+
+/** Runs until it is told to stop. The services are loaded here: no other command needs them. */
+async function up(cli: Cli, { database, ...options }: UpOptions): Promise<void> {
+  const [{ up: run }, { defaultFolder }] = await Promise.all([
+    import('../../../standalone/src/up.js'),
+    import('../cluster/default-folder.js'),
+  ]);
+  const { dataFolder, dataFolderIsDefault } = cli;
+  await run({
+    ...options,
+    dataFolder: dataFolderIsDefault ? await defaultFolder(dataFolder) : dataFolder,
+    natsUrl: cli.options.nats,
+    databaseUrl: database,
+  });
+}

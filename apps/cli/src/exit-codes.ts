@@ -1,0 +1,41 @@
+import { PermanentError, Unavailable } from '#kernel/errors.js';
+
+/** What the shell sees. Scripts rely on these: docs/cli.md lists them. */
+export const EXIT = {
+  ok: 0,
+  /** The job ended with status 1. */
+  partial: 1,
+  /** The operation failed; the status says how. */
+  failed: 2,
+  /** Bad arguments, or a file with errors in it. */
+  usage: 64,
+  /** The cluster, or a service of it, is out of reach. */
+  unavailable: 69,
+  interrupted: 130,
+} as const;
+
+const INVALID_PARAMETER = 20;
+const INVALID_USAGE = 144;
+
+/** The command line itself is wrong. Status 144. */
+export class UsageError extends PermanentError {
+  override readonly name: string = 'UsageError';
+
+  constructor(message: string, field?: string) {
+    super(INVALID_USAGE, message, field);
+  }
+}
+
+/** The exit code for a job that ended with `status`. */
+export function exitCodeOfStatus(status: number): number {
+  if (status === 0) return EXIT.ok;
+  return status === 1 ? EXIT.partial : EXIT.failed;
+}
+
+/** The exit code for something that was thrown. */
+export function exitCodeOfError(error: unknown): number {
+  if (error instanceof Unavailable) return EXIT.unavailable;
+  const usage =
+    error instanceof PermanentError && [INVALID_PARAMETER, INVALID_USAGE].includes(error.status);
+  return usage ? EXIT.usage : EXIT.failed;
+}

@@ -1,0 +1,20 @@
+import { statusText } from '#contracts/status-codes.js';
+import { codeOf, messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
+
+const USAGE_STATUSES: readonly number[] = [20, 144];
+
+/** True for what no person is told how to mend: neither refused nor away, but broken. */
+export function isBug(error: unknown): boolean {
+  return !(error instanceof PermanentError) && !(error instanceof Unavailable);
+}
+
+/** What a person reads: what is wrong, and the status where the service gave one. */
+export function messageOfFailure(error: unknown): string {
+  if (error instanceof PermanentError) {
+    if (USAGE_STATUSES.includes(error.status)) return error.message;
+    return `${error.message}\nStatus ${error.status}: ${statusText(error.status)}.`;
+  }
+  if (error instanceof Unavailable) return error.message;
+  const code = codeOf(error);
+  return `${messageOf(error)}${code ? ` (${code})` : ''}\nSet HOLDFAST_DEBUG=1 to see where this comes from.`;
+}

@@ -1,0 +1,98 @@
+import { cloudEvent } from '#contracts/event.js';
+import { jobsGet, jobView, type JobState, type JobView } from '#contracts/job.js';
+import { sleep } from '#kernel/backoff.js';
+import type { Clock } from '#kernel/clock.js';
+import { Unavailable } from '#kernel/errors.js';
+import type { Cluster } from '../cluster/cluster.js';
+
+/** How often the job manager is asked while no event comes. */
+const POLL_MS = 2_000;
+const POLL_ANSWER_MS_MAX = 5_000;
+/** A job manager that says nothing for that long counts as gone; restarts take seconds. */
+const SILENCE_MS_MAX = 120_000;
+
+const RANK: Readonly<Record<JobState, number>> = { queued: 0, active: 1, done: 2 };
+
+/** True if `next` is news after `last`: events and answers overtake each other. */
+export function isNews(last: JobView | undefined, next: JobView): boolean {
+  if (last === undefined || next.attempt > last.attempt) return true;
+  if (next.attempt < last.attempt || last.state === 'done') return false;
+  if (next.state !== last.state) return RANK[next.state] > RANK[last.state];
+  return next.progress.bytes >= last.progress.bytes && next.progress.files >= last.progress.files;
+}
+
+/**
+ * Follows a job to its end by its events, and by asking where no event comes. Resolves to the job
+ * when it is done, to its last known state when `signal` fires first. Throws `Unavailable` when the
+ * cluster stays silent, which says nothing of the job.
+ */
+export async function followJob(
+  cluster: Cluster,
+  job: number,
+  options: { clock: Clock; signal: AbortSignal; onView: (view: JobView) => void },
+): Promise<JobView | undefined> {
+  const follower = new Follower(cluster, job, options);
+  const unsubscribe = await cluster.onEvent(`hf.evt.v1.job.*.${job}`, (event) => {
+    const envelope = cloudEvent.safeParse(event);
+    const view = jobView.safeParse(envelope.data?.data);
+    if (view.success) follower.accept(view.data);
+  });
+  try {
+    return await follower.run();
+  } finally {
+    unsubscribe();
+  }
+}
+
+class Follower {
+  private last: JobView | undefined;
+  private heardAt: number;
+  private readonly done = new AbortController();
+
+  constructor(
+    private readonly cluster: Cluster,
+    private readonly job: number,
+    private readonly options: {
+      clock: Clock;
+      signal: AbortSignal;
+      onView: (view: JobView) => void;
+    },
+  ) {
+    this.heardAt = this.now();
+  }
+
+  accept(view: JobView): void {
+    this.heardAt = this.now();
+    if (!isNews(this.last, view)) return;
+    this.last = view;
+    this.options.onView(view);
+    if (view.state === 'done') this.done.abort();
+  }
+
+  async run(): Promise<JobView | undefined> {
+    const { signal } = this.options;
+    const wake = AbortSignal.any([signal, this.done.signal]);
+    await this.poll();
+    while (!wake.aborted) {
+      await sleep(POLL_MS, wake);
+      if (!wake.aborted && this.now() - this.heardAt >= POLL_MS) await this.poll();
+    }
+    return this.last;
+  }
+
+  private async poll(): Promise<void> {
+    try {
+      // The log is not wanted here, only the job.
+      const input = { job: this.job, logAfter: Number.MAX_SAFE_INTEGER };
+      const { job } = await this.cluster.ask(jobsGet, input, POLL_ANSWER_MS_MAX);
+      this.accept(job);
+    } catch (error) {
+      const silent = this.now() - this.heardAt > SILENCE_MS_MAX;
+      if (!(error instanceof Unavailable) || silent || this.last === undefined) throw error;
+    }
+  }
+
+  private now(): number {
+    return this.options.clock.now().getTime();
+  }
+}

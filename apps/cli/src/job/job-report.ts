@@ -1,0 +1,74 @@
+import type { JobView, LogLine } from '#contracts/job.js';
+import { statusText } from '#contracts/status-codes.js';
+import { printable } from '../output/printable.js';
+import { formatFiles, formatRate, formatSize } from '../output/size.js';
+import { formatDuration } from '../output/time.js';
+
+const NOTES_MAX = 20;
+
+/** The last lines about a job that is done: its notes, its status, what it made, what to do next. */
+export function reportLines(job: JobView, notes: readonly LogLine[], destination = ''): string[] {
+  return [
+    ...noteLines(job.job, notes),
+    statusLine(job),
+    ...resultLines(job),
+    ...nextLines(job, destination),
+  ];
+}
+
+function noteLines(job: number, notes: readonly LogLine[]): string[] {
+  const shown = notes
+    .slice(0, NOTES_MAX)
+    .map(({ severity, process, text }) => `${severity} (${process}): ${printable(text)}`);
+  const more = notes.length - shown.length;
+  return more > 0 ? [...shown, `... and ${more} more: holdfast jobs show ${job}`] : shown;
+}
+
+function statusLine(job: JobView): string {
+  const status = job.status ?? 0;
+  const more = job.message && job.message !== statusText(status) ? ` ${ended(job.message)}` : '';
+  return printable(`Job ${job.job}: status ${status}, ${ended(statusText(status))}${more}`);
+}
+
+function ended(sentence: string): string {
+  return /[.!?]$/.test(sentence) ? sentence : `${sentence}.`;
+}
+
+function resultLines(job: JobView): string[] {
+  if (!succeeded(job)) return [];
+  const { files, bytes, storedBytes } = job.progress;
+  const ms = Date.parse(job.endedAt ?? '') - Date.parse(job.startedAt ?? job.createdAt);
+  const figures = `${formatFiles(files)}, ${formatSize(bytes)} in ${formatDuration(ms)} (${formatRate(bytes, ms)})`;
+  if (job.type === 'restore') return [`Restored ${figures}.`];
+  const stored = storedBytes > 0 ? `, ${formatSize(storedBytes)} stored` : '';
+  return [`Image ${job.imageId ?? '-'} (${job.kind ?? 'full'}): ${figures}${stored}.`];
+}
+
+/** What a person would want to do now. */
+function nextLines(job: JobView, destination: string): string[] {
+  if (!succeeded(job)) return [`${hint(job)}Its log: holdfast jobs show ${job.job}`];
+  if (job.type === 'restore') return destination ? [`The files are in ${destination}.`] : [];
+  if (job.imageId === null) return [];
+  return [
+    `Look into it with: holdfast files ${job.imageId}`,
+    `Restore it with:   holdfast restore ${job.imageId} --to DIR`,
+  ];
+}
+
+function hint({ status, client, storage }: JobView): string {
+  switch (status) {
+    case 71:
+      return `Check that the paths exist on ${client}. `;
+    case 129:
+      return `Free space for storage unit ${storage ?? '-'}, or name another with --storage. `;
+    case 1000:
+    case 58:
+      return `Check that the agent on ${client} runs: holdfast broker clients. `;
+    default:
+      return '';
+  }
+}
+
+function succeeded({ status }: JobView): boolean {
+  return status === 0 || status === 1;
+}

@@ -1,0 +1,53 @@
+import { readFileSync } from 'node:fs';
+import { SystemClock } from '#kernel/clock.js';
+import type { CliWorld } from './cli.js';
+import { readEnvironment } from './environment.js';
+import { rawArguments } from './input/raw-arguments.js';
+import type { Sink } from './output/output.js';
+import { runCli } from './run-cli.js';
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+const world: CliWorld = {
+  out: sink(process.stdout),
+  err: sink(process.stderr),
+  environment: readEnvironment(process.env),
+  workingFolder: process.cwd(),
+  clock: new SystemClock(),
+  onInterrupt(callback) {
+    const off = () => SIGNALS.forEach((signal) => process.off(signal, once));
+    const once = () => {
+      off();
+      callback();
+    };
+    SIGNALS.forEach((signal) => process.on(signal, once));
+    return off;
+  },
+};
+
+process.exitCode = await runCli(argumentsOfProcess(), world);
+
+function sink(stream: NodeJS.WriteStream): Sink {
+  // Whoever reads our output may stop reading (`| head`): then there is nothing left to do.
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    process.exit(error.code === 'EPIPE' ? 0 : 2);
+  });
+  return {
+    write: (text) => void stream.write(text),
+    isTerminal: stream.isTTY ?? false,
+    get columns() {
+      return stream.columns ?? 80;
+    },
+  };
+}
+
+function argumentsOfProcess(): string[] {
+  const decoded = process.argv.slice(2);
+  if (!decoded.some((argument) => argument.includes('\ufffd'))) return decoded;
+  try {
+    return rawArguments(decoded, readFileSync('/proc/self/cmdline'));
+  } catch {
+    // No such file on this system: the decoded arguments are all there is.
+    return decoded;
+  }
+}

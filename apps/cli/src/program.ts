@@ -1,0 +1,105 @@
+import { Command } from 'commander';
+import { VERSION } from '#service/version.js';
+import { Cli, type CliWorld, type GlobalOptions } from './cli.js';
+
+/** Gives a command its arguments, options and action. `cli` is ready by the time an action runs. */
+export type Define = (command: Command, cli: () => Cli) => void;
+
+interface CommandEntry {
+  readonly name: string;
+  readonly summary: string;
+  /** Loads the command's module: only the one that is asked for, so that the start is quick. */
+  readonly load: () => Promise<{ readonly define: Define }>;
+}
+
+const COMMANDS: readonly CommandEntry[] = [
+  {
+    name: 'up',
+    summary: 'start the cluster on this machine and keep it running',
+    load: () => import('./commands/up.js'),
+  },
+  {
+    name: 'status',
+    summary: 'show every service, NATS and PostgreSQL',
+    load: () => import('./commands/status.js'),
+  },
+  {
+    name: 'backup',
+    summary: 'back up paths of a client now',
+    load: () => import('./commands/backup.js'),
+  },
+  {
+    name: 'restore',
+    summary: 'restore an image, or a client as it was at a time',
+    load: () => import('./commands/restore.js'),
+  },
+  {
+    name: 'jobs',
+    summary: 'list, show, watch and cancel jobs',
+    load: () => import('./commands/jobs.js'),
+  },
+  {
+    name: 'images',
+    summary: 'list and show images',
+    load: () => import('./commands/images.js'),
+  },
+  {
+    name: 'files',
+    summary: 'list the files of an image',
+    load: () => import('./commands/files.js'),
+  },
+  {
+    name: 'find',
+    summary: 'find the versions of a path in all images',
+    load: () => import('./commands/find.js'),
+  },
+  {
+    name: 'policy',
+    summary: 'create, change, list and run policies',
+    load: () => import('./commands/policy.js'),
+  },
+  {
+    name: 'unit',
+    summary: 'create and change storage units',
+    load: () => import('./commands/unit.js'),
+  },
+  {
+    name: 'broker',
+    summary: 'show allocations, media servers, storage units and clients',
+    load: () => import('./commands/broker.js'),
+  },
+  {
+    name: 'events',
+    summary: 'print what happened, and what happens',
+    load: () => import('./commands/events.js'),
+  },
+];
+
+/** The command line of one run. The result's `cli` is known once the arguments are parsed. */
+export function buildProgram(world: CliWorld): { program: Command; cli: () => Cli } {
+  const program = new Command('holdfast');
+  let cli: Cli | undefined;
+  const current = () => (cli ??= new Cli(world, program.opts<GlobalOptions>()));
+  program
+    .description('Back up, browse and restore with a Holdfast cluster.')
+    .version(VERSION)
+    .option('--json', 'answer in JSON')
+    .option('--data <dir>', 'data folder of the cluster (default: .holdfast of the checkout)')
+    .option('--nats <url>', "the cluster's NATS address instead, nats://HOST:PORT")
+    .option('--credentials <file>', "the operator's nkey file, for --nats")
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({
+      writeOut: (text) => world.out.write(text),
+      writeErr: (text) => world.err.write(text),
+      // What is thrown is reported in one place, in words or in JSON.
+      outputError: () => undefined,
+    })
+    .exitOverride();
+  const entries = new Map(COMMANDS.map((entry) => [entry.name, entry]));
+  for (const { name, summary } of COMMANDS) program.command(name).description(summary);
+  program.hook('preSubcommand', async (_, command) => {
+    const { define } = await entries.get(command.name())!.load();
+    define(command, current);
+  });
+  return { program, cli: current };
+}
