@@ -164,7 +164,10 @@ export const brokerAllocations = endpoint('broker', 'allocations', {
   request: z.object({}),
   response: z.object({
     allocations: z.array(allocation),
+    /** In the order of their turn; the first 1,000. */
     queue: z.array(z.object({ job: jobNumber, attempt: z.int(), reason: z.string() })),
+    /** How many wait in all. */
+    queued: z.int().default(0),
   }),
 });
 

@@ -67,7 +67,12 @@ function topology(): Permissions {
 
 function policy(): Permissions {
   return {
-    publish: ['hf.svc.v1.jobs.backup', 'hf.evt.v1.policy.>', ...consume(policyJobs)],
+    publish: [
+      'hf.svc.v1.jobs.backup',
+      'hf.svc.v1.jobs.get',
+      'hf.evt.v1.policy.>',
+      ...consume(policyJobs),
+    ],
     subscribe: [read('policy'), ...answers('policy')],
   };
 }

@@ -5,6 +5,8 @@ import {
   clientName,
   imageKind,
   jobNumber,
+  PAGE_ROWS_MAX,
+  pageLimit,
   policyName,
   scheduleName,
   timestamp,
@@ -94,11 +96,26 @@ export const policyRun = endpoint('policy', 'run', {
     schedule: scheduleName.optional(),
     client: clientName.optional(),
   }),
-  response: z.object({ jobs: z.array(z.object({ job: jobNumber, client: clientName })) }),
+  response: z.object({
+    jobs: z.array(z.object({ job: jobNumber, client: clientName })),
+    /** Clients for which no job could be made, where it could for others. */
+    refused: z
+      .array(z.object({ client: clientName, status: z.int(), message: z.string() }))
+      .default([]),
+  }),
 });
 
 export const policyDue = endpoint('policy', 'due', {
   description: 'When each schedule of each client is due next, and why',
-  request: z.object({ policy: policyName.optional(), client: clientName.optional() }),
-  response: z.object({ due: z.array(dueEntry) }),
+  request: z.object({
+    policy: policyName.optional(),
+    client: clientName.optional(),
+    limit: pageLimit.default(PAGE_ROWS_MAX),
+  }),
+  response: z.object({
+    /** The soonest first, those that run only by hand last. */
+    due: z.array(dueEntry),
+    /** How many there are in all. */
+    total: z.int().default(0),
+  }),
 });
