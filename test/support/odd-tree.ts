@@ -1,24 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import {
-  chmodSync,
-  closeSync,
-  ftruncateSync,
-  lchownSync,
-  linkSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  symlinkSync,
-  unlinkSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
+import { chmodSync, lchownSync, lstatSync, mkdirSync, renameSync, unlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
 
 import { bytePathOf, nativePath } from '../../apps/agent/src/posix/byte-path.js';
-import { codeOf } from '#kernel/errors.js';
-
 import {
   deviceNumber,
   mkfifo,
@@ -27,6 +11,7 @@ import {
   setXattr,
 } from '../../apps/agent/src/posix/posix.js';
 import { aclXattr } from './acl-xattr.js';
+import { noise, OddTreeMaker, sparse } from './odd-tree-maker.js';
 
 /** What `makeOddTree` made, and what this machine or file system would not do. */
 export interface OddTree {
@@ -43,65 +28,7 @@ const PATH_BYTES_MAX = 4_095;
 const S_IFCHR = 0o020000;
 const S_IFBLK = 0o060000;
 
-/** Makes files below a folder by byte path, and keeps a list of what could not be made. */
-class Maker {
-  readonly skipped: string[] = [];
-
-  constructor(readonly root: string) {}
-
-  path(name: string): string {
-    return `${this.root}/${name}`;
-  }
-
-  /** Runs one step; a refusal of the system (not a bug of ours) is noted and passed over. */
-  attempt(what: string, step: () => void): void {
-    try {
-      step();
-    } catch (error) {
-      const code = codeOf(error);
-      if (code === undefined) throw error;
-      this.skipped.push(`${what}: ${code}`);
-    }
-  }
-
-  folder(name: string): void {
-    mkdirSync(nativePath(this.path(name)), { recursive: true });
-  }
-
-  file(name: string, content: string | Buffer = `content of ${name.slice(-40)}\n`): void {
-    writeFileSync(nativePath(this.path(name)), content);
-  }
-
-  link(from: string, to: string): void {
-    linkSync(nativePath(this.path(from)), nativePath(this.path(to)));
-  }
-
-  symlink(target: string, name: string): void {
-    symlinkSync(nativePath(target), nativePath(this.path(name)));
-  }
-}
-
-/** Bytes that look random, compress badly and are the same on each run. */
-export function noise(bytes: number, seed: number): Buffer {
-  const out = Buffer.alloc(bytes);
-  let state = (seed * 2654435761) >>> 0 || 1;
-  for (let at = 0; at < bytes; at++) {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    out[at] = state & 0xff;
-  }
-  return out;
-}
-
-function sparse(maker: Maker, name: string, size: number, data: [number, Buffer][]): void {
-  const fd = openSync(nativePath(maker.path(name)), 'w');
-  for (const [offset, bytes] of data) writeSync(fd, bytes, 0, bytes.length, offset);
-  ftruncateSync(fd, size);
-  closeSync(fd);
-}
-
-function makeRegular(maker: Maker): void {
+function makeRegular(maker: OddTreeMaker): void {
   maker.folder('regular');
   maker.file('regular/text', 'a line\n'.repeat(1000));
   maker.file('regular/empty', '');
@@ -135,7 +62,7 @@ function makeRegular(maker: Maker): void {
   });
 }
 
-function makeLinks(maker: Maker): void {
+function makeLinks(maker: OddTreeMaker): void {
   maker.folder('links/other');
   maker.file('links/first', 'shared by two in one folder\n');
   maker.link('links/first', 'links/second');
@@ -158,7 +85,7 @@ function makeLinks(maker: Maker): void {
   maker.attempt('hard link to a symlink', () => maker.link('links/soft', 'links/soft-again'));
 }
 
-async function makeSpecial(maker: Maker): Promise<string[]> {
+async function makeSpecial(maker: OddTreeMaker): Promise<string[]> {
   maker.folder('special');
   maker.attempt('fifo', () => mkfifo(maker.path('special/fifo'), 0o640));
   maker.attempt('hard link to a fifo', () => maker.link('special/fifo', 'special/fifo-again'));
@@ -172,7 +99,7 @@ async function makeSpecial(maker: Maker): Promise<string[]> {
 }
 
 /** Node makes a socket file by listening; closing would remove it, so it is renamed before that. */
-async function makeSocket(path: string, maker: Maker): Promise<boolean> {
+async function makeSocket(path: string, maker: OddTreeMaker): Promise<boolean> {
   if (Buffer.byteLength(path) > 100) {
     maker.skipped.push('socket: its path would be too long');
     return false;
@@ -187,7 +114,7 @@ async function makeSocket(path: string, maker: Maker): Promise<boolean> {
   return true;
 }
 
-function makeModesAndOwners(maker: Maker): void {
+function makeModesAndOwners(maker: OddTreeMaker): void {
   maker.folder('modes');
   for (const mode of [0o000, 0o400, 0o4755, 0o2755, 0o1644, 0o7777, 0o644, 0o600]) {
     const name = `modes/${mode.toString(8).padStart(4, '0')}`;
@@ -222,7 +149,7 @@ const TIMES: readonly (readonly [string, bigint])[] = [
   ['beyond-32-bits', 4_400_000_000_000_000_001n],
 ];
 
-function makeTimes(maker: Maker): void {
+function makeTimes(maker: OddTreeMaker): void {
   maker.folder('times');
   for (const [name, mtimeNs] of TIMES) {
     maker.file(`times/${name}`);
@@ -236,7 +163,7 @@ function makeTimes(maker: Maker): void {
   }
 }
 
-function makeAttributes(maker: Maker): void {
+function makeAttributes(maker: OddTreeMaker): void {
   maker.folder('attributes/folder');
   const set = (path: string, name: string, value: Buffer): void =>
     maker.attempt(`${name} on ${path}`, () => setXattr(maker.path(path), name, value));
@@ -257,8 +184,8 @@ function makeAttributes(maker: Maker): void {
   const netBind = Buffer.from('0100000200040000000000000000000000000000', 'hex');
   set('attributes/capability', 'security.capability', netBind);
 
-  const access = aclXattr('u::rw-,u:12:r--,u:70000:rwx,g::r--,g:34:-w-,m::rwx,o::---');
-  const folder = aclXattr('u::rwx,u:12:r-x,g::r-x,m::r-x,o::---');
+  const access = aclXattr('u::rw-,u:4012:r--,u:70000:rwx,g::r--,g:4034:-w-,m::rwx,o::---');
+  const folder = aclXattr('u::rwx,u:4012:r-x,g::r-x,m::r-x,o::---');
   maker.file('attributes/acl-file');
   set('attributes/acl-file', 'system.posix_acl_access', access);
   maker.folder('attributes/acl-folder');
@@ -301,7 +228,7 @@ const NAMES: readonly string[] = [
   'n'.repeat(255),
 ];
 
-function makeNames(maker: Maker): void {
+function makeNames(maker: OddTreeMaker): void {
   maker.folder('names');
   for (const name of NAMES) {
     maker.attempt(`name ${JSON.stringify(name)}`, () => maker.file(`names/${name}`));
@@ -318,7 +245,7 @@ function makeNames(maker: Maker): void {
   for (const name of ['a/b0', 'ab', 'ab/c']) maker.folder(`order/${name}`);
 }
 
-function makeShapes(maker: Maker): void {
+function makeShapes(maker: OddTreeMaker): void {
   maker.folder('shapes/empty/still-empty');
   maker.folder(`shapes/deep/${'d/'.repeat(200)}`);
   maker.file(`shapes/deep/${'d/'.repeat(200)}bottom`);
@@ -331,7 +258,7 @@ function makeShapes(maker: Maker): void {
 }
 
 /** A file whose path below the root has `length` bytes, in folders of 200. */
-function longPath(maker: Maker, below: string, length: number): void {
+function longPath(maker: OddTreeMaker, below: string, length: number): void {
   let path = below;
   while (length - path.length > 220) {
     path += `/${'p'.repeat(200)}`;
@@ -345,7 +272,7 @@ function longPath(maker: Maker, below: string, length: number): void {
  * machine, the user or the file system cannot do is left out and listed. Needs about 20 MB; some 3,300 entries.
  */
 export async function makeOddTree(root: string): Promise<OddTree> {
-  const maker = new Maker(bytePathOf(root));
+  const maker = new OddTreeMaker(bytePathOf(root));
   maker.folder('');
   makeRegular(maker);
   makeLinks(maker);
@@ -363,7 +290,7 @@ export async function makeOddTree(root: string): Promise<OddTree> {
  * renames, deletions, changes of kind, links that come and go.
  */
 export function mutateOddTree(tree: OddTree): void {
-  const maker = new Maker(tree.root);
+  const maker = new OddTreeMaker(tree.root);
   const at = (name: string): string | Buffer => nativePath(maker.path(name));
   maker.file('regular/text', 'edited\n');
   maker.file('regular/new', 'new\n');

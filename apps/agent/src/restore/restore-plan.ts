@@ -44,6 +44,7 @@ export async function* planEntries(options: PlanSource): AsyncGenerator<PlannedE
   const { chain, source, selection, onDamage, signal } = options;
   selection.rewind();
   const cursors = chain.map((image, i) => new IndexCursor(image, i, { source, onDamage }));
+  const places = new Places(chain);
   try {
     for await (const items of mergeIndexes(cursors)) {
       signal?.throwIfAborted();
@@ -52,13 +53,43 @@ export async function* planEntries(options: PlanSource): AsyncGenerator<PlannedE
         const verdict = selection.verdict(item.path);
         if (verdict === 'not selected') continue;
         const entry = plannedEntry(item, verdict, onDamage);
-        if (entry !== undefined) batch.push(entry);
+        if (entry === undefined) continue;
+        if (entry.kind === 'parent' || places.isSound(entry)) batch.push(entry);
+        else
+          onDamage(
+            `${toPathText(entry.path)}: not restored: the index gives it an impossible place.`,
+          );
       }
       if (batch.length > 0) yield batch;
       if (selection.exhausted) return;
     }
   } finally {
     for (const cursor of cursors) await cursor.close();
+  }
+}
+
+/** Entries lie one behind the other in each archive. What an index says otherwise is not followed: it could never be read. */
+class Places {
+  readonly #reached: number[];
+  readonly #ends: number[];
+
+  constructor(chain: readonly RestoreImage[]) {
+    this.#reached = chain.map(() => 0);
+    this.#ends = chain.map(({ fragments }) =>
+      Math.max(0, ...fragments.map((one) => one.archiveOffset + one.archiveBytes)),
+    );
+  }
+
+  isSound({ image, offset, length, dataOffset, dataLength }: PlannedEntry): boolean {
+    const end = this.#ends[image] ?? 0;
+    const sound =
+      offset >= (this.#reached[image] ?? 0) &&
+      length > 0 &&
+      offset + length <= end &&
+      dataLength > 0 &&
+      dataOffset + dataLength <= end;
+    if (sound) this.#reached[image] = offset + length;
+    return sound;
   }
 }
 

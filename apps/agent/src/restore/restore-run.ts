@@ -66,6 +66,7 @@ export class RestoreRun {
     this.#writer = startWriter(
       { destination, overwrite, images: chain.length },
       { onMessage: (message) => this.#hear(message), onFailure: (error) => this.#fail(error) },
+      this.request.thread,
     );
     const stop = (): void => this.#stop();
     signal?.addEventListener('abort', stop, { once: true });
@@ -75,7 +76,11 @@ export class RestoreRun {
       this.#stop();
     };
     try {
-      const work = [this.#feed(survey, plan), ...this.#streams.map((stream) => stream.run())];
+      const reading = this.#streams.map(async (stream, image) => {
+        await stream.run();
+        this.#writer?.send({ kind: 'frames-end', image });
+      });
+      const work = [this.#feed(survey, plan), ...reading];
       await Promise.all([finished, ...work.map((one) => one.catch(giveUp))]);
     } finally {
       signal?.removeEventListener('abort', stop);

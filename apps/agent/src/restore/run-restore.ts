@@ -10,6 +10,7 @@ import {
 import { RestoreRun } from './restore-run.js';
 import type { FragmentReader, RestoreImage } from './restore-source.js';
 import { Selection } from './selection.js';
+import type { WriterThread } from './writer/start-writer.js';
 
 export interface RestoreRequest {
   /** The images that make up the state to restore, oldest first: a full, then incrementals. */
@@ -25,6 +26,8 @@ export interface RestoreRequest {
   readonly onProgress?: (progress: RestoreProgress) => void;
   /** Stops in order: an unfinished file is removed, finished ones stay. */
   readonly signal?: AbortSignal;
+  /** Another way to start the thread that writes. */
+  readonly thread?: WriterThread;
 }
 
 export interface RestoreProgress {

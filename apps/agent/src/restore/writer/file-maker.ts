@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 
 import type { ArchiveEntry } from '#archive/archive-entry.js';
-import { codeOf } from '#kernel/errors.js';
+import { systemCode } from '../../posix/libc.js';
 
 import { nativePath, type BytePath } from '../../posix/byte-path.js';
 import { deviceNumber, mkfifo, mknod } from '../../posix/posix.js';
@@ -126,7 +126,7 @@ export class FileMaker {
       create(final);
       return final;
     } catch (error) {
-      if (codeOf(error) !== 'EEXIST') throw error;
+      if (systemCode(error) !== 'EEXIST') throw error;
     }
     if (!this.overwrite) throw new LeftAlone('something of that name is there');
     if (lstatSync(nativePath(final)).isDirectory()) {
@@ -155,6 +155,6 @@ function unlinkIfThere(path: BytePath): void {
   try {
     unlinkSync(nativePath(path));
   } catch (error) {
-    if (codeOf(error) !== 'ENOENT') throw error;
+    if (systemCode(error) !== 'ENOENT') throw error;
   }
 }

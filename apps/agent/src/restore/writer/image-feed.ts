@@ -17,11 +17,17 @@ export class ImageFeed implements ByteSource {
   readonly #frames: LoadedFrame[] = [];
   #passed = 0;
   #released = 0;
+  #ended = false;
   #reader: { reader: PaxReader; offset: number } | undefined;
 
   push(frame: LoadedFrame): void {
     this.#frames.push(frame);
     this.#drop();
+  }
+
+  /** Nothing more will come: what is missing from now on is damaged. */
+  end(): void {
+    this.#ended = true;
   }
 
   /** No byte before this one will be asked for again. */
@@ -33,7 +39,9 @@ export class ImageFeed implements ByteSource {
   frameAt(offset: number): LoadedFrame | undefined {
     this.pass(offset);
     const frame = this.#frames[0];
-    return frame !== undefined && frame.archiveOffset <= offset ? frame : undefined;
+    if (frame !== undefined && frame.archiveOffset <= offset) return frame;
+    if (frame === undefined && !this.#ended) return undefined;
+    return { archiveOffset: offset, archiveBytes: 1, damage: 'its part of the archive is missing' };
   }
 
   readerAt(offset: number): PaxReader {

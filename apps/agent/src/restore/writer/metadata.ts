@@ -10,7 +10,7 @@ import {
 
 import { aclFromText } from '#archive/acl-text.js';
 import type { ArchiveEntry } from '#archive/archive-entry.js';
-import { codeOf } from '#kernel/errors.js';
+import { systemCode } from '../../posix/libc.js';
 
 import { nativePath, type BytePath } from '../../posix/byte-path.js';
 import {
@@ -89,7 +89,7 @@ export class MetadataWriter {
       try {
         removeXattr(path, name);
       } catch (error) {
-        if (codeOf(error) !== 'ENOTSUP' && codeOf(error) !== 'EACCES') throw error;
+        if (systemCode(error) !== 'ENOTSUP' && systemCode(error) !== 'EACCES') throw error;
       }
     }
   }
@@ -134,7 +134,7 @@ export class MetadataWriter {
     } catch (error) {
       const what = kind === 'acl' ? 'ACLs' : `Extended attributes "${kind}.*"`;
       const reason = capabilities.xattrs ? reasonOf(error) : 'not on this machine';
-      this.notes.addOnce(`${kind} ${codeOf(error) ?? ''}`, {
+      this.notes.addOnce(`${kind} ${systemCode(error) ?? ''}`, {
         text: `${what} are not restored everywhere (${reason}); the first is on ${shown(entry.path)}.`,
         lost: true,
       });

@@ -2,7 +2,7 @@ import type { ArchiveEntry } from '#archive/archive-entry.js';
 import { isWithin } from '#archive/archive-order.js';
 import type { ArchiveEvent } from '#archive/pax-reader.js';
 import { splitNanoseconds } from '#archive/nanoseconds.js';
-import { codeOf } from '#kernel/errors.js';
+import { systemCode } from '../../posix/libc.js';
 
 import type { BytePath } from '../../posix/byte-path.js';
 import { RestoreNotes } from '../restore-notes.js';
@@ -64,6 +64,7 @@ export class RestoreWriter {
       const { entries, linked } = message;
       this.#queue.push(entries.map((entry, i) => ({ entry, linked: linked[i] === true })));
     } else if (message.kind === 'frame') this.#feeds[message.image]?.push(message.frame);
+    else if (message.kind === 'frames-end') this.#feeds[message.image]?.end();
     else if (message.kind === 'extra') this.#extra.push(message.image, message.frame);
     else if (message.kind === 'end') this.#ended = true;
     else this.#stopped = true;
@@ -166,7 +167,7 @@ export class RestoreWriter {
       );
       return true;
     } catch (error) {
-      if (!['EMLINK', 'EXDEV', 'EPERM', 'ENOENT', 'ENOTSUP'].includes(codeOf(error) ?? ''))
+      if (!['EMLINK', 'EXDEV', 'EPERM', 'ENOENT', 'ENOTSUP'].includes(systemCode(error) ?? ''))
         throw error;
       this.#notes.addOnce('link', {
         text: `Hard links cannot be made everywhere (${reasonOf(error)}); the first, ${shown(path)}, is a file of its own.`,

@@ -19,19 +19,37 @@ export interface WriterListener {
   onFailure(error: unknown): void;
 }
 
+/** What the writer's thread is started from. Tests start it from the source, through a loader. */
+export interface WriterThread {
+  readonly url: URL;
+  readonly execArgv: readonly string[];
+}
+
+const COMPILED: WriterThread = {
+  url: new URL('./writer-thread.js', import.meta.url),
+  execArgv: [],
+};
+
 /**
  * Starts the writer in a thread of its own. Run from sources that are not compiled (a thread cannot load them), it
  * works in the caller's thread: the same writer, at half the speed.
  */
-export function startWriter(options: WriterOptions, listener: WriterListener): WriterPort {
-  const file = new URL('./writer-thread.js', import.meta.url);
-  return existsSync(fileURLToPath(file))
-    ? startThread(file, options, listener)
+export function startWriter(
+  options: WriterOptions,
+  listener: WriterListener,
+  thread = COMPILED,
+): WriterPort {
+  return existsSync(fileURLToPath(thread.url))
+    ? startThread(thread, options, listener)
     : startHere(options, listener);
 }
 
-function startThread(file: URL, options: WriterOptions, listener: WriterListener): WriterPort {
-  const worker = new Worker(file, { workerData: options, name: 'restore-writer' });
+function startThread(
+  { url, execArgv }: WriterThread,
+  workerData: WriterOptions,
+  listener: WriterListener,
+): WriterPort {
+  const worker = new Worker(url, { workerData, execArgv: [...execArgv], name: 'restore-writer' });
   let finished = false;
   worker.on('message', (message: FromWriter) => {
     finished ||= message.kind === 'finished';

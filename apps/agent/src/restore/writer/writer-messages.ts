@@ -18,6 +18,8 @@ export type ToWriter =
       readonly linked: readonly boolean[];
     }
   | { readonly kind: 'frame'; readonly image: number; readonly frame: LoadedFrame }
+  /** No more frames of this image will come. */
+  | { readonly kind: 'frames-end'; readonly image: number }
   /** The answer to `fetch`. */
   | { readonly kind: 'extra'; readonly image: number; readonly frame: LoadedFrame }
   /** No more entries will come. */

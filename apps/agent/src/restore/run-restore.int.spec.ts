@@ -1,0 +1,347 @@
+import { spawnSync } from 'node:child_process';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+
+import { compareTrees } from '../../../../test/support/compare-trees.js';
+import { noise } from '../../../../test/support/odd-tree-maker.js';
+import { makeOddTree, removeTree, type OddTree } from '../../../../test/support/odd-tree.js';
+
+import type { RestoreImage } from './restore-source.js';
+import { runRestore, type RestoreRequest, type RestoreResult } from './run-restore.js';
+import {
+  archiveOf,
+  FolderReader,
+  fragmentFile,
+  writeImage,
+  type ImageParts,
+} from './testing/image-on-disk.js';
+
+let folder: string;
+let fragments: string;
+let target: string;
+let count = 0;
+const MIB = 2 ** 20;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'restore-'));
+  fragments = join(folder, 'fragments');
+});
+beforeEach(() => {
+  target = join(folder, `to-${++count}`);
+});
+afterAll(() => removeTree(folder));
+
+const image = (parts: ImageParts): Promise<RestoreImage> => writeImage(fragments, parts);
+
+const restore = (
+  chain: readonly RestoreImage[],
+  more: Partial<RestoreRequest> = {},
+): Promise<RestoreResult> =>
+  runRestore({
+    chain,
+    sources: new FolderReader(fragments),
+    selection: [],
+    destination: target,
+    ...more,
+  });
+
+/** The archive that GNU tar makes of a folder in the order of ours. */
+function gnuTar(cwd: string, names: readonly string[]): Buffer {
+  const file = join(folder, `archive-${++count}.tar`);
+  const made = spawnSync(
+    'tar',
+    ['--format=posix', '--sort=name', '--sparse', '--xattrs', '--xattrs-include=*', '--acls']
+      .concat(['--numeric-owner', '--pax-option=delete=atime,delete=ctime', '-cf', file, '-C', cwd])
+      .concat(names),
+    { encoding: 'utf8', env: { ...process.env, LC_ALL: 'C' } },
+  );
+  if (made.status !== 0 && !made.stderr.includes('socket ignored')) throw new Error(made.stderr);
+  return readFileSync(file);
+}
+
+const file = (path: string, content = `content of ${path}`) => ({
+  entry: { path, type: 'f' as const, mode: 0o644 },
+  content,
+});
+const dir = (path: string) => ({ entry: { path, type: 'd' as const, mode: 0o755 } });
+const names = (path = ''): string[] =>
+  readdirSync(join(target, path), { recursive: true, encoding: 'utf8' }).sort();
+
+describe('a tree of every odd file, as GNU tar archives it', () => {
+  let tree: OddTree;
+  let full: RestoreImage;
+  beforeAll(async () => {
+    tree = await makeOddTree(join(folder, 'source', 'odd'));
+    full = await image({
+      imageId: 'odd',
+      archive: gnuTar(join(folder, 'source'), ['odd']),
+      fragmentBytes: 3 * MIB + 512,
+    });
+  });
+
+  it('comes back without a difference', async () => {
+    const result = await restore([full]);
+    expect(result.notes).toEqual([]);
+    expect(result.status).toBe(0);
+    // GNU tar stores each link of a fifo as a fifo of its own.
+    const ignore = (path: string): boolean =>
+      tree.sockets.includes(path) || path === 'special/fifo-again';
+    expect(await compareTrees(tree.root, join(target, 'odd'), { ignore })).toEqual([]);
+  });
+
+  it('gives a part: folders on the way as they were, links among the selected together', async () => {
+    const result = await restore([full], {
+      selection: ['/odd/links/other', 'odd/links/two-of-three', 'odd/links/zz-made-first'],
+    });
+    expect(result).toMatchObject({ status: 0, notes: [] });
+    expect(names()).toEqual([
+      'odd',
+      'odd/links',
+      'odd/links/other',
+      'odd/links/other/three-of-three',
+      'odd/links/two-of-three',
+      'odd/links/zz-made-first',
+    ]);
+    const inode = (path: string): number => lstatSync(join(target, path)).ino;
+    expect(inode('odd/links/two-of-three')).toBe(inode('odd/links/other/three-of-three'));
+    expect(readFileSync(join(target, 'odd/links/zz-made-first'), 'utf8')).toBe(
+      'the link that sorts first was made last\n',
+    );
+    const times = (path: string): bigint => lstatSync(path, { bigint: true }).mtimeNs;
+    expect(times(join(target, 'odd/links'))).toBe(times(join(tree.root, 'links')));
+  });
+
+  it('leaves alone what is there, and replaces it when asked to', async () => {
+    const selection = ['odd/regular', 'odd/links'];
+    await restore([full], { selection });
+    writeFileSync(join(target, 'odd/regular/text'), 'mine');
+    const again = await restore([full], { selection });
+
+    expect(again).toMatchObject({ status: 1 });
+    expect(again.notes).toContain(
+      'odd/regular/text: not restored: something of that name is there.',
+    );
+    expect(readFileSync(join(target, 'odd/regular/text'), 'utf8')).toBe('mine');
+    const replaced = await restore([full], { selection, overwrite: true });
+    expect(replaced).toMatchObject({ status: 0, notes: [] });
+    for (const part of ['regular', 'links']) {
+      expect(await compareTrees(join(tree.root, part), join(target, 'odd', part))).toEqual([]);
+    }
+  });
+});
+
+describe('a chain', () => {
+  it('gives what existed after its newest image, deletions and changes of kind honoured', async () => {
+    const zero = await image({
+      imageId: 'zero',
+      archive: archiveOf([
+        dir('t'),
+        dir('t/deleted'),
+        file('t/deleted/inside'),
+        dir('t/deleted-and-back'),
+        file('t/deleted-and-back/old'),
+        file('t/edited', 'old'),
+        dir('t/folder'),
+        file('t/folder/hidden'),
+        file('t/kept'),
+        file('t/turned'),
+      ]),
+    });
+    const one = await image({
+      imageId: 'one',
+      archive: archiveOf([dir('t'), file('t/edited', 'newer'), file('t/folder', 'now a file')]),
+      deleted: ['t/deleted', 't/deleted-and-back'],
+    });
+    const two = await image({
+      imageId: 'two',
+      archive: archiveOf([
+        dir('t/deleted-and-back'),
+        file('t/deleted-and-back/new'),
+        file('t/edited', 'newest'),
+        dir('t/turned'),
+        file('t/turned/inside'),
+      ]),
+    });
+    expect(await restore([zero, one, two])).toMatchObject({ status: 0, notes: [], files: 8 });
+    expect(names()).toEqual(
+      [
+        't',
+        't/deleted-and-back',
+        't/deleted-and-back/new',
+        't/edited',
+        't/folder',
+        't/kept',
+        't/turned',
+        't/turned/inside',
+      ]
+        .concat()
+        .sort(),
+    );
+    expect(readFileSync(join(target, 't/edited'), 'utf8')).toBe('newest');
+    const gone = await restore([zero, one, two], { selection: ['t/deleted', 't/kept'] });
+    expect(gone.notes).toContain('t/deleted: no such path in the image.');
+  });
+
+  it('never links to a file of another image that has the same name', async () => {
+    const zero = await image({
+      imageId: 'linked',
+      archive: archiveOf([
+        file('a', 'first'),
+        { entry: { path: 'b', type: 'h', linkTarget: 'a' } },
+        { entry: { path: 'c', type: 'h', linkTarget: 'a' } },
+      ]),
+    });
+    const one = await image({ imageId: 'replaced', archive: archiveOf([file('a', 'second')]) });
+    expect(await restore([zero, one])).toMatchObject({ status: 0, files: 3 });
+    const read = (name: string): string => readFileSync(join(target, name), 'utf8');
+    expect([read('a'), read('b'), read('c')]).toEqual(['second', 'first', 'first']);
+    expect(lstatSync(join(target, 'b')).ino).toBe(lstatSync(join(target, 'c')).ino);
+  });
+});
+
+describe('reading', () => {
+  let big: RestoreImage;
+  beforeAll(async () => {
+    const source = join(folder, 'big');
+    mkdirSync(join(source, 'big'), { recursive: true });
+    for (let i = 10; i < 40; i++) writeFileSync(join(source, `big/file-${i}`), noise(MIB, i));
+    big = await image({
+      imageId: 'big',
+      archive: gnuTar(source, ['big']),
+      fragmentBytes: 8 * MIB,
+    });
+  });
+
+  it('takes only the frames that hold a selected file', async () => {
+    const sources = new FolderReader(fragments);
+    const result = await restore([big], { sources, selection: ['big/file-25'] });
+    expect(result).toMatchObject({ status: 0, files: 1, bytes: MIB });
+    expect(sources.dataBytes).toBeLessThan(3 * MIB);
+    expect(readFileSync(join(target, 'big/file-25')).equals(noise(MIB, 25))).toBe(true);
+  });
+
+  it('names what a damaged frame touches, and restores the rest', async () => {
+    const path = fragmentFile(fragments, 'big-2', 'data');
+    const sound = readFileSync(path);
+    const flipped = Buffer.from(sound);
+    flipped[Math.floor(flipped.length / 2)]! ^= 1;
+    writeFileSync(path, flipped);
+    const result = await restore([big]);
+    writeFileSync(path, sound);
+    expect(result.status).toBe(1);
+    expect(result.notes.length).toBeGreaterThan(0);
+    expect(result.notes.length).toBeLessThan(4);
+    for (const note of result.notes) {
+      expect(note).toMatch(
+        /^big\/file-\d+: not restored: frame 5 of fragment 2 of image big is damaged/,
+      );
+    }
+    expect(names('big')).toHaveLength(30 - result.notes.length);
+  });
+
+  it('restores what it can when a fragment is lost', async () => {
+    const lost = { ...big.fragments[1]!, fragmentId: 'lost' };
+    const chain = [{ ...big, fragments: big.fragments.with(1, lost) }];
+    const result = await restore(chain);
+    expect(result.status).toBe(1);
+    expect(result.notes.join('\n')).toContain('Image big, fragment 2: the index is damaged');
+    expect(names('big').length).toBeGreaterThan(20);
+  });
+
+  it('says so when nothing can be restored, and when nothing is found', async () => {
+    const lost = big.fragments.map((one) => ({ ...one, fragmentId: 'lost' }));
+    expect(await restore([{ ...big, fragments: lost }])).toMatchObject({ status: 5, files: 0 });
+    const missing = await restore([big], { selection: ['/big/none', 'other'] });
+    expect(missing).toMatchObject({ status: 185, files: 0 });
+    expect(missing.notes).toContain('/big/none: no such path in the image.');
+    const some = await restore([big], { selection: ['big/none', 'big/file-10'] });
+    expect(some).toMatchObject({ status: 1, files: 1 });
+  });
+
+  it('stops when told to, and leaves no half-written file', async () => {
+    const controller = new AbortController();
+    const result = await restore([big], {
+      signal: controller.signal,
+      onProgress: ({ files }) => {
+        if (files > 3) controller.abort();
+      },
+    });
+    expect(result.status).toBe(150);
+    expect(result.files).toBeLessThan(31);
+    for (const name of names('big')) {
+      expect(readFileSync(join(target, 'big', name)).length).toBe(MIB);
+    }
+    expect(result.notes.at(-1)).toContain('was stopped');
+  });
+});
+
+describe('a hostile archive', () => {
+  it('does not lead out of the destination by its paths', async () => {
+    const archive = archiveOf([
+      file('../escaped'),
+      file('a/../../escaped'),
+      file('a/./b'),
+      file('good'),
+    ]);
+    const absolute = await image({
+      imageId: 'absolute',
+      archive: archiveOf([file('etc/escaped')]),
+      change: (line) => ({ ...line, path: `/${line.path}` }),
+    });
+    expect(await restore([absolute])).toMatchObject({ status: 5, files: 0 });
+    const result = await restore([await image({ imageId: 'dots', archive })]);
+    expect(result).toMatchObject({ status: 1, files: 1 });
+    expect(names()).toEqual(['good']);
+    expect(existsSync(join(folder, 'escaped'))).toBe(false);
+    expect(existsSync('/etc/escaped')).toBe(false);
+  });
+
+  it('does not write through a symlink, whoever put it there', async () => {
+    const outside = join(folder, 'outside');
+    mkdirSync(outside, { recursive: true });
+    const link = { entry: { path: 'a', type: 'l' as const, linkTarget: outside } };
+    const archive = archiveOf([link, file('a/escaped')]);
+    for (const overwrite of [false, true]) {
+      const own = await restore([await image({ imageId: 'through', archive })], { overwrite });
+
+      expect(own.status).toBe(1);
+      expect(own.notes.join()).toContain('a/escaped: not restored');
+      expect(readdirSync(outside)).toEqual([]);
+    }
+    target = join(folder, 'prepared');
+    mkdirSync(target);
+    symlinkSync(outside, join(target, 'b'));
+    const other = await image({ imageId: 'b', archive: archiveOf([dir('b'), file('b/escaped')]) });
+    expect(await restore([other])).toMatchObject({ status: 1 });
+    expect(readdirSync(outside)).toEqual([]);
+    expect(await restore([other], { overwrite: true })).toMatchObject({ status: 0, files: 2 });
+    expect(lstatSync(join(target, 'b')).isDirectory()).toBe(true);
+    expect(readdirSync(outside)).toEqual([]);
+  });
+
+  it('is not believed when index and archive disagree', async () => {
+    const lying = await image({
+      imageId: 'lying',
+      archive: archiveOf([file('a'), file('b')]),
+      change: (line) =>
+        line.path === 'a'
+          ? { ...line, offset: 5120 * 100, own: { offset: 512_000, length: 1024 } }
+          : { ...line, path: 'c' },
+    });
+    const result = await restore([lying]);
+    expect(result).toMatchObject({ status: 5, files: 0 });
+    expect(result.notes).toHaveLength(2);
+  });
+});
