@@ -174,6 +174,11 @@ export class Connection {
     this.fail(reason);
   }
 
+  /** Makes `receive` and `send` throw `reason` while `reject` can still say it to the peer. */
+  interrupt(reason: Error): void {
+    this.stop(reason);
+  }
+
   private write(buffers: readonly Buffer[]): void {
     let bytes = 0;
     for (const buffer of buffers) bytes += buffer.length;

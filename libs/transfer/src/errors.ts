@@ -36,3 +36,8 @@ export class ProtocolError extends PermanentError {
     super(26, message);
   }
 }
+
+/** One range could not be read at the other end; the connection goes on. Status mostly 85. */
+export class RangeUnreadable extends PermanentError {
+  override readonly name = 'RangeUnreadable';
+}

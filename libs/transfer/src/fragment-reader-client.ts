@@ -1,8 +1,9 @@
+import { Unavailable } from '#kernel/errors.js';
 import type { Connection, RingCounters } from './connection.js';
 import { openConnection, type ConnectOptions } from './connect.js';
-import { ConnectionBroken, ProtocolError } from './errors.js';
+import { ConnectionBroken, PeerFailure, ProtocolError, RangeUnreadable } from './errors.js';
 import { MESSAGE, messageName, type Message } from './message.js';
-import { parsePayload, readEnd, type ReadRequest } from './payloads.js';
+import { parsePayload, readEnd, type ReadEnd, type ReadRequest } from './payloads.js';
 
 /** Reads that may be under way at once. A read beyond waits for its turn to be asked for. */
 export const READS_IN_FLIGHT_MAX = 64;
@@ -29,9 +30,9 @@ export class FragmentReaderClient {
   }
 
   /**
-   * Reads a range of a fragment's data or index, in buffers of at most 1 MiB. Throws `PeerFailure`
-   * when the server cannot read it, `Unavailable` when the network fails; the connection is then
-   * over.
+   * Reads a range of a fragment's data or index, in buffers of at most 1 MiB. Throws
+   * `RangeUnreadable` when the server cannot read this range: other reads go on. Throws
+   * `Unavailable` with the status when the server or the network gave up: the connection is over.
    */
   read(request: ReadRequest): AsyncIterable<Buffer> {
     if (this.inFlight >= READS_IN_FLIGHT_MAX) {
@@ -61,7 +62,7 @@ export class FragmentReaderClient {
         const message = await this.next();
         if (message.type === MESSAGE.END) {
           over = true;
-          checkEnd(message, bytes);
+          checkEnd(parsePayload(message, readEnd), bytes);
           return;
         }
         bytes += message.length;
@@ -69,8 +70,9 @@ export class FragmentReaderClient {
       }
     } catch (error) {
       over = true;
+      if (error instanceof RangeUnreadable) throw error;
       this.connection.destroy(error as Error);
-      throw error;
+      throw lasting(error);
     } finally {
       if (over) this.finished(slot);
       else void this.skip(slot);
@@ -103,9 +105,15 @@ export class FragmentReaderClient {
   }
 }
 
-function checkEnd(message: Message, bytes: number): void {
-  const { size } = parsePayload(message, readEnd);
+function checkEnd({ size, failure }: ReadEnd, bytes: number): void {
+  if (failure) throw new RangeUnreadable(failure.status, failure.message);
   if (size !== bytes) {
     throw new ProtocolError(`A read of ${size} bytes came with ${bytes} bytes of data.`);
   }
+}
+
+/** What ends the connection is not the fault of one range, so it must not look like it. */
+function lasting(error: unknown): unknown {
+  if (!(error instanceof PeerFailure)) return error;
+  return new Unavailable(error.message, error.status, { cause: error });
 }

@@ -1,4 +1,4 @@
-import { blake3 } from '@napi-rs/blake-hash';
+import { assert } from '#kernel/assert.js';
 import type { Connection, RingCounters } from './connection.js';
 import { openConnection, type ConnectOptions } from './connect.js';
 import { ConnectionBroken, ProtocolError } from './errors.js';
@@ -14,6 +14,12 @@ import {
 import type { WriteReady } from './payloads.js';
 
 const DIGEST_BYTES = 32;
+
+/** A Zstandard frame (or skippable frame) with its BLAKE3 (32 bytes). */
+export interface DigestedFrame {
+  readonly bytes: Buffer;
+  readonly digest: Buffer;
+}
 
 export interface WriterEvents {
   /** A fragment is safe on its medium. */
@@ -56,37 +62,42 @@ export class FragmentWriterClient {
     }
   }
 
+  /** The storage unit's limit for a fragment as stored, seek table included. */
+  get fragmentBytesMax(): number {
+    return this.ready.fragmentBytesMax;
+  }
+
   get counters(): Readonly<RingCounters> {
     return this.connection.counters;
   }
 
-  /**
-   * Sends one Zstandard frame of the open fragment; the first one opens it.
-   * @param archiveLength Archive bytes in the frame. @param digest BLAKE3 of `bytes`, 32 bytes.
-   */
-  async frame(archiveLength: number, digest: Buffer, bytes: Buffer): Promise<void> {
+  /** Sends one frame of the open fragment; the first one opens it. */
+  async frame(frame: DigestedFrame & { readonly archiveLength: number }): Promise<void> {
     const extra = 4 + DIGEST_BYTES;
-    const head = messageHeader(MESSAGE.FRAME, extra + bytes.length, extra);
-    head.writeUInt32BE(archiveLength, head.length - extra);
-    digest.copy(head, head.length - DIGEST_BYTES, 0, DIGEST_BYTES);
-    await this.send([head, bytes]);
+    const head = messageHeader(MESSAGE.FRAME, extra + frame.bytes.length, extra);
+    head.writeUInt32BE(frame.archiveLength, head.length - extra);
+    frame.digest.copy(head, head.length - DIGEST_BYTES, 0, DIGEST_BYTES);
+    await this.send([head, frame.bytes]);
   }
 
-  /** Sends one Zstandard frame of the open fragment's index, or its frame table. */
-  async index(bytes: Buffer): Promise<void> {
-    const head = messageHeader(MESSAGE.INDEX, DIGEST_BYTES + bytes.length, DIGEST_BYTES);
-    blake3(bytes).copy(head, head.length - DIGEST_BYTES);
-    await this.send([head, bytes]);
+  /** Sends one frame of the open fragment's index, or its frame table. */
+  async index(block: DigestedFrame): Promise<void> {
+    const head = messageHeader(MESSAGE.INDEX, DIGEST_BYTES + block.bytes.length, DIGEST_BYTES);
+    block.digest.copy(head, head.length - DIGEST_BYTES, 0, DIGEST_BYTES);
+    await this.send([head, block.bytes]);
   }
 
   /**
-   * Ends the open fragment. Waits until the one before is sealed (at most one SEAL is unanswered),
-   * not until this one is.
+   * Ends the open fragment and resolves when it is safe; the next fragment's frames may follow
+   * before that, its seal may not. The last fragment's manifest holds the totals, so it is sealed by
+   * `finish`, and this resolves when the SEAL is on its way.
    */
   async seal(info: Seal): Promise<void> {
-    await this.until(() => this.unanswered === undefined);
+    assert(this.unanswered === undefined, 'two seals are pending');
     this.unanswered = info.number;
+    // Nothing is awaited before this is written: a frame that is handed in next must not overtake it.
     await this.guard(this.connection.sendJson(MESSAGE.SEAL, info));
+    if (!info.last) await this.until(() => this.unanswered !== info.number);
   }
 
   /**

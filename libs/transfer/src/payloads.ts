@@ -51,7 +51,12 @@ export const readRequest = z.object({
 });
 export type ReadRequest = z.infer<typeof readRequest>;
 
-export const readEnd = z.object({ size: count });
+/** The end of one READ. With `failure` the range could not be read, and what came of it is void. */
+export const readEnd = z.object({
+  size: count,
+  failure: z.object({ status: z.int(), message: z.string().max(4_000) }).optional(),
+});
+export type ReadEnd = z.infer<typeof readEnd>;
 
 export const failure = z.object({ status: z.int(), message: z.string().max(4_000) });
 

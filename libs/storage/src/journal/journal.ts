@@ -58,7 +58,7 @@ export class Journal<R> {
   private waiting: Waiting[] = [];
   private flushing: Promise<void> | undefined;
   private exclusive: Promise<void> = Promise.resolve();
-  private failure: Error | undefined;
+  private broken: Error | undefined;
   private closed = false;
   private compacting = false;
 
@@ -95,9 +95,14 @@ export class Journal<R> {
     }
   }
 
+  /** What made it accept nothing more. */
+  get failure(): Error | undefined {
+    return this.broken;
+  }
+
   /** Throws `VolumeFull` or `VolumeWriteFailed`; then the record may or may not be there. */
   append(record: R): Promise<void> {
-    if (this.failure) return Promise.reject(this.failure);
+    if (this.broken) return Promise.reject(this.broken);
     assert(!this.closed, 'a closed journal is written');
     const line = recordLine(record);
     return new Promise((resolve, reject) => {
@@ -154,8 +159,8 @@ export class Journal<R> {
         await this.alone(() => this.writeUnit(batch));
         for (const { resolve } of batch) resolve();
       } catch (error) {
-        this.failure = writeError(this.options.folder, error);
-        for (const { reject } of [...batch, ...this.waiting.splice(0)]) reject(this.failure);
+        this.broken = writeError(this.options.folder, error);
+        for (const { reject } of [...batch, ...this.waiting.splice(0)]) reject(this.broken);
       }
     }
     this.flushing = undefined;

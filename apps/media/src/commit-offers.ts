@@ -1,0 +1,275 @@
+import type { FragmentCommit, FragmentReceipt, Verdict } from '#contracts/fragment.js';
+import type { Clock } from '#kernel/clock.js';
+import { messageOf } from '#kernel/errors.js';
+import { commitOf } from './commit.js';
+import { noCrash, type CrashPoint } from './crash-point.js';
+import type { FragmentState } from './domain/journal-state.js';
+import {
+  NEW_OFFER,
+  OFFER_DEFAULTS,
+  stepOffer,
+  UNKNOWN_IMAGE_MAX,
+  type Offer,
+  type OfferInput,
+  type OfferSettings,
+} from './domain/offer.js';
+import { decideReceipt, type ReceiptOrigin } from './domain/receipt.js';
+import type { Volume } from './volume.js';
+
+/**
+ * Brings a commit to the broker. Resolves when it was acknowledged, which proves nothing: it may be
+ * called again with the same commit at any time.
+ */
+export interface CommitPublisher {
+  publish(commit: FragmentCommit): Promise<void>;
+}
+
+/** Asks the catalog past the broker. Fragments that it does not know are left out of the answer. */
+export interface CatalogInquiry {
+  fragmentStatus(fragmentIds: readonly string[]): Promise<readonly FragmentReceipt[]>;
+}
+
+/** The volumes that the offers are about. */
+export interface FragmentPlaces {
+  /** The volume whose journal knows the fragment. */
+  volumeOf(fragmentId: string): Volume | undefined;
+}
+
+export interface CommitOffersOptions {
+  readonly publisher: CommitPublisher;
+  readonly inquiry: CatalogInquiry;
+  readonly places: FragmentPlaces;
+  readonly clock: Clock;
+  /** A number from 0 to 1, for the jitter. */
+  readonly chance: () => number;
+  readonly settings?: Partial<OfferSettings> & { readonly tickMs?: number };
+  readonly crashPoint?: CrashPoint;
+}
+
+/** Publishes that may be under way at once. */
+export const PUBLISHES_IN_FLIGHT_MAX = 64;
+/** Fragments that one question to the catalog names. */
+export const INQUIRY_FRAGMENTS_MAX = 256;
+const TICK_MS = 500;
+/** Rest after a question that nobody answered. */
+const ASK_AGAIN_AFTER_MS = 5_000;
+
+interface Entry {
+  offer: Offer;
+  readonly commit: FragmentCommit;
+}
+
+/**
+ * Offers every sealed fragment to the catalog until its verdict is in the journal. It promises:
+ *
+ * - What is added is published again and again, with a growing delay, at once when the broker comes
+ *   back, and after a restart; whatever the broker says. Only a verdict ends it.
+ * - After two receipts that did not come the catalog is asked directly.
+ * - A verdict is in the journal before anyone is told of it.
+ * - Nothing is ever deleted, and silence changes nothing.
+ */
+export class CommitOffers {
+  private readonly entries = new Map<string, Entry>();
+  private readonly due = new Set<string>();
+  private readonly toAsk = new Set<string>();
+  private readonly waiters = new Map<string, ((verdict: Verdict) => void)[]>();
+  private readonly settings: OfferSettings;
+  private readonly crashPoint: CrashPoint;
+  private readonly inFlight = new Set<Promise<void>>();
+  private timer: NodeJS.Timeout | undefined;
+  private asking = false;
+  private askNotBefore = 0;
+  /** For the health report. */
+  readonly counters = { published: 0, publishFailed: 0, asked: 0, askFailed: 0, receipts: 0 };
+  lastError = '';
+
+  constructor(private readonly options: CommitOffersOptions) {
+    this.settings = { ...OFFER_DEFAULTS, ...options.settings };
+    this.crashPoint = options.crashPoint ?? noCrash;
+  }
+
+  /** Begins to publish; adds what the volumes' journals hold without a verdict. */
+  start(volumes: Iterable<Volume>): void {
+    for (const volume of volumes) {
+      for (const [fragmentId, state] of volume.ledger.all()) {
+        if (state.phase === 'SEALED') this.enter(fragmentId, volume, state);
+      }
+    }
+    this.timer = setInterval(() => this.tick(), this.options.settings?.tickMs ?? TICK_MS);
+    this.pump();
+  }
+
+  /** Publishes no more. Resolves when what was under way has ended. The journals stay open. */
+  async stop(): Promise<void> {
+    clearInterval(this.timer);
+    this.timer = undefined;
+    this.due.clear();
+    await Promise.all(this.inFlight);
+  }
+
+  /** Fragments without a verdict. */
+  get open(): number {
+    return this.entries.size;
+  }
+
+  /** Adds a fragment that the volume's journal knows as sealed. */
+  add(fragmentId: string, volume: Volume): void {
+    const state = volume.ledger.find(fragmentId);
+    if (state?.phase !== 'SEALED') return;
+    this.enter(fragmentId, volume, state);
+    this.pump();
+  }
+
+  /** The broker can be reached again. */
+  onReconnect(): void {
+    for (const fragmentId of this.entries.keys()) this.step(fragmentId, 'reconnected');
+    this.pump();
+  }
+
+  /**
+   * Takes a receipt from the stream. When it resolves its verdict is durable and the message may be
+   * acknowledged. Throws if the journal cannot be written: then it must come again.
+   */
+  async onReceipt(receipt: FragmentReceipt): Promise<void> {
+    this.crashPoint('receipt-arrived');
+    await this.receive(receipt, 'stream');
+  }
+
+  /**
+   * Resolves with the verdict as soon as it is in the journal. UNKNOWN_IMAGE is given when the
+   * catalog has said so several times: the fragment is still offered.
+   */
+  verdict(fragmentId: string): Promise<Verdict> {
+    const state = this.options.places.volumeOf(fragmentId)?.ledger.find(fragmentId);
+    if (state?.phase === 'JUDGED') return Promise.resolve(state.verdict);
+    return new Promise((resolve) => {
+      this.waiters.set(fragmentId, [...(this.waiters.get(fragmentId) ?? []), resolve]);
+    });
+  }
+
+  private enter(
+    fragmentId: string,
+    volume: Volume,
+    state: Extract<FragmentState, { phase: 'SEALED' }>,
+  ): void {
+    this.entries.set(fragmentId, { offer: NEW_OFFER, commit: commitOf(volume, state) });
+    this.due.add(fragmentId);
+  }
+
+  private async receive(receipt: FragmentReceipt, origin: ReceiptOrigin): Promise<void> {
+    const { fragmentId, verdict } = receipt;
+    this.counters.receipts += 1;
+    const volume = this.options.places.volumeOf(fragmentId);
+    if (!volume) return;
+    const decision = decideReceipt(volume.ledger.find(fragmentId), receipt, origin);
+    switch (decision) {
+      case 'ignore':
+        return;
+      case 'wait':
+        this.onUnknownImage(fragmentId);
+        return;
+      case 'ask':
+        this.toAsk.add(fragmentId);
+        return;
+      case 'record':
+        await volume.ledger.verdict(receipt);
+        this.crashPoint('verdict-journalled');
+        if (verdict === 'UNKNOWN_IMAGE') this.add(fragmentId, volume);
+        else this.settle(fragmentId, verdict);
+        return;
+      default:
+        decision satisfies never;
+    }
+  }
+
+  private settle(fragmentId: string, verdict: Verdict): void {
+    this.entries.delete(fragmentId);
+    this.due.delete(fragmentId);
+    this.toAsk.delete(fragmentId);
+    this.tell(fragmentId, verdict);
+  }
+
+  private onUnknownImage(fragmentId: string): void {
+    this.step(fragmentId, 'unknownImage');
+    const entry = this.entries.get(fragmentId);
+    if (entry && entry.offer.unknownImage >= UNKNOWN_IMAGE_MAX) {
+      this.tell(fragmentId, 'UNKNOWN_IMAGE');
+    }
+  }
+
+  private tell(fragmentId: string, verdict: Verdict): void {
+    const waiters = this.waiters.get(fragmentId) ?? [];
+    this.waiters.delete(fragmentId);
+    for (const waiter of waiters) waiter(verdict);
+  }
+
+  private tick(): void {
+    for (const fragmentId of this.entries.keys()) this.step(fragmentId, 'tick');
+    this.pump();
+    const mayAsk = !this.asking && this.now() >= this.askNotBefore;
+    if (this.toAsk.size > 0 && mayAsk) this.track(this.ask());
+  }
+
+  private step(fragmentId: string, input: OfferInput): void {
+    const entry = this.entries.get(fragmentId);
+    if (!entry) return;
+    const context = { now: this.now(), chance: this.options.chance(), settings: this.settings };
+    const { offer, ask } = stepOffer(entry.offer, input, context);
+    entry.offer = offer;
+    if (offer.phase === 'due') this.due.add(fragmentId);
+    else this.due.delete(fragmentId);
+    if (ask) this.toAsk.add(fragmentId);
+  }
+
+  private pump(): void {
+    for (const fragmentId of this.due) {
+      if (!this.timer || this.inFlight.size >= PUBLISHES_IN_FLIGHT_MAX) return;
+      const entry = this.entries.get(fragmentId)!;
+      this.step(fragmentId, 'taken');
+      this.track(this.publish(fragmentId, entry.commit));
+    }
+  }
+
+  private async publish(fragmentId: string, commit: FragmentCommit): Promise<void> {
+    try {
+      await this.options.publisher.publish(commit);
+      this.crashPoint('commit-published');
+      this.counters.published += 1;
+      this.step(fragmentId, 'published');
+    } catch (error) {
+      this.counters.publishFailed += 1;
+      this.lastError = messageOf(error);
+      this.step(fragmentId, 'publishFailed');
+    }
+  }
+
+  private async ask(): Promise<void> {
+    this.asking = true;
+    const fragmentIds = [...this.toAsk].slice(0, INQUIRY_FRAGMENTS_MAX);
+    for (const fragmentId of fragmentIds) this.toAsk.delete(fragmentId);
+    try {
+      this.counters.asked += 1;
+      const receipts = await this.options.inquiry.fragmentStatus(fragmentIds);
+      for (const receipt of receipts) await this.receive(receipt, 'answer');
+    } catch (error) {
+      this.counters.askFailed += 1;
+      this.lastError = messageOf(error);
+      this.askNotBefore = this.now() + ASK_AGAIN_AFTER_MS;
+      for (const fragmentId of fragmentIds) this.toAsk.add(fragmentId);
+    } finally {
+      this.asking = false;
+    }
+  }
+
+  private now(): number {
+    return this.options.clock.now().getTime();
+  }
+
+  private track(work: Promise<void>): void {
+    this.inFlight.add(work);
+    void work.finally(() => {
+      this.inFlight.delete(work);
+      this.pump();
+    });
+  }
+}

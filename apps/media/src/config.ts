@@ -1,0 +1,58 @@
+import { z } from 'zod';
+import { mediaName, poolName } from '#contracts/names.js';
+
+const RESERVE_BYTES_DEFAULT = 64 * 1024 * 1024;
+
+/** `POOL=FOLDER`, several with a comma in between. */
+const volumeList = z
+  .string()
+  .transform((text) => text.split(',').map((one) => one.trim().split(/=(.*)/s)))
+  .pipe(
+    z
+      .array(
+        z
+          .tuple([poolName, z.string().regex(/^\//, 'a volume is an absolute path')])
+          .rest(z.string())
+          .transform(([pool, path]) => ({ pool, path })),
+      )
+      .min(1)
+      .max(100),
+  );
+
+export const mediaConfig = z.object({
+  /** This media server's name; it stays the same for as long as its volumes live. */
+  HOLDFAST_MEDIA_ID: mediaName,
+  HOLDFAST_MEDIA_VOLUMES: volumeList,
+  /** Left free on each volume's file system, in bytes. */
+  HOLDFAST_MEDIA_RESERVE_BYTES: z.coerce
+    .number()
+    .int()
+    .nonnegative()
+    .default(RESERVE_BYTES_DEFAULT),
+  /** The data port listens on loopback only in this release; 0 chooses a free port. */
+  HOLDFAST_MEDIA_PORT: z.coerce.number().int().min(0).max(65_535).default(0),
+  /** For tests: the place at which the process dies (see crash-point.ts). */
+  HOLDFAST_CRASH_AT: z.string().optional(),
+});
+export type MediaConfigValues = z.infer<typeof mediaConfig>;
+
+/** The configuration as an injection token. */
+export class MediaConfig {
+  private constructor(
+    readonly mediaId: string,
+    readonly volumes: readonly { readonly pool: string; readonly path: string }[],
+    readonly reserveBytes: number,
+    readonly port: number,
+    readonly crashAt: string | undefined,
+  ) {}
+
+  static from(values: MediaConfigValues): MediaConfig {
+    return new MediaConfig(
+      values.HOLDFAST_MEDIA_ID,
+      values.HOLDFAST_MEDIA_VOLUMES,
+      values.HOLDFAST_MEDIA_RESERVE_BYTES,
+      values.HOLDFAST_MEDIA_PORT,
+      values.HOLDFAST_CRASH_AT,
+    );
+  }
+}

@@ -1,0 +1,138 @@
+import { frameTableBytes, type FrameRecord } from '#archive/frame-table.js';
+import { seekTableBytes } from '#archive/seek-table.js';
+import { PermanentError } from '#kernel/errors.js';
+
+/** Archive bytes in one frame. */
+export const FRAME_ARCHIVE_BYTES_MAX = 1024 * 1024;
+/** Frames in one fragment: its frame table has to fit into one message of the data port. */
+export const FRAMES_MAX = 100_000;
+/** Index text is compressed; an index beyond this is a fault of the writer. */
+export const INDEX_BYTES_MAX = 4 * 1024 * 1024 * 1024;
+
+/** How far the open fragment has come. */
+export interface FragmentProgress {
+  readonly frames: readonly FrameRecord[];
+  readonly storedBytes: number;
+  readonly archiveBytes: number;
+  readonly indexBytes: number;
+}
+
+export const NOTHING_WRITTEN: FragmentProgress = {
+  frames: [],
+  storedBytes: 0,
+  archiveBytes: 0,
+  indexBytes: 0,
+};
+
+/** How far the copy has come. */
+export interface CopyProgress {
+  readonly nextNumber: number;
+  readonly archiveOffset: number;
+  /** The last fragment was announced: only FINISH may follow. */
+  readonly ended: boolean;
+}
+
+export interface SealClaim {
+  readonly number: number;
+  readonly archiveOffset: number;
+  readonly archiveBytes: number;
+  readonly dataDigest: string;
+  readonly frames: number;
+  readonly last: boolean;
+}
+
+const OUT_OF_SEQUENCE = 229;
+const CORRUPTION = 1057;
+const WRITE_ERROR = 84;
+
+/** What was received is not what was sent. Status 1057. */
+export function corruption(what: string): PermanentError {
+  return new PermanentError(CORRUPTION, `A data corruption has been detected: ${what}`);
+}
+
+export function outOfSequence(what: string): PermanentError {
+  return new PermanentError(OUT_OF_SEQUENCE, `events out of sequence: ${what}`);
+}
+
+/** Throws if one more frame would break a limit. */
+export function checkFrame(
+  fragment: FragmentProgress,
+  frame: { archiveBytes: number; storedBytes: number },
+  fragmentBytesMax: number,
+): void {
+  const { archiveBytes, storedBytes } = frame;
+  if (archiveBytes < 1 || archiveBytes > FRAME_ARCHIVE_BYTES_MAX || storedBytes < 1) {
+    throw outOfSequence(`a frame of ${archiveBytes} archive bytes in ${storedBytes} came`);
+  }
+  const frames = fragment.frames.length + 1;
+  const whole = fragment.storedBytes + storedBytes + seekTableBytes(frames);
+  if (whole > fragmentBytesMax || frames > FRAMES_MAX) {
+    throw new PermanentError(
+      WRITE_ERROR,
+      `media write error: a fragment would grow to ${whole} bytes in ${frames} frames; ` +
+        `the storage unit allows ${fragmentBytesMax} bytes in ${FRAMES_MAX}`,
+    );
+  }
+}
+
+/** Throws if what a SEAL says is not what was written. */
+export function checkSeal(
+  copy: CopyProgress,
+  fragment: FragmentProgress,
+  claim: SealClaim & { writtenDigest: string },
+): void {
+  if (claim.number !== copy.nextNumber) {
+    throw outOfSequence(`fragment ${claim.number} came where ${copy.nextNumber} belongs`);
+  }
+  if (claim.archiveOffset !== copy.archiveOffset) {
+    throw outOfSequence(
+      `archive byte ${claim.archiveOffset} came where ${copy.archiveOffset} belongs`,
+    );
+  }
+  if (claim.frames !== fragment.frames.length || claim.archiveBytes !== fragment.archiveBytes) {
+    throw outOfSequence(
+      `fragment ${claim.number} is said to have ${claim.archiveBytes} bytes in ${claim.frames} ` +
+        `frames, but has ${fragment.archiveBytes} in ${fragment.frames.length}`,
+    );
+  }
+  if (fragment.frames.length === 0) throw outOfSequence('a fragment without a frame was sealed');
+  if (claim.dataDigest !== claim.writtenDigest) {
+    throw corruption(`fragment ${claim.number} has another digest than the agent computed`);
+  }
+}
+
+/** Throws unless the frame table at the end of the index is that of the frames which were written. */
+export function checkFrameTable(
+  table: readonly FrameRecord[] | undefined,
+  frames: readonly FrameRecord[],
+): void {
+  if (!table || table.length !== frames.length) {
+    throw outOfSequence(`an index does not end with the table of its ${frames.length} frames`);
+  }
+  table.forEach((entry, index) => {
+    const frame = frames[index]!;
+    const same =
+      entry.storedBytes === frame.storedBytes &&
+      entry.archiveBytes === frame.archiveBytes &&
+      entry.digest.equals(frame.digest);
+    if (!same) throw corruption(`the frame table is wrong at frame ${index + 1}`);
+  });
+}
+
+/** Throws if one more piece of index would break a limit. */
+export function checkIndex(fragment: FragmentProgress, bytes: number): void {
+  if (bytes > Math.max(frameTableBytes(FRAMES_MAX), FRAME_ARCHIVE_BYTES_MAX)) {
+    throw outOfSequence(`an index frame of ${bytes} bytes came`);
+  }
+  if (fragment.indexBytes + bytes > INDEX_BYTES_MAX) throw outOfSequence('an index is too long');
+}
+
+/** Throws unless FINISH fits what was written. */
+export function checkFinish(copy: CopyProgress, fragments: number): void {
+  if (!copy.ended) throw outOfSequence('FINISH came before the last fragment');
+  if (fragments !== copy.nextNumber - 1) {
+    throw outOfSequence(
+      `FINISH speaks of ${fragments} fragments, ${copy.nextNumber - 1} were sent`,
+    );
+  }
+}

@@ -1,0 +1,81 @@
+import type { Manifest } from '#archive/manifest.js';
+import type { FragmentReceipt } from '#contracts/fragment.js';
+import { Journal, type Condenser } from '#storage/journal/journal.js';
+import { journalRecord, type IntentRecord, type JournalRecord } from './domain/journal-record.js';
+import { applyRecord, fragmentOf, recordsFor, type FragmentState } from './domain/journal-state.js';
+
+/** Closed segments of a journal from which on they are compacted. */
+const COMPACT_FROM_SEGMENTS = 4;
+
+/**
+ * What one volume's journal says: the state of every fragment that was begun on it. Each change is
+ * durable before it counts.
+ */
+export class Ledger {
+  private constructor(
+    private readonly journal: Journal<JournalRecord>,
+    private readonly states: Map<string, FragmentState>,
+  ) {}
+
+  /** Replays the journal in `folder`. Throws `VolumeUnusable` if it is damaged or taken. */
+  static async open(folder: string): Promise<Ledger> {
+    const fold = new Fold();
+    const journal = await Journal.open<JournalRecord>({
+      folder,
+      parse: (value) => journalRecord.parse(value),
+      onRecord: (record) => fold.add(record),
+    });
+    if ((await journal.closedSegments()) >= COMPACT_FROM_SEGMENTS)
+      await journal.compact(new Fold());
+    return new Ledger(journal, fold.states);
+  }
+
+  find(fragmentId: string): FragmentState | undefined {
+    return this.states.get(fragmentId);
+  }
+
+  all(): Iterable<[fragmentId: string, state: FragmentState]> {
+    return this.states.entries();
+  }
+
+  intent(intent: Omit<IntentRecord, 'type'>): Promise<void> {
+    return this.record({ type: 'INTENT', ...intent });
+  }
+
+  sealed(manifest: Manifest, sealedAt: string): Promise<void> {
+    return this.record({ type: 'SEALED', manifest, sealedAt });
+  }
+
+  verdict(receipt: FragmentReceipt): Promise<void> {
+    const { fragmentId, verdict, catalogEpoch } = receipt;
+    return this.record({ type: 'VERDICT', fragmentId, verdict, catalogEpoch });
+  }
+
+  /** Set when the journal could not be written: nothing more is accepted until it is opened again. */
+  get failure(): Error | undefined {
+    return this.journal.failure;
+  }
+
+  close(): Promise<void> {
+    return this.journal.close();
+  }
+
+  private async record(record: JournalRecord): Promise<void> {
+    await this.journal.append(record);
+    const id = fragmentOf(record);
+    this.states.set(id, applyRecord(this.states.get(id), record));
+  }
+}
+
+class Fold implements Condenser<JournalRecord> {
+  readonly states = new Map<string, FragmentState>();
+
+  add(record: JournalRecord): void {
+    const id = fragmentOf(record);
+    this.states.set(id, applyRecord(this.states.get(id), record));
+  }
+
+  *records(): Iterable<JournalRecord> {
+    for (const state of this.states.values()) yield* recordsFor(state);
+  }
+}

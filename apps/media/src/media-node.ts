@@ -1,0 +1,95 @@
+import { Injectable, Logger } from '@nestjs/common';
+import type { DataAddress } from '#contracts/names.js';
+import { assert } from '#kernel/assert.js';
+import { Clock } from '#kernel/clock.js';
+import { Nats } from '#messaging/connection.js';
+import type { Startable } from '#service/lifecycle.js';
+import { DataServer } from '#transfer/data-server.js';
+import { CatalogLink } from './catalog-link.js';
+import { CommitOffers } from './commit-offers.js';
+import { MediaConfig } from './config.js';
+import { crashAt, type CrashPoint } from './crash-point.js';
+import { SessionRegistry } from './session-registry.js';
+import { Volumes } from './volumes.js';
+
+const LOOPBACK = '127.0.0.1';
+
+/** Volumes, offers and the data port of this media server, started and stopped in their order. */
+@Injectable()
+export class MediaNode implements Startable {
+  readonly registry: SessionRegistry;
+  readonly crashPoint: CrashPoint;
+  private readonly logger = new Logger('media');
+  private opened: { volumes: Volumes; offers: CommitOffers } | undefined;
+  private server: DataServer | undefined;
+  private listening: DataAddress | undefined;
+
+  constructor(
+    private readonly nats: Nats,
+    private readonly link: CatalogLink,
+    readonly clock: Clock,
+    private readonly config: MediaConfig,
+  ) {
+    this.registry = new SessionRegistry(clock);
+    this.crashPoint = crashAt(config.crashAt);
+  }
+
+  get volumes(): Volumes {
+    assert(this.opened, 'the media server is used before its start');
+    return this.opened.volumes;
+  }
+
+  get offers(): CommitOffers {
+    assert(this.opened, 'the media server is used before its start');
+    return this.opened.offers;
+  }
+
+  get address(): DataAddress {
+    assert(this.listening, 'the media server is used before its start');
+    return this.listening;
+  }
+
+  async start(): Promise<void> {
+    const { config, clock } = this;
+    const volumes = await Volumes.open({
+      mediaId: config.mediaId,
+      volumes: config.volumes,
+      volumeReserveBytes: config.reserveBytes,
+      clock,
+    });
+    const offers = new CommitOffers({
+      publisher: this.link,
+      inquiry: this.link,
+      places: volumes,
+      clock,
+      // oxlint-disable-next-line no-restricted-properties -- here chance comes in from outside
+      chance: () => Math.random(),
+      crashPoint: this.crashPoint,
+    });
+    this.opened = { volumes, offers };
+    await this.link.listen((receipt) => offers.onReceipt(receipt));
+    offers.start(volumes);
+    void this.nats.watch(({ type }) => {
+      if (type === 'reconnect') offers.onReconnect();
+    });
+    await this.listen();
+  }
+
+  /** Cuts the data port, lets what is under way end, and closes the journals last. */
+  async stop(): Promise<void> {
+    await this.server?.close();
+    await this.link.hangUp();
+    await this.opened?.offers.stop();
+    await this.opened?.volumes.close();
+  }
+
+  private async listen(): Promise<void> {
+    this.server = new DataServer({
+      host: LOOPBACK,
+      port: this.config.port,
+      admit: (hello) => this.registry.admit(hello),
+      onBug: (error) => this.logger.error(error instanceof Error ? error.stack : error),
+    });
+    this.listening = await this.server.listen();
+  }
+}

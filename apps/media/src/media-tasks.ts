@@ -1,0 +1,55 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { subjectToken } from '#contracts/contract.js';
+import { mediaTasks } from '#contracts/streams.js';
+import { mediaTask, type MediaTask } from '#contracts/task.js';
+import { Nats } from '#messaging/connection.js';
+import { TaskConsumer } from '#messaging/task-consumer.js';
+import type { Startable } from '#service/lifecycle.js';
+import { MediaConfig } from './config.js';
+import { ReadTasks } from './read-tasks.js';
+import type { RunningTask } from './running-task.js';
+import { WriteTasks } from './write-tasks.js';
+
+/** Takes this media server's tasks and starts each once, whatever is delivered twice. */
+@Injectable()
+export class MediaTasks implements Startable {
+  private readonly logger = new Logger('tasks');
+  private readonly consumer: TaskConsumer<typeof mediaTask>;
+  private readonly running = new Map<string, RunningTask>();
+
+  constructor(
+    nats: Nats,
+    config: MediaConfig,
+    private readonly writes: WriteTasks,
+    private readonly reads: ReadTasks,
+  ) {
+    this.consumer = new TaskConsumer(nats, mediaTasks(subjectToken(config.mediaId)), {
+      schema: mediaTask,
+      accept: (task) => this.accept(task),
+    });
+  }
+
+  start(): Promise<void> {
+    return this.consumer.start();
+  }
+
+  async stop(): Promise<void> {
+    await this.consumer.stop();
+    for (const task of this.running.values()) task.cancel();
+    await Promise.all([...this.running.values()].map(({ end }) => end));
+  }
+
+  private accept(task: MediaTask): void {
+    const key = `${task.job}:${task.attempt}`;
+    if (task.type === 'cancel') {
+      this.running.get(key)?.cancel();
+      return;
+    }
+    if (this.running.has(key)) return;
+    const started = task.type === 'write' ? this.writes.begin(task) : this.reads.begin(task);
+    this.running.set(key, started);
+    void started.end
+      .catch((error: unknown) => this.logger.error(error))
+      .finally(() => this.running.delete(key));
+  }
+}

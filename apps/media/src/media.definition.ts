@@ -1,0 +1,15 @@
+import type { ServiceDefinition } from '#service/service-definition.js';
+import { mediaConfig } from './config.js';
+import { MediaNode } from './media-node.js';
+import { MediaTasks } from './media-tasks.js';
+import { MediaModule } from './media.module.js';
+import { MediaPresence } from './presence.js';
+
+export const mediaDefinition: ServiceDefinition<typeof mediaConfig> = {
+  name: 'media',
+  description: 'Writes fragments to its volumes and reads them',
+  config: mediaConfig,
+  instance: (config) => config.HOLDFAST_MEDIA_ID,
+  module: (config) => MediaModule.with(config),
+  starts: [MediaNode, MediaTasks, MediaPresence],
+};

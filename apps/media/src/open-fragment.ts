@@ -1,0 +1,142 @@
+import { Blake3Hasher, blake3 } from '@napi-rs/blake-hash';
+import { decodeFrameTable, isFrameTable, type FrameRecord } from '#archive/frame-table.js';
+import type { Manifest } from '#archive/manifest.js';
+import { encodeSeekTable } from '#archive/seek-table.js';
+import { messageOf } from '#kernel/errors.js';
+import type { FragmentWriter } from '#storage/fragment-store.js';
+import { splitPieces, type Message } from '#transfer/message.js';
+import {
+  checkFrame,
+  checkFrameTable,
+  checkIndex,
+  checkSeal,
+  corruption,
+  outOfSequence,
+  type CopyProgress,
+  type SealClaim,
+} from './domain/write-rules.js';
+
+const DIGEST_BYTES = 32;
+const FRAME_HEAD_BYTES = 4 + DIGEST_BYTES;
+const ZSTANDARD_MAGIC = 0xfd2fb528;
+
+/** What the content of a finished fragment adds to its manifest. */
+export type ContentSummary = Pick<
+  Manifest,
+  'archiveBytes' | 'storedBytes' | 'digest' | 'indexBytes' | 'indexDigest' | 'frames'
+>;
+
+/**
+ * The fragment that a session is writing. Every frame is checked against the BLAKE3 that the agent
+ * computed before it is written; the next one is hashed while the last one is on its way to the
+ * disk.
+ */
+export class OpenFragment {
+  readonly frames: FrameRecord[] = [];
+  storedBytes = 0;
+  archiveBytes = 0;
+  indexBytes = 0;
+  private readonly dataHash = new Blake3Hasher();
+  private readonly indexHash = new Blake3Hasher();
+  private table: FrameRecord[] | undefined;
+  private writing: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly writer: FragmentWriter,
+    private readonly fragmentBytesMax: number,
+  ) {}
+
+  get name(): FragmentWriter['name'] {
+    return this.writer.name;
+  }
+
+  /** Takes a FRAME message. */
+  async frame(message: Message): Promise<void> {
+    const { head, rest } = split(message, FRAME_HEAD_BYTES);
+    const archiveBytes = head.readUInt32BE(0);
+    const digest = Buffer.from(head.subarray(4));
+    const storedBytes = message.length - FRAME_HEAD_BYTES;
+    checkFrame(this, { archiveBytes, storedBytes }, this.fragmentBytesMax);
+    if (storedBytes < 4 || splitPieces(rest, 4).head.readUInt32LE(0) !== ZSTANDARD_MAGIC) {
+      throw corruption(`frame ${this.frames.length + 1} is not a Zstandard frame`);
+    }
+    const hash = new Blake3Hasher();
+    for (const piece of rest) {
+      hash.update(piece);
+      this.dataHash.update(piece);
+    }
+    if (!hash.digestBuffer().equals(digest)) {
+      throw corruption(`frame ${this.frames.length + 1} came with another digest than it was sent`);
+    }
+    this.frames.push({ storedBytes, archiveBytes, digest });
+    this.storedBytes += storedBytes;
+    this.archiveBytes += archiveBytes;
+    await this.after(() => this.writer.writeData(rest));
+  }
+
+  /** Takes an INDEX message. */
+  async index(message: Message): Promise<void> {
+    const { head, rest } = split(message, DIGEST_BYTES);
+    const bytes = message.length - DIGEST_BYTES;
+    checkIndex(this, bytes);
+    const block = Buffer.concat(rest);
+    if (!blake3(block).equals(head)) throw corruption('a piece of index came changed');
+    this.indexHash.update(block);
+    this.indexBytes += bytes;
+    this.table = isFrameTable(block) ? readTable(block) : undefined;
+    await this.after(() => this.writer.writeIndex([block]));
+  }
+
+  /** Throws if a SEAL does not fit what was written. */
+  check(copy: CopyProgress, claim: SealClaim): void {
+    checkSeal(copy, this, { ...claim, writtenDigest: this.dataHash.digest('hex') });
+    checkFrameTable(this.table, this.frames);
+  }
+
+  /** Ends the data with its seek table and says what was written. */
+  async complete(): Promise<ContentSummary> {
+    const seekTable = encodeSeekTable(this.frames);
+    this.dataHash.update(seekTable);
+    await this.after(() => this.writer.writeData([seekTable]));
+    await this.writing;
+    return {
+      archiveBytes: this.archiveBytes,
+      storedBytes: this.writer.dataBytes,
+      digest: this.dataHash.digest('hex'),
+      indexBytes: this.indexBytes,
+      indexDigest: this.indexHash.digest('hex'),
+      frames: this.frames.length,
+    };
+  }
+
+  seal(manifest: Manifest): Promise<void> {
+    return this.writer.seal(manifest);
+  }
+
+  /** Leaves what was written where it is. */
+  async abandon(): Promise<void> {
+    await this.writing.catch(() => undefined);
+    await this.writer.abandon();
+  }
+
+  /** Begins a write when the one before has ended; whose failure is thrown here. */
+  private async after(write: () => Promise<void>): Promise<void> {
+    await this.writing;
+    this.writing = write();
+    // Thrown by whoever awaits it next; until then it is nobody's.
+    this.writing.catch(() => undefined);
+  }
+}
+
+function split(message: Message, headBytes: number): { head: Buffer; rest: Buffer[] } {
+  if (message.length <= headBytes) throw outOfSequence('a frame or index without content came');
+  return splitPieces(message.pieces, headBytes);
+}
+
+function readTable(block: Buffer): FrameRecord[] {
+  try {
+    return decodeFrameTable(block);
+  } catch (error) {
+    throw corruption(messageOf(error));
+  }
+}

@@ -1,0 +1,174 @@
+import { PermanentError } from '#kernel/errors.js';
+import { FragmentUnreadable } from '#storage/errors.js';
+import {
+  READ_BYTES_MAX,
+  type FragmentStore,
+  type SealedFragmentReader,
+} from '#storage/fragment-store.js';
+import type { Connection } from '#transfer/connection.js';
+import { ProtocolError } from '#transfer/errors.js';
+import { MESSAGE, messageName } from '#transfer/message.js';
+import { parsePayload, readRequest, type ReadRequest } from '#transfer/payloads.js';
+import type { FragmentState } from './domain/journal-state.js';
+import { ProgressMeter, type SessionProgress } from './progress.js';
+import { failureOf, type SessionFailure } from './session-end.js';
+
+/** Fragments that one session keeps open. */
+const OPEN_READERS_MAX = 4;
+
+/** A volume as a reader sees it: nothing of it can be changed from here. */
+export interface ReadableVolume {
+  readonly store: Pick<FragmentStore, 'open'>;
+  readonly ledger: { find(fragmentId: string): FragmentState | undefined };
+}
+
+export interface ReadSessionOptions {
+  /** The images whose fragments may be read. */
+  readonly imageIds: readonly string[];
+  readonly places: { volumeOf(fragmentId: string): ReadableVolume | undefined };
+  readonly onProgress?: (progress: SessionProgress) => void;
+}
+
+/** How a session ended, and what it gave. Status 0: the reader hung up between two reads. */
+export interface ReadOutcome extends SessionFailure {
+  readonly reads: number;
+  readonly bytes: number;
+}
+
+/**
+ * One connection that reads fragments of the images that its token allows. READs are answered in
+ * order; the next piece is read from the medium while the last one is on its way. A range that
+ * cannot be read ends with END and its failure, and the session goes on.
+ */
+export class ReadSession {
+  private readonly readers = new Map<string, SealedFragmentReader>();
+  private readonly images: ReadonlySet<string>;
+  private reads = 0;
+  private bytes = 0;
+  private fragments = 0;
+  private connection: Connection | undefined;
+  private cancelled: Error | undefined;
+
+  constructor(private readonly options: ReadSessionOptions) {
+    this.images = new Set(options.imageIds);
+  }
+
+  /** Serves the connection to its end. Never throws: the outcome says what happened. */
+  async run(connection: Connection): Promise<ReadOutcome> {
+    this.connection = connection;
+    const report = this.options.onProgress ?? (() => undefined);
+    const meter = new ProgressMeter(() => this.progress(connection), report);
+    try {
+      if (this.cancelled) throw this.cancelled;
+      await this.serve(connection, meter);
+      return this.outcome({ status: 0, message: '' });
+    } catch (error) {
+      const failure = failureOf(error);
+      connection.reject(failure.status, failure.message);
+      return this.outcome(failure);
+    } finally {
+      meter.end();
+      connection.end();
+      for (const reader of this.readers.values()) await reader.close();
+    }
+  }
+
+  /** Ends the session from outside: the reader gets ERROR with this status. */
+  cancel(reason = new PermanentError(150, 'termination requested by administrator')): void {
+    this.cancelled = reason;
+    this.connection?.interrupt(reason);
+  }
+
+  private async serve(connection: Connection, meter: ProgressMeter): Promise<void> {
+    await connection.sendJson(MESSAGE.READY, {});
+    for (;;) {
+      const message = await connection.receive();
+      if (!message) return;
+      if (message.type !== MESSAGE.READ) {
+        throw new ProtocolError(`A reader sent ${messageName(message.type)}.`);
+      }
+      await this.answer(connection, parsePayload(message, readRequest), meter);
+    }
+  }
+
+  private async answer(
+    connection: Connection,
+    request: ReadRequest,
+    meter: ProgressMeter,
+  ): Promise<void> {
+    this.reads += 1;
+    let size = 0;
+    try {
+      const reader = await this.reader(request.fragmentId);
+      for await (const piece of piecesOf(reader, request)) {
+        size += piece.length;
+        this.bytes += piece.length;
+        await connection.send(MESSAGE.DATA, piece);
+        meter.touch();
+      }
+    } catch (error) {
+      if (!(error instanceof FragmentUnreadable)) throw error;
+      const failure = { status: error.status, message: error.message };
+      await connection.sendJson(MESSAGE.END, { size, failure });
+      return;
+    }
+    await connection.sendJson(MESSAGE.END, { size });
+  }
+
+  private async reader(fragmentId: string): Promise<SealedFragmentReader> {
+    const kept = this.readers.get(fragmentId);
+    if (kept) return kept;
+    const volume = this.options.places.volumeOf(fragmentId);
+    const state = volume?.ledger.find(fragmentId);
+    if (!volume || !state || state.phase === 'INTENT') {
+      throw new FragmentUnreadable(fragmentId, 'is not on this media server');
+    }
+    const { imageId, copy, number } = state.manifest;
+    if (!this.images.has(imageId)) {
+      throw new PermanentError(46, `server not allowed access: fragment ${fragmentId}`);
+    }
+    const reader = await volume.store.open({ imageId, copy, number, fragmentId });
+    this.fragments += 1;
+    await this.keep(fragmentId, reader);
+    return reader;
+  }
+
+  private async keep(fragmentId: string, reader: SealedFragmentReader): Promise<void> {
+    const [oldest] = this.readers;
+    if (oldest && this.readers.size >= OPEN_READERS_MAX) {
+      this.readers.delete(oldest[0]);
+      await oldest[1].close();
+    }
+    this.readers.set(fragmentId, reader);
+  }
+
+  private progress(connection: Connection): SessionProgress {
+    const { bytes, fragments } = this;
+    const { waitsForFullBuffer, waitsToSend: waitsForEmptyBuffer } = connection.counters;
+    const moved = { archiveBytes: bytes, storedBytes: bytes, fragments };
+    return { ...moved, waitsForFullBuffer, waitsForEmptyBuffer };
+  }
+
+  private outcome(failure: SessionFailure): ReadOutcome {
+    return { ...failure, reads: this.reads, bytes: this.bytes };
+  }
+}
+
+/** The range in pieces of at most 1 MiB, one of them read ahead. */
+async function* piecesOf(
+  reader: SealedFragmentReader,
+  { object, offset, length }: ReadRequest,
+): AsyncGenerator<Buffer> {
+  const end = offset + length;
+  const readAt = (at: number) => reader.read(object, at, Math.min(READ_BYTES_MAX, end - at));
+  if (end > reader.size(object)) await reader.read(object, reader.size(object), 1);
+  let ahead: Promise<Buffer> | undefined = length > 0 ? readAt(offset) : undefined;
+  for (let at = offset; ahead;) {
+    const piece: Buffer = await ahead;
+    at += piece.length;
+    ahead = at < end ? readAt(at) : undefined;
+    // Thrown when it is awaited; if nobody comes to that, it is of no interest.
+    ahead?.catch(() => undefined);
+    yield piece;
+  }
+}

@@ -1,0 +1,106 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { Clock } from '#kernel/clock.js';
+import { InvalidInput } from '#kernel/errors.js';
+import type { Connection } from '#transfer/connection.js';
+import type { Admission } from '#transfer/data-server.js';
+import { STATUS_TOKEN_REFUSED, STATUS_UNKNOWN_TOKEN } from '#transfer/errors.js';
+import type { Hello } from '#transfer/payloads.js';
+
+export type SessionRole = Hello['role'];
+
+/** What a token stands for. */
+export interface ExpectedSession {
+  readonly token: string;
+  readonly role: SessionRole;
+  /** Takes the connection over and serves it to its end. */
+  readonly serve: (connection: Connection) => Promise<void>;
+  /** Called when the token has run out without a connection. */
+  readonly onExpired?: () => void;
+}
+
+export const TOKEN_UNUSED_MS = 15 * 60 * 1000;
+/** Tokens that may be waiting for their connections. */
+export const SESSIONS_EXPECTED_MAX = 4_096;
+
+interface Entry {
+  readonly hash: Buffer;
+  readonly role: SessionRole;
+  readonly serve: ExpectedSession['serve'];
+  readonly onExpired: (() => void) | undefined;
+  readonly expiresAt: number;
+  used: boolean;
+}
+
+/**
+ * The tokens for which connections are expected. A token is good for one connection, within 15
+ * minutes. Only SHA-256 hashes are kept, and a guess is compared with all of them in constant time,
+ * so neither memory nor timing tells a token.
+ */
+export class SessionRegistry {
+  private entries: Entry[] = [];
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly unusedMs = TOKEN_UNUSED_MS,
+  ) {}
+
+  /** Expects a connection. The same token again (a task that came twice) changes nothing. */
+  expect(session: ExpectedSession): void {
+    this.expire();
+    const hash = hashOf(session.token);
+    if (this.find(hash)) return;
+    if (this.entries.length >= SESSIONS_EXPECTED_MAX) {
+      throw new InvalidInput(
+        `More than ${SESSIONS_EXPECTED_MAX} connections are expected.`,
+        'token',
+      );
+    }
+    const { role, serve, onExpired } = session;
+    const expiresAt = this.now() + this.unusedMs;
+    this.entries.push({ hash, role, serve, onExpired, expiresAt, used: false });
+  }
+
+  /** Expects it no more: a connection with the token is refused. */
+  forget(token: string): void {
+    const entry = this.find(hashOf(token));
+    if (entry) entry.used = true;
+  }
+
+  /** Takes a token. To be handed to the data server. */
+  admit(hello: Hello): Admission {
+    this.expire();
+    const entry = this.find(hashOf(hello.token));
+    if (!entry) return { status: STATUS_UNKNOWN_TOKEN, message: 'the token is not known' };
+    if (entry.used) return { status: STATUS_TOKEN_REFUSED, message: 'the token was used before' };
+    if (entry.role !== hello.role) {
+      return { status: STATUS_TOKEN_REFUSED, message: `the token is not one to ${hello.role}` };
+    }
+    entry.used = true;
+    return { session: entry.serve };
+  }
+
+  /** Drops tokens whose time is over. Called by the others, and to be called now and then. */
+  expire(): void {
+    const now = this.now();
+    const over = this.entries.filter(({ expiresAt }) => expiresAt <= now);
+    if (over.length === 0) return;
+    this.entries = this.entries.filter(({ expiresAt }) => expiresAt > now);
+    for (const entry of over) if (!entry.used) entry.onExpired?.();
+  }
+
+  private find(hash: Buffer): Entry | undefined {
+    let found: Entry | undefined;
+    for (const entry of this.entries) {
+      if (timingSafeEqual(entry.hash, hash)) found = entry;
+    }
+    return found;
+  }
+
+  private now(): number {
+    return this.clock.now().getTime();
+  }
+}
+
+function hashOf(token: string): Buffer {
+  return createHash('sha256').update(token).digest();
+}

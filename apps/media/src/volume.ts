@@ -1,0 +1,138 @@
+import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { z } from 'zod';
+import type { Clock } from '#kernel/clock.js';
+import { messageOf, PermanentError } from '#kernel/errors.js';
+import { uuidv7 } from '#kernel/ids.js';
+import { DirectoryFragmentStore } from '#storage/directory/directory-fragment-store.js';
+import { syncFolder } from '#storage/directory/sync-folder.js';
+import { VolumeUnusable } from '#storage/errors.js';
+import type { FragmentName } from '#storage/fragment-name.js';
+import type { FragmentStore } from '#storage/fragment-store.js';
+import { systemCode } from '#storage/system-error.js';
+import { Ledger } from './ledger.js';
+
+const IDENTITY_FILE = 'volume.json';
+
+const identity = z.object({
+  version: z.literal(1),
+  volumeId: z.uuid(),
+  /** The media server that it belongs to, for as long as it lives, on whatever host it is. */
+  mediaId: z.string().min(1),
+});
+
+export interface VolumeOptions {
+  readonly path: string;
+  /** The storage pool that it is part of. */
+  readonly pool: string;
+  readonly mediaId: string;
+  /** Left free on the file system. */
+  readonly reserveBytes: number;
+  readonly clock: Clock;
+}
+
+/** A folder that holds fragments, with its journal: both belong together and to one media server. */
+export class Volume {
+  private constructor(
+    readonly volumeId: string,
+    readonly mediaId: string,
+    readonly pool: string,
+    readonly store: FragmentStore,
+    readonly ledger: Ledger,
+  ) {}
+
+  /**
+   * Opens the volume in a folder, and makes a new one of an empty folder (the folder too, if its
+   * parent is there). Replays its journal, and writes down fragments that were sealed when the
+   * process died before it could. Throws `VolumeUnusable` with the reason.
+   */
+  static async open(options: VolumeOptions): Promise<Volume> {
+    const path = resolve(options.path);
+    const volumeId = await identify(path, options);
+    const store = new DirectoryFragmentStore({ folder: path, reserveBytes: options.reserveBytes });
+    const ledger = await openLedger(path);
+    try {
+      await recoverSeals(store, ledger, options.clock);
+    } catch (error) {
+      await ledger.close();
+      throw error;
+    }
+    return new Volume(volumeId, options.mediaId, options.pool, store, ledger);
+  }
+
+  /** Resolves when the journal is durable and its lock is free. */
+  close(): Promise<void> {
+    return this.ledger.close();
+  }
+}
+
+async function identify(path: string, options: VolumeOptions): Promise<string> {
+  try {
+    await mkdir(path, { mode: 0o700 }).catch((error: unknown) => {
+      if (systemCode(error) !== 'EEXIST') throw error;
+    });
+    const text = await readIdentity(path);
+    if (text === undefined) return await writeIdentity(path, options);
+    const { volumeId, mediaId } = identity.parse(JSON.parse(text));
+    if (mediaId === options.mediaId) return volumeId;
+    throw new VolumeUnusable(
+      path,
+      `it belongs to media server "${mediaId}", this one is "${options.mediaId}". ` +
+        `Set the media id to "${mediaId}" or give this server a folder of its own.`,
+    );
+  } catch (error) {
+    if (error instanceof VolumeUnusable) throw error;
+    const hint = 'It has to be a folder that this process may write to.';
+    throw new VolumeUnusable(path, `${messageOf(error)}. ${hint}`);
+  }
+}
+
+async function readIdentity(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(join(path, IDENTITY_FILE), 'utf8');
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+async function writeIdentity(path: string, options: VolumeOptions): Promise<string> {
+  const volumeId = uuidv7(options.clock.now());
+  const partial = join(path, `${IDENTITY_FILE}.partial`);
+  const handle = await open(partial, 'w', 0o600);
+  try {
+    const content = { version: 1, volumeId, mediaId: options.mediaId };
+    await handle.writeFile(`${JSON.stringify(content)}\n`);
+    await handle.datasync();
+  } finally {
+    await handle.close();
+  }
+  await rename(partial, join(path, IDENTITY_FILE));
+  await syncFolder(path);
+  return volumeId;
+}
+
+async function openLedger(path: string): Promise<Ledger> {
+  try {
+    return await Ledger.open(join(path, 'journal'));
+  } catch (error) {
+    if (error instanceof PermanentError) throw error;
+    throw new VolumeUnusable(path, messageOf(error));
+  }
+}
+
+/**
+ * A process that died between the manifest and the journal left a whole fragment that the journal
+ * has as begun. Its manifest says all that SEALED needs.
+ */
+async function recoverSeals(store: FragmentStore, ledger: Ledger, clock: Clock): Promise<void> {
+  const begun: FragmentName[] = [];
+  for (const [, state] of ledger.all()) {
+    if (state.phase === 'INTENT') begun.push(state.intent);
+  }
+  for (const { imageId, copy, number, fragmentId } of begun) {
+    const found = await store.stat({ imageId, copy, number, fragmentId });
+    if (found?.state !== 'sealed') continue;
+    await ledger.sealed(found.manifest, clock.now().toISOString());
+  }
+}

@@ -1,0 +1,75 @@
+import type { Clock } from '#kernel/clock.js';
+import { PermanentError } from '#kernel/errors.js';
+import { VolumeUnusable } from '#storage/errors.js';
+import type { FragmentPlaces } from './commit-offers.js';
+import { Volume } from './volume.js';
+
+export interface VolumesOptions {
+  readonly mediaId: string;
+  readonly volumes: readonly { readonly path: string; readonly pool: string }[];
+  readonly volumeReserveBytes: number;
+  readonly clock: Clock;
+}
+
+/** The volumes of this media server. */
+export class Volumes implements FragmentPlaces {
+  private constructor(private readonly volumes: readonly Volume[]) {}
+
+  /** Opens all of them, or none: throws `VolumeUnusable` for the first that cannot be opened. */
+  static async open(options: VolumesOptions): Promise<Volumes> {
+    const opened: Volume[] = [];
+    try {
+      for (const { path, pool } of options.volumes) {
+        const { mediaId, clock, volumeReserveBytes: reserveBytes } = options;
+        opened.push(await Volume.open({ path, pool, mediaId, reserveBytes, clock }));
+      }
+      expectDistinct(opened, options);
+    } catch (error) {
+      await Promise.all(opened.map((volume) => volume.close()));
+      throw error;
+    }
+    return new Volumes(opened);
+  }
+
+  [Symbol.iterator](): Iterator<Volume> {
+    return this.volumes.values();
+  }
+
+  volumeOf(fragmentId: string): Volume | undefined {
+    return this.volumes.find((volume) => volume.ledger.find(fragmentId));
+  }
+
+  /** The volume of a pool that has the most room. Throws status 213 for a pool that has none here. */
+  async roomiest(pool: string): Promise<Volume> {
+    let best: { volume: Volume; free: number } | undefined;
+    for (const volume of this.volumes.filter((one) => one.pool === pool)) {
+      const free = await volume.store.freeBytes();
+      if (!best || free > best.free) best = { volume, free };
+    }
+    if (best) return best.volume;
+    throw new PermanentError(213, `This media server has no volume of storage pool "${pool}".`);
+  }
+
+  /** How many fragments the journals know, by phase or verdict. */
+  countByState(): Record<string, number> {
+    const counts: Record<string, number> = {};
+    for (const { ledger } of this.volumes) {
+      for (const [, state] of ledger.all()) {
+        const name = state.phase === 'JUDGED' ? state.verdict : state.phase;
+        counts[name] = (counts[name] ?? 0) + 1;
+      }
+    }
+    return counts;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.volumes.map((volume) => volume.close()));
+  }
+}
+
+function expectDistinct(volumes: readonly Volume[], options: VolumesOptions): void {
+  const ids = new Set(volumes.map(({ volumeId }) => volumeId));
+  if (ids.size === volumes.length) return;
+  const paths = options.volumes.map(({ path }) => path).join(', ');
+  throw new VolumeUnusable(paths, 'one is a copy of another');
+}

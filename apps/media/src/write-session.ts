@@ -1,0 +1,269 @@
+import type { Manifest } from '#archive/manifest.js';
+import type { Clock } from '#kernel/clock.js';
+import { PermanentError } from '#kernel/errors.js';
+import { uuidv7 } from '#kernel/ids.js';
+import type { Connection } from '#transfer/connection.js';
+import { ConnectionBroken, ProtocolError } from '#transfer/errors.js';
+import { MESSAGE, messageName, type Message } from '#transfer/message.js';
+import { finish, parsePayload, seal, type Finish, type Seal } from '#transfer/payloads.js';
+import type { CommitOffers } from './commit-offers.js';
+import { noCrash, type CrashPoint } from './crash-point.js';
+import { checkFinish, outOfSequence, type CopyProgress } from './domain/write-rules.js';
+import { refusal } from './domain/refusal.js';
+import { OpenFragment } from './open-fragment.js';
+import { ProgressMeter, type SessionProgress } from './progress.js';
+import { failureOf, type SessionFailure } from './session-end.js';
+import type { Volume } from './volume.js';
+
+/** The copy of an image that a session writes. */
+export interface WriteTask {
+  readonly imageId: string;
+  readonly copy: number;
+  /** The fence of (image, copy). */
+  readonly attempt: number;
+  readonly client: string;
+  readonly policy: string;
+  readonly kind: string;
+  /** Unix seconds. */
+  readonly backupTime: number;
+  /** Stored bytes of one fragment, seek table included. */
+  readonly fragmentBytesMax: number;
+}
+
+/** How a session ended. Status 0: every fragment is committed. */
+export interface WriteOutcome extends SessionFailure {
+  /** Fragments that were sealed. */
+  readonly fragments: number;
+  readonly storedBytes: number;
+  /** What FINISH said; missing if it did not come. */
+  readonly totals?: Finish;
+}
+
+export interface WriteSessionOptions {
+  readonly task: WriteTask;
+  readonly volume: Volume;
+  readonly offers: Pick<CommitOffers, 'add' | 'verdict'>;
+  readonly clock: Clock;
+  readonly onProgress?: (progress: SessionProgress) => void;
+  readonly crashPoint?: CrashPoint;
+}
+
+/**
+ * One connection that writes one copy of one image. For each fragment: INTENT in the journal, then
+ * the bytes, each frame checked; at SEAL the seek table, digests, fsync, manifest, SEALED in the
+ * journal; only then is the writer told, and the fragment offered to the catalog. The last fragment
+ * is sealed when FINISH has brought the totals. DONE follows when every fragment is COMMITTED.
+ *
+ * However it ends, what was sealed stays and is offered on, and what was not stays as partial.
+ */
+export class WriteSession {
+  private copy: CopyProgress = { nextNumber: 1, archiveOffset: 0, ended: false };
+  private current: OpenFragment | undefined;
+  private last: { fragment: OpenFragment; claim: Seal } | undefined;
+  private sealing: Promise<void> = Promise.resolve();
+  private readonly sealed: string[] = [];
+  private storedBytes = 0;
+  private archiveBytes = 0;
+  private totals: Finish | undefined;
+  private connection: Connection | undefined;
+  private cancelled: Error | undefined;
+  private readonly crashPoint: CrashPoint;
+
+  constructor(private readonly options: WriteSessionOptions) {
+    this.crashPoint = options.crashPoint ?? noCrash;
+  }
+
+  /**
+   * Serves the connection to its end. Never throws: the outcome says what happened, and the peer has
+   * been told.
+   */
+  async run(connection: Connection): Promise<WriteOutcome> {
+    this.connection = connection;
+    const report = this.options.onProgress ?? (() => undefined);
+    const meter = new ProgressMeter(() => this.progress(connection), report);
+    try {
+      if (this.cancelled) throw this.cancelled;
+      await this.serve(connection, meter);
+      await connection.sendJson(MESSAGE.DONE, {});
+      return this.outcome({ status: 0, message: '' });
+    } catch (error) {
+      const failure = failureOf(error);
+      connection.reject(failure.status, failure.message);
+      await this.letGo();
+      return this.outcome(failure);
+    } finally {
+      meter.end();
+      connection.end();
+    }
+  }
+
+  /** Ends the session from outside: the writer gets ERROR with this status. */
+  cancel(reason = new PermanentError(150, 'termination requested by administrator')): void {
+    this.cancelled = reason;
+    this.connection?.interrupt(reason);
+  }
+
+  private async serve(connection: Connection, meter: ProgressMeter): Promise<void> {
+    const { fragmentBytesMax } = this.options.task;
+    const ready = { fragmentBytesMax, nextFragment: 1, archiveOffset: 0 };
+    await connection.sendJson(MESSAGE.READY, ready);
+    for (;;) {
+      const message = await connection.receive();
+      if (!message) throw new ConnectionBroken('network connection broken by the writer');
+      if (message.type === MESSAGE.FINISH) {
+        await this.onFinish(connection, parsePayload(message, finish));
+        return;
+      }
+      await this.onMessage(connection, message);
+      meter.touch();
+    }
+  }
+
+  private async onMessage(connection: Connection, message: Message): Promise<void> {
+    switch (message.type) {
+      case MESSAGE.FRAME: {
+        const fragment = await this.fragment();
+        await fragment.frame(message);
+        this.crashPoint('frame-written');
+        this.archiveBytes += fragment.frames.at(-1)!.archiveBytes;
+        return;
+      }
+      case MESSAGE.INDEX:
+        await (await this.fragment()).index(message);
+        return;
+      case MESSAGE.SEAL:
+        await this.onSeal(connection, parsePayload(message, seal));
+        return;
+      default:
+        throw new ProtocolError(`A writer sent ${messageName(message.type)}.`);
+    }
+  }
+
+  /** The open fragment; a new one is in the journal before its first byte. */
+  private async fragment(): Promise<OpenFragment> {
+    if (this.current) return this.current;
+    if (this.copy.ended) throw outOfSequence('data came after the last fragment');
+    const { task, volume, clock } = this.options;
+    const { imageId, copy, attempt, fragmentBytesMax } = task;
+    const number = this.copy.nextNumber;
+    const fragmentId = uuidv7(clock.now());
+    await volume.ledger.intent({ fragmentId, imageId, copy, number, attempt });
+    this.crashPoint('intent-journalled');
+    const writer = await volume.store.create({ imageId, copy, number, fragmentId });
+    this.current = new OpenFragment(writer, fragmentBytesMax);
+    return this.current;
+  }
+
+  private async onSeal(connection: Connection, claim: Seal): Promise<void> {
+    const fragment = this.current;
+    if (!fragment) throw outOfSequence('SEAL came without a fragment');
+    fragment.check(this.copy, claim);
+    this.copy = {
+      nextNumber: claim.number + 1,
+      archiveOffset: claim.archiveOffset + claim.archiveBytes,
+      ended: claim.last,
+    };
+    await this.sealing;
+    this.current = undefined;
+    if (claim.last) {
+      this.last = { fragment, claim };
+      return;
+    }
+    this.sealing = this.seal(connection, fragment, { claim });
+    // The loop may be waiting for the writer, who waits for SEALED: wake it.
+    this.sealing.catch((error: unknown) => connection.interrupt(error as Error));
+  }
+
+  private async seal(
+    connection: Connection,
+    fragment: OpenFragment,
+    end: { claim: Seal; totals?: Finish },
+  ): Promise<void> {
+    const { volume, offers, clock } = this.options;
+    const { fragmentId, number } = fragment.name;
+    try {
+      const manifest = await this.manifest(fragment, end);
+      await fragment.seal(manifest);
+      this.crashPoint('fragment-sealed');
+      await volume.ledger.sealed(manifest, clock.now().toISOString());
+      this.crashPoint('seal-journalled');
+      this.sealed.push(fragmentId);
+      this.storedBytes += manifest.storedBytes;
+      offers.add(fragmentId, volume);
+    } catch (error) {
+      await fragment.abandon();
+      throw error;
+    }
+    await connection.sendJson(MESSAGE.SEALED, { number, fragmentId });
+  }
+
+  private async manifest(
+    fragment: OpenFragment,
+    { claim, totals }: { claim: Seal; totals?: Finish },
+  ): Promise<Manifest> {
+    const { task } = this.options;
+    const content = await fragment.complete();
+    const { imageId, copy, number, fragmentId } = fragment.name;
+    return {
+      version: 1,
+      fragmentId,
+      imageId,
+      copy,
+      number,
+      attempt: task.attempt,
+      client: task.client,
+      policy: task.policy,
+      kind: totals?.kind ?? task.kind,
+      backupTime: task.backupTime,
+      archiveOffset: claim.archiveOffset,
+      ...content,
+      last: claim.last,
+      ...(totals && { fragments: totals.fragments, files: totals.files, bytes: totals.bytes }),
+    };
+  }
+
+  private async onFinish(connection: Connection, totals: Finish): Promise<void> {
+    checkFinish(this.copy, totals.fragments);
+    const { fragment, claim } = this.last!;
+    await this.sealing;
+    this.last = undefined;
+    await this.seal(connection, fragment, { claim, totals });
+    this.totals = totals;
+    const hangUp = this.hangUp(connection);
+    hangUp.catch(() => undefined);
+    for (const fragmentId of this.sealed) {
+      const verdict = await Promise.race([this.options.offers.verdict(fragmentId), hangUp]);
+      if (verdict !== 'COMMITTED') throw refusal(fragmentId, verdict);
+    }
+  }
+
+  /** Throws when the writer goes, or the session is cancelled, before DONE. */
+  private async hangUp(connection: Connection): Promise<never> {
+    const message = await connection.receive();
+    if (message) throw new ProtocolError(`${messageName(message.type)} came after FINISH.`);
+    throw new ConnectionBroken(
+      'network connection broken by the writer, who did not wait for DONE',
+    );
+  }
+
+  /** A seal that is under way is brought to its end; what is open stays as it is. */
+  private async letGo(): Promise<void> {
+    await this.sealing.catch(() => undefined);
+    await this.current?.abandon();
+    await this.last?.fragment.abandon();
+  }
+
+  private progress(connection: Connection): SessionProgress {
+    const { waitsForFullBuffer, waitsForEmptyBuffer } = connection.counters;
+    const storedBytes = this.storedBytes + (this.current?.storedBytes ?? 0);
+    const { archiveBytes, sealed } = this;
+    const fragments = sealed.length;
+    return { archiveBytes, storedBytes, fragments, waitsForFullBuffer, waitsForEmptyBuffer };
+  }
+
+  private outcome(failure: SessionFailure): WriteOutcome {
+    const { storedBytes, totals } = this;
+    const fragments = this.sealed.length;
+    return { ...failure, fragments, storedBytes, ...(totals && { totals }) };
+  }
+}

@@ -1,0 +1,135 @@
+import { Injectable } from '@nestjs/common';
+import type { TaskResult } from '#contracts/job.js';
+import type { ImageKind } from '#contracts/names.js';
+import type { MediaTask } from '#contracts/task.js';
+import { Clock } from '#kernel/clock.js';
+import { messageOf, PermanentError } from '#kernel/errors.js';
+import { JobReporter } from '#messaging/job-reporter.js';
+import { Requests } from '#messaging/requests.js';
+import type { Connection } from '#transfer/connection.js';
+import { MediaConfig } from './config.js';
+import { MediaNode } from './media-node.js';
+import type { RunningTask } from './running-task.js';
+import { WriteSession, type WriteOutcome } from './write-session.js';
+
+type WriteTask = Extract<MediaTask, { type: 'write' }>;
+
+/** Serves the writing half of backups: waits for the agent, receives, reports. */
+@Injectable()
+export class WriteTasks {
+  constructor(
+    private readonly node: MediaNode,
+    private readonly requests: Requests,
+    private readonly clock: Clock,
+    private readonly config: MediaConfig,
+  ) {}
+
+  begin(task: WriteTask): RunningTask {
+    const run = new WriteRun(this.node, task, this.reporter(task));
+    return { end: run.toEnd(), cancel: () => run.cancel() };
+  }
+
+  private reporter(task: WriteTask): (onStop: () => void) => JobReporter {
+    return (onStop) =>
+      new JobReporter(this.requests, this.clock, {
+        job: task.job,
+        attempt: task.attempt,
+        from: 'media',
+        instance: this.config.mediaId,
+        onStop,
+      });
+  }
+}
+
+/** One task from its first report to its last. */
+class WriteRun {
+  private readonly reporter: JobReporter;
+  private readonly finished: Promise<WriteOutcome>;
+  private finish: (outcome: WriteOutcome) => void = () => undefined;
+  private session: WriteSession | undefined;
+  private cancelled = false;
+
+  constructor(
+    private readonly node: MediaNode,
+    private readonly task: WriteTask,
+    newReporter: (onStop: () => void) => JobReporter,
+  ) {
+    this.reporter = newReporter(() => this.cancel());
+    this.finished = new Promise((resolve) => {
+      this.finish = resolve;
+    });
+  }
+
+  async toEnd(): Promise<void> {
+    const { node, task } = this;
+    if (!(await this.reporter.begin(`started process media (pid=${process.pid})`))) return;
+    try {
+      if (this.cancelled) return this.reporter.cease();
+      const volume = await node.volumes.roomiest(task.pool);
+      this.session = new WriteSession({
+        task: {
+          ...task.image,
+          attempt: task.image.copyAttempt,
+          fragmentBytesMax: task.fragmentBytesMax,
+        },
+        volume,
+        offers: node.offers,
+        clock: node.clock,
+        crashPoint: node.crashPoint,
+        onProgress: ({ storedBytes }) => this.reporter.progress({ storedBytes }),
+      });
+      node.registry.expect({
+        token: task.token,
+        role: 'write',
+        serve: (connection) => this.serve(connection),
+        onExpired: () => this.finish(failed(49, 'The agent did not connect in time.')),
+      });
+      await this.report(await this.finished);
+    } catch (error) {
+      const status = error instanceof PermanentError ? error.status : 84;
+      await this.reporter.finish({ status, message: messageOf(error) });
+    }
+  }
+
+  cancel(): void {
+    this.cancelled = true;
+    this.node.registry.forget(this.task.token);
+    this.session?.cancel();
+    this.finish(failed(150, ''));
+  }
+
+  private async serve(connection: Connection): Promise<void> {
+    const begun = process.hrtime.bigint();
+    this.reporter.log('info', 'begin writing');
+    const outcome = await this.session!.run(connection);
+    const time = clockTime(Number(process.hrtime.bigint() - begun) / 1e9);
+    this.reporter.log('info', `end writing; write time: ${time}`);
+    if (outcome.bug) this.reporter.log('error', messageOf(outcome.bug));
+    this.finish(outcome);
+  }
+
+  private async report(outcome: WriteOutcome): Promise<void> {
+    if (this.cancelled) return this.reporter.cease();
+    this.reporter.progress({ storedBytes: outcome.storedBytes });
+    await this.reporter.finish(resultOf(outcome));
+  }
+}
+
+function resultOf({ status, message, fragments, totals }: WriteOutcome): TaskResult {
+  return {
+    status,
+    message,
+    fragments,
+    ...(totals ? { files: totals.files, bytes: totals.bytes, kind: totals.kind as ImageKind } : {}),
+  };
+}
+
+function failed(status: number, message: string): WriteOutcome {
+  return { status, message, fragments: 0, storedBytes: 0 };
+}
+
+/** `0:00:23`, as the field writes it. */
+function clockTime(seconds: number): string {
+  const two = (n: number) => String(Math.floor(n)).padStart(2, '0');
+  return `${Math.floor(seconds / 3600)}:${two((seconds / 60) % 60)}:${two(seconds % 60)}`;
+}

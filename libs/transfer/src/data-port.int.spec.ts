@@ -1,0 +1,309 @@
+import { connect } from 'node:net';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { blake3 } from '@napi-rs/blake-hash';
+import { PermanentError, Unavailable } from '#kernel/errors.js';
+import type { Connection } from './connection.js';
+import { DataServer, type Admission, type DataServerOptions } from './data-server.js';
+import { RangeUnreadable } from './errors.js';
+import { FragmentReaderClient } from './fragment-reader-client.js';
+import { FragmentWriterClient } from './fragment-writer-client.js';
+import { MESSAGE } from './message.js';
+import { finish, parsePayload, readRequest, seal, type Hello } from './payloads.js';
+
+const TOKEN = 'a-token-that-is-long-enough';
+const FRAGMENT_ID = '01920000-0000-7000-8000-000000000001';
+const READY = { fragmentBytesMax: 1_000_000, nextFragment: 1, archiveOffset: 0 };
+const digest = '0'.repeat(64);
+
+const servers: DataServer[] = [];
+afterEach(async () => {
+  await Promise.all(servers.splice(0).map((server) => server.close()));
+});
+
+type Session = (connection: Connection) => Promise<void>;
+
+async function serve(admit: (hello: Hello) => Admission, over: Partial<DataServerOptions> = {}) {
+  const bugs: unknown[] = [];
+  const onBug = (error: unknown) => void bugs.push(error);
+  const server = new DataServer({ host: '127.0.0.1', port: 0, admit, onBug, ...over });
+  servers.push(server);
+  return { ...(await server.listen()), server, bugs };
+}
+
+const admitting = (session: Session) => () => ({ session });
+const claim = (number: number, last = false) => ({
+  ...{ number, archiveOffset: 0, archiveBytes: 4, dataDigest: digest, frames: 1, last },
+});
+const totals = { fragments: 2, files: 1, bytes: 4, kind: 'full' };
+const frame = (bytes: Buffer) => ({ archiveLength: bytes.length, digest: blake3(bytes), bytes });
+
+describe('The data server', () => {
+  it('hands an admitted connection to its session, and a token is asked for once', async () => {
+    const hellos: Hello[] = [];
+    const { host, port } = await serve((hello) => {
+      hellos.push(hello);
+      return { session: (connection) => connection.sendJson(MESSAGE.READY, READY) };
+    });
+    const writer = await FragmentWriterClient.connect({ host, port, token: TOKEN });
+    expect(writer.fragmentBytesMax).toBe(1_000_000);
+    expect(hellos).toEqual([{ version: 1, token: TOKEN, role: 'write' }]);
+    writer.close();
+  });
+
+  it('is asked again while it does not know the token, and then lets the writer in', async () => {
+    let asked = 0;
+    const { host, port } = await serve(() => {
+      asked += 1;
+      if (asked < 4) return { status: 26, message: 'the token is not known' };
+      return { session: (connection) => connection.sendJson(MESSAGE.READY, READY) };
+    });
+    const writer = await FragmentWriterClient.connect({ host, port, token: TOKEN });
+    expect(asked).toBe(4);
+    writer.close();
+  });
+
+  it('ends the patience of a client with an unknown token, and refuses a used one at once', async () => {
+    let asked = 0;
+    const { host, port } = await serve(({ role }) => {
+      asked += 1;
+      return { status: role === 'write' ? 26 : 46, message: 'no' };
+    });
+    const options = { host, port, token: TOKEN, patienceMs: 100 };
+    const write = FragmentWriterClient.connect(options);
+    await expect(write).rejects.toMatchObject({ name: 'PeerFailure', status: 26 });
+    expect(asked).toBeGreaterThan(2);
+    asked = 0;
+    await expect(FragmentReaderClient.connect(options)).rejects.toMatchObject({ status: 46 });
+    expect(asked).toBe(1);
+  });
+
+  it('is waited for while nothing listens, then the client says so', async () => {
+    const { host, port, server } = await serve(admitting(async () => undefined));
+    await server.close();
+    const options = { host, port, token: TOKEN, patienceMs: 60 };
+    await expect(FragmentWriterClient.connect(options)).rejects.toMatchObject({
+      name: 'Unavailable',
+      status: 25,
+    });
+  });
+
+  it('cuts a connection that does not say HELLO in time, or says something else', async () => {
+    const { host, port } = await serve(
+      admitting(async () => undefined),
+      { helloTimeoutMs: 50 },
+    );
+    const silent = connect({ host, port });
+    silent.resume();
+    await new Promise((resolve) => silent.once('close', resolve));
+    const rude = connect({ host, port });
+    rude.write('GET / HTTP/1.1\r\n\r\n');
+    const answer = await new Promise<Buffer>((resolve) => rude.once('data', resolve));
+    expect(answer[4]).toBe(MESSAGE.ERROR);
+    rude.destroy();
+  });
+
+  it('says that its port is in use', async () => {
+    const { port } = await serve(admitting(async () => undefined));
+    const again = serve(
+      admitting(async () => undefined),
+      { port },
+    );
+    await expect(again).rejects.toThrow(/Choose another port/);
+    servers.pop();
+  });
+
+  it('tells the peer what a session threw, and keeps bugs to itself', async () => {
+    const errors = [
+      new PermanentError(129, 'full'),
+      new Unavailable('away', 84),
+      new Error('oops'),
+    ];
+    const { host, port, bugs } = await serve(
+      admitting(async (connection) => {
+        await connection.sendJson(MESSAGE.READY, READY);
+        throw errors.shift();
+      }),
+    );
+    for (const expected of [
+      { status: 129, message: 'full' },
+      { status: 84, message: 'away' },
+      { status: 130, message: 'internal error' },
+    ]) {
+      const writer = await FragmentWriterClient.connect({ host, port, token: TOKEN });
+      await expect(writer.finish(totals)).rejects.toMatchObject(expected);
+    }
+    expect(bugs).toMatchObject([{ message: 'oops' }]);
+  });
+});
+
+describe('The writer client', () => {
+  it('seals in turn, goes on while a seal is pending, and waits for DONE', async () => {
+    const log: string[] = [];
+    const { host, port } = await serve(
+      admitting(async (connection) => {
+        await connection.sendJson(MESSAGE.READY, READY);
+        let held = 0;
+        for (;;) {
+          const message = (await connection.receive())!;
+          if (message.type === MESSAGE.FRAME) log.push('frame');
+          if (message.type === MESSAGE.INDEX) log.push('index');
+          if (message.type === MESSAGE.SEAL) {
+            held = parsePayload(message, seal).number;
+            log.push(`seal ${held}`);
+          }
+          if (message.type === MESSAGE.FINISH) break;
+          const answered = held === 1 && message.type === MESSAGE.FRAME;
+          if (answered) {
+            log.push('answer 1');
+            await connection.sendJson(MESSAGE.SEALED, { number: 1, fragmentId: FRAGMENT_ID });
+          }
+        }
+        await connection.sendJson(MESSAGE.SEALED, { number: 2, fragmentId: FRAGMENT_ID });
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        log.push('done');
+        await connection.sendJson(MESSAGE.DONE, {});
+      }),
+    );
+    const sealedNumbers: number[] = [];
+    const writer = await FragmentWriterClient.connect(
+      { host, port, token: TOKEN },
+      { onSealed: ({ number }) => void sealedNumbers.push(number) },
+    );
+    const bytes = Buffer.from('data');
+    await writer.frame(frame(bytes));
+    await writer.index(frame(bytes));
+    const first = writer.seal(claim(1));
+    await writer.frame(frame(bytes));
+    await first;
+    expect(sealedNumbers).toEqual([1]);
+    await writer.seal(claim(2, true));
+    await writer.finish(totals);
+    expect(log).toEqual(['frame', 'index', 'seal 1', 'frame', 'answer 1', 'seal 2', 'done']);
+    expect(sealedNumbers).toEqual([1, 2]);
+  });
+
+  it('throws what the server says, in whatever call', async () => {
+    const { host, port } = await serve(
+      admitting(async (connection) => {
+        await connection.sendJson(MESSAGE.READY, READY);
+        await connection.receive();
+        throw new PermanentError(129, 'Disk storage unit is full');
+      }),
+    );
+    const writer = await FragmentWriterClient.connect({ host, port, token: TOKEN });
+    const send = async () => {
+      for (;;) await writer.frame(frame(Buffer.alloc(100_000)));
+    };
+    await expect(send()).rejects.toMatchObject({ status: 129 });
+    await expect(writer.seal(claim(1))).rejects.toMatchObject({ status: 129 });
+    await expect(writer.finish(totals)).rejects.toMatchObject({ status: 129 });
+  });
+
+  it('can be aborted from outside', async () => {
+    const abort = new AbortController();
+    const { host, port } = await serve(
+      admitting(async (connection) => {
+        await connection.sendJson(MESSAGE.READY, READY);
+        while (await connection.receive());
+      }),
+    );
+    const options = { host, port, token: TOKEN, signal: abort.signal };
+    const writer = await FragmentWriterClient.connect(options);
+    const waiting = writer.finish(totals);
+    abort.abort();
+    await expect(waiting).rejects.toMatchObject({ status: 150 });
+    await expect(FragmentWriterClient.connect(options)).rejects.toMatchObject({ status: 150 });
+  });
+
+  it('tells the server why it gives up', async () => {
+    const seen = new Promise<unknown>((resolve) => {
+      void serve(
+        admitting(async (connection) => {
+          await connection.sendJson(MESSAGE.READY, READY);
+          await connection.receive().catch(resolve);
+        }),
+      ).then(async ({ host, port }) => {
+        const writer = await FragmentWriterClient.connect({ host, port, token: TOKEN });
+        writer.abort(13, 'file read failed');
+      });
+    });
+    expect(await seen).toMatchObject({ name: 'PeerFailure', status: 13 });
+  });
+});
+
+describe('The reader client', () => {
+  /** Answers `length` bytes of value `offset`; offset 13 cannot be read, 99 ends the session. */
+  const answering: Session = async (connection) => {
+    await connection.sendJson(MESSAGE.READY, {});
+    for (let message = await connection.receive(); message; message = await connection.receive()) {
+      const { offset, length } = parsePayload(message, readRequest);
+      if (offset === 99) throw new PermanentError(150, 'cancelled');
+      for (let left = length; left > 0; left -= 65_536) {
+        await connection.send(MESSAGE.DATA, Buffer.alloc(Math.min(left, 65_536), offset));
+      }
+      const failure = offset === 13 ? { failure: { status: 85, message: 'unreadable' } } : {};
+      await connection.sendJson(MESSAGE.END, { size: length, ...failure });
+    }
+  };
+  const range = (offset: number, length: number) =>
+    ({ fragmentId: FRAGMENT_ID, object: 'data', offset, length }) as const;
+  const collect = async (pieces: AsyncIterable<Buffer>) => {
+    const all: Buffer[] = [];
+    for await (const piece of pieces) all.push(piece);
+    return Buffer.concat(all);
+  };
+  const reading = async () => {
+    const { host, port } = await serve(admitting(answering));
+    return FragmentReaderClient.connect({ host, port, token: TOKEN });
+  };
+
+  it('gets the answers of several reads in order', async () => {
+    const reader = await reading();
+    const reads = [1, 2, 3, 4, 5].map((n) => collect(reader.read(range(n, n * 100_000))));
+    for (const [index, whole] of (await Promise.all(reads)).entries()) {
+      expect(whole.equals(Buffer.alloc((index + 1) * 100_000, index + 1))).toBe(true);
+    }
+    expect((await collect(reader.read(range(6, 0)))).length).toBe(0);
+    reader.close();
+  });
+
+  it('loses one range that cannot be read, not the connection', async () => {
+    const reader = await reading();
+    const bad = collect(reader.read(range(13, 100_000)));
+    const good = collect(reader.read(range(1, 10)));
+    await expect(bad).rejects.toBeInstanceOf(RangeUnreadable);
+    await expect(good).resolves.toEqual(Buffer.alloc(10, 1));
+    reader.close();
+  });
+
+  it('goes on behind a read that was left early', async () => {
+    const reader = await reading();
+    for await (const piece of reader.read(range(1, 5_000_000))) {
+      expect(piece[0]).toBe(1);
+      break;
+    }
+    expect(await collect(reader.read(range(2, 10)))).toEqual(Buffer.alloc(10, 2));
+    reader.close();
+  });
+
+  it('does not blame a range when the server gives up', async () => {
+    const reader = await reading();
+    const reads = [collect(reader.read(range(99, 10))), collect(reader.read(range(1, 10)))];
+    for (const { status, reason } of (await Promise.allSettled(reads)) as PromiseRejectedResult[]) {
+      expect(status).toBe('rejected');
+      expect(reason).toBeInstanceOf(Unavailable);
+      expect(reason).toMatchObject({ status: 150 });
+    }
+  });
+});
+
+it('FINISH can be parsed as it is sent', () => {
+  const payload = Buffer.from(JSON.stringify(totals));
+  const message = { type: MESSAGE.FINISH, length: payload.length, pieces: [payload] };
+  expect(parsePayload(message, finish)).toEqual(totals);
+  expect(() => parsePayload({ ...message, pieces: [Buffer.from('{')] }, finish)).toThrow(
+    /not JSON/,
+  );
+  const wrong = Buffer.from(JSON.stringify({ ...totals, files: -1 }));
+  expect(() => parsePayload({ ...message, pieces: [wrong] }, finish)).toThrow(/wrong at "files"/);
+});

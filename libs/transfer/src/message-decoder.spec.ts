@@ -1,0 +1,99 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { ProtocolError } from './errors.js';
+import { MessageDecoder } from './message-decoder.js';
+import {
+  MESSAGE,
+  MESSAGE_BYTES_MAX,
+  messageHeader,
+  payloadOf,
+  splitPieces,
+  type Message,
+  type MessageType,
+} from './message.js';
+
+const encoded = (type: MessageType, payload: Buffer) =>
+  Buffer.concat([messageHeader(type, payload.length), payload]);
+
+const messages = fc.array(
+  fc.record({
+    type: fc.integer({ min: 1, max: 13 }).map((type) => type as MessageType),
+    payload: fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes)),
+  }),
+  { maxLength: 12 },
+);
+
+/** Cuts bytes at the given places. */
+function cut(bytes: Buffer, places: readonly number[]): Buffer[] {
+  const at = [...new Set(places.map((place) => place % (bytes.length + 1)))].sort((a, b) => a - b);
+  return [0, ...at].map((from, index) => bytes.subarray(from, at[index] ?? bytes.length));
+}
+
+describe('The decoder of the data port', () => {
+  it('gives the same messages however the stream is cut', () => {
+    fc.assert(
+      fc.property(messages, fc.array(fc.nat(5_000), { maxLength: 60 }), (sent, places) => {
+        const decoder = new MessageDecoder();
+        const got: Message[] = [];
+        const stream = Buffer.concat(sent.map(({ type, payload }) => encoded(type, payload)));
+        for (const chunk of cut(stream, places)) decoder.push(chunk, (one) => got.push(one));
+        expect(got.map(({ type }) => type)).toEqual(sent.map(({ type }) => type));
+        got.forEach((message, index) => {
+          expect(message.length).toBe(sent[index]!.payload.length);
+          expect(payloadOf(message).equals(sent[index]!.payload)).toBe(true);
+        });
+        expect(decoder.isBetweenMessages).toBe(true);
+      }),
+    );
+  });
+
+  it('does not copy a payload', () => {
+    const stream = encoded(MESSAGE.FRAME, Buffer.from('a payload in two chunks'));
+    const [first, second] = [stream.subarray(0, 12), stream.subarray(12)];
+    const got: Message[] = [];
+    const decoder = new MessageDecoder();
+    decoder.push(first, (one) => got.push(one));
+    expect(decoder.isBetweenMessages).toBe(false);
+    decoder.push(second, (one) => got.push(one));
+    expect(got[0]!.pieces.map((piece) => piece.buffer)).toEqual([stream.buffer, stream.buffer]);
+    expect(got[0]!.pieces[0]!.byteOffset).toBe(first.byteOffset + 5);
+  });
+
+  it.each([
+    ['empty', Buffer.from([0, 0, 0, 0, 1])],
+    ['too long', Buffer.from([0, 0x40, 0, 1, 3])],
+    ['longer than anything', Buffer.from([255, 255, 255, 255, 3])],
+    ['of an unknown type', Buffer.from([0, 0, 0, 1, 99])],
+    ['of type 0', Buffer.from([0, 0, 0, 1, 0])],
+  ])('refuses a message that is %s before it takes any of it', (_, header) => {
+    const push = () => new MessageDecoder().push(header, () => undefined);
+    expect(push).toThrow(ProtocolError);
+  });
+
+  it('keeps to a smaller bound while a peer is a stranger', () => {
+    const decoder = new MessageDecoder(16);
+    const long = encoded(MESSAGE.HELLO, Buffer.alloc(16));
+    expect(() => decoder.push(long, () => undefined)).toThrow(/1 to 16/);
+  });
+
+  it('is never asked to decode what the encoder would not send', () => {
+    expect(() => messageHeader(MESSAGE.DATA, MESSAGE_BYTES_MAX)).toThrow(RangeError);
+    expect(messageHeader(MESSAGE.DATA, MESSAGE_BYTES_MAX - 1).length).toBe(5);
+  });
+});
+
+describe('Pieces', () => {
+  it('can be cut anywhere without changing the bytes', () => {
+    const pieces = fc.array(fc.uint8Array({ maxLength: 9 }).map((bytes) => Buffer.from(bytes)));
+    fc.assert(
+      fc.property(pieces, fc.nat(100), (all, place) => {
+        const whole = Buffer.concat(all);
+        const at = place % (whole.length + 1);
+        const { head, rest } = splitPieces(all, at);
+        expect(head.equals(whole.subarray(0, at))).toBe(true);
+        expect(Buffer.concat(rest).equals(whole.subarray(at))).toBe(true);
+        expect(() => splitPieces(all, whole.length + 1)).toThrow(RangeError);
+      }),
+    );
+  });
+});
