@@ -1,5 +1,7 @@
 export default {
   testEnvironment: 'node',
+  // Hooks start real servers, perhaps for the first time and on a busy machine.
+  testTimeout: 60_000,
   testMatch: ['<rootDir>/{apps,libs,test}/**/*.spec.ts'],
   modulePathIgnorePatterns: ['<rootDir>/dist', '<rootDir>/.cache', '<rootDir>/.holdfast'],
   extensionsToTreatAsEsm: ['.ts'],

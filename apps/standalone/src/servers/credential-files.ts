@@ -1,8 +1,16 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 
-import { codeOf, InvalidInput } from '#kernel/errors.js';
+import { InvalidInput } from '#kernel/errors.js';
 
 /** An nkey pair: the seed stays with its user, the public key goes into the server's user file. */
 export interface Credential {
@@ -43,15 +51,9 @@ export function password(credentialsFolder: string, name: string): string {
 }
 
 function secret(file: string, make: () => string): string {
-  try {
-    const found = readFileSync(file, 'utf8').trim();
-    if (found !== '') {
-      return found;
-    }
-  } catch (error) {
-    if (codeOf(error) !== 'ENOENT') {
-      throw error;
-    }
+  const found = existsSync(file) ? readFileSync(file, 'utf8').trim() : '';
+  if (found !== '') {
+    return found;
   }
   const made = make();
   writeDurably(file, `${made}\n`);

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 
-import { codeOf, messageOf, PermanentError } from '#kernel/errors.js';
+import { messageOf, PermanentError } from '#kernel/errors.js';
 import { type FileLock, lockFile, lockHolder } from './system/file-lock.js';
 import { firstBarrier, postgresUser, type SystemUser } from './system/system-user.js';
 
@@ -148,9 +148,8 @@ function takeLock(path: string): FileLock {
   return lock;
 }
 
-function unusable(path: string, error: unknown): Error {
-  if (error instanceof PermanentError || codeOf(error) === undefined) {
-    return error instanceof Error ? error : new Error(messageOf(error));
-  }
-  return new PermanentError(12, `Cannot use ${path} as the data folder: ${messageOf(error)}.`);
+function unusable(path: string, error: unknown): PermanentError {
+  return error instanceof PermanentError
+    ? error
+    : new PermanentError(12, `Cannot use ${path} as the data folder: ${messageOf(error)}.`);
 }

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 
-import { type KeyMaker, natsCredential, password, seedFile } from './credential-files.js';
+import { type KeyMaker, natsCredential, password } from './credential-files.js';
 import type { DataFolder } from './data-folder.js';
 import { choosePorts } from './free-port.js';
-import { NATS_STOP_STEPS, type RunningNats, startNatsServer } from './nats-server.js';
+import { NATS_STOP_STEPS, startNatsServer } from './nats-server.js';
 import type { NatsUserPlan } from './nats-users.js';
 import { findPostgres, reachableBinaries } from './postgres-binaries.js';
 import {
@@ -18,7 +18,7 @@ import {
   startPostgresServer,
 } from './postgres-server.js';
 import { findOrFetchNatsServer } from './nats-binary.js';
-import { stopLeftover } from './process-supervision.js';
+import { stopLeftover, type SupervisedProcess } from './process-supervision.js';
 import { serverCache } from './checkout-folder.js';
 
 export interface LocalServersPlan {
@@ -29,21 +29,27 @@ export interface LocalServersPlan {
   readonly keys: KeyMaker;
   /** Ports that must be these; others are chosen, and kept where they can be. */
   readonly ports?: { readonly nats?: number | undefined; readonly postgres?: number | undefined };
+  /** Addresses of servers that somebody else runs: these are used, not started. */
+  readonly external?: {
+    readonly nats?: string | undefined;
+    readonly postgres?: string | undefined;
+  };
+}
+
+/** A server of ours, or somebody else's, which is not ours to watch or to stop. */
+export interface LocalServer {
+  /** `nats://127.0.0.1:port`; `postgres://user:password@127.0.0.1:port/database`, never logged. */
+  readonly url: string;
+  /** Of ours; `undefined` for somebody else's. */
+  readonly version: string | undefined;
+  /** Somebody else's never ends, and does not listen to `stop`. */
+  readonly process: Pick<SupervisedProcess, 'exited' | 'stop'>;
 }
 
 export interface LocalServers {
-  readonly nats: RunningNats & {
-    readonly version: string;
-    /** The file with a user's seed. */
-    seedFile(user: string): string;
-  };
-  readonly postgres: RunningPostgres & {
-    readonly version: string;
-    readonly origin: string;
-    /** `postgres://user:password@127.0.0.1:port/database`. Holds a secret: never logged. */
-    readonly url: string;
-  };
-  /** Stops both. What talks to them should be stopped before. */
+  readonly nats: LocalServer;
+  readonly postgres: LocalServer;
+  /** Stops those of ours. What talks to them should be stopped before. */
   stop(): Promise<void>;
 }
 
@@ -52,7 +58,7 @@ export const NATS_SYSTEM_USER = 'system';
 
 /**
  * Starts nats-server and PostgreSQL on a data folder that we hold, with what the folder lacks made
- * first. Where one fails, the other one is stopped again before this throws.
+ * first, as far as they are not somebody else's. Where one fails, the other one is stopped again before this throws.
  */
 export async function startLocalServers(plan: LocalServersPlan): Promise<LocalServers> {
   const pidFiles = {
@@ -63,13 +69,14 @@ export async function startLocalServers(plan: LocalServersPlan): Promise<LocalSe
     stopLeftover(pidFiles.nats, NATS_STOP_STEPS),
     stopLeftover(pidFiles.postgres, POSTGRES_STOP_STEPS),
   ]);
+  const { nats: natsUrl, postgres: postgresUrl } = plan.external ?? {};
   const ports = await choosePorts(plan.folder.portsFile, {
-    nats: plan.ports?.nats,
-    postgres: plan.ports?.postgres,
+    nats: natsUrl ? undefined : plan.ports?.nats,
+    postgres: postgresUrl ? undefined : plan.ports?.postgres,
   });
   const [nats, postgres] = await Promise.allSettled([
-    startNats(plan, ports.nats, pidFiles.nats),
-    startPostgres(plan, ports.postgres, pidFiles.postgres),
+    natsUrl ? external(natsUrl) : startNats(plan, ports.nats, pidFiles.nats),
+    postgresUrl ? external(postgresUrl) : startPostgres(plan, ports.postgres, pidFiles.postgres),
   ]);
   if (nats.status === 'fulfilled' && postgres.status === 'fulfilled') {
     const stop = async (): Promise<void> => {
@@ -85,11 +92,16 @@ export async function startLocalServers(plan: LocalServersPlan): Promise<LocalSe
   throw nats.status === 'rejected' ? nats.reason : (postgres as PromiseRejectedResult).reason;
 }
 
+function external(url: string): LocalServer {
+  const process = { exited: new Promise<string>(() => undefined), stop: () => Promise.resolve() };
+  return { url, version: undefined, process };
+}
+
 async function startNats(
   plan: LocalServersPlan,
   port: number,
   pidFile: string,
-): Promise<LocalServers['nats']> {
+): Promise<LocalServer> {
   const { folder, keys } = plan;
   const key = (user: string): string => natsCredential(folder.credentials, user, keys).publicKey;
   const binary = await findOrFetchNatsServer({
@@ -106,18 +118,14 @@ async function startNats(
     logFile: join(folder.logs, 'nats-server.log'),
     pidFile,
   });
-  return {
-    ...running,
-    version: binary.version,
-    seedFile: (user) => seedFile(folder.credentials, user),
-  };
+  return { url: running.url, version: binary.version, process: running.process };
 }
 
 async function startPostgres(
   plan: LocalServersPlan,
   port: number,
   pidFile: string,
-): Promise<LocalServers['postgres']> {
+): Promise<LocalServer> {
   const { folder, env, checkout } = plan;
   const user = folder.postgresUser;
   const found = await findPostgres({ env, checkout, major: clusterMajor(folder.postgres) });
@@ -136,5 +144,5 @@ async function startPostgres(
     pidFile,
   });
   const url = `postgres://${POSTGRES_ROLE}:${servicePassword}@127.0.0.1:${port}/${POSTGRES_DATABASE}`;
-  return { ...running, version: binaries.version, origin: binaries.origin, url };
+  return { url, version: binaries.version, process: running.process };
 }

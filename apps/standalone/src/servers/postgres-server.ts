@@ -28,6 +28,8 @@ export interface PostgresServerPlan {
   readonly pidFile: string;
   /** When we die: `SIGINT` (default) rolls back and writes a checkpoint; `SIGQUIT` just ends. */
   readonly deathSignal?: NodeJS.Signals;
+  /** Default: `POSTGRES_STOP_STEPS`. */
+  readonly stopSteps?: readonly StopStep[];
 }
 
 export interface RunningPostgres {
@@ -60,7 +62,7 @@ export async function startPostgresServer(plan: PostgresServerPlan): Promise<Run
     cwd: plan.cluster,
     user: plan.user,
     deathSignal: plan.deathSignal ?? 'SIGINT',
-    stopSteps: POSTGRES_STOP_STEPS,
+    stopSteps: plan.stopSteps ?? POSTGRES_STOP_STEPS,
     pidFile: plan.pidFile,
     logFile: plan.logFile,
   });

@@ -6,7 +6,7 @@ export interface ServerPreparation {
   readonly checkout: string;
   readonly env: NodeJS.ProcessEnv;
   /** Called before something that takes seconds, and with what was found. */
-  say(line: string): void;
+  readonly say: (line: string) => void;
 }
 
 /**

@@ -52,7 +52,7 @@ const POLL_MS = 10;
  * Starts a process that does not outlive ours. On Linux `setpriv` (util-linux, on every Debian) has
  * the kernel signal it when we die; that is bound to our main thread, so call this from there. As a
  * second net its pid file lets the next run find it (`stopLeftover`). It has a session of its own:
- * ctrl-C reaches us alone, and we stop things in their order.
+ * ctrl-C reaches us alone, and we stop things in their order. It does not keep our event loop alive.
  *
  * Throws `PermanentError` where the command cannot be started.
  */
@@ -79,6 +79,7 @@ export async function startSupervised(plan: ProcessPlan): Promise<SupervisedProc
     throw new PermanentError(25, `Cannot start ${plan.name} (${plan.command}): ${await exited}`);
   }
   writePidFile(plan.pidFile, pid);
+  child.unref();
   return new Supervised(plan, child, pid, exited);
 }
 
@@ -145,6 +146,7 @@ class Supervised implements SupervisedProcess {
 
   private async end(steps: readonly StopStep[]): Promise<void> {
     if (this.identity !== undefined && !this.hasExited) {
+      this.child.ref();
       await stopProcess(this.identity, steps);
     }
     await this.exited;
