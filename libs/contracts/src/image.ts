@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { endpoint } from './contract.js';
 import { publicEvent } from './event.js';
-import { fragmentReceipt } from './fragment.js';
+import { fragmentCommit, fragmentReceipt } from './fragment.js';
 import {
   absolutePath,
   clientName,
@@ -62,7 +62,7 @@ export type FragmentView = z.infer<typeof fragmentView>;
 
 export const fileView = z.object({
   imageId,
-  path: pathText,
+  path: pathText.describe('absolute'),
   type: z.enum(['f', 'd', 'l', 'h', 'p', 'c', 'b', 'x']),
   size: z.int(),
   mtime: z.string().describe('RFC 3339 with nanoseconds'),
@@ -77,6 +77,11 @@ export const imageBegin = endpoint('catalog', 'image-begin', {
   description: 'Makes the image of a backup job; asking again for the same job gives the same one',
   request: z.object({
     job: jobNumber,
+    /**
+     * Of the job. The same attempt gets the same answer. A later one takes over an image that holds
+     * nothing yet, under a higher fence; where something is committed it gets a new image.
+     */
+    attempt: z.int().min(1).default(1),
     client: clientName,
     policy: policyName,
     schedule: scheduleName,
@@ -149,11 +154,12 @@ export const catalogFragments = endpoint('catalog', 'fragments', {
 });
 
 export const catalogFiles = endpoint('catalog', 'files', {
-  description: 'Files of an image, in order, those of a folder or all',
+  description: 'Files of an image folder by folder: by the path of the folder, then by name',
   request: z.object({
     imageId,
     /** A path: it and everything below it. */
     prefix: pathText.optional(),
+    /** The last path of the page before. */
     after: pathText.optional(),
     limit: pageLimit,
   }),
@@ -189,6 +195,13 @@ export const catalogFragmentStatus = endpoint('catalog', 'fragment-status', {
     /** Nothing of these has reached the catalog: offer them again. */
     unknown: z.array(z.uuid()),
   }),
+});
+
+export const catalogFragmentOffer = endpoint('catalog', 'fragment-offer', {
+  description:
+    'Judges and commits sealed fragments at once, where the broker does not deliver them',
+  request: z.object({ mediaId: mediaName, commits: z.array(fragmentCommit).min(1).max(256) }),
+  response: z.object({ receipts: z.array(fragmentReceipt) }),
 });
 
 export const imageBegun = publicEvent('image', 'begun', {

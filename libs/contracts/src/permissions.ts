@@ -123,6 +123,7 @@ function media(id: string): Permissions {
     publish: [
       `hf.int.v1.frag.commit.${token}.>`,
       'hf.svc.v1.catalog.fragment-status',
+      'hf.svc.v1.catalog.fragment-offer',
       'hf.svc.v1.broker.heartbeat',
       'hf.svc.v1.jobs.report',
       ...consumeOwn(mediaTasks(token)),
