@@ -1,0 +1,39 @@
+import type { ServiceDefinition } from '#service/service-definition.js';
+import { CatalogModule } from './catalog.module.js';
+import { CommitConsumer } from './commit-consumer.js';
+import { catalogConfig } from './config.js';
+import { IndexLoader } from './file-index/index-loader.js';
+import { DirectoryRow, FileVersionRow } from './persistence/file.entity.js';
+import { FragmentRow } from './persistence/fragment.entity.js';
+import { ImageCopyRow } from './persistence/image-copy.entity.js';
+import { ImageRow } from './persistence/image.entity.js';
+import { Catalog1764000000000 } from './persistence/migrations/1764000000000-catalog.js';
+import {
+  CatalogStateRow,
+  ImageCompletionRow,
+  ParkedMessageRow,
+  RefusedFragmentRow,
+} from './persistence/side-tables.entity.js';
+
+export const catalogDefinition: ServiceDefinition<typeof catalogConfig> = {
+  name: 'catalog',
+  description: 'Remembers images, fragments and files; commits each fragment exactly once',
+  config: catalogConfig,
+  module: (config) => CatalogModule.with(config),
+  owns: {
+    schema: 'catalog',
+    entities: [
+      ImageRow,
+      ImageCopyRow,
+      ImageCompletionRow,
+      FragmentRow,
+      RefusedFragmentRow,
+      ParkedMessageRow,
+      CatalogStateRow,
+      DirectoryRow,
+      FileVersionRow,
+    ],
+    migrations: [Catalog1764000000000],
+  },
+  starts: [IndexLoader, CommitConsumer],
+};

@@ -1,0 +1,34 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { CommitBatches } from './commit-batches.js';
+import { CommitConsumer } from './commit-consumer.js';
+import { CatalogConfig, type CatalogConfigValues } from './config.js';
+import { FileQueryHandlers } from './file-query.handlers.js';
+import { FragmentHandlers } from './fragment.handlers.js';
+import { ImageChanges } from './image-changes.js';
+import { ImageQueryHandlers } from './image-query.handlers.js';
+import { ImageHandlers } from './image.handlers.js';
+import { IndexLoader } from './file-index/index-loader.js';
+import { IndexLoads } from './file-index/index-loads.js';
+import { IndexSource } from './file-index/index-source.js';
+import { CatalogEpoch } from './persistence/catalog-epoch.js';
+
+@Module({
+  controllers: [ImageHandlers, ImageQueryHandlers, FragmentHandlers, FileQueryHandlers],
+  providers: [
+    CatalogEpoch,
+    CommitBatches,
+    CommitConsumer,
+    ImageChanges,
+    IndexLoader,
+    IndexLoads,
+    IndexSource,
+  ],
+})
+export class CatalogModule {
+  static with(values: CatalogConfigValues): DynamicModule {
+    return {
+      module: CatalogModule,
+      providers: [{ provide: CatalogConfig, useValue: new CatalogConfig(values) }],
+    };
+  }
+}

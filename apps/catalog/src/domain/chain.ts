@@ -1,0 +1,78 @@
+import type { ImageView } from '#contracts/image.js';
+import type { ImageKind } from '#contracts/names.js';
+import { NotFound, PermanentError } from '#kernel/errors.js';
+
+/** An image as a chain needs it. */
+export interface ChainLink {
+  readonly imageId: string;
+  readonly kind: ImageKind;
+  readonly state: ImageView['state'];
+  readonly baseImageId: string | null;
+}
+
+const STATUS_INCONSISTENT = 229;
+
+/**
+ * The images that a restore of the last one reads, oldest first: back along the bases to the full.
+ * `images` holds the image and its ancestors in any order. With `exact`, the image alone.
+ * @throws PermanentError 229 where one is missing or not COMPLETE, with its name.
+ */
+export function restoreChain<T extends ChainLink>(
+  imageId: string,
+  images: readonly T[],
+  exact: boolean,
+): T[] {
+  const byId = new Map(images.map((image) => [image.imageId, image]));
+  const chain: T[] = [];
+  for (let next: string | null = imageId; next !== null;) {
+    const image: T | undefined = byId.get(next);
+    if (!image) throw missing(imageId, next);
+    if (image.state !== 'COMPLETE') throw notComplete(imageId, image);
+    // Each image is taken once, so that a ring of bases, should there be one, comes to an end.
+    byId.delete(next);
+    chain.unshift(image);
+    next = exact ? null : image.baseImageId;
+  }
+  return chain;
+}
+
+function missing(imageId: string, absent: string): PermanentError {
+  if (absent === imageId) return new NotFound('image', imageId, 227, IMAGES_HINT);
+  return new PermanentError(
+    STATUS_INCONSISTENT,
+    `Image ${imageId} builds on ${absent}, which is not in the catalog. ` +
+      `What ${imageId} itself holds can be restored with "exact".`,
+  );
+}
+
+function notComplete(imageId: string, image: ChainLink): PermanentError {
+  const what =
+    image.imageId === imageId ? `Image ${imageId}` : `Image ${imageId} builds on ${image.imageId},`;
+  const rest = image.imageId === imageId ? 'is not complete' : 'which is not complete';
+  return new PermanentError(
+    STATUS_INCONSISTENT,
+    `${what} ${rest} (${image.state}): only complete images can be restored. ${IMAGES_HINT}`,
+  );
+}
+
+/** What to do about an image that is not there. */
+export const IMAGES_HINT = '"holdfast images" lists them.';
+
+/**
+ * The policy whose image a client's restore by time means.
+ * @throws PermanentError 190 where none has one, or several have and none was named.
+ */
+export function choosePolicy(policies: readonly string[], at: string): string {
+  const [only, another] = policies;
+  if (only === undefined) {
+    throw new PermanentError(190, `There is no complete image of that time (${at}) or before it.`);
+  }
+  if (another !== undefined) {
+    throw new PermanentError(
+      190,
+      `Several policies have images of that time: ${policies.join(', ')}. Name one of them.`,
+      'policy',
+    );
+  }
+  return only;
+}

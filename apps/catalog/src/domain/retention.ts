@@ -1,0 +1,20 @@
+import { InvalidInput } from '#kernel/errors.js';
+
+const UNIT_MS: Readonly<Record<string, number>> = {
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 604_800_000,
+};
+
+/** When an image expires: `retention` (such as `14d`) after its backup time in unix seconds. */
+export function expiryOf(backupTime: number, retention: string): Date {
+  const [, count, unit] = /^([1-9]\d{0,4})([mhdw])$/.exec(retention) ?? [];
+  if (count === undefined || unit === undefined) {
+    throw new InvalidInput(
+      `"${retention}" is no retention; a number and m, h, d or w is, such as "14d".`,
+      'retention',
+    );
+  }
+  return new Date(backupTime * 1_000 + Number(count) * UNIT_MS[unit]!);
+}

@@ -1,0 +1,53 @@
+import type { FragmentCommit, Verdict } from '#contracts/fragment.js';
+
+/** What of a fragment in the catalog decides about a commit. */
+export type KnownFragment = Pick<
+  FragmentCommit,
+  'fragmentId' | 'imageId' | 'copy' | 'number' | 'digest' | 'storedBytes'
+>;
+
+/** What the catalog holds, after every admissible fragment of the batch was put in. */
+export interface Existing {
+  /** The fragment with the commit's id. */
+  readonly same: KnownFragment | undefined;
+  /** The live fragment that holds the commit's (image, copy, number). */
+  readonly holder: KnownFragment | undefined;
+}
+
+/** The fence of (image, copy): the attempt that may commit now. */
+export interface Fence {
+  readonly attempt: number;
+}
+
+/** Whether a commit may be put in, if its number is free. */
+export function mayCommit(commit: FragmentCommit, copy: Fence | undefined): boolean {
+  return copy?.attempt === commit.attempt;
+}
+
+/**
+ * The verdict on one delivery. What was committed stays so, whatever the fence says now: a repeat
+ * gets the answer that was lost. No verdict lets anything be deleted.
+ */
+export function judge(
+  commit: FragmentCommit,
+  existing: Existing,
+  copy: Fence | undefined,
+): Verdict {
+  const { same, holder } = existing;
+  if (same) return isTheSame(commit, same) ? 'COMMITTED' : 'CORRUPT';
+  if (!copy) return 'UNKNOWN_IMAGE';
+  if (holder) return 'SUPERSEDED';
+  if (commit.attempt < copy.attempt) return 'FENCED';
+  // An attempt that this catalog has not granted yet: it went back in time, and will learn.
+  return 'UNKNOWN_IMAGE';
+}
+
+function isTheSame(commit: FragmentCommit, known: KnownFragment): boolean {
+  return (
+    commit.digest === known.digest &&
+    commit.storedBytes === known.storedBytes &&
+    commit.imageId === known.imageId &&
+    commit.copy === known.copy &&
+    commit.number === known.number
+  );
+}

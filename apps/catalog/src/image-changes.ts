@@ -1,0 +1,182 @@
+import { Injectable } from '@nestjs/common';
+import type { RequestOf, ResponseOf } from '#contracts/contract.js';
+import {
+  imageBegun,
+  type imageAbandon,
+  type imageBegin,
+  type imageFinish,
+} from '#contracts/image.js';
+import { CHAIN_IMAGES_MAX } from '#contracts/task.js';
+import { Clock } from '#kernel/clock.js';
+import { NotFound, PermanentError } from '#kernel/errors.js';
+import { UnitOfWork, type Work } from '#outbox/unit-of-work.js';
+import { countImage } from './completion.js';
+import { chooseBase, freeBackupTime, selectionSet } from './domain/base.js';
+import { IMAGES_HINT } from './domain/chain.js';
+import { waitsFor } from './domain/image-state.js';
+import { expiryOf } from './domain/retention.js';
+import { ImageViews } from './persistence/image-views.js';
+import type { ImageRow } from './persistence/image.entity.js';
+import { Images, type Lineage } from './persistence/images.js';
+
+type BeginRequest = RequestOf<typeof imageBegin>;
+type FinishRequest = RequestOf<typeof imageFinish>;
+
+const FIRST_COPY = 1;
+const FIRST_ATTEMPT = 1;
+const STATUS_OUT_OF_SEQUENCE = 229;
+
+/** Begins, finishes and abandons images. Each may be asked again: the answer stays the same. */
+@Injectable()
+export class ImageChanges {
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * The image for an attempt of a job. A later attempt takes over an image that holds nothing yet;
+   * where something is committed it gets a new image, and the old one is fenced and INCOMPLETE.
+   */
+  begin(request: BeginRequest): Promise<ResponseOf<typeof imageBegin>> {
+    return this.unitOfWork.run(async (unit) => {
+      const images = new Images(unit.db);
+      await images.lockClient(request.client);
+      const image = (await this.continued(images, request)) ?? (await this.made(unit, request));
+      const copy = await images.copy(image.imageId, FIRST_COPY);
+      return {
+        imageId: image.imageId,
+        backupTime: image.backupTime,
+        copy: FIRST_COPY,
+        copyAttempt: copy!.attempt,
+        kind: image.kind,
+        baseImageId: image.baseImageId,
+        keepListings: await images.possibleBases(image.client, image.policy, CHAIN_IMAGES_MAX),
+      };
+    });
+  }
+
+  /** Records what a backup wrote and counts what of it is here. */
+  finish(request: FinishRequest): Promise<ResponseOf<typeof imageFinish>> {
+    return this.unitOfWork.run(async (unit) => {
+      const images = new Images(unit.db);
+      const image = await images.lock(request.imageId);
+      if (!image) throw unknownImage(request.imageId);
+      await requireFence(images, request);
+      if (image.fragmentsExpected === null) {
+        await images.save(image.imageId, finishedAs(image, request, this.clock.now()));
+      } else {
+        requireSameTotals(image, request);
+      }
+      const progress = await countImage(unit, image.imageId);
+      return { complete: progress.complete, waitsFor: waitsFor(progress) };
+    });
+  }
+
+  /** Marks the image of a failed job, unless it is complete. Nothing is deleted. */
+  abandon(request: RequestOf<typeof imageAbandon>): Promise<ResponseOf<typeof imageAbandon>> {
+    return this.unitOfWork.run(async (unit) => {
+      const images = new Images(unit.db);
+      const image = await images.lock(request.imageId);
+      if (!image) throw unknownImage(request.imageId);
+      if (image.job !== request.job) {
+        throw outOfSequence(`Image ${image.imageId} belongs to job ${image.job}.`);
+      }
+      const { complete } = await images.progress(image.imageId);
+      if (!complete && image.abandonedAt === null) {
+        await images.save(image.imageId, { abandonedAt: this.clock.now() });
+      }
+      return {};
+    });
+  }
+
+  private async continued(images: Images, request: BeginRequest): Promise<ImageRow | undefined> {
+    const image = await images.latestOf(request.job);
+    if (!image) return undefined;
+    const { jobAttempt } = (await images.copy(image.imageId, FIRST_COPY))!;
+    if (request.attempt === jobAttempt) return image;
+    if (request.attempt < jobAttempt) {
+      throw outOfSequence(`Attempt ${request.attempt} of job ${request.job} is over.`);
+    }
+    await images.lock(image.imageId);
+    await images.raiseFence(image.imageId, FIRST_COPY, request.attempt);
+    const isUnused = image.finishedAt === null && !(await images.hasFragments(image.imageId));
+    const abandonedAt = isUnused ? null : (image.abandonedAt ?? this.clock.now());
+    await images.save(image.imageId, { abandonedAt });
+    return isUnused ? image : undefined;
+  }
+
+  private async made(unit: Work, request: BeginRequest): Promise<ImageRow> {
+    const images = new Images(unit.db);
+    const { job, attempt, client, policy, schedule, retention, selections } = request;
+    const lineage: Lineage = { client, policy, selectionSet: selectionSet(selections) };
+    const { kind, base } = chooseBase(request.kind, {
+      any: await images.lastComplete(lineage, 'any'),
+      full: await images.lastComplete(lineage, 'full'),
+    });
+    const now = this.clock.now();
+    const wanted = Math.floor(now.getTime() / 1_000);
+    const backupTime = freeBackupTime(wanted, await images.backupTimesFrom(client, wanted));
+    const imageId = `${client}_${backupTime}`;
+    await images.insert(
+      {
+        ...{ imageId, schedule, kind, job, backupTime, retention, selections, begunAt: now },
+        ...{ client, policy, selectionSet: [...lineage.selectionSet] },
+        expiresAt: expiryOf(backupTime, retention),
+        baseImageId: base?.imageId ?? null,
+        chainLength: (base?.chainLength ?? 0) + 1,
+        ...{ finishedAt: null, fragmentsExpected: null, files: null, bytes: null },
+        abandonedAt: null,
+      },
+      {
+        ...{ imageId, copy: FIRST_COPY, attempt: FIRST_ATTEMPT, jobAttempt: attempt },
+        ...{ unit: request.unit, pool: request.pool, mediaId: request.mediaId },
+      },
+    );
+    unit.announce(imageBegun, imageId, (await new ImageViews(unit.db).one(imageId))!);
+    return (await images.find(imageId))!;
+  }
+}
+
+/** An image that nobody knows. */
+export function unknownImage(imageId: string): NotFound {
+  return new NotFound('image', imageId, 227, IMAGES_HINT);
+}
+
+function outOfSequence(message: string): PermanentError {
+  return new PermanentError(STATUS_OUT_OF_SEQUENCE, message);
+}
+
+async function requireFence(images: Images, request: FinishRequest): Promise<void> {
+  const copy = await images.copy(request.imageId, request.copy);
+  if (copy?.attempt !== request.copyAttempt) {
+    throw outOfSequence(
+      `Attempt ${request.copyAttempt} at copy ${request.copy} of ${request.imageId} is over.`,
+    );
+  }
+}
+
+/** An incremental may have become a full on the way, where the agent had lost its listing. */
+function finishedAs(image: ImageRow, request: FinishRequest, now: Date): Partial<ImageRow> {
+  const { imageId, kind, fragments, files, bytes } = request;
+  if (image.abandonedAt !== null) {
+    throw outOfSequence(`Image ${imageId} was abandoned: its job had ended.`);
+  }
+  if (kind !== image.kind && kind !== 'full') {
+    throw outOfSequence(`Image ${imageId} was begun as ${image.kind}, not as ${kind}.`);
+  }
+  const base = kind === 'full' ? { baseImageId: null, chainLength: 1 } : {};
+  return { kind, ...base, fragmentsExpected: fragments, files, bytes, finishedAt: now };
+}
+
+function requireSameTotals(
+  image: ImageRow,
+  { kind, fragments, files, bytes }: FinishRequest,
+): void {
+  const same =
+    image.kind === kind &&
+    image.fragmentsExpected === fragments &&
+    image.files === files &&
+    image.bytes === bytes;
+  if (!same) throw outOfSequence(`Image ${image.imageId} was finished with other totals.`);
+}

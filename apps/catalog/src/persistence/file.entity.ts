@@ -1,0 +1,67 @@
+import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
+import { asNumber } from './numbers.js';
+
+/** The folders of each client, once for all of its images. Paths as path text, the root empty. */
+@Entity({ name: 'directory' })
+@Index('directory_client_path', ['client', 'path'], { unique: true })
+export class DirectoryRow {
+  @PrimaryColumn({ type: 'bigint', generated: 'identity', generatedIdentity: 'ALWAYS' })
+  id!: string;
+
+  @Column({ type: 'text' })
+  client!: string;
+
+  @Column({ type: 'text', collation: 'C' })
+  path!: string;
+}
+
+/**
+ * One entry of one image: a line of its index. The root of the file system has the root as its
+ * directory and an empty name. Rows are written by COPY and read by SQL only.
+ */
+@Entity({ name: 'file_version' })
+@Index('file_version_name', ['name'])
+export class FileVersionRow {
+  /** `image.number`. */
+  @PrimaryColumn({ name: 'image_number', type: 'bigint' })
+  imageNumber!: string;
+
+  @PrimaryColumn({ name: 'directory_id', type: 'bigint' })
+  directoryId!: string;
+
+  @Column({ type: 'bigint', transformer: asNumber })
+  size!: number;
+
+  /** Nanoseconds since 1970. */
+  @Column({ name: 'mtime_ns', type: 'bigint' })
+  mtimeNs!: string;
+
+  @Column({ type: 'bigint', transformer: asNumber })
+  uid!: number;
+
+  @Column({ type: 'bigint', transformer: asNumber })
+  gid!: number;
+
+  /** Null for what was deleted since the base image. */
+  @Column({ name: 'archive_offset', type: 'bigint', nullable: true, transformer: asNumber })
+  archiveOffset!: number | null;
+
+  @Column({ name: 'archive_length', type: 'bigint', nullable: true, transformer: asNumber })
+  archiveLength!: number | null;
+
+  @Column('smallint')
+  mode!: number;
+
+  @PrimaryColumn({ type: 'text', collation: 'C' })
+  name!: string;
+
+  @Column({ type: 'text', collation: 'C' })
+  type!: string;
+
+  @Column({ type: 'text', collation: 'C' })
+  flags!: string;
+
+  /** Column 11 of the index. */
+  @Column({ type: 'text', collation: 'C' })
+  extra!: string;
+}

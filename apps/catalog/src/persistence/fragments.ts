@@ -1,0 +1,168 @@
+import type { EntityManager } from 'typeorm';
+import type { FragmentCommit, Verdict } from '#contracts/fragment.js';
+import type { Existing, Fence, KnownFragment } from '../domain/verdict.js';
+
+/** A column of `fragment`, its SQL type, and where its value comes from. */
+const COMMIT_COLUMNS: readonly (readonly [string, string, (c: FragmentCommit) => unknown])[] = [
+  ['fragment_id', 'uuid', (commit) => commit.fragmentId],
+  ['image_id', 'text', (commit) => commit.imageId],
+  ['copy', 'int', (commit) => commit.copy],
+  ['number', 'int', (commit) => commit.number],
+  ['attempt', 'bigint', (commit) => commit.attempt],
+  ['media_id', 'text', (commit) => commit.mediaId],
+  ['pool', 'text', (commit) => commit.pool],
+  ['archive_offset', 'bigint', (commit) => commit.archiveOffset],
+  ['archive_bytes', 'bigint', (commit) => commit.archiveBytes],
+  ['stored_bytes', 'bigint', (commit) => commit.storedBytes],
+  ['digest', 'text', (commit) => commit.digest],
+  ['index_bytes', 'bigint', (commit) => commit.indexBytes],
+  ['index_digest', 'text', (commit) => commit.indexDigest],
+  ['frames', 'int', (commit) => commit.frames],
+  ['last', 'boolean', (commit) => commit.last],
+  ['sealed_at', 'timestamptz', (commit) => commit.sealedAt],
+];
+
+const NAMES = COMMIT_COLUMNS.map(([name]) => name).join(', ');
+const ARRAYS = COMMIT_COLUMNS.map(([, type], index) => `$${index + 1}::${type}[]`).join(', ');
+
+/** In one order everywhere, so that two catalogs with the same fragments wait, not deadlock. */
+const INSERT = `
+  WITH offered AS (SELECT * FROM unnest(${ARRAYS}) AS o(${NAMES})),
+  forgiven AS (
+    DELETE FROM refused_fragment r USING offered o WHERE r.fragment_id = o.fragment_id
+  )
+  INSERT INTO fragment (${NAMES})
+  SELECT ${NAMES} FROM offered ORDER BY image_id, copy, number, fragment_id
+  ON CONFLICT DO NOTHING
+  RETURNING fragment_id`;
+
+const KNOWN = `f.fragment_id, f.image_id, f.copy, f.number, f.digest, f.stored_bytes,
+  f.state IN ('ACTIVE', 'TO_BE_DELETED') AS live`;
+
+interface KnownRow {
+  readonly fragment_id: string;
+  readonly image_id: string;
+  readonly copy: number;
+  readonly number: number;
+  readonly digest: string;
+  readonly stored_bytes: string;
+  readonly live: boolean;
+}
+
+/** Set-based work on the fragments of one batch of commits, inside its transaction. */
+export class Fragments {
+  constructor(private readonly db: EntityManager) {}
+
+  /**
+   * The fences of the copies that the commits belong to, locked until the transaction ends: a
+   * higher attempt is granted before these commits or after them, never in between.
+   */
+  async lockFences(commits: readonly FragmentCommit[]): Promise<ReadonlyMap<string, Fence>> {
+    const copies = [...new Map(commits.map((each) => [copyKey(each), each])).values()];
+    const rows = await this.db.query<{ image_id: string; copy: number; attempt: string }[]>(
+      `SELECT c.image_id, c.copy, c.attempt
+       FROM unnest($1::text[], $2::int[]) AS o(image_id, copy)
+       JOIN image_copy c ON c.image_id = o.image_id AND c.copy = o.copy
+       ORDER BY c.image_id, c.copy FOR SHARE OF c`,
+      [copies.map(({ imageId }) => imageId), copies.map(({ copy }) => copy)],
+    );
+    return new Map(
+      rows.map((row) => [`${row.image_id}/${row.copy}`, { attempt: Number(row.attempt) }]),
+    );
+  }
+
+  /** Puts in what is new and whose number is free; returns the ids that went in. */
+  async insertNew(commits: readonly FragmentCommit[]): Promise<ReadonlySet<string>> {
+    if (commits.length === 0) return new Set();
+    const rows = await this.db.query<{ fragment_id: string }[]>(
+      INSERT,
+      COMMIT_COLUMNS.map(([, , valueOf]) => commits.map(valueOf)),
+    );
+    return new Set(rows.map((row) => row.fragment_id));
+  }
+
+  /** What now has the ids and the numbers of the commits. */
+  async existing(commits: readonly FragmentCommit[]): Promise<(c: FragmentCommit) => Existing> {
+    const rows = await this.db.query<KnownRow[]>(
+      `SELECT ${KNOWN} FROM fragment f WHERE f.fragment_id = ANY($1::uuid[])
+       UNION ALL
+       SELECT ${KNOWN} FROM unnest($2::text[], $3::int[], $4::int[]) AS o(image_id, copy, number)
+       JOIN fragment f ON f.image_id = o.image_id AND f.copy = o.copy AND f.number = o.number
+         AND f.state IN ('ACTIVE', 'TO_BE_DELETED')`,
+      [
+        commits.map(({ fragmentId }) => fragmentId),
+        commits.map(({ imageId }) => imageId),
+        commits.map(({ copy }) => copy),
+        commits.map(({ number }) => number),
+      ],
+    );
+    const byId = new Map(rows.map((row) => [row.fragment_id, toKnown(row)]));
+    const live = rows.filter((row) => row.live).map(toKnown);
+    const holders = new Map(live.map((each) => [slotKey(each), each]));
+    return (commit) => ({
+      same: byId.get(commit.fragmentId),
+      holder: holders.get(slotKey(commit)),
+    });
+  }
+
+  /** Keeps offers that were not taken, for whoever asks about them later. */
+  async remember(refused: ReadonlyMap<FragmentCommit, Verdict>): Promise<void> {
+    const latest = new Map(
+      [...refused].map(([offer, verdict]) => [offer.fragmentId, { offer, verdict }]),
+    );
+    if (latest.size === 0) return;
+    const rows = [...latest.values()].sort((a, b) =>
+      a.offer.fragmentId < b.offer.fragmentId ? -1 : 1,
+    );
+    await this.db.query(
+      `INSERT INTO refused_fragment (fragment_id, verdict, offer)
+       SELECT * FROM unnest($1::uuid[], $2::text[], $3::jsonb[])
+       ON CONFLICT (fragment_id) DO UPDATE
+       SET verdict = excluded.verdict, offer = excluded.offer, refused_at = now()`,
+      [
+        rows.map(({ offer }) => offer.fragmentId),
+        rows.map(({ verdict }) => verdict),
+        rows.map(({ offer }) => JSON.stringify(offer)),
+      ],
+    );
+  }
+
+  /** Which of the fragments are in the catalog, committed by that media server. */
+  async committed(mediaId: string, ids: readonly string[]): Promise<string[]> {
+    const rows = await this.db.query<{ fragment_id: string }[]>(
+      'SELECT fragment_id FROM fragment WHERE fragment_id = ANY($1::uuid[]) AND media_id = $2',
+      [ids, mediaId],
+    );
+    return rows.map((row) => row.fragment_id);
+  }
+
+  /** Offers of that media server that were not taken, as they were made. */
+  async refused(mediaId: string, ids: readonly string[]): Promise<FragmentCommit[]> {
+    const rows = await this.db.query<{ offer: FragmentCommit }[]>(
+      `SELECT offer FROM refused_fragment
+       WHERE fragment_id = ANY($1::uuid[]) AND offer->>'mediaId' = $2`,
+      [ids, mediaId],
+    );
+    return rows.map((row) => row.offer);
+  }
+}
+
+/** One (image, copy) as a key. */
+export function copyKey(of: Pick<FragmentCommit, 'imageId' | 'copy'>): string {
+  return `${of.imageId}/${of.copy}`;
+}
+
+function slotKey(of: KnownFragment | FragmentCommit): string {
+  return `${of.imageId}/${of.copy}/${of.number}`;
+}
+
+function toKnown(row: KnownRow): KnownFragment {
+  return {
+    fragmentId: row.fragment_id,
+    imageId: row.image_id,
+    copy: row.copy,
+    number: row.number,
+    digest: row.digest,
+    storedBytes: Number(row.stored_bytes),
+  };
+}

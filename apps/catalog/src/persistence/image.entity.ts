@@ -1,0 +1,83 @@
+import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
+import type { ImageKind } from '#contracts/names.js';
+import { asNumber } from './numbers.js';
+
+/** The result of one backup. Its state is nowhere: it is counted from its fragments. */
+@Entity({ name: 'image' })
+@Index('image_number', ['number'], { unique: true })
+@Index('image_job', ['job'], { unique: true, where: 'abandoned_at IS NULL' })
+@Index('image_client_time', ['client', 'backupTime'], { unique: true })
+@Index('image_time', ['backupTime', 'imageId'])
+export class ImageRow {
+  @PrimaryColumn({ name: 'image_id', type: 'text' })
+  imageId!: string;
+
+  /** Stands for the image in the file tables, where an id would take a third of each row. */
+  @Column({
+    type: 'bigint',
+    generated: 'identity',
+    generatedIdentity: 'ALWAYS',
+    transformer: asNumber,
+  })
+  number!: number;
+
+  @Column('text')
+  client!: string;
+
+  @Column('text')
+  policy!: string;
+
+  @Column('text')
+  schedule!: string;
+
+  @Column('text')
+  kind!: ImageKind;
+
+  @Column({ type: 'bigint', transformer: asNumber })
+  job!: number;
+
+  /** Unix seconds. */
+  @Column({ name: 'backup_time', type: 'bigint', transformer: asNumber })
+  backupTime!: number;
+
+  @Column('text')
+  retention!: string;
+
+  @Column({ name: 'expires_at', type: 'timestamptz' })
+  expiresAt!: Date;
+
+  @Column({ name: 'base_image_id', type: 'text', nullable: true })
+  baseImageId!: string | null;
+
+  /** Images that a restore reads, this one included. */
+  @Column({ name: 'chain_length', type: 'int' })
+  chainLength!: number;
+
+  /** As they were given. */
+  @Column({ type: 'text', array: true })
+  selections!: string[];
+
+  /** Sorted, each once: equal for images that can build on each other. */
+  @Column({ name: 'selection_set', type: 'text', array: true })
+  selectionSet!: string[];
+
+  @Column({ name: 'begun_at', type: 'timestamptz' })
+  begunAt!: Date;
+
+  /** Null until the backup has said what it wrote. */
+  @Column({ name: 'finished_at', type: 'timestamptz', nullable: true })
+  finishedAt!: Date | null;
+
+  @Column({ name: 'fragments_expected', type: 'int', nullable: true })
+  fragmentsExpected!: number | null;
+
+  @Column({ type: 'bigint', nullable: true, transformer: asNumber })
+  files!: number | null;
+
+  @Column({ type: 'bigint', nullable: true, transformer: asNumber })
+  bytes!: number | null;
+
+  /** Its job ended without it. Nothing is deleted by that. */
+  @Column({ name: 'abandoned_at', type: 'timestamptz', nullable: true })
+  abandonedAt!: Date | null;
+}

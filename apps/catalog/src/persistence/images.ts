@@ -1,0 +1,157 @@
+import type { EntityManager } from 'typeorm';
+import type { ImageProgress } from '../domain/image-state.js';
+import type { BaseCandidate } from '../domain/base.js';
+import { ImageCopyRow } from './image-copy.entity.js';
+import { ImageRow } from './image.entity.js';
+import { IS_COMPLETE, WITH_COUNTS } from './image-views.js';
+
+/** What a backup must share with another to build on it. */
+export interface Lineage {
+  readonly client: string;
+  readonly policy: string;
+  readonly selectionSet: readonly string[];
+}
+
+/** Changes to images and their copies, inside a transaction. */
+export class Images {
+  constructor(private readonly db: EntityManager) {}
+
+  /** One backup of a client begins at a time, so that ids and bases are chosen one after another. */
+  async lockClient(client: string): Promise<void> {
+    await this.db.query(`SELECT pg_advisory_xact_lock(hashtext('client'), hashtext($1))`, [client]);
+  }
+
+  /** The newest image that a job made. */
+  latestOf(job: number): Promise<ImageRow | null> {
+    return this.db.findOne(ImageRow, { where: { job }, order: { number: 'DESC' } });
+  }
+
+  find(imageId: string): Promise<ImageRow | null> {
+    return this.db.findOneBy(ImageRow, { imageId });
+  }
+
+  /** The image, locked: who changes or counts it does so one after another. */
+  async lock(imageId: string): Promise<ImageRow | null> {
+    const lock = { mode: 'for_no_key_update' } as const;
+    return this.db.findOne(ImageRow, { where: { imageId }, lock });
+  }
+
+  copy(imageId: string, copy: number): Promise<ImageCopyRow | null> {
+    return this.db.findOneBy(ImageCopyRow, { imageId, copy });
+  }
+
+  async insert(image: Omit<ImageRow, 'number'>, copy: ImageCopyRow): Promise<void> {
+    await this.db.insert(ImageRow, image);
+    await this.db.insert(ImageCopyRow, copy);
+  }
+
+  async save(imageId: string, changes: Partial<Omit<ImageRow, 'number'>>): Promise<void> {
+    await this.db.update(ImageRow, { imageId }, changes);
+  }
+
+  /** Grants a copy to the next attempt: whatever an older one still offers is FENCED from now on. */
+  async raiseFence(imageId: string, copy: number, jobAttempt: number): Promise<void> {
+    await this.db.query(
+      `UPDATE image_copy SET attempt = attempt + 1, job_attempt = $3
+       WHERE image_id = $1 AND copy = $2`,
+      [imageId, copy, jobAttempt],
+    );
+  }
+
+  async hasFragments(imageId: string): Promise<boolean> {
+    const rows = await this.db.query<unknown[]>(
+      'SELECT 1 FROM fragment WHERE image_id = $1 LIMIT 1',
+      [imageId],
+    );
+    return rows.length > 0;
+  }
+
+  /** Backup times of the client from `from` on, in unix seconds. */
+  async backupTimesFrom(client: string, from: number): Promise<number[]> {
+    const rows = await this.db.query<{ backup_time: string }[]>(
+      'SELECT backup_time FROM image WHERE client = $1 AND backup_time >= $2',
+      [client, from],
+    );
+    return rows.map((row) => Number(row.backup_time));
+  }
+
+  /** The newest COMPLETE image of a lineage, of any kind or only fulls. */
+  async lastComplete(lineage: Lineage, which: 'any' | 'full'): Promise<BaseCandidate | undefined> {
+    const [row] = await this.db.query<{ image_id: string; chain_length: number }[]>(
+      `SELECT i.image_id, i.chain_length FROM image i ${WITH_COUNTS}
+       WHERE i.client = $1 AND i.policy = $2 AND i.selection_set = $3::text[]
+         AND ($4 = 'any' OR i.kind = $4) AND ${IS_COMPLETE}
+       ORDER BY i.backup_time DESC LIMIT 1`,
+      [lineage.client, lineage.policy, lineage.selectionSet, which],
+    );
+    return row && { imageId: row.image_id, chainLength: row.chain_length };
+  }
+
+  /**
+   * Images whose listings a later incremental may want: of each selection set the newest COMPLETE
+   * full and the newest COMPLETE one, and what is still being made. The newest first.
+   */
+  async possibleBases(client: string, policy: string, limit: number): Promise<string[]> {
+    const rows = await this.db.query<{ image_id: string }[]>(
+      `WITH known AS (
+         SELECT i.image_id, i.backup_time, i.selection_set, i.kind = 'full' AS is_full,
+           ${IS_COMPLETE} AS complete
+         FROM image i ${WITH_COUNTS}
+         WHERE i.client = $1 AND i.policy = $2 AND i.abandoned_at IS NULL
+       ), wanted AS (
+         (SELECT DISTINCT ON (selection_set) image_id, backup_time FROM known
+          WHERE complete ORDER BY selection_set, backup_time DESC)
+         UNION
+         (SELECT DISTINCT ON (selection_set) image_id, backup_time FROM known
+          WHERE complete AND is_full ORDER BY selection_set, backup_time DESC)
+         UNION
+         SELECT image_id, backup_time FROM known WHERE NOT complete
+       )
+       SELECT image_id FROM wanted ORDER BY backup_time DESC LIMIT $3`,
+      [client, policy, limit],
+    );
+    return rows.map((row) => row.image_id);
+  }
+
+  /** Counts an image's fragments. Call it with the image locked. */
+  async progress(imageId: string): Promise<ImageProgress & { readonly complete: boolean }> {
+    const [row] = await this.db.query<
+      {
+        expected: number | null;
+        committed: string;
+        loaded: string;
+        complete: boolean;
+        missing: number | null;
+        index_error: string | null;
+      }[]
+    >(
+      `SELECT i.fragments_expected AS expected, c.committed, c.loaded, ${IS_COMPLETE} AS complete,
+         CASE WHEN c.committed < i.fragments_expected THEN
+           (SELECT min(n) FROM generate_series(1, i.fragments_expected) n WHERE NOT EXISTS (
+             SELECT 1 FROM fragment f WHERE f.image_id = i.image_id AND f.copy = 1
+               AND f.state = 'ACTIVE' AND f.number = n)) END AS missing,
+         (SELECT f.index_error FROM fragment f WHERE f.image_id = i.image_id AND f.copy = 1
+            AND f.state = 'ACTIVE' AND f.index_loaded_at IS NULL AND f.index_error IS NOT NULL
+          ORDER BY f.number LIMIT 1) AS index_error
+       FROM image i ${WITH_COUNTS} WHERE i.image_id = $1`,
+      [imageId],
+    );
+    return {
+      fragmentsExpected: row!.expected,
+      committed: Number(row!.committed),
+      loaded: Number(row!.loaded),
+      complete: row!.complete,
+      firstMissing: row!.missing,
+      indexError: row!.index_error,
+    };
+  }
+
+  /** True for the first caller only. */
+  async markAnnounced(imageId: string): Promise<boolean> {
+    const rows = await this.db.query<unknown[]>(
+      `INSERT INTO image_completion (image_id) VALUES ($1) ON CONFLICT DO NOTHING RETURNING 1`,
+      [imageId],
+    );
+    return rows.length > 0;
+  }
+}
