@@ -1,5 +1,6 @@
-import { mkdirSync, readdirSync, renameSync, rmSync, existsSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { commitListing, discardListing } from './backup/listing-file.js';
 
 /**
  * The listings of earlier backups, one file for each image, a folder for each policy. They are a
@@ -14,27 +15,24 @@ export class ListingStore {
     return existsSync(path) ? path : undefined;
   }
 
-  /** Where a backup that runs writes its own. */
-  draft(policy: string, imageId: string): string {
+  /** Where a backup writes its own; it does not count before `keep`. */
+  pathFor(policy: string, imageId: string): string {
     mkdirSync(join(this.folder, 'listings', policy), { recursive: true, mode: 0o700 });
-    return `${this.path(policy, imageId)}.draft`;
+    return this.path(policy, imageId);
   }
 
   /** The image is safe: its listing counts from now on, and those that nothing needs go. */
-  keep(policy: string, imageId: string, needed: readonly string[]): void {
-    renameSync(`${this.path(policy, imageId)}.draft`, this.path(policy, imageId));
+  async keep(policy: string, imageId: string, needed: readonly string[]): Promise<void> {
+    await commitListing(this.path(policy, imageId));
     const kept = new Set([imageId, ...needed].map((id) => `${id}.tsv`));
-    this.drop(policy, (name) => !kept.has(name));
-  }
-
-  /** The backup failed: what it wrote so far is of no use. */
-  discard(policy: string, imageId: string): void {
-    this.drop(policy, (name) => name === `${imageId}.tsv.draft`);
-  }
-
-  private drop(policy: string, unwanted: (name: string) => boolean): void {
     const folder = join(this.folder, 'listings', policy);
-    for (const name of readdirSync(folder).filter(unwanted)) rmSync(join(folder, name));
+    const over = readdirSync(folder).filter((name) => name.endsWith('.tsv') && !kept.has(name));
+    for (const name of over) rmSync(join(folder, name));
+  }
+
+  /** The backup failed: what it wrote is of no use. */
+  discard(policy: string, imageId: string): Promise<void> {
+    return discardListing(this.path(policy, imageId));
   }
 
   private path(policy: string, imageId: string): string {

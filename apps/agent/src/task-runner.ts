@@ -51,7 +51,10 @@ export class TaskRunner {
       if (error instanceof PermanentError || error instanceof Unavailable) {
         return { status: error.status, message: error.message };
       }
-      reporter.log('error', error instanceof Error ? (error.stack ?? error.message) : String(error));
+      reporter.log(
+        'error',
+        error instanceof Error ? (error.stack ?? error.message) : String(error),
+      );
       return { status: 50, message: `The agent failed: ${messageOf(error)}` };
     }
   }

@@ -1,4 +1,4 @@
-import { FragmentWriterClient } from '#transfer/fragment-writer-client.js';
+import type { FragmentWriterClient } from '#transfer/fragment-writer-client.js';
 import type {
   DataFrame,
   DigestedBytes,
@@ -15,12 +15,12 @@ export class TransferSink implements FragmentSink {
     return this.writer.ready.fragmentBytesMax;
   }
 
-  frame({ archiveLength, digest, bytes }: DataFrame): Promise<void> {
-    return this.writer.frame(archiveLength, digest, bytes);
+  frame(frame: DataFrame): Promise<void> {
+    return this.writer.frame(frame);
   }
 
-  index({ bytes }: DigestedBytes): Promise<void> {
-    return this.writer.index(bytes);
+  index(block: DigestedBytes): Promise<void> {
+    return this.writer.index(block);
   }
 
   /** Resolves when the fragment before this one is safe; `finish` waits for the last one. */

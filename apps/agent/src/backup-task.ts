@@ -1,0 +1,99 @@
+import { Injectable } from '@nestjs/common';
+import { fromPathText } from '#archive/path-text.js';
+import type { TaskResult } from '#contracts/job.js';
+import type { AgentTask } from '#contracts/task.js';
+import type { JobReporter } from '#messaging/job-reporter.js';
+import { FragmentWriterClient } from '#transfer/fragment-writer-client.js';
+import { runBackup, type BackupProgress, type BackupResult } from './backup/run-backup.js';
+import { AgentConfig } from './config.js';
+import type { Note } from './domain/notes.js';
+import { ListingStore } from './listing-store.js';
+import { TransferSink } from './transfer-sink.js';
+
+type Task = Extract<AgentTask, { type: 'backup' }>;
+
+const PARTIAL = 1;
+
+/** A backup, as the agent's part of a job. */
+@Injectable()
+export class BackupTask {
+  private readonly listings: ListingStore;
+
+  constructor(private readonly config: AgentConfig) {
+    this.listings = new ListingStore(config.folder);
+  }
+
+  async run(task: Task, reporter: JobReporter, signal: AbortSignal): Promise<TaskResult> {
+    const writer = await FragmentWriterClient.connect({
+      ...task.address,
+      token: task.token,
+      signal,
+    });
+    const cut = () => writer.close();
+    signal.addEventListener('abort', cut, { once: true });
+    try {
+      const result = await this.backUp(task, { writer, reporter, signal });
+      if (result.status > PARTIAL) {
+        writer.abort(result.status, messageFor(task, result));
+        await this.listings.discard(task.policy, task.imageId);
+      } else {
+        await this.listings.keep(task.policy, task.imageId, task.keepListings);
+      }
+      reporter.progress(progressOf({ ...result, path: '' }));
+      return { ...totalsOf(result), message: messageFor(task, result) };
+    } catch (error) {
+      writer.close();
+      throw error;
+    } finally {
+      signal.removeEventListener('abort', cut);
+    }
+  }
+
+  private backUp(
+    task: Task,
+    use: { writer: FragmentWriterClient; reporter: JobReporter; signal: AbortSignal },
+  ): Promise<BackupResult> {
+    const base = task.baseImageId && this.listings.find(task.policy, task.baseImageId);
+    return runBackup({
+      selections: task.selections.map(fromPathText),
+      excludes: task.excludes,
+      crossMountPoints: task.crossMountPoints,
+      kind: task.kind,
+      baseListingPath: base ?? undefined,
+      newListingPath: this.listings.pathFor(task.policy, task.imageId),
+      compressionLevel: task.compressionLevel,
+      ring: this.config.ring,
+      sink: new TransferSink(use.writer),
+      onProgress: (progress) => use.reporter.progress(progressOf(progress)),
+      onNote: (note) => logNote(use.reporter, note),
+      signal: use.signal,
+    });
+  }
+}
+
+function logNote(reporter: JobReporter, { level, text }: Note): void {
+  reporter.log(level, text);
+}
+
+function progressOf({ files, bytes, path, waits }: BackupProgress) {
+  return {
+    files,
+    bytes,
+    currentPath: path,
+    waitedForEmpty: waits.forEmpty,
+    waitedForFull: waits.forFull,
+  };
+}
+
+function totalsOf({ status, kind, fragments, files, bytes }: BackupResult) {
+  return { status, kind, fragments, files, bytes };
+}
+
+function messageFor(task: Task, { status, notes }: BackupResult): string {
+  if (status === 71) {
+    return `None of these exist on the client: ${task.selections.join(', ')}`;
+  }
+  const untold = notes.infos + notes.warnings - notes.texts.length;
+  const more = untold > 0 ? ` (${untold} more are not in the log)` : '';
+  return notes.warnings > 0 ? `${notes.warnings} warnings; see the job's log${more}` : '';
+}
