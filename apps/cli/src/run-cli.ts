@@ -35,9 +35,7 @@ async function report(error: unknown, { cli, json }: { cli: Cli; json: boolean }
     const message = isBug(error) ? messageOfFailure(error) : body.message;
     cli.output.document({ error: { ...body, message } });
   } else {
-    cli.world.err.write(
-      `${messageOfFailure(error).split('\n').map(printable).join('\n')}\n`,
-    );
+    cli.world.err.write(`${messageOfFailure(error).split('\n').map(printable).join('\n')}\n`);
   }
   if (debug && error instanceof Error) cli.world.err.write(`${error.stack}\n`);
   return exitCodeOfError(error);
