@@ -58,25 +58,52 @@ export const NATS_SYSTEM_USER = 'system';
 
 /**
  * Starts nats-server and PostgreSQL on a data folder that we hold, with what the folder lacks made
- * first, as far as they are not somebody else's. Where one fails, the other one is stopped again before this throws.
+ * first, as far as they are not somebody else's. Where one fails, the other one is stopped again
+ * before this throws.
  */
 export async function startLocalServers(plan: LocalServersPlan): Promise<LocalServers> {
-  const pidFiles = {
-    nats: join(plan.folder.run, 'nats-server.pid'),
-    postgres: join(plan.folder.run, 'postgres.pid'),
-  };
+  await stopLeftovers(plan.folder);
+  const ports = await portsFor(plan);
+  try {
+    return await startOn(ports, plan);
+  } catch (error) {
+    // A port that was free a moment ago may just have been taken; then others are chosen.
+    const again = await portsFor(plan);
+    if (again.nats === ports.nats && again.postgres === ports.postgres) {
+      throw error;
+    }
+    return startOn(again, plan);
+  }
+}
+
+interface Ports {
+  readonly nats: number;
+  readonly postgres: number;
+}
+
+function pidFile(folder: DataFolder, server: string): string {
+  return join(folder.run, `${server}.pid`);
+}
+
+async function stopLeftovers(folder: DataFolder): Promise<void> {
   await Promise.all([
-    stopLeftover(pidFiles.nats, NATS_STOP_STEPS),
-    stopLeftover(pidFiles.postgres, POSTGRES_STOP_STEPS),
+    stopLeftover(pidFile(folder, 'nats-server'), NATS_STOP_STEPS),
+    stopLeftover(pidFile(folder, 'postgres'), POSTGRES_STOP_STEPS),
   ]);
-  const { nats: natsUrl, postgres: postgresUrl } = plan.external ?? {};
-  const ports = await choosePorts(plan.folder.portsFile, {
-    nats: natsUrl ? undefined : plan.ports?.nats,
-    postgres: postgresUrl ? undefined : plan.ports?.postgres,
+}
+
+function portsFor({ folder, ports, external: others }: LocalServersPlan): Promise<Ports> {
+  return choosePorts(folder.portsFile, {
+    nats: others?.nats ? undefined : ports?.nats,
+    postgres: others?.postgres ? undefined : ports?.postgres,
   });
+}
+
+async function startOn(ports: Ports, plan: LocalServersPlan): Promise<LocalServers> {
+  const others = plan.external ?? {};
   const [nats, postgres] = await Promise.allSettled([
-    natsUrl ? external(natsUrl) : startNats(plan, ports.nats, pidFiles.nats),
-    postgresUrl ? external(postgresUrl) : startPostgres(plan, ports.postgres, pidFiles.postgres),
+    others.nats ? external(others.nats) : startNats(plan, ports.nats),
+    others.postgres ? external(others.postgres) : startPostgres(plan, ports.postgres),
   ]);
   if (nats.status === 'fulfilled' && postgres.status === 'fulfilled') {
     const stop = async (): Promise<void> => {
@@ -97,11 +124,7 @@ function external(url: string): LocalServer {
   return { url, version: undefined, process };
 }
 
-async function startNats(
-  plan: LocalServersPlan,
-  port: number,
-  pidFile: string,
-): Promise<LocalServer> {
+async function startNats(plan: LocalServersPlan, port: number): Promise<LocalServer> {
   const { folder, keys } = plan;
   const key = (user: string): string => natsCredential(folder.credentials, user, keys).publicKey;
   const binary = await findOrFetchNatsServer({
@@ -116,16 +139,12 @@ async function startNats(
     users: plan.users.map((user) => ({ ...user, nkeyPublic: key(user.name) })),
     systemKey: key(NATS_SYSTEM_USER),
     logFile: join(folder.logs, 'nats-server.log'),
-    pidFile,
+    pidFile: pidFile(folder, 'nats-server'),
   });
   return { url: running.url, version: binary.version, process: running.process };
 }
 
-async function startPostgres(
-  plan: LocalServersPlan,
-  port: number,
-  pidFile: string,
-): Promise<LocalServer> {
+async function startPostgres(plan: LocalServersPlan, port: number): Promise<LocalServer> {
   const { folder, env, checkout } = plan;
   const user = folder.postgresUser;
   const found = await findPostgres({ env, checkout, major: clusterMajor(folder.postgres) });
@@ -141,7 +160,7 @@ async function startPostgres(
     user,
     port,
     logFile: join(folder.logs, 'postgres.log'),
-    pidFile,
+    pidFile: pidFile(folder, 'postgres'),
   });
   const url = `postgres://${POSTGRES_ROLE}:${servicePassword}@127.0.0.1:${port}/${POSTGRES_DATABASE}`;
   return { url, version: binaries.version, process: running.process };

@@ -60,8 +60,9 @@ export async function findPostgres(search: PostgresSearch): Promise<PostgresBina
 }
 
 /**
- * The same binaries where the user that runs them can reach them. What lies below a closed folder (a
- * checkout in /root) is copied once to /var/tmp; the copy is root's, so nobody can slip another in.
+ * The same binaries where the user that runs them can reach them. The npm package below a closed
+ * folder (a checkout in /root) is copied once to /var/tmp; the copy is root's, so nobody can slip
+ * another in.
  */
 export async function reachableBinaries(
   binaries: PostgresBinaries,
@@ -69,6 +70,9 @@ export async function reachableBinaries(
 ): Promise<PostgresBinaries> {
   if (user === undefined || (await canEnter(user, binaries.folder))) {
     return binaries;
+  }
+  if (binaries.origin !== 'embedded') {
+    throw new PermanentError(12, `The user "${user.name}" cannot enter ${binaries.folder}.`);
   }
   const root = dirname(binaries.folder);
   const key = createHash('sha256').update(`${root} ${binaries.version}`).digest('hex').slice(0, 12);

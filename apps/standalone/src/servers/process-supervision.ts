@@ -1,11 +1,17 @@
 import { type ChildProcess, spawn, type StdioOptions } from 'node:child_process';
-import { accessSync, closeSync, constants, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { messageOf, PermanentError } from '#kernel/errors.js';
 import { lastLines } from './system/command.js';
-import { livingProcess, isAlive, type ProcessIdentity } from './system/process-identity.js';
-import { identityOf, writePidFile } from './system/process-identity.js';
+import { withDeathSignal } from './system/death-signal.js';
+import {
+  identityOf,
+  isAlive,
+  livingProcess,
+  type ProcessIdentity,
+  writePidFile,
+} from './system/process-identity.js';
 import type { SystemUser } from './system/system-user.js';
 
 /** One step of stopping: the signal, and how long it may take until the next step follows. */
@@ -45,20 +51,18 @@ export interface SupervisedProcess {
   kill(): Promise<void>;
 }
 
-const SETPRIV = '/usr/bin/setpriv';
 const POLL_MS = 10;
 
 /**
- * Starts a process that does not outlive ours. On Linux `setpriv` (util-linux, on every Debian) has
- * the kernel signal it when we die; that is bound to our main thread, so call this from there. As a
- * second net its pid file lets the next run find it (`stopLeftover`). It has a session of its own:
+ * Starts a process that does not outlive ours. The kernel signals it when we die (see
+ * `withDeathSignal`); that is bound to our main thread, so call this from there. As a second net its pid file lets the next run find it (`stopLeftover`). It has a session of its own:
  * ctrl-C reaches us alone, and we stop things in their order. It does not keep our event loop alive.
  *
  * Throws `PermanentError` where the command cannot be started.
  */
 export async function startSupervised(plan: ProcessPlan): Promise<SupervisedProcess> {
   const log = plan.stdio === undefined ? openSync(plan.logFile, 'a', 0o600) : undefined;
-  const child = spawn(...withDeathSignal(plan), {
+  const child = spawn(...withDeathSignal(plan.deathSignal, plan.command, plan.args), {
     cwd: plan.cwd ?? '/',
     env: plan.env,
     detached: true,
@@ -150,22 +154,6 @@ class Supervised implements SupervisedProcess {
       await stopProcess(this.identity, steps);
     }
     await this.exited;
-  }
-}
-
-function withDeathSignal(plan: ProcessPlan): [string, string[]] {
-  const signal = plan.deathSignal.replace('SIG', '');
-  return canSetDeathSignal()
-    ? [SETPRIV, ['--pdeathsig', signal, '--', plan.command, ...plan.args]]
-    : [plan.command, [...plan.args]];
-}
-
-function canSetDeathSignal(): boolean {
-  try {
-    accessSync(SETPRIV, constants.X_OK);
-    return true;
-  } catch {
-    return false; // not Linux, or a very bare one: leftovers are found by their pid files
   }
 }
 

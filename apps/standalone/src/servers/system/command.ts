@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 
+import { withDeathSignal } from './death-signal.js';
 import type { SystemUser } from './system-user.js';
 
 export interface CommandOptions {
@@ -23,14 +24,16 @@ export interface CommandResult {
 
 const TIMEOUT_DEFAULT_MS = 60_000;
 
-/** Runs a command to its end and never throws: whoever calls knows what a failure means. */
+/**
+ * Runs a command to its end, or to ours; never throws: whoever calls knows what a failure means.
+ */
 export function runCommand(
   command: string,
   args: readonly string[],
   options: CommandOptions = {},
 ): Promise<CommandResult> {
   return new Promise((resolve) => {
-    const child = spawn(command, [...args], {
+    const child = spawn(...withDeathSignal('SIGKILL', command, args), {
       cwd: options.cwd ?? '/',
       env: options.env ?? process.env,
       timeout: options.timeoutMs ?? TIMEOUT_DEFAULT_MS,

@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 
 import { runCommand } from './command.js';
@@ -22,7 +22,7 @@ export function postgresUser(cluster: string): SystemUser | undefined {
   if (!runsAsRoot()) {
     return undefined;
   }
-  const owner = statSync(cluster, { throwIfNoEntry: false });
+  const owner = existsSync(cluster) ? statSync(cluster) : undefined;
   if (owner !== undefined && owner.uid !== 0) {
     return { name: nameOf(owner.uid), uid: owner.uid, gid: owner.gid };
   }

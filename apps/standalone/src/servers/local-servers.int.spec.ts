@@ -1,0 +1,140 @@
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { connect, nkeyAuthenticator } from '@nats-io/transport-node';
+import { Client } from 'pg';
+
+import { createCredential, credentialFromSeed } from '#messaging/credentials.js';
+import { temporaryFolder } from '../../../../test/support/temporary-folder.js';
+import { checkoutFolder } from './checkout-folder.js';
+import { seedFile } from './credential-files.js';
+import { type DataFolder, openDataFolder } from './data-folder.js';
+import { freePort } from './free-port.js';
+import { type LocalServers, startLocalServers } from './local-servers.js';
+import { identityOf } from './system/process-identity.js';
+
+let base: string;
+let folder: DataFolder;
+beforeEach(async () => {
+  base = await temporaryFolder();
+  folder = await openDataFolder(join(base, 'data'));
+});
+afterEach(() => {
+  folder.close();
+  rmSync(base, { recursive: true, force: true });
+});
+
+function start(env: NodeJS.ProcessEnv = {}): Promise<LocalServers> {
+  return startLocalServers({
+    folder,
+    checkout: checkoutFolder(),
+    env: { ...process.env, ...env },
+    users: [{ name: 'jobs', permissions: { publish: ['>'], subscribe: ['>'] }, responds: false }],
+    keys: { createCredential, credentialFromSeed },
+  });
+}
+
+async function answerOf(servers: LocalServers): Promise<unknown> {
+  const client = new Client({ connectionString: servers.postgres.url });
+  await client.connect();
+  const { rows } = await client.query<{ who: string }>(
+    "select current_user || '@' || current_database() as who",
+  );
+  await client.end();
+  const seed = readFileSync(seedFile(folder.credentials, 'jobs'));
+  const nats = await connect({
+    servers: servers.nats.url,
+    authenticator: nkeyAuthenticator(new Uint8Array(Buffer.from(seed.toString().trim()))),
+  });
+  await nats.flush();
+  await nats.close();
+  return rows[0]?.who;
+}
+
+describe.each(['system', 'embedded'])('servers of a data folder, PostgreSQL: %s', (origin) => {
+  it('start, take their users, stop, and start again quickly on the same ports', async () => {
+    const env = { HOLDFAST_POSTGRES: origin };
+    const first = await start(env);
+    expect(await answerOf(first)).toBe('holdfast@holdfast');
+    await first.stop();
+    const again = await start(env);
+    expect([again.nats.url, again.postgres.url]).toEqual([first.nats.url, first.postgres.url]);
+    expect(await answerOf(again)).toBe('holdfast@holdfast');
+    await again.stop();
+    expect(readdirSync(folder.run)).toEqual([]);
+  });
+});
+
+describe('servers of a data folder', () => {
+  it('keep their secrets to their owner', async () => {
+    const servers = await start();
+    await servers.stop();
+    const names = readdirSync(folder.credentials);
+    expect(names.sort()).toEqual([
+      'jobs.nk',
+      'postgres-superuser.password',
+      'postgres.password',
+      'system.nk',
+    ]);
+    for (const name of names) {
+      expect(statSync(join(folder.credentials, name)).mode & 0o777).toBe(0o600);
+    }
+  });
+
+  it('take the place of what an earlier run has left', async () => {
+    const left = await start();
+    const pids = readdirSync(folder.run).map(
+      (name) => JSON.parse(readFileSync(join(folder.run, name), 'utf8')) as { pid: number },
+    );
+    const again = await start();
+    expect(pids.map(({ pid }) => identityOf(pid))).toEqual([undefined, undefined]);
+    expect(again.nats.url).toBe(left.nats.url);
+    expect(await answerOf(again)).toBe('holdfast@holdfast');
+    await again.stop();
+  });
+
+  it('are not started where somebody else runs them', async () => {
+    const servers = await startLocalServers({
+      folder,
+      checkout: checkoutFolder(),
+      env: process.env,
+      users: [],
+      keys: { createCredential, credentialFromSeed },
+      external: { nats: 'nats://127.0.0.1:1', postgres: 'postgres://a:b@127.0.0.1:1/c' },
+    });
+    expect(servers.nats.url).toBe('nats://127.0.0.1:1');
+    expect(readdirSync(folder.run)).toEqual([]);
+    await servers.stop();
+  });
+
+  it('that do not start say why, and the other one is stopped', async () => {
+    await (await start()).stop();
+    writeFileSync(join(folder.postgres, 'global/pg_control'), 'broken');
+    await expect(start()).rejects.toThrow(/PostgreSQL ended at its start[^]*pg_control/);
+    expect(readdirSync(folder.run)).toEqual([]);
+  });
+
+  it('refuse a cluster of a PostgreSQL that is not here, and name it', async () => {
+    await (await start()).stop();
+    writeFileSync(join(folder.postgres, 'PG_VERSION'), '12\n');
+    await expect(start()).rejects.toThrow(/needs PostgreSQL 12, whose files .* postgresql-12/);
+  });
+
+  it('refuse a port that is in use', async () => {
+    const servers = await start();
+    const port = Number(new URL(servers.nats.url).port);
+    const other = await openDataFolder(join(base, 'other'));
+    try {
+      const plan = { checkout: checkoutFolder(), env: process.env, users: [] };
+      const keys = { createCredential, credentialFromSeed };
+      const ports = { nats: port, postgres: await freePort() };
+      await expect(startLocalServers({ ...plan, folder: other, keys, ports })).rejects.toThrow(
+        `Port ${port}, which was asked for nats, is in use`,
+      );
+    } finally {
+      other.close();
+      await servers.stop();
+    }
+  });
+});

@@ -1,0 +1,34 @@
+import { describe, expect, it } from '@jest/globals';
+
+import { renderNatsUsers } from './nats-users.js';
+
+describe("nats-server's user file", () => {
+  const text = renderNatsUsers(
+    [
+      {
+        name: 'jobs',
+        nkeyPublic: 'UJOBS',
+        permissions: { publish: ['$JS.ACK.>'], subscribe: [] },
+        responds: true,
+      },
+    ],
+    'USYSTEM',
+  );
+
+  it('quotes subjects, so that "$" does not begin a variable', () => {
+    expect(text).toContain('publish: { allow: ["$JS.ACK.>"] }');
+  });
+
+  it('writes an empty list as nothing, not as everything', () => {
+    expect(text).toContain('subscribe: { deny: [">"] }');
+  });
+
+  it('lets those answer who respond', () => {
+    expect(text).toContain('allow_responses');
+  });
+
+  it('keeps the system user in an account of its own', () => {
+    expect(text).toMatch(/SYS \{\s+users: \[\s+\{ nkey: "USYSTEM" \}\s+\]/);
+    expect(text).toContain('system_account: SYS');
+  });
+});
