@@ -46,7 +46,8 @@ export class FakeCluster {
     private readonly services: NatsConnection,
   ) {}
 
-  static async start(): Promise<FakeCluster> {
+  /** `deaf`: no service listens at all. */
+  static async start({ deaf = false } = {}): Promise<FakeCluster> {
     const everything = { publish: ['>'], subscribe: ['>'] };
     const users = natsUsers({ media: ['media1'], clients: ['web1'] });
     const nats = await startNats({
@@ -56,6 +57,7 @@ export class FakeCluster {
     const fake = new FakeCluster(folder, nats, await nats.connect('services'));
     fake.writeFolder();
     await fake.makeStream();
+    if (deaf) return fake;
     fake.services.subscribe('hf.svc.v1.>', {
       callback: (error, message) => {
         if (error) throw error;

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
@@ -75,9 +75,9 @@ function parse(file: string, text: string): ClusterFile {
 
 function readText(file: string, folder: string): string | undefined {
   try {
+    if (statSync(file, { throwIfNoEntry: false }) === undefined) return undefined;
     return readFileSync(file, 'utf8');
   } catch (error) {
-    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined;
     if (codeOf(error) === 'EACCES') throw notAllowed(folder);
     throw new Unavailable(`Cannot read ${file}: ${messageOf(error)}.`);
   }
