@@ -15,6 +15,7 @@ const GID = { at: 116, bytes: 8 };
 const SIZE = { at: 124, bytes: 12 };
 const MTIME = { at: 136, bytes: 12 };
 const CHECKSUM = { at: 148, bytes: 8 };
+const CHECKSUM_DIGITS = { at: 148, bytes: 7 };
 const TYPE_AT = 156;
 const LINK = { at: 157, bytes: 100 };
 const MAGIC_AT = 257;
@@ -45,24 +46,30 @@ export interface UstarFields {
 
 const BLANK = Buffer.alloc(TAR_BLOCK_BYTES);
 BLANK.write('ustar\x0000', MAGIC_AT, 'latin1');
+/** The sum of the bytes that every header has: the magic, and blanks for the checksum itself. */
+const BLANK_SUM = BLANK.reduce((sum, byte) => sum + byte, CHECKSUM.bytes * 0x20);
 
 /** Writes one header block at `offset`. Numbers that do not fit are written as 0. */
 export function writeUstarHeader(target: Buffer, offset: number, fields: UstarFields): void {
   target.set(BLANK, offset);
-  if (fields.name !== '') target.write(fields.name, offset, 'latin1');
-  writeOctal(target, offset, MODE, fields.mode);
-  writeOctal(target, offset, UID, fields.uid > USTAR_ID_MAX ? 0 : fields.uid);
-  writeOctal(target, offset, GID, fields.gid > USTAR_ID_MAX ? 0 : fields.gid);
-  writeOctal(target, offset, SIZE, fields.size > USTAR_SIZE_MAX ? 0 : fields.size);
-  writeOctal(target, offset, MTIME, fitsMtime(fields.mtime) ? fields.mtime : 0);
-  target[offset + TYPE_AT] = fields.typeFlag.charCodeAt(0);
-  if (fields.linkName !== '') target.write(fields.linkName, offset + LINK.at, 'latin1');
-  if (fitsOwner(fields.userName)) target.write(fields.userName, offset + USER.at, 'latin1');
-  if (fitsOwner(fields.groupName)) target.write(fields.groupName, offset + GROUP.at, 'latin1');
-  writeOctal(target, offset, MAJOR, fields.deviceMajor > USTAR_ID_MAX ? 0 : fields.deviceMajor);
-  writeOctal(target, offset, MINOR, fields.deviceMinor > USTAR_ID_MAX ? 0 : fields.deviceMinor);
-  if (fields.prefix !== '') target.write(fields.prefix, offset + PREFIX.at, 'latin1');
-  writeOctal(target, offset, { at: CHECKSUM.at, bytes: 7 }, checksum(target, offset));
+  const typeFlag = fields.typeFlag.charCodeAt(0);
+  target[offset + TYPE_AT] = typeFlag;
+  const sum =
+    BLANK_SUM +
+    typeFlag +
+    putText(target, offset + NAME.at, fields.name) +
+    putNumber(target, offset, MODE, fields.mode, USTAR_ID_MAX) +
+    putNumber(target, offset, UID, fields.uid, USTAR_ID_MAX) +
+    putNumber(target, offset, GID, fields.gid, USTAR_ID_MAX) +
+    putNumber(target, offset, SIZE, fields.size, USTAR_SIZE_MAX) +
+    putNumber(target, offset, MTIME, Math.max(fields.mtime, 0), USTAR_SIZE_MAX) +
+    putText(target, offset + LINK.at, fields.linkName) +
+    putText(target, offset + USER.at, ownerOf(fields.userName)) +
+    putText(target, offset + GROUP.at, ownerOf(fields.groupName)) +
+    putNumber(target, offset, MAJOR, fields.deviceMajor, USTAR_ID_MAX) +
+    putNumber(target, offset, MINOR, fields.deviceMinor, USTAR_ID_MAX) +
+    putText(target, offset + PREFIX.at, fields.prefix);
+  putNumber(target, offset, CHECKSUM_DIGITS, sum, USTAR_ID_MAX);
   target[offset + CHECKSUM.at + 7] = 0x20;
 }
 
@@ -108,23 +115,45 @@ export function ustarSplit(path: ByteString): number {
   return slash > 0 && path.length - slash - 1 <= USTAR_NAME_BYTES_MAX ? slash : -1;
 }
 
-function fitsOwner(name: ByteString): boolean {
-  return name !== '' && name.length <= OWNER_BYTES_MAX;
+function ownerOf(name: ByteString): ByteString {
+  return name.length <= OWNER_BYTES_MAX ? name : '';
 }
 
-/** Digits to the end of the field but one byte, which stays NUL. */
-function writeOctal(target: Buffer, offset: number, field: Field, value: number): void {
+/** Writes a short byte string. @returns the sum of its bytes */
+function putText(target: Buffer, at: number, text: ByteString): number {
+  let sum = 0;
+  for (let index = 0; index < text.length; index++) {
+    const byte = text.charCodeAt(index);
+    target[at + index] = byte;
+    sum += byte;
+  }
+  return sum;
+}
+
+/** Octal digits to the end of the field but one byte, which stays NUL. @returns their sum */
+function putNumber(
+  target: Buffer,
+  offset: number,
+  field: Field,
+  value: number,
+  max: number,
+): number {
   let at = offset + field.at + field.bytes - 2;
   const first = offset + field.at;
-  let rest = value;
+  let rest = value > max ? 0 : value;
+  let sum = 0x30 * (field.bytes - 1);
   while (rest > 0x3fffffff) {
-    target[at--] = 0x30 + (rest % 8);
+    const digit = rest % 8;
+    target[at--] = 0x30 + digit;
+    sum += digit;
     rest = Math.floor(rest / 8);
   }
   for (; at >= first; at--) {
     target[at] = 0x30 + (rest & 7);
+    sum += rest & 7;
     rest >>= 3;
   }
+  return sum;
 }
 
 /** The sum of all bytes with the checksum's own field as blanks. */

@@ -12,15 +12,12 @@ const ACL_DEFAULT = 'system.posix_acl_default';
 /** Room for names, path and the rest of the records. */
 const XATTR_BYTES_MAX = PAX_RECORDS_BYTES_MAX - 1024 * 1024;
 
-/** Fills in extended attributes and ACLs. What cannot be read is left out with a warning. */
+/** Fills in extended attributes and ACLs of an entry that has none yet. What cannot be read is left out with a warning. */
 export function readAttributes(
   path: ByteString,
   entry: ArchiveEntry,
   context: ReaderContext,
 ): void {
-  entry.xattrs = undefined;
-  entry.aclAccess = undefined;
-  entry.aclDefault = undefined;
   let xattrs: Map<string, Buffer> | undefined;
   try {
     xattrs = readXattrs(path);

@@ -15,6 +15,7 @@ import type { ListingMerge } from '../domain/listing-merge.js';
 import type { ArchiveOutput } from './archive-output.js';
 import { readAttributes } from './entry-attributes.js';
 import type { FileStat, StatCalls } from './file-stat.js';
+import { mayHaveXattrs } from './linux-calls.js';
 import type { ListingWriter } from './listing-file.js';
 import type { OwnerNames } from './owner-names.js';
 import { isGone, type ReaderContext } from './reader-context.js';
@@ -83,7 +84,7 @@ export class EntryStore {
     fillEntry(entry, archivePath, stat, this.parts.owners);
     const inode = stat.links > 1 && stat.type !== 'd' ? `${stat.device} ${stat.inode}` : '';
     if (inode !== '' && this.#storeLink(inode, stat)) return '';
-    readAttributes(path, entry, context);
+    if (stat.type !== 'f') readAttributes(path, entry, context);
     const offset = output.position;
     let flags: string | undefined = '';
     if (stat.type === 'f') flags = this.#storeFile(path, archivePath, stat);
@@ -102,6 +103,9 @@ export class EntryStore {
   #storeFile(path: ByteString, archivePath: ByteString, stat: FileStat): string | undefined {
     return this.#files.store(path, this.#entry, {
       stat,
+      opened: (fd) => {
+        if (mayHaveXattrs(fd)) readAttributes(path, this.#entry, this.parts.context);
+      },
       refresh: () => {
         const { xattrs, aclAccess, aclDefault } = this.#entry;
         fillEntry(this.#entry, archivePath, stat, this.parts.owners);

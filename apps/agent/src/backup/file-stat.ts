@@ -1,12 +1,12 @@
 import { fstatSync, lstatSync, statSync, type BigIntStats } from 'node:fs';
-import { createRequire } from 'node:module';
-import { endianness } from 'node:os';
 
 import type { EntryType } from '#archive/tar-block.js';
 import { isAscii, type ByteString } from '#archive/path-text.js';
 
 import { SystemCallError } from '../posix/libc.js';
 import { deviceParts } from '../posix/posix.js';
+
+import { STATX_WORDS, linuxCalls, type LinuxCalls } from './linux-calls.js';
 
 /** What the walk needs to know of a file. Whole numbers; times in seconds and nanoseconds. */
 export interface FileStat {
@@ -78,9 +78,7 @@ export const nodeStatCalls: StatCalls = {
 
 /** `statx` where the C library can be called (about 4 us a file), else Node's own calls. */
 export function fastestStatCalls(): StatCalls {
-  return endianness() === 'LE' && process.platform === 'linux'
-    ? (statxCalls() ?? nodeStatCalls)
-    : nodeStatCalls;
+  return linuxCalls ? statxCalls(linuxCalls) : nodeStatCalls;
 }
 
 const NANOS = 1_000_000_000n;
@@ -114,28 +112,22 @@ function system(path: ByteString): string | Buffer {
   return isAscii(path) ? path : Buffer.from(path, 'latin1');
 }
 
-type Statx = (fd: number, path: unknown, flags: number, mask: number, into: Uint32Array) => number;
-
 const AT_FDCWD = -100;
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const AT_EMPTY_PATH = 0x1000;
 const AT_NO_AUTOMOUNT = 0x800;
 const STATX_BASIC_STATS = 0x7ff;
-const STATX_BYTES = 256;
 const TWO_32 = 2 ** 32;
 
-function statxCalls(): StatCalls | undefined {
-  const found = loadStatx();
-  if (!found) return undefined;
-  const { onText, onBytes, errno } = found;
-  const words = new Uint32Array(STATX_BYTES / 4);
+function statxCalls({ statx, statxOfBytes, errno }: LinuxCalls): StatCalls {
+  const words = new Uint32Array(STATX_WORDS);
   const fail = (path: ByteString): never => {
     throw new SystemCallError('statx', errno(), path);
   };
   const onPath = (path: ByteString, flags: number, into: FileStat) => {
     const result = isAscii(path)
-      ? onText(AT_FDCWD, path, flags | AT_NO_AUTOMOUNT, STATX_BASIC_STATS, words)
-      : onBytes(AT_FDCWD, terminated(path), flags | AT_NO_AUTOMOUNT, STATX_BASIC_STATS, words);
+      ? statx(AT_FDCWD, path, flags | AT_NO_AUTOMOUNT, STATX_BASIC_STATS, words)
+      : statxOfBytes(AT_FDCWD, terminated(path), flags | AT_NO_AUTOMOUNT, STATX_BASIC_STATS, words);
     if (result !== 0) fail(path);
     fromStatx(words, into);
   };
@@ -143,27 +135,10 @@ function statxCalls(): StatCalls | undefined {
     lstat: (path, into) => onPath(path, AT_SYMLINK_NOFOLLOW, into),
     stat: (path, into) => onPath(path, 0, into),
     fstat: (fd, into) => {
-      if (onText(fd, '', AT_EMPTY_PATH, STATX_BASIC_STATS, words) !== 0) fail('');
+      if (statx(fd, '', AT_EMPTY_PATH, STATX_BASIC_STATS, words) !== 0) fail('');
       fromStatx(words, into);
     },
   };
-}
-
-function loadStatx(): { onText: Statx; onBytes: Statx; errno: () => number } | undefined {
-  try {
-    const koffi = createRequire(import.meta.url)('koffi') as {
-      load(name: string): { func(prototype: string): Statx };
-      errno(): number;
-    };
-    const library = koffi.load('libc.so.6');
-    const rest = 'int flags, uint32_t mask, void *into)';
-    const onText = library.func(`int statx(int fd, const char *path, ${rest}`);
-    const onBytes = library.func(`int statx(int fd, const void *path, ${rest}`);
-    const works = onText(AT_FDCWD, '/', 0, STATX_BASIC_STATS, new Uint32Array(64)) === 0;
-    return works ? { onText, onBytes, errno: () => koffi.errno() } : undefined;
-  } catch {
-    return undefined; // no koffi, or a C library without statx: Node's calls do the same
-  }
 }
 
 function terminated(path: ByteString): Buffer {

@@ -36,6 +36,8 @@ export type LineMaker = (
 export interface StoreJob {
   /** As the walk found the file; brought up to date with what is stored. */
   readonly stat: FileStat;
+  /** Called with the open file before anything is written. */
+  readonly opened: (fd: number) => void;
   /** Called when `stat` has changed: the entry must follow it. */
   readonly refresh: () => void;
   readonly lineOf: LineMaker;
@@ -56,6 +58,7 @@ export class RegularFiles {
     const fd = this.#open(path);
     if (fd === undefined) return undefined;
     try {
+      job.opened(fd);
       if (isSmall(job.stat)) {
         const done = this.#storeSmall(fd, path, entry, job);
         if (done !== 'large') return done;

@@ -1,0 +1,267 @@
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+
+import { compareArchivePaths } from '#archive/archive-order.js';
+import { fromPathText } from '#archive/path-text.js';
+import { PaxReader } from '#archive/pax-reader.js';
+import { seekTableBytesFromFooter } from '#archive/seek-table.js';
+
+import { compareTrees, type Difference } from '../../../../test/support/compare-trees.js';
+import {
+  makeOddTree,
+  mutateOddTree,
+  removeTree,
+  type OddTree,
+} from '../../../../test/support/odd-tree.js';
+import { temporaryFolder } from '../../../../test/support/temporary-folder.js';
+
+import { BackupLab, shell, type LabImage } from './testing/backup-lab.js';
+
+let folder: string;
+let lab: BackupLab;
+
+beforeAll(async () => {
+  folder = await temporaryFolder();
+  lab = new BackupLab(folder);
+});
+afterAll(() => removeTree(folder));
+
+describe('a tree of odd files', () => {
+  let tree: OddTree;
+  let full: LabImage;
+  const isSocket = (path: string) => tree.sockets.includes(path);
+
+  beforeAll(async () => {
+    tree = await makeOddTree(`${folder}/odd`);
+    full = await lab.backUp([tree.root], { fragmentBytesMax: 3 * 2 ** 20 });
+  }, 60_000);
+
+  it('comes back in every detail from zstd and GNU tar', async () => {
+    expect(full.notes.filter(({ level }) => level === 'warning')).toEqual([]);
+    expect(full.result.status).toBe(0);
+    const restored = lab.restore(full, 'restored', tree.root);
+    expect(await compareTrees(tree.root, restored, { ignore: isSocket })).toEqual([]);
+  }, 60_000);
+
+  it('reports sockets without making the job partial', () => {
+    const texts = full.notes.map(({ text }) => text);
+    for (const socket of tree.sockets) {
+      expect(texts).toContainEqual(expect.stringMatching(`${socket}: is a socket`));
+    }
+  });
+
+  it('is cut into fragments within their limit, each with seek table and whole frames', () => {
+    const { seals } = full.sink;
+    expect(seals.length).toBeGreaterThan(2);
+    let offset = 0;
+    for (const seal of seals) {
+      const base = `${full.sink.folder}/${String(seal.number).padStart(5, '0')}`;
+      const data = readFileSync(`${base}.tar.zst`);
+      expect(data.length).toBeLessThanOrEqual(3 * 2 ** 20);
+      expect(seekTableBytesFromFooter(data)).toBe(8 + 8 * seal.frames + 9);
+      expect(seal.archiveOffset).toBe(offset);
+      offset += seal.archiveBytes;
+      const lines = shell('zstd -dcq "$1"', `${base}.idx.zst`).toString('latin1').split('\n');
+      const places = lines.slice(0, -1).map((line) => {
+        const columns = line.split('\t');
+        return Number(columns[0] === 'h' ? columns[10]!.split(' ')[0] : columns[7]);
+      });
+      expect(places.every((at) => at >= seal.archiveOffset && at < offset)).toBe(true);
+      expect(seal.last).toBe(seal.number === seals.length);
+    }
+    expect(lab.archive(full).length).toBe(offset);
+  });
+
+  it('has an index in archive order that leads to each entry', () => {
+    const archive = lab.archive(full);
+    const lines = lab.index(full);
+    expect(lines.length).toBe(full.result.files);
+    for (const [at, line] of lines.entries()) {
+      if (at > 0) expect(compareArchivePaths(lines[at - 1]!.path, line.path)).toBeLessThan(0);
+      const reader = new PaxReader(line.own.offset);
+      const bytes = archive.subarray(line.own.offset, line.own.offset + line.own.length);
+      const events = [...reader.push(bytes)];
+      expect(events[0]).toMatchObject({
+        kind: 'entry',
+        entry: { type: line.type, path: line.path, mode: line.mode, linkTarget: line.target },
+      });
+      expect(events.at(-1)).toEqual({
+        kind: 'done',
+        archiveEnd: line.own.offset + line.own.length,
+      });
+    }
+  });
+
+  it('stores nothing but the end of the archive when nothing changed', async () => {
+    const again = await lab.backUp([tree.root], { base: full });
+    expect(again.result).toMatchObject({ status: 0, kind: 'differential', files: 0, fragments: 1 });
+    expect(lab.archive(again)).toEqual(Buffer.alloc(1024));
+    expect(readFileSync(again.listing, 'latin1')).toBe(readFileSync(full.listing, 'latin1'));
+  }, 60_000);
+
+  it('is followed by an incremental through every kind of change', async () => {
+    mutateOddTree(tree);
+    const next = await lab.backUp([tree.root], { base: full, fragmentBytesMax: 3 * 2 ** 20 });
+    expect(next.result.status).toBe(0);
+    expect(next.result.files).toBeLessThan(full.result.files / 10);
+    const restored = lab.restore(next, 'restored', tree.root);
+    const lines = lab.index(next);
+    const stored = new Set(lines.map(({ path }) => path));
+    const differences = await compareTrees(tree.root, restored, { ignore: isSocket });
+    // tar replaces files in folders that have not changed, and leaves those folders' times at that.
+    const ofTar = ({ what, path }: Difference) =>
+      what === 'mtime' && !stored.has(`${tree.root}/${path}`.slice(1));
+    expect(differences.filter((difference) => !ofTar(difference))).toEqual([]);
+    expect(lines.filter(({ type }) => type === 'x').length).toBeGreaterThanOrEqual(1_000);
+    for (let at = 1; at < lines.length; at++) {
+      expect(compareArchivePaths(lines[at - 1]!.path, lines[at]!.path)).toBeLessThan(0);
+    }
+  }, 60_000);
+});
+
+describe('selections', () => {
+  beforeAll(() => {
+    mkdirSync(`${folder}/select/a/b`, { recursive: true });
+    mkdirSync(`${folder}/select/c`);
+    writeFileSync(`${folder}/select/a/b/file`, 'one');
+    writeFileSync(`${folder}/select/a/skip.tmp`, 'two');
+    writeFileSync(`${folder}/select/c/file`, 'three');
+    symlinkSync('a', `${folder}/select/link`);
+  });
+
+  const pathsOf = (image: LabImage) =>
+    lab.index(image).map(({ type, path }) => `${type} ${path.slice(folder.length)}`);
+  const at = (...names: string[]) => names.map((name) => `${folder}/select/${name}`);
+
+  it('are walked in order, each once, without what is excluded', async () => {
+    const image = await lab.backUp(at('c/file', 'a', 'a/b', 'link', 'a/'), {
+      excludes: ['*.tmp', `${folder}/select/a/none/**`],
+    });
+    expect(pathsOf(image)).toEqual([
+      'd select/a',
+      'd select/a/b',
+      'f select/a/b/file',
+      'f select/c/file',
+      'l select/link',
+    ]);
+  });
+
+  it('follow a symlink whose path ends in a slash', async () => {
+    expect(pathsOf(await lab.backUp(at('link/')))).toEqual([
+      'd select/link',
+      'd select/link/b',
+      'f select/link/b/file',
+      'f select/link/skip.tmp',
+    ]);
+  });
+
+  it('do not enter an excluded folder', async () => {
+    const image = await lab.backUp(at('a'), { excludes: ['b/'] });
+    expect(pathsOf(image)).toEqual(['d select/a', 'f select/a/skip.tmp']);
+  });
+
+  it('that do not exist are reported; if none exists nothing is sent', async () => {
+    const some = await lab.backUp(at('c', 'missing'));
+    expect(some.result.status).toBe(1);
+    expect(some.notes).toEqual([
+      { level: 'warning', text: `${folder}/select/missing: does not exist` },
+    ]);
+    const none = await lab.backUp(at('missing', 'gone'));
+    expect(none.result).toMatchObject({ status: 71, files: 0, fragments: 0 });
+    expect(none.sink.totals).toBeUndefined();
+  });
+
+  it('must be absolute', async () => {
+    await expect(lab.backUp(['relative'])).rejects.toThrow(/not an absolute path/);
+  });
+});
+
+describe('other file systems', () => {
+  it('are listed and not entered, but for those that are selected', async () => {
+    const image = await lab.backUp(['/dev', '/proc/self/status'], { excludes: ['/dev/shm/**'] });
+    const lines = lab.index(image);
+    const mounts = readFileSync('/proc/self/mounts', 'latin1')
+      .split('\n')
+      .map((line) => line.split(' ')[1] ?? '')
+      .filter((mount) => /^\/dev\/[a-z]+$/.test(mount));
+    for (const mount of mounts) {
+      expect(lines.some(({ path }) => path.startsWith(`${mount.slice(1)}/`))).toBe(false);
+    }
+    const status = lines.find(({ path }) => path === 'proc/self/status')!;
+    expect(status.size).toBeGreaterThan(0);
+    expect(image.result.status).toBe(0);
+  });
+});
+
+describe('an incremental', () => {
+  it('names deleted files in the form of their paths', async () => {
+    const name = fromPathText('odd\\xff\\x0aname');
+    mkdirSync(`${folder}/gone`);
+    writeFileSync(Buffer.from(`${folder}/gone/${name}`, 'latin1'), 'x');
+    const full = await lab.backUp([`${folder}/gone`]);
+    rmSync(Buffer.from(`${folder}/gone/${name}`, 'latin1'));
+    const next = await lab.backUp([`${folder}/gone`], { base: full });
+    expect(lab.index(next).map(({ type, path }) => [type, path])).toEqual([
+      ['d', `${folder}/gone`.slice(1)],
+      ['x', `${folder}/gone/${name}`.slice(1)],
+    ]);
+  });
+
+  it('does not call deleted what an error hides', async () => {
+    // A name that is too long for a path: even root cannot look at it.
+    const levels = Array.from({ length: 16 }, () => 'l'.repeat(250));
+    shell(
+      'cd "$1"; for l in $2; do mkdir "$l"; cd "$l"; done; touch near "$3"',
+      folder,
+      levels.join(' '),
+      'n'.repeat(250),
+    );
+    const root = `${folder}/${levels[0]}`;
+    const full = await lab.backUp([root]);
+    expect(full.result.status).toBe(1);
+    expect(full.notes).toEqual([
+      { level: 'warning', text: expect.stringMatching(/n: cannot be looked at .*ENAMETOOLONG/) },
+    ]);
+    const lines = readFileSync(full.listing, 'latin1').split('\n');
+    const near = lines.at(-2)!;
+    const hidden = near.replace('/near\t', `/${'n'.repeat(250)}\t`);
+    writeFileSync(full.listing, [...lines.slice(0, -2), near, hidden, ''].join('\n'), 'latin1');
+    const next = await lab.backUp([root], { base: full });
+    expect(lab.index(next)).toEqual([]);
+    expect(readFileSync(next.listing, 'latin1')).toContain(hidden);
+  });
+
+  it('becomes a full without the listing of its base', async () => {
+    const image = await lab.backUp([`${folder}/select`], {
+      kind: 'cumulative',
+      baseListingPath: `${folder}/none`,
+    });
+    expect(image.result.kind).toBe('full');
+    expect(image.sink.totals?.kind).toBe('full');
+    expect(image.notes).toEqual([{ level: 'info', text: expect.stringContaining('listing') }]);
+  });
+
+  it('drops a listing that is damaged, so that the next one becomes a full', async () => {
+    const path = `${folder}/damaged`;
+    writeFileSync(path, 'f\tz\t1\nf\ta\t2\n');
+    const attempt = lab.backUp([`${folder}/select`], {
+      kind: 'differential',
+      baseListingPath: path,
+    });
+    await expect(attempt).rejects.toThrow(/out of order/);
+    expect(existsSync(path)).toBe(false);
+  });
+
+  it('lists any number of deleted files in bounded memory', async () => {
+    const names = Array.from({ length: 10_000 }, (_, at) => `${'n'.repeat(200)}-${at}`);
+    mkdirSync(`${folder}/wide`);
+    for (const name of names) writeFileSync(`${folder}/wide/${name}`, '');
+    const full = await lab.backUp([`${folder}/wide`]);
+    for (const name of names) rmSync(`${folder}/wide/${name}`);
+    const next = await lab.backUp([`${folder}/wide`], { base: full });
+    const lines = lab.index(next);
+    expect(lines.length).toBe(names.length + 1);
+    expect(lines.slice(1).every(({ type }) => type === 'x')).toBe(true);
+  }, 30_000);
+});

@@ -1,0 +1,206 @@
+import { spawn } from 'node:child_process';
+import { randomFillSync } from 'node:crypto';
+import { once } from 'node:events';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+
+import { temporaryFolder } from '../../../../test/support/temporary-folder.js';
+
+import { listingPartPath } from './listing-file.js';
+import { runBackup, type BackupOptions } from './run-backup.js';
+import { BackupLab, shell } from './testing/backup-lab.js';
+import { FolderSink } from './testing/folder-sink.js';
+import type { DataFrame } from './fragment-sink.js';
+import { SOURCE_WORKER } from './testing/source-worker.js';
+
+const RING = { buffers: 2, bufferBytes: 64 * 1024 };
+const FILE_BYTES = 4 * 2 ** 20;
+
+/** Takes one frame, then none until it is opened: meanwhile the reader stands in the midst of a file. */
+class GatedSink extends FolderSink {
+  #open: () => void = () => undefined;
+  readonly #gate = new Promise<void>((resolve) => (this.#open = resolve));
+  #reached: () => void = () => undefined;
+  readonly reached = new Promise<void>((resolve) => (this.#reached = resolve));
+
+  open(): void {
+    this.#open();
+  }
+
+  override async frame(frame: DataFrame): Promise<void> {
+    this.#reached();
+    await this.#gate;
+    await super.frame(frame);
+  }
+}
+
+let folder: string;
+let lab: BackupLab;
+
+beforeAll(async () => {
+  folder = await temporaryFolder();
+  lab = new BackupLab(folder);
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function makeSource(name: string): string {
+  const source = `${folder}/${name}`;
+  mkdirSync(source);
+  writeFileSync(`${source}/large`, randomFillSync(Buffer.alloc(FILE_BYTES)));
+  writeFileSync(`${source}/next`, 'after it');
+  return source;
+}
+
+/** Backs up while `change` happens in the midst of reading `large`. */
+async function backUpWhile(name: string, change: (source: string) => void) {
+  const source = makeSource(name);
+  const sink = new GatedSink(`${folder}/${name}-image`);
+  const running = lab.backUp([source], { sink, ring: RING });
+  await sink.reached;
+  await delay(100); // the reader fills the ring and waits
+  change(source);
+  sink.open();
+  const image = { ...(await running), sink };
+  const lines = lab.index(image);
+  const flagsOf = (file: string) => lines.find(({ path }) => path.endsWith(`/${file}`))?.flags;
+  return {
+    source,
+    image,
+    lines,
+    flagsOf,
+    restored: lab.restore(image, `${name}-restored`, source),
+  };
+}
+
+const sizeOf = (path: string) => Number(shell('stat -c %s "$1"', path));
+
+describe('a file that changes while it is read', () => {
+  it('and shrinks is filled up with zeros, and the rest of the archive is sound', async () => {
+    const { image, flagsOf, restored } = await backUpWhile('shrinks', (source) =>
+      truncateSync(`${source}/large`, 2 ** 20),
+    );
+    expect(flagsOf('large')).toBe('mt');
+    expect(image.result.status).toBe(1);
+    expect(image.notes.map(({ text }) => text)).toEqual([
+      expect.stringMatching(/large: ended at byte 1048576 /),
+      expect.stringMatching(/large: shrank from 4194304 to 1048576 bytes/),
+    ]);
+    expect(sizeOf(`${restored}/large`)).toBe(FILE_BYTES);
+    expect(shell('tail -c 3145728 "$1" | tr -d "\\000"', `${restored}/large`).length).toBe(0);
+    expect(shell('cat "$1"', `${restored}/next`).toString()).toBe('after it');
+  });
+
+  it('and grows is cut at the size that was promised', async () => {
+    const { image, flagsOf, restored, source } = await backUpWhile('grows', (from) =>
+      appendFileSync(`${from}/large`, 'more and more'),
+    );
+    expect(flagsOf('large')).toBe('m');
+    expect(image.result.status).toBe(1);
+    shell('cmp -n 4194304 "$1" "$2"', `${source}/large`, `${restored}/large`);
+    expect(sizeOf(`${restored}/large`)).toBe(FILE_BYTES);
+  });
+
+  it('and others that vanish meanwhile leave a note, not an entry', async () => {
+    const { image, lines, source } = await backUpWhile('vanishes', (from) =>
+      rmSync(`${from}/next`),
+    );
+    expect(image.result.status).toBe(1);
+    expect(image.notes.map(({ text }) => text)).toEqual([
+      `${source}/next: vanished before it was read`,
+    ]);
+    expect(lines.map(({ type }) => type)).toEqual(['d', 'f']);
+  });
+
+  it('is stored again by the next incremental', async () => {
+    const { image, source } = await backUpWhile('again', (from) =>
+      appendFileSync(`${from}/large`, 'x'),
+    );
+    const next = await lab.backUp([source], { base: image });
+    expect(lab.index(next).map(({ path, flags }) => [path, flags])).toEqual([
+      [`${source}/large`.slice(1), ''],
+    ]);
+  });
+});
+
+describe('a tree that never stands still', () => {
+  it('gives a sound archive every time', async () => {
+    const source = `${folder}/restless`;
+    mkdirSync(source);
+    const script = `cd "$1"; while :; do for i in 1 2 3 4 5 6 7 8; do
+      head -c $((RANDOM * 20)) /dev/zero | tr '\\\\0' x > "file-$i"; mv "file-$i" "other-$((RANDOM % 9))";
+      : > "other-$((RANDOM % 9))"; ln -f "other-$((RANDOM % 9))" link 2>/dev/null; done; done`;
+    const child = spawn('bash', ['-c', script, 'bash', source], { stdio: 'ignore' });
+    try {
+      for (let round = 0; round < 8; round++) {
+        const image = await lab.backUp([source], { ring: RING });
+        const listed = shell(
+          'cat "$1"/*.tar.zst | zstd -dcq | tar -tf - | wc -l',
+          image.sink.folder,
+        );
+        expect(Number(listed)).toBe(image.result.files);
+        expect(lab.index(image).length).toBe(image.result.files);
+        expect(image.result.status).toBe(image.notes.length > 0 ? 1 : 0);
+      }
+    } finally {
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    }
+  }, 60_000);
+});
+
+describe('a backup that cannot go on', () => {
+  const options = (name: string, sink: FolderSink): BackupOptions => ({
+    selections: [makeSource(name)],
+    excludes: [],
+    crossMountPoints: false,
+    kind: 'full',
+    newListingPath: `${folder}/${name}-listing`,
+    ring: RING,
+    sink,
+    worker: SOURCE_WORKER,
+  });
+
+  it('ends at once when it is stopped, wherever it waits', async () => {
+    const sink = new GatedSink(`${folder}/stopped-image`);
+    const stop = new AbortController();
+    const all = options('stopped', sink);
+    const running = runBackup({ ...all, signal: stop.signal });
+    await sink.reached;
+    stop.abort(new Error('stopped by an administrator'));
+    await expect(running).rejects.toThrow('stopped by an administrator');
+    expect(existsSync(listingPartPath(all.newListingPath))).toBe(false);
+    sink.open();
+  });
+
+  it('fails with the error of its sink', async () => {
+    class FullSink extends FolderSink {
+      override seal(): Promise<void> {
+        return Promise.reject(new Error('the volume is full'));
+      }
+    }
+    const sink = new FullSink(`${folder}/full-image`, 2 ** 20);
+    await expect(runBackup(options('full', sink))).rejects.toThrow('the volume is full');
+  });
+
+  it('refuses fragments that hold no frame', async () => {
+    const sink = new FolderSink(`${folder}/tiny-image`, 1000);
+    await expect(runBackup(options('tiny', sink))).rejects.toThrow(/too small/);
+  });
+});
+
+describe('back-pressure', () => {
+  it('makes the reader wait and is counted', async () => {
+    const { image } = await backUpWhile('slow', () => undefined);
+    expect(image.result.waits.forEmpty).toBeGreaterThan(0);
+    expect(image.result.status).toBe(0);
+  });
+});

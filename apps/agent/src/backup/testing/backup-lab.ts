@@ -1,0 +1,92 @@
+import { execFileSync } from 'node:child_process';
+import { lstatSync, mkdirSync, rmSync } from 'node:fs';
+
+import { parseIndexLine, type IndexLine } from '#archive/index-line.js';
+import { toSystemPath } from '#archive/path-text.js';
+
+import { commitListing } from '../listing-file.js';
+import type { Note } from '../../domain/notes.js';
+import { runBackup, type BackupOptions, type BackupResult } from '../run-backup.js';
+
+import { FolderSink } from './folder-sink.js';
+import { SOURCE_WORKER } from './source-worker.js';
+
+const PATH_BYTES_MAX = 4096;
+
+export interface LabImage {
+  readonly result: BackupResult;
+  readonly sink: FolderSink;
+  readonly notes: readonly Note[];
+  /** Path of the committed listing. */
+  readonly listing: string;
+}
+
+export type LabOptions = Partial<BackupOptions> & {
+  readonly fragmentBytesMax?: number;
+  readonly base?: LabImage;
+};
+
+/** Makes backups into folders and restores them with `zstd` and GNU tar alone. For tests. */
+export class BackupLab {
+  #images = 0;
+
+  /** @param folder an existing folder, removed by whoever made it */
+  constructor(readonly folder: string) {}
+
+  async backUp(selections: readonly string[], options: LabOptions = {}): Promise<LabImage> {
+    const name = `${this.folder}/image-${++this.#images}`;
+    const sink = new FolderSink(name, options.fragmentBytesMax);
+    const listing = `${name}/listing`;
+    const notes: Note[] = [];
+    const result = await runBackup({
+      selections,
+      excludes: [],
+      crossMountPoints: false,
+      kind: options.base ? 'differential' : 'full',
+      baseListingPath: options.base?.listing,
+      newListingPath: listing,
+      sink,
+      onNote: (note) => notes.push(note),
+      worker: SOURCE_WORKER,
+      ...options,
+    });
+    if (result.status !== 71) await commitListing(listing);
+    return { result, sink, notes, listing };
+  }
+
+  /** Extracts an image over a folder; what it deletes or changes into something else goes first. @returns where `path` is now */
+  restore(image: LabImage, into: string, path = ''): string {
+    const target = `${this.folder}/${into}`;
+    mkdirSync(target, { recursive: true });
+    for (const line of this.index(image)) {
+      const path = toSystemPath(`${target}/${line.path}`);
+      if (path.length >= PATH_BYTES_MAX) continue; // only tar reaches it, from folder to folder
+      const there = lstatSync(path, { throwIfNoEntry: false });
+      const changedKind = there?.isDirectory() !== (line.type === 'd');
+      if (there && (line.type === 'x' || changedKind)) rmSync(path, { recursive: true });
+    }
+    const tar =
+      'tar -xpf - -C "$2" --same-owner --numeric-owner --xattrs --xattrs-include=\'*\' --acls';
+    shell(`cat "$1"/*.tar.zst | zstd -dcq | ${tar}`, image.sink.folder, target);
+    return target + path;
+  }
+
+  /** All index lines of an image, in order. */
+  index(image: LabImage): IndexLine[] {
+    const text = shell('cat "$1"/*.idx.zst | zstd -dcq', image.sink.folder).toString('latin1');
+    return text.split('\n').slice(0, -1).map(parseIndexLine);
+  }
+
+  /** The archive, decompressed. */
+  archive(image: LabImage): Buffer {
+    return shell('cat "$1"/*.tar.zst | zstd -dcq', image.sink.folder);
+  }
+}
+
+/** Runs a pipe of commands. @throws Error with what they complained about */
+export function shell(script: string, ...args: string[]): Buffer {
+  return execFileSync('bash', ['-o', 'pipefail', '-ec', script, 'bash', ...args], {
+    maxBuffer: 1024 ** 3,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+}
