@@ -1,11 +1,10 @@
 import { spawn } from 'node:child_process';
 
 import { withDeathSignal } from './death-signal.js';
-import type { SystemUser } from './system-user.js';
 
 export interface CommandOptions {
   /** Who runs it; only root may name another user. */
-  readonly user?: SystemUser | undefined;
+  readonly user?: { readonly uid: number; readonly gid: number } | undefined;
   readonly env?: NodeJS.ProcessEnv;
   /** The working folder. Default `/`, which every user can enter. */
   readonly cwd?: string;

@@ -1,0 +1,232 @@
+import { describe, expect, it } from '@jest/globals';
+
+import { checkoutFolder } from '../apps/standalone/src/servers/checkout-folder.js';
+import { loadedBy, ownerOf, readSourceFiles, resolveImport } from './support/source-files.js';
+
+/** Which library may import which of ours. docs/ARCHITECTURE.md says why. */
+const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
+  'libs/kernel': [],
+  'libs/contracts': ['libs/kernel'],
+  'libs/messaging': ['libs/kernel', 'libs/contracts'],
+  'libs/outbox': ['libs/kernel', 'libs/contracts', 'libs/messaging'],
+  'libs/archive': ['libs/kernel'],
+  'libs/storage': ['libs/kernel', 'libs/archive'],
+  'libs/transfer': ['libs/kernel', 'libs/archive'],
+  'libs/service': ['libs/kernel', 'libs/contracts', 'libs/messaging', 'libs/outbox'],
+};
+
+/**
+ * An app never imports another app, but for these: `standalone` composes all services, and
+ * `holdfast up` of the command line starts it.
+ */
+const APPS: Readonly<Record<string, readonly string[] | 'all'>> = {
+  'apps/standalone': 'all',
+  'apps/cli': ['apps/standalone'],
+};
+
+/** Only these decide and compute: no frameworks, no input and output. */
+const PURE_FOLDERS = /^libs\/(kernel|contracts|archive)\/src\/|^apps\/\w+\/src\/domain\//;
+const IMPURE = /^(@nestjs\/|@nats-io\/|typeorm|pg|pg-copy-streams|rxjs|node:(fs|net|tls|http)\b)/;
+
+/**
+ * A service that hears nothing replays; it never deletes. So every call that could remove or replace
+ * something on a volume stands here, with the reason why it is no fragment of anybody's.
+ */
+const REMOVALS: Readonly<Record<string, { calls: readonly string[]; why: string }>> = {
+  'libs/storage/src/journal/journal-files.ts': {
+    calls: ['truncate', 'rename', "'w'"],
+    why: 'cuts an unfinished record, which nobody was told of, off the end of the journal; replaces its snapshot whole',
+  },
+  'libs/storage/src/directory/directory-fragment-writer.ts': {
+    calls: ['rename'],
+    why: 'gives a finished file its final name; the id in it is new',
+  },
+  'apps/media/src/volume.ts': {
+    calls: ['rename', "'w'"],
+    why: 'writes the identity of a new volume',
+  },
+};
+const REMOVAL =
+  /\b(rm|unlink|rmdir|f?truncate|rename|copyFile|createWriteStream)(?:Sync)?\s*\(|('w\+?')/g;
+
+const LINES_MAX = 400;
+const FILES_PER_FOLDER_MAX = 15;
+const FOLDER_LEVELS_MAX = 2;
+
+const files = readSourceFiles(checkoutFolder());
+const byPath = new Map(files.map((file) => [file.path, file]));
+const shipped = files.filter((file) => !file.isTest);
+const edges = files.flatMap((file) =>
+  file.imports.flatMap((specifier) => {
+    const to = resolveImport(file.path, specifier);
+    return to === undefined ? [] : [{ from: file.path, to, isTest: file.isTest }];
+  }),
+);
+
+describe('imports', () => {
+  it('lead to files that exist', () => {
+    expect(edges.filter(({ to }) => !byPath.has(to))).toEqual([]);
+  });
+
+  it('of a library stay within what the table allows', () => {
+    const wrong = edges.filter(({ from, to, isTest }) => {
+      const [owner, other] = [ownerOf(from), ownerOf(to)];
+      const allowed = LIBRARIES[owner];
+      return !isTest && allowed !== undefined && owner !== other && !allowed.includes(other);
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  it('name every library in the table', () => {
+    const libraries = new Set(files.map((file) => ownerOf(file.path)));
+    const missing = [...libraries].filter((name) => /^libs/.test(name) && !LIBRARIES[name]);
+    expect(missing).toEqual([]);
+  });
+
+  it('never lead from one app to another, but where the table says so', () => {
+    const wrong = edges.filter(({ from, to, isTest }) => {
+      const [owner, other] = [ownerOf(from), ownerOf(to)];
+      const isApp = owner.startsWith('apps/') && other.startsWith('apps/');
+      const allowed = APPS[owner] ?? [];
+      return !isTest && isApp && owner !== other && allowed !== 'all' && !allowed.includes(other);
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  it('never lead from what is shipped to what is for tests only', () => {
+    const wrong = edges.filter(({ to, isTest }) => !isTest && byPath.get(to)?.isTest);
+    expect(wrong).toEqual([]);
+  });
+
+  it('of a library go through its name', () => {
+    const wrong = files.flatMap((file) =>
+      file.imports
+        .filter((name) => name.startsWith('.') && !file.path.startsWith('test/'))
+        .filter((name) => {
+          const to = ownerOf(resolveImport(file.path, name) ?? '');
+          return to.startsWith('libs/') && to !== ownerOf(file.path);
+        })
+        .map((name) => `${file.path}: ${name}`),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  it('make no circle between files', () => {
+    expect(circles()).toEqual([]);
+  });
+
+  it('of NATS stand in libs/messaging only', () => {
+    const wrong = shipped
+      .filter((file) => file.imports.some((name) => name.startsWith('@nats-io/')))
+      .filter((file) => ownerOf(file.path) !== 'libs/messaging');
+    expect(wrong.map(({ path }) => path)).toEqual([]);
+  });
+});
+
+describe('pure folders', () => {
+  it('import no framework, no database, no network and no files', () => {
+    const wrong = shipped
+      .filter((file) => PURE_FOLDERS.test(file.path))
+      .flatMap((file) =>
+        file.imports.filter((name) => IMPURE.test(name)).map((name) => `${file.path}: ${name}`),
+      );
+    expect(wrong).toEqual([]);
+  });
+
+  it('of an app import nothing of the app outside', () => {
+    const wrong = edges.filter(
+      ({ from, to, isTest }) =>
+        !isTest &&
+        /^apps\/\w+\/src\/domain\//.test(from) &&
+        to.startsWith('apps/') &&
+        !/^apps\/\w+\/src\/domain\//.test(to),
+    );
+    expect(wrong).toEqual([]);
+  });
+});
+
+describe('what is loaded', () => {
+  it('by the command line is neither Nest nor TypeORM', () => {
+    const heavy = loadedBy('apps/cli/src/main.ts', byPath).filter((file) =>
+      file.imports.some((name) => /^(@nestjs|typeorm|pg\b)/.test(name)),
+    );
+    expect(heavy.map(({ path }) => path)).toEqual([]);
+  });
+
+  it('boots Nest in one place', () => {
+    const places = shipped.filter((file) => /\bNestFactory\b/.test(file.code));
+    expect(places.map(({ path }) => path)).toEqual(['libs/service/src/run-service.ts']);
+  });
+});
+
+describe('files', () => {
+  it('hold something of their own: no barrels', () => {
+    const wrong = files.filter(
+      (file) =>
+        /(^|\/)index\.ts$/.test(file.path) || /^export\s+(\*|\{[^}]*\}\s*from)/m.test(file.code),
+    );
+    expect(wrong.map(({ path }) => path)).toEqual([]);
+  });
+
+  it('are named after their noun', () => {
+    const wrong = files.filter(
+      ({ path }) =>
+        !/\/[a-z0-9-]+(\.[a-z-]+)*\.ts$/.test(path) || /\.(dto|types|utils?)\.ts$/.test(path),
+    );
+    expect(wrong.map(({ path }) => path)).toEqual([]);
+  });
+
+  it(`have at most ${LINES_MAX} lines`, () => {
+    const wrong = files.filter(({ text }) => text.split('\n').length - 1 > LINES_MAX);
+    expect(wrong.map(({ path }) => path)).toEqual([]);
+  });
+
+  it(`stand at most ${FILES_PER_FOLDER_MAX} to a folder, tests not counted`, () => {
+    const folders = new Map<string, number>();
+    for (const { path } of files.filter((file) => !file.path.endsWith('.spec.ts'))) {
+      const folder = path.slice(0, path.lastIndexOf('/'));
+      folders.set(folder, (folders.get(folder) ?? 0) + 1);
+    }
+    const wrong = [...folders].filter(([, count]) => count > FILES_PER_FOLDER_MAX);
+    expect(wrong).toEqual([]);
+  });
+
+  it(`lie at most ${FOLDER_LEVELS_MAX} folders below src`, () => {
+    const levels = (path: string): number => (path.split('/src/')[1] ?? '').split('/').length - 1;
+    const wrong = files.filter(({ path }) => levels(path) > FOLDER_LEVELS_MAX);
+    expect(wrong.map(({ path }) => path)).toEqual([]);
+  });
+});
+
+describe('storage', () => {
+  it('removes and replaces nothing but what the table names, with a reason', () => {
+    const found = shipped
+      .filter(({ path }) => /^libs\/storage\/|^apps\/media\//.test(path))
+      .flatMap(({ path, code }) => {
+        const calls = [...code.matchAll(REMOVAL)].flatMap(([, call, flag]) => call ?? flag ?? []);
+        return calls.length === 0 ? [] : [[path, [...new Set(calls)].sort()]];
+      });
+    const allowed = Object.entries(REMOVALS).map(([path, { calls }]) => [path, [...calls].sort()]);
+    expect(Object.fromEntries(found)).toEqual(Object.fromEntries(allowed));
+  });
+});
+
+/** Each circle of imports as the files it passes, found by walking depth-first. */
+function circles(): string[] {
+  const next = new Map<string, string[]>();
+  for (const { from, to } of edges) {
+    next.set(from, [...(next.get(from) ?? []), to]);
+  }
+  const found: string[] = [];
+  const done = new Set<string>();
+  const visit = (path: string, way: readonly string[]): void => {
+    if (way.includes(path)) {
+      found.push([...way.slice(way.indexOf(path)), path].join(' -> '));
+    } else if (!done.has(path)) {
+      for (const to of next.get(path) ?? []) visit(to, [...way, path]);
+      done.add(path);
+    }
+  };
+  for (const path of next.keys()) visit(path, []);
+  return found;
+}
