@@ -1,11 +1,16 @@
 import { readFile } from 'node:fs/promises';
+import type { Provider } from '@nestjs/common';
 import {
   DataSource,
   type DataSourceOptions,
   type MigrationInterface,
   type QueryRunner,
 } from 'typeorm';
+import { Clock } from '#kernel/clock.js';
 import { codeOf, messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
+import { Publisher } from '#messaging/publisher.js';
+import { OutboxRelay } from '#outbox/outbox-relay.js';
+import { UnitOfWork } from '#outbox/unit-of-work.js';
 import type { DatabaseConfig } from './config.js';
 
 export type EntityClass = new () => object;
@@ -21,7 +26,10 @@ export interface OwnedSchema {
 const CONNECT_MS_MAX = 5_000;
 const IDLE_MS_MAX = 10_000;
 
-/** The password, and its file's place, stay out of every message. */
+/**
+ * Connects, and brings the service's schema up to date. Throws `PermanentError` or `Unavailable` with
+ * what to do; the password, and its file's place, stay out of every message.
+ */
 export async function openDatabase(
   config: DatabaseConfig,
   owned: OwnedSchema,
@@ -34,6 +42,48 @@ export async function openDatabase(
   } catch (error) {
     if (database.isInitialized) await database.destroy();
     throw connectError(config.HOLDFAST_DATABASE_URL, error);
+  }
+}
+
+/** A service's database, migrated and ready. */
+export class ServiceDatabase {
+  private constructor(private readonly dataSource: DataSource) {}
+
+  /** See `openDatabase`. */
+  static async open(config: DatabaseConfig, owned: OwnedSchema): Promise<ServiceDatabase> {
+    return new ServiceDatabase(await openDatabase(config, owned));
+  }
+
+  /** What services get by injection. */
+  providers(service: string): Provider[] {
+    const { dataSource } = this;
+    return [
+      { provide: DataSource, useValue: dataSource },
+      {
+        provide: UnitOfWork,
+        useFactory: (clock: Clock) => new UnitOfWork(dataSource, clock, service),
+        inject: [Clock],
+      },
+      {
+        provide: OutboxRelay,
+        useFactory: (publisher: Publisher, unit: UnitOfWork) =>
+          new OutboxRelay(dataSource, publisher, unit),
+        inject: [Publisher, UnitOfWork],
+      },
+    ];
+  }
+
+  /** What publishes the outbox; to be started and stopped with the service. */
+  readonly relay = OutboxRelay;
+
+  /** PostgreSQL's version. Throws when it can't be reached. */
+  async version(): Promise<string> {
+    const [row] = await this.dataSource.query<{ server_version: string }[]>('SHOW server_version');
+    return row?.server_version ?? '';
+  }
+
+  close(): Promise<void> {
+    return this.dataSource.destroy();
   }
 }
 
@@ -77,10 +127,9 @@ async function migrate(database: DataSource, schema: string): Promise<void> {
 
 /** Asks first: a user that owns only its schema may not even try to make it. */
 async function ensureSchema(runner: QueryRunner, schema: string): Promise<void> {
-  const found: unknown[] = await runner.query(
-    'SELECT 1 FROM pg_namespace WHERE nspname = $1',
-    [schema],
-  );
+  const found: unknown[] = await runner.query('SELECT 1 FROM pg_namespace WHERE nspname = $1', [
+    schema,
+  ]);
   if (found.length === 0) await runner.query(`CREATE SCHEMA "${schema}"`);
 }
 

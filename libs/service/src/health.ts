@@ -1,8 +1,8 @@
 import { hostname } from 'node:os';
-import type { DataSource } from 'typeorm';
 import type { HealthReport } from '#contracts/health.js';
 import { messageOf } from '#kernel/errors.js';
 import type { Nats } from '#messaging/connection.js';
+import type { ServiceDatabase } from './database.js';
 
 export interface HealthOptions {
   readonly service: string;
@@ -16,7 +16,7 @@ export class Health {
   constructor(
     private readonly options: HealthOptions,
     private readonly nats: Nats,
-    private readonly database: DataSource | undefined,
+    private readonly database: Pick<ServiceDatabase, 'version'> | undefined,
   ) {}
 
   async report(): Promise<HealthReport> {
@@ -42,14 +42,9 @@ export class Health {
   }
 }
 
-async function databaseCheck(database: DataSource) {
+async function databaseCheck(database: Pick<ServiceDatabase, 'version'>) {
   try {
-    const [row] = await database.query<{ version: string }[]>('SHOW server_version');
-    return {
-      name: 'postgres',
-      ok: true,
-      text: `PostgreSQL ${Object.values(row ?? {}).join('')}`,
-    };
+    return { name: 'postgres', ok: true, text: `PostgreSQL ${await database.version()}` };
   } catch (error) {
     return { name: 'postgres', ok: false, text: messageOf(error) };
   }

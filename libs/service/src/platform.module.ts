@@ -1,5 +1,4 @@
 import { Controller, Module, type DynamicModule, type Provider } from '@nestjs/common';
-import { DataSource } from 'typeorm';
 import type { RequestOf, ResponseOf } from '#contracts/contract.js';
 import { healthEndpoint } from '#contracts/health.js';
 import { Clock, SystemClock } from '#kernel/clock.js';
@@ -7,13 +6,12 @@ import { Answers } from '#messaging/answers.js';
 import { Nats } from '#messaging/connection.js';
 import { Publisher } from '#messaging/publisher.js';
 import { Requests } from '#messaging/requests.js';
-import { OutboxRelay } from '#outbox/outbox-relay.js';
-import { UnitOfWork } from '#outbox/unit-of-work.js';
+import type { ServiceDatabase } from './database.js';
 import { Health, type HealthOptions } from './health.js';
 
 export interface Platform {
   readonly nats: Nats;
-  readonly database: DataSource | undefined;
+  readonly database: ServiceDatabase | undefined;
   readonly health: HealthOptions;
 }
 
@@ -24,7 +22,10 @@ export interface Platform {
 @Module({})
 export class PlatformModule {
   static of(platform: Platform): DynamicModule {
-    const providers = [...messagingProviders(platform), ...databaseProviders(platform)];
+    const providers = [
+      ...messagingProviders(platform),
+      ...(platform.database?.providers(platform.health.service) ?? []),
+    ];
     return {
       module: PlatformModule,
       global: true,
@@ -42,24 +43,6 @@ function messagingProviders({ nats, database, health }: Platform): Provider[] {
     { provide: Requests, useValue: new Requests(nats) },
     { provide: Publisher, useValue: new Publisher(nats) },
     { provide: Health, useValue: new Health(health, nats, database) },
-  ];
-}
-
-function databaseProviders({ database, health }: Platform): Provider[] {
-  if (!database) return [];
-  return [
-    { provide: DataSource, useValue: database },
-    {
-      provide: UnitOfWork,
-      useFactory: (clock: Clock) => new UnitOfWork(database, clock, health.service),
-      inject: [Clock],
-    },
-    {
-      provide: OutboxRelay,
-      useFactory: (publisher: Publisher, unit: UnitOfWork) =>
-        new OutboxRelay(database, publisher, unit),
-      inject: [Publisher, UnitOfWork],
-    },
   ];
 }
 

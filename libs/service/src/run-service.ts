@@ -7,7 +7,6 @@ import {
   type INestMicroservice,
 } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import type { DataSource } from 'typeorm';
 import type { z } from 'zod';
 import { SystemClock } from '#kernel/clock.js';
 import { messageOf, PermanentError } from '#kernel/errors.js';
@@ -15,9 +14,8 @@ import { uuidv7 } from '#kernel/ids.js';
 import { Nats } from '#messaging/connection.js';
 import { KeepErrors } from '#messaging/keep-errors.js';
 import { MicroServer } from '#messaging/micro-server.js';
-import { OutboxRelay } from '#outbox/outbox-relay.js';
 import { readConfig, databaseConfig, natsConfig, type NatsConfig } from './config.js';
-import { openDatabase } from './database.js';
+import type { ServiceDatabase } from './database.js';
 import type { Startable } from './lifecycle.js';
 import { PlatformModule } from './platform.module.js';
 import type { ServiceDefinition } from './service-definition.js';
@@ -47,16 +45,12 @@ export async function startService<C extends z.ZodType>(
   try {
     const nats = await connectNats(readConfig(natsConfig, environment), definition.name);
     undo.push(() => nats.close());
-    let database: DataSource | undefined;
-    if (definition.owns) {
-      database = await openDatabase(readConfig(databaseConfig, environment), definition.owns);
-      const opened = database;
-      undo.push(() => opened.destroy());
-    }
+    const database = await databaseFor(definition, environment);
+    if (database) undo.push(() => database.close());
     const app = await createApp(definition, config, { nats, database });
     undo.push(() => app.close());
     await app.listen();
-    for (const work of startables(app, definition)) {
+    for (const work of startables(app, definition, database)) {
       undo.push(() => work.stop());
       await work.start();
     }
@@ -119,7 +113,7 @@ async function connectNats(config: NatsConfig, service: string): Promise<Nats> {
 async function createApp<C extends z.ZodType>(
   definition: ServiceDefinition<C>,
   config: z.output<C>,
-  { nats, database }: { nats: Nats; database: DataSource | undefined },
+  { nats, database }: { nats: Nats; database: ServiceDatabase | undefined },
 ): Promise<INestMicroservice> {
   const startedAt = new SystemClock().now();
   const id = uuidv7(startedAt);
@@ -151,9 +145,23 @@ function rootModule(imports: DynamicModule[]): DynamicModule {
   return { module: ServiceModule, imports };
 }
 
-function startables(app: INestMicroservice, definition: ServiceDefinition): Startable[] {
+/** TypeORM is loaded by the services that need it only: it is half of their start and memory. */
+async function databaseFor(
+  definition: ServiceDefinition,
+  environment: Environment,
+): Promise<ServiceDatabase | undefined> {
+  if (!definition.owns) return undefined;
+  const { ServiceDatabase } = await import('./database.js');
+  return ServiceDatabase.open(readConfig(databaseConfig, environment), definition.owns);
+}
+
+function startables(
+  app: INestMicroservice,
+  definition: ServiceDefinition,
+  database: ServiceDatabase | undefined,
+): Startable[] {
   const own = (definition.starts ?? []).map((type) => app.get<Startable>(type as never));
-  return definition.owns ? [app.get(OutboxRelay), ...own] : own;
+  return database ? [app.get(database.relay), ...own] : own;
 }
 
 function once(action: () => Promise<void>): () => Promise<void> {
