@@ -2,6 +2,7 @@ import { Controller } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { brokerAllocate, brokerAllocations, brokerRelease } from '#contracts/broker.js';
 import type { RequestOf, ResponseOf } from '#contracts/contract.js';
+import { PAGE_ROWS_MAX } from '#contracts/names.js';
 import { Clock } from '#kernel/clock.js';
 import { Answers } from '#messaging/answers.js';
 import { Allocator } from './allocator.js';
@@ -30,22 +31,25 @@ export class AllocationHandlers {
     return { released: await this.allocator.release(request) };
   }
 
-  /** The reasons are worked out now, from the same plan that grants. */
+  /** The reasons are worked out now, by the plan that grants. */
   @Answers(brokerAllocations)
   async allocations(
     _request: RequestOf<typeof brokerAllocations>,
   ): Promise<ResponseOf<typeof brokerAllocations>> {
     return this.database.transaction('REPEATABLE READ', async (db) => {
       const table = await ResourceTable.read(db);
-      const { grants, waits } = plan(await new Queue(db).all(), table, this.clock.now());
-      const next = grants.map((request) => ({ request, reason: 'is about to be granted' }));
+      const held = await new Allocations(db).first(PAGE_ROWS_MAX);
+      const { requests, total } = await new Queue(db).first(PAGE_ROWS_MAX);
+      const { waits } = plan(requests, table, this.clock.now());
+      const reasons = new Map(waits.map(({ request, reason }) => [request.arrival, reason]));
       return {
-        allocations: (await new Allocations(db).all()).map((row) => table.describe(row)),
-        queue: [...next, ...waits].map(({ request: { job, attempt }, reason }) => ({
+        allocations: held.map((row) => table.describe(row)),
+        queue: requests.map(({ job, attempt, arrival }) => ({
           job,
           attempt,
-          reason,
+          reason: reasons.get(arrival) ?? 'about to be granted',
         })),
+        queued: total,
       };
     });
   }

@@ -1,4 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
+import { DataSource } from 'typeorm';
 import { allocationGranted, type Allocation, type StorageUnit } from '#contracts/broker.js';
 import { Clock } from '#kernel/clock.js';
 import { uuidv7 } from '#kernel/ids.js';
@@ -40,6 +41,7 @@ export class Allocator {
   private readonly logger = new Logger('allocator');
 
   constructor(
+    private readonly database: DataSource,
     private readonly unitOfWork: UnitOfWork,
     private readonly clock: Clock,
     private readonly settings: BrokerSettings,
@@ -49,16 +51,32 @@ export class Allocator {
    * Grants all that an attempt needs, or queues it. Asking again gives the same answer and renews
    * the lease. Throws `PermanentError` for what can never be granted.
    */
-  allocate(request: ResourceRequest): Promise<AllocateAnswer> {
+  async allocate(request: ResourceRequest): Promise<AllocateAnswer> {
+    return (await this.answerAgain(request)) ?? (await this.allocateAnew(request));
+  }
+
+  /** Who asks again every few seconds gets an answer without the lock that the others need. */
+  private async answerAgain(request: ResourceRequest): Promise<AllocateAnswer | undefined> {
+    const db = this.database.manager;
+    const now = this.clock.now();
+    const held = await new Allocations(db).renew(request, this.leaseUntil(now));
+    if (held !== null) return granted((await ResourceTable.read(db)).describe(held));
+    const waiting = await new Queue(db).find(request);
+    if (waiting === undefined) return undefined;
+    const [wait] = plan([waiting], await ResourceTable.read(db), now).waits;
+    return wait && { state: 'queued', reason: wait.reason };
+  }
+
+  private allocateAnew(request: ResourceRequest): Promise<AllocateAnswer> {
     return this.locked(async (work, now) => {
-      const held = await new Allocations(work.db).renew(request, this.leaseUntil(now));
-      if (held !== null) return granted((await ResourceTable.read(work.db)).describe(held));
       const queue = new Queue(work.db);
       const newest = await queue.dropEarlierAttempts(request);
       if (newest > request.attempt) throw superseded(request, newest);
+      const held = await new Allocations(work.db).renew(request, this.leaseUntil(now));
+      if (held !== null) return granted((await ResourceTable.read(work.db)).describe(held));
       if (newest === 0) await this.refuse(request, work);
-      await queue.add(request);
-      const evaluation = await this.evaluateIn(work, now);
+      const asking = await queue.add(request);
+      const evaluation = await this.evaluateIn(work, now, asking);
       const mine = evaluation.granted.find((allocation) => isFor(request, allocation));
       announce(
         work,
@@ -110,14 +128,17 @@ export class Allocator {
     }
   }
 
-  private async evaluateIn({ db }: Work, now: Date): Promise<Evaluation> {
+  /** `asking` gets a reason even if it is far back in the queue. */
+  private async evaluateIn({ db }: Work, now: Date, asking?: WaitingRequest): Promise<Evaluation> {
     const allocations = new Allocations(db);
     for (const { job, attempt } of await allocations.releaseExpired(now)) {
       this.logger.warn(`job ${job} attempt ${attempt}: the lease ran out and was not renewed`);
     }
     const table = await this.withFirstUnit(db, await ResourceTable.read(db));
     const queue = new Queue(db);
-    const { grants, waits } = plan(await queue.all(), table, now);
+    const candidates = await queue.candidates();
+    if (asking && !candidates.some((each) => isFor(each, asking))) candidates.push(asking);
+    const { grants, waits } = plan(candidates, table, now);
     const rows = grants.map((request) => this.toRow(request, table, now));
     await allocations.add(rows);
     await queue.remove(grants);

@@ -45,7 +45,7 @@ describe('the plan of the broker', () => {
     expect(grants.map(({ job }) => job)).toEqual([1]);
     expect(waits.map(({ reason }) => reason)).toEqual([
       'storage unit default runs its maximum of 2 jobs',
-      'storage unit default runs its maximum of 2 jobs; 1 job before this one in the queue',
+      'storage unit default runs its maximum of 2 jobs',
     ]);
   });
 
@@ -207,6 +207,23 @@ describe('any plan', () => {
     fc.assert(
       fc.property(shuffled, anyResources, ([queue, other], all) => {
         expect(plan(other, all, NOW)).toEqual(plan(queue, all, NOW));
+      }),
+    );
+  });
+
+  it('needs to see no more writers of a unit than it has free slots', () => {
+    fc.assert(
+      fc.property(anyQueue, anyResources, (queue, all) => {
+        const inTurn = [...queue].sort((a, b) => b.priority - a.priority || a.arrival - b.arrival);
+        const front = inTurn.filter((request) => {
+          if (request.purpose === 'read') return true;
+          const { jobsMax, jobsActive } = all.units.get(request.unit)!;
+          const before = inTurn
+            .slice(0, inTurn.indexOf(request))
+            .filter((each) => each.purpose === 'write' && each.unit === request.unit);
+          return before.length < jobsMax - jobsActive;
+        });
+        expect(plan(front, all, NOW).grants).toEqual(plan(queue, all, NOW).grants);
       }),
     );
   });

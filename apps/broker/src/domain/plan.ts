@@ -14,30 +14,28 @@ export interface Plan {
   readonly waits: readonly Wait[];
 }
 
-/** Slots left and requests passed over, per storage unit, while the queue is walked. */
-interface Tally {
-  readonly free: Map<string, number>;
-  readonly ahead: Map<string, number>;
-}
-
 /**
  * Decides who gets what now. The queue is walked by priority (higher first), then arrival; each gets
  * all that it needs or nothing. A unit's slots are a limit that no plan exceeds. Whoever waits for a
  * unit is overtaken only by a higher priority or by requests for other resources, so within a
  * priority nobody starves.
+ *
+ * Of the writers, only as many per unit matter as it has free slots: a caller that wants the grants
+ * alone may leave out those behind them.
  */
 export function plan(queue: readonly WaitingRequest[], resources: Resources, now: Date): Plan {
-  const tally: Tally = {
-    free: new Map([...resources.units.values()].map((u) => [u.name, u.jobsMax - u.jobsActive])),
-    ahead: new Map(),
-  };
+  const units = [...resources.units.values()];
+  const slots = new Map(units.map((unit) => [unit.name, unit.jobsMax - unit.jobsActive]));
   const grants: WaitingRequest[] = [];
   const waits: Wait[] = [];
   for (const request of [...queue].sort(byTurn)) {
-    const reason = obstacle(request, { resources, tally, now });
-    if (reason === undefined) grants.push(request);
-    else waits.push({ request, reason });
-    count(request, reason === undefined, tally);
+    const reason = obstacle(request, { resources, slots, now });
+    if (reason !== undefined) {
+      waits.push({ request, reason });
+      continue;
+    }
+    grants.push(request);
+    if (request.purpose === 'write') slots.set(request.unit, slots.get(request.unit)! - 1);
   }
   return { grants, waits };
 }
@@ -48,7 +46,8 @@ function byTurn(a: WaitingRequest, b: WaitingRequest): number {
 
 interface Situation {
   readonly resources: Resources;
-  readonly tally: Tally;
+  /** Free slots per unit at this point of the queue; below zero where a maximum was lowered. */
+  readonly slots: ReadonlyMap<string, number>;
   readonly now: Date;
 }
 
@@ -66,7 +65,7 @@ function obstacle(request: WaitingRequest, situation: Situation): string | undef
   }
 }
 
-function unitObstacle(name: string, { resources, tally, now }: Situation): string | undefined {
+function unitObstacle(name: string, { resources, slots, now }: Situation): string | undefined {
   const unit = resources.units.get(name);
   if (unit === undefined) return `storage unit ${name} does not exist`;
   const server = resources.servers.get(unit.mediaId);
@@ -75,10 +74,9 @@ function unitObstacle(name: string, { resources, tally, now }: Situation): strin
   if (!server?.pools.includes(unit.pool)) {
     return `media server ${unit.mediaId} has no volume of pool ${unit.pool}`;
   }
-  if ((tally.free.get(name) ?? 0) > 0) return undefined;
-  const ahead = tally.ahead.get(name) ?? 0;
-  const maximum = `storage unit ${name} runs its maximum of ${jobs(unit.jobsMax)}`;
-  return ahead === 0 ? maximum : `${maximum}; ${jobs(ahead)} before this one in the queue`;
+  if ((slots.get(name) ?? 0) > 0) return undefined;
+  const jobs = unit.jobsMax === 1 ? '1 job' : `${unit.jobsMax} jobs`;
+  return `storage unit ${name} runs its maximum of ${jobs}`;
 }
 
 function serverObstacle(
@@ -89,15 +87,4 @@ function serverObstacle(
   if (server === undefined) return `media server ${mediaId} has not reported yet`;
   if (hostState(server.lastSeenAt, now) === 'up') return undefined;
   return `media server ${mediaId} is down (last seen ${server.lastSeenAt.toISOString()})`;
-}
-
-function count(request: WaitingRequest, granted: boolean, { free, ahead }: Tally): void {
-  if (request.purpose !== 'write') return;
-  const { unit } = request;
-  if (granted) free.set(unit, (free.get(unit) ?? 0) - 1);
-  else ahead.set(unit, (ahead.get(unit) ?? 0) + 1);
-}
-
-function jobs(number: number): string {
-  return number === 1 ? '1 job' : `${number} jobs`;
 }

@@ -10,8 +10,11 @@ export interface AttemptId {
 export class Allocations {
   constructor(private readonly db: EntityManager) {}
 
-  all(): Promise<AllocationEntity[]> {
-    return this.db.find(AllocationEntity, { order: { grantedAt: 'ASC', job: 'ASC' } });
+  first(limit: number): Promise<AllocationEntity[]> {
+    return this.db.find(AllocationEntity, {
+      order: { grantedAt: 'ASC', job: 'ASC' },
+      take: limit,
+    });
   }
 
   async add(rows: readonly AllocationEntity[]): Promise<void> {
@@ -22,9 +25,9 @@ export class Allocations {
   async renew({ job, attempt }: AttemptId, leaseUntil: Date): Promise<AllocationEntity | null> {
     const held = await this.db.findOneBy(AllocationEntity, { job, attempt });
     if (held === null) return null;
-    held.leaseUntil = leaseUntil;
-    await this.db.update(AllocationEntity, { allocationId: held.allocationId }, { leaseUntil });
-    return held;
+    const { allocationId } = held;
+    const { affected } = await this.db.update(AllocationEntity, { allocationId }, { leaseUntil });
+    return affected === 1 ? Object.assign(held, { leaseUntil }) : null;
   }
 
   async release({ job, attempt }: AttemptId): Promise<boolean> {

@@ -1,27 +1,67 @@
 import type { EntityManager } from 'typeorm';
 import type { ResourceRequest, WaitingRequest } from '../domain/resource-request.js';
 import type { AttemptId } from './allocations.js';
-import { WaitingEntity } from './waiting.entity.js';
+
+interface Row {
+  readonly arrival: string;
+  readonly job: string;
+  readonly attempt: string;
+  readonly purpose: 'write' | 'read';
+  readonly client: string;
+  readonly unit: string | null;
+  readonly media: string[] | null;
+  readonly priority: string;
+}
 
 /** The SQL about what waits. */
 export class Queue {
   constructor(private readonly db: EntityManager) {}
 
-  async all(): Promise<WaitingRequest[]> {
-    const rows = await this.db.find(WaitingEntity, { order: { priority: 'DESC', arrival: 'ASC' } });
+  /** The first of the queue in the order of their turn, and how many there are. */
+  async first(limit: number): Promise<{ requests: WaitingRequest[]; total: number }> {
+    const rows: (Row & { total: string })[] = await this.db.query(
+      `SELECT *, count(*) OVER () AS total FROM waiting ORDER BY priority DESC, arrival LIMIT $1`,
+      [limit],
+    );
+    return { requests: rows.map(toRequest), total: Number(rows[0]?.total ?? 0) };
+  }
+
+  /**
+   * Whoever could be granted something now: per unit as many writers as it has free slots, and all
+   * readers. What that costs does not grow with the queue.
+   */
+  async candidates(): Promise<WaitingRequest[]> {
+    const rows: Row[] = await this.db.query(
+      `SELECT next.* FROM storage_unit CROSS JOIN LATERAL (
+         SELECT * FROM waiting WHERE waiting.unit = storage_unit.name
+         ORDER BY priority DESC, arrival
+         LIMIT greatest(0, jobs_max -
+           (SELECT count(*) FROM allocation WHERE allocation.unit = storage_unit.name))) AS next
+       UNION ALL SELECT * FROM waiting WHERE unit IS NULL`,
+    );
     return rows.map(toRequest);
   }
 
+  async find({ job, attempt }: AttemptId): Promise<WaitingRequest | undefined> {
+    const rows: Row[] = await this.db.query(
+      'SELECT * FROM waiting WHERE job = $1 AND attempt = $2',
+      [job, attempt],
+    );
+    return rows.map(toRequest)[0];
+  }
+
   /** Puts a request at the end of the queue, or leaves it in its place. */
-  async add(request: ResourceRequest): Promise<void> {
+  async add(request: ResourceRequest): Promise<WaitingRequest> {
     const { job, attempt, purpose, client, priority } = request;
     const unit = request.purpose === 'write' ? request.unit : null;
     const media = request.purpose === 'read' ? request.media : null;
-    await this.db.query(
+    const rows: Row[] = await this.db.query(
       `INSERT INTO waiting (job, attempt, purpose, client, unit, media, priority)
-       VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`,
+       VALUES ($1, $2, $3, $4, $5, $6, $7)
+       ON CONFLICT (job, attempt) DO UPDATE SET job = EXCLUDED.job RETURNING *`,
       [job, attempt, purpose, client, unit, media, priority],
     );
+    return toRequest(rows[0]!);
   }
 
   async remove(requests: readonly AttemptId[]): Promise<boolean> {
@@ -51,9 +91,14 @@ export class Queue {
   }
 }
 
-function toRequest(row: WaitingEntity): WaitingRequest {
-  const { job, attempt, client, priority } = row;
-  const shared = { job, attempt, client, priority, arrival: Number(row.arrival) };
+function toRequest(row: Row): WaitingRequest {
+  const shared = {
+    job: Number(row.job),
+    attempt: Number(row.attempt),
+    client: row.client,
+    priority: Number(row.priority),
+    arrival: Number(row.arrival),
+  };
   return row.purpose === 'write'
     ? { ...shared, purpose: 'write', unit: row.unit ?? '' }
     : { ...shared, purpose: 'read', media: row.media ?? [] };

@@ -1,9 +1,10 @@
-import { Column, Entity, PrimaryGeneratedColumn, Unique } from 'typeorm';
+import { Column, Entity, Index, PrimaryGeneratedColumn, Unique } from 'typeorm';
 import { bigInteger } from './big-integer.js';
 
 /** A request in the queue. Why it waits is worked out when someone asks, and not stored. */
 @Entity('waiting')
 @Unique('waiting_job_attempt', ['job', 'attempt'])
+@Index('waiting_turn', ['unit', 'priority', 'arrival'])
 export class WaitingEntity {
   @PrimaryGeneratedColumn('identity', { type: 'bigint', generatedIdentity: 'ALWAYS' })
   arrival!: string;

@@ -54,6 +54,7 @@ export class Resources1790000000000 implements MigrationInterface {
         priority bigint NOT NULL,
         CONSTRAINT waiting_job_attempt UNIQUE (job, attempt)
       );
+      CREATE INDEX waiting_turn ON waiting (unit, priority DESC, arrival);
     `);
   }
 

@@ -1,0 +1,340 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { natsUsers } from '#contracts/permissions.js';
+import { CONSUMERS, STREAMS } from '#contracts/streams.js';
+import { Nats } from '#messaging/connection.js';
+import { Topology } from '#messaging/topology.js';
+import { startService, type RunningService } from '#service/run-service.js';
+import { startNats, type TestNats } from '../../../test/support/nats.js';
+import { startPostgres, type TestPostgres } from '../../../test/support/postgres.js';
+import { temporaryFolder } from '../../../test/support/temporary-folder.js';
+import { brokerDefinition } from './broker.definition.js';
+
+interface Reply {
+  readonly body: Record<string, unknown>;
+  readonly error: { status: number; message: string; field?: string } | undefined;
+}
+
+interface Held {
+  readonly job: number;
+}
+
+const EVENTS = 'hf.evt.v1.allocation.granted.>';
+const LEASE_SECONDS = 2;
+
+jest.setTimeout(20_000);
+
+describe('the broker', () => {
+  let nats: TestNats;
+  let postgres: TestPostgres;
+  const services: RunningService[] = [];
+  let plain: NatsConnection;
+  const events: { subject: string; data: Record<string, unknown> }[] = [];
+
+  beforeAll(async () => {
+    // With the rights that the services really have: a missing one shows here.
+    [nats, postgres] = await Promise.all([
+      startNats({ users: natsUsers({ media: ['m1'], clients: ['web1'] }) }),
+      startPostgres(),
+    ]);
+    await ensureTopology();
+    // Two replicas: requests go to either.
+    services.push(await start(), await start());
+    plain = await nats.connect('operator');
+    plain.subscribe(EVENTS, {
+      callback: (_error, msg) => {
+        const { data } = msg.json<{ data: Record<string, unknown> }>();
+        events.push({ subject: msg.subject, data });
+      },
+    });
+    await plain.flush();
+  });
+
+  afterAll(async () => {
+    for (const service of services) await service.stop();
+    await Promise.all([nats?.stop(), postgres?.stop()]);
+  });
+
+  let mediaLives = false;
+  beforeEach(async () => {
+    if (mediaLives) await mediaBeat('m1');
+  });
+
+  async function ensureTopology(): Promise<void> {
+    const login = nats.login('topology');
+    const admin = await Nats.connect({ ...login, clientName: 'spec' });
+    const topology = new Topology(admin);
+    await topology.ensureStreams(STREAMS);
+    await topology.ensureConsumers(CONSUMERS);
+    await admin.close();
+  }
+
+  async function start(): Promise<RunningService> {
+    const seedFile = join(await temporaryFolder(), 'broker.nk');
+    writeFileSync(seedFile, nats.login('broker').seed);
+    return startService(brokerDefinition, {
+      HOLDFAST_NATS_URL: nats.url,
+      HOLDFAST_NATS_USER: 'broker',
+      HOLDFAST_NATS_SEED_FILE: seedFile,
+      HOLDFAST_DATABASE_URL: postgres.url,
+      HOLDFAST_BROKER_LEASE_SECONDS: String(LEASE_SECONDS),
+      HOLDFAST_BROKER_EVALUATE_SECONDS: '1',
+    });
+  }
+
+  async function ask(endpoint: string, request: unknown): Promise<Reply> {
+    const body = typeof request === 'string' ? request : JSON.stringify(request);
+    const reply = await plain.request(`hf.svc.v1.broker.${endpoint}`, body, { timeout: 5_000 });
+    const answer = reply.json<Record<string, unknown>>();
+    return { body: answer, error: answer['error'] as Reply['error'] };
+  }
+
+  const mediaBeat = (id: string, pools: string[] = ['main']) =>
+    ask('heartbeat', {
+      role: 'media',
+      id,
+      host: `${id}.local`,
+      version: '0.1.0',
+      address: { host: '127.0.0.1', port: 4_000 },
+      volumes: pools.map((pool) => ({
+        pool,
+        path: `/data/${pool}`,
+        freeBytes: 2 ** 41,
+        totalBytes: 2 ** 42,
+      })),
+    });
+
+  const write = (job: number, options: Record<string, unknown> = {}) =>
+    ask('allocate', {
+      ...{ purpose: 'write', job, attempt: 1, client: 'web1', unit: 'default' },
+      ...options,
+    });
+
+  const release = (job: number, attempt = 1) => ask('release', { job, attempt });
+
+  async function eventually(check: () => boolean | Promise<boolean>, what: string): Promise<void> {
+    for (let waited = 0; waited < 8_000; waited += 20) {
+      if (await check()) return;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    throw new Error(`it never happened: ${what}`);
+  }
+
+  const heardGrantOf = (job: number) =>
+    events.some(({ subject }) => subject === `hf.evt.v1.allocation.granted.${job}`);
+
+  it('refuses what can never be granted before there is anything', async () => {
+    expect((await write(1)).error).toMatchObject({ status: 213 });
+    expect((await ask('client', { client: 'web1' })).error).toMatchObject({ status: 243 });
+    expect((await ask('units', {})).body).toEqual({ units: [] });
+  });
+
+  it('needs no configuration on one machine: the first media server gets a unit', async () => {
+    mediaLives = true;
+    await mediaBeat('m1');
+    const { body } = await ask('units', '');
+    expect(body).toEqual({
+      units: [
+        {
+          name: 'default',
+          mediaId: 'm1',
+          pool: 'main',
+          jobsMax: 4,
+          fragmentBytesMax: 1024 ** 3,
+          jobsActive: 0,
+        },
+      ],
+    });
+  });
+
+  it('shows media servers with the free space of their volumes, and clients', async () => {
+    await ask('heartbeat', { role: 'agent', id: 'web1', host: 'web1.local', version: '0.1.0' });
+    expect((await ask('servers', {})).body).toMatchObject({
+      servers: [
+        { mediaId: 'm1', state: 'up', volumes: [{ freeBytes: 2 ** 41, totalBytes: 2 ** 42 }] },
+      ],
+    });
+    expect((await ask('client', { client: 'web1' })).body).toMatchObject({ state: 'up' });
+    expect((await ask('clients', {})).body).toMatchObject({
+      clients: [{ client: 'web1', host: 'web1.local', state: 'up' }],
+    });
+  });
+
+  it('names what exists when it refuses', async () => {
+    expect((await write(1, { unit: 'tape' })).error).toMatchObject({
+      status: 219,
+      message: 'There is no storage unit "tape". Storage units that exist: default.',
+    });
+    expect((await write(1, { client: 'web9' })).error).toMatchObject({
+      status: 243,
+      message: expect.stringContaining('web1'),
+    });
+    const read = { purpose: 'read', job: 1, attempt: 1, client: 'web1', media: ['m1', 'm9'] };
+    expect((await ask('allocate', read)).error).toMatchObject({ status: 2027 });
+    expect(
+      (await ask('unit-put', { unit: { name: 'u', mediaId: 'm9', pool: 'p' } })).error,
+    ).toMatchObject({ status: 2027 });
+    const wrongPool = { name: 'u', mediaId: 'm1', pool: 'tape' };
+    expect((await ask('unit-put', { unit: wrongPool })).error).toMatchObject({
+      status: 20,
+      field: 'unit.pool',
+    });
+  });
+
+  it('grants once, however often it is asked', async () => {
+    const [first, second] = await Promise.all([write(10), write(10)]);
+    expect(first.body).toMatchObject({
+      state: 'granted',
+      allocation: {
+        job: 10,
+        unit: 'default',
+        pool: 'main',
+        fragmentBytesMax: 1024 ** 3,
+        media: [{ mediaId: 'm1', address: { host: '127.0.0.1', port: 4_000 } }],
+      },
+    });
+    const ids = [first, second].map(
+      ({ body }) => (body['allocation'] as { allocationId: string }).allocationId,
+    );
+    expect(ids[0]).toBe(ids[1]);
+    expect((await release(10)).body).toEqual({ released: true });
+    expect((await release(10)).body).toEqual({ released: false });
+    expect(heardGrantOf(10)).toBe(false);
+  });
+
+  it('never exceeds a maximum under a rush at both replicas, and queues the rest in words', async () => {
+    const jobs = Array.from({ length: 12 }, (_, index) => 20 + index);
+    const replies = await Promise.all(jobs.map((job) => write(job)));
+    const granted = replies.filter(({ body }) => body['state'] === 'granted');
+    expect(granted).toHaveLength(4);
+    const reason = 'storage unit default runs its maximum of 4 jobs';
+    expect(replies.find(({ body }) => body['state'] === 'queued')?.body).toEqual({
+      state: 'queued',
+      reason,
+    });
+    const { body } = await ask('allocations', {});
+    expect(body['allocations']).toHaveLength(4);
+    expect(body['queue']).toHaveLength(8);
+    expect(body).toMatchObject({ queued: 8, queue: [{ reason }, {}, {}, {}, {}, {}, {}, {}] });
+    // A higher priority goes first; a cancelled one leaves the queue.
+    expect((await write(99, { priority: 5 })).body).toMatchObject({ state: 'queued' });
+    const next = (body['queue'] as { job: number }[])[0]!.job;
+    const running = (body['allocations'] as { job: number }[]).map(({ job }) => job);
+    await release(running[0]!);
+    await eventually(() => heardGrantOf(99), 'the grant of the urgent job is announced');
+    expect(heardGrantOf(next)).toBe(false);
+    expect((await release(next)).body).toEqual({ released: true });
+    for (let left = 12; left > 0;) {
+      const { allocations } = (await ask('allocations', {})).body as { allocations: Held[] };
+      for (const { job } of allocations) await release(job);
+      left = allocations.length;
+    }
+    await eventually(() => jobs.filter(heardGrantOf).length === 7, 'the rest had their turn');
+    expect((await ask('allocations', {})).body).toEqual({ allocations: [], queue: [], queued: 0 });
+  });
+
+  it('lets waiting jobs go when a unit is changed', async () => {
+    await ask('unit-put', { unit: { name: 'narrow', mediaId: 'm1', pool: 'main', jobsMax: 1 } });
+    await write(40, { unit: 'narrow' });
+    expect((await write(41, { unit: 'narrow' })).body).toEqual({
+      state: 'queued',
+      reason: 'storage unit narrow runs its maximum of 1 job',
+    });
+    await ask('unit-put', { unit: { name: 'narrow', mediaId: 'm1', pool: 'main', jobsMax: 2 } });
+    await eventually(() => heardGrantOf(41), 'the unit was widened');
+    await Promise.all([release(40), release(41)]);
+  });
+
+  it('has a new attempt take the place of the last one', async () => {
+    await write(50, { unit: 'narrow' });
+    await write(51, { unit: 'narrow' });
+    expect((await write(51, { unit: 'narrow', attempt: 2 })).body).toMatchObject({
+      state: 'granted',
+      allocation: { attempt: 2 },
+    });
+    expect((await write(51, { unit: 'narrow' })).error).toMatchObject({
+      status: 20,
+      message: 'attempt: attempt 1 of job 51 is over; attempt 2 has taken its place.',
+    });
+    await Promise.all([release(50), release(51, 2)]);
+  });
+
+  it('releases a lease that nobody renews, and keeps one that is asked for again', async () => {
+    await write(60, { unit: 'narrow' });
+    await write(61, { unit: 'narrow' });
+    await write(62, { unit: 'narrow' });
+    await eventually(async () => {
+      await write(60, { unit: 'narrow' });
+      return heardGrantOf(62);
+    }, 'job 61 lost its lease to job 62');
+    const { body } = await ask('allocations', {});
+    const held = (body['allocations'] as { job: number }[]).map(({ job }) => job);
+    expect(held.sort()).toEqual([60, 62]);
+    await Promise.all([60, 62].map((job) => release(job)));
+  });
+
+  it('queues for a media server that is down, and grants when it comes back', async () => {
+    await plain.flush();
+    const before = new Date(Date.now() - 3_600_000);
+    await inDatabase((query) =>
+      query(`UPDATE broker.media_server SET last_seen_at = $1`, [before]),
+    );
+    expect((await write(70)).body).toEqual({
+      state: 'queued',
+      reason: `media server m1 is down (last seen ${before.toISOString()})`,
+    });
+    const read = { purpose: 'read', job: 71, attempt: 1, client: 'web1', media: ['m1'] };
+    expect((await ask('allocate', read)).body).toMatchObject({ state: 'queued' });
+    expect((await ask('servers', {})).body).toMatchObject({ servers: [{ state: 'down' }] });
+    await mediaBeat('m1');
+    await eventually(() => heardGrantOf(70) && heardGrantOf(71), 'both got what they waited for');
+    const grant = events.find(({ subject }) => subject.endsWith('.71'))?.data;
+    expect(grant).toMatchObject({
+      purpose: 'read',
+      unit: null,
+      pool: null,
+      fragmentBytesMax: null,
+    });
+    await Promise.all([release(70), release(71)]);
+  });
+
+  async function inDatabase(
+    work: (query: (sql: string, values?: unknown[]) => Promise<unknown>) => Promise<unknown>,
+  ): Promise<void> {
+    const { Client } = (await import('pg')).default;
+    const client = new Client({ connectionString: postgres.superuserUrl });
+    await client.connect();
+    await work((sql, values) => client.query(sql, values as never));
+    await client.end();
+  }
+
+  it('shows itself to any micro service tool', async () => {
+    const ping = await plain.request('$SRV.PING.broker', '', { timeout: 1_000 });
+    expect(ping.json()).toMatchObject({
+      type: 'io.nats.micro.v1.ping_response',
+      name: 'broker',
+      version: '0.1.0',
+    });
+    const info = await plain.request('$SRV.INFO.broker', '', { timeout: 1_000 });
+    const { endpoints } = info.json<{ endpoints: { name: string; subject: string }[] }>();
+    expect(endpoints.map(({ name }) => name).sort()).toEqual(
+      ['allocate', 'allocations', 'client', 'clients', 'health', 'heartbeat', 'release', 'servers']
+        .concat(['unit-put', 'units'])
+        .sort(),
+    );
+    const stats = await plain.request('$SRV.STATS.broker', '', { timeout: 1_000 });
+    const { endpoints: counted } = stats.json<{
+      endpoints: { name: string; num_requests: number; average_processing_time: number }[];
+    }>();
+    const allocate = counted.find(({ name }) => name === 'allocate');
+    expect(allocate?.num_requests).toBeGreaterThan(0);
+    expect(allocate?.average_processing_time).toBeGreaterThan(0);
+  });
+
+  it('names the field that is wrong', async () => {
+    expect((await write(1, { attempt: 0 })).error).toMatchObject({ status: 20, field: 'attempt' });
+    expect((await ask('allocate', '{"purpose":')).error).toMatchObject({ status: 20 });
+  });
+});
