@@ -7,16 +7,23 @@ import type { PendingIndex } from '../persistence/index-queue.js';
 /** How long a media server that is there may keep its data port closed. */
 const CONNECT_PATIENCE_MS = 2_000;
 
+/** An index object that can be read once. */
+export interface StoredIndex {
+  readonly bytes: AsyncIterable<Buffer>;
+  /** Ends the connection, whether or not all was read. */
+  close(): void;
+}
+
 /** Reads file indexes from the media servers that hold them. */
 @Injectable()
 export class IndexSource {
   constructor(private readonly requests: Requests) {}
 
   /**
-   * The bytes of an index object. Throws `Unavailable` when the media server cannot be reached,
-   * `PermanentError` when it cannot read the index.
+   * Opens the index object of a fragment. This, and reading it, throw `Unavailable` when the media
+   * server cannot be reached, `PermanentError` when it cannot read the index.
    */
-  async *read(pending: PendingIndex, signal: AbortSignal): AsyncGenerator<Buffer> {
+  async open(pending: PendingIndex, signal: AbortSignal): Promise<StoredIndex> {
     const { fragmentId, imageId, mediaId, indexBytes } = pending;
     const { address, token } = await this.requests.call(
       mediaOpenRead,
@@ -29,10 +36,7 @@ export class IndexSource {
       signal,
       patienceMs: CONNECT_PATIENCE_MS,
     });
-    try {
-      yield* reader.read({ fragmentId, object: 'index', offset: 0, length: indexBytes });
-    } finally {
-      reader.close();
-    }
+    const bytes = reader.read({ fragmentId, object: 'index', offset: 0, length: indexBytes });
+    return { bytes, close: () => reader.close() };
   }
 }

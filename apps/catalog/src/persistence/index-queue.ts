@@ -33,15 +33,19 @@ interface PendingRow {
 export class IndexQueue {
   constructor(private readonly db: Pick<EntityManager, 'query'>) {}
 
-  /** Those whose time has come, the oldest first, but for the ones at work. */
-  async due(limit: number, atWork: readonly string[]): Promise<PendingIndex[]> {
+  /** Those whose time has come, the oldest first, but for some fragments and media servers. */
+  async due(
+    limit: number,
+    except: { readonly fragments: readonly string[]; readonly media: readonly string[] },
+  ): Promise<PendingIndex[]> {
     const rows = await this.db.query<PendingRow[]>(
       `SELECT f.*, i.number AS image_number, i.client
        FROM fragment f JOIN image i ON i.image_id = f.image_id
        WHERE f.index_loaded_at IS NULL AND f.state = 'ACTIVE' AND f.copy = 1
          AND f.index_retry_at <= now() AND f.fragment_id <> ALL($2::uuid[])
+         AND f.media_id <> ALL($3::text[])
        ORDER BY f.index_retry_at, f.number LIMIT $1`,
-      [limit, atWork],
+      [limit, except.fragments, except.media],
     );
     return rows.map((row) => ({
       fragmentId: row.fragment_id,

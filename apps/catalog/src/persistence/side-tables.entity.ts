@@ -1,4 +1,4 @@
-import { Column, Entity, PrimaryColumn } from 'typeorm';
+import { Check, Column, Entity, PrimaryColumn } from 'typeorm';
 import type { FragmentCommit, Verdict } from '#contracts/fragment.js';
 
 /**
@@ -55,6 +55,7 @@ export class ImageCompletionRow {
 
 /** One row: which catalog this is. */
 @Entity({ name: 'catalog_state' })
+@Check('catalog_state_one_row', 'the_only')
 export class CatalogStateRow {
   /** Always true: there is no second row. */
   @PrimaryColumn({ name: 'the_only', type: 'boolean' })

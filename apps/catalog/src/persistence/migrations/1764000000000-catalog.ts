@@ -95,7 +95,7 @@ const FRAGMENT_TABLES = `
   );
 
   CREATE TABLE catalog_state (
-    the_only boolean PRIMARY KEY CHECK (the_only),
+    the_only boolean PRIMARY KEY CONSTRAINT catalog_state_one_row CHECK (the_only),
     catalog_epoch text NOT NULL,
     made_at timestamptz NOT NULL DEFAULT now()
   );

@@ -1,0 +1,241 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { subjectOf } from '#contracts/contract.js';
+import {
+  fragmentCommitMessage,
+  fragmentReceipt,
+  type FragmentCommit,
+  type FragmentReceipt,
+} from '#contracts/fragment.js';
+import {
+  catalogFragmentOffer,
+  catalogFragmentStatus,
+  catalogImage,
+  imageBegin,
+} from '#contracts/image.js';
+import { uuidv7 } from '#kernel/ids.js';
+import { Publisher } from '#messaging/publisher.js';
+import type { Requests } from '#messaging/requests.js';
+import { CommitBatches } from './commit-batches.js';
+import {
+  CatalogHarness,
+  commitOf,
+  eventually,
+  MEDIA,
+  OTHER_MEDIA,
+} from './testing/catalog-harness.js';
+
+const JSON_TYPE = 'application/json';
+
+describe('commits of fragments', () => {
+  let cluster: CatalogHarness;
+  let jobs: Requests;
+  let media: Publisher;
+  const receipts: FragmentReceipt[] = [];
+  const announced: string[] = [];
+
+  beforeAll(async () => {
+    cluster = await CatalogHarness.start();
+    // Two from the beginning: they share the consumer, and nothing may depend on which one works.
+    await cluster.startCatalog();
+    await cluster.startCatalog();
+    jobs = await cluster.requests();
+    media = new Publisher(await cluster.connect(`media-${MEDIA}`));
+    const observer = (await cluster.connect('observer')).connection;
+    observer.subscribe('hf.int.v1.frag.receipt.>', {
+      callback: (_, message) => void receipts.push(fragmentReceipt.parse(message.json())),
+    });
+    observer.subscribe('hf.evt.v1.fragment.committed.>', {
+      callback: (_, message) => void announced.push(message.json<{ subject: string }>().subject),
+    });
+    await observer.flush();
+  }, 60_000);
+
+  afterAll(async () => {
+    await cluster?.stop();
+  });
+
+  let job = 0;
+  async function begin(attempt = 1, sameJob?: number): Promise<string> {
+    const image = await jobs.call(imageBegin, {
+      job: sameJob ?? (job += 1),
+      attempt,
+      client: 'web1',
+      policy: 'files',
+      schedule: 'full',
+      kind: 'full',
+      selections: ['/etc'],
+      retention: '14d',
+      unit: 'default',
+      pool: 'default',
+      mediaId: MEDIA,
+    });
+    return image.imageId;
+  }
+
+  let publications = 0;
+  function publish(payload: FragmentCommit, subject?: string): Promise<void> {
+    publications += 1;
+    return media.publish({
+      subject: subject ?? subjectOf(fragmentCommitMessage, payload.mediaId, payload.fragmentId),
+      payload,
+      id: `publication ${publications}`,
+      contentType: JSON_TYPE,
+    });
+  }
+
+  function verdictsOn({ fragmentId }: FragmentCommit): Promise<string[]> {
+    const read = () =>
+      Promise.resolve(
+        receipts.filter((each) => each.fragmentId === fragmentId).map(({ verdict }) => verdict),
+      );
+    return eventually(read, (found) => found.length > 0);
+  }
+
+  async function rowsOf(imageId: string): Promise<string[]> {
+    const rows = await cluster.database.query<{ fragment_id: string }[]>(
+      `SELECT fragment_id FROM fragment WHERE image_id = $1 AND state = 'ACTIVE' ORDER BY number`,
+      [imageId],
+    );
+    return rows.map((row) => row.fragment_id);
+  }
+
+  it('are judged in batches, one receipt and one announcement each', async () => {
+    const imageId = await begin();
+    const offers = Array.from({ length: 600 }, (_, n) => commitOf({ imageId, number: n + 1 }));
+    await Promise.all(offers.map((offer) => publish(offer)));
+    await verdictsOn(offers.at(-1)!);
+    await eventually(
+      () => rowsOf(imageId),
+      (rows) => rows.length === offers.length,
+    );
+    const verdicts = await Promise.all(offers.map(verdictsOn));
+    expect(verdicts.every((all) => all.join() === 'COMMITTED')).toBe(true);
+    const ids = new Set(offers.map(({ fragmentId }) => fragmentId));
+    await eventually(
+      () => Promise.resolve(announced.filter((id) => ids.has(id)).length),
+      (count) => count === offers.length,
+    );
+    const operator = await cluster.requests('operator');
+    const { image } = await operator.call(catalogImage, { imageId });
+    expect(image).toMatchObject({ fragments: 600, storedBytes: 300_000, state: 'IN_PROCESS' });
+  });
+
+  it('that come again get a receipt again, and change nothing', async () => {
+    const imageId = await begin();
+    const offer = commitOf({ imageId });
+    await publish(offer);
+    await verdictsOn(offer);
+    // As after a crash between COMMIT and ack: the same delivery once more, by another catalog too.
+    for (const catalog of [await cluster.startCatalog(), await cluster.startCatalog()]) {
+      await catalog.app.get(CommitBatches).handle([deliveryOf(offer), deliveryOf(offer)]);
+    }
+    const verdicts = await eventually(
+      () => verdictsOn(offer),
+      (all) => all.length === 5,
+    );
+    expect(new Set(verdicts)).toEqual(new Set(['COMMITTED']));
+    expect(await rowsOf(imageId)).toEqual([offer.fragmentId]);
+    expect(announced.filter((id) => id === offer.fragmentId)).toHaveLength(1);
+  });
+
+  it('get each of the other verdicts, and are kept for later', async () => {
+    const imageId = await begin();
+    const first = commitOf({ imageId });
+    const second = commitOf({ imageId });
+    const corrupt = { ...first, digest: 'ef'.repeat(32) };
+    const stranger = commitOf({ imageId: 'nobody_1', number: 7 });
+    await publish(first);
+    await verdictsOn(first);
+    await Promise.all([publish(second), publish(stranger)]);
+    expect(await verdictsOn(second)).toEqual(['SUPERSEDED']);
+    expect(await verdictsOn(stranger)).toEqual(['UNKNOWN_IMAGE']);
+    const requests = await cluster.requests(`media-${MEDIA}`);
+    const { receipts: direct } = await requests.call(catalogFragmentOffer, {
+      mediaId: MEDIA,
+      commits: [corrupt, first],
+    });
+    expect(direct.map(({ verdict }) => verdict)).toEqual(['CORRUPT', 'COMMITTED']);
+    const nobody = uuidv7(new Date());
+    const status = await requests.call(catalogFragmentStatus, {
+      mediaId: MEDIA,
+      fragmentIds: [first.fragmentId, second.fragmentId, stranger.fragmentId, nobody],
+    });
+    expect(Object.fromEntries(status.receipts.map((r) => [r.fragmentId, r.verdict]))).toEqual({
+      [first.fragmentId]: 'COMMITTED',
+      [second.fragmentId]: 'SUPERSEDED',
+      [stranger.fragmentId]: 'UNKNOWN_IMAGE',
+    });
+    expect(status.unknown).toEqual([nobody]);
+  });
+
+  it('of an attempt that is over are fenced; the next one writes on', async () => {
+    const imageId = await begin();
+    const old = job;
+    expect(await begin(2, old)).toBe(imageId);
+    const late = commitOf({ imageId, attempt: 1 });
+    const now = commitOf({ imageId, attempt: 2 });
+    await publish(late);
+    expect(await verdictsOn(late)).toEqual(['FENCED']);
+    await publish(now);
+    expect(await verdictsOn(now)).toEqual(['COMMITTED']);
+    // Something is committed now: the next attempt gets an image of its own.
+    const another = await begin(3, old);
+    expect(another).not.toBe(imageId);
+    await expect(begin(2, old)).rejects.toMatchObject({ status: 229 });
+  });
+
+  it('that can never be handled are parked, and hold up no other', async () => {
+    const imageId = await begin();
+    const good = [1, 2, 3].map((number) => commitOf({ imageId, number }));
+    // Fits the contract, but no column of the table.
+    const huge = commitOf({ imageId, number: 3_000_000_000 });
+    const nonsense = commitOf({ imageId, number: 5 });
+    const forged = commitOf({ imageId, number: 6, mediaId: OTHER_MEDIA });
+    await Promise.all([
+      publish(good[0]!),
+      publish({ ...nonsense, digest: 'none' }),
+      publish(good[1]!),
+      publish(huge),
+      publish(forged, subjectOf(fragmentCommitMessage, MEDIA, forged.fragmentId)),
+      publish(good[2]!),
+    ]);
+    await eventually(
+      () => rowsOf(imageId),
+      (rows) => rows.length === 3,
+    );
+    const parked = await eventually(
+      () => cluster.database.query<{ reason: string }[]>('SELECT reason FROM parked_message'),
+      (rows) => rows.length === 3,
+    );
+    expect(parked.map(({ reason }) => reason).sort()).toEqual([
+      expect.stringContaining('digest'),
+      expect.stringContaining('it belongs on hf.int.v1.frag.commit.m2'),
+      expect.stringContaining('out of range'),
+    ]);
+  });
+
+  it('outlive a crash of the database in the middle', async () => {
+    const imageId = await begin();
+    const offers = Array.from({ length: 300 }, (_, n) => commitOf({ imageId, number: n + 1 }));
+    const published = Promise.all(offers.map((offer) => publish(offer)));
+    await cluster.postgres.crash();
+    await published;
+    await cluster.postgres.restart();
+    const rows = await eventually(
+      () => rowsOf(imageId).catch(() => []),
+      (found) => found.length === offers.length,
+    );
+    expect(rows).toEqual(offers.map(({ fragmentId }) => fragmentId));
+    const verdicts = await Promise.all(offers.map(verdictsOn));
+    expect(new Set(verdicts.flat())).toEqual(new Set(['COMMITTED']));
+  }, 30_000);
+});
+
+function deliveryOf(payload: FragmentCommit) {
+  return {
+    subject: subjectOf(fragmentCommitMessage, payload.mediaId, payload.fragmentId),
+    payload,
+    messageId: 'again',
+    deliveries: 2,
+  };
+}

@@ -1,0 +1,220 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import {
+  catalogFiles,
+  catalogFragmentOffer,
+  catalogImage,
+  imageAbandon,
+  imageBegin,
+  imageFinish,
+  type FileView,
+  type ImageView,
+} from '#contracts/image.js';
+import type { Requests } from '#messaging/requests.js';
+import {
+  CatalogHarness,
+  commitOf,
+  eventually,
+  MEDIA,
+  OTHER_MEDIA,
+} from '../testing/catalog-harness.js';
+import { line, treeLines } from '../testing/index-lines.js';
+import { indexObject, IndexPort, sealed, type IndexObject } from '../testing/index-port.js';
+
+describe('the file index', () => {
+  let cluster: CatalogHarness;
+  let jobs: Requests;
+  let operator: Requests;
+  const port = new IndexPort();
+  const completed: string[] = [];
+  let job = 0;
+
+  beforeAll(async () => {
+    cluster = await CatalogHarness.start();
+    const observer = await cluster.connect('observer');
+    observer.connection.subscribe('hf.evt.v1.image.completed.>', {
+      callback: (_, message) => void completed.push(message.json<{ subject: string }>().subject),
+    });
+    await port.open(observer, MEDIA);
+    await cluster.startCatalog();
+    await cluster.startCatalog();
+    jobs = await cluster.requests();
+    operator = await cluster.requests('operator');
+  }, 60_000);
+
+  afterAll(async () => {
+    await port.close();
+    await cluster?.stop();
+  });
+
+  async function begin(client = 'web1'): Promise<string> {
+    const { imageId } = await jobs.call(imageBegin, {
+      ...{ job: (job += 1), client, policy: 'files', schedule: 'full', kind: 'full' },
+      ...{ selections: ['/etc'], retention: '14d', unit: 'default', pool: 'default' },
+      mediaId: MEDIA,
+    });
+    return imageId;
+  }
+
+  async function commit(
+    imageId: string,
+    number: number,
+    index: IndexObject,
+    mediaId = MEDIA,
+  ): Promise<void> {
+    const indexed = { indexBytes: index.bytes.length, indexDigest: index.digest };
+    const offer = commitOf({ imageId, number, mediaId, ...indexed });
+    port.objects.set(offer.fragmentId, index.bytes);
+    const media = await cluster.requests(`media-${mediaId}`);
+    await media.call(catalogFragmentOffer, { mediaId, commits: [offer] });
+  }
+
+  function finish(imageId: string, fragments: number) {
+    const request = { imageId, copy: 1, copyAttempt: 1, kind: 'full', fragments } as const;
+    return jobs.call(imageFinish, { ...request, files: 3, bytes: 99 });
+  }
+
+  async function view(imageId: string): Promise<ImageView> {
+    return (await operator.call(catalogImage, { imageId })).image;
+  }
+
+  function complete(imageId: string): Promise<ImageView> {
+    return eventually(
+      () => view(imageId),
+      ({ state }) => state === 'COMPLETE',
+    );
+  }
+
+  async function filesOf(imageId: string): Promise<FileView[]> {
+    return (await operator.call(catalogFiles, { imageId, limit: 1_000 })).files;
+  }
+
+  it('holds every kind of entry as it was', async () => {
+    const imageId = await begin();
+    const own = { offset: 9_000, length: 512 };
+    const odd = Buffer.from('odd\n\tname\\ \xff \u00e9', 'latin1').toString('latin1');
+    const lines = [
+      line({ type: 'd', path: '', mode: 0o1755 }),
+      line({ type: 'd', path: 'etc' }),
+      line({ type: 'l', path: 'etc/link', target: '../a\\b c', mode: 0o777 }),
+      line({ path: 'etc/old', mtimeNs: '-1', size: Number.MAX_SAFE_INTEGER }),
+      line({ path: `etc/${odd}` }),
+      line({ path: 'etc/passwd', mode: 0o4644, uid: 4_294_967_294, flags: 'sm' }),
+      line({ type: 'h', path: 'etc/twin', target: 'etc/the first', own }),
+      line({ type: 'x', path: 'etc/gone', offset: -1, length: -1 }),
+      line({ type: 'c', path: 'etc/zero', deviceMajor: 1, deviceMinor: 5 }),
+    ];
+    await commit(imageId, 1, await indexObject(lines));
+    await finish(imageId, 1);
+    await complete(imageId);
+    const files = await filesOf(imageId);
+    expect(files.map(({ path, type }) => `${type} ${path}`)).toEqual([
+      'd /',
+      'd /etc',
+      'x /etc/gone',
+      'l /etc/link',
+      'f /etc/odd\\x0a\\x09name\\\\ \\xff \\xe9',
+      'f /etc/old',
+      'f /etc/passwd',
+      'h /etc/twin',
+      'c /etc/zero',
+    ]);
+    const byPath = new Map(files.map((file) => [file.path, file]));
+    expect(byPath.get('/')).toMatchObject({
+      mode: '1755',
+      mtime: '2023-11-14T22:13:20.123456789Z',
+    });
+    expect(byPath.get('/etc/link')!.target).toBe('../a\\\\b c');
+    expect(byPath.get('/etc/twin')!.target).toBe('/etc/the first');
+    expect(byPath.get('/etc/old')).toMatchObject({
+      mtime: '1969-12-31T23:59:59.999999999Z',
+      size: Number.MAX_SAFE_INTEGER,
+    });
+    expect(byPath.get('/etc/passwd')).toMatchObject({ uid: 4_294_967_294, mode: '4644' });
+  });
+
+  it('of several fragments makes the image complete, once and only when all is there', async () => {
+    const imageId = await begin();
+    const whole = treeLines(30_000, 'srv');
+    const parts = [whole.slice(0, 13_000), whole.slice(13_000, 26_000), whole.slice(26_000)];
+    const indexes = await Promise.all(parts.map(indexObject));
+    await commit(imageId, 3, indexes[2]!);
+    await commit(imageId, 1, indexes[0]!);
+    const early = await finish(imageId, 3);
+    expect(early).toEqual({ complete: false, waitsFor: 'the commit of fragment 2 of 3' });
+    expect((await view(imageId)).state).toBe('IN_PROCESS');
+    await commit(imageId, 2, indexes[1]!);
+    await complete(imageId);
+    expect(await finish(imageId, 3)).toEqual({ complete: true, waitsFor: '' });
+    const [count] = await cluster.database.query<{ count: string }[]>(
+      `SELECT count(*) FROM file_version v JOIN image i ON i.number = v.image_number
+       WHERE i.image_id = $1`,
+      [imageId],
+    );
+    expect(count).toEqual({ count: '30000' });
+    await eventually(
+      () => Promise.resolve(completed),
+      (ids) => ids.includes(imageId),
+    );
+    // A job that ends badly after that changes nothing about what is there.
+    await jobs.call(imageAbandon, { imageId, job });
+    expect((await view(imageId)).state).toBe('COMPLETE');
+    expect(completed.filter((id) => id === imageId)).toHaveLength(1);
+  });
+
+  it('is read again when the connection breaks in the middle, and leaves no half of it', async () => {
+    const imageId = await begin();
+    port.cuts = 2;
+    await commit(imageId, 1, await indexObject(treeLines(40_000, 'var')));
+    await finish(imageId, 1);
+    await complete(imageId);
+    expect(port.cuts).toBe(0);
+    expect((await filesOf(imageId)).length).toBe(1_000);
+  });
+
+  it('that is damaged holds up no other, and says what it is', async () => {
+    const cases = {
+      'its digest': { ...(await indexObject([line({ path: 'a' })])), digest: '00'.repeat(32) },
+      'no Zstandard frame': sealed(Buffer.from('this is no index at all')),
+      'middle of a frame': sealed((await indexObject([line({ path: 'a' })])).bytes.subarray(0, 20)),
+      'no index line': await indexObject(['f\tetc/passwd\n']),
+      'duplicate key': await indexObject([line({ path: 'a' }), line({ path: 'a' })]),
+      'out of range': await indexObject([
+        line({ path: 'a' }).replace('1700000000123456789', '9'.repeat(19)),
+      ]),
+    };
+    const damaged: [string, string][] = [];
+    for (const [what, index] of Object.entries(cases)) {
+      const imageId = await begin('damaged');
+      await commit(imageId, 1, index);
+      damaged.push([what, imageId]);
+    }
+    const good = await begin('damaged');
+    await commit(good, 1, await indexObject([line({ path: 'a' })]));
+    await finish(good, 1);
+    await complete(good);
+    for (const [what, imageId] of damaged) {
+      const { waitsFor } = await eventually(
+        () => finish(imageId, 1),
+        (answer) => answer.waitsFor.includes('('),
+      );
+      expect(waitsFor).toContain('The file index is damaged');
+      expect(waitsFor).toContain(what);
+    }
+  });
+
+  it('waits for a media server that is away, and for that one only', async () => {
+    const elsewhere = await begin('away');
+    await commit(elsewhere, 1, await indexObject([line({ path: 'b' })]), OTHER_MEDIA);
+    await finish(elsewhere, 1);
+    const here = await begin('away');
+    await commit(here, 1, await indexObject([line({ path: 'a' })]));
+    await finish(here, 1);
+    await complete(here);
+    expect((await view(elsewhere)).state).toBe('IN_PROCESS');
+    const other = new IndexPort();
+    for (const [id, bytes] of port.objects) other.objects.set(id, bytes);
+    await other.open(await cluster.connect('observer'), OTHER_MEDIA);
+    await complete(elsewhere);
+    await other.close();
+  });
+});

@@ -1,0 +1,133 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Logger } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import type { FragmentCommit } from '#contracts/fragment.js';
+import { natsUsers, type NatsUser } from '#contracts/permissions.js';
+import { CONSUMERS, STREAMS } from '#contracts/streams.js';
+import { SystemClock } from '#kernel/clock.js';
+import { uuidv7 } from '#kernel/ids.js';
+import { Nats } from '#messaging/connection.js';
+import { Requests } from '#messaging/requests.js';
+import { Topology } from '#messaging/topology.js';
+import { startService, type RunningService } from '#service/run-service.js';
+import { startNats, type TestNats } from '../../../../test/support/nats.js';
+import { startPostgres, type TestPostgres } from '../../../../test/support/postgres.js';
+import { catalogDefinition } from '../catalog.definition.js';
+
+export const MEDIA = 'm1';
+export const OTHER_MEDIA = 'm2';
+const JOBS_USER = 'jobs';
+
+/** Stands beside the cluster's own users, where a test looks at what nobody else may see. */
+const OBSERVER: NatsUser = {
+  name: 'observer',
+  permissions: { publish: ['>'], subscribe: ['>'] },
+  responds: true,
+};
+
+/** A real nats-server with the shipped permissions, a real PostgreSQL, and catalogs on them. */
+export class CatalogHarness {
+  private readonly catalogs: RunningService[] = [];
+  private readonly connections: Nats[] = [];
+
+  private constructor(
+    readonly nats: TestNats,
+    readonly postgres: TestPostgres,
+    /** Sees the tables of the catalog. */
+    readonly database: DataSource,
+    private readonly folder: string,
+  ) {}
+
+  static async start(): Promise<CatalogHarness> {
+    // The faults that tests make are told in the log, as they should be; here nobody reads them.
+    Logger.overrideLogger(false);
+    const users = [...natsUsers({ media: [MEDIA, OTHER_MEDIA], clients: [] }), OBSERVER];
+    const [nats, postgres, folder] = await Promise.all([
+      startNats({ users }),
+      startPostgres(),
+      mkdtemp(join(tmpdir(), 'holdfast-catalog-')),
+    ]);
+    const database = new DataSource({
+      type: 'postgres',
+      url: postgres.url,
+      extra: { options: '-c search_path=catalog' },
+    });
+    await database.initialize();
+    const harness = new CatalogHarness(nats, postgres, database, folder);
+    const topology = new Topology(await harness.connect('topology'));
+    await topology.ensureStreams(STREAMS);
+    await topology.ensureConsumers(CONSUMERS);
+    return harness;
+  }
+
+  /** One more catalog; all share the consumer and the tables. */
+  async startCatalog(): Promise<RunningService> {
+    const { seed, url, user } = this.nats.login('catalog');
+    const seedFile = join(this.folder, 'catalog.nk');
+    await writeFile(seedFile, seed);
+    const service = await startService(catalogDefinition, {
+      HOLDFAST_NATS_URL: url,
+      HOLDFAST_NATS_USER: user,
+      HOLDFAST_NATS_SEED_FILE: seedFile,
+      HOLDFAST_DATABASE_URL: this.postgres.url,
+    });
+    this.catalogs.push(service);
+    return service;
+  }
+
+  async connect(user: string): Promise<Nats> {
+    const nats = await Nats.connect({ ...this.nats.login(user), clientName: `test ${user}` });
+    this.connections.push(nats);
+    return nats;
+  }
+
+  async requests(user = JOBS_USER): Promise<Requests> {
+    return new Requests(await this.connect(user));
+  }
+
+  async stop(): Promise<void> {
+    for (const catalog of this.catalogs) await catalog.stop();
+    for (const nats of this.connections) await nats.close();
+    await this.database.destroy();
+    await this.nats.stop();
+    await this.postgres.stop();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** A commit of a fragment that nobody has seen before. */
+export function commitOf(changes: Partial<FragmentCommit> & { imageId: string }): FragmentCommit {
+  return {
+    fragmentId: uuidv7(new SystemClock().now()),
+    copy: 1,
+    number: 1,
+    attempt: 1,
+    mediaId: MEDIA,
+    pool: 'default',
+    archiveOffset: 0,
+    archiveBytes: 1_000,
+    storedBytes: 500,
+    digest: 'ab'.repeat(32),
+    indexBytes: 10,
+    indexDigest: 'cd'.repeat(32),
+    frames: 1,
+    last: false,
+    sealedAt: '2026-01-01T00:00:00.000Z',
+    ...changes,
+  };
+}
+
+/** Waits until `ready` gives something, or fails after ten seconds with what it gave last. */
+export async function eventually<T>(
+  read: () => Promise<T>,
+  ready: (value: T) => boolean,
+): Promise<T> {
+  for (let tries = 0; ; tries += 1) {
+    const value = await read();
+    if (ready(value)) return value;
+    if (tries >= 400) throw new Error(`It did not come: ${JSON.stringify(value)}`);
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
