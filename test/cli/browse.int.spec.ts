@@ -1,0 +1,175 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { brokerServers } from '#contracts/broker.js';
+import { healthEndpoint } from '#contracts/health.js';
+import {
+  catalogFiles,
+  catalogFind,
+  catalogFragments,
+  catalogImage,
+  catalogImages,
+} from '#contracts/image.js';
+import { jobsList } from '#contracts/job.js';
+import { doneJob, jobViewOf } from '../../apps/cli/src/testing/job-views.js';
+import { FakeCluster } from './fake-cluster.js';
+import { FILE, FRAGMENT, IMAGE } from './answers.js';
+
+let cluster: FakeCluster;
+
+beforeAll(async () => {
+  cluster = await FakeCluster.start();
+});
+
+beforeEach(() => {
+  cluster.asked.length = 0;
+});
+
+afterAll(async () => {
+  await cluster.stop();
+});
+
+describe('lists', () => {
+  it('of jobs are a table', async () => {
+    cluster.answer(jobsList, () => ({
+      jobs: [doneJob(0), doneJob(71, { job: 6, imageId: null })],
+    }));
+    const { out, code } = await cluster.run('jobs', '--state', 'done', '--limit', '5');
+    expect(code).toBe(0);
+    const [titles, first, second] = out.split('\n');
+    expect(titles).toMatch(/^JOB {2}TYPE {4}STATE {2}STATUS {2}CLIENT/);
+    expect(first).toMatch(
+      /^ {2}7 {2}backup {2}done {8}0 {2}web1 .* 1,200 {2}5\.0 MiB .*web1_1790000000$/,
+    );
+    expect(second).toMatch(/^ {2}6 {2}backup {2}done {7}71 .* -$/);
+    expect(cluster.inputsOf(jobsList)).toEqual([{ state: 'done', limit: 5 }]);
+  });
+
+  it('longer than a page are read in pages', async () => {
+    cluster.answer(jobsList, ({ before, limit }) => ({
+      jobs: Array.from({ length: Number(limit) }, (_, i) =>
+        doneJob(0, { job: Number(before ?? 5_000) - 1 - i }),
+      ),
+    }));
+    const { out } = await cluster.run('jobs', '--limit', '1500', '--json');
+    const jobs = JSON.parse(out).jobs.map(({ job }: { job: number }) => job);
+    expect(jobs).toHaveLength(1_500);
+    expect(jobs.at(-1)).toBe(3_500);
+    expect(cluster.inputsOf(jobsList)).toEqual([{ limit: 1_000 }, { before: 4_000, limit: 500 }]);
+  });
+
+  it('of images and one image in full', async () => {
+    cluster.answer(catalogImages, () => ({ images: [IMAGE] }));
+    expect((await cluster.run('images')).out).toMatch(/^IMAGE .*\nweb1_1790000000 .* COMPLETE /);
+    cluster.answer(catalogImage, () => ({ image: IMAGE }));
+    cluster.answer(catalogFragments, () => ({ fragments: [FRAGMENT] }));
+    const { out } = await cluster.run('images', 'show', 'web1_1790000000', '--long');
+    expect(out).toMatch(/^Image: +web1_1790000000$/m);
+    expect(out).toMatch(/^Copy 1: 1 fragments, 1\.0 MiB stored$/m);
+    expect(out).toMatch(/^ {2}Fragment: +1$/m);
+    const json = await cluster.run('images', 'show', 'web1_1790000000', '--long', '--json');
+    expect(JSON.parse(json.out)).toEqual({ image: IMAGE, fragments: [FRAGMENT] });
+  });
+
+  it('of files go through all pages and are one document in JSON', async () => {
+    const pages = [Array(1_000).fill({ ...FILE, path: 'etc/last' }), [FILE]];
+    cluster.answer(catalogFiles, ({ after }) => ({ files: pages[after ? 1 : 0] }));
+    const { out } = await cluster.run('files', 'web1_1790000000', '/etc', '--json');
+    expect(JSON.parse(out).files).toHaveLength(1_001);
+    expect(cluster.inputsOf(catalogFiles)).toMatchObject([
+      { prefix: '/etc', limit: 1_000 },
+      { prefix: '/etc', after: 'etc/last' },
+    ]);
+    cluster.answer(catalogFiles, () => ({ files: [] }));
+    expect((await cluster.run('files', 'web1_1790000000', '--json')).out).toBe('{"files":[\n]}\n');
+    cluster.answer(catalogFiles, () => ({ files: [FILE] }));
+    expect((await cluster.run('files', 'web1_1790000000')).out).toMatch(
+      /^-rw-r--r-- {6}0 {6}0 +12 .* etc\/passwd$/m,
+    );
+  });
+
+  it('of versions of a path', async () => {
+    const found = { ...FILE, client: 'web1', backupTime: IMAGE.backupTime };
+    cluster.answer(catalogFind, () => ({ files: [found], truncated: true }));
+    const run = await cluster.run('find', '*passwd', '--client', 'web1');
+    expect(run.out).toMatch(/web1_1790000000 .* -rw-r--r-- +12 B .* etc\/passwd/);
+    expect(run.err).toContain('narrow the pattern');
+  });
+
+  it('of media servers, one line for each volume', async () => {
+    cluster.answer(brokerServers, () => ({
+      servers: [
+        {
+          mediaId: 'media1',
+          host: 'h',
+          version: '0.1.0',
+          address: { host: '127.0.0.1', port: 4_000 },
+          state: 'up',
+          lastSeenAt: IMAGE.backupTime,
+          volumes: [{ pool: 'main', path: '/srv/main', freeBytes: 1_024, totalBytes: 2_048 }],
+        },
+      ],
+    }));
+    expect((await cluster.run('broker', 'servers')).out).toMatch(
+      /media1 +up +h +127\.0\.0\.1:4000 .* main +1\.0 KiB +2\.0 KiB +\/srv\/main/,
+    );
+  });
+});
+
+describe('events', () => {
+  it('are printed from the stream, and in JSON as they are', async () => {
+    const since = new Date().toISOString();
+    cluster.publishJob(jobViewOf({ job: 501 }));
+    cluster.publishJob(doneJob(0, { job: 501 }));
+    cluster.publishJob(doneJob(0, { job: 502 }));
+    await cluster.flush();
+    const words = await cluster.run('events', 'job.done', '--since', since);
+    expect(words.out.trim().split('\n')).toHaveLength(2);
+    expect(words.out).toContain('job.done 501  state=done status=0 type=backup client=web1');
+    const json = await cluster.run('events', 'job.*.501', '--json', '--since', since);
+    const events = json.out
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(events.map(({ type }) => type)).toEqual([
+      'io.holdfast.job.progressed.v1',
+      'io.holdfast.job.done.v1',
+    ]);
+    const nothing = await cluster.run('events', 'image', '--since', since);
+    expect(nothing).toEqual({ code: 0, out: '', err: '' });
+  });
+
+  it('are followed until ctrl-C', async () => {
+    const running = cluster.run('events', 'job', '--follow', '--since', new Date().toISOString());
+    await new Promise((next) => setTimeout(next, 300));
+    cluster.publishJob(doneJob(0, { job: 503 }));
+    await new Promise((next) => setTimeout(next, 300));
+    await cluster.pressCtrlC();
+    const run = await running;
+    expect(run).toMatchObject({ code: 130, out: expect.stringContaining('job.done 503') });
+  });
+});
+
+describe('status', () => {
+  it('shows every service, and those that do not answer', async () => {
+    const report = {
+      instance: 'one',
+      version: '0.1.0',
+      host: 'h',
+      pid: 4_711,
+      startedAt: '2026-03-10T11:59:00.000Z',
+      residentBytes: 104_857_600,
+      checks: [{ name: 'postgres', ok: true, text: 'PostgreSQL 18' }],
+    };
+    for (const service of ['policy', 'jobs', 'broker', 'catalog', 'media']) {
+      cluster.answer(healthEndpoint(service), () => ({ service, ...report }));
+    }
+    const run = await cluster.run('status');
+    expect(run.out).toMatch(/^jobs +ok +one +h +4711 +1m00s +100 MiB +-$/m);
+    expect(run.out).toMatch(/^agent +no answer/m);
+    expect(run.out).toContain('PostgreSQL   PostgreSQL 18');
+    expect(run.code).toBe(69);
+    cluster.answer(healthEndpoint('agent'), () => ({ service: 'agent', ...report }));
+    const json = await cluster.run('status', '--json');
+    expect(json.code).toBe(0);
+    expect(JSON.parse(json.out)).toMatchObject({ well: true, cluster: { client: 'web1' } });
+  });
+});
