@@ -33,11 +33,11 @@ interface Entry {
 
 /**
  * The tokens for which connections are expected. A token is good for one connection, within 15
- * minutes. Only SHA-256 hashes are kept, and a guess is compared with all of them in constant time,
- * so neither memory nor timing tells a token.
+ * minutes. Only SHA-256 hashes are kept and looked up, so neither memory nor timing tells a token:
+ * who guesses cannot steer the hash of a guess.
  */
 export class SessionRegistry {
-  private entries: Entry[] = [];
+  private readonly entries = new Map<string, Entry>();
 
   constructor(
     private readonly clock: Clock,
@@ -49,7 +49,7 @@ export class SessionRegistry {
     this.expire();
     const hash = hashOf(session.token);
     if (this.find(hash)) return;
-    if (this.entries.length >= SESSIONS_EXPECTED_MAX) {
+    if (this.entries.size >= SESSIONS_EXPECTED_MAX) {
       throw new InvalidInput(
         `More than ${SESSIONS_EXPECTED_MAX} connections are expected.`,
         'token',
@@ -57,7 +57,8 @@ export class SessionRegistry {
     }
     const { role, serve, onExpired } = session;
     const expiresAt = this.now() + this.unusedMs;
-    this.entries.push({ hash, role, serve, onExpired, expiresAt, used: false });
+    const entry = { hash, role, serve, onExpired, expiresAt, used: false };
+    this.entries.set(hash.toString('hex'), entry);
   }
 
   /** Expects it no more: a connection with the token is refused. */
@@ -82,18 +83,16 @@ export class SessionRegistry {
   /** Drops tokens whose time is over. Called by the others, and to be called now and then. */
   expire(): void {
     const now = this.now();
-    const over = this.entries.filter(({ expiresAt }) => expiresAt <= now);
-    if (over.length === 0) return;
-    this.entries = this.entries.filter(({ expiresAt }) => expiresAt > now);
-    for (const entry of over) if (!entry.used) entry.onExpired?.();
+    for (const [key, entry] of this.entries) {
+      if (entry.expiresAt > now) continue;
+      this.entries.delete(key);
+      if (!entry.used) entry.onExpired?.();
+    }
   }
 
   private find(hash: Buffer): Entry | undefined {
-    let found: Entry | undefined;
-    for (const entry of this.entries) {
-      if (timingSafeEqual(entry.hash, hash)) found = entry;
-    }
-    return found;
+    const entry = this.entries.get(hash.toString('hex'));
+    return entry && timingSafeEqual(entry.hash, hash) ? entry : undefined;
   }
 
   private now(): number {

@@ -1,0 +1,72 @@
+import { spawn } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { testFolder, type TestFolder } from '#storage/testing/small-volume.js';
+import type { CrashPointName } from './crash-point.js';
+import { TestMediaServer } from './testing/media-server.js';
+import { MemoryCatalog } from './testing/memory-catalog.js';
+
+const TESTING = join(dirname(fileURLToPath(import.meta.url)), 'testing');
+
+/** Runs the server until it dies by SIGKILL or is done. */
+function runUntilDeath(folder: string, crashPoint: CrashPointName | 'never'): Promise<string> {
+  const loader = join(TESTING, 'run-typescript.mjs');
+  const child = spawn(
+    process.execPath,
+    ['--import', loader, join(TESTING, 'crashing-server.ts'), folder],
+    { env: { ...process.env, HOLDFAST_CRASH_AT: crashPoint, NODE_OPTIONS: '' } },
+  );
+  let text = '';
+  child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (text += chunk.toString()));
+  return new Promise((resolve) =>
+    child.once('exit', (_, signal) => resolve(signal ?? text.trim())),
+  );
+}
+
+describe('A media server that is killed', () => {
+  let folder: TestFolder;
+  beforeEach(() => {
+    folder = testFolder();
+  });
+  afterEach(() => folder.dispose());
+
+  it('comes to its end when it is not', async () => {
+    expect(await runUntilDeath(folder.path, 'never')).toBe('done');
+  });
+
+  it.each([
+    // What has happened, and how many fragments are safe then.
+    ['intent-journalled', 0],
+    ['frame-written', 0],
+    ['fragment-sealed', 1],
+    ['seal-journalled', 1],
+    ['commit-published', 1],
+    ['receipt-arrived', 1],
+    ['verdict-journalled', 1],
+  ] as const)(
+    'at "%s" goes on where it was: %i or more fragments get their verdict',
+    async (at, safe) => {
+      expect(await runUntilDeath(folder.path, at)).toBe('SIGKILL');
+      const catalog = new MemoryCatalog();
+      const media = await TestMediaServer.start({ folder: folder.path, catalog });
+      try {
+        while (media.offers.open > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+        const counts = media.volumes.countByState();
+        expect(counts['SEALED'] ?? 0).toBe(0);
+        expect(counts['COMMITTED'] ?? 0).toBeGreaterThanOrEqual(safe);
+        for (const volume of media.volumes) {
+          for await (const found of volume.store.list()) {
+            const known = volume.ledger.find(found.name.fragmentId);
+            expect([found.state, known?.phase]).toEqual(
+              found.state === 'sealed' ? ['sealed', 'JUDGED'] : ['partial', 'INTENT'],
+            );
+          }
+        }
+      } finally {
+        await media.stop();
+      }
+    },
+  );
+});

@@ -1,0 +1,62 @@
+import { describe, expect, it } from '@jest/globals';
+import { FixedClock } from '#kernel/clock.js';
+import { SESSIONS_EXPECTED_MAX, SessionRegistry, TOKEN_UNUSED_MS } from './session-registry.js';
+
+const TOKEN = 'a-token-that-is-long-enough';
+const hello = (token = TOKEN, role: 'write' | 'read' = 'write') =>
+  ({ version: 1, token, role }) as const;
+const serve = async () => undefined;
+const setUp = () => {
+  const clock = new FixedClock(new Date('2026-11-01T00:00:00Z'));
+  return { clock, registry: new SessionRegistry(clock) };
+};
+
+describe('The registry of expected sessions', () => {
+  it('admits a token once', () => {
+    const { registry } = setUp();
+    registry.expect({ token: TOKEN, role: 'write', serve });
+    expect(registry.admit(hello())).toEqual({ session: serve });
+    expect(registry.admit(hello())).toMatchObject({
+      status: 46,
+      message: 'the token was used before',
+    });
+    registry.expect({ token: TOKEN, role: 'write', serve });
+    expect(registry.admit(hello())).toMatchObject({ status: 46 });
+  });
+
+  it('does not know other tokens (yet), and keeps roles apart', () => {
+    const { registry } = setUp();
+    registry.expect({ token: TOKEN, role: 'write', serve });
+    expect(registry.admit(hello('another-token-of-some-length'))).toMatchObject({ status: 26 });
+    expect(registry.admit(hello(TOKEN, 'read'))).toMatchObject({ status: 46 });
+    expect(registry.admit(hello())).toEqual({ session: serve });
+  });
+
+  it('forgets a token that nobody used in 15 minutes, and says so', () => {
+    const { registry, clock } = setUp();
+    let expired = 0;
+    registry.expect({ token: TOKEN, role: 'write', serve, onExpired: () => (expired += 1) });
+    clock.advance(TOKEN_UNUSED_MS - 1);
+    registry.expire();
+    expect(expired).toBe(0);
+    clock.advance(1);
+    expect(registry.admit(hello())).toMatchObject({ status: 26 });
+    expect(expired).toBe(1);
+  });
+
+  it('refuses a token that was called off', () => {
+    const { registry } = setUp();
+    registry.expect({ token: TOKEN, role: 'write', serve });
+    registry.forget(TOKEN);
+    expect(registry.admit(hello())).toMatchObject({ status: 46 });
+  });
+
+  it('keeps no token and is bounded', () => {
+    const { registry } = setUp();
+    for (let n = 0; n < SESSIONS_EXPECTED_MAX; n += 1) {
+      registry.expect({ token: `a-token-of-some-length-${n}`, role: 'write', serve });
+    }
+    expect(() => registry.expect({ token: TOKEN, role: 'write', serve })).toThrow(/expected/);
+    expect(JSON.stringify(registry)).not.toContain('a-token-of-some-length');
+  });
+});

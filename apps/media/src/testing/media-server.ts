@@ -1,0 +1,118 @@
+import { SystemClock } from '#kernel/clock.js';
+import { randomToken } from '#kernel/ids.js';
+import { DataServer } from '#transfer/data-server.js';
+import { FragmentReaderClient } from '#transfer/fragment-reader-client.js';
+import { FragmentWriterClient } from '#transfer/fragment-writer-client.js';
+import { CommitOffers } from '../commit-offers.js';
+import { noCrash, type CrashPoint } from '../crash-point.js';
+import { ReadSession, type ReadOutcome } from '../read-session.js';
+import { SessionRegistry } from '../session-registry.js';
+import { Volumes } from '../volumes.js';
+import { WriteSession, type WriteOutcome, type WriteTask } from '../write-session.js';
+import type { SessionProgress } from '../progress.js';
+import { MemoryCatalog } from './memory-catalog.js';
+
+export interface MediaServerOptions {
+  readonly folder: string;
+  readonly catalog?: MemoryCatalog;
+  readonly reserveBytes?: number;
+  readonly crashPoint?: CrashPoint;
+}
+
+const TASK: WriteTask = {
+  imageId: 'web1_1790000000',
+  copy: 1,
+  attempt: 1,
+  client: 'web1',
+  policy: 'daily',
+  kind: 'full',
+  backupTime: 1_790_000_000,
+  fragmentBytesMax: 64 * 1024 * 1024,
+};
+
+/** The media server without NATS around it: real volumes, real sockets, a catalog in memory. */
+export class TestMediaServer {
+  private constructor(
+    readonly volumes: Volumes,
+    readonly offers: CommitOffers,
+    readonly catalog: MemoryCatalog,
+    private readonly registry: SessionRegistry,
+    private readonly server: DataServer,
+    private readonly address: { host: string; port: number },
+    private readonly crashPoint: CrashPoint,
+  ) {}
+
+  readonly bugs: unknown[] = [];
+  readonly progress: SessionProgress[] = [];
+  session: WriteSession | undefined;
+
+  static async start(options: MediaServerOptions): Promise<TestMediaServer> {
+    const clock = new SystemClock();
+    const catalog = options.catalog ?? new MemoryCatalog();
+    const crashPoint = options.crashPoint ?? noCrash;
+    const volumes = await Volumes.open({
+      mediaId: 'media1',
+      volumes: [{ path: options.folder, pool: 'disk' }],
+      volumeReserveBytes: options.reserveBytes ?? 0,
+      clock,
+    });
+    const offers = new CommitOffers({
+      ...{ publisher: catalog, inquiry: catalog, places: volumes, clock, crashPoint },
+      chance: () => 0.5,
+      settings: { resendFirstMs: 40, resendMaxMs: 100, retryFirstMs: 20, tickMs: 5 },
+    });
+    catalog.onReceipt = (receipt) => offers.onReceipt(receipt);
+    offers.start(volumes);
+    const registry = new SessionRegistry(clock);
+    const onBug = (error: unknown) => void media.bugs.push(error);
+    const admit = (hello: Parameters<typeof registry.admit>[0]) => registry.admit(hello);
+    const server = new DataServer({ host: '127.0.0.1', port: 0, admit, onBug });
+    const address = await server.listen();
+    const media = new TestMediaServer(
+      ...[volumes, offers, catalog, registry, server, address, crashPoint],
+    );
+    return media;
+  }
+
+  /** Begins a write session, as a task and an agent would. */
+  async write(
+    task: Partial<WriteTask> = {},
+  ): Promise<{ writer: FragmentWriterClient; outcome: Promise<WriteOutcome> }> {
+    const token = randomToken();
+    const session = new WriteSession({
+      task: { ...TASK, ...task },
+      volume: await this.volumes.roomiest('disk'),
+      offers: this.offers,
+      clock: new SystemClock(),
+      onProgress: (progress) => void this.progress.push(progress),
+      crashPoint: this.crashPoint,
+    });
+    this.session = session;
+    const outcome = new Promise<WriteOutcome>((resolve) => {
+      const serve = async (connection: Parameters<WriteSession['run']>[0]) =>
+        resolve(await session.run(connection));
+      this.registry.expect({ token, role: 'write', serve });
+    });
+    return { writer: await FragmentWriterClient.connect({ ...this.address, token }), outcome };
+  }
+
+  /** Begins a read session for these images. */
+  async read(
+    imageIds: readonly string[] = [TASK.imageId],
+  ): Promise<{ reader: FragmentReaderClient; outcome: Promise<ReadOutcome> }> {
+    const token = randomToken();
+    const session = new ReadSession({ imageIds, places: this.volumes });
+    const outcome = new Promise<ReadOutcome>((resolve) => {
+      const serve = async (connection: Parameters<ReadSession['run']>[0]) =>
+        resolve(await session.run(connection));
+      this.registry.expect({ token, role: 'read', serve });
+    });
+    return { reader: await FragmentReaderClient.connect({ ...this.address, token }), outcome };
+  }
+
+  async stop(): Promise<void> {
+    await this.server.close();
+    await this.offers.stop();
+    await this.volumes.close();
+  }
+}

@@ -1,0 +1,97 @@
+import { randomBytes } from 'node:crypto';
+import { compress } from '@mongodb-js/zstd';
+import { Blake3Hasher, blake3 } from '@napi-rs/blake-hash';
+import { encodeFrameTable } from '#archive/frame-table.js';
+import type { FragmentWriterClient } from '#transfer/fragment-writer-client.js';
+import type { Seal } from '#transfer/payloads.js';
+
+/** One fragment as an agent would send it. */
+export interface SampleFragment {
+  readonly archive: Buffer;
+  readonly frames: readonly { archiveLength: number; digest: Buffer; bytes: Buffer }[];
+  /** Index lines, then the frame table. */
+  readonly index: readonly { digest: Buffer; bytes: Buffer }[];
+  readonly claim: Seal;
+}
+
+export interface SampleShape {
+  readonly fragments: number;
+  readonly framesEach: number;
+  /** Archive bytes of a frame; at most 1 MiB. */
+  readonly frameBytes: number;
+}
+
+/** A small backup: real Zstandard frames of bytes that do not compress to nothing. */
+export async function sampleBackup(shape: SampleShape): Promise<SampleFragment[]> {
+  const fragments: SampleFragment[] = [];
+  let archiveOffset = 0;
+  for (let number = 1; number <= shape.fragments; number += 1) {
+    const last = number === shape.fragments;
+    const fragment = await sampleFragment(shape, { number, archiveOffset, last });
+    archiveOffset += fragment.archive.length;
+    fragments.push(fragment);
+  }
+  return fragments;
+}
+
+async function sampleFragment(
+  shape: SampleShape,
+  place: { number: number; archiveOffset: number; last: boolean },
+): Promise<SampleFragment> {
+  const parts = Array.from({ length: shape.framesEach }, () => noise(shape.frameBytes));
+  const frames = [];
+  const data = new Blake3Hasher();
+  for (const part of parts) {
+    const bytes = await compress(part);
+    data.update(bytes);
+    frames.push({ archiveLength: part.length, digest: blake3(bytes), bytes });
+  }
+  const records = frames.map(({ archiveLength, digest, bytes }) => ({
+    ...{ storedBytes: bytes.length, archiveBytes: archiveLength, digest },
+  }));
+  const lines = await compress(Buffer.from(`f\tfile-${place.number}\n`));
+  const index = [lines, encodeFrameTable(records)].map((bytes) => ({
+    ...{ bytes, digest: blake3(bytes) },
+  }));
+  const archive = Buffer.concat(parts);
+  const dataDigest = data.digest('hex');
+  const claim = { ...place, archiveBytes: archive.length, dataDigest, frames: frames.length };
+  return { archive, frames, index, claim };
+}
+
+/** Sends everything of a fragment but its SEAL. */
+export async function sendContent(
+  writer: FragmentWriterClient,
+  fragment: SampleFragment,
+): Promise<void> {
+  for (const frame of fragment.frames) await writer.frame(frame);
+  for (const block of fragment.index) await writer.index(block);
+}
+
+export function totalsOf(fragments: readonly SampleFragment[]) {
+  const bytes = fragments.reduce((sum, { archive }) => sum + archive.length, 0);
+  return { fragments: fragments.length, files: fragments.length, bytes, kind: 'full' };
+}
+
+/** Sends a whole backup and waits for its end. */
+export async function sendBackup(
+  writer: FragmentWriterClient,
+  fragments: readonly SampleFragment[],
+): Promise<void> {
+  let sealing: Promise<void> = Promise.resolve();
+  for (const fragment of fragments) {
+    await sendContent(writer, fragment);
+    await sealing;
+    sealing = writer.seal(fragment.claim);
+    sealing.catch(() => undefined);
+  }
+  await sealing;
+  await writer.finish(totalsOf(fragments));
+}
+
+/** Every second kilobyte is chance, the others are zeros. */
+function noise(length: number): Buffer {
+  const bytes = randomBytes(length);
+  for (let at = 0; at < length; at += 2_048) bytes.fill(0, at, Math.min(length, at + 1_024));
+  return bytes;
+}

@@ -1,0 +1,259 @@
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { blake3 } from '@napi-rs/blake-hash';
+import type { StoredFragment } from '#storage/fragment-store.js';
+import { smallVolume, testFolder, type TestFolder } from '#storage/testing/small-volume.js';
+import { MemoryCatalog } from './testing/memory-catalog.js';
+import { TestMediaServer } from './testing/media-server.js';
+import {
+  sampleBackup,
+  sendBackup,
+  sendContent,
+  totalsOf,
+  type SampleFragment,
+} from './testing/sample-backup.js';
+
+const SHAPE = { fragments: 3, framesEach: 4, frameBytes: 100_000 };
+
+describe('A session that writes a copy', () => {
+  let folder: TestFolder;
+  let media: TestMediaServer;
+  let backup: SampleFragment[];
+  beforeAll(async () => {
+    backup = await sampleBackup(SHAPE);
+  });
+  beforeEach(async () => {
+    folder = testFolder();
+    media = await TestMediaServer.start({ folder: folder.path });
+  });
+  afterEach(async () => {
+    await media.stop();
+    expect(media.bugs).toEqual([]);
+    folder.dispose();
+  });
+
+  const stored = async () => {
+    const found: StoredFragment[] = [];
+    for (const volume of media.volumes) {
+      for await (const one of volume.store.list()) found.push(one);
+    }
+    return found;
+  };
+  const copyFolder = () => join(folder.path, 'images/web1_1790000000/c1');
+
+  it('is DONE when the catalog has committed every fragment, and they hold the archive', async () => {
+    const { writer, outcome } = await media.write();
+    await sendBackup(writer, backup);
+    expect(await outcome).toMatchObject({ status: 0, fragments: 3, totals: { files: 3 } });
+    expect(media.catalog.committed.size).toBe(3);
+    expect(media.offers.open).toBe(0);
+    expect(media.volumes.countByState()).toEqual({ COMMITTED: 3 });
+    const data = readdirSync(copyFolder()).filter((name) => name.endsWith('.tar.zst'));
+    const whole = execFileSync('sh', ['-c', `cat *.tar.zst > all && wc -c < all`], {
+      cwd: copyFolder(),
+      encoding: 'utf8',
+    });
+    expect(Number(whole)).toBe((await outcome).storedBytes);
+    expect(data.map((name) => Number(name.slice(0, 5)))).toEqual([1, 2, 3]);
+  });
+
+  it('writes manifests that say what lies beside them', async () => {
+    const { writer } = await media.write();
+    await sendBackup(writer, backup);
+    let archiveOffset = 0;
+    for (const [index, found] of (await stored()).entries()) {
+      const { archive, claim } = backup[index]!;
+      if (found.state !== 'sealed') throw new Error(`fragment ${index + 1} is ${found.state}`);
+      const base = `0000${index + 1}-${found.name.fragmentId}`;
+      const data = readFileSync(join(copyFolder(), `${base}.tar.zst`));
+      const lines = readFileSync(join(copyFolder(), `${base}.idx.zst`));
+      expect(found.manifest).toMatchObject({
+        ...{ number: index + 1, archiveOffset, archiveBytes: archive.length, frames: 4 },
+        ...{ storedBytes: data.length, digest: blake3(data).toString('hex') },
+        ...{ indexBytes: lines.length, indexDigest: blake3(lines).toString('hex') },
+        ...{ attempt: 1, client: 'web1', policy: 'daily', kind: 'full', last: claim.last },
+      });
+      expect(found.manifest.files).toBe(claim.last ? 3 : undefined);
+      expect(media.catalog.committed.get(found.name.fragmentId)).toMatchObject({
+        ...{ mediaId: 'media1', pool: 'disk', digest: found.manifest.digest, last: claim.last },
+      });
+      archiveOffset += archive.length;
+    }
+  });
+
+  it('can be read back through a read session', async () => {
+    const { writer } = await media.write();
+    await sendBackup(writer, backup);
+    const { reader, outcome } = await media.read();
+    for (const [index, found] of (await stored()).entries()) {
+      const { fragmentId } = found.name;
+      const length = backup[index]!.frames[0]!.bytes.length;
+      const pieces: Buffer[] = [];
+      const range = { fragmentId, object: 'data', offset: 0, length } as const;
+      for await (const piece of reader.read(range)) pieces.push(piece);
+      expect(Buffer.concat(pieces).equals(backup[index]!.frames[0]!.bytes)).toBe(true);
+    }
+    reader.close();
+    expect(await outcome).toMatchObject({ status: 0, reads: 3 });
+  });
+
+  it('reports progress, the last one with everything', async () => {
+    const { writer, outcome } = await media.write();
+    await sendBackup(writer, backup);
+    await outcome;
+    const bytes = 3 * 4 * 100_000;
+    expect(media.progress.at(-1)).toMatchObject({ archiveBytes: bytes, fragments: 3 });
+  });
+
+  it('goes on to offer after the writer left without waiting for DONE', async () => {
+    media.catalog.brokerDown = true;
+    const { writer, outcome } = await media.write();
+    const sending = sendBackup(writer, backup);
+    sending.catch(() => undefined);
+    while (media.offers.open < 3) await new Promise((resolve) => setTimeout(resolve, 5));
+    writer.close();
+    expect(await outcome).toMatchObject({ status: 40, fragments: 3 });
+    await expect(sending).rejects.toBeInstanceOf(Error);
+    media.catalog.brokerDown = false;
+    while (media.offers.open > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(media.catalog.committed.size).toBe(3);
+  });
+
+  it('keeps what was sealed and leaves the rest when the writer vanishes', async () => {
+    const { writer, outcome } = await media.write();
+    await sendContent(writer, backup[0]!);
+    await writer.seal(backup[0]!.claim);
+    await writer.frame(backup[1]!.frames[0]!);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    writer.close();
+    expect(await outcome).toMatchObject({ status: 40, fragments: 1 });
+    while (media.offers.open > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    expect((await stored()).map(({ state }) => state)).toEqual(['sealed', 'partial']);
+    expect(media.volumes.countByState()).toEqual({ COMMITTED: 1, INTENT: 1 });
+  });
+
+  it('passes the reason on when the writer says why it gives up', async () => {
+    const { writer, outcome } = await media.write();
+    await writer.frame(backup[0]!.frames[0]!);
+    writer.abort(13, 'file read failed');
+    expect(await outcome).toMatchObject({ status: 13, message: 'file read failed', fragments: 0 });
+  });
+
+  it('can be cancelled at any point', async () => {
+    media.catalog.losesCommits = true;
+    const { writer, outcome } = await media.write();
+    const sending = sendBackup(writer, backup);
+    while (media.offers.open < 3) await new Promise((resolve) => setTimeout(resolve, 5));
+    media.session!.cancel();
+    await expect(sending).rejects.toMatchObject({ status: 150 });
+    expect(await outcome).toMatchObject({ status: 150, fragments: 3 });
+  });
+
+  it.each([
+    ['FENCED', 229],
+    ['SUPERSEDED', 229],
+    ['CORRUPT', 1057],
+    ['UNKNOWN_IMAGE', 227],
+  ] as const)(
+    'ends with an error when the catalog says %s, and keeps the bytes',
+    async (said, status) => {
+      media.catalog.judge = ({ number }) => (number === 2 ? said : 'COMMITTED');
+      const { writer, outcome } = await media.write();
+      await expect(sendBackup(writer, backup)).rejects.toMatchObject({ status });
+      expect(await outcome).toMatchObject({ status, fragments: 3 });
+      expect((await stored()).map(({ state }) => state)).toEqual(['sealed', 'sealed', 'sealed']);
+    },
+  );
+
+  describe('refuses, and seals nothing of it,', () => {
+    const refuses = (
+      what: string,
+      status: number,
+      change: (fragment: SampleFragment) => Partial<SampleFragment>,
+      task = {},
+    ) =>
+      it(what, async () => {
+        const { writer, outcome } = await media.write(task);
+        const bad = { ...backup[0]!, ...change(backup[0]!) };
+        await expect(sendBackup(writer, [bad, backup[1]!])).rejects.toMatchObject({ status });
+        expect(await outcome).toMatchObject({ status, fragments: 0 });
+        expect((await stored()).filter(({ state }) => state === 'sealed')).toEqual([]);
+      });
+
+    refuses('a frame with a wrong digest', 1057, ({ frames }) => ({
+      frames: [{ ...frames[0]!, digest: Buffer.alloc(32) }, ...frames.slice(1)],
+    }));
+    refuses('a frame that is not Zstandard', 1057, ({ frames }) => {
+      const bytes = Buffer.from('not a frame');
+      return { frames: [{ archiveLength: 10, bytes, digest: blake3(bytes) }, ...frames] };
+    });
+    refuses('a frame with an impossible size', 229, ({ frames }) => ({
+      frames: [{ ...frames[0]!, archiveLength: 2_000_000 }],
+    }));
+    refuses('an index with a wrong digest', 1057, ({ index }) => ({
+      index: [{ ...index[0]!, digest: Buffer.alloc(32) }],
+    }));
+    refuses('an index without its frame table', 229, ({ index }) => ({ index: [index[0]!] }));
+    refuses('a frame table of other frames', 1057, ({ index }) => {
+      const bytes = Buffer.from(index[1]!.bytes);
+      bytes[20]! ^= 1;
+      return { index: [index[0]!, { bytes, digest: blake3(bytes) }] };
+    });
+    refuses('a seal with a wrong data digest', 1057, ({ claim }) => ({
+      claim: { ...claim, dataDigest: '0'.repeat(64) },
+    }));
+    refuses('a seal with a wrong number', 229, ({ claim }) => ({ claim: { ...claim, number: 2 } }));
+    refuses('a seal with a wrong offset', 229, ({ claim }) => ({
+      claim: { ...claim, archiveOffset: 1 },
+    }));
+    refuses('a seal with wrong sizes', 229, ({ claim }) => ({ claim: { ...claim, frames: 3 } }));
+    refuses('a fragment beyond the limit', 84, () => ({}), { fragmentBytesMax: 100_000 });
+  });
+
+  it('refuses FINISH before the last fragment, or with another count', async () => {
+    const early = await media.write();
+    await sendContent(early.writer, backup[0]!);
+    await early.writer.seal(backup[0]!.claim);
+    await expect(early.writer.finish(totalsOf(backup))).rejects.toMatchObject({ status: 229 });
+    const short = await media.write({ imageId: 'web1_1790000001' });
+    await sendContent(short.writer, backup[0]!);
+    await short.writer.seal({ ...backup[0]!.claim, last: true });
+    await expect(short.writer.finish(totalsOf(backup))).rejects.toMatchObject({ status: 229 });
+  });
+
+  it('ends with 129 on a full volume and loses nothing that was sealed', async () => {
+    const small = smallVolume(4 * 1024 * 1024);
+    if (!small) return;
+    const catalog = new MemoryCatalog();
+    const options = { folder: small.path, catalog, reserveBytes: 1024 * 1024 };
+    let full = await TestMediaServer.start(options);
+    try {
+      const large = await sampleBackup({ fragments: 8, framesEach: 8, frameBytes: 200_000 });
+      const { writer, outcome } = await full.write();
+      await expect(sendBackup(writer, large)).rejects.toMatchObject({ status: 129 });
+      const { fragments, status } = await outcome;
+      expect(status).toBe(129);
+      expect(fragments).toBeGreaterThan(0);
+      await expect(
+        full.write().then(({ writer: next }) => sendBackup(next, large)),
+      ).rejects.toMatchObject({ status: 129 });
+      while (full.offers.open > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+      await full.stop();
+      full = await TestMediaServer.start(options);
+      expect(full.volumes.countByState()).toMatchObject({ COMMITTED: fragments });
+      for (const volume of full.volumes) {
+        for await (const one of volume.store.list()) {
+          if (one.state !== 'sealed') continue;
+          const reader = await volume.store.open(one.name);
+          expect(reader.size('data')).toBe(catalog.committed.get(one.name.fragmentId)!.storedBytes);
+          await reader.close();
+        }
+      }
+    } finally {
+      await full.stop();
+      small.dispose();
+    }
+  });
+});
