@@ -1,6 +1,7 @@
 import {
   closeSync,
   constants,
+  fstatSync,
   ftruncateSync,
   linkSync,
   lstatSync,
@@ -33,7 +34,7 @@ interface OpenFile {
   /** Where it goes in the end, if something of its name is there until then. */
   readonly final: BytePath;
   readonly entry: ArchiveEntry;
-  readonly inherits: boolean;
+  readonly level: Level;
 }
 
 /**
@@ -62,7 +63,8 @@ export class FileMaker {
     const path = this.#create(level, name, (at) => {
       fd = openSync(nativePath(at), NEW_FILE_FLAGS, MODE_WHILE_WRITTEN);
     });
-    this.#open = { fd, path, final, entry, inherits: level.inheritsAcls };
+    level.newOwner ??= fstatSync(fd);
+    this.#open = { fd, path, final, entry, level };
   }
 
   write(bytes: Buffer, offset: number): void {
@@ -74,9 +76,12 @@ export class FileMaker {
   }
 
   finish(): void {
-    const { fd, path, final, entry, inherits } = this.#open!;
+    const { fd, path, final, entry, level } = this.#open!;
     if (entry.sparse !== undefined) ftruncateSync(fd, entry.size);
-    this.metadata.applyToOpen(fd, entry, inherits ? path : undefined);
+    this.metadata.applyToOpen(fd, entry, {
+      owner: level.newOwner,
+      inheritedAcls: level.inheritsAcls ? path : undefined,
+    });
     this.#open = undefined;
     closeSync(fd);
     if (path !== final) renameSync(nativePath(path), nativePath(final));

@@ -38,6 +38,13 @@ export type Metadata = Pick<
   | 'aclDefault'
 >;
 
+/** What is known of a new file. */
+export interface CurrentMetadata {
+  readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
+  /** The file's path, if it got ACLs from its folder that it must not keep. */
+  readonly inheritedAcls?: BytePath | undefined;
+}
+
 const SET_ID_BITS = 0o6000;
 const O_PATH = 0o10000000;
 const ACL_ACCESS = 'system.posix_acl_access';
@@ -57,12 +64,15 @@ export class MetadataWriter {
 
   constructor(private readonly notes: RestoreNotes) {}
 
-  /** On an open file or folder, by its descriptor alone. `inherited`: ACLs of the folder above came upon it. */
-  applyToOpen(fd: number, entry: Metadata, inherited: BytePath | undefined): void {
-    const owned = this.#own(entry, (uid, gid) => fchownSync(fd, uid, gid));
+  /** On an open file or folder, by its descriptor. */
+  applyToOpen(fd: number, entry: Metadata, now: CurrentMetadata = {}): void {
+    const { owner, inheritedAcls } = now;
+    const owned =
+      (owner?.uid === entry.uid && owner.gid === entry.gid) ||
+      this.#own(entry, (uid, gid) => fchownSync(fd, uid, gid));
     const set = (name: string, value: Buffer): void => setXattrOfOpenFile(fd, name, value);
     this.#xattrs(entry, set);
-    if (inherited !== undefined) this.clearAcls(inherited);
+    if (inheritedAcls !== undefined) this.clearAcls(inheritedAcls);
     fchmodSync(fd, owned ? entry.mode : entry.mode & ~SET_ID_BITS);
     this.#acls(entry, set);
     const mtimeNs = mtimeOf(entry);

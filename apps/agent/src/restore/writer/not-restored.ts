@@ -43,10 +43,12 @@ export function reasonOf(error: unknown): string {
 
 /** A path below the destination that cannot lead out of it: no `..`, nothing empty, not absolute. */
 export function isSafePath(path: ByteString): boolean {
-  if (path === '') return true;
-  if (path.includes('\0')) return false;
-  return path.split('/').every((part) => part !== '' && part !== '.' && part !== '..');
+  return !UNSAFE.test(path);
 }
+
+/** An empty component, `.` or `..`, anywhere; or a NUL. The empty path alone is the destination itself. */
+// eslint-disable-next-line no-control-regex
+const UNSAFE = /\0|^\/|\/$|\/\/|(?:^|\/)\.\.?(?:\/|$)/;
 
 /** A path for a note. */
 export const shown = (path: ByteString): string => toPathText(path === '' ? '/' : path);

@@ -1,0 +1,127 @@
+import { mkdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
+
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+
+import { compareTrees, type Difference } from '../../../../test/support/compare-trees.js';
+import { noise } from '../../../../test/support/odd-tree-maker.js';
+import {
+  makeOddTree,
+  mutateOddTree,
+  removeTree,
+  type OddTree,
+} from '../../../../test/support/odd-tree.js';
+import { temporaryFolder } from '../../../../test/support/temporary-folder.js';
+import { BackupLab, type LabImage } from '../backup/testing/backup-lab.js';
+
+import type { RestoreImage } from './restore-source.js';
+import { runRestore, type RestoreRequest, type RestoreResult } from './run-restore.js';
+import { fragmentFile, FolderReader } from './testing/image-on-disk.js';
+import type { WriterThread } from './writer/start-writer.js';
+
+/** The writing thread, started from the sources. */
+const SOURCE_THREAD: WriterThread = {
+  url: new URL('./writer/writer-thread.ts', import.meta.url),
+  execArgv: ['--import', new URL('../backup/testing/typescript-hook.mjs', import.meta.url).href],
+};
+
+let folder: string;
+let lab: BackupLab;
+let count = 0;
+
+beforeAll(async () => {
+  folder = await temporaryFolder();
+  lab = new BackupLab(folder);
+});
+afterAll(() => removeTree(folder));
+
+/** What the catalog would tell of a lab's image. */
+function imageOf({ sink }: LabImage): RestoreImage {
+  const fragments = sink.seals.map(({ number, archiveOffset, archiveBytes }) => {
+    const fragmentId = `${sink.folder}/${String(number).padStart(5, '0')}`;
+    const size = (object: 'data' | 'index'): number =>
+      statSync(fragmentFile('', fragmentId, object)).size;
+    const sizes = { storedBytes: size('data'), indexBytes: size('index') };
+    return { number, fragmentId, archiveOffset, archiveBytes, ...sizes };
+  });
+  return { imageId: sink.folder, fragments };
+}
+
+async function restore(
+  images: readonly LabImage[],
+  more: Partial<RestoreRequest> = {},
+): Promise<RestoreResult & { target: string; read: FolderReader }> {
+  const target = `${folder}/restored-${++count}`;
+  const read = new FolderReader('');
+  const result = await runRestore({
+    chain: images.map(imageOf),
+    sources: read,
+    selection: [],
+    destination: target,
+    ...more,
+  });
+  return { ...result, target, read };
+}
+
+describe('a tree of odd files, backed up and changed', () => {
+  let tree: OddTree;
+  const images: LabImage[] = [];
+  const differences = (target: string): Promise<Difference[]> =>
+    compareTrees(tree.root, target + tree.root, {
+      ignore: (path) => tree.sockets.includes(path),
+    });
+
+  beforeAll(async () => {
+    tree = await makeOddTree(`${folder}/odd`);
+    images.push(await lab.backUp([tree.root], { fragmentBytesMax: 3 * 2 ** 20 }));
+  }, 60_000);
+
+  it('comes back in every detail from a full', async () => {
+    const { target, ...result } = await restore(images);
+    expect(result.notes).toEqual([]);
+    expect(result.status).toBe(0);
+    expect(result.files).toBe(images[0]!.result.files);
+    expect(await differences(target)).toEqual([]);
+  }, 60_000);
+
+  it('comes back in every detail when a thread of its own writes', async () => {
+    const { target, ...result } = await restore(images, { thread: SOURCE_THREAD });
+    expect(result).toMatchObject({ status: 0, notes: [] });
+    expect(await differences(target)).toEqual([]);
+  }, 60_000);
+
+  it('comes back in its last state from a full and incrementals', async () => {
+    mutateOddTree(tree);
+    images.push(await lab.backUp([tree.root], { base: images[0]! }));
+    const first = await restore(images);
+    expect(first).toMatchObject({ status: 0, notes: [] });
+    expect(await differences(first.target)).toEqual([]);
+
+    writeFileSync(`${tree.root}/regular/text`, 'edited once more');
+    renameSync(`${tree.root}/links`, `${tree.root}/links-renamed`);
+    images.push(await lab.backUp([tree.root], { base: images[1]! }));
+    const second = await restore(images);
+    expect(second).toMatchObject({ status: 0, notes: [] });
+    expect(await differences(second.target)).toEqual([]);
+  }, 60_000);
+
+  it('gives back an earlier state from the first images of the chain', async () => {
+    const { target } = await restore(images.slice(0, 2), { selection: [`${tree.root}/links`] });
+    const now = `${tree.root}/links-renamed`;
+    const found = await compareTrees(now, `${target}${tree.root}/links`);
+    expect(found).toEqual([]);
+  }, 60_000);
+});
+
+it('reads a few frames and the index for one small file of a large image', async () => {
+  const source = `${folder}/large`;
+  for (let i = 0; i < 40; i++) {
+    mkdirSync(`${source}/folder-${i}`, { recursive: true });
+    writeFileSync(`${source}/folder-${i}/large`, noise(2 ** 20, i));
+    writeFileSync(`${source}/folder-${i}/small`, `small ${i}`);
+  }
+  const image = await lab.backUp([source], { fragmentBytesMax: 10 * 2 ** 20 });
+  const result = await restore([image], { selection: [`${source}/folder-33/small`] });
+  expect(result).toMatchObject({ status: 0, files: 1, bytes: 8, notes: [] });
+  expect(image.result.storedBytes).toBeGreaterThan(40 * 2 ** 20);
+  expect(result.read.dataBytes).toBeLessThan(2.1 * 2 ** 20);
+});
