@@ -1,0 +1,73 @@
+import type { JobView } from '#contracts/job.js';
+
+/** A backup that counts: status 0, or 1 (some files could not be read). */
+export interface GoodBackup {
+  readonly job: number;
+  /** When it began, so that a daily schedule stays at its time of day. */
+  readonly at: Date;
+}
+
+/** A try that did not end well, or that the job manager refused (then without a job). */
+export interface Failure {
+  readonly job: number | null;
+  readonly at: Date;
+  readonly status: number;
+}
+
+/** What is known of one schedule of one client of a policy. */
+export interface History {
+  /** Since when the policy holds this schedule and client. */
+  readonly knownSince: Date;
+  readonly lastGood: GoodBackup | null;
+  /** Those after the last good backup, the oldest first, at most `FAILURES_MAX`. */
+  readonly failures: readonly Failure[];
+}
+
+export const FAILURES_MAX = 20;
+
+/** How a job ended, as far as it matters here. */
+export interface Ending {
+  readonly job: number;
+  readonly status: number;
+  readonly begunAt: Date;
+  readonly endedAt: Date;
+}
+
+/** The ending of a job that is done; `undefined` while it is not. */
+export function endingOf(view: JobView): Ending | undefined {
+  if (view.state !== 'done' || view.status === null) return undefined;
+  return {
+    job: view.job,
+    status: view.status,
+    begunAt: new Date(view.startedAt ?? view.createdAt),
+    endedAt: new Date(view.endedAt ?? view.startedAt ?? view.createdAt),
+  };
+}
+
+/** Status 0 and 1 make an image. */
+export function isGood(status: number): boolean {
+  return status <= 1;
+}
+
+/** The history with one more ending. Repeats and late arrivals change nothing that is newer. */
+export function withEnding(history: History, ending: Ending): History {
+  const { lastGood } = history;
+  if (isGood(ending.status)) {
+    if (lastGood !== null && lastGood.at >= ending.begunAt) return history;
+    return {
+      ...history,
+      lastGood: { job: ending.job, at: ending.begunAt },
+      failures: history.failures.filter(({ at }) => at > ending.endedAt),
+    };
+  }
+  if (lastGood !== null && lastGood.at >= ending.endedAt) return history;
+  if (history.failures.some(({ job }) => job === ending.job)) return history;
+  return withFailure(history, { job: ending.job, at: ending.endedAt, status: ending.status });
+}
+
+/** Of the refusals, which made no job, only the last one is of interest. */
+export function withFailure(history: History, failure: Failure): History {
+  const jobs = history.failures.filter(({ job }) => job !== null);
+  const failures = [...jobs, failure].sort((a, b) => a.at.getTime() - b.at.getTime());
+  return { ...history, failures: failures.slice(-FAILURES_MAX) };
+}

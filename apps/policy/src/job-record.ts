@@ -1,0 +1,72 @@
+import { Injectable } from '@nestjs/common';
+import type { JobView } from '#contracts/job.js';
+import { Clock } from '#kernel/clock.js';
+import { UnitOfWork, type Work } from '#outbox/unit-of-work.js';
+import { endingOf, withEnding, withFailure } from './domain/history.js';
+import { Histories, type EntryKey } from './persistence/histories.js';
+import { Policies } from './persistence/policies.js';
+import { RunningJobs } from './persistence/running-jobs.js';
+
+/** Clocks of two hosts may differ by that much. */
+const CLOCK_SKEW_MS = 60_000;
+
+/**
+ * Remembers what was submitted and how it ended. Each change locks the entry's history first, so
+ * that the end of a short job, heard before its start was written down, is not forgotten.
+ */
+@Injectable()
+export class JobRecord {
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly clock: Clock,
+  ) {}
+
+  async submitted(key: EntryKey, job: number): Promise<void> {
+    await this.unitOfWork.run(async ({ db }) => {
+      const known = await new Histories(db).lock(key);
+      if (known === undefined || known.lastEndedJob >= job) return;
+      await new RunningJobs(db).add({ ...key, job }, this.clock.now());
+    });
+  }
+
+  /** The job manager would not even make a job. */
+  async refused(key: EntryKey, status: number): Promise<void> {
+    await this.unitOfWork.run(async ({ db }) => {
+      const histories = new Histories(db);
+      const known = await histories.lock(key);
+      if (known === undefined) return;
+      const failure = { job: null, at: this.clock.now(), status };
+      await histories.save(key, withFailure(known.history, failure), null);
+    });
+  }
+
+  /** A message that is delivered again changes nothing. */
+  async heardEnd(messageId: string, view: JobView): Promise<void> {
+    await this.unitOfWork.once(messageId, (work) => this.endIn(work, view));
+  }
+
+  /** The same, for an end that was asked for. */
+  async foundEnd(view: JobView): Promise<void> {
+    await this.unitOfWork.run((work) => this.endIn(work, view));
+  }
+
+  /** A job that the job manager does not know any more. */
+  async lost(job: number): Promise<void> {
+    await this.unitOfWork.run(({ db }) => new RunningJobs(db).remove(job));
+  }
+
+  private async endIn({ db }: Work, view: JobView): Promise<void> {
+    const ending = endingOf(view);
+    if (ending === undefined || view.type !== 'backup') return;
+    const { policy: name, schedule, client } = view;
+    const key = { policy: name, schedule, client };
+    const histories = new Histories(db);
+    const known = await histories.lock(key);
+    await new RunningJobs(db).remove(view.job);
+    const stored = await new Policies(db).find(name);
+    if (known === undefined || stored === undefined) return;
+    const createdAt = new Date(view.createdAt).getTime();
+    if (createdAt + CLOCK_SKEW_MS < stored.createdAt.getTime()) return;
+    await histories.save(key, withEnding(known.history, ending), view.job);
+  }
+}

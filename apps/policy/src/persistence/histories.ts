@@ -1,0 +1,84 @@
+import type { EntityManager } from 'typeorm';
+import { z } from 'zod';
+import type { PolicySpec } from '#contracts/policy.js';
+import type { History } from '../domain/history.js';
+import { HistoryEntity } from './history.entity.js';
+
+export interface EntryKey {
+  readonly policy: string;
+  readonly schedule: string;
+  readonly client: string;
+}
+
+export interface StoredHistory extends EntryKey {
+  readonly history: History;
+}
+
+const failures = z.array(
+  z.object({
+    job: z.int().nullable(),
+    at: z.iso.datetime().transform((text) => new Date(text)),
+    status: z.int(),
+  }),
+);
+
+/** The SQL about what became of the backups of each schedule and client. */
+export class Histories {
+  constructor(private readonly db: EntityManager) {}
+
+  /** Of one policy, or of all. */
+  async all(policy?: string): Promise<StoredHistory[]> {
+    const rows = await this.db.find(
+      HistoryEntity,
+      policy === undefined ? {} : { where: { policy } },
+    );
+    return rows.map((row) => ({ ...keyOf(row), history: toHistory(row) }));
+  }
+
+  /** Begins a history for each schedule and client of a policy that has none. */
+  async begin({ name, schedules, clients }: PolicySpec, now: Date): Promise<void> {
+    await this.db.query(
+      `INSERT INTO history (policy, schedule, client, known_since, failures)
+       SELECT $1, schedule, client, $4, '[]'
+       FROM unnest($2::text[]) AS schedule CROSS JOIN unnest($3::text[]) AS client
+       ON CONFLICT DO NOTHING`,
+      [name, schedules.map((schedule) => schedule.name), clients, now],
+    );
+  }
+
+  /** Locks one history until the transaction ends, and returns it. */
+  async lock(key: EntryKey): Promise<{ history: History; lastEndedJob: number } | undefined> {
+    const row = await this.db.findOne(HistoryEntity, {
+      where: { policy: key.policy, schedule: key.schedule, client: key.client },
+      lock: { mode: 'pessimistic_write' },
+    });
+    if (row === null) return undefined;
+    return { history: toHistory(row), lastEndedJob: Number(row.lastEndedJob ?? 0) };
+  }
+
+  async save(key: EntryKey, history: History, endedJob: number | null): Promise<void> {
+    await this.db.query(
+      `UPDATE history SET last_good_job = $4, last_good_at = $5, failures = $6,
+         last_ended_job = greatest(last_ended_job, $7)
+       WHERE policy = $1 AND schedule = $2 AND client = $3`,
+      [
+        ...[key.policy, key.schedule, key.client],
+        ...[history.lastGood?.job ?? null, history.lastGood?.at ?? null],
+        ...[JSON.stringify(history.failures), endedJob],
+      ],
+    );
+  }
+}
+
+function keyOf({ policy, schedule, client }: HistoryEntity): EntryKey {
+  return { policy, schedule, client };
+}
+
+function toHistory(row: HistoryEntity): History {
+  const { lastGoodJob, lastGoodAt } = row;
+  return {
+    knownSince: row.knownSince,
+    lastGood: lastGoodAt === null ? null : { job: Number(lastGoodJob), at: lastGoodAt },
+    failures: failures.parse(row.failures),
+  };
+}

@@ -1,0 +1,72 @@
+import type { EntityManager } from 'typeorm';
+import { policySpec, type PolicySpec } from '#contracts/policy.js';
+import { NotFound, PermanentError } from '#kernel/errors.js';
+import { PolicyEntity } from './policy.entity.js';
+
+export interface StoredPolicy {
+  readonly policy: PolicySpec;
+  readonly createdAt: Date;
+}
+
+/** The SQL about policies. */
+export class Policies {
+  constructor(private readonly db: EntityManager) {}
+
+  /** Throws `NotFound` (230). */
+  async get(name: string): Promise<PolicySpec> {
+    const found = await this.find(name);
+    if (found === undefined) throw unknownPolicy(name);
+    return found.policy;
+  }
+
+  async find(name: string): Promise<StoredPolicy | undefined> {
+    const row = await this.db.findOneBy(PolicyEntity, { name });
+    return row === null ? undefined : stored(row);
+  }
+
+  async all(): Promise<StoredPolicy[]> {
+    return (await this.db.find(PolicyEntity, { order: { name: 'ASC' } })).map(stored);
+  }
+
+  /** Throws `PermanentError` (226) where there is one of that name. */
+  async create(policy: PolicySpec, now: Date): Promise<void> {
+    const created: unknown[] = await this.db.query(
+      `INSERT INTO policy (name, spec, created_at, changed_at) VALUES ($1, $2, $3, $3)
+       ON CONFLICT DO NOTHING RETURNING 1`,
+      [policy.name, JSON.stringify(policy), now],
+    );
+    if (created.length > 0) return;
+    throw new PermanentError(
+      226,
+      `There is a policy "${policy.name}" already. Choose another name, or change that one.`,
+      'policy.name',
+    );
+  }
+
+  /** True when it is new. */
+  async put(policy: PolicySpec, now: Date): Promise<boolean> {
+    const rows: { created: boolean }[] = await this.db.query(
+      `INSERT INTO policy (name, spec, created_at, changed_at) VALUES ($1, $2, $3, $3)
+       ON CONFLICT (name) DO UPDATE SET spec = EXCLUDED.spec, changed_at = EXCLUDED.changed_at
+       RETURNING xmax = 0 AS created`,
+      [policy.name, JSON.stringify(policy), now],
+    );
+    return rows[0]?.created ?? false;
+  }
+
+  /** With what is remembered of its backups; its images are the catalog's. Throws `NotFound`. */
+  async delete(name: string): Promise<void> {
+    const { affected } = await this.db.delete(PolicyEntity, { name });
+    if (affected === 0) throw unknownPolicy(name);
+    await this.db.query('DELETE FROM history WHERE policy = $1', [name]);
+    await this.db.query('DELETE FROM running_job WHERE policy = $1', [name]);
+  }
+}
+
+function stored({ spec, createdAt }: PolicyEntity): StoredPolicy {
+  return { policy: policySpec.parse(spec), createdAt };
+}
+
+function unknownPolicy(name: string): NotFound {
+  return new NotFound('policy', name, 230, '`holdfast policy list` shows those that exist.');
+}

@@ -1,0 +1,22 @@
+import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
+
+/** A job that this service submitted and that has not ended as far as it knows. */
+@Entity('running_job')
+@Index('running_job_policy', ['policy', 'client'])
+export class RunningJobEntity {
+  @PrimaryColumn('bigint')
+  job!: string;
+
+  @Column('text')
+  policy!: string;
+
+  @Column('text')
+  schedule!: string;
+
+  @Column('text')
+  client!: string;
+
+  /** When it was submitted, or the job manager was asked about it last. */
+  @Column('timestamptz', { name: 'heard_at' })
+  heardAt!: Date;
+}

@@ -1,0 +1,16 @@
+import type { ServiceDefinition } from '#service/service-definition.js';
+import { policyConfig, PolicySettings } from './config.js';
+import { JobEndings } from './job-endings.js';
+import { policySchema } from './persistence/policy-schema.js';
+import { PolicyModule } from './policy.module.js';
+import { Scheduler } from './scheduler.js';
+import { SilentJobs } from './silent-jobs.js';
+
+export const policyDefinition: ServiceDefinition<typeof policyConfig> = {
+  name: 'policy',
+  description: 'Keeps policies, works out what is due, and has it backed up',
+  config: policyConfig,
+  module: (config) => PolicyModule.of(new PolicySettings(config)),
+  owns: policySchema,
+  starts: [JobEndings, SilentJobs, Scheduler],
+};

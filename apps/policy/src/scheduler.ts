@@ -1,0 +1,71 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { sleep } from '#kernel/backoff.js';
+import { Clock } from '#kernel/clock.js';
+import { messageOf } from '#kernel/errors.js';
+import type { Startable } from '#service/lifecycle.js';
+import { Agendas } from './agendas.js';
+import { PolicySettings } from './config.js';
+import { submissions } from './domain/agenda.js';
+import { parallel } from './parallel.js';
+import { Submitter } from './submitter.js';
+
+/** Jobs that one tick submits at most; the rest follows with the next. */
+const SUBMISSIONS_MAX = 500;
+const SUBMISSIONS_AT_ONCE = 8;
+
+/**
+ * Submits what is due. A crash between a job and its record does no harm: the same run has the same
+ * request id, so the next tick gets the same job again.
+ */
+@Injectable()
+export class Scheduler implements Startable {
+  private readonly logger = new Logger('scheduler');
+  private readonly stopping = new AbortController();
+  private loop: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly database: DataSource,
+    private readonly agendas: Agendas,
+    private readonly submitter: Submitter,
+    private readonly clock: Clock,
+    private readonly settings: PolicySettings,
+  ) {}
+
+  start(): void {
+    this.loop = this.run();
+  }
+
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    await this.loop;
+  }
+
+  private async run(): Promise<void> {
+    while (!this.stopping.signal.aborted) {
+      try {
+        await this.alone(() => this.submitDue());
+      } catch (error) {
+        this.logger.warn(`not everything that is due was submitted: ${messageOf(error)}`);
+      }
+      await sleep(this.settings.tickMs, this.stopping.signal);
+    }
+  }
+
+  /** Of all replicas one ticks. Its lock goes with its connection, so none is left behind. */
+  private async alone(tick: () => Promise<void>): Promise<void> {
+    await this.database.transaction(async (db) => {
+      const rows: { mine: boolean }[] = await db.query(
+        `SELECT pg_try_advisory_xact_lock(hashtextextended('holdfast scheduler', 0)) AS mine`,
+      );
+      if (rows[0]?.mine) await tick();
+    });
+  }
+
+  private async submitDue(): Promise<void> {
+    const entries = submissions(await this.agendas.read(), this.clock.now());
+    await parallel(entries.slice(0, SUBMISSIONS_MAX), SUBMISSIONS_AT_ONCE, async (entry) => {
+      if (!this.stopping.signal.aborted) await this.submitter.submitDue(entry);
+    });
+  }
+}
