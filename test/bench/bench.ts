@@ -1,0 +1,20 @@
+import { parseArgs } from 'node:util';
+import type { Measurement } from './measurement.js';
+import { report } from './measurement.js';
+
+/** Each bench by its name on the command line. */
+const BENCHES: Readonly<Record<string, () => Promise<() => Promise<Measurement[]>>>> = {
+  start: async () => (await import('./start-bench.js')).startBench,
+};
+
+const { values, positionals } = parseArgs({
+  options: { json: { type: 'string' } },
+  allowPositionals: true,
+});
+const load = BENCHES[positionals[0] ?? ''];
+if (!load || positionals.length > 1) {
+  console.error(`Usage: npm run bench -- ${Object.keys(BENCHES).join('|')} [--json FILE]`);
+  process.exit(64);
+}
+const bench = await load();
+report(await bench(), values.json);
