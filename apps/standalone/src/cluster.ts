@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { natsUsers } from '#contracts/permissions.js';
 import { CONSUMERS, STREAMS } from '#contracts/streams.js';
@@ -6,11 +7,12 @@ import { Nats } from '#messaging/connection.js';
 import * as keys from '#messaging/credentials.js';
 import { Topology } from '#messaging/topology.js';
 import { startService, type Environment } from '#service/run-service.js';
+import type { ServiceDefinition } from '#service/service-definition.js';
+import type { ServiceDefinition } from '#service/service-definition.js';
 import { brokerDefinition } from '../../broker/src/broker.definition.js';
 import { catalogDefinition } from '../../catalog/src/catalog.definition.js';
 import { jobsDefinition } from '../../jobs/src/jobs.definition.js';
 import { policyDefinition } from '../../policy/src/policy.definition.js';
-import { readFileSync } from 'node:fs';
 import { DataProcess } from './data-process.js';
 import { password, seedFile } from './servers/credential-files.js';
 import type { DataFolder } from './servers/data-folder.js';
@@ -29,7 +31,12 @@ export interface ClusterPlan {
 }
 
 /** The services that live in one process: they wait for others most of the time. */
-const CONTROL = [brokerDefinition, catalogDefinition, jobsDefinition, policyDefinition];
+const CONTROL: readonly ServiceDefinition[] = [
+  brokerDefinition,
+  catalogDefinition,
+  jobsDefinition,
+  policyDefinition,
+];
 
 /** Servers, control services, media server and agent of one machine. */
 export class Cluster {
@@ -65,7 +72,7 @@ export class Cluster {
     for (const step of this.undo.splice(0).reverse()) await step();
   }
 
-  private async startControl(definition: (typeof CONTROL)[number], servers: Servers) {
+  private async startControl(definition: ServiceDefinition, servers: Servers) {
     const service = await startService(definition, {
       ...process.env,
       ...this.natsEnvironment(servers.natsUrl, definition.name),

@@ -9,9 +9,9 @@ export interface ServiceDefinition<C extends z.ZodType = z.ZodType> {
   readonly description: string;
   readonly config: C;
   /** Which instance this is, where several have work of their own (a media server's id). */
-  readonly instance?: (config: z.output<C>) => string;
+  instance?(config: z.output<C>): string;
   /** The Nest module; it gets the configuration and declares handlers and providers. */
-  readonly module: (config: z.output<C>) => Type | DynamicModule;
+  module(config: z.output<C>): Type | DynamicModule;
   /** Its tables, for a service with a database. */
   readonly owns?: OwnedSchema;
   /** Started in this order after the endpoints answer, stopped in reverse. */
