@@ -8,7 +8,6 @@ import * as keys from '#messaging/credentials.js';
 import { Topology } from '#messaging/topology.js';
 import { startService, type Environment } from '#service/run-service.js';
 import type { ServiceDefinition } from '#service/service-definition.js';
-import type { ServiceDefinition } from '#service/service-definition.js';
 import { brokerDefinition } from '../../broker/src/broker.definition.js';
 import { catalogDefinition } from '../../catalog/src/catalog.definition.js';
 import { jobsDefinition } from '../../jobs/src/jobs.definition.js';

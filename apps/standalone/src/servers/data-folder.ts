@@ -50,8 +50,8 @@ const SUBFOLDERS = ['credentials', 'nats', 'media', 'agent', 'logs', 'run'] as c
 export async function openDataFolder(wanted: string): Promise<DataFolder> {
   const path = resolve(wanted);
   const user = postgresUser(join(path, 'postgres'));
-  makeFolder(path, user);
   await requireReachable(path, user);
+  makeFolder(path, user);
   const lock = takeLock(path);
   try {
     const sub = Object.fromEntries(SUBFOLDERS.map((name) => [name, join(path, name)]));
@@ -79,13 +79,16 @@ export async function openDataFolder(wanted: string): Promise<DataFolder> {
 export async function reachableDataFolder(wanted: string): Promise<string> {
   const path = resolve(wanted);
   const user = postgresUser(join(path, 'postgres'));
-  let existing = path;
-  while (!existsSync(existing)) {
-    existing = dirname(existing);
+  return (await barrierTo(path, user)) === undefined ? path : reachableNameFor(path);
+}
+
+/** The folder itself will be that user's; what matters is the way to it, as far as there is one. */
+async function barrierTo(path: string, user: SystemUser | undefined): Promise<string | undefined> {
+  let way = dirname(path);
+  while (!existsSync(way)) {
+    way = dirname(way);
   }
-  // The folder itself will be that user's; only the way to it matters.
-  const way = existing === path ? dirname(path) : existing;
-  return (await firstBarrier(user, way)) === undefined ? path : reachableNameFor(path);
+  return user && firstBarrier(user, way);
 }
 
 function reachableNameFor(path: string): string {
@@ -119,7 +122,7 @@ function makeFolder(path: string, user: SystemUser | undefined): void {
 }
 
 async function requireReachable(path: string, user: SystemUser | undefined): Promise<void> {
-  const barrier = await firstBarrier(user, path);
+  const barrier = await barrierTo(path, user);
   if (barrier !== undefined) {
     throw new PermanentError(
       12,

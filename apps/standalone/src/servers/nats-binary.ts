@@ -31,7 +31,7 @@ export async function findNatsServer(search: NatsBinarySearch): Promise<ServerBi
     return requireFit(named);
   }
   for (const path of [...commandPaths('nats-server', search.env), cachedPath(search)]) {
-    const found = await probeBinary(path);
+    const found = await probeBinary(path, 'nats-server');
     if (found !== undefined && isAtLeast(found.version, VERSION_MIN)) {
       return found;
     }
@@ -83,9 +83,10 @@ async function fetchIntoCache(search: NatsBinarySearch): Promise<ServerBinary> {
 }
 
 async function requireFit(path: string): Promise<ServerBinary> {
-  const found = await probeBinary(path);
+  const found = await probeBinary(path, 'nats-server');
   if (found === undefined || !isAtLeast(found.version, VERSION_MIN)) {
-    const what = found === undefined ? 'does not run' : `is version ${found.version}`;
+    const what =
+      found === undefined ? 'is no nats-server that runs' : `is version ${found.version}`;
     throw new InvalidInput(
       `${path} ${what}; Holdfast needs nats-server ${VERSION_MIN} or later.`,
       'HOLDFAST_NATS_SERVER',

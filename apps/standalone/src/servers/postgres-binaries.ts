@@ -45,7 +45,7 @@ const DEBIAN_ROOT = '/usr/lib/postgresql';
 export async function findPostgres(search: PostgresSearch): Promise<PostgresBinaries> {
   const found: string[] = [];
   for (const { folder, origin } of candidates(search)) {
-    const server = await probeBinary(join(folder, 'postgres'));
+    const server = await probeBinary(join(folder, 'postgres'), 'PostgreSQL');
     if (server === undefined || !existsSync(join(dirname(server.path), 'initdb'))) {
       continue;
     }

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -72,20 +72,21 @@ export async function startPostgresServer(plan: PostgresServerPlan): Promise<Run
 
 /**
  * Deals with a `postmaster.pid` of an earlier run: a server that still works on this cluster is
- * stopped (we hold the data folder's lock, so nobody uses it), and a file whose process id has gone
- * to a stranger is removed, since PostgreSQL would take the stranger for a server.
+ * stopped (we hold the data folder's lock, so nobody uses it), and a file whose process id is now a
+ * stranger's, who works elsewhere, is removed: PostgreSQL would take the stranger for a server.
+ * Where it cannot be known, PostgreSQL decides.
  */
 async function clearWay(cluster: string): Promise<void> {
-  const file = join(cluster, 'postmaster.pid');
   const pid = Number(postmasterLines(cluster)[0]);
   const identity = pid > 0 ? identityOf(pid) : undefined;
-  if (identity === undefined) {
-    return; // none, or its process is gone: PostgreSQL sees that for itself
+  const itsFolder = identity && workingFolderOf(pid);
+  if (identity === undefined || itsFolder === undefined) {
+    return;
   }
-  if (workingFolderOf(pid) === cluster) {
+  if (itsFolder === realpathSync(cluster)) {
     await stopProcess(identity, POSTGRES_STOP_STEPS);
   } else {
-    rmSync(file, { force: true });
+    rmSync(join(cluster, 'postmaster.pid'), { force: true });
   }
 }
 

@@ -11,14 +11,20 @@ export interface ServerBinary {
   readonly version: string;
 }
 
-/** The executable as it calls itself with `--version`; `undefined` where it does not run. */
-export async function probeBinary(path: string): Promise<ServerBinary | undefined> {
+/**
+ * The executable as it calls itself with `--version`; `undefined` where it does not run, or is not
+ * `product` ("nats-server", "PostgreSQL").
+ */
+export async function probeBinary(
+  path: string,
+  product: string,
+): Promise<ServerBinary | undefined> {
   if (!isExecutable(path)) {
     return undefined;
   }
   const said = await runCommand(path, ['--version'], { timeoutMs: 10_000 });
-  const version = /\b[v]?(\d+(?:\.\d+)+)/.exec(said.stdout)?.[1];
-  return said.code === 0 && version !== undefined
+  const version = /\bv?(\d+(?:\.\d+)+)/.exec(said.stdout)?.[1];
+  return said.code === 0 && said.stdout.includes(product) && version !== undefined
     ? { path: realpathSync(path), version }
     : undefined;
 }

@@ -74,11 +74,11 @@ async function writeAptConfiguration(folder: string, request: PackageRequest): P
       // The system's own hooks may touch the system's cache: leave its configuration out, but for
       // how it gets to the network (proxies, certificates), which is copied.
       ...(await acquireSettings(request.env)),
-      'Dir::Etc::main "-";',
-      'Dir::Etc::parts "-";',
-      'Dir::Etc::preferences "-";',
-      'Dir::Etc::preferencesparts "-";',
-      'Dir::Etc::sourceparts "-";',
+      'Dir::Etc::main "/dev/null";',
+      'Dir::Etc::parts "/dev/null";',
+      'Dir::Etc::preferences "/dev/null";',
+      'Dir::Etc::preferencesparts "/dev/null";',
+      'Dir::Etc::sourceparts "/dev/null";',
       `Dir::Etc::sourcelist "${folder}/sources.list";`,
       `Dir::State "${folder}";`,
       `Dir::State::lists "${folder}/lists";`,
