@@ -1,0 +1,189 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import type { Schedule } from '#contracts/policy.js';
+import { due, type DueInput, type RetryRule } from './due.js';
+import { withEnding, withFailure, type Failure, type History } from './history.js';
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+const T0 = new Date('2026-03-01T12:00:00Z');
+const at = (ms: number) => new Date(T0.getTime() + ms);
+
+const daily: Schedule = { name: 'full', type: 'full', frequency: '1d', retention: '14d' };
+const retry: RetryRule = { triesMax: 2, windowMs: 12 * HOUR, delayMs: 10 * MINUTE };
+const fresh: History = { knownSince: T0, lastGood: null, failures: [] };
+const good = { job: 5, at: T0 };
+
+function ask(history: Partial<History>, rest: Partial<DueInput> = {}) {
+  const input = { active: true, schedule: daily, lastFuller: null, retry, ...rest };
+  return due({ ...input, history: { ...fresh, ...history } });
+}
+
+const failed = (job: number, ms: number, status = 58): Failure => ({ job, at: at(ms), status });
+
+describe('a schedule is due', () => {
+  it('at once when it is new', () => {
+    expect(ask({})).toEqual({ dueAt: T0, reason: 'no good backup yet: due at once' });
+  });
+
+  it('one frequency after the beginning of its last good backup', () => {
+    expect(ask({ lastGood: good })).toEqual({
+      dueAt: at(DAY),
+      reason: '1d after the last good backup (job 5, 2026-03-01T12:00:00.000Z)',
+    });
+  });
+
+  it('later when a fuller schedule has done its work since', () => {
+    const { dueAt, reason } = ask({ lastGood: good }, { lastFuller: { job: 9, at: at(HOUR) } });
+    expect(dueAt).toEqual(at(DAY + HOUR));
+    expect(reason).toContain('of a fuller schedule (job 9');
+    expect(ask({ lastGood: good }, { lastFuller: { job: 4, at: at(-HOUR) } }).dueAt).toEqual(
+      at(DAY),
+    );
+  });
+
+  it('never without a frequency or in a policy that is not active', () => {
+    const { frequency: _, ...byHand } = daily;
+    expect(ask({}, { schedule: byHand })).toEqual({
+      dueAt: null,
+      reason: 'only by hand: the schedule has no frequency',
+    });
+    expect(ask({}, { active: false }).dueAt).toBeNull();
+  });
+
+  it('again some minutes after a failure, in the words of its status', () => {
+    expect(ask({ failures: [failed(7, 0)] })).toEqual({
+      dueAt: at(10 * MINUTE),
+      reason: "job 7 ended with status 58 (can't connect to client); again after 10m",
+    });
+  });
+
+  it('only after the window when all tries in it have failed', () => {
+    const { dueAt, reason } = ask({ failures: [failed(7, 0), failed(8, 15 * MINUTE)] });
+    expect(dueAt).toEqual(at(12 * HOUR));
+    expect(reason).toContain('2 tries within 12h have failed');
+  });
+
+  it('no later than its next regular run, however long the window', () => {
+    const hourly = { ...daily, frequency: '1h' };
+    const failures = [failed(7, 0), failed(8, 15 * MINUTE)];
+    expect(ask({ failures }, { schedule: hourly }).dueAt).toEqual(at(75 * MINUTE));
+  });
+
+  it('not at once when a person has cancelled it', () => {
+    const { dueAt, reason } = ask({ failures: [failed(7, 0, 150)] });
+    expect(dueAt).toEqual(at(12 * HOUR));
+    expect(reason).toContain('left alone for 12h');
+  });
+
+  it('not sooner because a run by hand has failed', () => {
+    expect(ask({ lastGood: good, failures: [failed(7, HOUR)] }).dueAt).toEqual(at(DAY));
+  });
+
+  it('after a refusal again and again, since nothing was tried', () => {
+    const history = withFailure(withFailure(fresh, { job: null, at: T0, status: 1000 }), {
+      job: null,
+      at: at(HOUR),
+      status: 1000,
+    });
+    expect(history.failures).toHaveLength(1);
+    const { dueAt, reason } = ask(history);
+    expect(dueAt).toEqual(at(HOUR + 10 * MINUTE));
+    expect(reason).toBe(
+      'the job manager refused with status 1000 (Client is offline); asked again after 10m',
+    );
+  });
+});
+
+const anyFailure = fc.record({
+  job: fc.integer({ min: 1, max: 50 }),
+  at: fc.integer({ min: 0, max: 3 * DAY }).map(at),
+  status: fc.constantFrom(58, 129, 150, 84),
+});
+const anyFrequency = fc.constantFrom('5m', '1h', '1d', '1w');
+const anyHistory = fc.record({
+  knownSince: fc.constant(T0),
+  lastGood: fc.option(fc.record({ job: fc.nat(9), at: fc.integer({ min: -DAY, max: 0 }).map(at) })),
+  failures: fc
+    .array(anyFailure, { maxLength: 8 })
+    .map((all) => all.reduce<History>((h, failure) => withFailure(h, failure), fresh).failures),
+});
+
+describe('any due time', () => {
+  it('keeps the pause between two tries and never exceeds the tries of a window', () => {
+    fc.assert(
+      fc.property(anyHistory, anyFrequency, (history, frequency) => {
+        const { dueAt } = ask(history, { schedule: { ...daily, frequency } });
+        const last = history.failures.at(-1);
+        if (last === undefined) return;
+        expect(Number(dueAt)).toBeGreaterThanOrEqual(Number(last.at) + retry.delayMs);
+        const recent = history.failures.filter(({ at: t }) => +t > Number(dueAt) - retry.windowMs);
+        if (frequency === '1d' || frequency === '1w') {
+          expect(recent.length).toBeLessThan(retry.triesMax + extraTries(history.failures));
+        }
+      }),
+    );
+  });
+
+  it('comes within one frequency, window or pause of the last thing that happened', () => {
+    fc.assert(
+      fc.property(anyHistory, anyFrequency, (history, frequency) => {
+        const { dueAt, reason } = ask(history, { schedule: { ...daily, frequency } });
+        const last = Math.max(
+          +T0,
+          ...history.failures.map((f) => +f.at),
+          +(history.lastGood?.at ?? 0),
+        );
+        expect(Number(dueAt)).toBeLessThanOrEqual(last + 7 * DAY);
+        expect(reason.length).toBeGreaterThan(0);
+      }),
+    );
+  });
+});
+
+/** Runs by hand may have exceeded the window before. */
+function extraTries(failures: readonly Failure[]): number {
+  return Math.max(0, failures.length - retry.triesMax + 1);
+}
+
+describe('the history', () => {
+  const ending = { job: 6, status: 0, begunAt: at(HOUR), endedAt: at(2 * HOUR) };
+
+  it('counts status 0 and 1 as good, and forgets the failures before', () => {
+    const failures = [failed(4, 0)];
+    for (const status of [0, 1]) {
+      expect(withEnding({ ...fresh, failures }, { ...ending, status })).toEqual({
+        knownSince: T0,
+        lastGood: { job: 6, at: at(HOUR) },
+        failures: [],
+      });
+    }
+  });
+
+  it('is the same after a repeat, and in whatever order the endings come', () => {
+    const anyEnding = fc.record({
+      job: fc.integer({ min: 1, max: 9 }),
+      status: fc.constantFrom(0, 1, 58),
+    });
+    const endings = fc.uniqueArray(anyEnding, { selector: ({ job }) => job }).map((all) =>
+      // A policy runs one job of a client at a time, so their times follow their numbers.
+      all.map(({ job, status }) => ({
+        ...{ job, status },
+        ...{ begunAt: at(job * HOUR), endedAt: at(job * HOUR + MINUTE) },
+      })),
+    );
+    const both = endings.chain((all) =>
+      fc.tuple(
+        fc.constant(all),
+        fc.shuffledSubarray([...all, ...all], { minLength: all.length * 2 }),
+      ),
+    );
+    fc.assert(
+      fc.property(both, ([inOrder, mixed]) => {
+        const sorted = [...inOrder].sort((a, b) => a.job - b.job);
+        expect(mixed.reduce(withEnding, fresh)).toEqual(sorted.reduce(withEnding, fresh));
+      }),
+    );
+  });
+});
