@@ -13,8 +13,9 @@ import {
 import { temporaryFolder } from '../../../../test/support/temporary-folder.js';
 import { BackupLab, type LabImage } from '../backup/testing/backup-lab.js';
 
+import type { RestoreRequest } from './restore-request.js';
 import type { RestoreImage } from './restore-source.js';
-import { runRestore, type RestoreRequest, type RestoreResult } from './run-restore.js';
+import { runRestore, type RestoreResult } from './run-restore.js';
 import { fragmentFile, FolderReader } from './testing/image-on-disk.js';
 import type { WriterThread } from './writer/start-writer.js';
 

@@ -10,7 +10,7 @@ import {
   type PlanSource,
   type RestoreSurvey,
 } from './restore-plan.js';
-import type { RestoreRequest } from './run-restore.js';
+import type { RestoreRequest } from './restore-request.js';
 import { startWriter, type WriterPort } from './writer/start-writer.js';
 import type { FromWriter, WriterCounts } from './writer/writer-messages.js';
 
@@ -31,6 +31,7 @@ export class RestoreRun {
   #ahead = 0;
   #over = false;
   #wake: (() => void) | undefined;
+  #failure: { error: unknown } | undefined;
   #survey: RestoreSurvey | undefined;
   readonly #tables: FrameTables;
   readonly #streams: readonly FrameStream[];
@@ -70,23 +71,21 @@ export class RestoreRun {
     );
     const stop = (): void => this.#stop();
     signal?.addEventListener('abort', stop, { once: true });
-    let failure: { error: unknown } | undefined;
-    const giveUp = (error: unknown): void => {
-      failure ??= { error };
-      this.#stop();
-    };
     try {
       const reading = this.#streams.map(async (stream, image) => {
         await stream.run();
         this.#writer?.send({ kind: 'frames-end', image });
       });
       const work = [this.#feed(survey, plan), ...reading];
-      await Promise.all([finished, ...work.map((one) => one.catch(giveUp))]);
+      await Promise.all([
+        finished,
+        ...work.map((one) => one.catch((error: unknown) => this.#giveUp(error))),
+      ]);
     } finally {
       signal?.removeEventListener('abort', stop);
       await this.#writer.kill();
     }
-    if (failure !== undefined) throw failure.error;
+    if (this.#failure !== undefined) throw this.#failure.error;
   }
 
   async #feed(survey: RestoreSurvey, plan: PlanSource): Promise<void> {
@@ -154,13 +153,20 @@ export class RestoreRun {
       const frame = await loadFrameAt(options, offset);
       this.#writer?.send({ kind: 'extra', image: number, frame });
     } catch (error) {
-      this.#fail(error);
+      this.#giveUp(error);
     }
   }
 
+  /** The writer is gone: there is nobody to finish anything. */
   #fail(error: unknown): void {
     this.#endWork();
     this.#settle?.fail(error);
+  }
+
+  /** What is missing will not come: the writer finishes what it has. */
+  #giveUp(error: unknown): void {
+    this.#failure ??= { error };
+    this.#stop();
   }
 
   /** The writer finishes what it can and says `finished`. */

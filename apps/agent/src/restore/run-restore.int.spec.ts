@@ -18,8 +18,9 @@ import { compareTrees } from '../../../../test/support/compare-trees.js';
 import { noise } from '../../../../test/support/odd-tree-maker.js';
 import { makeOddTree, removeTree, type OddTree } from '../../../../test/support/odd-tree.js';
 
-import type { RestoreImage } from './restore-source.js';
-import { runRestore, type RestoreRequest, type RestoreResult } from './run-restore.js';
+import type { RestoreRequest } from './restore-request.js';
+import type { FragmentRead, RestoreImage } from './restore-source.js';
+import { runRestore, type RestoreResult } from './run-restore.js';
 import {
   archiveOf,
   FolderReader,
@@ -268,6 +269,29 @@ describe('reading', () => {
     expect(missing.notes).toContain('/big/none: no such path in the image.');
     const some = await restore([big], { selection: ['big/none', 'big/file-10'] });
     expect(some).toMatchObject({ status: 1, files: 1 });
+  });
+
+  it('ends with what it has when the way to the data is lost', async () => {
+    const sources = new FolderReader(fragments);
+    const read = (range: FragmentRead): AsyncIterable<Buffer> => {
+      if (sources.dataBytes > 8 * MIB) throw new Error('network connection broken');
+      return sources.read(range);
+    };
+    const result = await restore([big], { sources: { read } });
+    expect(result.status).toBe(1);
+    expect(result.notes.at(-1)).toBe('The restore ended early: network connection broken');
+    expect(names('big').length).toBe(result.files - 1);
+    for (const name of names('big')) {
+      expect(readFileSync(join(target, 'big', name)).length).toBe(MIB);
+    }
+  });
+
+  it('says so when the destination cannot be used', async () => {
+    writeFileSync(join(folder, 'a-file'), '');
+    const result = await restore([big], { destination: join(folder, 'a-file', 'below') });
+    expect(result).toMatchObject({ status: 5, files: 0 });
+    expect(result.notes).toHaveLength(1);
+    expect(result.notes[0]).toContain('cannot be used');
   });
 
   it('stops when told to, and leaves no half-written file', async () => {

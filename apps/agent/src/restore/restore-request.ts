@@ -1,0 +1,27 @@
+import type { FragmentReader, RestoreImage } from './restore-source.js';
+import type { WriterThread } from './writer/start-writer.js';
+
+export interface RestoreRequest {
+  /** The images that make up the state to restore, oldest first: a full, then incrementals. */
+  readonly chain: readonly RestoreImage[];
+  readonly sources: FragmentReader;
+  /** Path texts: each stands for itself and everything below it. Empty: everything. */
+  readonly selection: readonly string[];
+  /** Folder below which everything goes, under its whole path. Made if it is missing. */
+  readonly destination: string;
+  /** Replaces files that are there. Without it they are left alone, and the restore is partial. */
+  readonly overwrite?: boolean;
+  /** Called after each few hundred files or MiB. */
+  readonly onProgress?: (progress: RestoreProgress) => void;
+  /** Stops in order: an unfinished file is removed, finished ones stay. */
+  readonly signal?: AbortSignal;
+  /** Another way to start the thread that writes. */
+  readonly thread?: WriterThread;
+}
+
+export interface RestoreProgress {
+  readonly files: number;
+  readonly bytes: number;
+  readonly filesTotal: number;
+  readonly bytesTotal: number;
+}
