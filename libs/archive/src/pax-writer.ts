@@ -1,4 +1,5 @@
 import type { ArchiveEntry } from './archive-entry.js';
+import { writeByteText, writeZeros } from './byte-text.js';
 import { paxRecordsOf } from './pax-records.js';
 import type { ByteString } from './path-text.js';
 import { dataBytesOf, encodeSparseMap } from './sparse-map.js';
@@ -11,9 +12,6 @@ import {
 } from './ustar-header.js';
 
 const TYPE_FLAGS = { f: '0', h: '1', l: '2', c: '3', b: '4', d: '5', p: '6' } as const;
-
-/** `Buffer.fill` takes four times as long for so few bytes. */
-const zeroFill = Uint8Array.prototype.fill;
 
 /**
  * Lays out the headers of one entry after another: `prepare`, then `write` where `headerBytes` are
@@ -67,8 +65,8 @@ export class PaxWriter {
       this.#recordFields.size = length;
       writeUstarHeader(target, at, this.#recordFields);
       at += TAR_BLOCK_BYTES;
-      target.write(this.#records, at, 'latin1');
-      zeroFill.call(target, 0, at + length, at + paddedToBlock(length));
+      writeByteText(target, at, this.#records);
+      writeZeros(target, at + length, at + paddedToBlock(length));
       at += paddedToBlock(length);
     }
     writeUstarHeader(target, at, this.#fields);

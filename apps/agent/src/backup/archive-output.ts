@@ -1,3 +1,4 @@
+import { writeByteText, writeZeros } from '#archive/byte-text.js';
 import { INDEX_FRAME_BYTES_MAX } from '#archive/index-line.js';
 import type { ByteString } from '#archive/path-text.js';
 import type { PaxWriter } from '#archive/pax-writer.js';
@@ -56,14 +57,14 @@ export class ArchiveOutput {
       this.ring.takeIndexCredit();
       this.post({ type: 'index', text: this.#takeText() });
     }
-    this.#textUsed += this.#text.write(line, this.#textUsed, 'latin1');
+    this.#textUsed += writeByteText(this.#text, this.#textUsed, line);
   }
 
   write(bytes: Buffer, length: number): void {
     for (let at = 0; at < length;) {
-      const room = this.room();
-      const piece = Math.min(room.length, length - at);
-      bytes.copy(room, 0, at, at + piece);
+      this.#makeRoom();
+      const piece = Math.min(this.#buffer.length - this.#used, length - at);
+      bytes.copy(this.#buffer, this.#used, at, at + piece);
       this.advance(piece);
       at += piece;
     }
@@ -71,9 +72,9 @@ export class ArchiveOutput {
 
   zeros(length: number): void {
     for (let left = length; left > 0;) {
-      const room = this.room();
-      const piece = Math.min(room.length, left);
-      room.fill(0, 0, piece);
+      this.#makeRoom();
+      const piece = Math.min(this.#buffer.length - this.#used, left);
+      writeZeros(this.#buffer, this.#used, this.#used + piece);
       this.advance(piece);
       left -= piece;
     }

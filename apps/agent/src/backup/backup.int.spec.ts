@@ -1,3 +1,4 @@
+import { randomFillSync } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -118,6 +119,24 @@ describe('a tree of odd files', () => {
       expect(compareArchivePaths(lines[at - 1]!.path, lines[at]!.path)).toBeLessThan(0);
     }
   }, 60_000);
+});
+
+describe('a file larger than many fragments', () => {
+  it('comes back whole and has one line, in the fragment where it begins', async () => {
+    mkdirSync(`${folder}/huge`);
+    writeFileSync(`${folder}/huge/a`, randomFillSync(Buffer.alloc(3_000_001)));
+    writeFileSync(`${folder}/huge/b`, 'next');
+    const image = await lab.backUp([`${folder}/huge`], {
+      fragmentBytesMax: 300_000,
+      ring: { buffers: 3, bufferBytes: 60_000 },
+    });
+    expect(image.sink.seals.length).toBeGreaterThan(9);
+    const first = shell('zstd -dcq "$1"/00001.idx.zst', image.sink.folder).toString();
+    expect(first.split('\n').map((line) => line.slice(0, 1))).toEqual(['d', 'f', '']);
+    expect(lab.index(image).map(({ type }) => type)).toEqual(['d', 'f', 'f']);
+    const restored = lab.restore(image, 'huge-restored', `${folder}/huge`);
+    expect(await compareTrees(`${folder}/huge`, restored)).toEqual([]);
+  });
 });
 
 describe('selections', () => {

@@ -2,6 +2,8 @@ import { closeSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
+import { writeByteText } from '#archive/byte-text.js';
+
 import { DamagedListing } from '../domain/listing-merge.js';
 
 import { emptyStat, nodeStatCalls } from './file-stat.js';
@@ -87,7 +89,7 @@ export class ListingWriter {
   /** @param line a byte string without a newline */
   add(line: string): void {
     if (this.#used + line.length + 1 > BLOCK_BYTES) this.#flush();
-    this.#used += this.#block.write(line, this.#used, 'latin1');
+    this.#used += writeByteText(this.#block, this.#used, line);
     this.#block[this.#used++] = 0x0a;
   }
 

@@ -41,6 +41,7 @@ export class ReaderThread {
   readonly #exited: Promise<unknown>;
   readonly #items: ReaderItem[] = [];
   #failure: Error | undefined;
+  #ended = false;
   #wake: (() => void) | undefined;
 
   constructor(
@@ -53,6 +54,7 @@ export class ReaderThread {
     this.#worker.on('message', (message: ReaderMessage) => this.#take(message));
     this.#worker.on('error', (error: Error) => this.fail(error));
     this.#worker.on('exit', (code) => {
+      if (this.#ended) return;
       this.fail(new Error(`The thread that reads the client ended early (code ${code})`));
     });
   }
@@ -60,7 +62,7 @@ export class ReaderThread {
   /** The next item in order. Rejects with the thread's failure, or with what `fail` was given. */
   async next(): Promise<ReaderItem> {
     for (let waited = false; ; waited = true) {
-      if (this.#failure && !this.#items.some((item) => item.type === 'end')) throw this.#failure;
+      if (this.#failure) throw this.#failure;
       const item = this.#items.shift();
       if (item) return item;
       if (!waited) this.waits++;
@@ -99,8 +101,10 @@ export class ReaderThread {
       case 'frame':
         this.events.onFrame(message);
         break;
-      case 'index':
       case 'end':
+        this.#ended = true;
+        break;
+      case 'index':
         break;
       default:
         return message satisfies never;
