@@ -14,8 +14,8 @@ function runUntilDeath(folder: string, crashPoint: CrashPointName | 'never'): Pr
   const loader = join(TESTING, 'run-typescript.mjs');
   const child = spawn(
     process.execPath,
-    ['--import', loader, join(TESTING, 'crashing-server.ts'), folder],
-    { env: { ...process.env, HOLDFAST_CRASH_AT: crashPoint, NODE_OPTIONS: '' } },
+    ['--import', loader, join(TESTING, 'crashing-server.ts'), folder, crashPoint],
+    { env: { ...process.env, NODE_OPTIONS: '' } },
   );
   let text = '';
   child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));

@@ -59,6 +59,7 @@ export class SessionRegistry {
     const expiresAt = this.now() + this.unusedMs;
     const entry = { hash, role, serve, onExpired, expiresAt, used: false };
     this.entries.set(hash.toString('hex'), entry);
+    setTimeout(() => this.expire(), this.unusedMs + 1).unref();
   }
 
   /** Expects it no more: a connection with the token is refused. */
@@ -80,7 +81,7 @@ export class SessionRegistry {
     return { session: entry.serve };
   }
 
-  /** Drops tokens whose time is over. Called by the others, and to be called now and then. */
+  /** Drops tokens whose time is over. Every token has a timer that calls it. */
   expire(): void {
     const now = this.now();
     for (const [key, entry] of this.entries) {

@@ -236,9 +236,8 @@ describe('A session that writes a copy', () => {
       const { fragments, status } = await outcome;
       expect(status).toBe(129);
       expect(fragments).toBeGreaterThan(0);
-      await expect(
-        full.write().then(({ writer: next }) => sendBackup(next, large)),
-      ).rejects.toMatchObject({ status: 129 });
+      const next = await full.write();
+      await expect(sendBackup(next.writer, large)).rejects.toMatchObject({ status: 129 });
       while (full.offers.open > 0) await new Promise((resolve) => setTimeout(resolve, 5));
       await full.stop();
       full = await TestMediaServer.start(options);

@@ -38,11 +38,12 @@ export interface DataServerOptions {
 export class DataServer {
   private readonly server: Server;
   private readonly connections = new Set<Connection>();
+  private readonly sessions = new Set<Promise<void>>();
   private strangers = 0;
 
   constructor(private readonly options: DataServerOptions) {
     const listener = options.listener ?? ((onSocket) => createServer(onSocket));
-    this.server = listener((socket) => void this.serve(socket));
+    this.server = listener((socket) => this.track(this.serve(socket)));
   }
 
   /** Resolves with the address that it listens on. Throws `PermanentError` if the port is in use. */
@@ -65,11 +66,17 @@ export class DataServer {
     return this.connections.size;
   }
 
-  /** Takes no more connections and cuts the open ones; resolves when all are gone. */
+  /** Takes no more connections and cuts the open ones; resolves when all sessions have ended. */
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
     for (const connection of this.connections) connection.destroy();
     await closed;
+    await Promise.all(this.sessions);
+  }
+
+  private track(session: Promise<void>): void {
+    this.sessions.add(session);
+    void session.finally(() => this.sessions.delete(session));
   }
 
   private async serve(socket: Socket): Promise<void> {

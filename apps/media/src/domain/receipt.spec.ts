@@ -170,7 +170,7 @@ describe('A sealed fragment in a hostile world', () => {
           expect(world.offer === undefined).toBe(world.state.phase === 'JUDGED');
         }
       }),
-      { numRuns: 2_000 },
+      { numRuns: 400 },
     );
   });
 
@@ -184,7 +184,7 @@ describe('A sealed fragment in a hostile world', () => {
           expect(world.applied).toBeGreaterThan(0);
         }
       }),
-      { numRuns: 2_000 },
+      { numRuns: 400 },
     );
   });
 
@@ -204,7 +204,7 @@ describe('A sealed fragment in a hostile world', () => {
         expect(world.state).toMatchObject({ phase: 'JUDGED', verdict: fate });
         expect(world.applied).toBe(1);
       }),
-      { numRuns: 1_000 },
+      { numRuns: 300 },
     );
   });
 });
