@@ -97,7 +97,7 @@ describe('the file index', () => {
       line({ type: 'd', path: 'etc' }),
       line({ type: 'l', path: 'etc/link', target: '../a\\b c', mode: 0o777 }),
       line({ path: 'etc/old', mtimeNs: '-1', size: Number.MAX_SAFE_INTEGER }),
-      line({ path: `etc/${odd}` }),
+      line({ path: `etc/${odd}`, mtimeNs: '13569465600123456789' }),
       line({ path: 'etc/passwd', mode: 0o4644, uid: 4_294_967_294, flags: 'sm' }),
       line({ type: 'h', path: 'etc/twin', target: 'etc/the first', own }),
       line({ type: 'x', path: 'etc/gone', offset: -1, length: -1 }),
@@ -128,6 +128,9 @@ describe('the file index', () => {
     expect(byPath.get('/etc/old')).toMatchObject({
       mtime: '1969-12-31T23:59:59.999999999Z',
       size: Number.MAX_SAFE_INTEGER,
+    });
+    expect(byPath.get('/etc/odd\\x0a\\x09name\\\\ \\xff \\xe9')).toMatchObject({
+      mtime: '2400-01-01T00:00:00.123456789Z',
     });
     expect(byPath.get('/etc/passwd')).toMatchObject({ uid: 4_294_967_294, mode: '4644' });
   });
@@ -179,7 +182,7 @@ describe('the file index', () => {
       'no index line': await indexObject(['f\tetc/passwd\n']),
       'duplicate key': await indexObject([line({ path: 'a' }), line({ path: 'a' })]),
       'out of range': await indexObject([
-        line({ path: 'a' }).replace('1700000000123456789', '9'.repeat(19)),
+        line({ path: 'a' }).replace(/^f\ta\t\d+/, `f\ta\t${'9'.repeat(19)}`),
       ]),
     };
     const damaged: [string, string][] = [];

@@ -32,8 +32,8 @@ export class FileVersionRow {
   @Column({ type: 'bigint', transformer: asNumber })
   size!: number;
 
-  /** Nanoseconds since 1970. */
-  @Column({ name: 'mtime_ns', type: 'bigint' })
+  /** Nanoseconds since 1970. No `bigint`: that ends in the year 2262, and file systems do not. */
+  @Column({ name: 'mtime_ns', type: 'numeric' })
   mtimeNs!: string;
 
   @Column({ type: 'bigint', transformer: asNumber })
