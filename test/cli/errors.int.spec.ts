@@ -48,6 +48,9 @@ describe('errors', () => {
       const run = await other.run('broker', 'units');
       expect(run.code).toBe(69);
       expect(run.err).toBe('No broker (units) service answers: is it running?\n');
+      const status = await other.run('status');
+      expect(status).toMatchObject({ code: 69, err: '' });
+      expect(status.out).toMatch(/^broker +no answer/m);
     } finally {
       await other.stop();
     }

@@ -46,8 +46,8 @@ export class HoldfastCommands {
     const lines = createInterface(child.stdout);
     const read = new Promise((resolve) => lines.once('close', resolve));
     lines.on('line', (line) => {
-      if (said.length < 50 && line.startsWith('{"error"')) said.push(line);
-      onLine(line);
+      if (line.startsWith('{"error"')) said.push(line);
+      else onLine(line);
     });
     const [code] = await Promise.all([ended, read]);
     this.running = undefined;

@@ -1,5 +1,5 @@
 import type { Endpoint, InputOf, ResponseOf } from '#contracts/contract.js';
-import { Unavailable } from '#kernel/errors.js';
+import { messageOf, Unavailable } from '#kernel/errors.js';
 import { Nats } from '#messaging/connection.js';
 import { Requests } from '#messaging/requests.js';
 import { parseInput } from '#messaging/validation.js';
@@ -57,12 +57,18 @@ export class Cluster {
     return this.ask(endpoint, input, 15_000);
   }
 
-  askAll<E extends Endpoint>(
+  /** What all instances answer within the time; nothing where there is none. */
+  async askAll<E extends Endpoint>(
     endpoint: E,
     input: InputOf<E>,
     timeoutMs: number,
   ): Promise<ResponseOf<E>[]> {
-    return this.requests.callAll(endpoint, input, timeoutMs);
+    try {
+      return await this.requests.callAll(endpoint, input, timeoutMs);
+    } catch (error) {
+      if (/no responders/i.test(messageOf(error))) return [];
+      throw error;
+    }
   }
 
   /**

@@ -9,7 +9,11 @@ const NOTES_MAX = 20;
 /** The last lines about a job that is done: its notes, its status, what it made, what to do next. */
 export function reportLines(job: JobView, notes: readonly LogLine[], destination = ''): string[] {
   return [
-    ...noteLines(job.job, notes),
+    // The reason of a failure stands in the log, too; once is enough.
+    ...noteLines(
+      job.job,
+      notes.filter(({ text }) => text !== job.message),
+    ),
     statusLine(job),
     ...resultLines(job),
     ...nextLines(job, destination),

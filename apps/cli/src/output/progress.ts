@@ -86,7 +86,7 @@ export function progressText(
     return cut(`Job ${view.job} queued${attempt}  ${elapsed}${why}`, at.width);
   }
   const { files, bytes, currentPath } = view.progress;
-  const rate = at.perSecond === null ? '' : `  ${formatSize(at.perSecond)}/s`;
+  const rate = at.perSecond === null || bytes === 0 ? '' : `  ${formatSize(at.perSecond)}/s`;
   const figures = `Job ${view.job} ${view.type}${attempt}  ${elapsed}  ${formatFiles(files)}  ${formatSize(bytes)}${rate}`;
   const rest = at.width - figures.length - 2;
   const what = keepEnd(printable(currentPath || view.operation), Math.max(0, rest));
