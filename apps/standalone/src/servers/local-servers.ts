@@ -12,11 +12,7 @@ import {
   POSTGRES_DATABASE,
   POSTGRES_ROLE,
 } from './postgres-cluster.js';
-import {
-  POSTGRES_STOP_STEPS,
-  type RunningPostgres,
-  startPostgresServer,
-} from './postgres-server.js';
+import { POSTGRES_STOP_STEPS, startPostgresServer } from './postgres-server.js';
 import { findOrFetchNatsServer } from './nats-binary.js';
 import { stopLeftover, type SupervisedProcess } from './process-supervision.js';
 import { serverCache } from './checkout-folder.js';
