@@ -2,14 +2,13 @@ import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import type { Clock } from '#kernel/clock.js';
-import { messageOf, PermanentError } from '#kernel/errors.js';
+import { codeOf, messageOf, PermanentError } from '#kernel/errors.js';
 import { uuidv7 } from '#kernel/ids.js';
 import { DirectoryFragmentStore } from '#storage/directory/directory-fragment-store.js';
 import { syncFolder } from '#storage/directory/sync-folder.js';
 import { VolumeUnusable } from '#storage/errors.js';
 import type { FragmentName } from '#storage/fragment-name.js';
 import type { FragmentStore } from '#storage/fragment-store.js';
-import { systemCode } from '#storage/system-error.js';
 import { Ledger } from './ledger.js';
 
 const IDENTITY_FILE = 'volume.json';
@@ -69,7 +68,7 @@ export class Volume {
 async function identify(path: string, options: VolumeOptions): Promise<string> {
   try {
     await mkdir(path, { mode: 0o700 }).catch((error: unknown) => {
-      if (systemCode(error) !== 'EEXIST') throw error;
+      if (codeOf(error) !== 'EEXIST') throw error;
     });
     const text = await readIdentity(path);
     if (text === undefined) return await writeIdentity(path, options);
@@ -91,7 +90,7 @@ async function readIdentity(path: string): Promise<string | undefined> {
   try {
     return await readFile(join(path, IDENTITY_FILE), 'utf8');
   } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined;
+    if (codeOf(error) === 'ENOENT') return undefined;
     throw error;
   }
 }

@@ -55,13 +55,20 @@ export class Unavailable extends Error {
 
 /** The text of anything that was thrown. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return textField(error, 'message') ?? String(error);
 }
 
 /** The system's error code (`ENOENT`, `ECONNREFUSED`), where there is one. */
 export function codeOf(error: unknown): string | undefined {
-  if (error instanceof Error && 'code' in error && typeof error.code === 'string') {
-    return error.code;
-  }
-  return undefined;
+  return textField(error, 'code');
+}
+
+/**
+ * Read by shape, not by class: an error of one of Node's own modules is no instance of the `Error`
+ * that a test runner's sandbox, or a worker, knows.
+ */
+function textField(error: unknown, field: string): string | undefined {
+  if (typeof error !== 'object' || error === null) return undefined;
+  const value: unknown = Reflect.get(error, field);
+  return typeof value === 'string' ? value : undefined;
 }

@@ -1,5 +1,4 @@
-import { messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
-import { systemCode } from './system-error.js';
+import { codeOf, messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
 
 /** The volume has no room left beyond its reserve. Nothing that was sealed is touched. Status 129. */
 export class VolumeFull extends PermanentError {
@@ -45,6 +44,6 @@ const NO_ROOM = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 /** What a failed write means. */
 export function writeError(where: string, cause: unknown): VolumeFull | VolumeWriteFailed {
   if (cause instanceof VolumeFull || cause instanceof VolumeWriteFailed) return cause;
-  if (NO_ROOM.has(systemCode(cause) ?? '')) return new VolumeFull(where);
+  if (NO_ROOM.has(codeOf(cause) ?? '')) return new VolumeFull(where);
   return new VolumeWriteFailed(where, cause);
 }

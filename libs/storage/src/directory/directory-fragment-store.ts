@@ -1,5 +1,6 @@
 import { readdir, readFile, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
+import { codeOf } from '#kernel/errors.js';
 import { writeError } from '../errors.js';
 import {
   checkFragmentName,
@@ -22,7 +23,6 @@ import { SpaceGate } from '../space-gate.js';
 import { DirectoryFragmentReader } from './directory-fragment-reader.js';
 import { DirectoryFragmentWriter } from './directory-fragment-writer.js';
 import { makeFolders, statIfThere } from './sync-folder.js';
-import { systemCode } from '../system-error.js';
 
 /** Left free for the journal and for a person to work with. */
 export const VOLUME_RESERVE_BYTES = 256 * 1024 * 1024;
@@ -115,7 +115,7 @@ async function namesIn(folder: string): Promise<string[]> {
   try {
     return (await readdir(folder)).sort();
   } catch (error) {
-    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return [];
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return [];
     throw error;
   }
 }
@@ -124,7 +124,7 @@ async function readIfThere(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined;
+    if (codeOf(error) === 'ENOENT') return undefined;
     throw error;
   }
 }

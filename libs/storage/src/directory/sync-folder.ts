@@ -1,6 +1,6 @@
 import { mkdir, open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { systemCode } from '../system-error.js';
+import { codeOf } from '#kernel/errors.js';
 
 /** Makes names that were added to a folder, or changed in it, survive a power loss. */
 export async function syncFolder(folder: string): Promise<void> {
@@ -23,7 +23,7 @@ export async function makeFolders(root: string, parts: readonly string[]): Promi
       await mkdir(folder, { mode: 0o700 });
       await syncFolder(parent);
     } catch (error) {
-      if (systemCode(error) !== 'EEXIST') throw error;
+      if (codeOf(error) !== 'EEXIST') throw error;
     }
     parent = folder;
   }
@@ -41,7 +41,7 @@ export async function statIfThere(
   try {
     return await stat(path);
   } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined;
+    if (codeOf(error) === 'ENOENT') return undefined;
     throw error;
   }
 }

@@ -1,7 +1,7 @@
 import { open, readdir, readFile, rename, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
+import { codeOf } from '#kernel/errors.js';
 import { syncFolder } from '../directory/sync-folder.js';
-import { systemCode } from '../system-error.js';
 
 const SEGMENT = /^journal-(\d{8})\.log$/;
 const SNAPSHOT = 'snapshot.log';
@@ -36,7 +36,7 @@ export class JournalFiles {
     try {
       return await readFile(this.snapshotPath);
     } catch (error) {
-      if (systemCode(error) === 'ENOENT') return undefined;
+      if (codeOf(error) === 'ENOENT') return undefined;
       throw error;
     }
   }

@@ -1,7 +1,7 @@
 import { link, open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { codeOf } from '#kernel/errors.js';
 import { VolumeUnusable } from '../errors.js';
-import { systemCode } from '../system-error.js';
 
 const NAME = /^lock-(\d{8})$/;
 
@@ -30,7 +30,7 @@ export async function lockByProcess(folder: string): Promise<{ release(): Promis
       await link(own, join(folder, nameOf(generation + 1)));
       return { release: () => release(own) };
     } catch (error) {
-      if (systemCode(error) !== 'EEXIST') throw error;
+      if (codeOf(error) !== 'EEXIST') throw error;
     }
   }
 }
@@ -60,7 +60,7 @@ async function identity(pid: string): Promise<string> {
     const behindName = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     return `${stat.slice(0, stat.indexOf(' '))} ${behindName[19]} ${boot}`;
   } catch (error) {
-    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ESRCH') return '';
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ESRCH') return '';
     throw error;
   }
 }
