@@ -6,7 +6,7 @@ import { uuidv7 } from '#kernel/ids.js';
 import { UnitOfWork, type Work } from '#outbox/unit-of-work.js';
 import { BrokerSettings } from './config.js';
 import { firstUnit } from './domain/first-unit.js';
-import { plan, type Wait } from './domain/plan.js';
+import { plan } from './domain/plan.js';
 import {
   NAMES_SHOWN_MAX,
   refusal,
@@ -17,6 +17,7 @@ import {
 import type { ResourceRequest, WaitingRequest } from './domain/resource-request.js';
 import { AllocationEntity } from './persistence/allocation.entity.js';
 import { Allocations, type AttemptId } from './persistence/allocations.js';
+import { Attempts } from './persistence/attempts.js';
 import { Hosts } from './persistence/hosts.js';
 import { Queue } from './persistence/queue.js';
 import { ResourceTable } from './persistence/resource-table.js';
@@ -25,11 +26,6 @@ import { StorageUnits } from './persistence/storage-units.js';
 export type AllocateAnswer =
   | { readonly state: 'granted'; readonly allocation: Allocation }
   | { readonly state: 'queued'; readonly reason: string };
-
-interface Evaluation {
-  readonly granted: readonly Allocation[];
-  readonly waits: readonly Wait[];
-}
 
 /**
  * Hands resources out. Each change is one transaction under one lock that all replicas share: it
@@ -52,54 +48,34 @@ export class Allocator {
    * the lease. Throws `PermanentError` for what can never be granted.
    */
   async allocate(request: ResourceRequest): Promise<AllocateAnswer> {
-    return (await this.answerAgain(request)) ?? (await this.allocateAnew(request));
-  }
-
-  /** Who asks again every few seconds gets an answer without the lock that the others need. */
-  private async answerAgain(request: ResourceRequest): Promise<AllocateAnswer | undefined> {
-    const db = this.database.manager;
-    const now = this.clock.now();
-    const held = await new Allocations(db).renew(request, this.leaseUntil(now));
-    if (held !== null) return granted((await ResourceTable.read(db)).describe(held));
-    const waiting = await new Queue(db).find(request);
-    if (waiting === undefined) return undefined;
-    const [wait] = plan([waiting], await ResourceTable.read(db), now).waits;
-    return wait && { state: 'queued', reason: wait.reason };
-  }
-
-  private allocateAnew(request: ResourceRequest): Promise<AllocateAnswer> {
-    return this.locked(async (work, now) => {
-      const queue = new Queue(work.db);
-      const newest = await queue.dropEarlierAttempts(request);
-      if (newest > request.attempt) throw superseded(request, newest);
-      const held = await new Allocations(work.db).renew(request, this.leaseUntil(now));
-      if (held !== null) return granted((await ResourceTable.read(work.db)).describe(held));
-      if (newest === 0) await this.refuse(request, work);
-      const asking = await queue.add(request);
-      const evaluation = await this.evaluateIn(work, now, asking);
-      const mine = evaluation.granted.find((allocation) => isFor(request, allocation));
-      announce(
-        work,
-        evaluation.granted.filter((allocation) => allocation !== mine),
-      );
-      return mine ? granted(mine) : queued(request, evaluation.waits);
-    });
+    const { manager } = this.database;
+    return (await this.answerAgain(request, manager)) ?? (await this.allocateAnew(request));
   }
 
   /** Gives back what an attempt holds or waits for; false when that was nothing. */
   release(attempt: AttemptId): Promise<boolean> {
     return this.locked(async (work, now) => {
-      const waited = await new Queue(work.db).remove([attempt]);
-      const held = await new Allocations(work.db).release(attempt);
-      if (held) announce(work, (await this.evaluateIn(work, now)).granted);
+      const { held, waited } = await new Attempts(work.db).release(attempt);
+      if (held) await this.grantWaiting(work, now);
       return held || waited;
     });
   }
 
-  /** Grants what can be granted by now, after something has changed or a lease has run out. */
+  /**
+   * Grants what can be granted by now, after something has changed. Leases that ran out are
+   * released first, and a cluster without any storage unit gets its first one.
+   */
   evaluate(): Promise<void> {
     return this.locked(async (work, now) => {
-      announce(work, (await this.evaluateIn(work, now)).granted);
+      for (const { job, attempt } of await new Allocations(work.db).releaseExpired(now)) {
+        this.logger.warn(`job ${job} attempt ${attempt}: the lease ran out and was not renewed`);
+      }
+      const unit = firstUnit(await ResourceTable.read(work.db));
+      if (unit !== undefined) {
+        await new StorageUnits(work.db).put(unit);
+        this.logger.log(`made storage unit default on pool ${unit.pool} of ${unit.mediaId}`);
+      }
+      await this.grantWaiting(work, now);
     });
   }
 
@@ -108,7 +84,7 @@ export class Allocator {
       const wrong = unitRefusal(unit, (await ResourceTable.read(work.db)).servers);
       if (wrong !== undefined) throw wrong;
       await new StorageUnits(work.db).put(unit);
-      announce(work, (await this.evaluateIn(work, now)).granted);
+      await this.grantWaiting(work, now);
     });
   }
 
@@ -119,8 +95,65 @@ export class Allocator {
     });
   }
 
-  private async refuse(request: ResourceRequest, { db }: Work): Promise<void> {
-    const wrong = refusal(request, await ResourceTable.read(db));
+  /** Whoever asks again every few seconds gets an answer without the lock that others need. */
+  private async answerAgain(
+    request: ResourceRequest,
+    db: Work['db'],
+  ): Promise<AllocateAnswer | undefined> {
+    const now = this.clock.now();
+    const held = await new Allocations(db).renew(request, this.leaseUntil(now));
+    if (held !== undefined) {
+      return { state: 'granted', allocation: (await ResourceTable.read(db)).describe(held) };
+    }
+    const waiting = await new Queue(db).find(request);
+    if (waiting === undefined) return undefined;
+    const [wait] = plan([waiting], await ResourceTable.read(db), now).waits;
+    return wait && { state: 'queued', reason: wait.reason };
+  }
+
+  private allocateAnew(request: ResourceRequest): Promise<AllocateAnswer> {
+    return this.locked(async (work, now) => {
+      const newest = await new Attempts(work.db).replaceEarlier(request);
+      if (newest > request.attempt) throw superseded(request, newest);
+      if (newest === request.attempt) {
+        // It asked twice at once, or waits for what has become free: it is in the tables already.
+        await this.grantWaiting(work, now);
+        const answer = await this.answerAgain(request, work.db);
+        if (answer === undefined) throw new Error(`job ${request.job} neither holds nor waits`);
+        return answer;
+      }
+      return this.grantOrQueue(request, work, now);
+    });
+  }
+
+  private async grantOrQueue(
+    request: ResourceRequest,
+    work: Work,
+    now: Date,
+  ): Promise<AllocateAnswer> {
+    const table = await ResourceTable.read(work.db);
+    await this.refuse(request, table, work);
+    const asking = { ...request, arrival: Number.MAX_SAFE_INTEGER };
+    const candidates = [...(await new Queue(work.db).candidates()), asking];
+    const { grants, waits } = plan(candidates, table, now);
+    const rows = await this.grant(grants, { table, work, now });
+    announce(
+      work,
+      rows.filter((row) => !isFor(request, row)),
+    );
+    const mine = rows.find((row) => isFor(request, row));
+    if (mine !== undefined) return { state: 'granted', allocation: mine };
+    await new Queue(work.db).add(request);
+    const wait = waits.find(({ request: other }) => other === asking);
+    return { state: 'queued', reason: wait!.reason };
+  }
+
+  private async refuse(
+    request: ResourceRequest,
+    table: ResourceTable,
+    { db }: Work,
+  ): Promise<void> {
+    const wrong = refusal(request, table);
     if (wrong !== undefined) throw wrong;
     const hosts = new Hosts(db);
     if ((await hosts.client(request.client)) === null) {
@@ -128,46 +161,37 @@ export class Allocator {
     }
   }
 
-  /** `asking` gets a reason even if it is far back in the queue. */
-  private async evaluateIn({ db }: Work, now: Date, asking?: WaitingRequest): Promise<Evaluation> {
-    const allocations = new Allocations(db);
-    for (const { job, attempt } of await allocations.releaseExpired(now)) {
-      this.logger.warn(`job ${job} attempt ${attempt}: the lease ran out and was not renewed`);
-    }
-    const table = await this.withFirstUnit(db, await ResourceTable.read(db));
-    const queue = new Queue(db);
-    const candidates = await queue.candidates();
-    if (asking && !candidates.some((each) => isFor(each, asking))) candidates.push(asking);
-    const { grants, waits } = plan(candidates, table, now);
-    const rows = grants.map((request) => this.toRow(request, table, now));
-    await allocations.add(rows);
-    await queue.remove(grants);
-    return { granted: rows.map((row) => table.describe(row)), waits };
+  private async grantWaiting(work: Work, now: Date): Promise<void> {
+    const candidates = await new Queue(work.db).candidates();
+    if (candidates.length === 0) return;
+    const table = await ResourceTable.read(work.db);
+    const { grants } = plan(candidates, table, now);
+    announce(work, await this.grant(grants, { table, work, now }));
   }
 
-  private async withFirstUnit(db: Work['db'], table: ResourceTable): Promise<ResourceTable> {
-    const unit = firstUnit(table);
-    if (unit === undefined) return table;
-    await new StorageUnits(db).put(unit);
-    this.logger.log(`made storage unit default on pool ${unit.pool} of ${unit.mediaId}`);
-    return ResourceTable.read(db);
+  private async grant(
+    requests: readonly WaitingRequest[],
+    { table, work, now }: { table: ResourceTable; work: Work; now: Date },
+  ): Promise<Allocation[]> {
+    const rows = requests.map((request) => this.toRow(request, table, now));
+    await new Allocations(work.db).add(rows);
+    const waited = requests.filter(({ arrival }) => arrival !== Number.MAX_SAFE_INTEGER);
+    await new Queue(work.db).remove(waited);
+    return rows.map((row) => table.describe(row));
   }
 
   private toRow(request: WaitingRequest, table: ResourceTable, now: Date): AllocationEntity {
     const unit = request.purpose === 'write' ? table.units.get(request.unit) : undefined;
-    return Object.assign(new AllocationEntity(), {
-      allocationId: uuidv7(now),
-      job: request.job,
-      attempt: request.attempt,
-      purpose: request.purpose,
-      client: request.client,
+    const { job, attempt, purpose, client } = request;
+    return {
+      ...{ allocationId: uuidv7(now), job, attempt, purpose, client },
       unit: unit?.name ?? null,
       pool: unit?.pool ?? null,
       fragmentBytesMax: unit?.fragmentBytesMax ?? null,
       media: request.purpose === 'read' ? [...new Set(request.media)] : [unit!.mediaId],
       grantedAt: now,
       leaseUntil: this.leaseUntil(now),
-    });
+    };
   }
 
   private leaseUntil(now: Date): Date {
@@ -179,16 +203,6 @@ function announce(work: Work, granted: readonly Allocation[]): void {
   for (const allocation of granted) {
     work.announce(allocationGranted, String(allocation.job), allocation);
   }
-}
-
-function granted(allocation: Allocation): AllocateAnswer {
-  return { state: 'granted', allocation };
-}
-
-function queued(request: AttemptId, waits: readonly Wait[]): AllocateAnswer {
-  const wait = waits.find((candidate) => isFor(request, candidate.request));
-  if (wait === undefined) throw new Error(`job ${request.job} is neither granted nor waiting`);
-  return { state: 'queued', reason: wait.reason };
 }
 
 function isFor(a: AttemptId, b: AttemptId): boolean {

@@ -8,13 +8,14 @@ import { Allocator } from './allocator.js';
 import { bringsResources, hostState } from './domain/liveness.js';
 import { NAMES_SHOWN_MAX, unknownClient } from './domain/refusal.js';
 import { Hosts } from './persistence/hosts.js';
+import { ResourceTable } from './persistence/resource-table.js';
 
 @Controller()
 export class HostHandlers {
   private readonly hosts: Hosts;
 
   constructor(
-    database: DataSource,
+    private readonly database: DataSource,
     private readonly allocator: Allocator,
     private readonly clock: Clock,
   ) {
@@ -57,8 +58,8 @@ export class HostHandlers {
   async servers(
     _request: RequestOf<typeof brokerServers>,
   ): Promise<ResponseOf<typeof brokerServers>> {
-    const servers = await this.hosts.servers();
-    return { servers: servers.map((row) => ({ ...row, ...this.aliveness(row) })) };
+    const { rows } = await ResourceTable.read(this.database.manager);
+    return { servers: [...rows.values()].map((row) => ({ ...row, ...this.aliveness(row) })) };
   }
 
   private aliveness({ lastSeenAt }: { lastSeenAt: Date }) {

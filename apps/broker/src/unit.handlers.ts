@@ -4,7 +4,7 @@ import { brokerUnitPut, brokerUnits } from '#contracts/broker.js';
 import type { RequestOf, ResponseOf } from '#contracts/contract.js';
 import { Answers } from '#messaging/answers.js';
 import { Allocator } from './allocator.js';
-import { StorageUnits } from './persistence/storage-units.js';
+import { ResourceTable } from './persistence/resource-table.js';
 
 @Controller()
 export class UnitHandlers {
@@ -15,7 +15,7 @@ export class UnitHandlers {
 
   @Answers(brokerUnits)
   async units(_request: RequestOf<typeof brokerUnits>): Promise<ResponseOf<typeof brokerUnits>> {
-    return { units: await new StorageUnits(this.database.manager).all() };
+    return { units: [...(await ResourceTable.read(this.database.manager)).units.values()] };
   }
 
   @Answers(brokerUnitPut)

@@ -1,9 +1,8 @@
 import type { EntityManager } from 'typeorm';
 import type { HostHeartbeat } from '#contracts/broker.js';
 import type { MediaHeartbeat, MediaSighting } from '../domain/liveness.js';
-import type { ServerResource } from '../domain/resources.js';
 import { ClientEntity } from './client.entity.js';
-import { MediaServerEntity } from './media-server.entity.js';
+import type { MediaServerEntity } from './media-server.entity.js';
 
 type AgentHeartbeat = Extract<HostHeartbeat, { role: 'agent' }>;
 
@@ -34,7 +33,7 @@ export class Hosts {
       );
     const before = rows[0];
     if (!before?.seen) return undefined;
-    return { lastSeenAt: before.seen, pools: poolsOf(before.volumes ?? []) };
+    return { lastSeenAt: before.seen, pools: (before.volumes ?? []).map(({ pool }) => pool) };
   }
 
   async agentSeen(beat: AgentHeartbeat, now: Date): Promise<void> {
@@ -44,10 +43,6 @@ export class Hosts {
          last_seen_at = greatest(known.last_seen_at, EXCLUDED.last_seen_at)`,
       [beat.id, beat.host, beat.version, now],
     );
-  }
-
-  servers(): Promise<MediaServerEntity[]> {
-    return this.db.find(MediaServerEntity, { order: { mediaId: 'ASC' } });
   }
 
   clients(): Promise<ClientEntity[]> {
@@ -66,12 +61,4 @@ export class Hosts {
     });
     return { known: rows.map(({ client }) => client), total };
   }
-}
-
-export function serverResource(row: MediaServerEntity): ServerResource {
-  return { mediaId: row.mediaId, lastSeenAt: row.lastSeenAt, pools: poolsOf(row.volumes) };
-}
-
-function poolsOf(volumes: MediaServerEntity['volumes']): string[] {
-  return [...new Set(volumes.map(({ pool }) => pool))];
 }

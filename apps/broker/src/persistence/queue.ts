@@ -50,44 +50,25 @@ export class Queue {
     return rows.map(toRequest)[0];
   }
 
-  /** Puts a request at the end of the queue, or leaves it in its place. */
-  async add(request: ResourceRequest): Promise<WaitingRequest> {
+  /** Puts a request at the end of the queue. */
+  async add(request: ResourceRequest): Promise<void> {
     const { job, attempt, purpose, client, priority } = request;
     const unit = request.purpose === 'write' ? request.unit : null;
     const media = request.purpose === 'read' ? request.media : null;
-    const rows: Row[] = await this.db.query(
+    await this.db.query(
       `INSERT INTO waiting (job, attempt, purpose, client, unit, media, priority)
-       VALUES ($1, $2, $3, $4, $5, $6, $7)
-       ON CONFLICT (job, attempt) DO UPDATE SET job = EXCLUDED.job RETURNING *`,
+       VALUES ($1, $2, $3, $4, $5, $6, $7)`,
       [job, attempt, purpose, client, unit, media, priority],
     );
-    return toRequest(rows[0]!);
   }
 
-  async remove(requests: readonly AttemptId[]): Promise<boolean> {
-    if (requests.length === 0) return false;
-    const [, removed] = (await this.db.query(
+  async remove(requests: readonly AttemptId[]): Promise<void> {
+    if (requests.length === 0) return;
+    await this.db.query(
       `DELETE FROM waiting USING unnest($1::bigint[], $2::bigint[]) AS gone (job, attempt)
        WHERE waiting.job = gone.job AND waiting.attempt = gone.attempt`,
       [requests.map(({ job }) => job), requests.map(({ attempt }) => attempt)],
-    )) as [unknown, number];
-    return removed > 0;
-  }
-
-  /**
-   * Takes the earlier attempts of a job out of queue and allocations, so that a new attempt never
-   * waits for its own predecessor. Returns the newest attempt that is known, 0 for none.
-   */
-  async dropEarlierAttempts({ job, attempt }: AttemptId): Promise<number> {
-    await this.db.query('DELETE FROM waiting WHERE job = $1 AND attempt < $2', [job, attempt]);
-    await this.db.query('DELETE FROM allocation WHERE job = $1 AND attempt < $2', [job, attempt]);
-    const rows: { newest: string | null }[] = await this.db.query(
-      `SELECT max(attempt) AS newest FROM (
-         SELECT attempt FROM waiting WHERE job = $1
-         UNION ALL SELECT attempt FROM allocation WHERE job = $1) AS attempts`,
-      [job],
     );
-    return Number(rows[0]?.newest ?? 0);
   }
 }
 
