@@ -13,6 +13,7 @@ import { SessionRegistry } from './session-registry.js';
 import { Volumes } from './volumes.js';
 
 const LOOPBACK = '127.0.0.1';
+const JOURNAL_LOOK_MS = 1_000;
 
 /** Volumes, offers and the data port of this media server, started and stopped in their order. */
 @Injectable()
@@ -23,6 +24,7 @@ export class MediaNode implements Startable {
   private opened: { volumes: Volumes; offers: CommitOffers } | undefined;
   private server: DataServer | undefined;
   private listening: DataAddress | undefined;
+  private watch: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly nats: Nats,
@@ -73,14 +75,28 @@ export class MediaNode implements Startable {
       if (type === 'reconnect') offers.onReconnect();
     });
     await this.listen();
+    this.watch = setInterval(() => this.requireJournals(), JOURNAL_LOOK_MS);
   }
 
   /** Cuts the data port, lets what is under way end, and closes the journals last. */
   async stop(): Promise<void> {
+    clearInterval(this.watch);
     await this.server?.close();
     await this.link.hangUp();
     await this.opened?.offers.stop();
     await this.opened?.volumes.close();
+  }
+
+  /**
+   * A journal that could not be written takes nothing more until it is opened again, which checks
+   * it: so this process ends, and whoever keeps it starts it anew.
+   */
+  private requireJournals(): void {
+    for (const { ledger } of this.volumes) {
+      if (!ledger.failure) continue;
+      this.logger.fatal(`A journal cannot be written: ${ledger.failure.message}`);
+      process.exit(1);
+    }
   }
 
   private async listen(): Promise<void> {
