@@ -1,9 +1,9 @@
 import { emptyEntry, type ArchiveEntry } from './archive-entry.js';
-import { PAX_RECORDS_BYTES_MAX, applyPaxRecords, parsePaxRecords } from './pax-records.js';
+import { PAX_RECORDS_BYTES_MAX, applyPaxRecords, parsePaxRecords } from './tar/pax-records.js';
 import type { ByteString } from './path-text.js';
 import { SparseMapReader, dataBytesOf, type DataRange } from './sparse-map.js';
 import { TAR_BLOCK_BYTES, paddedToBlock, type EntryType } from './tar-block.js';
-import { readUstarHeader, type UstarFields } from './ustar-header.js';
+import { readUstarHeader, type UstarFields } from './tar/ustar-header.js';
 
 /** What comes out of an archive, in order: an entry, its data, its `done`; after the last one `end`. */
 export type ArchiveEvent =

@@ -1,6 +1,6 @@
 import type { ArchiveEntry } from './archive-entry.js';
 import { writeByteText, writeZeros } from './byte-text.js';
-import { paxRecordsOf } from './pax-records.js';
+import { paxRecordsOf } from './tar/pax-records.js';
 import type { ByteString } from './path-text.js';
 import { dataBytesOf, encodeSparseMap } from './sparse-map.js';
 import { TAR_BLOCK_BYTES, paddedToBlock } from './tar-block.js';
@@ -9,7 +9,7 @@ import {
   ustarSplit,
   writeUstarHeader,
   type UstarFields,
-} from './ustar-header.js';
+} from './tar/ustar-header.js';
 
 const TYPE_FLAGS = { f: '0', h: '1', l: '2', c: '3', b: '4', d: '5', p: '6' } as const;
 

@@ -6,7 +6,7 @@ import { writeByteText } from '#archive/byte-text.js';
 
 import { DamagedListing } from '../domain/listing-merge.js';
 
-import { emptyStat, nodeStatCalls } from './file-stat.js';
+import { emptyStat, nodeStatCalls } from './reader/file-stat.js';
 
 const BLOCK_BYTES = 256 * 1024;
 

@@ -28,7 +28,7 @@ export interface WorkerSource {
 }
 
 export const READER_WORKER: WorkerSource = {
-  url: new URL('./reader.worker.js', import.meta.url),
+  url: new URL('./reader/reader.worker.js', import.meta.url),
   execArgv: [],
 };
 

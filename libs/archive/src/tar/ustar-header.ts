@@ -1,5 +1,5 @@
-import type { ByteString } from './path-text.js';
-import { TAR_BLOCK_BYTES } from './tar-block.js';
+import type { ByteString } from '../path-text.js';
+import { TAR_BLOCK_BYTES } from '../tar-block.js';
 
 /** Largest numbers that fit the octal fields; larger ones go into a pax record. */
 export const USTAR_SIZE_MAX = 0o77777777777;

@@ -5,7 +5,7 @@ import { toSystemPath, type ByteString } from '#archive/path-text.js';
 import type { PaxWriter } from '#archive/pax-writer.js';
 import { SPARSE_RUNS_MAX, type DataRange } from '#archive/sparse-map.js';
 
-import { dataRanges, mayBeSparse } from '../posix/posix.js';
+import { dataRanges, mayBeSparse } from '../../posix/posix.js';
 
 import type { ArchiveOutput } from './archive-output.js';
 import { emptyStat, type FileStat, type StatCalls } from './file-stat.js';

@@ -4,8 +4,8 @@ import type { ByteString } from '#archive/path-text.js';
 import type { PaxWriter } from '#archive/pax-writer.js';
 import { ARCHIVE_END_BYTES, TAR_BLOCK_BYTES } from '#archive/tar-block.js';
 
-import type { RingFiller } from './buffer-ring.js';
-import type { ReaderMessage } from './reader-messages.js';
+import type { RingFiller } from '../buffer-ring.js';
+import type { ReaderMessage } from '../reader-messages.js';
 
 /** Texts go on their own before they reach this, so that they fit into one index frame. */
 const TEXT_BYTES_MAX = INDEX_FRAME_BYTES_MAX - 64 * 1024;

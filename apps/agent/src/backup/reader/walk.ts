@@ -3,8 +3,8 @@ import { readdirSync } from 'node:fs';
 import { isWithin } from '#archive/archive-order.js';
 import { toSystemPath, type ByteString } from '#archive/path-text.js';
 
-import type { ExcludeTest } from '../domain/excludes.js';
-import type { Selection, SelectionTree } from '../domain/selections.js';
+import type { ExcludeTest } from '../../domain/excludes.js';
+import type { Selection, SelectionTree } from '../../domain/selections.js';
 
 import type { EntryStore } from './entry-store.js';
 import { emptyStat, type FileStat, type StatCalls } from './file-stat.js';

@@ -3,8 +3,8 @@ import { fstatSync, lstatSync, statSync, type BigIntStats } from 'node:fs';
 import type { EntryType } from '#archive/tar-block.js';
 import { isAscii, type ByteString } from '#archive/path-text.js';
 
-import { SystemCallError } from '../posix/libc.js';
-import { deviceParts } from '../posix/posix.js';
+import { SystemCallError } from '../../posix/libc.js';
+import { deviceParts } from '../../posix/posix.js';
 
 import { STATX_WORDS, linuxCalls, type LinuxCalls } from './linux-calls.js';
 

@@ -4,9 +4,9 @@ import { toPathText, type ByteString } from '#archive/path-text.js';
 import type { Clock } from '#kernel/clock.js';
 import { codeOf, messageOf } from '#kernel/errors.js';
 
-import { Notes } from '../domain/notes.js';
+import { Notes } from '../../domain/notes.js';
 
-import type { ReaderMessage } from './reader-messages.js';
+import type { ReaderMessage } from '../reader-messages.js';
 
 const PROGRESS_INTERVAL_MS = 500;
 const ENTRIES_BETWEEN_LOOKS_AT_THE_CLOCK = 64;

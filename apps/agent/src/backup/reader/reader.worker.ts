@@ -3,11 +3,11 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { SystemClock } from '#kernel/clock.js';
 import { PermanentError, messageOf } from '#kernel/errors.js';
 
-import { DamagedListing } from '../domain/listing-merge.js';
+import { DamagedListing } from '../../domain/listing-merge.js';
 
-import { ReaderStopped } from './buffer-ring.js';
+import { ReaderStopped } from '../buffer-ring.js';
 import { readClient } from './client-reader.js';
-import type { ReaderFailure, ReaderJob, ReaderMessage } from './reader-messages.js';
+import type { ReaderFailure, ReaderJob, ReaderMessage } from '../reader-messages.js';
 
 /** The thread of one backup that reads the client. It ends when everything is read. */
 function main(): void {

@@ -9,14 +9,14 @@ import { PaxWriter } from '#archive/pax-writer.js';
 import type { EntryType } from '#archive/tar-block.js';
 import { assert } from '#kernel/assert.js';
 
-import type { FirstLink, HardLinks } from '../domain/hard-links.js';
-import type { ListingMerge } from '../domain/listing-merge.js';
+import type { FirstLink, HardLinks } from '../../domain/hard-links.js';
+import type { ListingMerge } from '../../domain/listing-merge.js';
 
 import type { ArchiveOutput } from './archive-output.js';
 import { readAttributes } from './entry-attributes.js';
 import type { FileStat, StatCalls } from './file-stat.js';
 import { mayHaveXattrs } from './linux-calls.js';
-import type { ListingWriter } from './listing-file.js';
+import type { ListingWriter } from '../listing-file.js';
 import type { OwnerNames } from './owner-names.js';
 import { isGone, type ReaderContext } from './reader-context.js';
 import { RegularFiles } from './regular-file.js';

@@ -2,22 +2,22 @@ import { existsSync } from 'node:fs';
 
 import type { Clock } from '#kernel/clock.js';
 
-import { excludeTest } from '../domain/excludes.js';
-import { HardLinks } from '../domain/hard-links.js';
-import { ListingMerge } from '../domain/listing-merge.js';
-import { selectionTrees, type SelectionTree } from '../domain/selections.js';
+import { excludeTest } from '../../domain/excludes.js';
+import { HardLinks } from '../../domain/hard-links.js';
+import { ListingMerge } from '../../domain/listing-merge.js';
+import { selectionTrees, type SelectionTree } from '../../domain/selections.js';
 import { toPathTextBytes } from '#archive/path-text.js';
-import { capabilities } from '../posix/posix.js';
+import { capabilities } from '../../posix/posix.js';
 
 import { ArchiveOutput } from './archive-output.js';
-import { RingFiller } from './buffer-ring.js';
+import { RingFiller } from '../buffer-ring.js';
 import { EntryStore } from './entry-store.js';
 import { emptyStat, fastestStatCalls, type StatCalls } from './file-stat.js';
 import { FileSystems } from './file-systems.js';
-import { ListingReader, ListingWriter, listingPartPath } from './listing-file.js';
+import { ListingReader, ListingWriter, listingPartPath } from '../listing-file.js';
 import { readOwnerNames } from './owner-names.js';
 import { ReaderContext, isGone } from './reader-context.js';
-import type { ReaderJob, ReaderMessage, ReaderTotals } from './reader-messages.js';
+import type { ReaderJob, ReaderMessage, ReaderTotals } from '../reader-messages.js';
 import { Walk } from './walk.js';
 
 /**

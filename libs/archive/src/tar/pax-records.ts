@@ -1,6 +1,6 @@
-import type { ArchiveEntry } from './archive-entry.js';
-import { parsePaxTime, paxTime } from './nanoseconds.js';
-import { isAscii, isUtf8Bytes, type ByteString } from './path-text.js';
+import type { ArchiveEntry } from '../archive-entry.js';
+import { parsePaxTime, paxTime } from '../nanoseconds.js';
+import { isAscii, isUtf8Bytes, type ByteString } from '../path-text.js';
 import { USTAR_ID_MAX, USTAR_NAME_BYTES_MAX, USTAR_SIZE_MAX, fitsMtime } from './ustar-header.js';
 
 /** Records of one entry that are larger than this (bytes) are refused; xattrs are what makes them so. */

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 
 import type { ByteString } from '#archive/path-text.js';
 
-import { fsType } from '../posix/posix.js';
+import { fsType } from '../../posix/posix.js';
 
 /** File systems that the kernel makes up: nobody can restore them, and some hang whoever reads them. */
 const MADE_UP: ReadonlySet<string> = new Set([

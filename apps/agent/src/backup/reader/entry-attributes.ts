@@ -1,9 +1,9 @@
 import { aclToText } from '#archive/acl-text.js';
 import type { ArchiveEntry } from '#archive/archive-entry.js';
 import type { ByteString } from '#archive/path-text.js';
-import { PAX_RECORDS_BYTES_MAX } from '#archive/pax-records.js';
+import { PAX_RECORDS_BYTES_MAX } from '#archive/tar/pax-records.js';
 
-import { readXattrs } from '../posix/posix.js';
+import { readXattrs } from '../../posix/posix.js';
 
 import { isGone, type ReaderContext } from './reader-context.js';
 
