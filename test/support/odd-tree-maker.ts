@@ -9,9 +9,9 @@ import {
   writeSync,
 } from 'node:fs';
 
-import { nativePath } from '../../apps/agent/src/posix/byte-path.js';
-import { systemCode } from '../../apps/agent/src/posix/libc.js';
+import { codeOf } from '#kernel/errors.js';
 
+import { nativePath } from '../../apps/agent/src/posix/byte-path.js';
 /** Makes files below a folder by byte path, and keeps a list of what could not be made. */
 export class OddTreeMaker {
   readonly skipped: string[] = [];
@@ -27,7 +27,7 @@ export class OddTreeMaker {
     try {
       step();
     } catch (error) {
-      const code = systemCode(error);
+      const code = codeOf(error);
       if (code === undefined) throw error;
       this.skipped.push(`${what}: ${code}`);
     }

@@ -95,13 +95,6 @@ export class SystemCallError extends Error {
   }
 }
 
-/** The code of a failed system call (`ENOENT`), Node's or ours, whichever context it was thrown in. */
-export function systemCode(error: unknown): string | undefined {
-  const code: unknown =
-    typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
-  return typeof code === 'string' ? code : undefined;
-}
-
 /** The number of an error code on this platform (`ENODATA`, ...). */
 export function errnoOf(code: keyof typeof constants.errno): number {
   return constants.errno[code];

@@ -13,8 +13,7 @@ import {
 } from 'node:fs';
 
 import type { ArchiveEntry } from '#archive/archive-entry.js';
-import { systemCode } from '../../posix/libc.js';
-
+import { codeOf } from '#kernel/errors.js';
 import { nativePath, type BytePath } from '../../posix/byte-path.js';
 import { deviceNumber, mkfifo, mknod } from '../../posix/posix.js';
 import { removeEmptyFolder, type Level } from './folder-stack.js';
@@ -131,7 +130,7 @@ export class FileMaker {
       create(final);
       return final;
     } catch (error) {
-      if (systemCode(error) !== 'EEXIST') throw error;
+      if (codeOf(error) !== 'EEXIST') throw error;
     }
     if (!this.overwrite) throw new LeftAlone('something of that name is there');
     if (lstatSync(nativePath(final)).isDirectory()) {
@@ -160,6 +159,6 @@ function unlinkIfThere(path: BytePath): void {
   try {
     unlinkSync(nativePath(path));
   } catch (error) {
-    if (systemCode(error) !== 'ENOENT') throw error;
+    if (codeOf(error) !== 'ENOENT') throw error;
   }
 }

@@ -10,8 +10,7 @@ import {
 } from 'node:fs';
 
 import { isWithin } from '#archive/archive-order.js';
-import { systemCode } from '../../posix/libc.js';
-
+import { codeOf } from '#kernel/errors.js';
 import { bytePathOf, nativePath, type BytePath } from '../../posix/byte-path.js';
 import { getXattr } from '../../posix/posix.js';
 import type { RestoreNotes } from '../restore-notes.js';
@@ -141,7 +140,7 @@ export class FolderStack {
       mkdirSync(nativePath(path), MODE_WHILE_FILLED);
       return true;
     } catch (error) {
-      if (systemCode(error) !== 'EEXIST') throw error;
+      if (codeOf(error) !== 'EEXIST') throw error;
     }
     if (lstatSync(nativePath(path)).isDirectory()) return false;
     const what = 'something that is not a folder is in its place';
@@ -189,7 +188,7 @@ function openFolder(path: BytePath): number {
   try {
     return openSync(nativePath(path), FOLDER_FLAGS);
   } catch (error) {
-    const code = systemCode(error);
+    const code = codeOf(error);
     if (code !== 'ELOOP' && code !== 'ENOTDIR') throw error;
     throw new NotRestored('something that is not a folder is in its place');
   }
@@ -214,7 +213,7 @@ export function removeEmptyFolder(path: BytePath): void {
   try {
     rmdirSync(nativePath(path));
   } catch (error) {
-    if (systemCode(error) !== 'ENOTEMPTY') throw error;
+    if (codeOf(error) !== 'ENOTEMPTY') throw error;
     throw new NotRestored('a folder that is not empty is in its place');
   }
 }

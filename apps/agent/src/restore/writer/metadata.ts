@@ -10,8 +10,7 @@ import {
 
 import { aclFromText } from '#archive/acl-text.js';
 import type { ArchiveEntry } from '#archive/archive-entry.js';
-import { systemCode } from '../../posix/libc.js';
-
+import { codeOf } from '#kernel/errors.js';
 import { nativePath, type BytePath } from '../../posix/byte-path.js';
 import {
   capabilities,
@@ -99,7 +98,7 @@ export class MetadataWriter {
       try {
         removeXattr(path, name);
       } catch (error) {
-        if (systemCode(error) !== 'ENOTSUP' && systemCode(error) !== 'EACCES') throw error;
+        if (codeOf(error) !== 'ENOTSUP' && codeOf(error) !== 'EACCES') throw error;
       }
     }
   }
@@ -144,7 +143,7 @@ export class MetadataWriter {
     } catch (error) {
       const what = kind === 'acl' ? 'ACLs' : `Extended attributes "${kind}.*"`;
       const reason = capabilities.xattrs ? reasonOf(error) : 'not on this machine';
-      this.notes.addOnce(`${kind} ${systemCode(error) ?? ''}`, {
+      this.notes.addOnce(`${kind} ${codeOf(error) ?? ''}`, {
         text: `${what} are not restored everywhere (${reason}); the first is on ${shown(entry.path)}.`,
         lost: true,
       });

@@ -1,7 +1,5 @@
 import { toPathText, type ByteString } from '#archive/path-text.js';
-import { messageOf } from '#kernel/errors.js';
-
-import { systemCode } from '../../posix/libc.js';
+import { codeOf, messageOf } from '#kernel/errors.js';
 
 /** An entry that cannot be restored; the others can. The message is a clause for a note. */
 export class NotRestored extends Error {
@@ -31,13 +29,13 @@ const HOPELESS = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EIO']);
 
 /** Why the whole restore has to end, if it has to. */
 export function hopeless(error: unknown): string | undefined {
-  const code = systemCode(error);
+  const code = codeOf(error);
   return code !== undefined && HOPELESS.has(code) ? (REASONS[code] ?? `${code}`) : undefined;
 }
 
 /** What went wrong, for people. */
 export function reasonOf(error: unknown): string {
-  const code = systemCode(error);
+  const code = codeOf(error);
   return code === undefined ? messageOf(error) : (REASONS[code] ?? code);
 }
 

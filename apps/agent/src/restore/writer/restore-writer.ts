@@ -2,8 +2,7 @@ import type { ArchiveEntry } from '#archive/archive-entry.js';
 import { isWithin } from '#archive/archive-order.js';
 import type { ArchiveEvent } from '#archive/pax-reader.js';
 import { splitNanoseconds } from '#archive/nanoseconds.js';
-import { systemCode } from '../../posix/libc.js';
-
+import { codeOf } from '#kernel/errors.js';
 import type { BytePath } from '../../posix/byte-path.js';
 import { RestoreNotes } from '../restore-notes.js';
 import { LINKED_FILES_MAX, linkKey, type PlannedEntry } from '../restore-plan.js';
@@ -167,7 +166,7 @@ export class RestoreWriter {
       );
       return true;
     } catch (error) {
-      if (!['EMLINK', 'EXDEV', 'EPERM', 'ENOENT', 'ENOTSUP'].includes(systemCode(error) ?? ''))
+      if (!['EMLINK', 'EXDEV', 'EPERM', 'ENOENT', 'ENOTSUP'].includes(codeOf(error) ?? ''))
         throw error;
       this.#notes.addOnce('link', {
         text: `Hard links cannot be made everywhere (${reasonOf(error)}); the first, ${shown(path)}, is a file of its own.`,
