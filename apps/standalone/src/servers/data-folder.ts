@@ -85,7 +85,7 @@ export async function reachableDataFolder(wanted: string): Promise<string> {
 /** The folder itself will be that user's; what matters is the way to it, as far as there is one. */
 async function barrierTo(path: string, user: SystemUser | undefined): Promise<string | undefined> {
   let way = dirname(path);
-  while (!existsSync(way)) {
+  while (!existsSync(`${way}/.`)) {
     way = dirname(way);
   }
   return user && firstBarrier(user, way);
