@@ -41,7 +41,7 @@ const REMOVALS: Readonly<Record<string, { calls: readonly string[]; why: string 
     calls: ['rename'],
     why: 'gives a finished file its final name; the id in it is new',
   },
-  'apps/media/src/volume.ts': {
+  'apps/media/src/volumes/volume.ts': {
     calls: ['rename', "'w'"],
     why: 'writes the identity of a new volume',
   },

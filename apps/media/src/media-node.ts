@@ -5,12 +5,12 @@ import { Clock } from '#kernel/clock.js';
 import { Nats } from '#messaging/connection.js';
 import type { Startable } from '#service/lifecycle.js';
 import { DataServer } from '#transfer/data-server.js';
-import { CatalogLink } from './catalog-link.js';
-import { CommitOffers } from './commit-offers.js';
+import { CatalogLink } from './commits/catalog-link.js';
+import { CommitOffers } from './commits/commit-offers.js';
 import { MediaConfig } from './config.js';
 import { crashAt, type CrashPoint } from './crash-point.js';
-import { SessionRegistry } from './session-registry.js';
-import { Volumes } from './volumes.js';
+import { SessionRegistry } from './sessions/session-registry.js';
+import { Volumes } from './volumes/volumes.js';
 
 const LOOPBACK = '127.0.0.1';
 const JOURNAL_LOOK_MS = 1_000;

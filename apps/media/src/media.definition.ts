@@ -1,7 +1,7 @@
 import type { ServiceDefinition } from '#service/service-definition.js';
 import { mediaConfig } from './config.js';
 import { MediaNode } from './media-node.js';
-import { MediaTasks } from './media-tasks.js';
+import { MediaTasks } from './tasks/media-tasks.js';
 import { MediaModule } from './media.module.js';
 import { MediaPresence } from './presence.js';
 

@@ -4,7 +4,7 @@ import { mediaFragments, mediaOpenRead } from '#contracts/media.js';
 import { randomToken } from '#kernel/ids.js';
 import { Answers } from '#messaging/answers.js';
 import { MediaNode } from './media-node.js';
-import { ReadSession } from './read-session.js';
+import { ReadSession } from './sessions/read-session.js';
 
 /** Requests to this media server. */
 @Controller()

@@ -1,12 +1,12 @@
 import { Module, type DynamicModule } from '@nestjs/common';
-import { CatalogLink } from './catalog-link.js';
+import { CatalogLink } from './commits/catalog-link.js';
 import { MediaConfig, type MediaConfigValues } from './config.js';
 import { MediaNode } from './media-node.js';
-import { MediaTasks } from './media-tasks.js';
+import { MediaTasks } from './tasks/media-tasks.js';
 import { MediaHandlers } from './media.handlers.js';
 import { MediaPresence } from './presence.js';
-import { ReadTasks } from './read-tasks.js';
-import { WriteTasks } from './write-tasks.js';
+import { ReadTasks } from './tasks/read-tasks.js';
+import { WriteTasks } from './tasks/write-tasks.js';
 
 @Module({
   controllers: [MediaHandlers],

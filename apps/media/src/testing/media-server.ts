@@ -3,13 +3,13 @@ import { randomToken } from '#kernel/ids.js';
 import { DataServer } from '#transfer/data-server.js';
 import { FragmentReaderClient } from '#transfer/fragment-reader-client.js';
 import { FragmentWriterClient } from '#transfer/fragment-writer-client.js';
-import { CommitOffers } from '../commit-offers.js';
+import { CommitOffers } from '../commits/commit-offers.js';
 import { noCrash, type CrashPoint } from '../crash-point.js';
-import { ReadSession, type ReadOutcome } from '../read-session.js';
-import { SessionRegistry } from '../session-registry.js';
-import { Volumes } from '../volumes.js';
-import { WriteSession, type WriteOutcome, type WriteTask } from '../write-session.js';
-import type { SessionProgress } from '../progress.js';
+import { ReadSession, type ReadOutcome } from '../sessions/read-session.js';
+import { SessionRegistry } from '../sessions/session-registry.js';
+import { Volumes } from '../volumes/volumes.js';
+import { WriteSession, type WriteOutcome, type WriteTask } from '../sessions/write-session.js';
+import type { SessionProgress } from '../sessions/progress.js';
 import { MemoryCatalog } from './memory-catalog.js';
 
 export interface MediaServerOptions {

@@ -1,5 +1,5 @@
 import type { FragmentCommit, FragmentReceipt, Verdict } from '#contracts/fragment.js';
-import type { CatalogInquiry, CommitPublisher } from '../commit-offers.js';
+import type { CatalogInquiry, CommitPublisher } from '../commits/commit-offers.js';
 
 /**
  * A catalog and the broker before it, in memory, that can be told to fail. It commits each fragment

@@ -9,7 +9,7 @@ import type { Connection } from '#transfer/connection.js';
 import { ProtocolError } from '#transfer/errors.js';
 import { MESSAGE, messageName } from '#transfer/message.js';
 import { parsePayload, readRequest, type ReadRequest } from '#transfer/payloads.js';
-import type { FragmentState } from './domain/journal-state.js';
+import type { FragmentState } from '../domain/journal-state.js';
 import { ProgressMeter, type SessionProgress } from './progress.js';
 import { failureOf, type SessionFailure } from './session-end.js';
 

@@ -5,7 +5,7 @@ import { mediaTask, type MediaTask } from '#contracts/task.js';
 import { Nats } from '#messaging/connection.js';
 import { TaskConsumer } from '#messaging/task-consumer.js';
 import type { Startable } from '#service/lifecycle.js';
-import { MediaConfig } from './config.js';
+import { MediaConfig } from '../config.js';
 import { ReadTasks } from './read-tasks.js';
 import type { RunningTask } from './running-task.js';
 import { WriteTasks } from './write-tasks.js';

@@ -7,10 +7,10 @@ import { messageOf, PermanentError } from '#kernel/errors.js';
 import { JobReporter } from '#messaging/job-reporter.js';
 import { Requests } from '#messaging/requests.js';
 import type { Connection } from '#transfer/connection.js';
-import { MediaConfig } from './config.js';
-import { MediaNode } from './media-node.js';
+import { MediaConfig } from '../config.js';
+import { MediaNode } from '../media-node.js';
 import type { RunningTask } from './running-task.js';
-import { WriteSession, type WriteOutcome } from './write-session.js';
+import { WriteSession, type WriteOutcome } from '../sessions/write-session.js';
 
 type WriteTask = Extract<MediaTask, { type: 'write' }>;
 

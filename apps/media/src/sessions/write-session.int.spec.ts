@@ -5,15 +5,15 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/gl
 import { blake3 } from '@napi-rs/blake-hash';
 import type { StoredFragment } from '#storage/fragment-store.js';
 import { smallVolume, testFolder, type TestFolder } from '#storage/testing/small-volume.js';
-import { MemoryCatalog } from './testing/memory-catalog.js';
-import { TestMediaServer } from './testing/media-server.js';
+import { MemoryCatalog } from '../testing/memory-catalog.js';
+import { TestMediaServer } from '../testing/media-server.js';
 import {
   sampleBackup,
   sendBackup,
   sendContent,
   totalsOf,
   type SampleFragment,
-} from './testing/sample-backup.js';
+} from '../testing/sample-backup.js';
 
 const SHAPE = { fragments: 3, framesEach: 4, frameBytes: 100_000 };
 

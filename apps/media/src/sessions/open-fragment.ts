@@ -14,7 +14,7 @@ import {
   outOfSequence,
   type CopyProgress,
   type SealClaim,
-} from './domain/write-rules.js';
+} from '../domain/write-rules.js';
 
 const DIGEST_BYTES = 32;
 const FRAME_HEAD_BYTES = 4 + DIGEST_BYTES;

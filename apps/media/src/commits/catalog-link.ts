@@ -14,7 +14,7 @@ import { Publisher } from '#messaging/publisher.js';
 import { Requests } from '#messaging/requests.js';
 import { ensureOwnConsumer } from '#messaging/topology.js';
 import type { CatalogInquiry, CommitPublisher } from './commit-offers.js';
-import { MediaConfig } from './config.js';
+import { MediaConfig } from '../config.js';
 
 const RECEIPTS_MAX = 256;
 

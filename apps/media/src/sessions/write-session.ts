@@ -6,14 +6,14 @@ import type { Connection } from '#transfer/connection.js';
 import { ConnectionBroken, ProtocolError } from '#transfer/errors.js';
 import { MESSAGE, messageName, type Message } from '#transfer/message.js';
 import { finish, parsePayload, seal, type Finish, type Seal } from '#transfer/payloads.js';
-import type { CommitOffers } from './commit-offers.js';
-import { noCrash, type CrashPoint } from './crash-point.js';
-import { checkFinish, outOfSequence, type CopyProgress } from './domain/write-rules.js';
-import { refusal } from './domain/refusal.js';
+import type { CommitOffers } from '../commits/commit-offers.js';
+import { noCrash, type CrashPoint } from '../crash-point.js';
+import { checkFinish, outOfSequence, type CopyProgress } from '../domain/write-rules.js';
+import { refusal } from '../domain/refusal.js';
 import { OpenFragment } from './open-fragment.js';
 import { ProgressMeter, type SessionProgress } from './progress.js';
 import { failureOf, type SessionFailure } from './session-end.js';
-import type { Volume } from './volume.js';
+import type { Volume } from '../volumes/volume.js';
 
 /** The copy of an image that a session writes. */
 export interface WriteTask {

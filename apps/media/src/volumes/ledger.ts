@@ -1,8 +1,13 @@
 import type { Manifest } from '#archive/manifest.js';
 import type { FragmentReceipt } from '#contracts/fragment.js';
 import { Journal, type Condenser } from '#storage/journal/journal.js';
-import { journalRecord, type IntentRecord, type JournalRecord } from './domain/journal-record.js';
-import { applyRecord, fragmentOf, recordsFor, type FragmentState } from './domain/journal-state.js';
+import { journalRecord, type IntentRecord, type JournalRecord } from '../domain/journal-record.js';
+import {
+  applyRecord,
+  fragmentOf,
+  recordsFor,
+  type FragmentState,
+} from '../domain/journal-state.js';
 
 /** Closed segments of a journal from which on they are compacted. */
 const COMPACT_FROM_SEGMENTS = 4;

@@ -4,10 +4,10 @@ import { Clock } from '#kernel/clock.js';
 import { JobReporter } from '#messaging/job-reporter.js';
 import { Requests } from '#messaging/requests.js';
 import type { Connection } from '#transfer/connection.js';
-import { MediaConfig } from './config.js';
-import { MediaNode } from './media-node.js';
+import { MediaConfig } from '../config.js';
+import { MediaNode } from '../media-node.js';
 import type { RunningTask } from './running-task.js';
-import { ReadSession } from './read-session.js';
+import { ReadSession } from '../sessions/read-session.js';
 
 type ReadTask = Extract<MediaTask, { type: 'read' }>;
 

@@ -3,10 +3,10 @@ import type { FragmentReceipt } from '#contracts/fragment.js';
 import { FixedClock } from '#kernel/clock.js';
 import { testFolder, type TestFolder } from '#storage/testing/small-volume.js';
 import { CommitOffers, PUBLISHES_IN_FLIGHT_MAX } from './commit-offers.js';
-import { MemoryCatalog } from './testing/memory-catalog.js';
-import { sampleManifest } from './testing/sample-manifest.js';
-import type { Volume } from './volume.js';
-import { Volumes } from './volumes.js';
+import { MemoryCatalog } from '../testing/memory-catalog.js';
+import { sampleManifest } from '../testing/sample-manifest.js';
+import type { Volume } from '../volumes/volume.js';
+import { Volumes } from '../volumes/volumes.js';
 
 const CLOCK = new FixedClock(new Date('2026-11-01T00:00:00Z'));
 

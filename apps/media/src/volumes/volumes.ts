@@ -1,7 +1,7 @@
 import type { Clock } from '#kernel/clock.js';
 import { PermanentError } from '#kernel/errors.js';
 import { VolumeUnusable } from '#storage/errors.js';
-import type { FragmentPlaces } from './commit-offers.js';
+import type { FragmentPlaces } from '../commits/commit-offers.js';
 import { Volume } from './volume.js';
 
 export interface VolumesOptions {

@@ -1,5 +1,5 @@
 import type { FragmentCommit } from '#contracts/fragment.js';
-import type { FragmentState } from './domain/journal-state.js';
+import type { FragmentState } from '../domain/journal-state.js';
 
 /** The commit of a sealed fragment: the same one every time it is offered. */
 export function commitOf(

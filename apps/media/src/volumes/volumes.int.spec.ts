@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { SystemClock } from '#kernel/clock.js';
 import { testFolder, type TestFolder } from '#storage/testing/small-volume.js';
-import { sampleManifest } from './testing/sample-manifest.js';
+import { sampleManifest } from '../testing/sample-manifest.js';
 import { Volumes } from './volumes.js';
 
 describe('The volumes of a media server', () => {

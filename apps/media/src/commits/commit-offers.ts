@@ -2,8 +2,8 @@ import type { FragmentCommit, FragmentReceipt, Verdict } from '#contracts/fragme
 import type { Clock } from '#kernel/clock.js';
 import { messageOf } from '#kernel/errors.js';
 import { commitOf } from './commit.js';
-import { noCrash, type CrashPoint } from './crash-point.js';
-import type { FragmentState } from './domain/journal-state.js';
+import { noCrash, type CrashPoint } from '../crash-point.js';
+import type { FragmentState } from '../domain/journal-state.js';
 import {
   NEW_OFFER,
   OFFER_DEFAULTS,
@@ -12,9 +12,9 @@ import {
   type Offer,
   type OfferInput,
   type OfferSettings,
-} from './domain/offer.js';
-import { decideReceipt, type ReceiptOrigin } from './domain/receipt.js';
-import type { Volume } from './volume.js';
+} from '../domain/offer.js';
+import { decideReceipt, type ReceiptOrigin } from '../domain/receipt.js';
+import type { Volume } from '../volumes/volume.js';
 
 /**
  * Brings a commit to the broker. Resolves when it was acknowledged, which proves nothing: it may be
