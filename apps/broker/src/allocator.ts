@@ -22,26 +22,30 @@ import { Hosts } from './persistence/hosts.js';
 import { Queue } from './persistence/queue.js';
 import { ResourceTable } from './persistence/resource-table.js';
 import { StorageUnits } from './persistence/storage-units.js';
+import { SharedTransaction } from './shared-transaction.js';
 
 export type AllocateAnswer =
   | { readonly state: 'granted'; readonly allocation: Allocation }
   | { readonly state: 'queued'; readonly reason: string };
 
 /**
- * Hands resources out. Each change is one transaction under one lock that all replicas share: it
- * reads what there is, plans, grants, and announces in its outbox. So no two of them can hand out
+ * Hands resources out. Each change happens in a transaction under one lock that all replicas share:
+ * it reads what there is, plans, grants, and announces in its outbox. So no two of them can hand out
  * the same slot, and a crash leaves either all of a change or nothing.
  */
 @Injectable()
 export class Allocator {
   private readonly logger = new Logger('allocator');
+  private readonly transaction: SharedTransaction;
 
   constructor(
     private readonly database: DataSource,
-    private readonly unitOfWork: UnitOfWork,
+    unitOfWork: UnitOfWork,
     private readonly clock: Clock,
     private readonly settings: BrokerSettings,
-  ) {}
+  ) {
+    this.transaction = new SharedTransaction(unitOfWork, 'holdfast broker');
+  }
 
   /**
    * Grants all that an attempt needs, or queues it. Asking again gives the same answer and renews
@@ -89,10 +93,7 @@ export class Allocator {
   }
 
   private locked<T>(change: (work: Work, now: Date) => Promise<T>): Promise<T> {
-    return this.unitOfWork.run(async (work) => {
-      await work.db.query(`SELECT pg_advisory_xact_lock(hashtextextended('holdfast broker', 0))`);
-      return change(work, this.clock.now());
-    });
+    return this.transaction.run((work) => change(work, this.clock.now()));
   }
 
   /** Whoever asks again every few seconds gets an answer without the lock that others need. */

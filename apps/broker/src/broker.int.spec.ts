@@ -204,6 +204,18 @@ describe('the broker', () => {
     expect(heardGrantOf(10)).toBe(false);
   });
 
+  it('lets a refusal harm nobody who asks at the same moment', async () => {
+    const asked = [11, 12, 13, 14].map((job) => write(job, job % 2 === 0 ? { unit: 'tape' } : {}));
+    const replies = await Promise.all(asked);
+    expect(replies.map(({ body, error }) => error?.status ?? body['state'])).toEqual([
+      ...['granted', 219],
+      ...['granted', 219],
+    ]);
+    const { body } = await ask('allocations', {});
+    expect((body['allocations'] as Held[]).map(({ job }) => job).sort()).toEqual([11, 13]);
+    await Promise.all([release(11), release(13)]);
+  });
+
   it('never exceeds a maximum under a rush at both replicas, and queues the rest in words', async () => {
     const jobs = Array.from({ length: 12 }, (_, index) => 20 + index);
     const replies = await Promise.all(jobs.map((job) => write(job)));
