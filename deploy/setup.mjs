@@ -20,6 +20,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { stripVTControlCharacters } from 'node:util';
 
 export const CHECKOUT = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -145,7 +146,7 @@ function step(say, title, command, args) {
   const result = spawnSync(command, args, { cwd: CHECKOUT, encoding: 'utf8', stdio: 'pipe' });
   const seconds = Number(process.hrtime.bigint() - begun) / 1e9;
   if (result.status !== 0) {
-    const said = `${result.stdout ?? ''}${result.stderr ?? ''}`.trim();
+    const said = stripVTControlCharacters(`${result.stdout ?? ''}${result.stderr ?? ''}`).trim();
     throw new SetupError(
       `"${command} ${args.join(' ')}" failed.\n${result.error?.message ?? said}`,
     );
