@@ -4,10 +4,9 @@ import type { RequestOf, ResponseOf } from '#contracts/contract.js';
 import { catalogFiles, catalogFind } from '#contracts/image.js';
 import { NotFound } from '#kernel/errors.js';
 import { Answers } from '#messaging/answers.js';
-import { IMAGES_HINT } from './domain/chain.js';
+import { IMAGES_HINT, unknownImage } from './domain/chain.js';
 import { toFileView } from './domain/file-view.js';
 import { planFind, trimSlashes } from './domain/glob.js';
-import { unknownImage } from './image-changes.js';
 import { Files } from './persistence/files.js';
 
 /** Looking for files. */

@@ -8,11 +8,11 @@ import {
 } from '#contracts/image.js';
 import { CHAIN_IMAGES_MAX } from '#contracts/task.js';
 import { Clock } from '#kernel/clock.js';
-import { NotFound, PermanentError } from '#kernel/errors.js';
+import { PermanentError } from '#kernel/errors.js';
 import { UnitOfWork, type Work } from '#outbox/unit-of-work.js';
 import { countImage } from './completion.js';
 import { chooseBase, freeBackupTime, selectionSet } from './domain/base.js';
-import { IMAGES_HINT } from './domain/chain.js';
+import { unknownImage } from './domain/chain.js';
 import { waitsFor } from './domain/image-state.js';
 import { expiryOf } from './domain/retention.js';
 import { ImageViews } from './persistence/image-views.js';
@@ -136,11 +136,6 @@ export class ImageChanges {
     unit.announce(imageBegun, imageId, (await new ImageViews(unit.db).one(imageId))!);
     return (await images.find(imageId))!;
   }
-}
-
-/** An image that nobody knows. */
-export function unknownImage(imageId: string): NotFound {
-  return new NotFound('image', imageId, 227, IMAGES_HINT);
 }
 
 function outOfSequence(message: string): PermanentError {

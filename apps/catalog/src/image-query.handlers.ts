@@ -10,8 +10,7 @@ import {
 } from '#contracts/image.js';
 import { NotFound } from '#kernel/errors.js';
 import { Answers } from '#messaging/answers.js';
-import { choosePolicy, IMAGES_HINT, restoreChain } from './domain/chain.js';
-import { unknownImage } from './image-changes.js';
+import { choosePolicy, IMAGES_HINT, restoreChain, unknownImage } from './domain/chain.js';
 import { ImageViews } from './persistence/image-views.js';
 
 type ChainRequest = RequestOf<typeof catalogChain>;

@@ -26,7 +26,7 @@ export function restoreChain<T extends ChainLink>(
   const chain: T[] = [];
   for (let next: string | null = imageId; next !== null;) {
     const image: T | undefined = byId.get(next);
-    if (!image) throw missing(imageId, next);
+    if (!image) throw chain.length === 0 ? unknownImage(imageId) : missing(imageId, next);
     if (image.state !== 'COMPLETE') throw notComplete(imageId, image);
     // Each image is taken once, so that a ring of bases, should there be one, comes to an end.
     byId.delete(next);
@@ -37,7 +37,6 @@ export function restoreChain<T extends ChainLink>(
 }
 
 function missing(imageId: string, absent: string): PermanentError {
-  if (absent === imageId) return new NotFound('image', imageId, 227, IMAGES_HINT);
   return new PermanentError(
     STATUS_INCONSISTENT,
     `Image ${imageId} builds on ${absent}, which is not in the catalog. ` +
@@ -57,6 +56,11 @@ function notComplete(imageId: string, image: ChainLink): PermanentError {
 
 /** What to do about an image that is not there. */
 export const IMAGES_HINT = '"holdfast images" lists them.';
+
+/** An image that nobody knows. */
+export function unknownImage(imageId: string): NotFound {
+  return new NotFound('image', imageId, 227, IMAGES_HINT);
+}
 
 /**
  * The policy whose image a client's restore by time means.

@@ -10,7 +10,7 @@ import { indexTexts } from './index-text.js';
 import { FileLoad } from '../persistence/file-loads.js';
 import { IndexQueue, type PendingIndex } from '../persistence/index-queue.js';
 
-/** Lines that are in memory at once, for each load. */
+/** Lines of a batch; two of them are in memory at once, for each load. */
 const BATCH_LINES_MAX = 10_000;
 
 /** Loads the file index of one fragment. */
@@ -50,17 +50,30 @@ export class IndexLoads {
   ): Promise<void> {
     const files = new FileLoad(unit.db, this.database, pending.image);
     let records: IndexRecord[] = [];
-    for await (const text of indexTexts(stored, pending)) {
-      for (let from = 0; from < text.length;) {
-        const end = text.indexOf('\n', from);
-        records.push(readIndexRecord(text.slice(from, end)));
-        from = end + 1;
+    // One batch is on its way to the database while the next one is read.
+    let writing: Promise<void> = Promise.resolve();
+    try {
+      for await (const text of indexTexts(stored, pending)) {
+        readLines(text, records);
+        if (records.length >= BATCH_LINES_MAX) {
+          await writing;
+          writing = files.write(records);
+          writing.catch(() => undefined);
+          records = [];
+        }
       }
-      if (records.length >= BATCH_LINES_MAX) {
-        await files.write(records);
-        records = [];
-      }
+    } finally {
+      // Before a rollback, too: the connection can do one thing at a time.
+      await writing;
     }
     if (records.length > 0) await files.write(records);
+  }
+}
+
+function readLines(text: string, records: IndexRecord[]): void {
+  for (let from = 0; from < text.length;) {
+    const end = text.indexOf('\n', from);
+    records.push(readIndexRecord(text.slice(from, end)));
+    from = end + 1;
   }
 }

@@ -20,7 +20,7 @@ export class DirectoryRow {
  * directory and an empty name. Rows are written by COPY and read by SQL only.
  */
 @Entity({ name: 'file_version' })
-@Index('file_version_name', ['name'])
+@Index('file_version_name', ['name', 'imageNumber'])
 export class FileVersionRow {
   /** `image.number`. */
   @PrimaryColumn({ name: 'image_number', type: 'bigint' })

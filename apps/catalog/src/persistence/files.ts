@@ -4,6 +4,7 @@ import { splitPath, toLike, type FindPlan } from '../domain/glob.js';
 
 /** An image whose files are asked for. */
 export interface ImageFiles {
+  readonly imageId: string;
   readonly number: number;
   readonly client: string;
 }
@@ -15,10 +16,19 @@ export interface FoundEntry extends FileEntry {
   readonly backupTime: number;
 }
 
+/** A page of an image's entries. */
+export interface FilePage {
+  readonly prefix: string;
+  readonly after: string | undefined;
+  readonly limit: number;
+}
+
+interface Place {
+  readonly directory: string;
+  readonly name: string;
+}
+
 interface FileRecord {
-  readonly image_id: string;
-  readonly client: string;
-  readonly backup_time: string;
   readonly directory: string;
   readonly name: string;
   readonly type: FileEntry['type'];
@@ -30,8 +40,16 @@ interface FileRecord {
   readonly extra: string;
 }
 
-const COLUMNS = `i.image_id, i.client, i.backup_time, d.path AS directory, v.name, v.type, v.size,
-  v.mtime_ns, v.mode, v.uid, v.gid, v.extra`;
+interface FoundRecord extends FileRecord {
+  readonly image_id: string;
+  readonly client: string;
+  readonly backup_time: string;
+}
+
+const COLUMNS = `v.name, v.type, v.size, v.mtime_ns, v.mode, v.uid, v.gid, v.extra`;
+
+/** Up to so many entries an image is sorted whole; beyond, it is read folder by folder. */
+const SMALL_IMAGE_ENTRIES = 10_000;
 
 /** Reading the file index. Paths are path text without slashes at their ends. */
 export class Files {
@@ -42,7 +60,7 @@ export class Files {
       'SELECT number, client FROM image WHERE image_id = $1',
       [imageId],
     );
-    return row && { number: Number(row.number), client: row.client };
+    return row && { imageId, number: Number(row.number), client: row.client };
   }
 
   /** Clients that have images. */
@@ -57,28 +75,20 @@ export class Files {
    * Entries of an image, folder by folder: ordered by the folder's path, then by name, bytes by
    * value. `prefix` is an entry and all below it, `after` the last entry of the page before.
    */
-  async list(
-    image: ImageFiles,
-    page: {
-      readonly prefix: string;
-      readonly after: string | undefined;
-      readonly limit: number;
-    },
-  ): Promise<FileEntry[]> {
-    const own = splitPath(page.prefix);
-    const after = page.after === undefined ? null : splitPath(page.after);
-    const rows = await this.db.query<FileRecord[]>(
-      `(${entriesWhere('d.path = $7 AND v.name = $8')})
-       UNION ALL
-       (${entriesWhere(page.prefix === '' ? NOT_THE_ROOT : BELOW_PREFIX)})
-       ORDER BY directory, name LIMIT $6`,
+  async list(image: ImageFiles, page: FilePage): Promise<FileEntry[]> {
+    const { prefix, after, limit } = page;
+    const from = after === undefined ? undefined : splitPath(after);
+    const own = prefix === '' ? [] : await this.exactly(image, splitPath(prefix));
+    const first = own.filter((row) => from === undefined || isBehind(row, from));
+    const isSmall = await this.isSmall(image);
+    const below = await this.db.query<FileRecord[]>(
+      isSmall ? BELOW_IN_SMALL_IMAGE : BELOW_IN_LARGE_IMAGE,
       [
-        ...[image.number, image.client, page.prefix],
-        ...[after?.directory ?? null, after?.name ?? null, page.limit],
-        ...[own.directory, own.name],
+        ...[image.number, image.client, prefix],
+        ...[from?.directory ?? null, from?.name ?? null, limit],
       ],
     );
-    return rows.map(toEntry);
+    return [...first, ...below].slice(0, limit).map((row) => toEntry(row, image.imageId));
   }
 
   /** Entries over all images of the clients, those of the newest backups first. */
@@ -86,47 +96,109 @@ export class Files {
     plan: FindPlan,
     scope: { readonly clients: readonly string[]; readonly limit: number },
   ): Promise<FoundEntry[]> {
-    const { condition, values } = conditionOf(plan);
-    const rows = await this.db.query<FileRecord[]>(
-      `SELECT ${COLUMNS}
-       FROM directory d
-       JOIN image i ON i.client = d.client
-       JOIN file_version v ON v.image_number = i.number AND v.directory_id = d.id
-       WHERE d.client = ANY($1::text[]) AND ${condition}
-       ORDER BY i.backup_time DESC, i.image_id, d.path, v.name LIMIT $2`,
+    const { condition, values, isSelective } = conditionOf(plan);
+    const rows = await this.db.query<FoundRecord[]>(
+      isSelective ? findAtOnce(condition) : findImageByImage(condition),
       [scope.clients, scope.limit, ...values],
     );
     return rows.map((row) => ({
-      ...toEntry(row),
+      ...toEntry(row, row.image_id),
       client: row.client,
       backupTime: Number(row.backup_time),
     }));
   }
+
+  private async isSmall(image: ImageFiles): Promise<boolean> {
+    const rows = await this.db.query<unknown[]>(
+      'SELECT 1 FROM file_version WHERE image_number = $1 OFFSET $2 LIMIT 1',
+      [image.number, SMALL_IMAGE_ENTRIES],
+    );
+    return rows.length === 0;
+  }
+
+  private exactly(image: ImageFiles, path: Place): Promise<FileRecord[]> {
+    return this.db.query<FileRecord[]>(
+      `SELECT d.path AS directory, ${COLUMNS} FROM directory d
+       JOIN file_version v ON v.image_number = $1 AND v.directory_id = d.id
+       WHERE d.client = $2 AND d.path = $3 AND v.name = $4`,
+      [image.number, image.client, path.directory, path.name],
+    );
+  }
 }
 
-const NOT_THE_ROOT = `NOT (d.path = '' AND v.name = '') AND $3::text = ''`;
-/** '0' follows '/' in the order of bytes. */
-const BELOW_PREFIX = `d.path >= $3 AND d.path < $3 || '0' AND (d.path = $3 OR d.path >= $3 || '/')`;
+/** Below `$3`, which may be the root; '0' follows '/' in the order of bytes. */
+const IS_BELOW = `($3::text = ''
+  OR (d.path >= $3 AND d.path < $3 || '0' AND (d.path = $3 OR d.path >= $3 || '/')))`;
+const IS_BEHIND = '($4::text IS NULL OR (d.path >= $4 AND (d.path, v.name) > ($4, $5::text)))';
 
-function entriesWhere(condition: string): string {
-  return `SELECT ${COLUMNS}
-    FROM directory d
-    JOIN file_version v ON v.image_number = $1 AND v.directory_id = d.id
-    JOIN image i ON i.number = $1
-    WHERE d.client = $2 AND ${condition}
-      AND ($4::text IS NULL OR (d.path >= $4 AND (d.path, v.name) > ($4, $5::text)))
-    ORDER BY d.path, v.name LIMIT $6`;
+/*
+ * How the two tables are gone through is written out (LATERAL with a LIMIT cannot be turned round):
+ * right after a load PostgreSQL has no statistics, and a wrong guess costs a factor of a hundred.
+ */
+
+/** Folders in order, each with its entries, until the page is full. */
+const BELOW_IN_LARGE_IMAGE = `
+  SELECT d.path AS directory, ${COLUMNS}
+  FROM directory d
+  CROSS JOIN LATERAL (
+    SELECT * FROM file_version v
+    WHERE v.image_number = $1 AND v.directory_id = d.id AND ${IS_BEHIND}
+    ORDER BY v.name LIMIT $6
+  ) v
+  WHERE d.client = $2 AND ${IS_BELOW} AND ($4::text IS NULL OR d.path >= $4)
+  ORDER BY d.path, v.name LIMIT $6`;
+
+/** All entries, each with its folder: the client may have many folders that this image has not. */
+const BELOW_IN_SMALL_IMAGE = `
+  SELECT d.path AS directory, ${COLUMNS}
+  FROM (SELECT * FROM file_version WHERE image_number = $1 OFFSET 0) v
+  CROSS JOIN LATERAL (SELECT * FROM directory WHERE id = v.directory_id LIMIT 1) d
+  WHERE d.client = $2 AND ${IS_BELOW} AND ${IS_BEHIND}
+  ORDER BY d.path, v.name LIMIT $6`;
+
+const FOUND = 'i.image_id, i.client, i.backup_time';
+const NEWEST_FIRST = 'ORDER BY i.backup_time DESC, i.image_id DESC, directory, name LIMIT $2';
+
+/** For what nearly every image may hold: the newest images fill the page, the others rest. */
+function findImageByImage(condition: string): string {
+  return `
+    SELECT ${FOUND}, v.* FROM image i
+    CROSS JOIN LATERAL (
+      SELECT d.path AS directory, ${COLUMNS}
+      FROM file_version v JOIN directory d ON d.id = v.directory_id
+      WHERE v.image_number = i.number AND d.client = i.client AND ${condition}
+      ORDER BY d.path, v.name LIMIT $2
+    ) v
+    WHERE i.client = ANY($1::text[]) ${NEWEST_FIRST}`;
+}
+
+/** For what an index leads to at once, in all images together. */
+function findAtOnce(condition: string): string {
+  return `
+    SELECT ${FOUND}, d.path AS directory, ${COLUMNS}
+    FROM file_version v
+    JOIN directory d ON d.id = v.directory_id
+    JOIN image i ON i.number = v.image_number
+    WHERE i.client = ANY($1::text[]) AND ${condition} ${NEWEST_FIRST}`;
 }
 
 /** The values of a condition follow the clients and the limit: they begin at `$3`. */
-function conditionOf(plan: FindPlan): { condition: string; values: unknown[] } {
+function conditionOf(plan: FindPlan): {
+  condition: string;
+  values: unknown[];
+  isSelective?: boolean;
+} {
   switch (plan.by) {
     case 'path':
       return { condition: 'd.path = $3 AND v.name = $4', values: [plan.directory, plan.name] };
     case 'name':
       return { condition: 'v.name = $3', values: [plan.name] };
     case 'name-like':
-      return { condition: 'v.name LIKE $3', values: [plan.like] };
+      return {
+        condition: 'v.name LIKE $3',
+        values: [plan.like],
+        isSelective: !plan.like.startsWith('%') && !plan.like.startsWith('_'),
+      };
     case 'path-like':
       return {
         condition:
@@ -142,9 +214,16 @@ function conditionOf(plan: FindPlan): { condition: string; values: unknown[] } {
   }
 }
 
-function toEntry(row: FileRecord): FileEntry {
+/** Whether an entry follows another in the order of lists. */
+function isBehind(row: FileRecord, other: Place): boolean {
+  const byDirectory = Buffer.compare(Buffer.from(row.directory), Buffer.from(other.directory));
+  if (byDirectory !== 0) return byDirectory > 0;
+  return Buffer.compare(Buffer.from(row.name), Buffer.from(other.name)) > 0;
+}
+
+function toEntry(row: FileRecord, imageId: string): FileEntry {
   return {
-    imageId: row.image_id,
+    imageId,
     directory: row.directory,
     name: row.name,
     type: row.type,

@@ -81,14 +81,21 @@ export class Fragments {
     return new Set(rows.map((row) => row.fragment_id));
   }
 
-  /** What now has the ids and the numbers of the commits. */
+  /**
+   * What now has the ids and the numbers of the commits. The LIMIT makes PostgreSQL look each number
+   * up in the index: of a table that has just grown it would otherwise read all.
+   */
   async existing(commits: readonly FragmentCommit[]): Promise<(c: FragmentCommit) => Existing> {
     const rows = await this.db.query<KnownRow[]>(
       `SELECT ${KNOWN} FROM fragment f WHERE f.fragment_id = ANY($1::uuid[])
        UNION ALL
-       SELECT ${KNOWN} FROM unnest($2::text[], $3::int[], $4::int[]) AS o(image_id, copy, number)
-       JOIN fragment f ON f.image_id = o.image_id AND f.copy = o.copy AND f.number = o.number
-         AND f.state IN ('ACTIVE', 'TO_BE_DELETED')`,
+       SELECT held.* FROM unnest($2::text[], $3::int[], $4::int[]) AS o(image_id, copy, number)
+       CROSS JOIN LATERAL (
+         SELECT ${KNOWN} FROM fragment f
+         WHERE f.image_id = o.image_id AND f.copy = o.copy AND f.number = o.number
+           AND f.state IN ('ACTIVE', 'TO_BE_DELETED')
+         LIMIT 1
+       ) AS held`,
       [
         commits.map(({ fragmentId }) => fragmentId),
         commits.map(({ imageId }) => imageId),

@@ -196,6 +196,7 @@ function toFragmentView(row: FragmentRecord): FragmentView {
     storedBytes: Number(row.stored_bytes),
     digest: row.digest,
     indexBytes: Number(row.index_bytes),
+    indexDigest: row.index_digest,
     frames: row.frames,
     committedAt: row.committed_at.toISOString(),
   };

@@ -4,6 +4,7 @@ import { encodeFrameTable } from '#archive/frame-table.js';
 import { INDEX_FRAME_BYTES_MAX } from '#archive/index-line.js';
 import { instanceSubject } from '#contracts/contract.js';
 import { mediaOpenRead } from '#contracts/media.js';
+import { PermanentError } from '#kernel/errors.js';
 import { randomToken } from '#kernel/ids.js';
 import type { Nats } from '#messaging/connection.js';
 import type { Connection } from '#transfer/connection.js';
@@ -84,7 +85,9 @@ export class IndexPort {
       const message = await connection.receive();
       if (!message) return;
       const { fragmentId, offset, length } = parsePayload(message, readRequest);
-      const object = this.objects.get(fragmentId)!.subarray(offset, offset + length);
+      const stored = this.objects.get(fragmentId);
+      if (!stored) throw new PermanentError(85, `There is no fragment ${fragmentId}.`);
+      const object = stored.subarray(offset, offset + length);
       const isCut = this.cuts > 0;
       const end = isCut ? object.length / 2 : object.length;
       for (let at = 0; at < end; at += PIECE_BYTES) {

@@ -126,7 +126,7 @@ const FILE_TABLES = `
     extra text COLLATE "C" NOT NULL,
     PRIMARY KEY (image_number, directory_id, name)
   );
-  CREATE INDEX file_version_name ON file_version (name);
+  CREATE INDEX file_version_name ON file_version (name, image_number);
 `;
 
 export class Catalog1764000000000 implements MigrationInterface {

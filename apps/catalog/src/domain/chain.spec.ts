@@ -1,0 +1,84 @@
+import { describe, expect, it } from '@jest/globals';
+import { choosePolicy, restoreChain, type ChainLink } from './chain.js';
+import { imageState, waitsFor } from './image-state.js';
+
+function image(
+  imageId: string,
+  baseImageId: string | null,
+  changes: Partial<ChainLink> = {},
+): ChainLink {
+  const kind = baseImageId === null ? 'full' : 'differential';
+  return { imageId, baseImageId, kind, state: 'COMPLETE', ...changes };
+}
+
+const ids = (chain: readonly ChainLink[]) => chain.map(({ imageId }) => imageId);
+
+describe('a restore chain', () => {
+  const full = image('w_1', null);
+  const images = [image('w_3', 'w_2'), full, image('w_2', 'w_1'), image('w_4', 'w_1')];
+
+  it('goes back through each differential to the full, oldest first', () => {
+    expect(ids(restoreChain('w_3', images, false))).toEqual(['w_1', 'w_2', 'w_3']);
+  });
+
+  it('is the full and the image for a cumulative', () => {
+    expect(ids(restoreChain('w_4', images, false))).toEqual(['w_1', 'w_4']);
+  });
+
+  it('is one image where exactly that one is wanted', () => {
+    expect(ids(restoreChain('w_3', images, true))).toEqual(['w_3']);
+    expect(ids(restoreChain('w_1', images, false))).toEqual(['w_1']);
+  });
+
+  it('names what is missing or not complete', () => {
+    expect(() => restoreChain('w_9', images, false)).toThrow(
+      'There is no image "w_9". "holdfast images" lists them.',
+    );
+    expect(() => restoreChain('w_4', [image('w_4', 'w_1')], false)).toThrow(
+      'Image w_4 builds on w_1, which is not in the catalog.',
+    );
+    const broken = [image('w_2', 'w_1'), image('w_1', null, { state: 'INCOMPLETE' })];
+    expect(() => restoreChain('w_2', broken, false)).toThrow(
+      'Image w_2 builds on w_1, which is not complete (INCOMPLETE)',
+    );
+  });
+
+  it('comes to an end on a ring of bases', () => {
+    const ring = [image('w_1', 'w_2'), image('w_2', 'w_1')];
+    expect(() => restoreChain('w_1', ring, false)).toThrow('not in the catalog');
+  });
+});
+
+describe('the policy of a restore by time', () => {
+  it('is the only one that has an image', () => {
+    expect(choosePolicy(['files'], '2026-01-01T00:00:00Z')).toBe('files');
+  });
+
+  it('must be named where several have one', () => {
+    expect(() => choosePolicy(['a', 'b'], '2026-01-01T00:00:00Z')).toThrow(
+      'Several policies have images of that time: a, b. Name one of them.',
+    );
+    expect(() => choosePolicy([], '2026-01-01T00:00:00Z')).toThrow('no complete image');
+  });
+});
+
+describe('the state of an image', () => {
+  it('is counted, and abandoned only where it is not complete', () => {
+    expect(imageState({ complete: true, abandoned: false })).toBe('COMPLETE');
+    expect(imageState({ complete: false, abandoned: false })).toBe('IN_PROCESS');
+    expect(imageState({ complete: false, abandoned: true })).toBe('INCOMPLETE');
+  });
+
+  it('comes with what it waits for', () => {
+    const done = {
+      ...{ fragmentsExpected: 3, committed: 3, loaded: 3 },
+      ...{ firstMissing: null, indexError: null },
+    };
+    expect(waitsFor(done)).toBe('');
+    expect(waitsFor({ ...done, fragmentsExpected: null })).toBe('the end of the backup');
+    expect(waitsFor({ ...done, committed: 1, firstMissing: 2 })).toBe(
+      'the commit of fragment 2 of 3 and 1 more',
+    );
+    expect(waitsFor({ ...done, loaded: 1 })).toBe('the file index of 2 of 3 fragments');
+  });
+});

@@ -1,0 +1,154 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import type { FragmentCommit, Verdict } from '#contracts/fragment.js';
+import { judge, mayCommit, type Fence } from './verdict.js';
+
+const offer: FragmentCommit = {
+  fragmentId: '01900000-0000-7000-8000-000000000001',
+  imageId: 'web1_1',
+  copy: 1,
+  number: 1,
+  attempt: 2,
+  mediaId: 'm1',
+  pool: 'default',
+  archiveOffset: 0,
+  archiveBytes: 10,
+  storedBytes: 5,
+  digest: 'a'.repeat(64),
+  indexBytes: 1,
+  indexDigest: 'b'.repeat(64),
+  frames: 1,
+  last: true,
+  sealedAt: '2026-01-01T00:00:00.000Z',
+};
+const another = { ...offer, fragmentId: '01900000-0000-7000-8000-000000000002' };
+const nothing = { same: undefined, holder: undefined };
+const itself = { same: offer, holder: offer };
+
+describe('the verdict on a commit', () => {
+  it('is COMMITTED for what is in the catalog, whatever the fence says now', () => {
+    expect(judge(offer, itself, { attempt: 2 })).toBe('COMMITTED');
+    expect(judge(offer, itself, { attempt: 9 })).toBe('COMMITTED');
+    expect(judge(offer, { same: offer, holder: undefined }, { attempt: 9 })).toBe('COMMITTED');
+  });
+
+  it.each([
+    ['digest', { digest: 'c'.repeat(64) }],
+    ['size', { storedBytes: 6 }],
+    ['number', { number: 2 }],
+    ['image', { imageId: 'web1_2' }],
+  ])('is CORRUPT for the same id with another %s', (_, change) => {
+    expect(judge({ ...offer, ...change }, itself, { attempt: 2 })).toBe('CORRUPT');
+  });
+
+  it('is SUPERSEDED where another fragment holds the number, of whatever attempt', () => {
+    const held = { same: undefined, holder: another };
+    expect(judge(offer, held, { attempt: 2 })).toBe('SUPERSEDED');
+    expect(judge(offer, held, { attempt: 3 })).toBe('SUPERSEDED');
+  });
+
+  it('is FENCED for an older attempt at a free number', () => {
+    expect(judge(offer, nothing, { attempt: 3 })).toBe('FENCED');
+  });
+
+  it('is UNKNOWN_IMAGE where the catalog never made the image, or never granted the attempt', () => {
+    expect(judge(offer, nothing, undefined)).toBe('UNKNOWN_IMAGE');
+    expect(judge(offer, nothing, { attempt: 1 })).toBe('UNKNOWN_IMAGE');
+  });
+});
+
+/** The catalog in memory: what the tables and their unique keys do. */
+class Model {
+  readonly rows = new Map<string, FragmentCommit>();
+
+  constructor(readonly fences: ReadonlyMap<string, Fence>) {}
+
+  deliver(batch: readonly FragmentCommit[]): Verdict[] {
+    const fenceOf = ({ imageId }: FragmentCommit) => this.fences.get(imageId);
+    for (const commit of batch.filter((each) => mayCommit(each, fenceOf(each)))) {
+      const isFree = !this.rows.has(commit.fragmentId) && !this.holder(commit);
+      if (isFree) this.rows.set(commit.fragmentId, commit);
+    }
+    return batch.map((commit) => {
+      const existing = { same: this.rows.get(commit.fragmentId), holder: this.holder(commit) };
+      return judge(commit, existing, fenceOf(commit));
+    });
+  }
+
+  private holder(of: FragmentCommit): FragmentCommit | undefined {
+    return [...this.rows.values()].find((row) => slot(row) === slot(of));
+  }
+}
+
+const slot = ({ imageId, number }: FragmentCommit) => `${imageId}/${number}`;
+
+/** An attempt writes each number once, so its fragments are known by image, number and attempt. */
+function fragmentOf([image, number, attempt]: readonly [number, number, number]): FragmentCommit {
+  const id = `01900000-0000-7000-8000-${image}${number}${attempt}`.padEnd(36, '0');
+  return { ...offer, fragmentId: id, imageId: `web1_${image}`, number, attempt };
+}
+
+const places = fc.uniqueArray(
+  fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 4 }), fc.nat(3)),
+  { minLength: 1, maxLength: 20, selector: (place) => place.join() },
+);
+const fences = new Map([
+  ['web1_1', { attempt: 1 }],
+  ['web1_2', { attempt: 2 }],
+]);
+
+/** Every fragment at least once, some again, in any order, cut into batches anywhere. */
+const deliveries = places.chain((all) => {
+  const offers = all.map(fragmentOf);
+  return fc.record({
+    offers: fc.constant(offers),
+    order: fc
+      .array(fc.constantFrom(...offers), { maxLength: 20 })
+      .chain((again) => fc.shuffledSubarray([...offers, ...again], { minLength: offers.length })),
+    cuts: fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 1, maxLength: 40 }),
+  });
+});
+
+function batchesOf<T>(order: readonly T[], cuts: readonly number[]): T[][] {
+  const batches: T[][] = [];
+  for (let at = 0, turn = 0; at < order.length; turn += 1) {
+    const size = cuts[turn % cuts.length]!;
+    batches.push(order.slice(at, at + size));
+    at += size;
+  }
+  return batches;
+}
+
+describe('deliveries in any order, any number of times, in any batches', () => {
+  it('lead to the same rows and the same last verdicts', () => {
+    fc.assert(
+      fc.property(deliveries, ({ offers, order, cuts }) => {
+        const plain = new Model(fences);
+        plain.deliver(offers);
+        const mixed = new Model(fences);
+        for (const batch of batchesOf(order, cuts)) mixed.deliver(batch);
+        mixed.deliver(offers);
+        expect([...mixed.rows.keys()].sort()).toEqual([...plain.rows.keys()].sort());
+        expect(mixed.deliver(offers)).toEqual(plain.deliver(offers));
+      }),
+    );
+  });
+
+  it('leave at most one fragment at each number, and never take one back', () => {
+    fc.assert(
+      fc.property(deliveries, ({ order, cuts }) => {
+        const model = new Model(fences);
+        const committed = new Set<string>();
+        for (const batch of batchesOf(order, cuts)) {
+          const verdicts = model.deliver(batch);
+          batch.forEach((commit, index) => {
+            if (verdicts[index] === 'COMMITTED') committed.add(commit.fragmentId);
+          });
+          const held = [...model.rows.values()].map(slot);
+          expect(new Set(held).size).toBe(held.length);
+          expect(new Set(model.rows.keys())).toEqual(committed);
+        }
+      }),
+    );
+  });
+});

@@ -1,0 +1,241 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { RequestOf } from '#contracts/contract.js';
+import {
+  catalogChain,
+  catalogFiles,
+  catalogFind,
+  catalogFragmentOffer,
+  catalogFragments,
+  catalogImage,
+  catalogImages,
+  imageAbandon,
+  imageBegin,
+  imageFinish,
+} from '#contracts/image.js';
+import type { Requests } from '#messaging/requests.js';
+import { CatalogHarness, commitOf, eventually, MEDIA } from './testing/catalog-harness.js';
+import { line, treeLines } from './testing/index-lines.js';
+import { indexObject, IndexPort } from './testing/index-port.js';
+
+describe('images', () => {
+  let cluster: CatalogHarness;
+  let jobs: Requests;
+  let media: Requests;
+  let operator: Requests;
+  const port = new IndexPort();
+  let job = 0;
+
+  beforeAll(async () => {
+    cluster = await CatalogHarness.start();
+    await port.open(await cluster.connect('observer'), MEDIA);
+    await cluster.startCatalog();
+    jobs = await cluster.requests();
+    media = await cluster.requests(`media-${MEDIA}`);
+    operator = await cluster.requests('operator');
+  }, 60_000);
+
+  afterAll(async () => {
+    await port.close();
+    await cluster?.stop();
+  });
+
+  type Begin = RequestOf<typeof imageBegin>;
+
+  function begin(changes: Partial<Begin> = {}) {
+    return jobs.call(imageBegin, {
+      ...{ job: (job += 1), client: 'web1', policy: 'files', schedule: 's', kind: 'full' },
+      ...{ selections: ['/etc', '/srv'], retention: '14d', unit: 'default', pool: 'default' },
+      mediaId: MEDIA,
+      ...changes,
+    });
+  }
+
+  /** A whole backup of one fragment with these paths. */
+  function backup(changes: Partial<Begin> = {}, paths = ['etc', 'etc/passwd']) {
+    return backupOf(
+      changes,
+      paths.map((path) => line({ path })),
+    );
+  }
+
+  async function backupOf(changes: Partial<Begin>, lines: readonly string[]) {
+    const image = await begin(changes);
+    const index = await indexObject(lines);
+    const offer = commitOf({
+      ...{ imageId: image.imageId, indexBytes: index.bytes.length, indexDigest: index.digest },
+    });
+    port.objects.set(offer.fragmentId, index.bytes);
+    await media.call(catalogFragmentOffer, { mediaId: MEDIA, commits: [offer] });
+    await finish(image.imageId, image.kind);
+    await eventually(
+      async () => (await operator.call(catalogImage, image)).image.state,
+      (state) => state === 'COMPLETE',
+    );
+    return image;
+  }
+
+  function finish(imageId: string, kind: Begin['kind']) {
+    const totals = { fragments: 1, files: 2, bytes: 84 };
+    return jobs.call(imageFinish, { imageId, copy: 1, copyAttempt: 1, kind, ...totals });
+  }
+
+  it('are begun once for each job, with a second of their own', async () => {
+    const [first, second] = await Promise.all([begin({ job: 901 }), begin({ job: 902 })]);
+    expect(second.imageId).not.toBe(first.imageId);
+    expect(first.imageId).toBe(`web1_${first.backupTime}`);
+    expect(first).toMatchObject({ copy: 1, copyAttempt: 1, kind: 'full', baseImageId: null });
+    const { keepListings, ...again } = await begin({ job: 901 });
+    expect(first).toMatchObject(again);
+    expect(keepListings.sort()).toEqual([first.imageId, second.imageId].sort());
+  });
+
+  it('that are abandoned are INCOMPLETE and cannot be finished any more', async () => {
+    const { imageId } = await begin({ job: 903 });
+    const stranger = jobs.call(imageAbandon, { imageId, job: 904 });
+    await expect(stranger).rejects.toMatchObject({ status: 229 });
+    await jobs.call(imageAbandon, { imageId, job: 903 });
+    await jobs.call(imageAbandon, { imageId, job: 903 });
+    const { image } = await operator.call(catalogImage, { imageId });
+    expect(image.state).toBe('INCOMPLETE');
+    await expect(finish(imageId, 'full')).rejects.toMatchObject({ status: 229 });
+  });
+
+  it('build on the last complete one of the same client, policy and selections', async () => {
+    const lineage = { client: 'db1', policy: 'nightly' };
+    const alone = await backup({ ...lineage, kind: 'differential' });
+    expect(alone).toMatchObject({ kind: 'full', baseImageId: null });
+    const second = await backup({ ...lineage, kind: 'differential' });
+    const third = await backup({ ...lineage, kind: 'differential', selections: ['/srv', '/etc'] });
+    expect(third).toMatchObject({ kind: 'differential', baseImageId: second.imageId });
+    const cumulative = await backup({ ...lineage, kind: 'cumulative' });
+    expect(cumulative).toMatchObject({ kind: 'cumulative', baseImageId: alone.imageId });
+    expect(cumulative.keepListings).toEqual(
+      [cumulative, third, alone].map(({ imageId }) => imageId),
+    );
+    const elsewhere = await begin({ ...lineage, kind: 'differential', selections: ['/etc'] });
+    expect(elsewhere).toMatchObject({ kind: 'full', baseImageId: null });
+    await jobs.call(imageAbandon, { imageId: elsewhere.imageId, job });
+    // Neither what is being made nor what was abandoned is ever a base.
+    const next = await begin({ ...lineage, kind: 'differential' });
+    expect(next.baseImageId).toBe(cumulative.imageId);
+
+    const chain = async (input: RequestOf<typeof catalogChain>) =>
+      (await jobs.call(catalogChain, input)).images.map(({ imageId }) => imageId);
+    const ids = [alone, second, third].map(({ imageId }) => imageId);
+    expect(await chain({ imageId: third.imageId, exact: false })).toEqual(ids);
+    expect(await chain({ imageId: third.imageId, exact: true })).toEqual(ids.slice(2));
+    const short = [alone.imageId, cumulative.imageId];
+    expect(await chain({ imageId: cumulative.imageId, exact: false })).toEqual(short);
+    const at = new Date(second.backupTime * 1_000).toISOString();
+    expect(await chain({ client: 'db1', at })).toEqual(ids.slice(0, 2));
+    const far = '2100-01-01T00:00:00.000Z';
+    expect(await chain({ client: 'db1', at: far, policy: 'nightly' })).toEqual(short);
+    await expect(chain({ imageId: next.imageId, exact: false })).rejects.toMatchObject({
+      status: 229,
+      message: expect.stringContaining('is not complete (IN_PROCESS)'),
+    });
+    await backup({ client: 'db1', policy: 'weekly' });
+    await expect(chain({ client: 'db1', at: far })).rejects.toMatchObject({
+      status: 190,
+      message: expect.stringContaining('nightly, weekly'),
+    });
+    await expect(chain({ client: 'db1', at: '2001-01-01T00:00:00.000Z' })).rejects.toMatchObject({
+      status: 190,
+    });
+    await expect(chain({ client: 'nobody', at: far })).rejects.toMatchObject({ status: 243 });
+  });
+
+  it('become fulls where the agent had to make one', async () => {
+    const lineage = { client: 'app1', policy: 'p' };
+    await backup(lineage);
+    const { imageId } = await begin({ ...lineage, kind: 'differential' });
+    const offer = commitOf({ imageId });
+    await media.call(catalogFragmentOffer, { mediaId: MEDIA, commits: [offer] });
+    expect(await finish(imageId, 'full')).toMatchObject({ complete: false });
+    await expect(finish(imageId, 'differential')).rejects.toMatchObject({ status: 229 });
+    const { image } = await operator.call(catalogImage, { imageId });
+    expect(image).toMatchObject({ kind: 'full', baseImageId: null, files: 2, bytes: 84 });
+  });
+
+  it('are listed newest first, page by page, with their fragments', async () => {
+    const { images } = await operator.call(catalogImages, { client: 'db1' });
+    const ids = images.map(({ imageId }) => imageId);
+    const page = await operator.call(catalogImages, { client: 'db1', before: ids[1], limit: 2 });
+    expect(page.images.map(({ imageId }) => imageId)).toEqual(ids.slice(2, 4));
+    const times = images.map(({ backupTime }) => backupTime);
+    expect(times).toEqual([...times].sort().reverse());
+    const whole = images.find(({ state }) => state === 'COMPLETE')!;
+    const { fragments } = await operator.call(catalogFragments, whole);
+    expect(fragments).toEqual([
+      expect.objectContaining({ number: 1, state: 'ACTIVE', mediaId: MEDIA, attempt: 1 }),
+    ]);
+    const none = await operator.call(catalogFragments, { ...whole, afterNumber: 1 });
+    expect(none.fragments).toEqual([]);
+  });
+
+  it('and what is in them can be found, and what is not there is said so', async () => {
+    const paths = ['srv', 'srv/a', 'srv/a.txt', 'srv/a/b.txt', 'srv/ab', 'srv/ab/100%_x'];
+    const first = await backup({ client: 'fs1' }, paths);
+    const second = await backup({ client: 'fs1' }, paths.slice(0, 3));
+    const list = async (request: Omit<RequestOf<typeof catalogFiles>, 'imageId' | 'limit'>) => {
+      const page = { imageId: first.imageId, limit: 3, ...request };
+      return (await operator.call(catalogFiles, page)).files.map(({ path }) => path);
+    };
+    expect(await list({})).toEqual(['/srv', '/srv/a', '/srv/a.txt']);
+    expect(await list({ after: '/srv/a.txt' })).toEqual([
+      '/srv/ab',
+      '/srv/a/b.txt',
+      '/srv/ab/100%_x',
+    ]);
+    expect(await list({ prefix: 'srv/a' })).toEqual(['/srv/a', '/srv/a/b.txt']);
+    expect(await list({ prefix: '/srv/a/', after: '/srv/a' })).toEqual(['/srv/a/b.txt']);
+    expect(await list({ prefix: '/' })).toHaveLength(3);
+    const find = async (pattern: string, limit = 100) => {
+      const found = await operator.call(catalogFind, { pattern, client: 'fs1', limit });
+      return found.files
+        .map(({ imageId, path }) => `${imageId} ${path}`)
+        .concat(found.truncated ? ['...'] : []);
+    };
+    const [one, two] = [first.imageId, second.imageId];
+    expect(await find('a.txt')).toEqual([`${two} /srv/a.txt`, `${one} /srv/a.txt`]);
+    expect(await find('/srv/a.txt', 1)).toEqual([`${two} /srv/a.txt`, '...']);
+    expect(await find('100%_?')).toEqual([`${one} /srv/ab/100%_x`]);
+    expect(await find('srv/a/*')).toEqual([`${one} /srv/a/b.txt`]);
+    expect(await find('*/b.txt')).toEqual([`${one} /srv/a/b.txt`]);
+    expect(await find('/s*b')).toEqual([`${one} /srv/ab`]);
+    expect(await find('nothing*')).toEqual([]);
+    const missing = operator.call(catalogFiles, { imageId: 'nobody_1' });
+    await expect(missing).rejects.toMatchObject({
+      status: 227,
+      message: 'There is no image "nobody_1". "holdfast images" lists them.',
+    });
+    const nobody = operator.call(catalogImages, { client: 'nobody' });
+    await expect(nobody).rejects.toMatchObject({ status: 243 });
+  });
+
+  // Large images are read in another way than small ones.
+  it.each([500, 12_000])('of %d entries are paged through in order', async (count) => {
+    const lines = treeLines(count, 'srv/app');
+    const { imageId } = await backupOf({ client: 'pages' }, lines);
+    const byPlace = (a: string, b: string) => (placeKey(a) < placeKey(b) ? -1 : 1);
+    const paths = lines.map((text) => `/${text.split('\t')[1]}`).sort(byPlace);
+    const walk = async (prefix: string | undefined) => {
+      const found: string[] = [];
+      for (let after: string | undefined; ; after = found.at(-1)) {
+        const page = await operator.call(catalogFiles, { imageId, prefix, after, limit: 977 });
+        found.push(...page.files.map(({ path }) => path));
+        if (page.files.length < 977) return found;
+      }
+    };
+    expect(await walk(undefined)).toEqual(paths);
+    expect(await walk('/srv/app')).toEqual(paths);
+    const one = '/srv/app/package-000007';
+    expect(await walk(one)).toEqual(paths.filter((path) => `${path}/`.startsWith(`${one}/`)));
+  });
+});
+
+/** Sorts as lists do: the path of the folder, then the name. */
+function placeKey(path: string): string {
+  const slash = path.lastIndexOf('/');
+  return `${path.slice(0, slash)}\0${path.slice(slash + 1)}`;
+}
