@@ -1,8 +1,9 @@
-import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { stopLeftover } from '../../apps/standalone/src/servers/process-supervision.js';
+import { runCommand } from '../../apps/standalone/src/servers/system/command.js';
 import { identityOf } from '../../apps/standalone/src/servers/system/process-identity.js';
 
 const PREFIX = 'holdfast-test-';
@@ -19,6 +20,14 @@ export async function temporaryFolder(): Promise<string> {
   return folder;
 }
 
+/** Removes a folder with all that is in it. Paths may be longer than the system takes: Node's `rm` fails on those. */
+export async function removeFolder(folder: string): Promise<void> {
+  const removed = await runCommand('rm', ['-rf', '--one-file-system', '--', folder]);
+  if (removed.code !== 0) {
+    throw new Error(`Cannot remove ${folder}: ${removed.stderr}`);
+  }
+}
+
 /** Stops the servers and removes the folders of test runs that are gone. */
 async function clearUpAfterTheDead(): Promise<void> {
   for (const name of readdirSync(tmpdir()).filter((each) => each.startsWith(PREFIX))) {
@@ -31,7 +40,7 @@ async function clearUpAfterTheDead(): Promise<void> {
     for (const file of pidFiles(folder)) {
       await stopLeftover(file, [{ signal: 'SIGQUIT', waitMs: 2_000 }]);
     }
-    rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+    await removeFolder(folder);
   }
 }
 

@@ -1,0 +1,29 @@
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+
+const LISTEN = '0A';
+
+/** The addresses (hex, as /proc/net/tcp has them) and ports on which processes listen. */
+export function listeningPorts(pids: readonly number[]): { address: string; port: number }[] {
+  const own = new Set(pids.flatMap(socketsOf));
+  return ['tcp', 'tcp6'].flatMap((table) =>
+    readFileSync(`/proc/net/${table}`, 'utf8')
+      .split('\n')
+      .slice(1)
+      .map((line) => line.trim().split(/\s+/))
+      .filter((columns) => columns[3] === LISTEN && own.has(columns[9]!))
+      .map((columns) => {
+        const [address = '', port = ''] = columns[1]!.split(':');
+        return { address, port: Number.parseInt(port, 16) };
+      }),
+  );
+}
+
+function socketsOf(pid: number): string[] {
+  return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+    try {
+      return /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1] ?? [];
+    } catch {
+      return []; // closed in the meantime
+    }
+  });
+}
