@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
 import { subjectOf } from '#contracts/contract.js';
 import {
   fragmentCommitMessage,
@@ -12,17 +13,15 @@ import {
   catalogImage,
   imageBegin,
 } from '#contracts/image.js';
-import { uuidv7 } from '#kernel/ids.js';
+import { uuidOf, uuidv7 } from '#kernel/ids.js';
 import { Publisher } from '#messaging/publisher.js';
 import type { Requests } from '#messaging/requests.js';
 import { CommitBatches } from './commit-batches.js';
-import {
-  CatalogHarness,
-  commitOf,
-  eventually,
-  MEDIA,
-  OTHER_MEDIA,
-} from './testing/catalog-harness.js';
+import { CatalogHarness, eventually, OTHER_MEDIA } from './testing/catalog-harness.js';
+import { batchesOf, CommitModel, deliveries } from './testing/commit-model.js';
+import { commitOf, MEDIA } from './testing/commit.js';
+
+type Deliveries = ReturnType<typeof deliveries> extends fc.Arbitrary<infer T> ? T : never;
 
 const JSON_TYPE = 'application/json';
 
@@ -213,6 +212,57 @@ describe('commits of fragments', () => {
       expect.stringContaining('out of range'),
     ]);
   });
+
+  it('end as in the model, in whatever order and batches, from two catalogs at once', async () => {
+    const catalogs = [await cluster.startCatalog(), await cluster.startCatalog()];
+    const [left, right] = catalogs.map(({ app }) => app.get(CommitBatches));
+    let run = 0;
+    const property = async ({ order, cuts, offers }: Deliveries): Promise<void> => {
+      const prefix = `run${(run += 1)}_`;
+      const mine = (commit: FragmentCommit): FragmentCommit => {
+        const imageId = `${prefix}${commit.imageId.slice(-1)}`;
+        const fragmentId = uuidOf(`${imageId} ${commit.number} ${commit.attempt}`);
+        return { ...commit, imageId, fragmentId };
+      };
+      await makeImage(`${prefix}1`, 1);
+      await makeImage(`${prefix}2`, 2);
+      const batches = batchesOf(order.map(mine), cuts);
+      for (let at = 0; at < batches.length; at += 2) {
+        // The same batch from both at once, with the next one: rows are fought for.
+        const [one, two] = [batches[at]!, batches[at + 1] ?? []];
+        await Promise.all([
+          left!.offer([...one, ...two]),
+          right!.offer([...two, ...one].reverse()),
+        ]);
+      }
+      const receiptsNow = await left!.offer(offers.map(mine));
+      const model = new CommitModel(
+        new Map([
+          [`${prefix}1`, { attempt: 1 }],
+          [`${prefix}2`, { attempt: 2 }],
+        ]),
+      );
+      const expected = model.deliver(offers.map(mine));
+      expect(receiptsNow.map(({ verdict }) => verdict)).toEqual(expected);
+      const rows = [...(await rowsOf(`${prefix}1`)), ...(await rowsOf(`${prefix}2`))];
+      expect(rows.sort()).toEqual([...model.rows.keys()].sort());
+    };
+    await fc.assert(fc.asyncProperty(deliveries('x_'), property), { numRuns: 25 });
+  }, 60_000);
+
+  async function makeImage(imageId: string, attempt: number): Promise<void> {
+    await cluster.database.query(
+      `INSERT INTO image (image_id, client, policy, schedule, kind, job, backup_time, retention,
+         expires_at, chain_length, selections, selection_set, begun_at)
+       VALUES ($1, $1, 'p', 's', 'full', $2, 1, '1d', now(), 1, '{}', '{}', now())`,
+      [imageId, (job += 1)],
+    );
+    await cluster.database.query(
+      `INSERT INTO image_copy (image_id, copy, attempt, job_attempt, unit, pool, media_id)
+       VALUES ($1, 1, $2, 1, 'u', 'p', 'm1')`,
+      [imageId, attempt],
+    );
+  }
 
   it('outlive a crash of the database in the middle', async () => {
     const imageId = await begin();

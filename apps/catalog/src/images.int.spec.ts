@@ -13,7 +13,8 @@ import {
   imageFinish,
 } from '#contracts/image.js';
 import type { Requests } from '#messaging/requests.js';
-import { CatalogHarness, commitOf, eventually, MEDIA } from './testing/catalog-harness.js';
+import { CatalogHarness, eventually } from './testing/catalog-harness.js';
+import { commitOf, MEDIA } from './testing/commit.js';
 import { line, treeLines } from './testing/index-lines.js';
 import { indexObject, IndexPort } from './testing/index-port.js';
 
@@ -221,7 +222,8 @@ describe('images', () => {
     const paths = lines.map((text) => `/${text.split('\t')[1]}`).sort(byPlace);
     const walk = async (prefix: string | undefined) => {
       const found: string[] = [];
-      for (let after: string | undefined; ; after = found.at(-1)) {
+      for (;;) {
+        const after = found.at(-1);
         const page = await operator.call(catalogFiles, { imageId, prefix, after, limit: 977 });
         found.push(...page.files.map(({ path }) => path));
         if (page.files.length < 977) return found;

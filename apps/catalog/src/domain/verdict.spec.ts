@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import type { FragmentCommit, Verdict } from '#contracts/fragment.js';
-import { judge, mayCommit, type Fence } from './verdict.js';
+import type { FragmentCommit } from '#contracts/fragment.js';
+import { batchesOf, CommitModel, deliveries, slot } from '../testing/commit-model.js';
+import { judge } from './verdict.js';
 
 const offer: FragmentCommit = {
   fragmentId: '01900000-0000-7000-8000-000000000001',
@@ -57,75 +58,18 @@ describe('the verdict on a commit', () => {
   });
 });
 
-/** The catalog in memory: what the tables and their unique keys do. */
-class Model {
-  readonly rows = new Map<string, FragmentCommit>();
-
-  constructor(readonly fences: ReadonlyMap<string, Fence>) {}
-
-  deliver(batch: readonly FragmentCommit[]): Verdict[] {
-    const fenceOf = ({ imageId }: FragmentCommit) => this.fences.get(imageId);
-    for (const commit of batch.filter((each) => mayCommit(each, fenceOf(each)))) {
-      const isFree = !this.rows.has(commit.fragmentId) && !this.holder(commit);
-      if (isFree) this.rows.set(commit.fragmentId, commit);
-    }
-    return batch.map((commit) => {
-      const existing = { same: this.rows.get(commit.fragmentId), holder: this.holder(commit) };
-      return judge(commit, existing, fenceOf(commit));
-    });
-  }
-
-  private holder(of: FragmentCommit): FragmentCommit | undefined {
-    return [...this.rows.values()].find((row) => slot(row) === slot(of));
-  }
-}
-
-const slot = ({ imageId, number }: FragmentCommit) => `${imageId}/${number}`;
-
-/** An attempt writes each number once, so its fragments are known by image, number and attempt. */
-function fragmentOf([image, number, attempt]: readonly [number, number, number]): FragmentCommit {
-  const id = `01900000-0000-7000-8000-${image}${number}${attempt}`.padEnd(36, '0');
-  return { ...offer, fragmentId: id, imageId: `web1_${image}`, number, attempt };
-}
-
-const places = fc.uniqueArray(
-  fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 4 }), fc.nat(3)),
-  { minLength: 1, maxLength: 20, selector: (place) => place.join() },
-);
-const fences = new Map([
+const FENCES = new Map([
   ['web1_1', { attempt: 1 }],
   ['web1_2', { attempt: 2 }],
 ]);
 
-/** Every fragment at least once, some again, in any order, cut into batches anywhere. */
-const deliveries = places.chain((all) => {
-  const offers = all.map(fragmentOf);
-  return fc.record({
-    offers: fc.constant(offers),
-    order: fc
-      .array(fc.constantFrom(...offers), { maxLength: 20 })
-      .chain((again) => fc.shuffledSubarray([...offers, ...again], { minLength: offers.length })),
-    cuts: fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 1, maxLength: 40 }),
-  });
-});
-
-function batchesOf<T>(order: readonly T[], cuts: readonly number[]): T[][] {
-  const batches: T[][] = [];
-  for (let at = 0, turn = 0; at < order.length; turn += 1) {
-    const size = cuts[turn % cuts.length]!;
-    batches.push(order.slice(at, at + size));
-    at += size;
-  }
-  return batches;
-}
-
 describe('deliveries in any order, any number of times, in any batches', () => {
   it('lead to the same rows and the same last verdicts', () => {
     fc.assert(
-      fc.property(deliveries, ({ offers, order, cuts }) => {
-        const plain = new Model(fences);
+      fc.property(deliveries('web1_'), ({ offers, order, cuts }) => {
+        const plain = new CommitModel(FENCES);
         plain.deliver(offers);
-        const mixed = new Model(fences);
+        const mixed = new CommitModel(FENCES);
         for (const batch of batchesOf(order, cuts)) mixed.deliver(batch);
         mixed.deliver(offers);
         expect([...mixed.rows.keys()].sort()).toEqual([...plain.rows.keys()].sort());
@@ -136,8 +80,8 @@ describe('deliveries in any order, any number of times, in any batches', () => {
 
   it('leave at most one fragment at each number, and never take one back', () => {
     fc.assert(
-      fc.property(deliveries, ({ order, cuts }) => {
-        const model = new Model(fences);
+      fc.property(deliveries('web1_'), ({ order, cuts }) => {
+        const model = new CommitModel(FENCES);
         const committed = new Set<string>();
         for (const batch of batchesOf(order, cuts)) {
           const verdicts = model.deliver(batch);

@@ -10,13 +10,8 @@ import {
   type ImageView,
 } from '#contracts/image.js';
 import type { Requests } from '#messaging/requests.js';
-import {
-  CatalogHarness,
-  commitOf,
-  eventually,
-  MEDIA,
-  OTHER_MEDIA,
-} from '../testing/catalog-harness.js';
+import { CatalogHarness, eventually, OTHER_MEDIA } from '../testing/catalog-harness.js';
+import { commitOf, MEDIA } from '../testing/commit.js';
 import { line, treeLines } from '../testing/index-lines.js';
 import { indexObject, IndexPort, sealed, type IndexObject } from '../testing/index-port.js';
 

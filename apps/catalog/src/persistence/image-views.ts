@@ -156,6 +156,7 @@ interface FragmentRecord {
   readonly stored_bytes: string;
   readonly digest: string;
   readonly index_bytes: string;
+  readonly index_digest: string;
   readonly frames: number;
   readonly committed_at: Date;
 }

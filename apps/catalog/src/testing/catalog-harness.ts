@@ -3,11 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import type { FragmentCommit } from '#contracts/fragment.js';
 import { natsUsers, type NatsUser } from '#contracts/permissions.js';
 import { CONSUMERS, STREAMS } from '#contracts/streams.js';
-import { SystemClock } from '#kernel/clock.js';
-import { uuidv7 } from '#kernel/ids.js';
 import { Nats } from '#messaging/connection.js';
 import { Requests } from '#messaging/requests.js';
 import { Topology } from '#messaging/topology.js';
@@ -15,8 +12,8 @@ import { startService, type RunningService } from '#service/run-service.js';
 import { startNats, type TestNats } from '../../../../test/support/nats.js';
 import { startPostgres, type TestPostgres } from '../../../../test/support/postgres.js';
 import { catalogDefinition } from '../catalog.definition.js';
+import { MEDIA } from './commit.js';
 
-export const MEDIA = 'm1';
 export const OTHER_MEDIA = 'm2';
 const JOBS_USER = 'jobs';
 
@@ -95,28 +92,6 @@ export class CatalogHarness {
     await this.postgres.stop();
     await rm(this.folder, { recursive: true, force: true });
   }
-}
-
-/** A commit of a fragment that nobody has seen before. */
-export function commitOf(changes: Partial<FragmentCommit> & { imageId: string }): FragmentCommit {
-  return {
-    fragmentId: uuidv7(new SystemClock().now()),
-    copy: 1,
-    number: 1,
-    attempt: 1,
-    mediaId: MEDIA,
-    pool: 'default',
-    archiveOffset: 0,
-    archiveBytes: 1_000,
-    storedBytes: 500,
-    digest: 'ab'.repeat(32),
-    indexBytes: 10,
-    indexDigest: 'cd'.repeat(32),
-    frames: 1,
-    last: false,
-    sealedAt: '2026-01-01T00:00:00.000Z',
-    ...changes,
-  };
 }
 
 /** Waits until `ready` gives something, or fails after ten seconds with what it gave last. */
