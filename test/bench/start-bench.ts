@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checkoutFolder } from '../../apps/standalone/src/servers/checkout-folder.js';
-import { TestCluster } from '../support/cluster.js';
+import { TestCluster } from '../cluster/cluster.js';
 import { atMost, measurement, median, type Measurement } from './measurement.js';
 
 const ROUNDS = 7;

@@ -34,6 +34,7 @@ export const FRAGMENT: FragmentView = {
   storedBytes: 1_048_576,
   digest: 'ab'.repeat(32),
   indexBytes: 1_000,
+  indexDigest: 'cd'.repeat(32),
   frames: 6,
   committedAt: '2026-01-01T00:00:02.000Z',
 };

@@ -112,6 +112,21 @@ describe('backup', () => {
     expect(cluster.inputsOf(jobsCancel)).toEqual([]);
   });
 
+  it('gives up on a cluster that stays silent, and says that it waited', async () => {
+    const other = await FakeCluster.start();
+    try {
+      other.answer(jobsBackup, () => ({ job: 7 }));
+      other.answer(jobsGet, () => ({ job: jobViewOf(), log: [], logLines: 0 }));
+      const running = other.run('backup', '/etc');
+      await other.untilAsked(jobsGet);
+      await other.kill();
+      other.clock.advance(150_000);
+      expect(await running).toMatchObject({ code: 69, err: expect.stringMatching(/jobs \(get\)/) });
+    } finally {
+      await other.stop();
+    }
+  }, 30_000);
+
   it('with --no-wait only submits', async () => {
     cluster.answer(jobsBackup, () => ({ job: 7 }));
     expect((await cluster.run('backup', '/etc', '--no-wait', '--json')).out).toBe('{"job":7}\n');

@@ -129,6 +129,11 @@ export class FakeCluster {
     return { code, out, err };
   }
 
+  /** SIGKILL for the broker. */
+  kill(): Promise<void> {
+    return this.nats.kill();
+  }
+
   async stop(): Promise<void> {
     await this.nats.stop();
     rmSync(this.folder, { recursive: true, force: true });

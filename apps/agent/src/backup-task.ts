@@ -56,7 +56,7 @@ export class BackupTask {
     const base = task.baseImageId && this.listings.find(task.policy, task.baseImageId);
     return runBackup({
       selections: task.selections.map(fromPathText),
-      excludes: task.excludes,
+      excludes: [...task.excludes, ...this.config.leaveOut.map(asGlob)],
       crossMountPoints: task.crossMountPoints,
       kind: task.kind,
       baseListingPath: base ?? undefined,
@@ -69,6 +69,11 @@ export class BackupTask {
       signal: use.signal,
     });
   }
+}
+
+/** A path that stands for itself, whatever characters it holds. */
+function asGlob(path: string): string {
+  return path.replace(/[*?[\](){}!+@\\|]/g, '\\$&');
 }
 
 function logNote(reporter: JobReporter, { level, text }: Note): void {

@@ -9,6 +9,11 @@ export const agentConfig = z.object({
   HOLDFAST_CLIENT: clientName,
   /** Where the agent keeps what it remembers of the last backups. */
   HOLDFAST_AGENT_FOLDER: z.string().min(1),
+  /** Folders that are left out of every backup, with a colon in between: where backups lie. */
+  HOLDFAST_AGENT_LEAVE_OUT: z
+    .string()
+    .default('')
+    .transform((text) => text.split(':').filter((path) => path !== '')),
   /** The ring of buffers between reader and sender: how many, and how large (bytes). */
   HOLDFAST_DATA_BUFFERS: z.coerce.number().int().min(2).max(1_024).default(BUFFERS_DEFAULT),
   HOLDFAST_DATA_BUFFER_BYTES: z.coerce
@@ -25,11 +30,13 @@ export class AgentConfig {
   constructor(
     readonly client: string,
     readonly folder: string,
+    readonly leaveOut: readonly string[],
     readonly ring: { readonly buffers: number; readonly bufferBytes: number },
   ) {}
 
   static from(values: AgentConfigValues): AgentConfig {
-    return new AgentConfig(values.HOLDFAST_CLIENT, values.HOLDFAST_AGENT_FOLDER, {
+    const { HOLDFAST_CLIENT: client, HOLDFAST_AGENT_FOLDER: folder } = values;
+    return new AgentConfig(client, folder, values.HOLDFAST_AGENT_LEAVE_OUT, {
       buffers: values.HOLDFAST_DATA_BUFFERS,
       bufferBytes: values.HOLDFAST_DATA_BUFFER_BYTES,
     });

@@ -89,11 +89,18 @@ export class JobDriver implements Startable {
     try {
       for (const { job } of await new Jobs(this.database.manager).open()) {
         await this.checkSilence(job);
+        await this.keepLease(job);
         this.drive(job.job);
       }
     } catch (error) {
       this.logger.warn(`cannot look at open jobs: ${messageOf(error)}`);
     }
+  }
+
+  /** A job may run for longer than the broker lends. */
+  private async keepLease(job: Job): Promise<void> {
+    if (!leaseRunsOut(job, this.clock.now())) return;
+    await this.changes.apply(job.job, await this.steps.renew(job));
   }
 
   private async checkSilence(job: Job): Promise<void> {
@@ -108,6 +115,14 @@ export class JobDriver implements Startable {
       }
     }
   }
+}
+
+/** A lease that has less than this left is prolonged. */
+const RENEW_MS = 30 * 60_000;
+
+function leaseRunsOut(job: Job, now: Date): boolean {
+  if (job.step !== 'running' || !job.allocation) return false;
+  return Date.parse(job.allocation.leaseUntil) - now.getTime() < RENEW_MS;
 }
 
 /** Whose voice is missed: those that have not reported their end. */

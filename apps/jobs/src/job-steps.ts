@@ -25,6 +25,11 @@ export class JobSteps {
     }
   }
 
+  /** Asks for what the job holds once more, which prolongs its lease. */
+  renew(job: Job): Promise<Input> {
+    return this.allocate(job);
+  }
+
   private async ask(job: Job): Promise<Input | undefined> {
     switch (job.step) {
       case 'planning':

@@ -95,6 +95,8 @@ export class Cluster {
       ...this.natsEnvironment(natsUrl, `agent-${client}`),
       HOLDFAST_CLIENT: client,
       HOLDFAST_AGENT_FOLDER: folder.agent,
+      // A backup of everything must not hold the backups, nor itself.
+      HOLDFAST_AGENT_LEAVE_OUT: folder.path,
     });
   }
 

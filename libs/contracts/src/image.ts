@@ -55,6 +55,7 @@ export const fragmentView = z.object({
   storedBytes: z.int(),
   digest: z.string(),
   indexBytes: z.int(),
+  indexDigest: z.string(),
   frames: z.int(),
   committedAt: timestamp,
 });

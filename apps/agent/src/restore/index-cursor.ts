@@ -1,4 +1,5 @@
 import { decompress } from '@mongodb-js/zstd';
+import { Blake3Hasher } from '@napi-rs/blake-hash';
 
 import { compareArchivePaths } from '#archive/archive-order.js';
 import { INDEX_FRAME_BYTES_MAX } from '#archive/index-line.js';
@@ -139,13 +140,17 @@ class IndexDamage extends Error {
   override readonly name = 'IndexDamage';
 }
 
-/** The frames of index lines, still compressed. The next chunk is on its way while one is worked on. */
+/**
+ * The frames of index lines, still compressed. The next chunk is on its way while one is worked on. What was read is held
+ * against the digest of the whole index when its end is there.
+ */
 async function* storedFrames(
   source: FragmentReader,
   fragment: RestoreFragment,
 ): AsyncGenerator<Buffer, void, undefined> {
   let held: Buffer = Buffer.alloc(0);
   let asked = 0;
+  const digest = new Blake3Hasher();
   const ask = (): Promise<Buffer> | undefined => {
     const length = Math.min(CHUNK_BYTES, fragment.indexBytes - asked);
     if (length <= 0) return undefined;
@@ -157,12 +162,18 @@ async function* storedFrames(
   };
   for (let chunk = ask(); chunk !== undefined;) {
     const bytes = await chunk;
+    digest.update(bytes);
     chunk = ask();
     held = held.length === 0 ? bytes : Buffer.concat([held, bytes]);
     let at = 0;
     for (;;) {
       const frame = frameAt(held, at);
-      if (frame?.skippable === true) return; // The frame table comes after the last line.
+      if (frame?.skippable === true) {
+        // The frame table comes after the last line.
+        for (; chunk !== undefined; chunk = ask()) digest.update(await chunk);
+        if (digest.digest('hex') === fragment.indexDigest) return;
+        throw new IndexDamage('it is not what was written: its digest differs');
+      }
       if (frame === undefined || at + frame.bytes > held.length) break;
       yield held.subarray(at, at + frame.bytes);
       at += frame.bytes;

@@ -1,6 +1,7 @@
-import { mkdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { blake3 } from '@napi-rs/blake-hash';
 
 import { compareTrees, type Difference } from '../../../../test/support/compare-trees.js';
 import { noise } from '../../../../test/support/odd-tree-maker.js';
@@ -42,7 +43,8 @@ function imageOf({ sink }: LabImage): RestoreImage {
     const size = (object: 'data' | 'index'): number =>
       statSync(fragmentFile('', fragmentId, object)).size;
     const sizes = { storedBytes: size('data'), indexBytes: size('index') };
-    return { number, fragmentId, archiveOffset, archiveBytes, ...sizes };
+    const indexDigest = blake3(readFileSync(fragmentFile('', fragmentId, 'index'))).toString('hex');
+    return { number, fragmentId, archiveOffset, archiveBytes, ...sizes, indexDigest };
   });
   return { imageId: sink.folder, fragments };
 }

@@ -26,6 +26,8 @@ export interface RestoreFragment {
   readonly archiveBytes: number;
   readonly storedBytes: number;
   readonly indexBytes: number;
+  /** BLAKE3 of the whole index, hex. */
+  readonly indexDigest: string;
 }
 
 /** One image of a chain with the fragments of one copy, in order. */

@@ -62,7 +62,7 @@ export function define(command: Command, cli: () => Cli): void {
     .command('run')
     .description('start a schedule of a policy now')
     .argument('<name>')
-    .option('--schedule <name>', "which one (default: the policy's first)")
+    .option('--schedule <name>', 'which one (default: the first full one)')
     .option('--client <name>', 'for this client only')
     .action((name: string, options: RunOptions) => run(cli(), { name, ...options }));
   command

@@ -77,7 +77,11 @@ function planned(job: Job, client: string, chain: readonly ChainImage[]): Decisi
 }
 
 function granted(job: Job, allocation: Allocation, now: Date): Decision {
-  if (job.step !== 'allocating' || allocation.attempt !== job.attempt) return same(job);
+  if (allocation.attempt !== job.attempt) return same(job);
+  if (job.step === 'running' && allocation.allocationId === job.allocation?.allocationId) {
+    return { job: { ...job, allocation }, effects: [] };
+  }
+  if (job.step !== 'allocating') return same(job);
   const active = { ...job, allocation, waitsFor: '', startedAt: job.startedAt ?? now };
   const lines = allocation.media.map(({ mediaId, address }) =>
     info(

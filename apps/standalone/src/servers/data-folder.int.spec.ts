@@ -46,7 +46,9 @@ describe('a data folder', () => {
 
   it('is refused where it cannot be made', async () => {
     writeFileSync(join(base, 'file'), '');
-    await expect(openDataFolder(join(base, 'file/data'))).rejects.toThrow(/Cannot use .* as the data folder/);
+    await expect(openDataFolder(join(base, 'file/data'))).rejects.toThrow(
+      /Cannot use .* as the data folder/,
+    );
   });
 });
 

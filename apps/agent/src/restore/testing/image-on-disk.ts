@@ -93,12 +93,14 @@ export async function writeImage(folder: string, parts: ImageParts): Promise<Res
     writeFileSync(fragmentFile(folder, fragmentId, 'data'), data);
     writeFileSync(fragmentFile(folder, fragmentId, 'index'), index);
     const sizes = { storedBytes: data.length, indexBytes: index.length };
+    const indexDigest = blake3(index).toString('hex');
     fragments.push({
       number,
       fragmentId,
       archiveOffset: from,
       archiveBytes: part.length,
       ...sizes,
+      indexDigest,
     });
   }
   return { imageId, fragments };
