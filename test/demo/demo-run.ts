@@ -110,7 +110,8 @@ export class DemoRun {
     this.plan.steps.add({ step: 'compare', ms: this.clock.now().getTime() - beganMs });
     const differences = results.flatMap((result) => result.differences);
     const leftOut = results.reduce((sum, result) => sum + result.leftOut, 0);
-    if (leftOut > 0) console.log(`  ${leftOut} sockets or mounted folders are not in a backup.`);
+    if (leftOut > 0)
+      console.log(`  Not compared: ${leftOut} (sockets, and what is mounted below).`);
     for (const { text, changedSince } of differences.slice(0, DIFFERENCES_SHOWN)) {
       console.log(`  ${text}${changedSince ? ' (changed since it was backed up)' : ''}`);
     }

@@ -25,7 +25,8 @@ const world: CliWorld = {
   },
 };
 
-process.exitCode = await runCli(argumentsOfProcess(), world);
+// Ends here even if a connection that is down still tries to come back.
+process.exit(await runCli(argumentsOfProcess(), world));
 
 function sink(stream: NodeJS.WriteStream): Sink {
   // Whoever reads our output may stop reading (`| head`): then there is nothing left to do.

@@ -1,4 +1,5 @@
 import type { Endpoint, InputOf, ResponseOf } from '#contracts/contract.js';
+import { sleep } from '#kernel/backoff.js';
 import { messageOf, Unavailable } from '#kernel/errors.js';
 import { Nats } from '#messaging/connection.js';
 import { Requests } from '#messaging/requests.js';
@@ -9,6 +10,7 @@ import type { ClusterAddress } from './find-cluster.js';
 const USER = 'operator';
 /** Services answer in milliseconds; reading an index from a medium takes the catalog longer. */
 const ANSWER_MS_MAX = 30_000;
+const CLOSE_MS_MAX = 1_000;
 
 /** A connection to a running cluster, as the operator. */
 export class Cluster {
@@ -85,7 +87,11 @@ export class Cluster {
     return () => subscription.unsubscribe();
   }
 
-  close(): Promise<void> {
-    return this.nats.close();
+  /** Takes a moment at most: a connection that is down would never be drained. */
+  async close(): Promise<void> {
+    const waited = new AbortController();
+    await Promise.race([this.nats.close(), sleep(CLOSE_MS_MAX, waited.signal)]);
+    waited.abort();
+    void this.nats.connection.close();
   }
 }

@@ -10,6 +10,16 @@ const POLL_MS = 2_000;
 const POLL_ANSWER_MS_MAX = 5_000;
 /** A job manager that says nothing for that long counts as gone; restarts take seconds. */
 const SILENCE_MS_MAX = 120_000;
+/** After so long, whoever waits is told why nothing moves. */
+const SILENCE_TOLD_MS = 10_000;
+
+export interface FollowOptions {
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly onView: (view: JobView) => void;
+  /** Called once for each time that the cluster falls silent. */
+  readonly onSilence: () => void;
+}
 
 const RANK: Readonly<Record<JobState, number>> = { queued: 0, active: 1, done: 2 };
 
@@ -29,7 +39,7 @@ export function isNews(last: JobView | undefined, next: JobView): boolean {
 export async function followJob(
   cluster: Cluster,
   job: number,
-  options: { clock: Clock; signal: AbortSignal; onView: (view: JobView) => void },
+  options: FollowOptions,
 ): Promise<JobView | undefined> {
   const follower = new Follower(cluster, job, options);
   const unsubscribe = await cluster.onEvent(`hf.evt.v1.job.*.${job}`, (event) => {
@@ -47,22 +57,20 @@ export async function followJob(
 class Follower {
   private last: JobView | undefined;
   private heardAt: number;
+  private silenceTold = false;
   private readonly done = new AbortController();
 
   constructor(
     private readonly cluster: Cluster,
     private readonly job: number,
-    private readonly options: {
-      clock: Clock;
-      signal: AbortSignal;
-      onView: (view: JobView) => void;
-    },
+    private readonly options: FollowOptions,
   ) {
     this.heardAt = this.now();
   }
 
   accept(view: JobView): void {
     this.heardAt = this.now();
+    this.silenceTold = false;
     if (!isNews(this.last, view)) return;
     this.last = view;
     this.options.onView(view);
@@ -87,8 +95,11 @@ class Follower {
       const { job } = await this.cluster.ask(jobsGet, input, POLL_ANSWER_MS_MAX);
       this.accept(job);
     } catch (error) {
-      const silent = this.now() - this.heardAt > SILENCE_MS_MAX;
-      if (!(error instanceof Unavailable) || silent || this.last === undefined) throw error;
+      const silentMs = this.now() - this.heardAt;
+      const giveUp = this.last === undefined || silentMs > SILENCE_MS_MAX;
+      if (!(error instanceof Unavailable) || giveUp) throw error;
+      if (silentMs > SILENCE_TOLD_MS && !this.silenceTold) this.options.onSilence();
+      this.silenceTold ||= silentMs > SILENCE_TOLD_MS;
     }
   }
 

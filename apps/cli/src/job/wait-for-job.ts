@@ -32,6 +32,10 @@ export async function waitForJob(cli: Cli, cluster: Cluster, options: WaitOption
       clock: cli.world.clock,
       signal,
       onView: (view) => progress.show(view),
+      onSilence: () => {
+        progress.end();
+        cli.output.remark('The cluster does not answer. Waiting for it to come back ...');
+      },
     }).finally(() => progress.end());
   try {
     const last = await follow(interrupted.signal);
