@@ -150,7 +150,8 @@ describe('the job manager', () => {
     const alive = setInterval(() => void ask('report', media), 200);
     expect((await done(job)).status).toBe(49);
     clearInterval(alive);
-    expect(others.count('catalog.image-abandon')).toBe(1);
+    const abandoned = others.asked.filter(({ endpoint }) => endpoint === 'catalog.image-abandon');
+    expect(abandoned.filter(({ request }) => request['job'] === job)).toHaveLength(1);
     expect(await report(job, 'agent', 0)).toEqual({ goOn: false });
   });
 
