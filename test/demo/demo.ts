@@ -99,6 +99,6 @@ function terminal(stream: NodeJS.WriteStream) {
   return {
     write: (text: string) => void stream.write(text),
     isTerminal: stream.isTTY ?? false,
-    columns: stream.columns ?? 80,
+    columns: stream.columns || 80,
   };
 }
