@@ -11,7 +11,7 @@ import { FileLoad } from '../persistence/file-loads.js';
 import { IndexQueue, type PendingIndex } from '../persistence/index-queue.js';
 
 /** Lines of a batch; two of them are in memory at once, for each load. */
-const BATCH_LINES_MAX = 10_000;
+const BATCH_LINES_MAX = 4_000;
 
 /** Loads the file index of one fragment. */
 @Injectable()
