@@ -15,6 +15,7 @@ import { policyDefinition } from '../../policy/src/policy.definition.js';
 import { DataProcess } from './data-process.js';
 import { password, seedFile } from './servers/credential-files.js';
 import type { DataFolder } from './servers/data-folder.js';
+import { NATS_USERS_FILE } from './servers/nats-server.js';
 import { startServers, type Servers } from './servers.js';
 import { ensureServiceRoles, roleName } from './service-roles.js';
 
@@ -114,15 +115,29 @@ export class Cluster {
   }
 
   private async ensureTopology(natsUrl: string): Promise<void> {
-    const seed = readFileSync(this.seedFile('topology'), 'utf8').trim();
-    const user = 'topology';
-    const nats = await Nats.connect({ url: natsUrl, user, seed, clientName: 'holdfast-topology' });
+    const nats = await this.connectAsTopology(natsUrl);
     try {
       const topology = new Topology(nats);
       await topology.ensureStreams(STREAMS);
       await topology.ensureConsumers(CONSUMERS);
     } finally {
       await nats.close();
+    }
+  }
+
+  private async connectAsTopology(url: string): Promise<Nats> {
+    const user = 'topology';
+    const seed = readFileSync(this.seedFile(user), 'utf8').trim();
+    try {
+      return await Nats.connect({ url, user, seed, clientName: `holdfast-${user}` });
+    } catch (error) {
+      const refused = this.plan.natsUrl && error instanceof PermanentError && error.status === 46;
+      if (!refused) throw error;
+      const file = join(this.plan.folder.nats, NATS_USERS_FILE);
+      throw new PermanentError(
+        46,
+        `nats-server at ${url} does not know this cluster. Include ${file} in its settings.`,
+      );
     }
   }
 

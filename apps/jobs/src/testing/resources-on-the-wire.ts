@@ -62,7 +62,7 @@ export class ResourcesOnTheWire {
   private allocate(request: Record<string, unknown>) {
     if (request['unit'] === 'nowhere') throw new PermanentError(213, 'There is no unit "nowhere".');
     if (this.busy) return { state: 'queued', reason: 'unit default runs its maximum of 1 job' };
-    const now = new Date().toISOString();
+    const now = new Date();
     const allocation: Allocation = {
       allocationId: '0190a0a0-0000-7000-8000-000000000000',
       job: Number(request['job']),
@@ -73,8 +73,8 @@ export class ResourcesOnTheWire {
       pool: 'main',
       fragmentBytesMax: 1024 ** 3,
       media: [{ mediaId: 'm1', address: { host: '127.0.0.1', port: 9 } }],
-      grantedAt: now,
-      leaseUntil: new Date(Date.now() + 3_600_000).toISOString(),
+      grantedAt: now.toISOString(),
+      leaseUntil: new Date(now.getTime() + 3_600_000).toISOString(),
     };
     return { state: 'granted', allocation };
   }

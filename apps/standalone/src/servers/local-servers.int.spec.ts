@@ -110,12 +110,15 @@ describe('servers of a data folder', () => {
       folder,
       checkout: checkoutFolder(),
       env: process.env,
-      users: [],
+      users: [{ name: 'jobs', permissions: { publish: [], subscribe: [] }, responds: false }],
       keys: { createCredential, credentialFromSeed },
       external: { nats: 'nats://127.0.0.1:1', postgres: 'postgres://a:b@127.0.0.1:1/c' },
     });
     expect(servers.nats.url).toBe('nats://127.0.0.1:1');
     expect(readdirSync(folder.run)).toEqual([]);
+    // Whoever runs it has to let us in.
+    expect(readFileSync(join(folder.nats, 'users.conf'), 'utf8')).toContain('# jobs\n');
+    expect(readdirSync(folder.credentials)).toContain('jobs.nk');
     await servers.stop();
   });
 

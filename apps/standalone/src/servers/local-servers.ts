@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type KeyMaker, natsCredential, password } from './credential-files.js';
 import type { DataFolder } from './data-folder.js';
 import { choosePorts } from './free-port.js';
-import { NATS_STOP_STEPS, startNatsServer } from './nats-server.js';
+import { NATS_STOP_STEPS, startNatsServer, writeNatsUsers } from './nats-server.js';
 import type { NatsUserPlan } from './nats-users.js';
 import { findPostgres, reachableBinaries } from './postgres-binaries.js';
 import {
@@ -98,7 +98,7 @@ function portsFor({ folder, ports, external: others }: LocalServersPlan): Promis
 async function startOn(ports: Ports, plan: LocalServersPlan): Promise<LocalServers> {
   const others = plan.external ?? {};
   const [nats, postgres] = await Promise.allSettled([
-    others.nats ? external(others.nats) : startNats(plan, ports.nats),
+    others.nats ? externalNats(plan, others.nats) : startNats(plan, ports.nats),
     others.postgres ? external(others.postgres) : startPostgres(plan, ports.postgres),
   ]);
   if (nats.status === 'fulfilled' && postgres.status === 'fulfilled') {
@@ -120,9 +120,22 @@ function external(url: string): LocalServer {
   return { url, version: undefined, process };
 }
 
-async function startNats(plan: LocalServersPlan, port: number): Promise<LocalServer> {
-  const { folder, keys } = plan;
+/** Our keys are made all the same, and the user file that its owner has to include in his settings. */
+async function externalNats(plan: LocalServersPlan, url: string): Promise<LocalServer> {
+  writeNatsUsers({ folder: plan.folder.nats, ...natsUsersOf(plan) });
+  return external(url);
+}
+
+function natsUsersOf({ folder, keys, users }: LocalServersPlan) {
   const key = (user: string): string => natsCredential(folder.credentials, user, keys).publicKey;
+  return {
+    users: users.map((user) => ({ ...user, nkeyPublic: key(user.name) })),
+    systemKey: key(NATS_SYSTEM_USER),
+  };
+}
+
+async function startNats(plan: LocalServersPlan, port: number): Promise<LocalServer> {
+  const { folder } = plan;
   const binary = await findOrFetchNatsServer({
     env: plan.env,
     cache: serverCache(plan.checkout, plan.env),
@@ -132,8 +145,7 @@ async function startNats(plan: LocalServersPlan, port: number): Promise<LocalSer
     configuration: join(plan.checkout, 'deploy/nats/nats-server.conf'),
     folder: folder.nats,
     port,
-    users: plan.users.map((user) => ({ ...user, nkeyPublic: key(user.name) })),
-    systemKey: key(NATS_SYSTEM_USER),
+    ...natsUsersOf(plan),
     logFile: join(folder.logs, 'nats-server.log'),
     pidFile: pidFile(folder, 'nats-server'),
   });

@@ -34,6 +34,8 @@ export interface RunningNats {
   readonly process: SupervisedProcess;
 }
 
+export const NATS_USERS_FILE = 'users.conf';
+
 /** It writes its state within moments; after this something hangs. */
 export const NATS_STOP_STEPS: readonly StopStep[] = [{ signal: 'SIGINT', waitMs: 10_000 }];
 
@@ -79,8 +81,17 @@ function writeConfiguration(plan: NatsServerPlan): string {
     file,
     shipped.replace(/store_dir: "[^"]*"/, () => `store_dir: ${store}`),
   );
-  const users = renderNatsUsers(plan.users, plan.systemKey);
-  writeFileSync(join(plan.folder, 'users.conf'), users, { mode: 0o600 });
+  writeNatsUsers(plan);
+  return file;
+}
+
+/** Writes `users.conf`: whom the server lets in, and what each may say and hear. Returns its path. */
+export function writeNatsUsers(
+  plan: Pick<NatsServerPlan, 'folder' | 'users' | 'systemKey'>,
+): string {
+  mkdirSync(plan.folder, { recursive: true, mode: 0o700 });
+  const file = join(plan.folder, NATS_USERS_FILE);
+  writeFileSync(file, renderNatsUsers(plan.users, plan.systemKey), { mode: 0o600 });
   return file;
 }
 

@@ -1,0 +1,68 @@
+import { closeSync, mkdirSync, openSync, statSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+
+import { runCommand } from '../../apps/standalone/src/servers/system/command.js';
+import { jobOf } from '../cluster/cluster-cli.js';
+import { TestCluster } from '../cluster/cluster.js';
+import { peakResidentMib } from '../cluster/processes.js';
+import { compareTrees } from '../support/compare-trees.js';
+
+const SMALL_FILES = 100_000;
+const FILES_PER_FOLDER = 500;
+const LARGE = '4G';
+const LARGE_BYTES = 4 * 2 ** 30;
+const RESIDENT_MIB_MAX = 300;
+
+let cluster: TestCluster;
+let tree: string;
+
+beforeAll(async () => {
+  cluster = await TestCluster.start();
+  tree = cluster.path('tree');
+  mkdirSync(join(tree, 'small'), { recursive: true });
+  // Room is set aside for it, so it is no sparse file: all of its 4 GiB are read.
+  const made = await runCommand('fallocate', ['-l', LARGE, join(tree, 'large')]);
+  expect(made).toMatchObject({ code: 0 });
+  for (let i = 0; i < SMALL_FILES; i++) {
+    const folder = join(tree, 'small', String(Math.floor(i / FILES_PER_FOLDER)));
+    if (i % FILES_PER_FOLDER === 0) mkdirSync(folder);
+    const fd = openSync(join(folder, `file-${i}.txt`), 'w');
+    writeSync(fd, `This is file ${i}.\n`);
+    closeSync(fd);
+  }
+}, 120_000);
+afterAll(() => cluster?.stop());
+
+describe('100,000 small files and one of 4 GB', () => {
+  it('are backed up and restored within 300 MB of memory in agent and in media server', async () => {
+    const figures: Record<string, string> = {};
+    const measure = (what: string) => {
+      for (const name of ['agent', 'media'] as const) {
+        const peak = peakResidentMib(cluster.pid(name));
+        figures[`${name} after the ${what}`] = `${peak.toFixed(0)} MiB`;
+        expect(peak).toBeLessThan(RESIDENT_MIB_MAX);
+      }
+    };
+    const backup = jobOf(await cluster.cli('backup', tree));
+    figures['backup'] = secondsOf(backup);
+    expect(backup).toMatchObject({ status: 0 });
+    expect(backup.progress.files).toBeGreaterThan(SMALL_FILES);
+    expect(backup.progress.bytes).toBeGreaterThan(LARGE_BYTES);
+    measure('backup');
+
+    const to = cluster.path('restored');
+    const restore = jobOf(await cluster.cli('restore', backup.imageId!, '--to', to));
+    figures['restore'] = secondsOf(restore);
+    expect(restore).toMatchObject({ status: 0 });
+    measure('restore');
+    console.log(figures);
+    expect(statSync(join(to, tree, 'large')).size).toBe(LARGE_BYTES);
+    expect(await compareTrees(join(tree, 'small'), join(to, tree, 'small'))).toEqual([]);
+  }, 180_000);
+});
+
+function secondsOf({ startedAt, endedAt }: { startedAt: string | null; endedAt: string | null }) {
+  return `${((Date.parse(endedAt!) - Date.parse(startedAt!)) / 1_000).toFixed(1)} s`;
+}
