@@ -44,6 +44,8 @@ export class Cluster {
   readonly failed: Promise<Error>;
   private fail: (error: Error) => void = () => undefined;
   private readonly undo: (() => Promise<void>)[] = [];
+  private starting: Promise<{ natsUrl: string }> | undefined;
+  private stopping = false;
 
   constructor(private readonly plan: ClusterPlan) {
     this.failed = new Promise((resolve) => {
@@ -51,8 +53,20 @@ export class Cluster {
     });
   }
 
-  /** Starts everything and returns the broker's address. Whoever calls this calls `stop` too. */
-  async start(): Promise<string> {
+  /** Starts everything and says where the broker is. Whoever calls this calls `stop` too. */
+  start(): Promise<{ natsUrl: string }> {
+    this.starting = this.startAll();
+    return this.starting;
+  }
+
+  /** Stops all that was started, the last one first; a start that is under way ends at its next step. */
+  async stop(): Promise<void> {
+    this.stopping = true;
+    await this.starting?.catch(() => undefined);
+    for (const step of this.undo.splice(0).reverse()) await step();
+  }
+
+  private async startAll(): Promise<{ natsUrl: string }> {
     const servers = await startServers({
       ...this.plan,
       users: natsUsers({ media: [this.plan.mediaId], clients: [this.plan.client] }),
@@ -61,15 +75,17 @@ export class Cluster {
     this.undo.push(() => servers.stop());
     void servers.ended.then((what) => this.fail(new PermanentError(130, what)));
     const { natsUrl } = servers;
+    this.goOn();
     await Promise.all([this.ensureTopology(natsUrl), this.ensureRoles(servers)]);
-    await Promise.all(CONTROL.map((definition) => this.startControl(definition, servers)));
-    await Promise.all([this.startMedia(natsUrl), this.startAgent(natsUrl)]);
-    return natsUrl;
+    this.goOn();
+    await all(CONTROL.map((definition) => this.startControl(definition, servers)));
+    this.goOn();
+    await all([this.startMedia(natsUrl), this.startAgent(natsUrl)]);
+    return { natsUrl };
   }
 
-  /** Stops all that was started, the last one first. */
-  async stop(): Promise<void> {
-    for (const step of this.undo.splice(0).reverse()) await step();
+  private goOn(): void {
+    if (this.stopping) throw new PermanentError(150, 'Stopped before it was ready.');
   }
 
   private async startControl(definition: ServiceDefinition, servers: Servers) {
@@ -169,6 +185,12 @@ export class Cluster {
   private password(schema: string): string {
     return password(this.plan.folder.credentials, `postgres-${schema}`);
   }
+}
+
+/** Waits for all, also where one fails: what the others start must be known before it is stopped. */
+async function all(steps: readonly Promise<void>[]): Promise<void> {
+  const failed = (await Promise.allSettled(steps)).find(({ status }) => status === 'rejected');
+  if (failed) throw (failed as PromiseRejectedResult).reason;
 }
 
 /** Settings that a person gave to `holdfast up` for a service. */

@@ -38,7 +38,10 @@ export async function up(options: UpOptions): Promise<void> {
   const cluster = new Cluster({ folder, checkout: checkoutFolder(), ...options, ...names });
   const ended = untilAskedToStop(cluster);
   try {
-    const natsUrl = await cluster.start();
+    const started = await Promise.race([cluster.start(), ended]);
+    if (started instanceof Error) throw started;
+    if (started === 'asked') return say('Stopping before it was ready ...');
+    const { natsUrl } = started;
     writeClusterFile(folder.path, {
       natsUrl,
       pid: process.pid,

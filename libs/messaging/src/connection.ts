@@ -7,12 +7,12 @@ import {
 import {
   AuthorizationError,
   connect,
-  nkeyAuthenticator,
   type NatsConnection,
   type Status,
 } from '@nats-io/transport-node';
 import { inboxPrefix } from '#contracts/permissions.js';
 import { messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
+import { nkeyLogin } from './nkey-login.js';
 
 export interface NatsOptions {
   readonly url: string;
@@ -43,11 +43,12 @@ export class Nats {
    * refused or the address is no address, `Unavailable` when nobody answers there.
    */
   static async connect(options: NatsOptions): Promise<Nats> {
+    const authenticator = nkeyLogin(options.seed);
     try {
       const connection = await connect({
         servers: options.url,
         name: options.clientName,
-        authenticator: nkeyAuthenticator(new TextEncoder().encode(options.seed)),
+        authenticator,
         inboxPrefix: inboxPrefix(options.user),
         timeout: CONNECT_MS_MAX,
         pingInterval: PING_MS,
@@ -87,7 +88,10 @@ export class Nats {
   }
 
   async close(): Promise<void> {
-    if (!this.connection.isClosed()) await this.connection.drain().catch(() => undefined);
+    if (this.connection.isClosed()) return;
+    // Without a server there is nobody to drain to, and drain would wait for one.
+    if (this.up) await this.connection.drain().catch(() => undefined);
+    else await this.connection.close();
   }
 }
 

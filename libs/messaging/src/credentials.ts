@@ -1,4 +1,5 @@
-import { createUser, fromSeed } from '@nats-io/nkeys';
+import { createUser } from '@nats-io/nkeys';
+import { publicNkeyOf } from './nkey-login.js';
 
 /** An nkey pair of a NATS user. The seed is the secret; the server knows the public key only. */
 export interface Credential {
@@ -10,17 +11,11 @@ export interface Credential {
 
 /** A new key pair from the system's random source. */
 export function createCredential(): Credential {
-  return describe(createUser());
+  const seed = new TextDecoder().decode(createUser().getSeed());
+  return { seed, publicKey: publicNkeyOf(seed) };
 }
 
 /** The pair that a seed stands for. Throws where it is no seed, or one that was cut short. */
 export function credentialFromSeed(seed: string): Credential {
-  return describe(fromSeed(new TextEncoder().encode(seed.trim())));
-}
-
-function describe(pair: ReturnType<typeof createUser>): Credential {
-  return {
-    seed: new TextDecoder().decode(pair.getSeed()),
-    publicKey: pair.getPublicKey(),
-  };
+  return { seed: seed.trim(), publicKey: publicNkeyOf(seed) };
 }

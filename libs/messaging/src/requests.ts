@@ -1,4 +1,4 @@
-import { RequestError, TimeoutError, type Msg } from '@nats-io/transport-node';
+import { NoRespondersError, RequestError, TimeoutError, type Msg } from '@nats-io/transport-node';
 import type { z } from 'zod';
 import {
   instanceSubject,
@@ -56,10 +56,10 @@ export class Requests {
       maxWait: timeoutMs,
     });
     const answers: ResponseOf<E>[] = [];
-    for await (const reply of replies) {
-      if (reply.headers?.status !== 'No Responders' && reply.data.length > 0) {
-        answers.push(parseReply(endpoint, reply));
-      }
+    try {
+      for await (const reply of replies) answers.push(parseReply(endpoint, reply));
+    } catch (error) {
+      if (!isNobodyThere(error)) throw error;
     }
     return answers;
   }
@@ -69,9 +69,15 @@ function subjectFor(endpoint: Endpoint, options: CallOptions): string {
   return endpoint.perInstance ? instanceSubject(endpoint, options.instance!) : endpoint.subject;
 }
 
+function isNobodyThere(error: unknown): boolean {
+  return (
+    error instanceof NoRespondersError || (error instanceof RequestError && error.isNoResponders())
+  );
+}
+
 function requestFailed(endpoint: Endpoint, error: unknown): Error {
   const what = `${endpoint.service} (${endpoint.name})`;
-  if (error instanceof RequestError && error.isNoResponders()) {
+  if (isNobodyThere(error)) {
     return new Unavailable(`No ${what} service answers: is it running?`);
   }
   if (error instanceof TimeoutError || error instanceof RequestError) {

@@ -60,17 +60,12 @@ export class Cluster {
   }
 
   /** What all instances answer within the time; nothing where there is none. */
-  async askAll<E extends Endpoint>(
+  askAll<E extends Endpoint>(
     endpoint: E,
     input: InputOf<E>,
     timeoutMs: number,
   ): Promise<ResponseOf<E>[]> {
-    try {
-      return await this.requests.callAll(endpoint, input, timeoutMs);
-    } catch (error) {
-      if (/no responders/i.test(messageOf(error))) return [];
-      throw error;
-    }
+    return this.requests.callAll(endpoint, input, timeoutMs);
   }
 
   /**
