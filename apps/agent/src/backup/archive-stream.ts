@@ -1,11 +1,11 @@
 import { Blake3Hasher, blake3 } from '@napi-rs/blake-hash';
-import { compress } from '@mongodb-js/zstd';
 
 import { encodeFrameTable, type FrameRecord } from '#archive/frame-table.js';
 import { INDEX_FRAME_BYTES_MAX } from '#archive/index-line.js';
 
 import { hasRoomForFrame } from '../domain/fragment-room.js';
 
+import { compress } from './compress.js';
 import type { FragmentSink, ImageTotals } from './fragment-sink.js';
 
 /** A buffer of the archive, compressed, with the index text that came with it. */

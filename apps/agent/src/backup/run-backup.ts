@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 
-import { compress } from '@mongodb-js/zstd';
 
 import type { ByteString } from '#archive/path-text.js';
 import type { ImageKind } from '#contracts/names.js';
@@ -13,6 +12,7 @@ import { Notes, type Note, type NoteSummary } from '../domain/notes.js';
 
 import { ArchiveStream } from './archive-stream.js';
 import { RING_DEFAULT, RingEmptier, createRing, type RingSize } from './buffer-ring.js';
+import { compress } from './compress.js';
 import type { FragmentSink } from './fragment-sink.js';
 import { discardListing } from './listing-file.js';
 import type { ReaderMessage, ReaderTotals } from './reader-messages.js';

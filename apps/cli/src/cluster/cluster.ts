@@ -1,6 +1,6 @@
 import type { Endpoint, InputOf, ResponseOf } from '#contracts/contract.js';
 import { sleep } from '#kernel/backoff.js';
-import { messageOf, Unavailable } from '#kernel/errors.js';
+import { Unavailable } from '#kernel/errors.js';
 import { Nats } from '#messaging/connection.js';
 import { Requests } from '#messaging/requests.js';
 import { parseInput } from '#messaging/validation.js';
