@@ -11,7 +11,7 @@ import type { FragmentSink, ImageTotals } from './fragment-sink.js';
 /** A buffer of the archive, compressed, with the index text that came with it. */
 export interface StoredFrame {
   readonly archiveLength: number;
-  /** A Zstandard frame that states its content size. */
+  /** A Zstandard frame. */
   readonly bytes: Buffer;
   readonly index: Uint8Array;
   /** See `ReaderMessage`. */

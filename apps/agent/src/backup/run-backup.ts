@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 
-
 import type { ByteString } from '#archive/path-text.js';
 import type { ImageKind } from '#contracts/names.js';
 
