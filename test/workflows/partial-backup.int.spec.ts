@@ -12,7 +12,7 @@ import { until } from '../cluster/until.js';
 import { zstdCommand } from '../cluster/zstd-command.js';
 import { compareTrees } from '../support/compare-trees.js';
 
-const LARGE_BYTES = 96 * 2 ** 20;
+const LARGE_BYTES = 32 * 2 ** 20;
 /** A file of the system that opens for root and cannot be read, and does not open for others. */
 const UNREADABLE = '/proc/1/mem';
 

@@ -56,6 +56,8 @@ export class BatchConsumer {
     clearTimeout(this.linger);
     await this.loop;
     await this.flushing;
+    // At once for whoever comes next, not when the acknowledgement is overdue.
+    for (const message of this.pending.splice(0)) message.nak();
   }
 
   private async run(): Promise<void> {
