@@ -7,11 +7,11 @@ import { NotFound, PermanentError, Unavailable } from '#kernel/errors.js';
 import { startService, type RunningService } from '#service/run-service.js';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { startNats, type TestNats } from '../../../test/support/nats.js';
-import { temporaryFolder } from '../../../test/support/temporary-folder.js';
-import { Answers } from './answers.js';
-import { Nats } from './connection.js';
-import { Requests } from './requests.js';
+import { startNats, type TestNats } from '../../../../test/support/nats.js';
+import { temporaryFolder } from '../../../../test/support/temporary-folder.js';
+import { Answers } from '../answers.js';
+import { Nats } from '../connection.js';
+import { Requests } from '../requests.js';
 
 const double = endpoint('demo', 'double', {
   description: 'Doubles a number',

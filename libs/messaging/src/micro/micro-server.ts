@@ -3,10 +3,10 @@ import { headers, type Msg, type Subscription } from '@nats-io/transport-node';
 import { isObservable, lastValueFrom } from 'rxjs';
 import { instanceSubject, type Endpoint } from '#contracts/contract.js';
 import { InvalidInput, PermanentError, Unavailable } from '#kernel/errors.js';
-import type { Nats } from './connection.js';
+import type { Nats } from '../connection.js';
 import { EndpointStats } from './micro-stats.js';
-import { parseInput } from './validation.js';
-import { ERROR_CODE_HEADER, ERROR_HEADER, toErrorBody } from './wire-error.js';
+import { parseInput } from '../validation.js';
+import { ERROR_CODE_HEADER, ERROR_HEADER, toErrorBody } from '../wire-error.js';
 
 export interface MicroServiceIdentity {
   /** Service name: `jobs`, `catalog` ... */
