@@ -61,6 +61,21 @@ describe('messages between services', () => {
     expect(batches[1]?.map(({ messageId }) => messageId).sort()).toContain('commit-1');
   });
 
+  it('can be left at any moment of the start', async () => {
+    const nats = await as('catalog');
+    for (let ms = 0; ms < 12; ms += 1) {
+      const handle = () => Promise.resolve();
+      const options = { spec: catalogCommits, batchMax: 256, lingerMs: 20, handle };
+      const consumer = new BatchConsumer(nats, options);
+      consumer.start();
+      await new Promise((resolve) => setTimeout(resolve, ms / 3));
+      const inTime = new AbortController();
+      const late = sleep(5_000, inTime.signal).then(() => 'late');
+      expect(await Promise.race([consumer.stop(), late])).toBeUndefined();
+      inTime.abort();
+    }
+  });
+
   it('that the stream has already are taken for published', async () => {
     const publisher = new Publisher(await as('media-m1'));
     await publisher.publish({ ...commit(1), id: 'another-id' });

@@ -86,6 +86,8 @@ export class BatchConsumer {
       expires: 30_000,
       abort_on_missing_resource: true,
     });
+    // Asked to stop while this was on its way: nobody else knows of these messages.
+    if (this.stopping.signal.aborted) this.messages.stop();
     for await (const message of this.messages) {
       this.pending.push(message);
       if (this.pending.length >= this.options.batchMax) await this.flush();
