@@ -1,8 +1,8 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { sleep } from '#kernel/backoff.js';
 import { Clock } from '#kernel/clock.js';
 import { messageOf } from '#kernel/errors.js';
+import { Repeating } from '#kernel/repeating.js';
 import type { Startable } from '#service/lifecycle.js';
 import { Allocator } from './allocator.js';
 import { BrokerSettings } from './config.js';
@@ -14,34 +14,32 @@ import { BrokerSettings } from './config.js';
 @Injectable()
 export class QueueWatch implements Startable {
   private readonly logger = new Logger('queue');
-  private readonly stopping = new AbortController();
-  private loop: Promise<void> = Promise.resolve();
+  private readonly rounds: Repeating;
 
   constructor(
     private readonly database: DataSource,
     private readonly allocator: Allocator,
     private readonly clock: Clock,
     private readonly settings: BrokerSettings,
-  ) {}
+  ) {
+    this.rounds = new Repeating({
+      everyMs: settings.evaluateMs,
+      work: () => this.lookAtQueue(),
+      onError: (error) =>
+        this.logger.error(`the queue was not evaluated: ${messageOf(error)}; trying again`),
+    });
+  }
 
   start(): void {
-    this.loop = this.run();
+    this.rounds.start();
   }
 
-  async stop(): Promise<void> {
-    this.stopping.abort();
-    await this.loop;
+  stop(): Promise<void> {
+    return this.rounds.stop();
   }
 
-  private async run(): Promise<void> {
-    while (!this.stopping.signal.aborted) {
-      try {
-        if (await this.isDue()) await this.allocator.evaluate();
-      } catch (error) {
-        this.logger.error(`the queue was not evaluated: ${messageOf(error)}; trying again`);
-      }
-      await sleep(this.settings.evaluateMs, this.stopping.signal);
-    }
+  private async lookAtQueue(): Promise<void> {
+    if (await this.isDue()) await this.allocator.evaluate();
   }
 
   /** Without the lock: an idle cluster is to cost next to nothing. */

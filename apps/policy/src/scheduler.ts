@@ -1,8 +1,8 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { sleep } from '#kernel/backoff.js';
 import { Clock } from '#kernel/clock.js';
 import { messageOf } from '#kernel/errors.js';
+import { Repeating } from '#kernel/repeating.js';
 import type { Startable } from '#service/lifecycle.js';
 import { Agendas } from './agendas.js';
 import { PolicySettings } from './config.js';
@@ -21,8 +21,7 @@ const SUBMISSIONS_AT_ONCE = 8;
 @Injectable()
 export class Scheduler implements Startable {
   private readonly logger = new Logger('scheduler');
-  private readonly stopping = new AbortController();
-  private loop: Promise<void> = Promise.resolve();
+  private readonly rounds: Repeating;
 
   constructor(
     private readonly database: DataSource,
@@ -30,26 +29,21 @@ export class Scheduler implements Startable {
     private readonly submitter: Submitter,
     private readonly clock: Clock,
     private readonly settings: PolicySettings,
-  ) {}
+  ) {
+    this.rounds = new Repeating({
+      everyMs: settings.tickMs,
+      work: (signal) => this.alone(() => this.submitDue(signal)),
+      onError: (error) =>
+        this.logger.warn(`not everything that is due was submitted: ${messageOf(error)}`),
+    });
+  }
 
   start(): void {
-    this.loop = this.run();
+    this.rounds.start();
   }
 
-  async stop(): Promise<void> {
-    this.stopping.abort();
-    await this.loop;
-  }
-
-  private async run(): Promise<void> {
-    while (!this.stopping.signal.aborted) {
-      try {
-        await this.alone(() => this.submitDue());
-      } catch (error) {
-        this.logger.warn(`not everything that is due was submitted: ${messageOf(error)}`);
-      }
-      await sleep(this.settings.tickMs, this.stopping.signal);
-    }
+  stop(): Promise<void> {
+    return this.rounds.stop();
   }
 
   /** Of all replicas one ticks. Its lock goes with its connection, so none is left behind. */
@@ -62,10 +56,10 @@ export class Scheduler implements Startable {
     });
   }
 
-  private async submitDue(): Promise<void> {
+  private async submitDue(signal: AbortSignal): Promise<void> {
     const entries = submissions(await this.agendas.read(), this.clock.now());
     await parallel(entries.slice(0, SUBMISSIONS_MAX), SUBMISSIONS_AT_ONCE, async (entry) => {
-      if (!this.stopping.signal.aborted) await this.submitter.submitDue(entry);
+      if (!signal.aborted) await this.submitter.submitDue(entry);
     });
   }
 }

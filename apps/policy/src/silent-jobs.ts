@@ -1,8 +1,8 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { sleep } from '#kernel/backoff.js';
 import { Clock } from '#kernel/clock.js';
 import { messageOf, PermanentError } from '#kernel/errors.js';
+import { Repeating } from '#kernel/repeating.js';
 import { jobsGet } from '#contracts/job.js';
 import { Requests } from '#messaging/requests.js';
 import type { Startable } from '#service/lifecycle.js';
@@ -22,8 +22,7 @@ const NO_LOG = 1_000_000_000;
 @Injectable()
 export class SilentJobs implements Startable {
   private readonly logger = new Logger('silent jobs');
-  private readonly stopping = new AbortController();
-  private loop: Promise<void> = Promise.resolve();
+  private readonly rounds: Repeating;
 
   constructor(
     private readonly database: DataSource,
@@ -31,34 +30,28 @@ export class SilentJobs implements Startable {
     private readonly record: JobRecord,
     private readonly clock: Clock,
     private readonly settings: PolicySettings,
-  ) {}
+  ) {
+    this.rounds = new Repeating({
+      everyMs: settings.tickMs,
+      work: (signal) => this.askAll(signal),
+      onError: (error) => this.logger.warn(`the job manager was not asked: ${messageOf(error)}`),
+    });
+  }
 
   start(): void {
-    this.loop = this.run();
+    this.rounds.start();
   }
 
-  async stop(): Promise<void> {
-    this.stopping.abort();
-    await this.loop;
+  stop(): Promise<void> {
+    return this.rounds.stop();
   }
 
-  private async run(): Promise<void> {
-    while (!this.stopping.signal.aborted) {
-      try {
-        await this.askAll();
-      } catch (error) {
-        this.logger.warn(`the job manager was not asked: ${messageOf(error)}`);
-      }
-      await sleep(this.settings.tickMs, this.stopping.signal);
-    }
-  }
-
-  private async askAll(): Promise<void> {
+  private async askAll(signal: AbortSignal): Promise<void> {
     const now = this.clock.now();
     const before = new Date(now.getTime() - this.settings.askMs);
     const jobs = new RunningJobs(this.database.manager);
     for (const { job } of await jobs.silentSince(before, now, JOBS_AT_A_TIME)) {
-      if (this.stopping.signal.aborted) return;
+      if (signal.aborted) return;
       await this.ask(job);
     }
   }

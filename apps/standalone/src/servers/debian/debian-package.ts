@@ -24,7 +24,6 @@ export interface PackageRequest {
   readonly env: NodeJS.ProcessEnv;
 }
 
-const MIRROR_DEFAULT = 'http://deb.debian.org/debian';
 const FETCH_MS_MAX = 300_000;
 const KEYRINGS = [
   '/usr/share/keyrings/debian-archive-keyring.gpg',
@@ -117,7 +116,14 @@ function machineMirror(): DebianMirror {
   const files = ['/etc/apt/sources.list', ...parts.map((name) => join(folder, name))]
     .filter((name) => /\.(list|sources)$/.test(name) && isReadable(name))
     .map((name) => ({ name, text: readFileSync(name, 'utf8') }));
-  return findDebianMirror(files) ?? { uri: MIRROR_DEFAULT, signedBy: undefined };
+  const mirror = findDebianMirror(files);
+  if (mirror === undefined) {
+    throw new PermanentError(
+      25,
+      'This machine names no mirror of Debian (/etc/apt/sources.list and sources.list.d).',
+    );
+  }
+  return mirror;
 }
 
 function isReadable(file: string | undefined): boolean {
