@@ -8,6 +8,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 
 import { CHECKOUT, setUpOrExit } from '../deploy/setup.mjs';
 
@@ -28,6 +29,7 @@ function runJest(args) {
     process.execPath,
     [
       ...['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'],
+      ...['--import', pathToFileURL(join(CHECKOUT, 'test/open-resources.mjs')).href],
       join(CHECKOUT, 'node_modules/jest/bin/jest.js'),
       ...['--json', '--outputFile', resultFile, ...args],
     ],
@@ -42,9 +44,11 @@ function runJest(args) {
     let secondsWithResult = 0;
     const watch = setInterval(() => {
       secondsWithResult = existsSync(resultFile) ? secondsWithResult + 1 : 0;
-      if (secondsWithResult > EXIT_SECONDS_MAX) {
+      if (secondsWithResult === EXIT_SECONDS_MAX) {
         hung = true;
         console.log('Jest does not end: a test has left something open.');
+        jest.kill('SIGUSR2');
+      } else if (secondsWithResult > EXIT_SECONDS_MAX) {
         jest.kill('SIGKILL');
       }
     }, 1000);

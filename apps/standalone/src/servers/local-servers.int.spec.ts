@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { connect, nkeyAuthenticator } from '@nats-io/transport-node';
 import { Client } from 'pg';
 
@@ -17,14 +17,17 @@ import { identityOf } from './system/process-identity.js';
 
 let base: string;
 let folder: DataFolder;
-beforeEach(async () => {
+beforeAll(async () => {
   base = await temporaryFolder();
-  folder = await openDataFolder(join(base, 'data'));
 });
-afterEach(() => {
-  folder.close();
-  rmSync(base, { recursive: true, force: true });
-});
+beforeEach(() => openFolder('data'));
+afterEach(() => folder.close());
+afterAll(() => rmSync(base, { recursive: true, force: true }));
+
+/** Tests share a folder where they can: making a cluster takes a second, and more on a busy machine. */
+async function openFolder(name: string): Promise<void> {
+  folder = await openDataFolder(join(base, name));
+}
 
 function start(env: NodeJS.ProcessEnv = {}): Promise<LocalServers> {
   return startLocalServers({
@@ -65,6 +68,8 @@ const origins = hasSystem ? ['system', 'embedded'] : ['embedded'];
 
 describe.each(origins)('servers of a data folder, PostgreSQL: %s', (origin) => {
   it('start, take their users, stop, and start again quickly on the same ports', async () => {
+    folder.close();
+    await openFolder(origin);
     const env = { HOLDFAST_POSTGRES: origin };
     const first = await start(env);
     expect(await answerOf(first)).toBe('holdfast@holdfast');
@@ -122,17 +127,13 @@ describe('servers of a data folder', () => {
     await servers.stop();
   });
 
-  it('that do not start say why, and the other one is stopped', async () => {
-    await (await start()).stop();
-    writeFileSync(join(folder.postgres, 'global/pg_control'), 'broken');
-    await expect(start()).rejects.toThrow(/PostgreSQL ended at its start[^]*pg_control/);
-    expect(readdirSync(folder.run)).toEqual([]);
-  });
-
   it('refuse a cluster of a PostgreSQL that is not here, and name it', async () => {
     await (await start()).stop();
-    writeFileSync(join(folder.postgres, 'PG_VERSION'), '12\n');
+    const file = join(folder.postgres, 'PG_VERSION');
+    const major = readFileSync(file);
+    writeFileSync(file, '12\n');
     await expect(start()).rejects.toThrow(/needs PostgreSQL 12, whose files .* postgresql-12/);
+    writeFileSync(file, major);
   });
 
   it('refuse a port that is in use', async () => {
@@ -150,5 +151,12 @@ describe('servers of a data folder', () => {
       other.close();
       await servers.stop();
     }
+  });
+
+  it('that do not start say why, and the other one is stopped', async () => {
+    await (await start()).stop();
+    writeFileSync(join(folder.postgres, 'global/pg_control'), 'broken');
+    await expect(start()).rejects.toThrow(/PostgreSQL ended at its start[^]*pg_control/);
+    expect(readdirSync(folder.run)).toEqual([]);
   });
 });
