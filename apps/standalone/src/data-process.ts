@@ -20,6 +20,12 @@ export interface DataProcessPlan {
   readonly logFile: string;
 }
 
+/**
+ * The young generation of each thread, in MiB. V8's own 16 let a restore of 100,000 files peak at 278 MiB; with 2 it
+ * is 240 MiB, in the same time.
+ */
+const NEW_SPACE = '--max-semi-space-size=2';
+
 /** A media server finishes the fragment that it writes. */
 const STOP_STEPS: readonly StopStep[] = [{ signal: 'SIGTERM', waitMs: 15_000 }];
 const READY_MS_MAX = 30_000;
@@ -71,7 +77,7 @@ export class DataProcess {
     const launched = await startSupervised({
       name: this.plan.name,
       command: process.execPath,
-      args: [this.plan.main],
+      args: [NEW_SPACE, this.plan.main],
       env: { PATH: process.env['PATH'], ...this.plan.env },
       deathSignal: 'SIGTERM',
       stopSteps: STOP_STEPS,

@@ -19,8 +19,8 @@ const ENTRIES_AHEAD_MAX = 4_096;
 /** Kept plans are handed on in parts of this many. */
 const ENTRIES_PER_BATCH = 512;
 /** Frames (1 MiB) in memory for all images together, and at most and at least for each. */
-const FRAMES_MAX = 32;
-const FRAMES_PER_IMAGE_MAX = 16;
+const FRAMES_MAX = 16;
+const FRAMES_PER_IMAGE_MAX = 12;
 const FRAMES_PER_IMAGE_MIN = 2;
 
 const NOTHING: WriterCounts = { files: 0, bytes: 0, failed: 0, leftAlone: 0 };
