@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { NatsConnection } from '@nats-io/transport-node';
@@ -23,8 +23,6 @@ interface Held {
 
 const EVENTS = 'hf.evt.v1.allocation.granted.>';
 const LEASE_SECONDS = 2;
-
-jest.setTimeout(20_000);
 
 describe('the broker', () => {
   let nats: TestNats;

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Logger } from '@nestjs/common';
@@ -14,8 +14,6 @@ import { startPostgres, type TestPostgres } from '../../../test/support/postgres
 import { temporaryFolder } from '../../../test/support/temporary-folder.js';
 import { jobsDefinition } from './jobs.definition.js';
 import { ResourcesOnTheWire } from './testing/resources-on-the-wire.js';
-
-jest.setTimeout(30_000);
 
 describe('the job manager', () => {
   let server: TestNats;

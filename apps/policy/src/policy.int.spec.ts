@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { headers, type Msg, type NatsConnection } from '@nats-io/transport-node';
@@ -19,8 +19,6 @@ import { startNats, type TestNats } from '../../../test/support/nats.js';
 import { startPostgres, type TestPostgres } from '../../../test/support/postgres.js';
 import { temporaryFolder } from '../../../test/support/temporary-folder.js';
 import { policyDefinition } from './policy.definition.js';
-
-jest.setTimeout(20_000);
 
 interface Reply {
   readonly body: Record<string, unknown>;
