@@ -7,6 +7,8 @@ import { runCommand } from '../../apps/standalone/src/servers/system/command.js'
 import { identityOf } from '../../apps/standalone/src/servers/system/process-identity.js';
 
 const PREFIX = 'holdfast-test-';
+/** Hundreds of thousands of files, on a busy disk. */
+const REMOVAL_MS_MAX = 300_000;
 
 /**
  * A new folder below the system's temporary one, for this test run. Its name says which process it
@@ -22,7 +24,9 @@ export async function temporaryFolder(): Promise<string> {
 
 /** Removes a folder with all that is in it. Paths may be longer than the system takes: Node's `rm` fails on those. */
 export async function removeFolder(folder: string): Promise<void> {
-  const removed = await runCommand('rm', ['-rf', '--one-file-system', '--', folder]);
+  const removed = await runCommand('rm', ['-rf', '--one-file-system', '--', folder], {
+    timeoutMs: REMOVAL_MS_MAX,
+  });
   if (removed.code !== 0) {
     throw new Error(`Cannot remove ${folder}: ${removed.stderr}`);
   }

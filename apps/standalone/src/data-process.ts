@@ -26,6 +26,12 @@ export interface DataProcessPlan {
  */
 const NEW_SPACE = '--max-semi-space-size=2';
 
+/**
+ * Both processes have a dozen threads that take and give back buffers of 1 MiB. Left alone, the C library
+ * keeps a heap for each of them; two are enough, and save 40 MiB and more at the agent's peak in a restore.
+ */
+const FEW_HEAPS = { MALLOC_ARENA_MAX: '2' };
+
 /** A media server finishes the fragment that it writes. */
 const STOP_STEPS: readonly StopStep[] = [{ signal: 'SIGTERM', waitMs: 15_000 }];
 const READY_MS_MAX = 30_000;
@@ -78,7 +84,7 @@ export class DataProcess {
       name: this.plan.name,
       command: process.execPath,
       args: [NEW_SPACE, this.plan.main],
-      env: { PATH: process.env['PATH'], ...this.plan.env },
+      env: { PATH: process.env['PATH'], ...FEW_HEAPS, ...this.plan.env },
       deathSignal: 'SIGTERM',
       stopSteps: STOP_STEPS,
       pidFile: this.pidFile(),
