@@ -45,10 +45,10 @@ describe('files that change, vanish or cannot be read during a backup', () => {
     await until(() => readingOf('b-shrinks'), { what: 'b-shrinks to be read', ms: 60_000 });
     truncateSync(path('b-shrinks'), 0);
     rmSync(path('d-vanishes'));
-    await until(() => readingOf('c-grows'), { what: 'c-grows to be read', ms: 60_000 });
-    appendFileSync(path('c-grows'), 'more');
-
+    // All the time, so whenever it is read it grows meanwhile.
+    const growing = setInterval(() => appendFileSync(path('c-grows'), 'more'), 20);
     const result = await running.end();
+    clearInterval(growing);
     expect(result.exitCode).toBe(1);
     job = jobOf(result);
     expect(job).toMatchObject({ state: 'done', status: 1 });
@@ -68,7 +68,7 @@ describe('files that change, vanish or cannot be read during a backup', () => {
       ['', expect.any(Number)],
       ['/a-good', 5],
       ['/b-shrinks', LARGE_BYTES],
-      ['/c-grows', LARGE_BYTES],
+      ['/c-grows', expect.any(Number)],
       ['/e-good', 10],
     ]);
     const script = 'cat *.tar.zst | "$ZSTD" -d | tar -t';
