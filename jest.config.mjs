@@ -1,9 +1,7 @@
 export default {
   testEnvironment: 'node',
   // Real servers start in `beforeAll`; on a busy machine that takes longer than Jest's five seconds.
-  testTimeout: 60_000,
-  // Hooks start real servers, perhaps for the first time and on a busy machine.
-  testTimeout: 60_000,
+  testTimeout: 180_000,
   testMatch: ['<rootDir>/{apps,libs,test}/**/*.spec.ts'],
   modulePathIgnorePatterns: ['<rootDir>/dist', '<rootDir>/.cache', '<rootDir>/.holdfast'],
   extensionsToTreatAsEsm: ['.ts'],

@@ -32,7 +32,7 @@ export interface RunningCli {
 }
 
 /** A command may wait for a long job; longer than this it hangs. */
-const COMMAND_MS_MAX = 120_000;
+const COMMAND_MS_MAX = 600_000;
 
 /** Starts `holdfast ARGS`. */
 export function startCli(args: readonly string[], place: CliPlace): RunningCli {

@@ -35,8 +35,8 @@ export interface ExitedUp {
 export const CLIENT = 'web1.example';
 
 /** What a first start may take on a machine that does something else, too. */
-const READY_MS_MAX = 60_000;
-const STOP_MS_MAX = 30_000;
+const READY_MS_MAX = 150_000;
+const STOP_MS_MAX = 60_000;
 
 /** A whole cluster of real processes, started as a user does: `holdfast up`. */
 export class TestCluster {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const POLL_MS = 20;
-const WAIT_MS_MAX = 30_000;
+const WAIT_MS_MAX = 120_000;
 
 /** Waits until a condition holds, and returns what it returned; throws with `what` when it takes too long. */
 export async function until<T>(

@@ -59,7 +59,7 @@ describe.each<[ClusterProcess, readonly number[]]>([
     await cluster.killProcess(name);
     await until(async () => (await jobNumber(job)).state === 'done', {
       what: 'the job to end',
-      ms: 2 * SILENCE_MS + 5_000,
+      ms: 2 * SILENCE_MS + 30_000,
     });
     const ended = await jobNumber(job);
     expect(statuses).toContain(ended.status);
