@@ -125,7 +125,7 @@ describe('backup', () => {
     } finally {
       await other.stop();
     }
-  }, 30_000);
+  });
 
   it('with --no-wait only submits', async () => {
     cluster.answer(jobsBackup, () => ({ job: 7 }));

@@ -47,7 +47,7 @@ describe('commits of fragments', () => {
       callback: (_, message) => void announced.push(message.json<{ subject: string }>().subject),
     });
     await observer.flush();
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await cluster?.stop();
@@ -248,7 +248,7 @@ describe('commits of fragments', () => {
       expect(rows.sort()).toEqual([...model.rows.keys()].sort());
     };
     await fc.assert(fc.asyncProperty(deliveries('x_'), property), { numRuns: 25 });
-  }, 60_000);
+  });
 
   async function makeImage(imageId: string, attempt: number): Promise<void> {
     await cluster.database.query(
@@ -278,7 +278,7 @@ describe('commits of fragments', () => {
     expect(rows).toEqual(offers.map(({ fragmentId }) => fragmentId));
     const verdicts = await Promise.all(offers.map(verdictsOn));
     expect(new Set(verdicts.flat())).toEqual(new Set(['COMMITTED']));
-  }, 30_000);
+  });
 });
 
 function deliveryOf(payload: FragmentCommit) {

@@ -33,7 +33,7 @@ describe('images', () => {
     jobs = await cluster.requests();
     media = await cluster.requests(`media-${MEDIA}`);
     operator = await cluster.requests('operator');
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await port.close();

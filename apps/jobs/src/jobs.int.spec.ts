@@ -47,7 +47,7 @@ describe('the job manager', () => {
       callback: (_, msg) => void events.push(msg.json<{ type: string; subject: string }>()),
     });
     service = await startService(jobsDefinition, environment);
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await service?.stop();

@@ -36,14 +36,14 @@ describe('a tree of odd files', () => {
   beforeAll(async () => {
     tree = await makeOddTree(`${folder}/odd`);
     full = await lab.backUp([tree.root], { fragmentBytesMax: 3 * 2 ** 20 });
-  }, 60_000);
+  });
 
   it('comes back in every detail from zstd and GNU tar', async () => {
     expect(full.notes.filter(({ level }) => level === 'warning')).toEqual([]);
     expect(full.result.status).toBe(0);
     const restored = lab.restore(full, 'restored', tree.root);
     expect(await compareTrees(tree.root, restored, { ignore: isSocket })).toEqual([]);
-  }, 60_000);
+  });
 
   it('reports sockets without making the job partial', () => {
     const texts = full.notes.map(({ text }) => text);
@@ -99,7 +99,7 @@ describe('a tree of odd files', () => {
     expect(again.result).toMatchObject({ status: 0, kind: 'differential', files: 0, fragments: 1 });
     expect(lab.archive(again)).toEqual(Buffer.alloc(1024));
     expect(readFileSync(again.listing, 'latin1')).toBe(readFileSync(full.listing, 'latin1'));
-  }, 60_000);
+  });
 
   it('is followed by an incremental through every kind of change', async () => {
     mutateOddTree(tree);
@@ -118,7 +118,7 @@ describe('a tree of odd files', () => {
     for (let at = 1; at < lines.length; at++) {
       expect(compareArchivePaths(lines[at - 1]!.path, lines[at]!.path)).toBeLessThan(0);
     }
-  }, 60_000);
+  });
 });
 
 describe('a file larger than many fragments', () => {
@@ -282,5 +282,5 @@ describe('an incremental', () => {
     const lines = lab.index(next);
     expect(lines.length).toBe(names.length + 1);
     expect(lines.slice(1).every(({ type }) => type === 'x')).toBe(true);
-  }, 30_000);
+  });
 });

@@ -154,7 +154,7 @@ describe('a tree that never stands still', () => {
       child.kill('SIGKILL');
       await once(child, 'exit');
     }
-  }, 60_000);
+  });
 });
 
 describe('a backup that cannot go on', () => {

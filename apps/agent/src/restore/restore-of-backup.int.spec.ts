@@ -76,7 +76,7 @@ describe('a tree of odd files, backed up and changed', () => {
   beforeAll(async () => {
     tree = await makeOddTree(`${folder}/odd`);
     images.push(await lab.backUp([tree.root], { fragmentBytesMax: 3 * 2 ** 20 }));
-  }, 60_000);
+  });
 
   it('comes back in every detail from a full', async () => {
     const { target, ...result } = await restore(images);
@@ -84,13 +84,13 @@ describe('a tree of odd files, backed up and changed', () => {
     expect(result.status).toBe(0);
     expect(result.files).toBe(images[0]!.result.files);
     expect(await differences(target)).toEqual([]);
-  }, 60_000);
+  });
 
   it('comes back in every detail when a thread of its own writes', async () => {
     const { target, ...result } = await restore(images, { thread: SOURCE_THREAD });
     expect(result).toMatchObject({ status: 0, notes: [] });
     expect(await differences(target)).toEqual([]);
-  }, 60_000);
+  });
 
   it('comes back in its last state from a full and incrementals', async () => {
     mutateOddTree(tree);
@@ -105,14 +105,14 @@ describe('a tree of odd files, backed up and changed', () => {
     const second = await restore(images);
     expect(second).toMatchObject({ status: 0, notes: [] });
     expect(await differences(second.target)).toEqual([]);
-  }, 60_000);
+  });
 
   it('gives back an earlier state from the first images of the chain', async () => {
     const { target } = await restore(images.slice(0, 2), { selection: [`${tree.root}/links`] });
     const now = `${tree.root}/links-renamed`;
     const found = await compareTrees(now, `${target}${tree.root}/links`);
     expect(found).toEqual([]);
-  }, 60_000);
+  });
 });
 
 it('reads a few frames and the index for one small file of a large image', async () => {

@@ -34,7 +34,7 @@ describe('the file index', () => {
     await cluster.startCatalog();
     jobs = await cluster.requests();
     operator = await cluster.requests('operator');
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await port.close();
