@@ -5,6 +5,7 @@ import { from as copyFrom } from 'pg-copy-streams';
 import type { DataSource, EntityManager } from 'typeorm';
 import { assert } from '#kernel/assert.js';
 import type { IndexRecord } from '../domain/index-record.js';
+import { directoryDigest } from './directory-digest.js';
 
 /** Directories whose ids one load remembers; beyond it forgets and looks them up again. */
 const DIRECTORIES_KNOWN_MAX = 100_000;
@@ -51,9 +52,10 @@ export class FileLoad {
     if (missing.length === 0) return;
     this.keep(
       await this.database.query<DirectoryRecord[]>(
-        `INSERT INTO directory (client, path) SELECT $1, path FROM unnest($2::text[]) AS path
+        `INSERT INTO directory (client, path, digest)
+         SELECT $1, path, digest FROM unnest($2::text[], $3::bytea[]) AS new (path, digest)
          ON CONFLICT DO NOTHING RETURNING id, path`,
-        [this.image.client, missing],
+        [this.image.client, missing, missing.map(directoryDigest)],
       ),
     );
     const lost = missing.filter((path) => !this.directoryIds.has(path));
@@ -64,8 +66,8 @@ export class FileLoad {
   private async look(paths: readonly string[]): Promise<void> {
     this.keep(
       await this.database.query<DirectoryRecord[]>(
-        'SELECT id, path FROM directory WHERE client = $1 AND path = ANY($2::text[])',
-        [this.image.client, paths],
+        'SELECT id, path FROM directory WHERE client = $1 AND digest = ANY($2::bytea[])',
+        [this.image.client, paths.map(directoryDigest)],
       ),
     );
   }

@@ -1,9 +1,14 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 import { asNumber } from './numbers.js';
 
-/** The folders of each client, once for all of its images. Paths as path text, the root empty. */
+/**
+ * The folders of each client, once for all of its images. Paths as path text, the root empty. An index
+ * row of PostgreSQL holds 2,704 bytes and a path more, so one index holds digests, to find a path, and
+ * one the first 500 characters, to go through paths in order.
+ */
 @Entity({ name: 'directory' })
-@Index('directory_client_path', ['client', 'path'], { unique: true })
+@Index('directory_client_digest', ['client', 'digest'], { unique: true })
+@Index('directory_client_head', { synchronize: false })
 export class DirectoryRow {
   @PrimaryColumn({ type: 'bigint', generated: 'identity', generatedIdentity: 'ALWAYS' })
   id!: string;
@@ -13,6 +18,10 @@ export class DirectoryRow {
 
   @Column({ type: 'text', collation: 'C' })
   path!: string;
+
+  /** See `directoryDigest`. */
+  @Column({ type: 'bytea' })
+  digest!: Buffer;
 }
 
 /**

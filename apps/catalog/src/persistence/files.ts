@@ -1,6 +1,7 @@
 import type { EntityManager } from 'typeorm';
 import type { FileEntry } from '../domain/file-view.js';
 import { splitPath, toLike, type FindPlan } from '../domain/glob.js';
+import { directoryDigest } from './directory-digest.js';
 
 /** An image whose files are asked for. */
 export interface ImageFiles {
@@ -120,16 +121,20 @@ export class Files {
     return this.db.query<FileRecord[]>(
       `SELECT d.path AS directory, ${COLUMNS} FROM directory d
        JOIN file_version v ON v.image_number = $1 AND v.directory_id = d.id
-       WHERE d.client = $2 AND d.path = $3 AND v.name = $4`,
-      [image.number, image.client, path.directory, path.name],
+       WHERE d.client = $2 AND d.digest = $3 AND v.name = $4`,
+      [image.number, image.client, directoryDigest(path.directory), path.name],
     );
   }
 }
 
+/** What the index of directories holds of a path. Ordered by it and then by the path is ordered by the path. */
+const HEAD = 'left(d.path, 500)';
 /** Below `$3`, which may be the root; '0' follows '/' in the order of bytes. */
 const IS_BELOW = `($3::text = ''
   OR (d.path >= $3 AND d.path < $3 || '0' AND (d.path = $3 OR d.path >= $3 || '/')))`;
+const HEAD_IS_BELOW = `${HEAD} >= left($3, 500) AND ($3 = '' OR ${HEAD} < left($3, 500) || '0')`;
 const IS_BEHIND = '($4::text IS NULL OR (d.path >= $4 AND (d.path, v.name) > ($4, $5::text)))';
+const HEAD_IS_BEHIND = `${HEAD} >= left(coalesce($4::text, ''), 500)`;
 
 /*
  * How the two tables are gone through is written out (LATERAL with a LIMIT cannot be turned round):
@@ -146,7 +151,8 @@ const BELOW_IN_LARGE_IMAGE = `
     ORDER BY v.name LIMIT $6
   ) v
   WHERE d.client = $2 AND ${IS_BELOW} AND ($4::text IS NULL OR d.path >= $4)
-  ORDER BY d.path, v.name LIMIT $6`;
+    AND ${HEAD_IS_BELOW} AND ${HEAD_IS_BEHIND}
+  ORDER BY ${HEAD}, d.path, v.name LIMIT $6`;
 
 /** All entries, each with its folder: the client may have many folders that this image has not. */
 const BELOW_IN_SMALL_IMAGE = `
@@ -190,7 +196,10 @@ function conditionOf(plan: FindPlan): {
 } {
   switch (plan.by) {
     case 'path':
-      return { condition: 'd.path = $3 AND v.name = $4', values: [plan.directory, plan.name] };
+      return {
+        condition: 'd.digest = $3 AND v.name = $4',
+        values: [directoryDigest(plan.directory), plan.name],
+      };
     case 'name':
       return { condition: 'v.name = $3', values: [plan.name] };
     case 'name-like':

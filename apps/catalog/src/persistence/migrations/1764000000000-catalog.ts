@@ -106,9 +106,11 @@ const FILE_TABLES = `
   CREATE TABLE directory (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     client text NOT NULL,
-    path text COLLATE "C" NOT NULL
+    path text COLLATE "C" NOT NULL,
+    digest bytea NOT NULL
   );
-  CREATE UNIQUE INDEX directory_client_path ON directory (client, path);
+  CREATE UNIQUE INDEX directory_client_digest ON directory (client, digest);
+  CREATE INDEX directory_client_head ON directory (client, left(path, 500));
 
   CREATE TABLE file_version (
     image_number bigint NOT NULL,

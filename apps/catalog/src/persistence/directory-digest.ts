@@ -1,0 +1,6 @@
+import { blake3 } from '@napi-rs/blake-hash';
+
+/** What a directory is found by: BLAKE3 of its path text. */
+export function directoryDigest(path: string): Buffer {
+  return blake3(path);
+}
