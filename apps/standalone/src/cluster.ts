@@ -5,7 +5,7 @@ import { CONSUMERS, STREAMS } from '#contracts/streams.js';
 import { PermanentError } from '#kernel/errors.js';
 import { Nats } from '#messaging/connection.js';
 import * as keys from '#messaging/credentials.js';
-import { Topology } from '#messaging/topology.js';
+import { TOPOLOGY_LOOK_MS, TopologyKeeper } from '#messaging/topology-keeper.js';
 import { startService, type Environment } from '#service/run-service.js';
 import type { ServiceDefinition } from '#service/service-definition.js';
 import { brokerDefinition } from '../../broker/src/broker.definition.js';
@@ -141,13 +141,14 @@ export class Cluster {
 
   private async ensureTopology(natsUrl: string): Promise<void> {
     const nats = await this.connectAsTopology(natsUrl);
-    try {
-      const topology = new Topology(nats);
-      await topology.ensureStreams(STREAMS);
-      await topology.ensureConsumers(CONSUMERS);
-    } finally {
-      await nats.close();
-    }
+    this.undo.push(() => nats.close());
+    const keeper = new TopologyKeeper(nats, {
+      streams: STREAMS,
+      consumers: CONSUMERS,
+      everyMs: Number(process.env['HOLDFAST_TOPOLOGY_LOOK_MS'] ?? TOPOLOGY_LOOK_MS),
+    });
+    this.undo.push(() => keeper.stop());
+    await keeper.start();
   }
 
   private async connectAsTopology(url: string): Promise<Nats> {
