@@ -18,6 +18,7 @@ export const IMAGE: ImageView = {
   storedBytes: 1_048_576,
   fragments: 1,
   copies: 1,
+  holds: [],
 };
 
 export const FRAGMENT: FragmentView = {
@@ -27,6 +28,8 @@ export const FRAGMENT: FragmentView = {
   number: 1,
   attempt: 1,
   state: 'ACTIVE',
+  stateReason: '',
+  deletableAt: null,
   mediaId: 'media1',
   pool: 'main',
   archiveOffset: 0,

@@ -6,6 +6,7 @@ import {
   type imageBegin,
   type imageFinish,
 } from '#contracts/image.js';
+import type { ImageDetails } from '#contracts/names.js';
 import { CHAIN_IMAGES_MAX } from '#contracts/task.js';
 import { Clock } from '#kernel/clock.js';
 import { PermanentError } from '#kernel/errors.js';
@@ -52,6 +53,8 @@ export class ImageChanges {
         kind: image.kind,
         baseImageId: image.baseImageId,
         keepListings: await images.possibleBases(image.client, image.policy, CHAIN_IMAGES_MAX),
+        ...{ nextNumber: 1, archiveOffset: 0 },
+        details: detailsOf(image),
       };
     });
   }
@@ -136,6 +139,11 @@ export class ImageChanges {
     unit.announce(imageBegun, imageId, (await new ImageViews(unit.db).one(imageId))!);
     return (await images.find(imageId))!;
   }
+}
+
+function detailsOf(image: ImageRow): ImageDetails {
+  const { job, schedule, retention, selections, baseImageId } = image;
+  return { job, schedule, retention, selections, baseImageId };
 }
 
 function outOfSequence(message: string): PermanentError {

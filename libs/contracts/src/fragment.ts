@@ -54,6 +54,47 @@ export const fragmentReceiptMessage = message('hf.int.v1.frag.receipt', ['media'
   schema: fragmentReceipt,
 });
 
+/**
+ * The catalog's irrevocable permission to remove the bytes of this very fragment. It is worth nothing
+ * by itself: the media server checks it against its journal and asks the catalog once more.
+ */
+export const tombstone = z.object({
+  tombstoneId: z.uuid(),
+  fragmentId: z.uuid(),
+  imageId,
+  copy: z.int().min(1).max(10),
+  number: z.int().min(1),
+  mediaId: mediaName,
+  digest,
+  storedBytes: z.int().nonnegative(),
+  reason: z.string(),
+  catalogEpoch: z.string(),
+  grantedAt: z.iso.datetime(),
+});
+export type Tombstone = z.infer<typeof tombstone>;
+
+export const fragmentDeleteMessage = message('hf.int.v1.frag.delete', ['media', 'fragment'], {
+  description: 'The catalog grants a media server the deletion of a fragment',
+  schema: tombstone,
+});
+
+export const fragmentDeleted = publicEvent('fragment', 'deleted', {
+  description: 'The bytes of a fragment are gone, as the catalog had granted',
+  data: tombstone,
+});
+
+export const fragmentDamaged = publicEvent('fragment', 'damaged', {
+  description: 'The bytes of a fragment are missing or not what was committed',
+  data: z.object({
+    fragmentId: z.uuid(),
+    imageId,
+    copy: z.int(),
+    number: z.int(),
+    mediaId: mediaName,
+    reason: z.string(),
+  }),
+});
+
 export const fragmentCommitted = publicEvent('fragment', 'committed', {
   description: 'A fragment is in the catalog',
   data: fragmentCommit,

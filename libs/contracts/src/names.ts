@@ -36,6 +36,16 @@ export const timestamp = z.iso.datetime();
 export const imageKind = z.enum(['full', 'differential', 'cumulative']);
 export type ImageKind = z.infer<typeof imageKind>;
 
+/** What an image's last manifest says beyond its fragments: enough to put it back into a catalog. */
+export const imageDetails = z.object({
+  job: z.int().nonnegative(),
+  schedule: scheduleName,
+  retention: z.string(),
+  selections: z.array(absolutePath),
+  baseImageId: imageId.nullable(),
+});
+export type ImageDetails = z.infer<typeof imageDetails>;
+
 /** How many rows one page of a list may hold. */
 export const PAGE_ROWS_MAX = 1_000;
 export const pageLimit = z.int().min(1).max(PAGE_ROWS_MAX).default(100);

@@ -5,6 +5,7 @@ import {
   CONSUMERS,
   jobsGrants,
   jobsImages,
+  mediaDeletes,
   mediaReceipts,
   mediaTasks,
   policyJobs,
@@ -37,6 +38,9 @@ function consume(spec: ConsumerSpec): string[] {
 function consumeOwn(spec: ConsumerSpec): string[] {
   return [
     `$JS.API.CONSUMER.CREATE.${spec.stream}.${spec.durable}.${spec.filter}`,
+    // A broker that went back in time may hold a consumer that is ahead of its stream.
+    `$JS.API.CONSUMER.DELETE.${spec.stream}.${spec.durable}`,
+    `$JS.API.STREAM.INFO.${spec.stream}`,
     ...consume(spec),
   ];
 }
@@ -60,6 +64,7 @@ function topology(): Permissions {
     publish.push(
       `$JS.API.CONSUMER.INFO.${stream}.${durable}`,
       `$JS.API.CONSUMER.CREATE.${stream}.${durable}.>`,
+      `$JS.API.CONSUMER.DELETE.${stream}.${durable}`,
     );
   }
   return { publish, subscribe: [read('topology')] };
@@ -87,6 +92,13 @@ function jobs(): Permissions {
       'hf.svc.v1.catalog.image-finish',
       'hf.svc.v1.catalog.image-abandon',
       'hf.svc.v1.catalog.restore-chain',
+      'hf.svc.v1.catalog.copies',
+      'hf.svc.v1.catalog.copy-begin',
+      'hf.svc.v1.catalog.copy-finish',
+      'hf.svc.v1.catalog.image',
+      'hf.svc.v1.catalog.pin',
+      'hf.svc.v1.catalog.unpin',
+      'hf.svc.v1.media.drain.>',
       'hf.int.v1.task.>',
       'hf.evt.v1.job.>',
       ...consume(jobsGrants),
@@ -107,9 +119,14 @@ function catalog(): Permissions {
   return {
     publish: [
       'hf.int.v1.frag.receipt.>',
+      'hf.int.v1.frag.delete.>',
       'hf.evt.v1.fragment.>',
       'hf.evt.v1.image.>',
-      'hf.svc.v1.media.open-read.>',
+      'hf.evt.v1.copy.>',
+      'hf.svc.v1.media.>',
+      'hf.svc.v1.broker.servers',
+      'hf.svc.v1.jobs.duplicate',
+      'hf.svc.v1.jobs.get',
       ...consume(catalogCommits),
     ],
     subscribe: [read('catalog'), ...answers('catalog')],
@@ -124,10 +141,18 @@ function media(id: string): Permissions {
       `hf.int.v1.frag.commit.${token}.>`,
       'hf.svc.v1.catalog.fragment-status',
       'hf.svc.v1.catalog.fragment-offer',
+      'hf.svc.v1.catalog.fragment-sources',
+      'hf.svc.v1.catalog.fragment-suspect',
+      'hf.svc.v1.catalog.delete-claim',
+      'hf.svc.v1.catalog.delete-report',
+      'hf.svc.v1.catalog.fragments',
+      'hf.svc.v1.catalog.fragment-sources',
+      'hf.svc.v1.catalog.fragment-suspect',
       'hf.svc.v1.broker.heartbeat',
       'hf.svc.v1.jobs.report',
       ...consumeOwn(mediaTasks(token)),
       ...consumeOwn(mediaReceipts(token)),
+      ...consumeOwn(mediaDeletes(token)),
     ],
     subscribe: [read(`media-${id}`), ...instanceAnswers('media', token)],
   };

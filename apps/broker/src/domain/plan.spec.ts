@@ -127,7 +127,8 @@ const anyQueue = fc
 const anyResources = fc.tuple(anyServers, anyUnits).map(([s, u]) => resources(s, u));
 
 function needs(request: WaitingRequest): string {
-  return request.purpose === 'write' ? request.unit : [...request.media].sort().join();
+  if (request.purpose === 'write') return request.unit;
+  return request.purpose === 'read' ? [...request.media].sort().join() : request.pool;
 }
 
 describe('any plan', () => {
@@ -216,7 +217,7 @@ describe('any plan', () => {
       fc.property(anyQueue, anyResources, (queue, all) => {
         const inTurn = [...queue].sort((a, b) => b.priority - a.priority || a.arrival - b.arrival);
         const front = inTurn.filter((request) => {
-          if (request.purpose === 'read') return true;
+          if (request.purpose !== 'write') return true;
           const { jobsMax, jobsActive } = all.units.get(request.unit)!;
           const before = inTurn
             .slice(0, inTurn.indexOf(request))

@@ -56,6 +56,8 @@ function obstacle(request: WaitingRequest, situation: Situation): string | undef
   switch (request.purpose) {
     case 'write':
       return unitObstacle(request.unit, situation);
+    case 'duplicate':
+      return 'duplication is not granted yet';
     case 'read':
       return request.media
         .map((id) => serverObstacle(id, situation.resources.servers.get(id), situation.now))

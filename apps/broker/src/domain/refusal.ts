@@ -19,6 +19,8 @@ export function refusal(
       return resources.units.has(request.unit)
         ? undefined
         : unknownUnit(request.unit, [...resources.units.keys()]);
+    case 'duplicate':
+      return undefined;
     case 'read': {
       const missing = request.media.find((id) => !resources.servers.has(id));
       return missing === undefined

@@ -179,6 +179,7 @@ function toView(row: ImageRecord): ImageView {
     storedBytes: Number(row.stored_bytes),
     fragments: Number(row.fragments),
     copies: Number(row.copies),
+    holds: [],
   };
 }
 
@@ -190,6 +191,8 @@ function toFragmentView(row: FragmentRecord): FragmentView {
     number: row.number,
     attempt: Number(row.attempt),
     state: row.state,
+    stateReason: '',
+    deletableAt: null,
     mediaId: row.media_id,
     pool: row.pool,
     archiveOffset: Number(row.archive_offset),

@@ -38,6 +38,7 @@ const backup: BackupJob = {
     priority: 0,
     crossMountPoints: false,
     compressionLevel: 1,
+    tries: 3,
   },
 };
 
@@ -76,6 +77,11 @@ const image = {
   kind: 'full' as const,
   baseImageId: null,
   keepListings: [],
+  nextNumber: 1,
+  archiveOffset: 0,
+  details: {
+    ...{ job: 7, schedule: 's', retention: '14d', selections: ['/etc'], baseImageId: null },
+  },
 };
 const ok = { status: 0, message: '', fragments: 1, files: 2, bytes: 3 };
 

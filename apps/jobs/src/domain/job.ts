@@ -1,6 +1,6 @@
 import type { Allocation } from '#contracts/broker.js';
 import type { BackupRequest, JobProgress, RestoreRequest, TaskResult } from '#contracts/job.js';
-import type { DataAddress, ImageKind } from '#contracts/names.js';
+import type { DataAddress, ImageDetails, ImageKind } from '#contracts/names.js';
 
 /** What the catalog answered when the job's image was made. */
 export interface BegunImage {
@@ -11,6 +11,9 @@ export interface BegunImage {
   readonly kind: ImageKind;
   readonly baseImageId: string | null;
   readonly keepListings: readonly string[];
+  readonly nextNumber: number;
+  readonly archiveOffset: number;
+  readonly details: ImageDetails;
 }
 
 export interface ChainImage {
@@ -81,6 +84,8 @@ export const NO_PROGRESS: JobProgress = {
   currentPath: '',
   waitedForEmpty: 0,
   waitedForFull: 0,
+  fragments: 0,
+  fragmentsTotal: 0,
 };
 
 /** The client whose agent works for this job. */

@@ -48,7 +48,9 @@ function backupTasks(job: BackupJob, token: string): Tasks {
             policy: request.policy,
             kind: image.kind,
             backupTime: image.backupTime,
+            details: image.details,
           },
+          resume: { nextNumber: image.nextNumber, archiveOffset: image.archiveOffset },
         },
       },
     ],
@@ -67,6 +69,7 @@ function backupTasks(job: BackupJob, token: string): Tasks {
         excludes: request.excludes,
         crossMountPoints: request.crossMountPoints,
         compressionLevel: request.compressionLevel,
+        resume: null,
       },
     },
   };

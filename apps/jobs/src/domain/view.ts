@@ -29,6 +29,7 @@ export function viewOf(job: Job, createdAt: Date): JobView {
     client: clientOf(job),
     mediaId: job.allocation?.media[0]?.mediaId ?? null,
     attempt: job.attempt,
+    retryAt: null,
     operation: job.waitsFor || OPERATIONS[job.step],
     createdAt: createdAt.toISOString(),
     startedAt: job.startedAt?.toISOString() ?? null,

@@ -89,6 +89,14 @@ export class ResourcesOnTheWire {
       kind: request['kind'],
       baseImageId: null,
       keepListings: [],
+      ...{ nextNumber: 1, archiveOffset: 0 },
+      details: {
+        job: Number(request['job']),
+        schedule: String(request['schedule']),
+        retention: String(request['retention']),
+        selections: request['selections'],
+        baseImageId: null,
+      },
     };
   }
 }

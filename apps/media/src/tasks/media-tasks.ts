@@ -39,6 +39,20 @@ export class MediaTasks implements Startable {
     await Promise.all([...this.running.values()].map(({ end }) => end));
   }
 
+  private begin(task: Exclude<MediaTask, { type: 'cancel' }>): RunningTask | undefined {
+    switch (task.type) {
+      case 'write':
+        return this.writes.begin(task);
+      case 'read':
+        return this.reads.begin(task);
+      case 'duplicate':
+      case 'verify':
+        return undefined;
+      default:
+        return task satisfies never;
+    }
+  }
+
   private accept(task: MediaTask): void {
     const key = `${task.job}:${task.attempt}`;
     if (task.type === 'cancel') {
@@ -46,7 +60,8 @@ export class MediaTasks implements Startable {
       return;
     }
     if (this.running.has(key)) return;
-    const started = task.type === 'write' ? this.writes.begin(task) : this.reads.begin(task);
+    const started = this.begin(task);
+    if (!started) return;
     this.running.set(key, started);
     void started.end
       .catch((error: unknown) => this.logger.error(error))
