@@ -70,10 +70,23 @@ export function natsBroker(nats: Nats, store: NatsStore): BrokerUnderTest {
       translated(async () => void (await (await nats.manager()).consumers.delete(stream, durable))),
     deleteStream: (stream) =>
       translated(async () => void (await (await nats.manager()).streams.delete(stream))),
-    mark: () => store.mark(),
-    goBack: () => store.goBack(),
+    mark: () => store.mark().then(() => answering(nats)),
+    goBack: () => store.goBack().then(() => answering(nats)),
     pass: (ms) => sleep(ms),
   };
+}
+
+/** Resolves when the client is back and the server has opened its streams. */
+async function answering(nats: Nats): Promise<void> {
+  for (;;) {
+    try {
+      await (await nats.manager()).getAccountInfo();
+      return;
+    } catch {
+      // It is still starting; what never starts is ended by the test's limit.
+      await sleep(100);
+    }
+  }
 }
 
 async function translated<T>(work: () => Promise<T>): Promise<T> {

@@ -1,6 +1,8 @@
 import { SimBroker } from '../parts/sim-broker.js';
+import { SimDatabase, type SimTransaction, type Snapshot } from '../parts/sim-database.js';
 import { SimDisk } from '../parts/sim-disk.js';
 import type { BrokerUnderTest } from './describe-broker.js';
+import { CONTRACT_TABLES, type DatabaseUnderTest } from './describe-database.js';
 import type { DiskUnderTest } from './describe-disk.js';
 
 /** The simulated broker behind the contract suite, with a clock that the tests turn. */
@@ -46,5 +48,25 @@ export async function simulatedDisk(): Promise<DiskUnderTest> {
     remove: async (path) => disk.remove(path),
     killWriter: async () => undefined,
     dispose: async () => undefined,
+  };
+}
+
+export function simulatedDatabase(): DatabaseUnderTest {
+  const database = new SimDatabase(CONTRACT_TABLES);
+  const owners = new Map<unknown, object>();
+  let mark: Snapshot;
+  return {
+    async begin() {
+      const owner = {};
+      const transaction = database.begin(owner);
+      owners.set(transaction, owner);
+      return transaction;
+    },
+    disconnect: async (transaction) => database.disconnect(owners.get(transaction)),
+    commitUnheard: async (transaction) => (transaction as SimTransaction).commit(),
+    async mark() {
+      mark = database.snapshot();
+    },
+    goBack: async () => database.restore(mark),
   };
 }
