@@ -19,6 +19,8 @@ export class Host {
   readonly name: string;
   readonly chance: Chance;
   life: Life | undefined;
+  /** The one that runs, or the one that has died. */
+  lastLife: Life | undefined;
   private frozenUntil = 0;
   private lives = 0;
 
@@ -33,6 +35,7 @@ export class Host {
   start(): void {
     this.lives += 1;
     this.life = new Life(this, this.lives);
+    this.lastLife = this.life;
     this.world.note(() => `${this.name} starts`);
     this.options.boot(this.life);
   }
@@ -95,6 +98,8 @@ export class Life {
           return;
         }
         this.world.note(() => `${this.host.name} ${what}`);
+        // Whose answer nobody lives to hear.
+        if (result instanceof Promise) result.catch(() => undefined);
         if (this.mayDie(`after ${what}`)) return;
         if (!(result instanceof Promise)) return resolve(result);
         result.then(

@@ -23,8 +23,8 @@ export class RowLocks<T> {
 
   /** Whether somebody else holds it in a way that excludes `mode`. */
   isBlocked(row: string, owner: T, mode: Mode): boolean {
-    const holders = this.locks.get(row)?.holders ?? new Map<T, Mode>();
-    return [...holders].some(([holder, held]) => holder !== owner && excludes(held, mode));
+    const lock = this.locks.get(row);
+    return lock !== undefined && blockers(lock, owner, mode).length > 0;
   }
 
   /** Undefined when it has the lock already; else a promise of it. */
@@ -62,22 +62,25 @@ export class RowLocks<T> {
     }
   }
 
-  /** Whether a holder of the lock waits, perhaps through others, for `owner`. */
+  /** Whether one of those who stand in the way waits, perhaps through others, for `owner`. */
   private waitsFor(lock: Lock<T>, mode: Mode, owner: T): boolean {
     const seen = new Set<T>();
-    const blocks = (each: Lock<T>, by: Mode, waiter: T): boolean =>
-      [...each.holders].some(([holder, held]) => {
-        if (holder === waiter || !excludes(held, by) || seen.has(holder)) return false;
-        seen.add(holder);
-        return holder === owner || isWaiting(holder);
-      });
-    const isWaiting = (holder: T): boolean =>
-      [...this.locks.values()].some((each) =>
-        each.waiters.some((waiter) => waiter.owner === holder && blocksOwner(each, waiter)),
-      );
-    const blocksOwner = (each: Lock<T>, waiter: Waiter<T>): boolean =>
-      each.holders.has(owner) || blocks(each, waiter.mode, waiter.owner);
-    return blocks(lock, mode, owner);
+    const toVisit = blockers(lock, owner, mode);
+    for (let next = toVisit.pop(); next !== undefined; next = toVisit.pop()) {
+      if (next === owner) return true;
+      if (seen.has(next)) continue;
+      seen.add(next);
+      toVisit.push(...this.blockersOf(next));
+    }
+    return false;
+  }
+
+  private blockersOf(waiting: T): T[] {
+    return [...this.locks.values()].flatMap((lock) =>
+      lock.waiters
+        .filter(({ owner }) => owner === waiting)
+        .flatMap(({ owner, mode }) => blockers(lock, owner, mode)),
+    );
   }
 
   private lockOf(row: string): Lock<T> {
@@ -85,6 +88,13 @@ export class RowLocks<T> {
     this.locks.set(row, found);
     return found;
   }
+}
+
+function blockers<T>(lock: Lock<T>, owner: T, mode: Mode): T[] {
+  const inTheWay = [...lock.holders].filter(
+    ([holder, held]) => holder !== owner && excludes(held, mode),
+  );
+  return inTheWay.map(([holder]) => holder);
 }
 
 function hold<T>(lock: Lock<T>, owner: T, mode: Mode): void {

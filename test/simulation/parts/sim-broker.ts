@@ -18,6 +18,7 @@ export class SimBroker implements Broker {
   isAway = false;
   private readonly streams = new Map<string, SimStream>();
   private readonly consumers = new Map<string, SimConsumer>();
+  private readonly listeners = new Map<string, (() => void)[]>();
 
   constructor(private readonly now: () => number) {}
 
@@ -36,7 +37,10 @@ export class SimBroker implements Broker {
   publish(message: Outgoing): Published {
     this.answer();
     for (const stream of this.streams.values()) {
-      if (stream.takes(message.subject)) return stream.publish(message);
+      if (!stream.takes(message.subject)) continue;
+      const published = stream.publish(message);
+      this.wake(stream.spec.name);
+      return published;
     }
     throw new BrokerError('no-stream');
   }
@@ -69,7 +73,7 @@ export class SimBroker implements Broker {
   }
 
   deleteStream(name: string): void {
-    this.stream(name);
+    if (!this.streams.has(name)) return;
     this.streams.delete(name);
     for (const key of this.consumers.keys()) {
       if (key.startsWith(`${name} `)) this.consumers.delete(key);
@@ -102,9 +106,29 @@ export class SimBroker implements Broker {
     this.consumers.get(consumerKey(stream, durable))?.redeliverAll();
   }
 
+  lastSequence(name: string): number {
+    return this.streams.get(name)?.state().lastSequence ?? 0;
+  }
+
+  /** Told once, when the stream gets its next message or comes back. */
+  whenStored(stream: string, listener: () => void): void {
+    this.listeners.set(stream, [...(this.listeners.get(stream) ?? []), listener]);
+  }
+
+  /** Until a consumer has something to hand out again. */
+  dueInMs(stream: string, durable: string): number {
+    return this.consumers.get(consumerKey(stream, durable))?.dueInMs() ?? Infinity;
+  }
+
   /** The streams that are there. */
   get names(): string[] {
     return [...this.streams.keys()];
+  }
+
+  private wake(stream: string): void {
+    const listeners = this.listeners.get(stream) ?? [];
+    this.listeners.delete(stream);
+    for (const listener of listeners) listener();
   }
 
   private stream(name: string): SimStream {

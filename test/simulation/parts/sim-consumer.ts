@@ -48,6 +48,11 @@ export class SimConsumer {
     return { delivered, ackFloor: Math.min(delivered, first - 1) };
   }
 
+  dueInMs(): number {
+    const due = Math.min(...[...this.out.values()].map(({ dueAt }) => dueAt));
+    return Math.max(0, due - this.now());
+  }
+
   redeliverAll(): void {
     for (const out of this.out.values()) out.dueAt = this.now();
   }
