@@ -28,7 +28,7 @@ export interface SeedResult {
   readonly history: readonly string[];
 }
 
-const TROUBLE_MS = 900_000;
+const TROUBLE_MS = 600_000;
 /** I8 has to come true within this virtual time after the last fault. */
 export const HEALING_MS_MAX = 1_800_000;
 
@@ -65,10 +65,15 @@ export async function runSeed(seed: string, options: SeedOptions): Promise<SeedR
   const faults = new Faults(seed, ratesOf(seed), options.plan);
   const world = new World(seed, faults, { traces: options.traces ?? false });
   let violation: Violation | undefined;
+  // Errors that are thrown as a matter of course need no stack, which takes long to make.
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = options.traces ? stackTraceLimit : 0;
   try {
     await live(world, options);
   } catch (error) {
     violation = error instanceof Violation ? error : new Violation('no bug', stackOf(error));
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
   }
   const { steps, history } = world;
   const virtualMs = world.now - WORLD_BEGINS_MS;

@@ -19,7 +19,7 @@ import { isOutage, type Network } from './network.js';
 import { OUTBOX } from './tables.js';
 
 const ACK_MS_MAX = 5_000;
-const IDLE_MS_MAX = 20_000;
+const IDLE_MS_MAX = 60_000;
 const RETRY = { firstMs: 200, maxMs: 30_000, jitter: 0.5 };
 const STATEMENTS_BEFORE_FAILURE_MAX = 6;
 const STRAGGLER_MS_MAX = 90_000;
@@ -55,10 +55,17 @@ export class Link {
   /** When each stream was made, as seen last. */
   private readonly created = new Map<string, number>();
 
+  private relay: { kick(): void } | undefined;
+
   constructor(
     readonly life: Life,
     private readonly around: Surroundings,
   ) {}
+
+  /** Told after each transaction that has something to send. */
+  kicks(relay: { kick(): void }): void {
+    this.relay = relay;
+  }
 
   /** Throws `Unavailable` where the broker did not take it, or nobody knows whether it did. */
   async publish(message: Outgoing): Promise<void> {
@@ -174,6 +181,7 @@ export class Link {
       });
       if (outgoing.length > 0) await run('outbox', (db) => insertOutbox(db, outgoing));
       await life.effect('commits', () => this.commit(transaction, listeners));
+      if (outgoing.length > 0) this.relay?.kick();
       return value;
     } catch (error) {
       database.end(transaction, 'rolled back');
@@ -243,11 +251,10 @@ export class Link {
   private idle(spec: ConsumerSpec): Promise<void> {
     const { broker } = this.around;
     const { life } = this;
-    return new Promise((resolve) => {
-      const dueInMs = broker.dueInMs(spec.stream, spec.durable);
-      life.later(Math.min(dueInMs, IDLE_MS_MAX), resolve);
-      broker.whenStored(spec.stream, () => life.later(1, resolve));
-    });
+    const dueInMs = broker.dueInMs(spec.stream, spec.durable);
+    return life.firstOf(Math.min(dueInMs, IDLE_MS_MAX), (wake) =>
+      broker.whenStored(spec.stream, wake),
+    );
   }
 
   private async makeConsumer(spec: ConsumerSpec): Promise<void> {

@@ -70,11 +70,17 @@ export class Network {
     const { subject } = way;
     const text = JSON.stringify(payload ?? null);
     return new Promise((resolve, reject) => {
-      life.later(ANSWER_MS_MAX, () => reject(new Unavailable(`${subject}: no answer`)));
+      let isOpen = true;
+      life.later(ANSWER_MS_MAX, () => {
+        if (!isOpen) return false;
+        return reject(new Unavailable(`${subject}: no answer`));
+      });
       const answered = (outcome: Outcome): void =>
-        life.later(0, () =>
-          outcome.error ? reject(outcome.error) : resolve(parsed(outcome.text)),
-        );
+        life.later(0, () => {
+          isOpen = false;
+          if (outcome.error) reject(outcome.error);
+          else resolve(parsed(outcome.text));
+        });
       life
         .effect(`asks ${subject}`, () => this.send(life, { ...way, text, answered }))
         .catch(reject);

@@ -5,7 +5,7 @@ import type { Link } from './link.js';
 import { OUTBOX } from './tables.js';
 
 const BATCH_MAX = 64;
-const LOOK_AGAIN_MS = 15_000;
+const LOOK_AGAIN_MS = 60_000;
 const RETRY_MS = 2_000;
 
 /**
@@ -21,6 +21,7 @@ export class Relay {
   ) {}
 
   start(): void {
+    this.link.kicks(this);
     this.life.spawn('relay', async () => {
       for (;;) {
         try {
@@ -52,9 +53,8 @@ export class Relay {
   }
 
   private rest(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      this.wake = () => this.life.later(0, resolve);
-      this.life.later(ms, resolve);
+    return this.life.firstOf(ms, (wake) => {
+      this.wake = wake;
     });
   }
 }

@@ -1,9 +1,12 @@
+/** What happens; false where nothing came of it, and nobody need look. */
+export type Happening = () => void | false;
+
 interface Entry {
   /** Virtual milliseconds. */
   readonly at: number;
   /** Decides between entries of the same millisecond: the order in which they came. */
   readonly order: number;
-  readonly run: () => void;
+  readonly run: Happening;
 }
 
 /** What is still to happen, the earliest first: a binary heap. */
@@ -15,7 +18,7 @@ export class EventQueue {
     return this.heap.length;
   }
 
-  add(at: number, run: () => void): void {
+  add(at: number, run: Happening): void {
     this.count += 1;
     this.heap.push({ at, order: this.count, run });
     this.rise(this.heap.length - 1);

@@ -1,4 +1,5 @@
 import { Chance } from './chance.js';
+import type { Happening } from './event-queue.js';
 import { Violation, type World } from './world.js';
 
 const EFFECT_MS_MAX = 3;
@@ -114,6 +115,20 @@ export class Life {
     return new Promise((resolve) => this.later(ms, resolve));
   }
 
+  /** Sleeps until the time is up or somebody calls what `listen` was given. */
+  firstOf(ms: number, listen: (wake: () => void) => void): Promise<void> {
+    return new Promise((resolve) => {
+      let isOver = false;
+      const end = (): void | false => {
+        if (isOver) return false;
+        isOver = true;
+        return resolve();
+      };
+      this.later(ms, end);
+      listen(() => this.later(0, end));
+    });
+  }
+
   /** Runs `work` again and again with a rest in between. */
   every(ms: number, work: () => void): void {
     this.later(ms, () => {
@@ -136,12 +151,13 @@ export class Life {
   }
 
   /** Runs something after a delay unless the process has died by then; later if it is frozen. */
-  later(delayMs: number, run: () => void): void {
+  later(delayMs: number, run: Happening): void {
     this.world.after(delayMs, () => {
-      if (this.isOver) return;
+      if (this.isOver) return false;
       const { awakeAt } = this.host;
-      if (awakeAt > this.world.now) this.later(awakeAt - this.world.now, run);
-      else run();
+      if (awakeAt <= this.world.now) return run();
+      this.later(awakeAt - this.world.now, run);
+      return false;
     });
   }
 

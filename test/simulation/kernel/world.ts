@@ -1,5 +1,5 @@
 import { Chance } from './chance.js';
-import { EventQueue } from './event-queue.js';
+import { EventQueue, type Happening } from './event-queue.js';
 import type { Faults } from './faults.js';
 
 /** The virtual clock starts here. */
@@ -38,7 +38,7 @@ export class World {
     this.chance = new Chance(`${seed} order`);
   }
 
-  after(delayMs: number, run: () => void): void {
+  after(delayMs: number, run: Happening): void {
     this.queue.add(this.now + delayMs, run);
   }
 
@@ -69,10 +69,10 @@ export class World {
       const event = this.queue.take()!;
       this.now = event.at;
       this.steps += 1;
-      event.run();
-      await settled();
+      const isIdle = event.run() === false;
+      if (!isIdle) await settled();
       if (this.failure !== undefined) throw this.failure;
-      check();
+      if (!isIdle) check();
       if (until.isOver()) return;
     }
   }

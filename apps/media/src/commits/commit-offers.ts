@@ -24,9 +24,12 @@ export interface CommitPublisher {
   publish(commit: FragmentCommit): Promise<void>;
 }
 
-/** Asks the catalog past the broker. Fragments that it does not know are left out of the answer. */
+/** Speaks with the catalog past the broker. */
 export interface CatalogInquiry {
+  /** Fragments that it does not know are left out of the answer. */
   fragmentStatus(fragmentIds: readonly string[]): Promise<readonly FragmentReceipt[]>;
+  /** Has commits judged at once. */
+  offer(commits: readonly FragmentCommit[]): Promise<readonly FragmentReceipt[]>;
 }
 
 /** The volumes that the offers are about. */
@@ -66,7 +69,8 @@ interface Entry {
  *
  * - What is added is published again and again, with a growing delay, at once when the broker comes
  *   back, and after a restart; whatever the broker says. Only a verdict ends it.
- * - After two receipts that did not come the catalog is asked directly.
+ * - After two receipts that did not come the catalog is asked directly, and offered directly what it
+ *   has never heard of: a broker that went back may keep a commit and never deliver it.
  * - A verdict is in the journal before anyone is told of it.
  * - Nothing is ever deleted, and silence changes nothing.
  */
@@ -252,8 +256,14 @@ export class CommitOffers {
     for (const fragmentId of fragmentIds) this.toAsk.delete(fragmentId);
     try {
       this.counters.asked += 1;
-      const receipts = await this.options.inquiry.fragmentStatus(fragmentIds);
+      const { inquiry } = this.options;
+      const receipts = await inquiry.fragmentStatus(fragmentIds);
       for (const receipt of receipts) await this.receive(receipt, 'answer');
+      const known = new Set(receipts.map(({ fragmentId }) => fragmentId));
+      const unknown = fragmentIds.filter((fragmentId) => !known.has(fragmentId));
+      const commits = unknown.flatMap((id) => this.entries.get(id)?.commit ?? []);
+      if (commits.length === 0) return;
+      for (const receipt of await inquiry.offer(commits)) await this.receive(receipt, 'answer');
     } catch (error) {
       this.counters.askFailed += 1;
       this.lastError = messageOf(error);

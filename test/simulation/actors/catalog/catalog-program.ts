@@ -19,7 +19,6 @@ export class CatalogProgram {
   readonly link: Link;
   readonly rules: Rules;
   readonly oracle: Oracle;
-  private readonly relay: Relay;
   private made = 0;
 
   constructor(
@@ -29,8 +28,7 @@ export class CatalogProgram {
     this.link = new Link(life, cluster);
     this.rules = cluster.rules;
     this.oracle = cluster.oracle;
-    this.relay = new Relay(life, this.link);
-    this.relay.start();
+    new Relay(life, this.link).start();
     const commits = new Commits(this);
     commits.serve();
     new Copies(this).serve();
@@ -44,11 +42,8 @@ export class CatalogProgram {
     this.repeat('deletions', deletions.roundMs, () => deletions.round());
   }
 
-  /** As `Link.transaction`; the relay is told afterwards. */
-  async transaction<T>(work: (unit: Work) => Promise<T>): Promise<T> {
-    const result = await this.link.transaction(work);
-    this.relay.kick();
-    return result;
+  transaction<T>(work: (unit: Work) => Promise<T>): Promise<T> {
+    return this.link.transaction(work);
   }
 
   /** Which catalog this is: it changes when the database went back in time. */

@@ -6,7 +6,7 @@ import {
   type FragmentReceipt,
   type Verdict,
 } from '#contracts/fragment.js';
-import { catalogFragmentStatus } from '#contracts/image.js';
+import { catalogFragmentOffer, catalogFragmentStatus } from '#contracts/image.js';
 import type { Existing, Fence } from '../../../../apps/catalog/src/domain/verdict.js';
 import type { Delivered } from '../../parts/broker.js';
 import type { Transaction } from '../../parts/database.js';
@@ -31,6 +31,9 @@ export class Commits {
     link.serve(catalogFragmentStatus, ({ mediaId, fragmentIds }) =>
       this.status(mediaId, fragmentIds),
     );
+    link.serve(catalogFragmentOffer, async ({ commits }) => ({
+      receipts: await this.offer(commits),
+    }));
   }
 
   async handle(batch: readonly Delivered[]): Promise<void> {

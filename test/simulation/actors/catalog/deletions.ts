@@ -17,7 +17,7 @@ import { FRAGMENT, HOLD, IMAGE, PIN, slotOf, type FragmentRow, type ImageRow } f
 import type { CatalogProgram } from './catalog-program.js';
 
 const GRACE_MS = 60_000;
-const GRANT_LOOK_MS = 20_000;
+const GRANT_LOOK_MS = 30_000;
 const RESEND_MS = 120_000;
 
 /** The way of fragments out of the catalog, by the real decisions, each with its rows locked. */
@@ -52,16 +52,14 @@ export class Deletions {
 
   /** Grants what is due, and sends grants again that nobody has reported on. */
   async round(): Promise<void> {
-    const due = await this.program.transaction((unit) =>
-      unit.run('reads what is due', (db) => db.select(FRAGMENT, { state: 'TO_BE_DELETED' })),
+    const { due, granted } = await this.program.transaction((unit) =>
+      unit.run('reads what is to go', async (db) => ({
+        due: await db.select(FRAGMENT, { state: 'TO_BE_DELETED' }),
+        granted: await db.select(FRAGMENT, { state: 'DELETING' }),
+      })),
     );
     for (const { key } of due) await this.program.transaction((unit) => this.grant(unit, key));
-    await this.program.transaction(async (unit) => {
-      const open = await unit.run('reads grants', (db) =>
-        db.select(FRAGMENT, { state: 'DELETING' }),
-      );
-      for (const { row } of open) await this.resend(unit, row as FragmentRow);
-    });
+    for (const { row } of granted) await this.resend(row as FragmentRow);
   }
 
   get roundMs(): number {
@@ -141,11 +139,13 @@ export class Deletions {
     if (granted) this.send(unit, granted, catalogEpoch);
   }
 
-  private async resend(unit: Work, row: FragmentRow): Promise<void> {
+  private async resend(row: FragmentRow): Promise<void> {
     const { now } = this.program.life.world;
     const last = this.sentAt.get(row.fragmentId);
     if (last !== undefined && now - last < RESEND_MS) return;
-    this.send(unit, row, await unit.run('epoch', (db) => this.program.epoch(db)));
+    await this.program.transaction(async (unit) => {
+      this.send(unit, row, await unit.run('epoch', (db) => this.program.epoch(db)));
+    });
   }
 
   private send(unit: Work, row: FragmentRow, catalogEpoch: string): void {

@@ -33,7 +33,6 @@ interface Attempt {
 /** One life of the job manager: each planned job in attempts, until it has succeeded. */
 export class JobRunner {
   private readonly link: Link;
-  private readonly relay: Relay;
   private readonly attempts = new Map<number, Attempt>();
 
   constructor(
@@ -41,8 +40,7 @@ export class JobRunner {
     private readonly cluster: Cluster,
   ) {
     this.link = new Link(life, cluster);
-    this.relay = new Relay(life, this.link);
-    this.relay.start();
+    new Relay(life, this.link).start();
     this.link.serve(jobsReport, async ({ job, attempt, from, result }) => {
       const current = this.attempts.get(job);
       if (current?.attempt !== attempt) return { goOn: false };
@@ -146,12 +144,10 @@ export class JobRunner {
   }
 
   private send(mediaId: string, task: MediaTask, forAgent?: AgentTask): Promise<void> {
-    return this.link
-      .transaction(async (unit) => {
-        unit.send(mediaTaskMessage, [mediaId, String(task.job)], task);
-        if (forAgent) unit.send(agentTaskMessage, ['c1', String(task.job)], forAgent);
-      })
-      .then(() => this.relay.kick());
+    return this.link.transaction(async (unit) => {
+      unit.send(mediaTaskMessage, [mediaId, String(task.job)], task);
+      if (forAgent) unit.send(agentTaskMessage, ['c1', String(task.job)], forAgent);
+    });
   }
 
   private async outcome(current: Attempt): Promise<boolean> {

@@ -5,7 +5,7 @@ import {
   type FragmentCommit,
 } from '#contracts/fragment.js';
 import { subjectOf } from '#contracts/contract.js';
-import { catalogFragmentStatus } from '#contracts/image.js';
+import { catalogFragmentOffer, catalogFragmentStatus } from '#contracts/image.js';
 import { mediaDrain, mediaOfferAgain } from '#contracts/media.js';
 import { mediaDeletes, mediaReceipts, mediaTasks } from '#contracts/streams.js';
 import { mediaTask } from '#contracts/task.js';
@@ -27,8 +27,9 @@ import { Removals } from './removals.js';
 import { SimLedger } from './sim-ledger.js';
 import { MediaSessions } from './media-sessions.js';
 
-const TICK_MS = 2_000;
-const JOURNAL_LOOK_MS = 1_000;
+const TICK_MS = 5_000;
+/** From a journal that failed to the end of its program. */
+const BROKEN_MS = 1_000;
 
 /**
  * One life of a media server: a thin shell around the real offers (the very class) and the real rules
@@ -38,7 +39,6 @@ export class MediaProgram {
   readonly link: Link;
   readonly files: FragmentFiles;
   readonly pool: string;
-  private broken = false;
   private opened: { ledger: SimLedger; offers: CommitOffers; writer: FragmentWriter } | undefined;
 
   constructor(
@@ -52,7 +52,6 @@ export class MediaProgram {
       cluster.rules.habits.skipsSync === undefined,
     );
     this.pool = cluster.poolOf(this.mediaId);
-    life.every(JOURNAL_LOOK_MS, () => this.endIfBroken());
     life.spawn('start', () => this.untilBroken(this.start(new DiskLink(life, disk))));
   }
 
@@ -169,6 +168,10 @@ export class MediaProgram {
           const request = { mediaId, fragmentIds: [...fragmentIds] };
           return (await link.request(catalogFragmentStatus, request)).receipts;
         },
+        offer: async (commits) => {
+          const request = { mediaId, commits: [...commits] };
+          return (await link.request(catalogFragmentOffer, request)).receipts;
+        },
       },
       places: { volumeOf: (id) => (this.ledger?.find(id) ? this.volume() : undefined) },
       clock: new WorldClock(life),
@@ -215,8 +218,7 @@ export class MediaProgram {
       return await work;
     } catch (error) {
       if (!isBroken(error)) throw error;
-      this.broken = true;
-      return new Promise(() => undefined);
+      return this.end();
     }
   }
 
@@ -226,12 +228,14 @@ export class MediaProgram {
       return await work;
     } catch (error) {
       if (!(error instanceof VolumeUnusable)) throw error;
-      return new Promise(() => undefined);
+      return this.end();
     }
   }
 
-  private endIfBroken(): void {
-    if (this.broken || this.ledger?.failure) this.life.host.die('kill', this.life.host.chance);
+  private end(): Promise<never> {
+    const { host } = this.life;
+    this.life.later(BROKEN_MS, () => host.die('kill', host.chance));
+    return new Promise(() => undefined);
   }
 }
 
