@@ -37,6 +37,11 @@ export class MemoryCatalog implements CommitPublisher, CatalogInquiry {
       .map((commit) => receipt(commit, 'COMMITTED'));
   }
 
+  async offer(commits: readonly FragmentCommit[]): Promise<FragmentReceipt[]> {
+    if (this.inquiryDown) throw new Error('timeout');
+    return commits.map((commit) => this.receive(commit));
+  }
+
   private receive(commit: FragmentCommit): FragmentReceipt {
     const verdict = this.committed.has(commit.fragmentId) ? 'COMMITTED' : this.judge(commit);
     if (verdict === 'COMMITTED') this.committed.set(commit.fragmentId, commit);
