@@ -135,7 +135,7 @@ async function answer({ id, name, request }: Call): Promise<void> {
     reply = { id, answer: await handle(request) };
   } catch (error) {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    reply = { id, error: `${text}\n${name === 'start' ? '' : logTails()}` };
+    reply = { id, error: `${text}\n${logTails()}` };
   }
   process.stdout.write(`${JSON.stringify(reply)}\n`);
 }

@@ -10,6 +10,7 @@ import {
   POSTGRES_DATABASE,
   POSTGRES_SUPERUSER,
 } from '../../../apps/standalone/src/servers/postgres-cluster.js';
+import type { ClusterFile } from '../../../apps/standalone/src/cluster-file.js';
 import { until } from '../../cluster/until.js';
 import type { Sabotage } from '../protocol.js';
 
@@ -30,13 +31,19 @@ export class Stack {
 
   /** Resolves when everything is ready; throws with the ends of all logs where it does not get there. */
   static async start(sabotage?: Sabotage): Promise<Stack> {
+    const before = clusterFile()?.startedAt;
     const up = launch(sabotage);
-    await until(() => up.exitCode !== null || clusterFile()?.pid === up.pid, {
-      what: `holdfast up to be ready. ${logTails()}`,
+    // Process ids are the same after each boot: an older file may name this one.
+    const isReady = (): boolean => {
+      const cluster = clusterFile();
+      return cluster?.pid === up.pid && cluster?.startedAt !== before;
+    };
+    await until(() => hasEnded(up) || isReady(), {
+      what: 'holdfast up to be ready',
       ms: READY_MS_MAX,
     });
-    if (up.exitCode !== null) {
-      throw new Error(`holdfast up ended with ${up.exitCode}. ${logTails()}`);
+    if (hasEnded(up)) {
+      throw new Error(`holdfast up ended (${up.exitCode ?? up.signalCode}).`);
     }
     const nats = await connectAsOperator();
     const database = new Client({ connectionString: superuserUrl() });
@@ -67,8 +74,12 @@ export class Stack {
     await this.database.end();
     await this.nats.close();
     this.up.kill('SIGINT');
-    await until(() => this.up.exitCode !== null, { what: 'holdfast up to end' });
+    await until(() => hasEnded(this.up), { what: 'holdfast up to end' });
   }
+}
+
+function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null;
 }
 
 function launch(sabotage: Sabotage | undefined): ChildProcess {
@@ -95,11 +106,11 @@ function launch(sabotage: Sabotage | undefined): ChildProcess {
   }
 }
 
-function clusterFile(): { pid: number; natsUrl: string } | undefined {
+function clusterFile(): ClusterFile | undefined {
   const file = join(DATA_FOLDER, 'run/cluster.json');
   if (!existsSync(file)) return undefined;
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as { pid: number; natsUrl: string };
+    return JSON.parse(readFileSync(file, 'utf8')) as ClusterFile;
   } catch {
     return undefined; // an older one, cut short when the power went; the new one replaces it
   }

@@ -70,8 +70,9 @@ async function askCatalog(
 
 async function imagesOf(stack: Source): Promise<ImageEvidence[]> {
   const all: ImageEvidence[] = [];
-  for (let before: string | undefined; ; before = all.at(-1)!.imageId) {
-    const page = { limit: 1_000, ...(before ? { before } : {}) };
+  for (;;) {
+    const last = all.at(-1);
+    const page = { limit: 1_000, ...(last ? { before: last.imageId } : {}) };
     const { images } = await stack.ask<{ images: ImageEvidence[] }>('catalog.images', page);
     all.push(...images.map(({ imageId, job, state }) => ({ imageId, job, state })));
     if (images.length < page.limit) return all;
