@@ -71,6 +71,7 @@ class WriteRun {
           ...task.image,
           attempt: task.image.copyAttempt,
           fragmentBytesMax: task.fragmentBytesMax,
+          resume: task.resume,
         },
         volume,
         offers: node.offers,
@@ -115,11 +116,12 @@ class WriteRun {
   }
 }
 
+/** The fragments of a whole image count those of earlier attempts. */
 function resultOf({ status, message, fragments, totals }: WriteOutcome): TaskResult {
   return {
     status,
     message,
-    fragments,
+    fragments: totals?.fragments ?? fragments,
     ...(totals ? { files: totals.files, bytes: totals.bytes, kind: totals.kind as ImageKind } : {}),
   };
 }

@@ -19,6 +19,14 @@ export interface MediaServerOptions {
   readonly crashPoint?: CrashPoint;
 }
 
+export const SAMPLE_DETAILS = {
+  job: 7,
+  schedule: 'user',
+  retention: '14d',
+  selections: ['/srv'],
+  baseImageId: null,
+};
+
 const TASK: WriteTask = {
   imageId: 'web1_1790000000',
   copy: 1,
@@ -28,6 +36,8 @@ const TASK: WriteTask = {
   kind: 'full',
   backupTime: 1_790_000_000,
   fragmentBytesMax: 64 * 1024 * 1024,
+  details: SAMPLE_DETAILS,
+  resume: { nextNumber: 1, archiveOffset: 0 },
 };
 
 /** The media server without NATS around it: real volumes, real sockets, a catalog in memory. */
