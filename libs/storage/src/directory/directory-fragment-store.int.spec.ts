@@ -2,12 +2,14 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   statfsSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { confirmGrant } from '../confirmed-grant.js';
 import { FragmentUnreadable } from '../errors.js';
 import type { StoredFragment } from '../fragment-store.js';
 import { describeFragmentStore } from '../testing/describe-fragment-store.js';
@@ -92,6 +94,46 @@ describe('A directory fragment store', () => {
     );
     expect(await store.stat(fragmentName(3))).toMatchObject({ state: 'damaged' });
     await expect(store.open(fragmentName(3))).rejects.toThrow(/not JSON/);
+  });
+
+  it('finishes a removal, or a return, that a crash had cut', async () => {
+    const folder = newFolder();
+    const copy = await seal(folder);
+    const store = new DirectoryFragmentStore({ folder });
+    const tombstoneId = '01920000-0000-7000-8000-0000000000aa';
+    const trash = join(folder, '.trash', tombstoneId);
+    const grant = confirmGrant({ ...fragmentName(3), tombstoneId }, { confirmed: true })!;
+    const base = '00003-01920000-0000-7000-8000-000000000003';
+    const half = () => {
+      mkdirSync(trash, { recursive: true });
+      renameSync(join(copy, `${base}.json`), join(trash, `${base}.json`));
+    };
+    half();
+    expect(await store.stat(fragmentName(3))).toMatchObject({ state: 'partial' });
+    await store.remove(grant, fragmentName(3));
+    expect(readdirSync(copy)).toEqual([]);
+    expect(readdirSync(trash)).toHaveLength(3);
+    await store.takeBack(tombstoneId, fragmentName(3));
+    half();
+    await store.takeBack(tombstoneId, fragmentName(3));
+    expect(await store.stat(fragmentName(3))).toMatchObject({ state: 'sealed' });
+    expect(readdirSync(trash)).toEqual([]);
+  });
+
+  it('never replaces a file by one of the trash, or the other way round', async () => {
+    const folder = newFolder();
+    const copy = await seal(folder);
+    const tombstoneId = '01920000-0000-7000-8000-0000000000aa';
+    const trash = join(folder, '.trash', tombstoneId);
+    mkdirSync(trash, { recursive: true });
+    const base = '00003-01920000-0000-7000-8000-000000000003';
+    writeFileSync(join(trash, `${base}.tar.zst`), 'other');
+    const store = new DirectoryFragmentStore({ folder });
+    const grant = confirmGrant({ ...fragmentName(3), tombstoneId }, { confirmed: true })!;
+    await expect(store.remove(grant, fragmentName(3))).rejects.toThrow(/there already/);
+    await expect(store.takeBack(tombstoneId, fragmentName(3))).rejects.toThrow(/there already/);
+    expect(readFileSync(join(trash, `${base}.tar.zst`), 'utf8')).toBe('other');
+    expect(readFileSync(join(copy, `${base}.tar.zst`)).equals(content.data)).toBe(true);
   });
 
   it('takes a fragment whose manifest never appeared for partial', async () => {

@@ -1,8 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
 import { InvalidInput } from '#kernel/errors.js';
+import { confirmGrant } from '../confirmed-grant.js';
 import { FragmentUnreadable, VolumeFull } from '../errors.js';
 import type { FragmentName } from '../fragment-name.js';
-import { READ_BYTES_MAX, type FragmentStore, type StoredFragment } from '../fragment-store.js';
+import {
+  READ_BYTES_MAX,
+  type FragmentStore,
+  type StoredFragment,
+  type TrashedFragment,
+} from '../fragment-store.js';
 import { fragmentName, manifestOf, patternBytes } from './fragments.js';
 
 /** A fresh, empty volume for one test. */
@@ -35,6 +41,7 @@ export function describeFragmentStore(name: string, factory: StoreFactory): void
     describe('for content: it', () => provesContent(use));
     describe('for what is unfinished: it', () => provesVisibility(use));
     describe('for names: it', () => provesNames(use));
+    describe('for removal: it', () => provesRemoval(use));
     describe('for misuse and limits: it', () => provesLimits(use));
   });
 }
@@ -98,6 +105,16 @@ function provesVisibility(use: Use): void {
       expect(await all(reopen())).toMatchObject([{ state: 'partial', dataBytes: 1_000 }]);
     }));
 
+  it('leaves out of a listing what is known', () =>
+    use(async ({ store }) => {
+      const content = { data: patternBytes(10), index: patternBytes(5) };
+      for (const seed of [1, 2, 3]) await write(store, fragmentName(seed), content);
+      const found: StoredFragment[] = [];
+      const known = (fragmentId: string) => fragmentId !== fragmentName(2).fragmentId;
+      for await (const fragment of store.list(known)) found.push(fragment);
+      expect(found.map(({ name }) => name)).toEqual([fragmentName(2)]);
+    }));
+
   it('lists fragments by image, copy and number', () =>
     use(async ({ store, reopen }) => {
       const names = [
@@ -146,6 +163,79 @@ function provesNames(use: Use): void {
       await expect(store.stat(fragment)).rejects.toBeInstanceOf(InvalidInput);
     }),
   );
+}
+
+function provesRemoval(use: Use): void {
+  const content = { data: patternBytes(1_000), index: patternBytes(50) };
+  const tombstoneId = '01920000-0000-7000-8000-0000000000aa';
+  const grantFor = (name: FragmentName, tombstone = tombstoneId) =>
+    confirmGrant({ fragmentId: name.fragmentId, tombstoneId: tombstone }, { confirmed: true })!;
+
+  it('puts a fragment aside with its grant, and no other', () =>
+    use(async ({ store, reopen }) => {
+      await write(store, fragmentName(1), content);
+      await write(store, fragmentName(2), content);
+      const reader = await store.open(fragmentName(1));
+      await store.remove(grantFor(fragmentName(1)), fragmentName(1));
+      expect(await reopen().stat(fragmentName(1))).toBeUndefined();
+      await expect(store.open(fragmentName(1))).rejects.toBeInstanceOf(FragmentUnreadable);
+      expect((await all(reopen())).map(({ name }) => name)).toEqual([fragmentName(2)]);
+      const [trashed, ...others] = await trashOf(reopen());
+      const { fragmentId } = fragmentName(1);
+      expect(trashed).toMatchObject({ tombstoneId, fragmentId, number: 1 });
+      expect(trashed!.manifest).toEqual(manifestOf(fragmentName(1), content));
+      expect(others).toEqual([]);
+      // Whoever had it open before reads on.
+      expect((await reader.read('data', 0, 1_000)).equals(content.data)).toBe(true);
+      await reader.close();
+    }));
+
+  it('refuses a grant for another fragment', () =>
+    use(async ({ store }) => {
+      await write(store, fragmentName(1), content);
+      const other = grantFor(fragmentName(2));
+      await expect(store.remove(other, fragmentName(1))).rejects.toThrow(/another fragment/);
+      expect(await store.stat(fragmentName(1))).toMatchObject({ state: 'sealed' });
+    }));
+
+  it('brings back what was put aside, as it was', () =>
+    use(async ({ store, reopen }) => {
+      await write(store, fragmentName(1), content);
+      await store.remove(grantFor(fragmentName(1)), fragmentName(1));
+      await store.remove(grantFor(fragmentName(1)), fragmentName(1));
+      await store.takeBack(tombstoneId, fragmentName(1));
+      await store.takeBack(tombstoneId, fragmentName(1));
+      expect(await trashOf(store)).toEqual([]);
+      const reader = await reopen().open(fragmentName(1));
+      expect((await reader.read('data', 0, 1_000)).equals(content.data)).toBe(true);
+      expect((await reader.read('index', 0, 50)).equals(content.index)).toBe(true);
+      await reader.close();
+    }));
+
+  it('empties the trash of one tombstone', () =>
+    use(async ({ store, reopen }) => {
+      const second = '01920000-0000-7000-8000-0000000000bb';
+      await write(store, fragmentName(1), content);
+      await write(store, fragmentName(2), content);
+      await store.remove(grantFor(fragmentName(1)), fragmentName(1));
+      await store.remove(grantFor(fragmentName(2), second), fragmentName(2));
+      await store.emptyTrash(tombstoneId);
+      await store.emptyTrash(tombstoneId);
+      expect((await trashOf(reopen())).map((one) => one.tombstoneId)).toEqual([second]);
+      await store.takeBack(tombstoneId, fragmentName(1));
+      expect(await store.stat(fragmentName(1))).toBeUndefined();
+    }));
+
+  it('has nothing to do where nothing is, and leaves what is unfinished alone', () =>
+    use(async ({ store, reopen }) => {
+      const writer = await store.create(fragmentName(1));
+      await writer.writeData([patternBytes(10)]);
+      await writer.abandon();
+      await store.remove(grantFor(fragmentName(1)), fragmentName(1));
+      await store.remove(grantFor(fragmentName(2)), fragmentName(2));
+      expect(await all(reopen())).toMatchObject([{ state: 'partial', dataBytes: 10 }]);
+      expect(await trashOf(store)).toEqual([]);
+    }));
 }
 
 function provesLimits(use: Use): void {
@@ -205,6 +295,12 @@ async function write(
   await writer.writeData([content.data.subarray(0, half), content.data.subarray(half)]);
   await writer.writeIndex([content.index]);
   await writer.seal(manifestOf(name, content));
+}
+
+async function trashOf(store: FragmentStore): Promise<TrashedFragment[]> {
+  const found: TrashedFragment[] = [];
+  for await (const fragment of store.trash()) found.push(fragment);
+  return found;
 }
 
 async function all(store: FragmentStore): Promise<StoredFragment[]> {
