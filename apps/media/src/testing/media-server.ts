@@ -5,6 +5,7 @@ import { FragmentReaderClient } from '#transfer/fragment-reader-client.js';
 import { FragmentWriterClient } from '#transfer/fragment-writer-client.js';
 import { CommitOffers } from '../commits/commit-offers.js';
 import { noCrash, type CrashPoint } from '../crash-point.js';
+import { Removals } from '../removal/removals.js';
 import { ReadSession, type ReadOutcome } from '../sessions/read-session.js';
 import { SessionRegistry } from '../sessions/session-registry.js';
 import { Volumes } from '../volumes/volumes.js';
@@ -50,8 +51,15 @@ export class TestMediaServer {
     private readonly server: DataServer,
     private readonly address: { host: string; port: number },
     private readonly crashPoint: CrashPoint,
-  ) {}
+  ) {
+    this.removals = new Removals({
+      ...{ volumes, offers, catalog, crashPoint },
+      log: (severity, text) => void this.removalLog.push(`${severity}: ${text}`),
+    });
+  }
 
+  readonly removals: Removals;
+  readonly removalLog: string[] = [];
   readonly bugs: unknown[] = [];
   readonly progress: SessionProgress[] = [];
   session: WriteSession | undefined;
