@@ -37,6 +37,10 @@ const REMOVALS: Readonly<Record<string, { calls: readonly string[]; why: string 
     calls: ['truncate', 'rename', "'w'"],
     why: 'cuts an unfinished record, which nobody was told of, off the end of the journal; replaces its snapshot whole',
   },
+  'libs/storage/src/directory/append-file.ts': {
+    calls: ['copyFile'],
+    why: 'fills the new file that it has just made itself',
+  },
   'libs/storage/src/directory/directory-fragment-writer.ts': {
     calls: ['rename'],
     why: 'gives a finished file its final name; the id in it is new',

@@ -24,7 +24,9 @@ export const READ_BYTES_MAX = 1024 * 1024;
  * 5. A write for which there is no room fails with `VolumeFull`, while a reserve is still free for
  *    the journal; any other failure of the medium is `VolumeWriteFailed`. The writer that failed is
  *    of no more use.
- * 6. A read gives exactly the bytes that were asked for, or fails with `FragmentUnreadable`.
+ * 6. `copyFrom` writes the very bytes of the source, or fails: what was written is read back, and its
+ *    digests are those of the source's manifest. The source is read and nothing else.
+ * 7. A read gives exactly the bytes that were asked for, or fails with `FragmentUnreadable`.
  */
 export interface FragmentStore {
   /** Begins a fragment under a temporary name. Its id must be new: a known one is an error. */
@@ -63,6 +65,13 @@ export interface FragmentWriter {
   /** Appends to the index. */
   writeIndex(pieces: readonly Buffer[]): Promise<void>;
   /**
+   * Writes data and index of a sealed fragment, by the file system where it can do that alone (as a
+   * reflink, or as a copy within the kernel). For a writer that has written nothing yet. Throws
+   * `FragmentDamaged` or `FragmentUnreadable` for a source that is not what its manifest says; then
+   * this writer is of no more use.
+   */
+  copyFrom(source: SealedFragmentReader): Promise<void>;
+  /**
    * Makes the fragment durable and visible; afterwards the writer is closed. The manifest has to
    * agree with the name and with what was written (a manifest that does not is a bug).
    */
@@ -77,6 +86,11 @@ export interface FragmentWriter {
  */
 export interface SealedFragmentReader {
   readonly manifest: Manifest;
+  /**
+   * File descriptors that are open for reading only, where there are files: by them a file system
+   * copies without the bytes coming through here.
+   */
+  readonly descriptors?: Readonly<Record<FragmentObject, number>>;
   /** Bytes of the data or of the index. */
   size(object: FragmentObject): number;
   /** Exactly `length` bytes (at most `READ_BYTES_MAX`) from `offset` on. */

@@ -10,7 +10,7 @@ import {
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { confirmGrant } from '../confirmed-grant.js';
-import { FragmentUnreadable } from '../errors.js';
+import { FragmentDamaged, FragmentUnreadable } from '../errors.js';
 import type { StoredFragment } from '../fragment-store.js';
 import { describeFragmentStore } from '../testing/describe-fragment-store.js';
 import { fragmentName, manifestOf, patternBytes } from '../testing/fragments.js';
@@ -94,6 +94,23 @@ describe('A directory fragment store', () => {
     );
     expect(await store.stat(fragmentName(3))).toMatchObject({ state: 'damaged' });
     await expect(store.open(fragmentName(3))).rejects.toThrow(/not JSON/);
+  });
+
+  it('reads back what the kernel copied: a flipped bit does not get into another copy', async () => {
+    const folder = newFolder();
+    const copy = await seal(folder);
+    const data = join(copy, '00003-01920000-0000-7000-8000-000000000003.tar.zst');
+    const flipped = Buffer.from(content.data);
+    flipped[4_321]! ^= 1;
+    writeFileSync(data, flipped);
+    const store = new DirectoryFragmentStore({ folder });
+    const source = await store.open(fragmentName(3));
+    const writer = await store.create(fragmentName(4, { copy: 2 }));
+    await expect(writer.copyFrom(source)).rejects.toBeInstanceOf(FragmentDamaged);
+    await writer.abandon();
+    await source.close();
+    expect(readFileSync(data).equals(flipped)).toBe(true);
+    expect(await store.stat(fragmentName(4, { copy: 2 }))).toMatchObject({ state: 'partial' });
   });
 
   it('finishes a removal, or a return, that a crash had cut', async () => {

@@ -1,15 +1,17 @@
+import { blake3 } from '@napi-rs/blake-hash';
 import type { Manifest } from '#archive/manifest.js';
 import { assert } from '#kernel/assert.js';
 import type { ConfirmedGrant } from '../confirmed-grant.js';
-import { FragmentUnreadable, VolumeFull } from '../errors.js';
+import { FragmentDamaged, FragmentUnreadable, VolumeFull } from '../errors.js';
 import { checkFragmentName, type FragmentName } from '../fragment-name.js';
-import type {
-  FragmentObject,
-  FragmentStore,
-  FragmentWriter,
-  SealedFragmentReader,
-  StoredFragment,
-  TrashedFragment,
+import {
+  READ_BYTES_MAX,
+  type FragmentObject,
+  type FragmentStore,
+  type FragmentWriter,
+  type SealedFragmentReader,
+  type StoredFragment,
+  type TrashedFragment,
 } from '../fragment-store.js';
 import { assertManifest } from '../manifest-check.js';
 import { checkRange } from '../read-range.js';
@@ -133,6 +135,25 @@ class MemoryFragmentWriter implements FragmentWriter {
 
   writeIndex(pieces: readonly Buffer[]): Promise<void> {
     return this.append(this.held.index, pieces);
+  }
+
+  async copyFrom(source: SealedFragmentReader): Promise<void> {
+    const { fragmentId, digest, indexDigest } = source.manifest;
+    for (const [object, expected] of [
+      ['data', digest],
+      ['index', indexDigest],
+    ] as const) {
+      const bytes = source.size(object);
+      const pieces: Buffer[] = [];
+      for (let at = 0; at < bytes; at += READ_BYTES_MAX) {
+        pieces.push(await source.read(object, at, Math.min(READ_BYTES_MAX, bytes - at)));
+      }
+      if (blake3(Buffer.concat(pieces)).toString('hex') !== expected) {
+        this.failure = new FragmentDamaged(fragmentId, `has ${object} with another digest`);
+        throw this.failure;
+      }
+      await this.append(object === 'data' ? this.held.data : this.held.index, pieces);
+    }
   }
 
   async seal(manifest: Manifest): Promise<void> {
