@@ -8,6 +8,7 @@ import { JobReporter } from '#messaging/job-reporter.js';
 import { Requests } from '#messaging/requests.js';
 import type { Connection } from '#transfer/connection.js';
 import { MediaConfig } from '../config.js';
+import { clockTime } from '../domain/clock-time.js';
 import { MediaNode } from '../media-node.js';
 import type { RunningTask } from './running-task.js';
 import { WriteSession, type WriteOutcome } from '../sessions/write-session.js';
@@ -128,10 +129,4 @@ function resultOf({ status, message, fragments, totals }: WriteOutcome): TaskRes
 
 function failed(status: number, message: string): WriteOutcome {
   return { status, message, fragments: 0, storedBytes: 0 };
-}
-
-/** `0:00:23`, as the field writes it. */
-function clockTime(seconds: number): string {
-  const two = (n: number) => String(Math.floor(n)).padStart(2, '0');
-  return `${Math.floor(seconds / 3600)}:${two((seconds / 60) % 60)}:${two(seconds % 60)}`;
 }

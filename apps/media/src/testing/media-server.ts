@@ -15,6 +15,9 @@ import { MemoryCatalog } from './memory-catalog.js';
 
 export interface MediaServerOptions {
   readonly folder: string;
+  readonly mediaId?: string;
+  /** Further volumes, each in its own folder. */
+  readonly more?: readonly { readonly path: string; readonly pool: string }[];
   readonly catalog?: MemoryCatalog;
   readonly reserveBytes?: number;
   readonly crashPoint?: CrashPoint;
@@ -49,7 +52,7 @@ export class TestMediaServer {
     readonly catalog: MemoryCatalog,
     private readonly registry: SessionRegistry,
     private readonly server: DataServer,
-    private readonly address: { host: string; port: number },
+    readonly address: { host: string; port: number },
     private readonly crashPoint: CrashPoint,
   ) {
     this.removals = new Removals({
@@ -69,8 +72,8 @@ export class TestMediaServer {
     const catalog = options.catalog ?? new MemoryCatalog();
     const crashPoint = options.crashPoint ?? noCrash;
     const volumes = await Volumes.open({
-      mediaId: 'media1',
-      volumes: [{ path: options.folder, pool: 'disk' }],
+      mediaId: options.mediaId ?? 'media1',
+      volumes: [{ path: options.folder, pool: 'disk' }, ...(options.more ?? [])],
       volumeReserveBytes: options.reserveBytes ?? 0,
       clock,
     });
@@ -126,6 +129,17 @@ export class TestMediaServer {
       this.registry.expect({ token, role: 'read', serve });
     });
     return { reader: await FragmentReaderClient.connect({ ...this.address, token }), outcome };
+  }
+
+  /** Expects so many connections that read these images. */
+  expectReaders(count: number, imageIds: readonly string[] = [TASK.imageId]): string[] {
+    return Array.from({ length: count }, () => {
+      const token = randomToken();
+      const serve = async (connection: Parameters<ReadSession['run']>[0]) =>
+        void (await new ReadSession({ imageIds, places: this.volumes }).run(connection));
+      this.registry.expect({ token, role: 'read', serve });
+      return token;
+    });
   }
 
   async stop(): Promise<void> {
