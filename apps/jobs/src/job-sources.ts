@@ -8,6 +8,9 @@ import type { DuplicateJob, Job, RestoreJob, VerifyJob } from './domain/job.js';
 
 const STATUS_INCONSISTENT = 229;
 
+/** Of the others nothing is left that could be held. */
+const READABLE: ReadonlySet<string> = new Set(['COMPLETE', 'DEGRADED', 'INCOMPLETE', 'IN_PROCESS']);
+
 /** What a job reads: where it is, and that it stays until the job has ended. */
 @Injectable()
 export class JobSources {
@@ -55,7 +58,7 @@ export class JobSources {
       );
     }
     const { copies } = await this.requests.call(catalogCopies, { imageId });
-    const wanted = copies.filter((copy) => copy.state !== 'DELETED' && isWanted(copy));
+    const wanted = copies.filter((copy) => READABLE.has(copy.state) && isWanted(copy));
     if (wanted.length === 0) {
       throw new PermanentError(
         190,

@@ -40,7 +40,7 @@ describe('a duplication', () => {
     expect(tasks.agent).toBeNull();
     const writer = tasks.media.find(({ mediaId }) => mediaId === 'm2')?.task;
     expect(writer).toMatchObject({
-      ...{ type: 'duplicate', pool: 'main', image: { copy: 2, copyAttempt: 1 } },
+      ...{ type: 'duplicate', pool: 'main', image: { copy: 2, copyAttempt: 1 }, missing: 7 },
       sources: [{ mediaId: 'm3' }, { mediaId: 'm1' }],
     });
     const sources = writer?.type === 'duplicate' ? writer.sources : [];

@@ -5,6 +5,8 @@
  */
 const MAY_PASS: Readonly<Record<number, string>> = {
   25: 'the other end may come back',
+  // Whoever was started again does not know the tokens that it was given before.
+  26: 'the other end may have been started again',
   40: 'the connection may come back',
   41: 'the connection may come back',
   49: 'the agent may be started again',
@@ -12,6 +14,7 @@ const MAY_PASS: Readonly<Record<number, string>> = {
   63: 'the process may be started again',
   82: 'the media server may be started again',
   83: 'the volume may come back',
+  84: 'the volume may be writable again',
   85: 'another copy, or a repair, may give what could not be read',
   2027: 'the media server may come back',
 };

@@ -153,7 +153,10 @@ function duplicateTasks(job: DuplicateJob, newToken: () => string): Tasks {
       })),
       {
         mediaId: writer.mediaId,
-        task: { type: 'duplicate', ...attempt, pool: allocation.pool, image, sources },
+        task: {
+          ...{ type: 'duplicate', ...attempt, pool: allocation.pool },
+          ...{ image, missing: copy.missing, sources },
+        },
       },
     ],
     agent: null,
