@@ -98,7 +98,6 @@ function messageFor(task: Task, { status, notes }: BackupResult): string {
   if (status === 71) {
     return `None of these exist on the client: ${task.selections.join(', ')}`;
   }
-  const untold = notes.infos + notes.warnings - notes.texts.length;
-  const more = untold > 0 ? ` (${untold} more are not in the log)` : '';
+  const more = notes.untold > 0 ? ` (${notes.untold} more are not in the log)` : '';
   return notes.warnings > 0 ? `${notes.warnings} warnings; see the job's log${more}` : '';
 }
