@@ -39,7 +39,8 @@ async function goOn(options: ImageStartOptions, at: ResumeAt): Promise<ImageStar
   const { baseListingPath, newListingPath } = options;
   const { checkpoints, premises, state } = await CheckpointFile.goOn(newListingPath, at);
   const { kind, base } = premises;
-  if (base === null) return { checkpoints, kind, baseListingPath: undefined, goOn: { ...at, state } };
+  if (base === null)
+    return { checkpoints, kind, baseListingPath: undefined, goOn: { ...at, state } };
   const isThere = baseListingPath !== undefined && existsSync(baseListingPath);
   if (isThere && basename(baseListingPath) === base) {
     return { checkpoints, kind, baseListingPath, goOn: { ...at, state } };

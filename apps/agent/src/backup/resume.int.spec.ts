@@ -1,10 +1,27 @@
 import { randomFillSync } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import { compareTrees } from '../../../../test/support/compare-trees.js';
+import { compareArchivePaths } from '#archive/archive-order.js';
+import { PaxReader } from '#archive/pax-reader.js';
+
+import { compareTrees, type Difference } from '../../../../test/support/compare-trees.js';
 import { noise, OddTreeMaker, sparse } from '../../../../test/support/odd-tree-maker.js';
 import { makeOddTree, mutateOddTree, removeTree } from '../../../../test/support/odd-tree.js';
 import { temporaryFolder } from '../../../../test/support/temporary-folder.js';
@@ -12,7 +29,8 @@ import { temporaryFolder } from '../../../../test/support/temporary-folder.js';
 import { setXattr } from '../posix/posix.js';
 
 import { checkpointPath, commitListing, listingPartPath } from './listing-file.js';
-import { shell } from './testing/backup-lab.js';
+import type { OpenEntry } from './reader-state.js';
+import { BackupLab, shell } from './testing/backup-lab.js';
 import { ResumeLab } from './testing/resume-lab.js';
 
 let folder: string;
@@ -70,7 +88,12 @@ describe('a backup that was cut off', () => {
     for (let kept = 1; kept <= fragments; kept++) {
       const lab = whole.copy(`${folder}/behind-${kept}`, kept);
       const result = await lab.attempt();
-      expect(result).toMatchObject({ status: 0, fragments, files: index.length, notes: { untold: 0 } });
+      expect(result).toMatchObject({
+        status: 0,
+        fragments,
+        files: index.length,
+        notes: { untold: 0 },
+      });
       expect(lab.archive().equals(archive)).toBe(true);
       expect(lab.index()).toEqual(index);
       expect(lab.listingText()).toBe(whole.listingText());
@@ -196,5 +219,175 @@ describe('what cannot be gone on with', () => {
     await lab.attempt({ keep: 2 });
     rmSync(base.listing);
     await expect(lab.attempt()).rejects.toThrow(/the listing of its base image/);
+  });
+});
+
+/** What may happen to a file while no backup runs. */
+const CHANGES: Readonly<Record<string, (path: string) => void>> = {
+  grows: (path) => appendFileSync(path, randomFillSync(Buffer.alloc(5_000))),
+  shrinks: (path) => truncateSync(path, Math.floor(statSync(path).size / 3)),
+  'is emptied': (path) => truncateSync(path, 0),
+  'is gone': (path) => rmSync(path),
+  'is rewritten': (path) => writeFileSync(path, randomFillSync(Buffer.alloc(statSync(path).size))),
+  'is replaced': (path) => {
+    writeFileSync(`${path}.new`, randomFillSync(Buffer.alloc(7_000)));
+    renameSync(`${path}.new`, path);
+  },
+  'gets another mode': (path) => chmodSync(path, 0o4711),
+  'becomes a folder': (path) => {
+    rmSync(path);
+    mkdirSync(path);
+    writeFileSync(`${path}/inside`, 'in a folder');
+  },
+  'becomes a symlink': (path) => {
+    rmSync(path);
+    symlinkSync('elsewhere', path);
+  },
+  'gets company': (path) => {
+    writeFileSync(`${path}-after`, 'new, and behind it');
+    writeFileSync(path.replace(/[^/]*$/, '.before'), 'new, and in front of it');
+  },
+};
+
+/** The entry that lies across the boundary behind the last fragment that is there. */
+function openEntry(lab: ResumeLab): Pick<OpenEntry, 'path' | 'type' | 'offset' | 'headerBytes'> {
+  const last = readFileSync(checkpointPath(lab.listing), 'latin1').trimEnd().split('\n').at(-1)!;
+  const { entry } = JSON.parse(last.split('\t')[3]!) as { entry: ReturnType<typeof openEntry> };
+  return entry;
+}
+
+describe('files that change between the attempts', () => {
+  const restoreAll = (images: readonly ResumeLab[], into: string): void => {
+    for (const lab of images) new BackupLab(folder).restore({ sink: lab }, into);
+  };
+
+  const checkSound = (lab: ResumeLab, files: number): void => {
+    const archive = lab.archive();
+    const lines = lab.indexLines();
+    expect(lines.length).toBe(files);
+    const listed = shell('cat "$1"/*.tar.zst | zstd -dcq | tar -tf - | wc -l', lab.folder);
+    expect(Number(listed)).toBe(files);
+    for (const [at, { own, type, path }] of lines.entries()) {
+      if (at > 0) expect(compareArchivePaths(lines[at - 1]!.path, path)).toBeLessThan(0);
+      const events = [
+        ...new PaxReader(own.offset).push(archive.subarray(own.offset, own.offset + own.length)),
+      ];
+      expect(events[0]).toMatchObject({ kind: 'entry', entry: { type, path } });
+      expect(events.at(-1)).toEqual({ kind: 'done', archiveEnd: own.offset + own.length });
+    }
+  };
+
+  const regular = (root: string): string[] =>
+    readdirSync(root, { recursive: true, encoding: 'utf8' })
+      .map((name) => `${root}/${name}`)
+      .filter((path) => lstatSync(path).isFile());
+
+  it.each(
+    Object.keys(CHANGES).flatMap(
+      (change, at) =>
+        [
+          [change, 2 * at],
+          [change, 2 * at + 1],
+        ] as const,
+    ),
+  )('leave a sound image, and all is in the next incremental (%s, %i)', async (change, seed) => {
+    const random = (below: number): number => noise(4, 100 * seed + below).readUInt32LE() % below;
+    const name = `changed-${seed}`;
+    const root = `${folder}/${name}`;
+    makeSmallTree(root);
+    await settle();
+    const full = new ResumeLab(`${root}-full`, [root], TINY);
+    await full.attempt({ keep: 1 + random(45) });
+    const open = openEntry(full);
+    const files = regular(root);
+    const touched = new Set([
+      files[random(files.length)]!,
+      files[random(7 * files.length) % files.length]!,
+    ]);
+    if (open.type === 'f') touched.add(open.path);
+    for (const path of touched) CHANGES[change]!(path);
+    await settle();
+    const notes: string[] = [];
+    const result = await full.attempt({ onNote: ({ text }) => notes.push(text) });
+    expect([0, 1]).toContain(result!.status);
+    expect(result!.status).toBe(notes.length > 0 ? 1 : 0);
+    checkSound(full, result!.files);
+    await commitListing(full.listing);
+    await settle();
+    const common = { ...TINY.common, kind: 'differential' as const, baseListingPath: full.listing };
+    const next = new ResumeLab(`${root}-next`, [root], { ...TINY, common });
+    expect(await next.attempt()).toMatchObject({ status: 0 });
+    restoreAll([full, next], `${name}-restored`);
+    const stored = new Set(next.indexLines().map(({ path }) => path));
+    const differences = await compareTrees(root, `${folder}/${name}-restored${root}`);
+    const ofTar = ({ what, path }: Difference) =>
+      what === 'mtime' && !stored.has(`${root}/${path}`.slice(1).replace(/\/$/, ''));
+    expect(differences.filter((difference) => !ofTar(difference))).toEqual([]);
+  });
+
+  it.each([
+    ['grows', [/large: grew from 140000 to 145000 bytes/], 'sound'],
+    ['is rewritten', [/large: changed while it was read/], 'other'],
+    ['shrinks', [/large: ended at byte/, /large: shrank from 140000 to 46666/], 'zeros'],
+    ['is gone', [/large: vanished while it was read; zeros/], 'zeros'],
+    ['becomes a folder', [/large: became something else while it was read; zeros/], 'zeros'],
+  ] as const)(
+    'go on at the byte that was reached: a large one that %s',
+    async (change, notes, rest) => {
+      const name = change.replaceAll(' ', '-');
+      const root = `${folder}/large-${name}`;
+      makeSmallTree(root);
+      await settle();
+      const lab = new ResumeLab(`${root}-image`, [root], TINY);
+      await lab.attempt({ keep: 9 });
+      const { path, offset, headerBytes } = openEntry(lab);
+      const large = `${root}/a-folder/deep/large`;
+      expect(path).toBe(large);
+      const before = readFileSync(large);
+      CHANGES[change]!(large);
+      await settle();
+      const texts: string[] = [];
+      const result = await lab.attempt({ onNote: ({ text }) => texts.push(text) });
+      expect(result!.status).toBe(1);
+      expect(texts.filter((text) => text.startsWith(`${large}:`))).toEqual(
+        notes.map((note) => expect.stringMatching(note)),
+      );
+      const archive = lab.archive();
+      const content = archive.subarray(offset + headerBytes, offset + headerBytes + before.length);
+      const reached = 9 * 8192 - offset - headerBytes;
+      expect(content.subarray(0, reached).equals(before.subarray(0, reached))).toBe(true);
+      const after = content.subarray(reached);
+      if (rest === 'sound') expect(after.equals(before.subarray(reached))).toBe(true);
+      else if (rest === 'zeros') expect(after.equals(Buffer.alloc(after.length))).toBe(true);
+      else expect(after.equals(readFileSync(large).subarray(reached))).toBe(true);
+      const line = lab
+        .listingText()
+        .split('\n')
+        .find((one) => one.includes('/deep/large\t'))!;
+      expect(line.split('\t')[7]).toBe('0'); // to be read again
+    },
+  );
+
+  it('and have several links: what was stored before is not linked to what they are now', async () => {
+    const root = `${folder}/linked`;
+    makeSmallTree(root);
+    await settle();
+    const full = new ResumeLab(`${root}-full`, [root], TINY);
+    await full.attempt({ keep: 33 });
+    appendFileSync(`${root}/a-folder/deep/large`, 'more');
+    chmodSync(`${root}/a-folder/small-19`, 0o600);
+    await settle();
+    expect(await full.attempt()).toMatchObject({ status: 0 });
+    const kinds = (lab: ResumeLab) =>
+      lab
+        .indexLines()
+        .filter(({ path }) => /large$|small-19$|link-of/.test(path))
+        .map(({ path, type }) => `${type} ${path.slice(path.lastIndexOf('/') + 1)}`);
+    expect(kinds(full)).toEqual(['f large', 'f small-19', 'f link-of-large', 'h link-of-small']);
+    await commitListing(full.listing);
+    const common = { ...TINY.common, kind: 'differential' as const, baseListingPath: full.listing };
+    const next = new ResumeLab(`${root}-next`, [root], { ...TINY, common });
+    await next.attempt();
+    expect(kinds(next)).toEqual(['f large', 'f small-19', 'h link-of-large', 'h link-of-small']);
   });
 });

@@ -84,7 +84,7 @@ function readTrees(job: ReaderJob, trees: readonly SelectionTree[], parts: Parts
     fileSystems: new FileSystems(),
     excluded: excludeTest(job.excludes),
     crossMountPoints: job.crossMountPoints,
-    behind: job.goOn?.entry?.path,
+    behind: job.goOn?.entry,
   });
   for (const tree of trees) walk.selection(tree);
   merge?.finish();

@@ -147,8 +147,7 @@ export class EntryStore {
       },
       open: (content) => this.#opened(path, stat, content),
       lineOf: ({ size, offset, length, flags }) => {
-        const columns =
-          size === stat.size ? this.#columns : columnsOf(archivePath, stat, size);
+        const columns = size === stat.size ? this.#columns : columnsOf(archivePath, stat, size);
         return `${columns}\t${offset}\t${length}\t${flags || '-'}\t\n`;
       },
     });

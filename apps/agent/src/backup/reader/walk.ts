@@ -6,6 +6,7 @@ import { toSystemPath, type ByteString } from '#archive/path-text.js';
 import type { ExcludeTest } from '../../domain/excludes.js';
 import type { Selection, SelectionTree } from '../../domain/selections.js';
 
+import type { OpenEntry } from '../reader-state.js';
 import type { EntryStore } from './entry-store.js';
 import { emptyStat, type FileStat, type StatCalls } from './file-stat.js';
 import type { FileSystems } from './file-systems.js';
@@ -18,8 +19,8 @@ export interface WalkParts {
   readonly fileSystems: FileSystems;
   readonly excluded: ExcludeTest;
   readonly crossMountPoints: boolean;
-  /** Absolute path of an entry; the walk goes on behind it. Undefined: from the beginning. */
-  readonly behind?: ByteString | undefined;
+  /** An entry behind which the walk goes on. Undefined: from the beginning. */
+  readonly behind?: Pick<OpenEntry, 'path' | 'type'> | undefined;
 }
 
 /**
@@ -34,7 +35,7 @@ export class Walk {
   #behind: ByteString | undefined;
 
   constructor(private readonly parts: WalkParts) {
-    this.#behind = parts.behind?.slice(1);
+    this.#behind = parts.behind?.path.slice(1);
   }
 
   /** Walks one selection, and those inside it that it does not reach by itself. */
@@ -61,12 +62,13 @@ export class Walk {
 
   /**
    * Where an entry lies with regard to the one behind which the walk goes on. What is on the way was
-   * stored before, but what it holds may not have been.
+   * stored before, as a folder; what it holds may not have been.
    */
   #where(path: ByteString): 'done' | 'on the way' | 'ahead' {
     if (this.#behind === undefined) return 'ahead';
     const at = path.slice(1);
-    if (isWithin(this.#behind, at)) return 'on the way';
+    const wasFolder = at !== this.#behind || this.parts.behind?.type === 'd';
+    if (isWithin(this.#behind, at)) return wasFolder ? 'on the way' : 'done';
     if (compareArchivePaths(at, this.#behind) < 0) return 'done';
     this.#behind = undefined; // and so is everything that comes
     return 'ahead';
