@@ -14,6 +14,7 @@ import { Expiry } from './deletion/expiry.js';
 import { Grants } from './deletion/grants.js';
 import { Removals } from './deletion/removals.js';
 import { SecondThoughts } from './deletion/second-thoughts.js';
+import { Spares } from './deletion/spares.js';
 import { FileQueryHandlers } from './file-query.handlers.js';
 import { FragmentHandlers } from './fragment.handlers.js';
 import { ImageChanges } from './image-changes.js';
@@ -53,6 +54,7 @@ import { StateHandlers } from './state.handlers.js';
     Pinning,
     Removals,
     SecondThoughts,
+    Spares,
   ],
 })
 export class CatalogModule {

@@ -278,13 +278,50 @@ describe('deletion', () => {
     expect(grants.some(({ fragmentId }) => others.includes(fragmentId))).toBe(false);
   });
 
+  it('comes to refused fragments that nobody needs any more, and only then', async () => {
+    const { imageId } = await maker.begin();
+    const { fragmentId: held } = await maker.commit({ imageId, number: 1 });
+    const late = await maker.commit({ imageId, number: 1 });
+    expect(late.verdict).toBe('SUPERSEDED');
+    // Nobody holds its number, and the image is needed: it stays in quarantine.
+    const early = await maker.commit({ imageId, number: 2, attempt: 9 });
+    expect(early.verdict).toBe('UNKNOWN_IMAGE');
+    await eventually(
+      () => statesOf(imageId),
+      (states) => states.join() === 'ACTIVE,DAMAGED',
+    );
+    // Offered again it is known, and that changes nothing.
+    const again = await maker.commit({ imageId, number: 1, fragmentId: late.fragmentId });
+    expect(again.verdict).toBe('COMMITTED');
+    await expect(maker.operator.call(imageUndelete, { imageId })).rejects.toMatchObject({
+      status: 227,
+    });
+    await endGrace(imageId);
+    const grant = await grantOf(late.fragmentId);
+    expect(grant.reason).toBe('it was refused: SUPERSEDED');
+    expect((await claim(grant)).confirmed).toBe(true);
+    await report(grant);
+    expect(await statesOf(imageId)).toEqual(['ACTIVE', 'DELETED']);
+    expect(grants.some(({ fragmentId }) => fragmentId === held)).toBe(false);
+    const [row] = await cluster.database.query<{ verdict: string }[]>(
+      'SELECT verdict FROM refused_fragment WHERE fragment_id = $1',
+      [early.fragmentId],
+    );
+    expect(row).toEqual({ verdict: 'UNKNOWN_IMAGE' });
+  });
+
   it('is counted in the state of the catalog', async () => {
     const state = await maker.operator.call(catalogState, {});
     expect(state.fragments).toMatchObject({
       ACTIVE: expect.any(Number),
       DELETED: expect.any(Number),
     });
-    expect(state).toMatchObject({ pins: 3, holds: 0, parked: 0, refused: { FENCED: 1 } });
+    expect(state).toMatchObject({
+      pins: 3,
+      holds: 0,
+      parked: 0,
+      refused: { FENCED: 1, UNKNOWN_IMAGE: 1 },
+    });
     expect(state.catalogEpoch).not.toBe('');
   });
 });

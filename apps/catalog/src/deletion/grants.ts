@@ -5,7 +5,7 @@ import { Clock } from '#kernel/clock.js';
 import { uuidv7 } from '#kernel/ids.js';
 import { UnitOfWork, type Work } from '#outbox/unit-of-work.js';
 import { CatalogConfig } from '../config.js';
-import { decideDeletion, isMarked } from '../domain/deletion.js';
+import { decideDeletion } from '../domain/deletion.js';
 import { isLastGood, type ImageFacts } from '../domain/expiry.js';
 import { CatalogEpoch } from '../persistence/catalog-epoch.js';
 import {
@@ -38,9 +38,6 @@ export class Grants {
   /** One round: everything that is due. */
   async round(signal: AbortSignal): Promise<void> {
     const deletables = new Deletables(this.database);
-    for (const imageId of await deletables.imagesWithReplaced(BATCH_MAX)) {
-      await this.retireReplaced(imageId);
-    }
     const due = await deletables.dueImages(this.clock.now(), BATCH_MAX);
     for (const imageId of due) {
       while (!signal.aborted && (await this.grantDue(imageId)) === BATCH_MAX);
@@ -128,33 +125,6 @@ export class Grants {
     await deletables.save(changes, now);
     const names = [...copies].join(', ');
     this.logger.warn(`copy ${names} of ${imageId} is kept: the image is needed and has no other`);
-  }
-
-  private retireReplaced(imageId: string): Promise<void> {
-    return this.unitOfWork.run(async ({ db }) => {
-      await new Images(db).lock(imageId);
-      const now = this.clock.now();
-      const deletables = new Deletables(db);
-      const fragments = await deletables.lock(imageId);
-      const holders = new Map(
-        fragments
-          .filter(({ state }) => state === 'ACTIVE')
-          .map(({ copy, number, fragmentId }) => [`${copy}/${number}`, fragmentId]),
-      );
-      const pins = await deletables.pinsOf(fragments.map(({ fragmentId }) => fragmentId));
-      const holds = (await new ImageFactsReader(db).holds(imageId)).length;
-      const deletableAt = now.getTime() + this.config.deleteGraceMs;
-      const changes = fragments.flatMap((each): DeletionChange[] => {
-        const holder = holders.get(`${each.copy}/${each.number}`);
-        if (each.state !== 'DAMAGED' || isMarked(each) || holder === undefined) return [];
-        const ties = { pins: pins.get(each.fragmentId) ?? 0, holds, isLastGood: false };
-        const input = { type: 'retire', ties, deletableAt } as const;
-        const { fragment: to } = decideDeletion(each, input, now.getTime());
-        const reason = `${each.stateReason}; fragment ${holder} took its place`;
-        return to ? [{ fragmentId: each.fragmentId, to, reason }] : [];
-      });
-      await deletables.save(changes, now);
-    });
   }
 }
 

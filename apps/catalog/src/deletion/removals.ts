@@ -12,7 +12,6 @@ import {
   tombstoneOf,
   type DeletionChange,
 } from '../persistence/deletion/deletables.js';
-import { Damage } from './damage.js';
 
 type Report = RequestOf<typeof deleteReport>;
 
@@ -26,7 +25,6 @@ export class Removals {
     private readonly database: DataSource,
     private readonly clock: Clock,
     private readonly epoch: CatalogEpoch,
-    private readonly damage: Damage,
   ) {}
 
   /** Looks at what is committed, and locks nothing: a grant is never taken back. */
@@ -39,41 +37,33 @@ export class Removals {
     return answerClaim(found, tombstoneId);
   }
 
-  /** Each removal is told to the world once, however often it is reported. */
-  async report(report: Report): Promise<ResponseOf<typeof deleteReport>> {
-    const strange = await this.accept(report);
-    for (const { fragmentId, tombstoneId } of strange) {
-      const reason = `its media server removed it by tombstone ${tombstoneId}, which is not known here`;
-      this.logger.error(`fragment ${fragmentId}: ${reason}`);
-      await this.damage.found(fragmentId, { bytes: 'missing', reason });
-    }
-    return {};
-  }
-
-  /** Returns removals that were not granted, as far as this catalog remembers. */
-  private async accept({ mediaId, removals }: Report): Promise<Report['removals']> {
+  /**
+   * Each removal is told to the world once, however often it is reported. One that this catalog did not
+   * grant was granted before it went back in time: a reconciliation settles it, the bytes may still be
+   * in the trash.
+   */
+  async report({ mediaId, removals }: Report): Promise<ResponseOf<typeof deleteReport>> {
     const catalogEpoch = await this.epoch.get();
-    return this.unitOfWork.run(async (unit) => {
+    await this.unitOfWork.run(async (unit) => {
       const now = this.clock.now();
       const deletables = new Deletables(unit.db);
       const ids = removals.map(({ fragmentId }) => fragmentId);
       const rows = (await deletables.lockThese(ids)).filter((row) => row.mediaId === mediaId);
       const known = new Map(rows.map((row) => [row.fragmentId, row]));
-      const strange: Report['removals'] = [];
       const changes: DeletionChange[] = [];
       for (const removal of removals) {
         const row = known.get(removal.fragmentId.toLowerCase());
         if (!row) continue;
         const input = { type: 'report', tombstoneId: removal.tombstoneId } as const;
-        const { fragment: to } = decideDeletion(row, input, now.getTime());
-        if (!to) strange.push(removal);
+        const { fragment: to, refused } = decideDeletion(row, input, now.getTime());
+        if (!to) this.logger.error(`${mediaId} removed fragment ${row.fragmentId}: ${refused}`);
         else if (row.state !== 'DELETED') {
           changes.push({ fragmentId: row.fragmentId, to, reason: row.stateReason });
           unit.announce(fragmentDeleted, row.fragmentId, tombstoneOf(row, catalogEpoch));
         }
       }
       await deletables.save(changes, now);
-      return strange;
     });
+    return {};
   }
 }

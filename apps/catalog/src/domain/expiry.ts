@@ -69,7 +69,8 @@ export function isLastGood(image: ImageFacts, copy: number, now: Date): boolean 
   return isStillNeeded(image, now) && !others.some(({ isGood, isMarked }) => isGood && !isMarked);
 }
 
-function isStillNeeded({ expiresAt, dependents }: ImageFacts, now: Date): boolean {
+/** Whether its time is not over, or another image that is needed builds on it. */
+export function isStillNeeded({ expiresAt, dependents }: ImageFacts, now: Date): boolean {
   return expiresAt > now || dependents.length > 0;
 }
 

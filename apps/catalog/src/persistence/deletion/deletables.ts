@@ -55,10 +55,10 @@ export class Deletables {
     ]);
   }
 
-  /** Granted ones whose grant was sent last before `sentBefore`, locked; what others hold is left out. */
+  /** Granted ones whose grant was sent last before `sentBefore`, locked; others' are left out. */
   lockUnreported(sentBefore: Date, limit: number): Promise<DeletableFragment[]> {
     return this.select(
-      `WHERE f.state = 'DELETING' AND f.grant_sent_at <= $1
+      `WHERE f.state = 'DELETING' AND (f.grant_sent_at IS NULL OR f.grant_sent_at <= $1)
        ORDER BY f.grant_sent_at LIMIT $2 FOR UPDATE SKIP LOCKED`,
       [sentBefore, limit],
     );
