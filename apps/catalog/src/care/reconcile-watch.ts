@@ -65,7 +65,8 @@ export class ReconcileWatch implements Startable {
   private async compare(mediaId: string): Promise<void> {
     const { checked, findings } = await this.reconciler.server(mediaId);
     this.comparedAt.set(mediaId, performance.now());
-    if (findings > 0) this.logger.log(`${mediaId}: ${findings} differences in ${checked} fragments`);
+    if (findings > 0)
+      this.logger.log(`${mediaId}: ${findings} differences in ${checked} fragments`);
   }
 
   private async noticeNewDatabase(): Promise<void> {

@@ -10,6 +10,7 @@ import {
   type InventoryEntry,
 } from '#contracts/media.js';
 import { messageOf } from '#kernel/errors.js';
+import { Damage } from '../deletion/damage.js';
 import { provesRegression, reconcileFragment, type KnownRow } from '../domain/reconcile.js';
 import { KNOWN_ROWS_MAX, KnownRows } from '../persistence/care/known-rows.js';
 import { CatalogEpoch } from '../persistence/catalog-epoch.js';
@@ -30,6 +31,7 @@ export class Reconciler {
     private readonly database: DataSource,
     private readonly media: MediaServers,
     private readonly epoch: CatalogEpoch,
+    private readonly damage: Damage,
   ) {}
 
   /** One page. Throws `Unavailable` where the media server is away: nothing is known then. */
@@ -115,7 +117,7 @@ export class Reconciler {
   /** Only what the media server finds when it reads the fragment counts. */
   private async suspect(fragmentId: string, finding: string): Promise<void> {
     try {
-      await this.suspicions.check(fragmentId, finding);
+      await this.damage.suspect({ fragmentId, reason: finding, reporter: 'reconcile' });
     } catch (error) {
       this.logger.warn(`fragment ${fragmentId} could not be checked: ${messageOf(error)}`);
     }

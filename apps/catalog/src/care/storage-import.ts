@@ -75,7 +75,10 @@ async function take(
   const known = await imported.known(readable.map(({ commit }) => commit.fragmentId));
   const fresh = readable.filter(({ commit }) => !known.has(commit.fragmentId));
   if (dryRun) {
-    return { images: new Set(fresh.map(({ image }) => image.imageId)).size, fragments: fresh.length };
+    return {
+      images: new Set(fresh.map(({ image }) => image.imageId)).size,
+      fragments: fresh.length,
+    };
   }
   let images = 0;
   for (const client of [...new Set(fresh.map(({ image }) => image.client))].sort()) {

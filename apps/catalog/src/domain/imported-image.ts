@@ -22,7 +22,11 @@ export interface ImportedImage {
   readonly baseImageId: string | null;
   readonly expiresAt: Date;
   /** Of its last fragment alone; without them it is not known to be whole. */
-  readonly totals: { readonly fragments: number; readonly files: number; readonly bytes: number } | null;
+  readonly totals: {
+    readonly fragments: number;
+    readonly files: number;
+    readonly bytes: number;
+  } | null;
 }
 
 /**
