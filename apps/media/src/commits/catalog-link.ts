@@ -6,7 +6,7 @@ import {
   type FragmentReceipt,
 } from '#contracts/fragment.js';
 import { subjectOf, subjectToken } from '#contracts/contract.js';
-import { catalogFragmentStatus } from '#contracts/image.js';
+import { catalogFragmentOffer, catalogFragmentStatus } from '#contracts/image.js';
 import { mediaReceipts } from '#contracts/streams.js';
 import { BatchConsumer, type Delivery } from '#messaging/batch-consumer.js';
 import { Nats } from '#messaging/connection.js';
@@ -39,10 +39,15 @@ export class CatalogLink implements CommitPublisher, CatalogInquiry {
     });
   }
 
-  async fragmentStatus(fragmentIds: readonly string[]): Promise<readonly FragmentReceipt[]> {
+  fragmentStatus(fragmentIds: readonly string[]): ReturnType<CatalogInquiry['fragmentStatus']> {
     const { mediaId } = this.config;
-    const request = { mediaId, fragmentIds: [...fragmentIds] };
-    return (await this.requests.call(catalogFragmentStatus, request)).receipts;
+    return this.requests.call(catalogFragmentStatus, { mediaId, fragmentIds: [...fragmentIds] });
+  }
+
+  async fragmentOffer(commits: readonly FragmentCommit[]): Promise<readonly FragmentReceipt[]> {
+    const { mediaId } = this.config;
+    return (await this.requests.call(catalogFragmentOffer, { mediaId, commits: [...commits] }))
+      .receipts;
   }
 
   /** Hands every receipt to `take`; one that could not be taken is delivered again. */
