@@ -12,7 +12,6 @@ import { BatchConsumer, type Delivery } from '#messaging/batch-consumer.js';
 import { Nats } from '#messaging/connection.js';
 import { Publisher } from '#messaging/publisher.js';
 import { Requests } from '#messaging/requests.js';
-import { ensureOwnConsumer } from '#messaging/topology.js';
 import type { CatalogInquiry, CommitPublisher } from './commit-offers.js';
 import { MediaConfig } from '../config.js';
 
@@ -51,13 +50,13 @@ export class CatalogLink implements CommitPublisher, CatalogInquiry {
   }
 
   /** Hands every receipt to `take`; one that could not be taken is delivered again. */
-  async listen(take: (receipt: FragmentReceipt) => Promise<void>): Promise<void> {
+  listen(take: (receipt: FragmentReceipt) => Promise<void>): void {
     const spec = mediaReceipts(subjectToken(this.config.mediaId));
-    await ensureOwnConsumer(this.nats, spec);
     this.receipts = new BatchConsumer(this.nats, {
       spec,
       batchMax: RECEIPTS_MAX,
       lingerMs: 0,
+      own: true,
       handle: async (batch) => {
         await Promise.all(parse(batch).map(take));
       },

@@ -50,6 +50,8 @@ export interface CommitOffersOptions {
   readonly chance: () => number;
   readonly settings?: Partial<OfferSettings> & { readonly tickMs?: number };
   readonly crashPoint?: CrashPoint;
+  /** Calls `work` that often until what it returns is called. Default: the machine's timer. */
+  readonly every?: (ms: number, work: () => void) => () => void;
 }
 
 /** Publishes that may be under way at once. */
@@ -83,7 +85,7 @@ export class CommitOffers {
   private readonly settings: OfferSettings;
   private readonly crashPoint: CrashPoint;
   private readonly inFlight = new Set<Promise<void>>();
-  private timer: NodeJS.Timeout | undefined;
+  private stopTicking: (() => void) | undefined;
   private asking = false;
   private askNotBefore = 0;
   /** For the health report. */
@@ -102,14 +104,15 @@ export class CommitOffers {
         if (state.phase === 'SEALED') this.enter(fragmentId, volume, state);
       }
     }
-    this.timer = setInterval(() => this.tick(), this.options.settings?.tickMs ?? TICK_MS);
+    const every = this.options.every ?? machineTimer;
+    this.stopTicking = every(this.options.settings?.tickMs ?? TICK_MS, () => this.tick());
     this.pump();
   }
 
   /** Publishes no more. Resolves when what was under way has ended. The journals stay open. */
   async stop(): Promise<void> {
-    clearInterval(this.timer);
-    this.timer = undefined;
+    this.stopTicking?.();
+    this.stopTicking = undefined;
     this.due.clear();
     await Promise.all(this.inFlight);
   }
@@ -261,7 +264,7 @@ export class CommitOffers {
 
   private pump(): void {
     for (const fragmentId of this.due) {
-      if (!this.timer || this.inFlight.size >= PUBLISHES_IN_FLIGHT_MAX) return;
+      if (!this.stopTicking || this.inFlight.size >= PUBLISHES_IN_FLIGHT_MAX) return;
       const entry = this.entries.get(fragmentId)!;
       this.step(fragmentId, 'taken');
       this.track(this.publish(fragmentId, entry.commit));
@@ -311,4 +314,9 @@ export class CommitOffers {
       this.pump();
     });
   }
+}
+
+function machineTimer(ms: number, work: () => void): () => void {
+  const timer = setInterval(work, ms);
+  return () => clearInterval(timer);
 }
