@@ -88,9 +88,7 @@ export const mediaManifests = endpoint('media', 'manifests', {
   }),
   response: z.object({
     /** Each as docs/formats.md has it; whoever reads them checks them. */
-    manifests: z.array(z.object({ pool: poolName,
-        journal: inventoryEntry.shape.journal,
-        manifest: z.record(z.string(), z.unknown()) })),
+    manifests: z.array(z.object({ pool: poolName, manifest: z.record(z.string(), z.unknown()) })),
     next: z.uuid().nullable(),
   }),
 });

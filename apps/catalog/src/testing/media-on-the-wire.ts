@@ -31,7 +31,7 @@ export class MediaOnTheWire {
     this.answer(mediaInventory, ({ after, limit }) => this.inventory(after, limit));
     this.answer(mediaManifests, () => ({
       manifests: this.manifests.map((manifest) => ({
-        ...{ pool: 'default', journal: 'COMMITTED', manifest },
+        ...{ pool: 'default', manifest },
       })),
       next: null,
     }));
