@@ -32,8 +32,8 @@ export interface Habits {
   readonly announcesRepeats?: true;
   /** Removes by the grant alone. */
   readonly skipsTheClaim?: true;
-  /** Acknowledges commits before they are in the database. */
-  readonly acknowledgesFirst?: true;
+  /** Offers each fragment once. */
+  readonly offersOnce?: true;
 }
 
 export const REAL_RULES: Rules = {

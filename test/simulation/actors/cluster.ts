@@ -36,7 +36,7 @@ export class Cluster {
   readonly broker: SimBroker;
   readonly database = new SimDatabase(TABLES);
   readonly network: Network;
-  readonly oracle = new Oracle();
+  readonly oracle = new Oracle(this.database);
   readonly hosts = new Map<string, Host>();
   readonly disks = new Map<string, SimDisk>();
   readonly jobs: readonly PlannedJob[];

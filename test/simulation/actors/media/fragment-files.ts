@@ -60,6 +60,11 @@ export class FragmentFiles {
     await disk.syncFolder(folder);
   }
 
+  /** Makes durable the names that an earlier life gave: it may not have come to that. */
+  settle(name: FragmentName): Promise<void> {
+    return this.disk.syncFolder(copyFolder(name).join('/'));
+  }
+
   /** The manifest of a sealed fragment. */
   async manifest(name: FragmentName): Promise<Manifest | undefined> {
     const path = pathOf(name, 'manifest');
@@ -86,6 +91,14 @@ export class FragmentFiles {
     }
     await disk.syncFolder(`.trash/${tombstoneId}`);
     await disk.syncFolder(copyFolder(name).join('/'));
+  }
+
+  /** What no program may do. */
+  destroy(name: FragmentName): void {
+    const { disk } = this.disk;
+    for (const path of FILES.map((file) => pathOf(name, file))) {
+      if (disk.exists(path)) disk.remove(path);
+    }
   }
 
   /** Puts back what lies in the tombstone's folder, the manifest last. */

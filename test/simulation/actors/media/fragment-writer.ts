@@ -50,6 +50,7 @@ export class FragmentWriter {
       if (state.phase !== 'INTENT') continue;
       const manifest = await this.files.manifest(state.intent);
       if (!manifest) continue;
+      await this.files.settle(state.intent);
       const sealedAt = new Date(this.life.world.now).toISOString();
       await this.ledger.record({ type: 'SEALED', manifest, sealedAt });
     }

@@ -11,6 +11,7 @@ import { mediaDeletes, mediaReceipts, mediaTasks } from '#contracts/streams.js';
 import { mediaTask } from '#contracts/task.js';
 import { VolumeUnusable } from '#storage/errors.js';
 import { DiskError } from '../../parts/disk.js';
+import type { Manifest } from '#archive/manifest.js';
 import { Clock } from '#kernel/clock.js';
 import { commitOf } from '../../../../apps/media/src/commits/commit.js';
 import { CommitOffers } from '../../../../apps/media/src/commits/commit-offers.js';
@@ -30,6 +31,7 @@ import { MediaSessions } from './media-sessions.js';
 const TICK_MS = 5_000;
 /** From a journal that failed to the end of its program. */
 const BROKEN_MS = 1_000;
+const BAD_HABITS_MS = 45_000;
 
 /**
  * One life of a media server: a thin shell around the real offers (the very class) and the real rules
@@ -100,7 +102,10 @@ export class MediaProgram {
         await this.untilBroken(Promise.all(receipts.map((each) => offers.onReceipt(each))));
       },
     });
-    this.cluster.network.whenBack(life, () => offers.onReconnect());
+    if (!this.cluster.rules.habits.offersOnce) {
+      this.cluster.network.whenBack(life, () => offers.onReconnect());
+    }
+    life.every(BAD_HABITS_MS, () => this.indulge(ledger));
     this.handleRemovals(ledger);
     const sessions = new MediaSessions(this);
     this.serve(sessions);
@@ -113,10 +118,32 @@ export class MediaProgram {
     });
   }
 
+  /** What no media server may ever do; the simulator has to notice. */
+  private indulge(ledger: SimLedger): void {
+    const { deletesOnSilence, sweepsTheUnknown } = this.cluster.rules.habits;
+    for (const [, state] of ledger.all()) {
+      if (state.phase !== 'SEALED') continue;
+      const isOld = this.life.world.now - Date.parse(state.sealedAt) > BAD_HABITS_MS;
+      if (!isOld) continue;
+      // The seed: the fragment could not be recorded, so what it was made from is given up.
+      const { imageId } = state.manifest;
+      if (deletesOnSilence) this.destroyWhere((each) => each.imageId === imageId);
+      if (sweepsTheUnknown) this.destroyWhere((each) => each === state.manifest);
+    }
+  }
+
+  private destroyWhere(isMeant: (manifest: Manifest) => boolean): void {
+    for (const [, state] of this.ledger!.all()) {
+      if (state.phase === 'INTENT' || !isMeant(state.manifest)) continue;
+      this.files.destroy(state.manifest);
+    }
+  }
+
   private handleRemovals(ledger: SimLedger): void {
     const { link, mediaId, files, cluster } = this;
     const removals = new Removals({
       ...{ mediaId, link, files, ledger, rules: cluster.rules },
+      untilBroken: (work) => this.untilBroken(work),
       offerAgain: (fragmentId) => this.offer(fragmentId),
     });
     removals.start();
@@ -178,7 +205,7 @@ export class MediaProgram {
       chance: () => life.host.chance.next(),
       settings: { tickMs: TICK_MS },
       every: (ms, work) => {
-        life.every(ms, work);
+        if (!this.cluster.rules.habits.offersOnce) life.every(ms, work);
         return () => undefined;
       },
     });

@@ -1,11 +1,10 @@
 import { deleteClaim, deleteReport } from '#contracts/catalog/expiry.js';
 import type { Tombstone } from '#contracts/fragment.js';
-import type { FragmentName } from '#storage/fragment-name.js';
 import type { FragmentState } from '../../../../apps/media/src/domain/journal-state.js';
 import type { Rules } from '../../rules.js';
 import type { Link } from '../link.js';
 import { isOutage } from '../network.js';
-import { FILES, pathOf, type FragmentFiles } from './fragment-files.js';
+import type { FragmentFiles } from './fragment-files.js';
 import type { SimLedger } from './sim-ledger.js';
 
 const REPORT_AGAIN_MS = 30_000;
@@ -19,6 +18,8 @@ export interface RemovalTools {
   readonly files: FragmentFiles;
   readonly ledger: SimLedger;
   readonly rules: Rules;
+  /** Never comes back where the journal has failed. */
+  readonly untilBroken: <T>(work: Promise<T>) => Promise<T>;
   /** The fragment is whole and counts again. */
   readonly offerAgain: (fragmentId: string) => void;
 }
@@ -34,7 +35,9 @@ export class Removals {
     const { life } = this.tools.link;
     life.spawn('removals', async () => {
       for (;;) {
-        for (const [, state] of this.tools.ledger.all()) await this.resume(state);
+        for (const [, state] of this.tools.ledger.all()) {
+          await this.tools.untilBroken(this.resume(state));
+        }
         await life.sleep(REPORT_AGAIN_MS);
       }
     });
@@ -115,11 +118,4 @@ export class Removals {
     await link.request(deleteReport, { mediaId, removals: [{ tombstoneId, fragmentId }] });
     await ledger.record({ type: 'REPORTED', fragmentId });
   }
-}
-
-/** For a world that is meant to fail: bytes go without anybody's leave. */
-export async function destroy(link: Link, name: FragmentName, remove: (path: string) => void) {
-  await link.life.effect('destroys a fragment', () => {
-    for (const file of FILES) remove(pathOf(name, file));
-  });
 }
