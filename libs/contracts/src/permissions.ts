@@ -3,6 +3,7 @@ import {
   agentTasks,
   catalogCommits,
   CONSUMERS,
+  jobsCopies,
   jobsGrants,
   jobsImages,
   mediaDeletes,
@@ -104,6 +105,7 @@ function jobs(): Permissions {
       'hf.evt.v1.job.>',
       ...consume(jobsGrants),
       ...consume(jobsImages),
+      ...consume(jobsCopies),
     ],
     subscribe: [read('jobs'), ...answers('jobs')],
   };

@@ -127,6 +127,13 @@ export class CommitOffers {
     this.pump();
   }
 
+  /** Its deletion was confirmed: there is nothing to offer any more. */
+  forget(fragmentId: string): void {
+    this.entries.delete(fragmentId);
+    this.due.delete(fragmentId);
+    this.toAsk.delete(fragmentId);
+  }
+
   /** The broker can be reached again. */
   onReconnect(): void {
     for (const fragmentId of this.entries.keys()) this.step(fragmentId, 'reconnected');
@@ -190,9 +197,7 @@ export class CommitOffers {
   }
 
   private settle(fragmentId: string, verdict: Verdict): void {
-    this.entries.delete(fragmentId);
-    this.due.delete(fragmentId);
-    this.toAsk.delete(fragmentId);
+    this.forget(fragmentId);
     this.tell(fragmentId, verdict);
   }
 
