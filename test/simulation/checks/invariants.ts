@@ -1,6 +1,6 @@
 import type { Verdict } from '#contracts/fragment.js';
 import { parseFileName } from '#storage/fragment-name.js';
-import { digestOf, pathOf } from '../actors/media/fragment-files.js';
+import { digestOf, pathOf } from '../actors/media/sim-store.js';
 import type { Cluster } from '../actors/cluster.js';
 import {
   IMAGE,
