@@ -69,7 +69,7 @@ export class MediaNode implements Startable {
       crashPoint: this.crashPoint,
     });
     this.opened = { volumes, offers };
-    await this.link.listen((receipt) => offers.onReceipt(receipt));
+    this.link.listen((receipt) => offers.onReceipt(receipt));
     offers.start(volumes);
     void this.nats.watch(({ type }) => {
       if (type === 'reconnect') offers.onReconnect();

@@ -29,8 +29,8 @@ export class MediaTasks implements Startable {
     });
   }
 
-  start(): Promise<void> {
-    return this.consumer.start();
+  start(): void {
+    this.consumer.start();
   }
 
   async stop(): Promise<void> {
