@@ -5,9 +5,11 @@ import { catalogConfig } from './config.js';
 import { IndexLoader } from './file-index/index-loader.js';
 import { DirectoryRow, FileVersionRow } from './persistence/file.entity.js';
 import { FragmentRow } from './persistence/fragment.entity.js';
+import { ImageHoldRow, PinRow } from './persistence/deletion/deletion.entity.js';
 import { ImageCopyRow } from './persistence/image-copy.entity.js';
 import { ImageRow } from './persistence/image.entity.js';
 import { Catalog1764000000000 } from './persistence/migrations/1764000000000-catalog.js';
+import { CopiesAndDeletion1765000000000 } from './persistence/migrations/1765000000000-copies-and-deletion.js';
 import {
   CatalogStateRow,
   ImageCompletionRow,
@@ -30,10 +32,12 @@ export const catalogDefinition: ServiceDefinition<typeof catalogConfig> = {
       RefusedFragmentRow,
       ParkedMessageRow,
       CatalogStateRow,
+      PinRow,
+      ImageHoldRow,
       DirectoryRow,
       FileVersionRow,
     ],
-    migrations: [Catalog1764000000000],
+    migrations: [Catalog1764000000000, CopiesAndDeletion1765000000000],
   },
   starts: [IndexLoader, CommitConsumer],
 };

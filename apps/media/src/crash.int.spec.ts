@@ -69,4 +69,50 @@ describe('A media server that is killed', () => {
       }
     },
   );
+
+  it.each([
+    'condemned-journalled',
+    'trash-moved',
+    'removal-journalled',
+    'removal-reported',
+  ] as const)('at "%s" finishes the removal when the catalog still confirms it', async (at) => {
+    expect(await runUntilDeath(folder.path, at)).toBe('SIGKILL');
+    const catalog = new MemoryCatalog();
+    catalog.confirmsAll = true;
+    const media = await TestMediaServer.start({ folder: folder.path, catalog });
+    try {
+      expect(media.removals.open).toBe(1);
+      await media.removals.settle();
+      expect(media.volumes.countByState()).toEqual({ COMMITTED: 1, REMOVED: 1 });
+      expect(catalog.deleted).toHaveLength(1);
+      for (const { store } of media.volumes) {
+        const left = [];
+        for await (const { name, state } of store.list()) left.push([name.number, state]);
+        expect(left).toEqual([[2, 'sealed']]);
+        const trashed = [];
+        for await (const { number, fragmentId } of store.trash())
+          trashed.push([number, fragmentId]);
+        expect(trashed).toEqual([[1, catalog.deleted[0]]]);
+      }
+    } finally {
+      await media.stop();
+    }
+  });
+
+  it.each(['condemned-journalled', 'trash-moved'] as const)(
+    'at "%s" removes nothing more while nobody confirms it',
+    async (at) => {
+      expect(await runUntilDeath(folder.path, at)).toBe('SIGKILL');
+      const catalog = new MemoryCatalog();
+      catalog.deletionsDown = true;
+      const media = await TestMediaServer.start({ folder: folder.path, catalog });
+      try {
+        await expect(media.removals.settle()).rejects.toThrow('no catalog');
+        const phase = at === 'trash-moved' ? 'REMOVED' : 'CONDEMNED';
+        expect(media.volumes.countByState()).toMatchObject({ [phase]: 1 });
+      } finally {
+        await media.stop();
+      }
+    },
+  );
 });

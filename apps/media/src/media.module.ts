@@ -5,12 +5,23 @@ import { MediaNode } from './media-node.js';
 import { MediaTasks } from './tasks/media-tasks.js';
 import { MediaHandlers } from './media.handlers.js';
 import { MediaPresence } from './presence.js';
+import { DeletionLink } from './removal/deletion-link.js';
+import { MediaRemovals } from './removal/media-removals.js';
 import { ReadTasks } from './tasks/read-tasks.js';
 import { WriteTasks } from './tasks/write-tasks.js';
 
 @Module({
   controllers: [MediaHandlers],
-  providers: [CatalogLink, MediaNode, MediaPresence, MediaTasks, ReadTasks, WriteTasks],
+  providers: [
+    CatalogLink,
+    DeletionLink,
+    MediaNode,
+    MediaPresence,
+    MediaRemovals,
+    MediaTasks,
+    ReadTasks,
+    WriteTasks,
+  ],
 })
 export class MediaModule {
   static with(values: MediaConfigValues): DynamicModule {

@@ -18,6 +18,23 @@ export class RefusedFragmentRow {
 
   @Column({ name: 'refused_at', type: 'timestamptz', default: () => 'now()' })
   refusedAt!: Date;
+
+  /** When its grace period ends, once it is marked for deletion. */
+  @Column({ name: 'deletable_at', type: 'timestamptz', nullable: true })
+  deletableAt!: Date | null;
+
+  /** The grant to delete its bytes; from then on it is never committed. */
+  @Column({ name: 'tombstone_id', type: 'uuid', nullable: true })
+  tombstoneId!: string | null;
+
+  @Column({ name: 'granted_at', type: 'timestamptz', nullable: true })
+  grantedAt!: Date | null;
+
+  @Column({ name: 'grant_sent_at', type: 'timestamptz', nullable: true })
+  grantSentAt!: Date | null;
+
+  @Column({ name: 'deleted_at', type: 'timestamptz', nullable: true })
+  deletedAt!: Date | null;
 }
 
 /** A message that can never be handled: set aside so that it holds up no other, and kept. */

@@ -6,7 +6,7 @@ import {
   type FragmentReceipt,
 } from '#contracts/fragment.js';
 import { subjectOf, subjectToken } from '#contracts/contract.js';
-import { catalogFragmentStatus } from '#contracts/image.js';
+import { catalogFragmentOffer, catalogFragmentStatus } from '#contracts/image.js';
 import { mediaReceipts } from '#contracts/streams.js';
 import { BatchConsumer, type Delivery } from '#messaging/batch-consumer.js';
 import { Nats } from '#messaging/connection.js';
@@ -42,6 +42,12 @@ export class CatalogLink implements CommitPublisher, CatalogInquiry {
     const { mediaId } = this.config;
     const request = { mediaId, fragmentIds: [...fragmentIds] };
     return (await this.requests.call(catalogFragmentStatus, request)).receipts;
+  }
+
+  async offer(commits: readonly FragmentCommit[]): Promise<readonly FragmentReceipt[]> {
+    const { mediaId } = this.config;
+    const request = { mediaId, commits: [...commits] };
+    return (await this.requests.call(catalogFragmentOffer, request)).receipts;
   }
 
   /** Hands every receipt to `take`; one that could not be taken is delivered again. */

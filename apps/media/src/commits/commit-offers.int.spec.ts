@@ -101,6 +101,17 @@ describe('The commit offers', () => {
     expect(catalog.asked).toBe(1);
   });
 
+  it('offer past the broker what it took and never delivered', async () => {
+    catalog.losesCommits = true;
+    const fragmentId = await seal(1);
+    await until(() => catalog.published === 1);
+    clock.advance(30_000);
+    await until(() => catalog.published === 2);
+    clock.advance(60_000);
+    expect(await offers.verdict(fragmentId)).toBe('COMMITTED');
+    expect(catalog.asked).toBe(1);
+  });
+
   it('change nothing while nobody answers, for however long', async () => {
     catalog.brokerDown = true;
     catalog.inquiryDown = true;

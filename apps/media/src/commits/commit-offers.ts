@@ -24,9 +24,12 @@ export interface CommitPublisher {
   publish(commit: FragmentCommit): Promise<void>;
 }
 
-/** Asks the catalog past the broker. Fragments that it does not know are left out of the answer. */
+/** Speaks with the catalog past the broker. */
 export interface CatalogInquiry {
+  /** Fragments that it does not know are left out of the answer. */
   fragmentStatus(fragmentIds: readonly string[]): Promise<readonly FragmentReceipt[]>;
+  /** Has commits judged at once. */
+  offer(commits: readonly FragmentCommit[]): Promise<readonly FragmentReceipt[]>;
 }
 
 /** The volumes that the offers are about. */
@@ -44,6 +47,8 @@ export interface CommitOffersOptions {
   readonly chance: () => number;
   readonly settings?: Partial<OfferSettings> & { readonly tickMs?: number };
   readonly crashPoint?: CrashPoint;
+  /** Calls `work` that often until what it returns is called. Default: the machine's timer. */
+  readonly every?: (ms: number, work: () => void) => () => void;
 }
 
 /** Publishes that may be under way at once. */
@@ -64,7 +69,8 @@ interface Entry {
  *
  * - What is added is published again and again, with a growing delay, at once when the broker comes
  *   back, and after a restart; whatever the broker says. Only a verdict ends it.
- * - After two receipts that did not come the catalog is asked directly.
+ * - After two receipts that did not come the catalog is asked directly, and offered directly what it
+ *   has never heard of: a broker that went back may keep a commit and never deliver it.
  * - A verdict is in the journal before anyone is told of it.
  * - Nothing is ever deleted, and silence changes nothing.
  */
@@ -76,7 +82,7 @@ export class CommitOffers {
   private readonly settings: OfferSettings;
   private readonly crashPoint: CrashPoint;
   private readonly inFlight = new Set<Promise<void>>();
-  private timer: NodeJS.Timeout | undefined;
+  private stopTicking: (() => void) | undefined;
   private asking = false;
   private askNotBefore = 0;
   /** For the health report. */
@@ -95,14 +101,15 @@ export class CommitOffers {
         if (state.phase === 'SEALED') this.enter(fragmentId, volume, state);
       }
     }
-    this.timer = setInterval(() => this.tick(), this.options.settings?.tickMs ?? TICK_MS);
+    const every = this.options.every ?? machineTimer;
+    this.stopTicking = every(this.options.settings?.tickMs ?? TICK_MS, () => this.tick());
     this.pump();
   }
 
   /** Publishes no more. Resolves when what was under way has ended. The journals stay open. */
   async stop(): Promise<void> {
-    clearInterval(this.timer);
-    this.timer = undefined;
+    this.stopTicking?.();
+    this.stopTicking = undefined;
     this.due.clear();
     await Promise.all(this.inFlight);
   }
@@ -118,6 +125,13 @@ export class CommitOffers {
     if (state?.phase !== 'SEALED') return;
     this.enter(fragmentId, volume, state);
     this.pump();
+  }
+
+  /** Its deletion was confirmed: there is nothing to offer any more. */
+  forget(fragmentId: string): void {
+    this.entries.delete(fragmentId);
+    this.due.delete(fragmentId);
+    this.toAsk.delete(fragmentId);
   }
 
   /** The broker can be reached again. */
@@ -183,9 +197,7 @@ export class CommitOffers {
   }
 
   private settle(fragmentId: string, verdict: Verdict): void {
-    this.entries.delete(fragmentId);
-    this.due.delete(fragmentId);
-    this.toAsk.delete(fragmentId);
+    this.forget(fragmentId);
     this.tell(fragmentId, verdict);
   }
 
@@ -223,7 +235,7 @@ export class CommitOffers {
 
   private pump(): void {
     for (const fragmentId of this.due) {
-      if (!this.timer || this.inFlight.size >= PUBLISHES_IN_FLIGHT_MAX) return;
+      if (!this.stopTicking || this.inFlight.size >= PUBLISHES_IN_FLIGHT_MAX) return;
       const entry = this.entries.get(fragmentId)!;
       this.step(fragmentId, 'taken');
       this.track(this.publish(fragmentId, entry.commit));
@@ -249,8 +261,14 @@ export class CommitOffers {
     for (const fragmentId of fragmentIds) this.toAsk.delete(fragmentId);
     try {
       this.counters.asked += 1;
-      const receipts = await this.options.inquiry.fragmentStatus(fragmentIds);
+      const { inquiry } = this.options;
+      const receipts = await inquiry.fragmentStatus(fragmentIds);
       for (const receipt of receipts) await this.receive(receipt, 'answer');
+      const known = new Set(receipts.map(({ fragmentId }) => fragmentId));
+      const unknown = fragmentIds.filter((fragmentId) => !known.has(fragmentId));
+      const commits = unknown.flatMap((id) => this.entries.get(id)?.commit ?? []);
+      if (commits.length === 0) return;
+      for (const receipt of await inquiry.offer(commits)) await this.receive(receipt, 'answer');
     } catch (error) {
       this.counters.askFailed += 1;
       this.lastError = messageOf(error);
@@ -272,4 +290,9 @@ export class CommitOffers {
       this.pump();
     });
   }
+}
+
+function machineTimer(ms: number, work: () => void): () => void {
+  const timer = setInterval(work, ms);
+  return () => clearInterval(timer);
 }

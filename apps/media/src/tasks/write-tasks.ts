@@ -8,6 +8,7 @@ import { JobReporter } from '#messaging/job-reporter.js';
 import { Requests } from '#messaging/requests.js';
 import type { Connection } from '#transfer/connection.js';
 import { MediaConfig } from '../config.js';
+import { clockTime } from '../domain/clock-time.js';
 import { MediaNode } from '../media-node.js';
 import type { RunningTask } from './running-task.js';
 import { WriteSession, type WriteOutcome } from '../sessions/write-session.js';
@@ -71,6 +72,7 @@ class WriteRun {
           ...task.image,
           attempt: task.image.copyAttempt,
           fragmentBytesMax: task.fragmentBytesMax,
+          resume: task.resume,
         },
         volume,
         offers: node.offers,
@@ -115,21 +117,16 @@ class WriteRun {
   }
 }
 
+/** The fragments of a whole image count those of earlier attempts. */
 function resultOf({ status, message, fragments, totals }: WriteOutcome): TaskResult {
   return {
     status,
     message,
-    fragments,
+    fragments: totals?.fragments ?? fragments,
     ...(totals ? { files: totals.files, bytes: totals.bytes, kind: totals.kind as ImageKind } : {}),
   };
 }
 
 function failed(status: number, message: string): WriteOutcome {
   return { status, message, fragments: 0, storedBytes: 0 };
-}
-
-/** `0:00:23`, as the field writes it. */
-function clockTime(seconds: number): string {
-  const two = (n: number) => String(Math.floor(n)).padStart(2, '0');
-  return `${Math.floor(seconds / 3600)}:${two((seconds / 60) % 60)}:${two(seconds % 60)}`;
 }

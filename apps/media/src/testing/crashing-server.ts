@@ -5,7 +5,7 @@ import { sampleBackup, sendBackup } from './sample-backup.js';
 
 /**
  * A process of a test: `crashing-server.ts FOLDER CRASH-POINT`. It writes a backup of two fragments
- * into the folder and dies at that point, or says "done".
+ * into the folder, removes the first by a grant, and dies at that point, or says "done".
  */
 const [, , folder, crashName] = process.argv;
 const crashPoint = crashAt(crashName);
@@ -14,5 +14,7 @@ const media = await TestMediaServer.start({ folder: folder!, catalog, crashPoint
 const backup = await sampleBackup({ fragments: 2, framesEach: 2, frameBytes: 50_000 });
 const { writer } = await media.write();
 await sendBackup(writer, backup);
+const [first] = catalog.committed.keys();
+await media.removals.onGrant(catalog.grant(first!));
 await media.stop();
 process.stdout.write('done\n');

@@ -5,6 +5,7 @@ import { FragmentReaderClient } from '#transfer/fragment-reader-client.js';
 import { FragmentWriterClient } from '#transfer/fragment-writer-client.js';
 import { CommitOffers } from '../commits/commit-offers.js';
 import { noCrash, type CrashPoint } from '../crash-point.js';
+import { Removals } from '../removal/removals.js';
 import { ReadSession, type ReadOutcome } from '../sessions/read-session.js';
 import { SessionRegistry } from '../sessions/session-registry.js';
 import { Volumes } from '../volumes/volumes.js';
@@ -14,10 +15,21 @@ import { MemoryCatalog } from './memory-catalog.js';
 
 export interface MediaServerOptions {
   readonly folder: string;
+  readonly mediaId?: string;
+  /** Further volumes, each in its own folder. */
+  readonly more?: readonly { readonly path: string; readonly pool: string }[];
   readonly catalog?: MemoryCatalog;
   readonly reserveBytes?: number;
   readonly crashPoint?: CrashPoint;
 }
+
+export const SAMPLE_DETAILS = {
+  job: 7,
+  schedule: 'user',
+  retention: '14d',
+  selections: ['/srv'],
+  baseImageId: null,
+};
 
 const TASK: WriteTask = {
   imageId: 'web1_1790000000',
@@ -28,6 +40,8 @@ const TASK: WriteTask = {
   kind: 'full',
   backupTime: 1_790_000_000,
   fragmentBytesMax: 64 * 1024 * 1024,
+  details: SAMPLE_DETAILS,
+  resume: { nextNumber: 1, archiveOffset: 0 },
 };
 
 /** The media server without NATS around it: real volumes, real sockets, a catalog in memory. */
@@ -38,10 +52,17 @@ export class TestMediaServer {
     readonly catalog: MemoryCatalog,
     private readonly registry: SessionRegistry,
     private readonly server: DataServer,
-    private readonly address: { host: string; port: number },
+    readonly address: { host: string; port: number },
     private readonly crashPoint: CrashPoint,
-  ) {}
+  ) {
+    this.removals = new Removals({
+      ...{ volumes, offers, catalog, crashPoint },
+      log: (severity, text) => void this.removalLog.push(`${severity}: ${text}`),
+    });
+  }
 
+  readonly removals: Removals;
+  readonly removalLog: string[] = [];
   readonly bugs: unknown[] = [];
   readonly progress: SessionProgress[] = [];
   session: WriteSession | undefined;
@@ -51,8 +72,8 @@ export class TestMediaServer {
     const catalog = options.catalog ?? new MemoryCatalog();
     const crashPoint = options.crashPoint ?? noCrash;
     const volumes = await Volumes.open({
-      mediaId: 'media1',
-      volumes: [{ path: options.folder, pool: 'disk' }],
+      mediaId: options.mediaId ?? 'media1',
+      volumes: [{ path: options.folder, pool: 'disk' }, ...(options.more ?? [])],
       volumeReserveBytes: options.reserveBytes ?? 0,
       clock,
     });
@@ -108,6 +129,17 @@ export class TestMediaServer {
       this.registry.expect({ token, role: 'read', serve });
     });
     return { reader: await FragmentReaderClient.connect({ ...this.address, token }), outcome };
+  }
+
+  /** Expects so many connections that read these images. */
+  expectReaders(count: number, imageIds: readonly string[] = [TASK.imageId]): string[] {
+    return Array.from({ length: count }, () => {
+      const token = randomToken();
+      const serve = async (connection: Parameters<ReadSession['run']>[0]) =>
+        void (await new ReadSession({ imageIds, places: this.volumes }).run(connection));
+      this.registry.expect({ token, role: 'read', serve });
+      return token;
+    });
   }
 
   async stop(): Promise<void> {
