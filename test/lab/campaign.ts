@@ -16,7 +16,7 @@ export interface LabPlace {
   readonly say: (line: string) => void;
 }
 
-const WORK_MS_MAX = 120_000;
+const WORK_MS_MAX = 600_000;
 
 /** A cluster on one machine that loses its power again and again. */
 export class Campaign {

@@ -3,10 +3,10 @@ import type { Chronicle } from './lab-guest.js';
 import type { Guest } from './machine/guest.js';
 import type { ImageEvidence } from './protocol.js';
 
-export const START_MS_MAX = 240_000;
-const HEAL_MS_MAX = 120_000;
-const SURVEY_MS_MAX = 300_000;
-const RESTORE_MS_MAX = 180_000;
+export const START_MS_MAX = 600_000;
+const HEAL_MS_MAX = 300_000;
+const SURVEY_MS_MAX = 600_000;
+const RESTORE_MS_MAX = 600_000;
 
 export interface Examination {
   /** What contradicts an invariant. Nothing should. */

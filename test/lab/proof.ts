@@ -66,7 +66,7 @@ export const PROOFS: readonly Proof[] = [
   },
 ];
 
-const WORK_MS_MAX = 120_000;
+const WORK_MS_MAX = 600_000;
 
 function mistake(skipSyncOf: string, isFoundAs: RegExp): NonNullable<Proof['mistake']> {
   return { sabotage: { skipSyncOf }, isFoundAs };

@@ -23,10 +23,10 @@ const SETTINGS = [
   ...['--volume', `${POOLS.near}=${DATA_FOLDER}/media/near`],
   ...['--media-server', `media2:${POOLS.far}=${DATA_FOLDER}/media/far`],
 ];
-const READY_MS_MAX = 180_000;
-const ANSWER_MS_MAX = 20_000;
-/** A participant that is silent for so long has died; a lab does not wait 30 s for that. */
-const SILENCE_MS_MAX = 5_000;
+const READY_MS_MAX = 500_000;
+const ANSWER_MS_MAX = 60_000;
+/** A participant that is silent for so long has died; the lab does not wait 30 s for that. */
+const SILENCE_MS_MAX = 10_000;
 const RETRY_MS = 1_000;
 
 /** `holdfast up` in the guest, as a person starts it, and ways to talk to it. */

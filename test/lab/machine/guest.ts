@@ -21,7 +21,7 @@ export interface GuestPlan {
 }
 
 const MEMORY_MIB = 1_024;
-const BOOT_MS_MAX = 120_000;
+const BOOT_MS_MAX = 300_000;
 
 /** The power is gone: nothing that was asked of the guest is answered any more. */
 export class PowerLost extends Error {
