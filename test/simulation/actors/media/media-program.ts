@@ -164,11 +164,9 @@ export class MediaProgram {
     return new CommitOffers({
       publisher: { publish: (commit) => this.publishOffer(commit) },
       inquiry: {
-        fragmentStatus: async (fragmentIds) => {
-          const request = { mediaId, fragmentIds: [...fragmentIds] };
-          return (await link.request(catalogFragmentStatus, request)).receipts;
-        },
-        offer: async (commits) => {
+        fragmentStatus: (fragmentIds) =>
+          link.request(catalogFragmentStatus, { mediaId, fragmentIds: [...fragmentIds] }),
+        fragmentOffer: async (commits) => {
           const request = { mediaId, commits: [...commits] };
           return (await link.request(catalogFragmentOffer, request)).receipts;
         },
