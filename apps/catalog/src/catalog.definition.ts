@@ -1,7 +1,11 @@
 import type { ServiceDefinition } from '#service/service-definition.js';
 import { CatalogModule } from './catalog.module.js';
+import { Healer } from './care/healer.js';
+import { ReconcileWatch } from './care/reconcile-watch.js';
 import { CommitConsumer } from './commit-consumer.js';
 import { catalogConfig } from './config.js';
+import { Damage } from './deletion/damage.js';
+import { DeletionTimers } from './deletion/deletion-timers.js';
 import { IndexLoader } from './file-index/index-loader.js';
 import { DirectoryRow, FileVersionRow } from './persistence/file.entity.js';
 import { FragmentRow } from './persistence/fragment.entity.js';
@@ -39,5 +43,5 @@ export const catalogDefinition: ServiceDefinition<typeof catalogConfig> = {
     ],
     migrations: [Catalog1764000000000, CopiesAndDeletion1765000000000],
   },
-  starts: [IndexLoader, CommitConsumer],
+  starts: [IndexLoader, CommitConsumer, Damage, DeletionTimers, ReconcileWatch, Healer],
 };

@@ -97,8 +97,8 @@ export class FragmentRow {
   stateReason!: string;
 
   /**
-   * Set once a later attempt of its backup writes its number anew: it was committed behind a gap.
-   * It is DAMAGED then, and never becomes ACTIVE again, though its bytes may be whole.
+   * Set once it is of no use, though its bytes may be whole: a later attempt of its backup writes its
+   * number anew, or it was never taken. It is DAMAGED then, and never becomes ACTIVE.
    */
   @Column({ name: 'given_up_at', type: 'timestamptz', nullable: true })
   givenUpAt!: Date | null;

@@ -1,11 +1,14 @@
-import { Check, Column, Entity, PrimaryColumn } from 'typeorm';
+import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
 import type { FragmentCommit, Verdict } from '#contracts/fragment.js';
 
 /**
  * A fragment that was offered and not taken, with the last verdict on it. Its bytes lie in
- * quarantine on its media server; asking for its status judges it again.
+ * quarantine on its media server; asking for its status judges it again. Once it is of no use to
+ * anybody it moves to the fragments, as DAMAGED and marked for deletion. An index on the offer's
+ * image finds it.
  */
 @Entity({ name: 'refused_fragment' })
+@Index('refused_fragment_image', { synchronize: false })
 export class RefusedFragmentRow {
   @PrimaryColumn({ name: 'fragment_id', type: 'uuid' })
   fragmentId!: string;
@@ -18,23 +21,6 @@ export class RefusedFragmentRow {
 
   @Column({ name: 'refused_at', type: 'timestamptz', default: () => 'now()' })
   refusedAt!: Date;
-
-  /** When its grace period ends, once it is marked for deletion. */
-  @Column({ name: 'deletable_at', type: 'timestamptz', nullable: true })
-  deletableAt!: Date | null;
-
-  /** The grant to delete its bytes; from then on it is never committed. */
-  @Column({ name: 'tombstone_id', type: 'uuid', nullable: true })
-  tombstoneId!: string | null;
-
-  @Column({ name: 'granted_at', type: 'timestamptz', nullable: true })
-  grantedAt!: Date | null;
-
-  @Column({ name: 'grant_sent_at', type: 'timestamptz', nullable: true })
-  grantSentAt!: Date | null;
-
-  @Column({ name: 'deleted_at', type: 'timestamptz', nullable: true })
-  deletedAt!: Date | null;
 }
 
 /** A message that can never be handled: set aside so that it holds up no other, and kept. */

@@ -74,6 +74,14 @@ export class Copies {
     return rows.map(toFound);
   }
 
+  /** Keeps commits to an image's copies waiting until the transaction ends. */
+  async lock(imageId: string): Promise<void> {
+    await this.db.query(
+      `SELECT 1 FROM image_copy WHERE image_id = $1 ORDER BY copy FOR NO KEY UPDATE`,
+      [imageId],
+    );
+  }
+
   /** Makes a copy, or takes a deleted one's number: its fence rises all the same. */
   async make(imageId: string, copy: number, writer: CopyWriter): Promise<void> {
     const { job, jobAttempt, unit, pool, mediaId } = writer;

@@ -31,12 +31,7 @@ const DELETION = `
     WHERE state IN ('TO_BE_DELETED', 'DAMAGED');
   CREATE INDEX fragment_granted ON fragment (grant_sent_at) WHERE state = 'DELETING';
 
-  ALTER TABLE refused_fragment
-    ADD COLUMN deletable_at timestamptz,
-    ADD COLUMN tombstone_id uuid,
-    ADD COLUMN granted_at timestamptz,
-    ADD COLUMN grant_sent_at timestamptz,
-    ADD COLUMN deleted_at timestamptz;
+  CREATE INDEX refused_fragment_image ON refused_fragment ((offer->>'imageId'));
 
   CREATE TABLE pin (
     fragment_id uuid NOT NULL,
@@ -66,9 +61,7 @@ export class CopiesAndDeletion1765000000000 implements MigrationInterface {
     await runner.query(`
       DROP TABLE pin, image_hold;
       DROP INDEX fragment_past_number, fragment_to_delete, fragment_granted, image_expires,
-        image_base;
-      ALTER TABLE refused_fragment DROP COLUMN deletable_at, DROP COLUMN tombstone_id,
-        DROP COLUMN granted_at, DROP COLUMN grant_sent_at, DROP COLUMN deleted_at;
+        image_base, refused_fragment_image;
       ALTER TABLE fragment DROP COLUMN state_reason, DROP COLUMN given_up_at,
         DROP COLUMN deletable_at, DROP COLUMN tombstone_id, DROP COLUMN granted_at,
         DROP COLUMN grant_sent_at, DROP COLUMN deleted_at;
