@@ -1,3 +1,4 @@
+import type { CopyView } from '#contracts/catalog/copy.js';
 import type { FileView, FragmentView, ImageView } from '#contracts/image.js';
 
 /** What services would answer. */
@@ -52,4 +53,10 @@ export const FILE: FileView = {
   uid: 0,
   gid: 0,
   target: '',
+};
+
+export const COPY: CopyView = {
+  ...{ imageId: IMAGE.imageId, copy: 1, state: 'COMPLETE', unit: 'default', pool: 'main' },
+  ...{ mediaId: 'media1', job: 7, attempt: 1, fragments: 1, fragmentsExpected: 1 },
+  ...{ damaged: 0, pinned: 0, storedBytes: 1_048_576, expiresAt: IMAGE.expiresAt },
 };

@@ -37,8 +37,8 @@ export class TaskListener implements Startable {
     });
   }
 
-  start(): Promise<void> {
-    return this.consumer.start();
+  start(): void {
+    this.consumer.start();
   }
 
   async stop(): Promise<void> {

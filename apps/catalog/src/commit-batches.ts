@@ -119,7 +119,10 @@ async function commitFragments(
   const fragments = new Fragments(unit.db);
   const fences = await fragments.lockFences(commits);
   const fenceOf = (commit: FragmentCommit) => fences.get(copyKey(commit));
-  const inserted = await fragments.insertNew(commits.filter((c) => mayCommit(c, fenceOf(c))));
+  const twinOf = await fragments.twins(commits.filter((commit) => fenceOf(commit)?.hasOthers));
+  const inserted = await fragments.insertNew(
+    commits.filter((commit) => mayCommit(commit, fenceOf(commit), twinOf(commit))),
+  );
   const isPlain = inserted.size === commits.length;
   const existing = isPlain
     ? (commit: FragmentCommit) => ({ same: commit, holder: commit })
@@ -129,7 +132,7 @@ async function commitFragments(
   const fresh = new Set(inserted);
   const receipts = commits.map((commit): FragmentReceipt => {
     const { fragmentId, mediaId } = commit;
-    const verdict = judge(commit, existing(commit), fenceOf(commit));
+    const verdict = judge(commit, { ...existing(commit), twin: twinOf(commit) }, fenceOf(commit));
     if (verdict !== 'COMMITTED') refused.set(commit, verdict);
     else if (fresh.delete(fragmentId)) unit.announce(fragmentCommitted, fragmentId, commit);
     return { fragmentId, mediaId, verdict, catalogEpoch };

@@ -46,8 +46,8 @@ export const imageView = z.object({
 export type ImageView = z.infer<typeof imageView>;
 
 /**
- * ACTIVE: committed, its bytes are on the medium. DAMAGED: committed, but the bytes are missing or
- * changed; a repair takes its place. TO_BE_DELETED: within the grace period, can be taken back.
+ * ACTIVE: committed, its bytes are on the medium. DAMAGED: committed, but of no use: the bytes are
+ * missing or changed, or its backup went on in front of it; another one takes its place. TO_BE_DELETED: within the grace period, can be taken back.
  * DELETING: its deletion is granted and irrevocable. DELETED: reported gone; the row stays.
  */
 export const fragmentState = z.enum(['ACTIVE', 'DAMAGED', 'TO_BE_DELETED', 'DELETING', 'DELETED']);
@@ -62,7 +62,7 @@ export const fragmentView = z.object({
   state: fragmentState,
   /** Why it is in this state, where there is more to say; else empty. */
   stateReason: z.string().default(''),
-  /** When its grace period ends, of TO_BE_DELETED. */
+  /** When its grace period ends, if it is marked for deletion: TO_BE_DELETED, or DAMAGED. */
   deletableAt: timestamp.nullable().default(null),
   mediaId: mediaName,
   pool: poolName,

@@ -88,7 +88,7 @@ export const verifyRequest = z.object({
 });
 export type VerifyRequest = z.infer<typeof verifyRequest>;
 
-export const jobProgress = z.object({
+const progressed = z.object({
   files: z.int().nonnegative(),
   bytes: z.int().nonnegative(),
   storedBytes: z.int().nonnegative(),
@@ -97,8 +97,13 @@ export const jobProgress = z.object({
   waitedForEmpty: z.int().nonnegative(),
   waitedForFull: z.int().nonnegative(),
   /** Of jobs that count them (duplicate, verify); 0 of 0 else. */
-  fragments: z.int().nonnegative().default(0),
-  fragmentsTotal: z.int().nonnegative().default(0),
+  fragments: z.int().nonnegative(),
+  fragmentsTotal: z.int().nonnegative(),
+});
+
+export const jobProgress = progressed.extend({
+  fragments: progressed.shape.fragments.default(0),
+  fragmentsTotal: progressed.shape.fragmentsTotal.default(0),
 });
 export type JobProgress = z.infer<typeof jobProgress>;
 
@@ -169,7 +174,8 @@ export const jobsReport = endpoint('jobs', 'report', {
       .array(logLine.omit({ attempt: true }))
       .max(REPORT_LINES_MAX)
       .default([]),
-    progress: jobProgress.partial().optional(),
+    /** Only what has changed: nothing that is left out becomes 0. */
+    progress: progressed.partial().optional(),
     result: taskResult.optional(),
   }),
   /** `goOn` is false when the attempt is over: the participant stops. */

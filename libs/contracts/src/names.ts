@@ -32,6 +32,9 @@ export const jobNumber = z.int().positive();
 /** An instant, as RFC 3339 in UTC with milliseconds. */
 export const timestamp = z.iso.datetime();
 
+/** Copies that an image may have, the first one included. They are numbered from 1. */
+export const COPIES_MAX = 10;
+
 /** Which image a backup makes. */
 export const imageKind = z.enum(['full', 'differential', 'cumulative']);
 export type ImageKind = z.infer<typeof imageKind>;

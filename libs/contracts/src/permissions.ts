@@ -3,6 +3,7 @@ import {
   agentTasks,
   catalogCommits,
   CONSUMERS,
+  jobsCopies,
   jobsGrants,
   jobsImages,
   mediaDeletes,
@@ -59,6 +60,7 @@ function topology(): Permissions {
   const publish = ['$JS.API.INFO'];
   for (const { name } of STREAMS) {
     publish.push(`$JS.API.STREAM.INFO.${name}`, `$JS.API.STREAM.CREATE.${name}`);
+    publish.push(`$JS.API.STREAM.MSG.GET.${name}`);
   }
   for (const { stream, durable } of CONSUMERS) {
     publish.push(
@@ -103,6 +105,7 @@ function jobs(): Permissions {
       'hf.evt.v1.job.>',
       ...consume(jobsGrants),
       ...consume(jobsImages),
+      ...consume(jobsCopies),
     ],
     subscribe: [read('jobs'), ...answers('jobs')],
   };

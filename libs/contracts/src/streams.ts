@@ -131,6 +131,16 @@ export const jobsImages: ConsumerSpec = {
   from: 'new',
 };
 
+/** ... or a further copy of one. */
+export const jobsCopies: ConsumerSpec = {
+  stream: eventStream.name,
+  durable: 'jobs-copies',
+  filter: 'hf.evt.v1.copy.completed.>',
+  ackWaitMs: 30_000,
+  unackedMax: 256,
+  from: 'new',
+};
+
 /** The policy service recalculates due times when a job ends. */
 export const policyJobs: ConsumerSpec = {
   stream: eventStream.name,
@@ -145,6 +155,7 @@ export const CONSUMERS: readonly ConsumerSpec[] = [
   catalogCommits,
   jobsGrants,
   jobsImages,
+  jobsCopies,
   policyJobs,
 ];
 

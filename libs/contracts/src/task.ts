@@ -58,6 +58,8 @@ export const mediaTask = z.discriminatedUnion('type', [
     ...forAttempt,
     pool: poolName,
     image: writtenCopy,
+    /** How many numbers the copy lacks, for the progress; if left out, what is known so far. */
+    missing: z.int().nonnegative().optional(),
     sources: z.array(
       z.object({ mediaId: mediaName, address: dataAddress, tokens: z.array(dataToken) }),
     ),

@@ -31,6 +31,18 @@ describe('the deletion of a fragment', () => {
     expect(decideDeletion(granted, { type: 'undelete' }, 100).refused).toMatch(/DELETING/);
   });
 
+  it('of a damaged one leaves it DAMAGED until the grant: nothing makes it ACTIVE', () => {
+    const damaged: Deletable = { ...ACTIVE, state: 'DAMAGED' };
+    const last = { ...retire, ties: { ...FREE, isLastGood: true } };
+    const marked = after(damaged, last);
+    expect(marked).toMatchObject({ state: 'DAMAGED', deletableAt: 100 });
+    expect(decideDeletion(marked, retire, 0).refused).toMatch(/already/);
+    expect(after(marked, { type: 'undelete' })).toEqual(damaged);
+    expect(decideDeletion(damaged, grant, 100).refused).toMatch(/DAMAGED/);
+    const granted = after(marked, { ...grant, ties: { ...FREE, isLastGood: true } }, 100);
+    expect(granted).toMatchObject({ state: 'DELETING', tombstoneId: 't1' });
+  });
+
   it.each([
     ['a pin', { ...FREE, pins: 1 }, /job reads/],
     ['a hold', { ...FREE, holds: 1 }, /hold/],

@@ -3,7 +3,10 @@ import type { FragmentState } from '#contracts/image.js';
 /** What of a fragment in the catalog decides about its deletion. */
 export interface Deletable {
   readonly state: FragmentState;
-  /** End of the grace period in unix milliseconds; null unless TO_BE_DELETED. */
+  /**
+   * End of the grace period in unix milliseconds; null unless it is marked for deletion: it is
+   * TO_BE_DELETED then, or stays DAMAGED, which holds no number and can never become ACTIVE by this.
+   */
   readonly deletableAt: number | null;
   /** The grant, once there is one. It is never taken back. */
   readonly tombstoneId: string | null;
@@ -34,9 +37,9 @@ export type DeletionDecision =
   | { readonly fragment?: undefined; readonly refused: string };
 
 /**
- * The way of a fragment out of the catalog: ACTIVE or DAMAGED, TO_BE_DELETED, DELETING, DELETED. The
- * only way back is undelete, within the grace period. Ties are looked at twice: when it is marked,
- * and when the grant goes out.
+ * The way of a fragment out of the catalog: ACTIVE, TO_BE_DELETED, DELETING, DELETED, or from DAMAGED
+ * and marked to DELETING. The only way back is undelete, within the grace period. Ties are looked at
+ * twice: when it is marked, and when the grant goes out.
  */
 export function decideDeletion(
   fragment: Deletable,
@@ -47,9 +50,7 @@ export function decideDeletion(
     case 'retire':
       return retire(fragment, input.ties, input.deletableAt);
     case 'undelete':
-      return fragment.state === 'TO_BE_DELETED'
-        ? { fragment: { state: 'ACTIVE', deletableAt: null, tombstoneId: null } }
-        : { refused: `it is ${fragment.state}; only TO_BE_DELETED can be taken back` };
+      return undelete(fragment);
     case 'grant':
       return grant(fragment, input, now);
     case 'report':
@@ -59,14 +60,30 @@ export function decideDeletion(
   }
 }
 
+/** Whether it is within its grace period, or waits for its grant. */
+export function isMarked({ state, deletableAt }: Deletable): boolean {
+  return state === 'TO_BE_DELETED' || (state === 'DAMAGED' && deletableAt !== null);
+}
+
 function retire(fragment: Deletable, ties: Ties, deletableAt: number): DeletionDecision {
+  if (isMarked(fragment)) return { refused: 'it is marked for deletion already' };
   if (fragment.state !== 'ACTIVE' && fragment.state !== 'DAMAGED') {
     return { refused: `it is ${fragment.state} already` };
   }
-  // A damaged fragment is good for nothing, so it is never the last good one.
-  const bound = boundBy(fragment.state === 'DAMAGED' ? { ...ties, isLastGood: false } : ties);
+  const bound = boundBy(fragment, ties);
   if (bound) return { refused: bound };
-  return { fragment: { state: 'TO_BE_DELETED', deletableAt, tombstoneId: null } };
+  const state = fragment.state === 'ACTIVE' ? 'TO_BE_DELETED' : 'DAMAGED';
+  return { fragment: { state, deletableAt, tombstoneId: null } };
+}
+
+function undelete(fragment: Deletable): DeletionDecision {
+  if (!isMarked(fragment)) {
+    return {
+      refused: `it is ${fragment.state}; only what is marked for deletion can be taken back`,
+    };
+  }
+  const state = fragment.state === 'TO_BE_DELETED' ? 'ACTIVE' : 'DAMAGED';
+  return { fragment: { state, deletableAt: null, tombstoneId: null } };
 }
 
 function grant(
@@ -74,11 +91,11 @@ function grant(
   { ties, tombstoneId }: { ties: Ties; tombstoneId: string },
   now: number,
 ): DeletionDecision {
-  if (fragment.state !== 'TO_BE_DELETED') return { refused: `it is ${fragment.state}` };
+  if (!isMarked(fragment)) return { refused: `it is ${fragment.state}` };
   if (fragment.deletableAt === null || now < fragment.deletableAt) {
     return { refused: 'its grace period is not over' };
   }
-  const bound = boundBy(ties);
+  const bound = boundBy(fragment, ties);
   if (bound) return { refused: bound };
   return { fragment: { state: 'DELETING', deletableAt: null, tombstoneId } };
 }
@@ -108,8 +125,11 @@ export function answerClaim(
 }
 
 /** In words, what keeps a fragment; empty if nothing does. */
-function boundBy({ pins, holds, isLastGood }: Ties): string {
+function boundBy({ state }: Deletable, { pins, holds, isLastGood }: Ties): string {
   if (pins > 0) return `${pins} running ${pins === 1 ? 'job reads' : 'jobs read'} it`;
   if (holds > 0) return `its image is on hold`;
-  return isLastGood ? 'it belongs to the last good copy of an image that is still needed' : '';
+  // A damaged fragment is good for nothing, so it is never the last good one.
+  return isLastGood && state !== 'DAMAGED'
+    ? 'it belongs to the last good copy of an image that is still needed'
+    : '';
 }

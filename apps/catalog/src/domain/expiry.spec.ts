@@ -32,6 +32,7 @@ describe('expiration', () => {
     ['read by a job', { copies: [copyOf(1, { pins: 2 })] }, /2 running jobs read it/],
     ['needed by an image that builds on it', { dependents: ['web1_2'] }, /web1_2 builds on/],
     ['marked', { copies: [copyOf(1, { isMarked: true })] }, /already/],
+    ['written by a job', { copies: [copyOf(1, { isBeingWritten: true })] }, /job writes it/],
   ])('keeps an image that is %s, and says so', (_, over, reason) => {
     const [decision] = planExpiry(imageOf(over), {}, NOW);
     expect(decision).toMatchObject({ decision: 'keep' });
@@ -47,6 +48,17 @@ describe('expiration', () => {
     });
     expect(planExpiry(one, { copy: 1 }, NOW)[0]!.reasons.join()).toMatch(/last good copy/);
     expect(planExpiry(one, { copy: 2 }, NOW)[0]).toMatchObject({ decision: 'delete' });
+  });
+
+  it('keeps all copies of a needed image that has no good one', () => {
+    const copies = [copyOf(1, { isGood: false }), copyOf(2, { isGood: false })];
+    const needed = imageOf({ expiresAt: UNEXPIRED, copies });
+    const [decision] = planExpiry(needed, { copy: 1 }, NOW);
+    expect(decision!.reasons).toEqual([
+      'there is no good copy of an image that expires 2026-07-01T00:00:00.000Z',
+    ]);
+    const expired = planExpiry(imageOf({ copies }), {}, NOW);
+    expect(expired.map(({ decision: what }) => what)).toEqual(['delete', 'delete']);
   });
 
   it('never leaves an image that is needed without a good copy that it had', () => {

@@ -6,13 +6,12 @@ import {
   type FragmentReceipt,
 } from '#contracts/fragment.js';
 import { subjectOf, subjectToken } from '#contracts/contract.js';
-import { catalogFragmentStatus } from '#contracts/image.js';
+import { catalogFragmentOffer, catalogFragmentStatus } from '#contracts/image.js';
 import { mediaReceipts } from '#contracts/streams.js';
 import { BatchConsumer, type Delivery } from '#messaging/batch-consumer.js';
 import { Nats } from '#messaging/connection.js';
 import { Publisher } from '#messaging/publisher.js';
 import { Requests } from '#messaging/requests.js';
-import { ensureOwnConsumer } from '#messaging/topology.js';
 import type { CatalogInquiry, CommitPublisher } from './commit-offers.js';
 import { MediaConfig } from '../config.js';
 
@@ -39,20 +38,25 @@ export class CatalogLink implements CommitPublisher, CatalogInquiry {
     });
   }
 
-  async fragmentStatus(fragmentIds: readonly string[]): Promise<readonly FragmentReceipt[]> {
+  fragmentStatus(fragmentIds: readonly string[]): ReturnType<CatalogInquiry['fragmentStatus']> {
     const { mediaId } = this.config;
-    const request = { mediaId, fragmentIds: [...fragmentIds] };
-    return (await this.requests.call(catalogFragmentStatus, request)).receipts;
+    return this.requests.call(catalogFragmentStatus, { mediaId, fragmentIds: [...fragmentIds] });
+  }
+
+  async fragmentOffer(commits: readonly FragmentCommit[]): Promise<readonly FragmentReceipt[]> {
+    const { mediaId } = this.config;
+    return (await this.requests.call(catalogFragmentOffer, { mediaId, commits: [...commits] }))
+      .receipts;
   }
 
   /** Hands every receipt to `take`; one that could not be taken is delivered again. */
-  async listen(take: (receipt: FragmentReceipt) => Promise<void>): Promise<void> {
+  listen(take: (receipt: FragmentReceipt) => Promise<void>): void {
     const spec = mediaReceipts(subjectToken(this.config.mediaId));
-    await ensureOwnConsumer(this.nats, spec);
     this.receipts = new BatchConsumer(this.nats, {
       spec,
       batchMax: RECEIPTS_MAX,
       lingerMs: 0,
+      own: true,
       handle: async (batch) => {
         await Promise.all(parse(batch).map(take));
       },

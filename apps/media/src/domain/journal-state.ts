@@ -83,6 +83,17 @@ function applySealed(
   throw new Error(`fragment ${manifest.fragmentId} was sealed twice with different content`);
 }
 
+/** What names the files of a fragment that was sealed. */
+export function nameOf({ manifest }: { readonly manifest: Manifest }): {
+  imageId: string;
+  copy: number;
+  number: number;
+  fragmentId: string;
+} {
+  const { imageId, copy, number, fragmentId } = manifest;
+  return { imageId, copy, number, fragmentId };
+}
+
 /** The id of the fragment that a record is about. */
 export function fragmentOf(record: JournalRecord): string {
   return record.type === 'SEALED' ? record.manifest.fragmentId : record.fragmentId;

@@ -14,8 +14,18 @@ import {
   unitName,
 } from '../names.js';
 
-/** Derived from the copy's fragments; nobody sets it. DEGRADED: once complete, now damaged. */
-export const copyState = z.enum(['IN_PROCESS', 'COMPLETE', 'INCOMPLETE', 'DEGRADED', 'DELETED']);
+/**
+ * Derived from the copy's fragments; nobody sets it. DEGRADED: once complete, now damaged.
+ * TO_BE_DELETED: all that is left of it is marked for deletion or being deleted.
+ */
+export const copyState = z.enum([
+  'IN_PROCESS',
+  'COMPLETE',
+  'INCOMPLETE',
+  'DEGRADED',
+  'TO_BE_DELETED',
+  'DELETED',
+]);
 
 export const copyView = z.object({
   imageId,
@@ -49,7 +59,8 @@ export const catalogCopies = endpoint('catalog', 'copies', {
 export const SOURCES_PAGE_MAX = 100;
 
 export const catalogFragmentSources = endpoint('catalog', 'fragment-sources', {
-  description: 'Where each fragment of an image can be read, the best copy first',
+  description:
+    'Where each fragment of an image can be read, the best copy first; none where no copy has it',
   request: z.object({
     imageId,
     /** Only the numbers that this copy lacks, from the other copies. */
@@ -58,6 +69,10 @@ export const catalogFragmentSources = endpoint('catalog', 'fragment-sources', {
     limit: z.int().min(1).max(SOURCES_PAGE_MAX).default(SOURCES_PAGE_MAX),
   }),
   response: z.object({
+    /**
+     * Every number of the page. The sources are ACTIVE; unless `missingIn` was asked for, DAMAGED ones
+     * come last, for what of them can still be read.
+     */
     fragments: z.array(z.object({ number: z.int(), sources: z.array(fragmentView) })),
   }),
 });
