@@ -35,7 +35,7 @@ export class Chronicle implements Knowledge {
 
   /** Resolves when it is time to cut the power. */
   async until(trigger: Trigger): Promise<void> {
-    if (trigger.after !== 'ms') {
+    if (trigger.after !== 'start') {
       let missing = trigger.after === 'committed' ? trigger.count : 1;
       await new Promise<void>((resolve) => {
         const listener = ({ what }: Seen): void => {

@@ -1,6 +1,9 @@
-/** When the power goes, counted from the moment at which the work (or the start) begins. */
+/** When the power goes. */
 export type Trigger =
-  | { readonly after: 'ms'; readonly ms: number }
+  /** So long after everything begins to start. */
+  | { readonly after: 'start'; readonly ms: number }
+  /** So long after the first job was submitted. */
+  | { readonly after: 'submitted'; readonly ms: number }
   /** So many fragments were seen committed; `ms` later. */
   | { readonly after: 'committed'; readonly count: number; readonly ms: number }
   /** An image was seen COMPLETE; `ms` later. */
@@ -18,7 +21,7 @@ export interface Loss {
 /** More of them than can be run before any trigger has come. */
 const WORKLOADS_EACH = 8;
 const START_SHARE = 0.15;
-/** About what a start and a workload take in a guest. */
+/** About what a start and a job take in a guest. */
 const START_MS = 16_000;
 const WORK_MS = 5_000;
 const COMMITTED_MAX = 12;
@@ -47,8 +50,10 @@ export function planLosses(options: {
 
 export function describeTrigger(trigger: Trigger): string {
   switch (trigger.after) {
-    case 'ms':
+    case 'start':
       return `${(trigger.ms / 1_000).toFixed(1)} s`;
+    case 'submitted':
+      return `${(trigger.ms / 1_000).toFixed(1)} s of a job`;
     case 'committed':
       return `${trigger.count} commits + ${trigger.ms} ms`;
     case 'completed':
@@ -73,8 +78,8 @@ function triggerOf(during: Loss['during'], random: () => number): Trigger {
   const kind = random();
   const amount = random();
   const ms = Math.floor(random() * LATER_MS_MAX);
-  if (during === 'start') return { after: 'ms', ms: Math.floor(amount * START_MS) };
-  if (kind < 0.5) return { after: 'ms', ms: Math.floor(amount * WORK_MS) };
-  if (kind < 0.85) return { after: 'committed', count: 1 + Math.floor(amount * COMMITTED_MAX), ms };
+  if (during === 'start') return { after: 'start', ms: Math.floor(amount * START_MS) };
+  if (kind < 0.35) return { after: 'submitted', ms: Math.floor(amount * WORK_MS) };
+  if (kind < 0.8) return { after: 'committed', count: 1 + Math.floor(amount * COMMITTED_MAX), ms };
   return { after: 'completed', ms };
 }

@@ -1,8 +1,6 @@
-import { confirmGrant } from '#storage/confirmed-grant.js';
 import { answerClaim, decideDeletion } from '../../apps/catalog/src/domain/deletion.js';
 import { planExpiry } from '../../apps/catalog/src/domain/expiry.js';
 import { judge, mayCommit } from '../../apps/catalog/src/domain/verdict.js';
-import { decideGrant } from '../../apps/media/src/domain/removal.js';
 
 /**
  * What the programs decide by: the real domain functions. A mutant puts others in their place, or
@@ -14,8 +12,6 @@ export interface Rules {
   readonly decideDeletion: typeof decideDeletion;
   readonly answerClaim: typeof answerClaim;
   readonly planExpiry: typeof planExpiry;
-  readonly decideGrant: typeof decideGrant;
-  readonly confirmGrant: typeof confirmGrant;
   readonly habits: Habits;
 }
 
@@ -32,8 +28,8 @@ export interface Habits {
   readonly announcesRepeats?: true;
   /** Removes by the grant alone. */
   readonly skipsTheClaim?: true;
-  /** Acknowledges commits before they are in the database. */
-  readonly acknowledgesFirst?: true;
+  /** Offers each fragment once. */
+  readonly offersOnce?: true;
 }
 
 export const REAL_RULES: Rules = {
@@ -42,7 +38,5 @@ export const REAL_RULES: Rules = {
   decideDeletion,
   answerClaim,
   planExpiry,
-  decideGrant,
-  confirmGrant,
   habits: {},
 };

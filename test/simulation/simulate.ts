@@ -1,10 +1,13 @@
 import { parseArgs } from 'node:util';
+import { MUTANTS } from './mutants.js';
+import { REAL_RULES, type Rules } from './rules.js';
 import { runSeed, type Mode, type SeedResult } from './run-seed.js';
 import { shrink } from './kernel/shrink.js';
 
 const USAGE = `Usage: npm run simulate -- [--seeds N] [--from N] [--seed S] [--mode safety|liveness]
   --seeds N   run N seeds (default 1000), beginning with --from (default 1)
   --seed S    run one seed, print its history and, if it fails, the fewest faults that make it fail
+  --mutant M  with a cluster that makes this mistake (see mutants.ts)
   --mode M    safety or liveness; default: both`;
 
 const { values } = parseArgs({
@@ -13,23 +16,26 @@ const { values } = parseArgs({
     from: { type: 'string', default: '1' },
     seed: { type: 'string' },
     mode: { type: 'string' },
+    mutant: { type: 'string' },
     history: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 });
+const rules = values.mutant ? MUTANTS[values.mutant]?.rules : REAL_RULES;
 const modes = modesOf(values.mode);
-if (values.help || !modes) {
+if (values.help || !modes || !rules) {
   console.error(USAGE);
   process.exit(values.help ? 0 : 64);
 }
-process.exitCode = values.seed === undefined ? await many(modes) : await one(values.seed, modes);
+process.exitCode =
+  values.seed === undefined ? await many(modes, rules) : await one(values.seed, modes, rules);
 
 function modesOf(text: string | undefined): readonly Mode[] | undefined {
   if (text === undefined) return ['safety', 'liveness'];
   return text === 'safety' || text === 'liveness' ? [text] : undefined;
 }
 
-async function many(modes: readonly Mode[]): Promise<number> {
+async function many(modes: readonly Mode[], rules: Rules): Promise<number> {
   const [first, count] = [Number(values.from), Number(values.seeds)];
   const failed: SeedResult[] = [];
   let [steps, faults, slowestMs] = [0, 0, 0];
@@ -37,7 +43,7 @@ async function many(modes: readonly Mode[]): Promise<number> {
   for (let seed = first; seed < first + count; seed += 1) {
     for (const mode of modes) {
       const started = performance.now();
-      const result = await runSeed(String(seed), { mode });
+      const result = await runSeed(String(seed), { mode, rules });
       slowestMs = Math.max(slowestMs, performance.now() - started);
       steps += result.steps;
       faults += result.faults.length;
@@ -56,9 +62,9 @@ async function many(modes: readonly Mode[]): Promise<number> {
   return failed.length === 0 ? 0 : 1;
 }
 
-async function one(seed: string, modes: readonly Mode[]): Promise<number> {
+async function one(seed: string, modes: readonly Mode[], rules: Rules): Promise<number> {
   for (const mode of modes) {
-    const result = await runSeed(seed, { mode, traces: true });
+    const result = await runSeed(seed, { mode, rules, traces: true });
     if (!result.violation) {
       if (values.history) console.log(result.history.join('\n'));
       console.log(
@@ -68,10 +74,10 @@ async function one(seed: string, modes: readonly Mode[]): Promise<number> {
       continue;
     }
     const least = await shrink(result.faults, async (plan) => {
-      const again = await runSeed(seed, { mode, plan });
+      const again = await runSeed(seed, { mode, rules, plan });
       return again.violation?.invariant === result.violation?.invariant;
     });
-    const last = await runSeed(seed, { mode, plan: new Set(least), traces: true });
+    const last = await runSeed(seed, { mode, rules, plan: new Set(least), traces: true });
     console.log(last.history.join('\n'));
     console.log(`seed ${seed} (${mode}): ${last.violation?.message}`);
     console.log(`It takes ${least.length} of ${result.faults.length} faults: ${least.join(', ')}`);

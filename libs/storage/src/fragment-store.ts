@@ -36,6 +36,11 @@ export interface FragmentStore {
   /** What is known of one fragment; undefined if nothing lies under its name. */
   stat(name: FragmentName): Promise<StoredFragment | undefined>;
   /**
+   * Makes the names durable under which a fragment is seen. A process that died after it had given
+   * them may not have come to that; so it is done before what it left behind counts. Of nothing it does nothing.
+   */
+  settle(name: FragmentName): Promise<void>;
+  /**
    * All that lies on the volume, by image, copy and number, the trash left out. Of what is `known`
    * only the names are read.
    */

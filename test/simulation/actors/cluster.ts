@@ -36,7 +36,7 @@ export class Cluster {
   readonly broker: SimBroker;
   readonly database = new SimDatabase(TABLES);
   readonly network: Network;
-  readonly oracle = new Oracle();
+  readonly oracle = new Oracle(this.database);
   readonly hosts = new Map<string, Host>();
   readonly disks = new Map<string, SimDisk>();
   readonly jobs: readonly PlannedJob[];
@@ -105,7 +105,7 @@ export class Cluster {
   private addServers(chance: Chance): void {
     for (let n = 1; n <= chance.between(2, 3); n += 1) {
       const mediaId = `media-${n}`;
-      const disk = new SimDisk();
+      const disk = new SimDisk(() => this.world.now);
       this.disks.set(mediaId, disk);
       this.pools.set(mediaId, n === 1 ? 'first' : 'second');
       this.add(mediaId, (life) => {

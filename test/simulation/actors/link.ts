@@ -202,17 +202,19 @@ export class Link {
       });
   }
 
-  private commit(transaction: SimTransaction, listeners: readonly (() => void)[]): Promise<void> {
+  private async commit(
+    transaction: SimTransaction,
+    listeners: readonly (() => void)[],
+  ): Promise<void> {
     const { faults } = this.life.world;
     const unknown = faults.strikes('commit-unknown', this.life.host.name);
     if (unknown?.happens(0.5)) {
       this.around.database.end(transaction, 'away');
       throw new DatabaseError('unknown');
     }
-    const done = transaction.commit();
+    await transaction.commit();
     for (const listener of listeners) listener();
     if (unknown) throw new DatabaseError('unknown');
-    return done;
   }
 
   private async pull(spec: ConsumerSpec, max: number): Promise<Delivered[]> {

@@ -1,8 +1,11 @@
 import type { Verdict } from '#contracts/fragment.js';
 import { parseFileName } from '#storage/fragment-name.js';
-import { digestOf, pathOf } from '../actors/media/fragment-files.js';
+import { digestOf, pathOf } from '../actors/media/sim-store.js';
 import type { Cluster } from '../actors/cluster.js';
 import {
+  IMAGE,
+  PIN,
+  type ImageRow,
   COPY,
   copyKey,
   FRAGMENT,
@@ -94,22 +97,44 @@ export class Invariants {
     if (before.digest !== row.digest || slotOf(before) !== slotOf(row)) {
       throw new Violation('I4 exactly once', `${nameOf(row)} was committed over another`);
     }
-    if (before.state === 'ACTIVE' && (row.state === 'DELETING' || row.state === 'DELETED')) {
-      throw new Violation('I2 tombstone only', `${nameOf(row)} went without its grace period`);
-    }
     const isBack = before.tombstoneId !== null && row.tombstoneId !== before.tombstoneId;
     if (isBack) throw new Violation('I2 tombstone only', `${nameOf(row)}: a grant was taken back`);
-    if (row.state === 'DELETING' && before.state !== 'DELETING') this.checkGrant(row);
+    if (before.state === row.state) return;
+    if (row.state === 'TO_BE_DELETED') this.checkLastGood(row);
+    if (row.state === 'DELETING') this.checkGrant(before, row);
+    if (row.state === 'DELETED' && before.state !== 'DELETING') {
+      throw new Violation('I2 tombstone only', `${nameOf(row)} is DELETED without a grant`);
+    }
   }
 
-  /** I3: nothing is granted that a running job reads. */
-  private checkGrant(row: FragmentRow): void {
-    for (const pin of this.cluster.database.committed('pin').values()) {
+  /** An image that is still needed keeps a good copy. */
+  private checkLastGood(row: FragmentRow): void {
+    const { database, world } = this.cluster;
+    const image = database.committed(IMAGE).get(row.imageId) as ImageRow;
+    if (image.expiresAt <= world.now || image.fragmentsExpected === null) return;
+    const good = new Map<number, number>();
+    for (const each of this.fragments()) {
+      if (each.imageId !== row.imageId || each.state !== 'ACTIVE') continue;
+      good.set(each.copy, (good.get(each.copy) ?? 0) + 1);
+    }
+    if ([...good.values()].some((count) => count === image.fragmentsExpected)) return;
+    // Of a copy that was never whole the last good one is none.
+    const rest = [...this.fragments()].filter(
+      ({ imageId, copy }) => imageId === row.imageId && copy === row.copy,
+    );
+    if (rest.length < image.fragmentsExpected) return;
+    throw new Violation('I1 no loss', `${nameOf(row)} goes, and no good copy of its image is left`);
+  }
+
+  /** I2 and I3: nothing is granted before its grace is over, or while a running job reads it. */
+  private checkGrant(before: FragmentRow, row: FragmentRow): void {
+    const { database, world } = this.cluster;
+    const isDue = before.state === 'TO_BE_DELETED' && world.now >= before.deletableAt!;
+    if (!isDue) throw new Violation('I2 tombstone only', `${nameOf(row)} went without its grace`);
+    for (const pin of database.committed(PIN).values()) {
       if (pin['fragmentId'] !== row.fragmentId) continue;
-      throw new Violation(
-        'I3 own undo only',
-        `${nameOf(row)} goes while job ${String(pin['job'])} reads it`,
-      );
+      const what = `${nameOf(row)} goes while job ${String(pin['job'])} reads it`;
+      throw new Violation('I3 own undo only', what);
     }
   }
 

@@ -28,8 +28,11 @@ export class SimDisk implements Disk {
   /** Rises with every change, so that a check need not look twice. */
   version = 0;
 
+  private readonly changed = new Map<string, number>();
   /** While it is set nothing can be appended. */
   isFull = false;
+
+  constructor(private readonly now: () => number = () => 0) {}
 
   /** Called before a name goes away, unless it only gets another ending in the same folder. */
   whenLeaving(listener: (path: string) => void): void {
@@ -115,6 +118,11 @@ export class SimDisk implements Disk {
     this.version += 1;
   }
 
+  /** When a name in the folder last came or went. */
+  changedAt(folder: string): number {
+    return this.changed.get(folder) ?? 0;
+  }
+
   /** What a power loss now would surely leave under a name. */
   durable(path: string): Buffer | undefined {
     return this.durableNames.get(path)?.synced;
@@ -125,6 +133,7 @@ export class SimDisk implements Disk {
     if (from !== undefined) for (const each of this.listeners) each(from);
     if (to !== undefined && this.names.has(to)) for (const each of this.listeners) each(to);
     apply(this.names, change);
+    for (const path of [from, to]) if (path) this.changed.set(dirname(path), this.now());
     this.pending.push(change);
     this.version += 1;
   }

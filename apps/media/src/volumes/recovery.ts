@@ -22,6 +22,8 @@ export async function recoverSeals({ store, ledger }: OpenedVolume, clock: Clock
   for (const { imageId, copy, number, fragmentId } of begun) {
     const found = await store.stat({ imageId, copy, number, fragmentId });
     if (found?.state !== 'sealed') continue;
+    // The process may have died between the manifest's name and the sync of its folder.
+    await store.settle(found.name);
     await ledger.sealed(found.manifest, clock.now().toISOString());
   }
 }
@@ -42,6 +44,7 @@ export async function recoverTrash({ store, ledger }: OpenedVolume): Promise<voi
     if (state.phase !== 'CONDEMNED') {
       if (found?.state !== 'sealed') await store.takeBack(tombstoneId, nameOf(state));
     } else if (state.tombstoneId === tombstoneId && !found) {
+      await store.settle(nameOf(state));
       await ledger.removed(fragmentId, tombstoneId);
     }
   }

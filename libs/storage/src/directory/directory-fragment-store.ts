@@ -25,7 +25,7 @@ import { DirectoryFragmentReader } from './directory-fragment-reader.js';
 import { DirectoryFragmentWriter } from './directory-fragment-writer.js';
 import { DirectoryTrash } from './directory-trash.js';
 import { namesIn, readIfThere } from './read-folder.js';
-import { makeFolders, statIfThere } from './sync-folder.js';
+import { isFolder, makeFolders, statIfThere, syncFolders } from './sync-folder.js';
 
 /** Left free for the journal and for a person to work with. */
 export const VOLUME_RESERVE_BYTES = 256 * 1024 * 1024;
@@ -42,6 +42,7 @@ export class DirectoryFragmentStore implements FragmentStore {
   private readonly folder: string;
   private readonly gate: SpaceGate;
   private readonly bin: DirectoryTrash;
+  private readonly durable = new Set<string>();
 
   constructor(options: DirectoryStoreOptions) {
     this.folder = options.folder;
@@ -58,7 +59,7 @@ export class DirectoryFragmentStore implements FragmentStore {
     if (await this.stat(name)) throw new Error(`Fragment ${name.fragmentId} is there already`);
     try {
       await this.gate.take(0);
-      const folder = await makeFolders(this.folder, copyFolder(name));
+      const folder = await this.durableFolder(name);
       return await DirectoryFragmentWriter.create(name, folder, this.gate);
     } catch (error) {
       throw writeError(this.folder, error);
@@ -85,6 +86,11 @@ export class DirectoryFragmentStore implements FragmentStore {
       return { state: 'damaged', name, reason: 'its files are missing or have other sizes' };
     }
     return { state: 'sealed', name, manifest };
+  }
+
+  async settle(name: FragmentName): Promise<void> {
+    checkFragmentName(name);
+    if (await isFolder(this.folderOf(name))) await syncFolders(this.folder, copyFolder(name));
   }
 
   async *list(known = (_fragmentId: string) => false): AsyncIterable<StoredFragment> {
@@ -117,6 +123,14 @@ export class DirectoryFragmentStore implements FragmentStore {
 
   emptyTrash(tombstoneId: string): Promise<void> {
     return this.bin.empty(tombstoneId);
+  }
+
+  /** A folder that is there may be one that a process made and, dying, did not sync. */
+  private async durableFolder(name: FragmentName): Promise<string> {
+    const folder = await makeFolders(this.folder, copyFolder(name));
+    if (!this.durable.has(folder)) await syncFolders(this.folder, copyFolder(name));
+    this.durable.add(folder);
+    return folder;
   }
 
   private async *listCopy(

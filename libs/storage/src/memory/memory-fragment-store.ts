@@ -65,6 +65,10 @@ export class MemoryFragmentStore implements FragmentStore {
     return held && describe(held);
   }
 
+  async settle(name: FragmentName): Promise<void> {
+    checkFragmentName(name);
+  }
+
   async *list(known = (_fragmentId: string) => false): AsyncIterable<StoredFragment> {
     for (const key of [...this.held.keys()].sort()) {
       const held = this.held.get(key);

@@ -98,6 +98,10 @@ function provesVisibility(use: Use): void {
       await expect(store.open(fragment)).rejects.toBeInstanceOf(FragmentUnreadable);
       await writer.seal(manifestOf(fragment, content));
       expect(await reopen().stat(fragment)).toMatchObject({ state: 'sealed' });
+      await reopen().settle(fragment);
+      await reopen().settle(fragmentName(2));
+      expect(await reopen().stat(fragment)).toMatchObject({ state: 'sealed' });
+      expect(await reopen().stat(fragmentName(2))).toBeUndefined();
     }));
 
   it('leaves what was abandoned where it is, as partial', () =>

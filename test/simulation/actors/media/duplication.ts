@@ -6,7 +6,7 @@ import { PermanentError, Unavailable } from '#kernel/errors.js';
 import { refusal } from '../../../../apps/media/src/domain/refusal.js';
 import { DiskError } from '../../parts/disk.js';
 import { isOutage } from '../network.js';
-import { digestOf } from './fragment-files.js';
+import { digestOf } from './sim-store.js';
 import type { FragmentContent } from './fragment-writer.js';
 import type { MediaProgram } from './media-program.js';
 import { dataPort, type DataCall, type FragmentBytes, type Session } from './data-call.js';
@@ -68,8 +68,8 @@ export class Duplication {
     if (source.mediaId === program.mediaId) {
       const state = program.ledger!.find(source.fragmentId);
       return {
-        data: await program.files.read(source, 'data'),
-        index: await program.files.read(source, 'index'),
+        data: await program.store.read(source, 'data'),
+        index: await program.store.read(source, 'index'),
         last: state !== undefined && state.phase !== 'INTENT' && state.manifest.last,
       };
     }

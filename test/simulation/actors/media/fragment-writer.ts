@@ -3,8 +3,8 @@ import { uuidOf } from '#kernel/ids.js';
 import type { WrittenCopy } from '#contracts/task.js';
 import type { FragmentName } from '#storage/fragment-name.js';
 import type { Life } from '../../kernel/host.js';
-import { digestOf, type FragmentFiles } from './fragment-files.js';
 import type { SimLedger } from './sim-ledger.js';
+import { digestOf, type SimStore } from './sim-store.js';
 
 /** What one fragment holds, as the agent or another copy has it. */
 export interface FragmentContent {
@@ -22,7 +22,7 @@ export class FragmentWriter {
 
   constructor(
     private readonly life: Life,
-    private readonly files: FragmentFiles,
+    private readonly store: SimStore,
     private readonly ledger: SimLedger,
   ) {}
 
@@ -31,28 +31,17 @@ export class FragmentWriter {
     const { imageId, copyAttempt } = copy;
     const name = this.name(copy, content.number);
     const intent = { imageId, copy: copy.copy, number: content.number, attempt: copyAttempt };
-    await this.ledger.record({ type: 'INTENT', fragmentId: name.fragmentId, ...intent });
-    await this.files.begin(name);
+    await this.ledger.intent({ fragmentId: name.fragmentId, ...intent });
+    await this.store.begin(name);
     const half = content.data.length >> 1;
-    await this.files.write(name, 'data', content.data.subarray(0, half));
-    await this.files.write(name, 'data', content.data.subarray(half));
-    await this.files.write(name, 'index', content.index);
+    await this.store.write(name, 'data', content.data.subarray(0, half));
+    await this.store.write(name, 'data', content.data.subarray(half));
+    await this.store.write(name, 'index', content.index);
     const manifest = manifestOf(name, copy, content);
-    await this.files.seal(name, manifest);
+    await this.store.seal(name, manifest);
     const sealedAt = new Date(this.life.world.now).toISOString();
-    await this.ledger.record({ type: 'SEALED', manifest, sealedAt });
+    await this.ledger.sealed(manifest, sealedAt);
     return name.fragmentId;
-  }
-
-  /** Fragments that were sealed when the program died before its journal knew. */
-  async recover(): Promise<void> {
-    for (const [, state] of this.ledger.all()) {
-      if (state.phase !== 'INTENT') continue;
-      const manifest = await this.files.manifest(state.intent);
-      if (!manifest) continue;
-      const sealedAt = new Date(this.life.world.now).toISOString();
-      await this.ledger.record({ type: 'SEALED', manifest, sealedAt });
-    }
   }
 
   private name(copy: WrittenCopy, number: number): FragmentName {

@@ -1,3 +1,4 @@
+import { deleteClaim, deleteReport } from '#contracts/catalog/expiry.js';
 import {
   fragmentCommitMessage,
   fragmentReceipt,
@@ -11,25 +12,34 @@ import { mediaDeletes, mediaReceipts, mediaTasks } from '#contracts/streams.js';
 import { mediaTask } from '#contracts/task.js';
 import { VolumeUnusable } from '#storage/errors.js';
 import { DiskError } from '../../parts/disk.js';
+import type { Manifest } from '#archive/manifest.js';
 import { Clock } from '#kernel/clock.js';
 import { commitOf } from '../../../../apps/media/src/commits/commit.js';
 import { CommitOffers } from '../../../../apps/media/src/commits/commit-offers.js';
 import type { FragmentState } from '../../../../apps/media/src/domain/journal-state.js';
+import { Removals, type Removal } from '../../../../apps/media/src/removal/removals.js';
+import { emptyOldTrash } from '../../../../apps/media/src/removal/trash-reaper.js';
+import { recoverSeals, recoverTrash } from '../../../../apps/media/src/volumes/recovery.js';
 import type { Volume } from '../../../../apps/media/src/volumes/volume.js';
+import type { Volumes } from '../../../../apps/media/src/volumes/volumes.js';
 import type { Life } from '../../kernel/host.js';
 import type { SimDisk } from '../../parts/sim-disk.js';
 import type { Cluster } from '../cluster.js';
 import { Link } from '../link.js';
+import { isOutage } from '../network.js';
 import { DiskLink } from './disk-link.js';
-import { FragmentFiles } from './fragment-files.js';
 import { FragmentWriter } from './fragment-writer.js';
-import { Removals } from './removals.js';
 import { SimLedger } from './sim-ledger.js';
+import { SimStore } from './sim-store.js';
 import { MediaSessions } from './media-sessions.js';
 
 const TICK_MS = 5_000;
 /** From a journal that failed to the end of its program. */
 const BROKEN_MS = 1_000;
+const BAD_HABITS_MS = 45_000;
+const SETTLE_MS = 20_000;
+const REAP_MS = 60_000;
+const TRASH_GRACE_MS = 120_000;
 
 /**
  * One life of a media server: a thin shell around the real offers (the very class) and the real rules
@@ -37,8 +47,9 @@ const BROKEN_MS = 1_000;
  */
 export class MediaProgram {
   readonly link: Link;
-  readonly files: FragmentFiles;
+  readonly store: SimStore;
   readonly pool: string;
+  private removals: Removals | undefined;
   private opened: { ledger: SimLedger; offers: CommitOffers; writer: FragmentWriter } | undefined;
 
   constructor(
@@ -47,7 +58,7 @@ export class MediaProgram {
     disk: SimDisk,
   ) {
     this.link = new Link(life, cluster);
-    this.files = new FragmentFiles(
+    this.store = new SimStore(
       new DiskLink(life, disk),
       cluster.rules.habits.skipsSync === undefined,
     );
@@ -85,11 +96,12 @@ export class MediaProgram {
   }
 
   private async start(disk: DiskLink): Promise<void> {
-    const { life, link, mediaId, files } = this;
+    const { life, link, mediaId } = this;
     const ledger = await SimLedger.open(disk);
-    const writer = new FragmentWriter(life, files, ledger);
+    const writer = new FragmentWriter(life, this.store, ledger);
     this.opened = { ledger, writer, offers: this.makeOffers() };
-    await writer.recover();
+    await recoverSeals(this.volume(), new WorldClock(life));
+    await recoverTrash(this.volume());
     const { offers } = this;
     offers.start([this.volume()]);
     link.consume({
@@ -100,8 +112,11 @@ export class MediaProgram {
         await this.untilBroken(Promise.all(receipts.map((each) => offers.onReceipt(each))));
       },
     });
-    this.cluster.network.whenBack(life, () => offers.onReconnect());
-    this.handleRemovals(ledger);
+    if (!this.cluster.rules.habits.offersOnce) {
+      this.cluster.network.whenBack(life, () => offers.onReconnect());
+    }
+    life.every(BAD_HABITS_MS, () => this.indulge(ledger));
+    this.handleRemovals();
     const sessions = new MediaSessions(this);
     this.serve(sessions);
     link.consume({
@@ -113,13 +128,44 @@ export class MediaProgram {
     });
   }
 
-  private handleRemovals(ledger: SimLedger): void {
-    const { link, mediaId, files, cluster } = this;
+  /** What no media server may ever do; the simulator has to notice. */
+  private indulge(ledger: SimLedger): void {
+    const { deletesOnSilence, sweepsTheUnknown } = this.cluster.rules.habits;
+    for (const [, state] of ledger.all()) {
+      if (state.phase !== 'SEALED') continue;
+      const isOld = this.life.world.now - Date.parse(state.sealedAt) > BAD_HABITS_MS;
+      if (!isOld) continue;
+      // The seed: the fragment could not be recorded, so what it was made from is given up.
+      const { imageId } = state.manifest;
+      if (deletesOnSilence) this.destroyWhere((each) => each.imageId === imageId);
+      if (sweepsTheUnknown) this.destroyWhere((each) => each === state.manifest);
+    }
+  }
+
+  private destroyWhere(isMeant: (manifest: Manifest) => boolean): void {
+    for (const [, state] of this.ledger!.all()) {
+      if (state.phase === 'INTENT' || !isMeant(state.manifest)) continue;
+      this.store.destroy(state.manifest);
+    }
+  }
+
+  /** The real removals: grant, claim, trash, report, and what a crash cut in between. */
+  private handleRemovals(): void {
+    const { life, link, mediaId } = this;
     const removals = new Removals({
-      ...{ mediaId, link, files, ledger, rules: cluster.rules },
-      offerAgain: (fragmentId) => this.offer(fragmentId),
+      volumes: this.volumes(),
+      offers: this.offers,
+      catalog: {
+        claim: (removal) => this.claim(removal),
+        report: async (gone) => {
+          await link.request(deleteReport, { mediaId, removals: [...gone] });
+        },
+      },
+      log: (_, text) => life.world.note(() => `${mediaId}: ${text}`),
     });
-    removals.start();
+    this.removals = removals;
+    this.repeat(SETTLE_MS, () => removals.settle());
+    this.repeat(REAP_MS, () => removals.alone(() => this.reap()));
     link.consume({
       spec: mediaDeletes(mediaId),
       batchMax: 16,
@@ -128,6 +174,32 @@ export class MediaProgram {
           await this.untilBroken(removals.onGrant(tombstone.parse(JSON.parse(payload))));
         }
       },
+    });
+  }
+
+  private claim(removal: Removal): Promise<{ confirmed: boolean; reason: string }> {
+    const { link, mediaId } = this;
+    if (this.cluster.rules.habits.skipsTheClaim) {
+      return Promise.resolve({ confirmed: true, reason: '' });
+    }
+    return link.request(deleteClaim, { mediaId, ...removal });
+  }
+
+  private async reap(): Promise<void> {
+    const now = new Date(this.life.world.now);
+    await emptyOldTrash(this.volumes(), { graceMs: TRASH_GRACE_MS, now });
+  }
+
+  private repeat(ms: number, work: () => Promise<unknown>): void {
+    this.life.spawn('repeated work', async () => {
+      for (;;) {
+        try {
+          await this.untilBroken(work());
+        } catch (error) {
+          if (!isOutage(error)) throw error;
+        }
+        await this.life.sleep(ms);
+      }
     });
   }
 
@@ -173,12 +245,12 @@ export class MediaProgram {
           return (await link.request(catalogFragmentOffer, request)).receipts;
         },
       },
-      places: { volumeOf: (id) => (this.ledger?.find(id) ? this.volume() : undefined) },
+      places: this.volumes(),
       clock: new WorldClock(life),
       chance: () => life.host.chance.next(),
       settings: { tickMs: TICK_MS },
       every: (ms, work) => {
-        life.every(ms, work);
+        if (!this.cluster.rules.habits.offersOnce) life.every(ms, work);
         return () => undefined;
       },
     });
@@ -206,10 +278,16 @@ export class MediaProgram {
     return commitOf({ mediaId, pool }, { ...state, phase: 'SEALED' });
   }
 
-  /** What `CommitOffers` uses of a volume: its ledger, whose it is, and its pool. */
+  /** What the real classes use of a volume. */
   private volume(): Volume {
-    const { ledger, mediaId, pool } = this;
-    return { ledger, mediaId, pool, volumeId: mediaId } as unknown as Volume;
+    const { ledger, mediaId, pool, store } = this;
+    return { ledger, mediaId, pool, store, volumeId: mediaId } as unknown as Volume;
+  }
+
+  private volumes(): Volumes {
+    const volumeOf = (id: string) => (this.ledger?.find(id) ? this.volume() : undefined);
+    const all = { volumeOf, [Symbol.iterator]: () => [this.volume()].values() };
+    return all as unknown as Volumes;
   }
 
   /** A journal that fails ends the program: what waited for it never comes to anything. */

@@ -123,8 +123,8 @@ export class MediaSessions {
     const state = this.program.ledger?.find(fragmentId);
     if (!state || state.phase === 'INTENT') throw new PermanentError(85, 'it is not here');
     try {
-      const data = await this.program.files.read(state.manifest, 'data');
-      const index = await this.program.files.read(state.manifest, 'index');
+      const data = await this.program.store.read(state.manifest, 'data');
+      const index = await this.program.store.read(state.manifest, 'index');
       const { last } = state.manifest;
       return { data: data.toString('base64'), index: index.toString('base64'), last };
     } catch (error) {

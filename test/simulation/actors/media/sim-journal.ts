@@ -36,10 +36,9 @@ export class SimJournal {
     disk: DiskLink,
     onRecord: (record: JournalRecord) => void,
   ): Promise<SimJournal> {
-    if (!disk.disk.exists(FILE)) {
-      await disk.create(FILE);
-      await disk.syncFolder(FOLDER);
-    }
+    if (!disk.disk.exists(FILE)) await disk.create(FILE);
+    // Also where it is there: who made it may have died before this.
+    await disk.syncFolder(FOLDER);
     const file = await disk.read(FILE);
     const { units, goodEnd, tail } = scanUnits(file);
     if (tail === 'damaged') throw new Violation('journal', 'a good unit behind a bad one');

@@ -1,4 +1,8 @@
-import type { JournalRecord } from '../../../../apps/media/src/domain/journal-record.js';
+import type { Manifest } from '#archive/manifest.js';
+import type {
+  IntentRecord,
+  JournalRecord,
+} from '../../../../apps/media/src/domain/journal-record.js';
 import {
   applyRecord,
   fragmentOf,
@@ -8,7 +12,7 @@ import type { FragmentReceipt } from '#contracts/fragment.js';
 import type { DiskLink } from './disk-link.js';
 import { SimJournal } from './sim-journal.js';
 
-/** What the journal says of each fragment, by the real rules. A change is durable before it counts. */
+/** `Ledger` over a simulated journal: what it says of each fragment, by the real rules. */
 export class SimLedger {
   private readonly changed = new Set<string>();
   private journal: SimJournal | undefined;
@@ -42,14 +46,38 @@ export class SimLedger {
     return changed.map((id) => [id, this.states.get(id)!]);
   }
 
-  async record(record: JournalRecord): Promise<void> {
-    await this.journal!.append(record);
-    this.take(record);
+  intent(intent: Omit<IntentRecord, 'type'>): Promise<void> {
+    return this.record({ type: 'INTENT', ...intent });
+  }
+
+  sealed({ image: _, ...manifest }: Manifest, sealedAt: string): Promise<void> {
+    return this.record({ type: 'SEALED', manifest, sealedAt });
   }
 
   verdict(receipt: FragmentReceipt): Promise<void> {
     const { fragmentId, verdict, catalogEpoch } = receipt;
     return this.record({ type: 'VERDICT', fragmentId, verdict, catalogEpoch });
+  }
+
+  condemned(fragmentId: string, tombstoneId: string): Promise<void> {
+    return this.record({ type: 'CONDEMNED', fragmentId, tombstoneId });
+  }
+
+  removed(fragmentId: string, tombstoneId: string): Promise<void> {
+    return this.record({ type: 'REMOVED', fragmentId, tombstoneId });
+  }
+
+  reported(fragmentId: string): Promise<void> {
+    return this.record({ type: 'REPORTED', fragmentId });
+  }
+
+  takenBack(fragmentId: string): Promise<void> {
+    return this.record({ type: 'TAKEN_BACK', fragmentId });
+  }
+
+  private async record(record: JournalRecord): Promise<void> {
+    await this.journal!.append(record);
+    this.take(record);
   }
 
   private take(record: JournalRecord): void {
