@@ -33,9 +33,9 @@ export async function missingCommands(): Promise<string[]> {
   const present = await Promise.all([
     runCommand('spin', ['-V']),
     // A compiler without the C library's headers is of no use.
-    runCommand('cc', ['-E', '-include', 'stdio.h', '-x', 'c', '/dev/null']),
+    runCommand('gcc', ['-E', '-include', 'stdio.h', '-x', 'c', '/dev/null']),
   ]);
-  return ['spin', 'cc'].filter((_, i) => present[i]?.code !== 0);
+  return ['spin', 'gcc'].filter((_, i) => present[i]?.code !== 0);
 }
 
 /**
@@ -51,7 +51,7 @@ export async function check(request: CheckRequest): Promise<Finding> {
   const kind = liveness ? ['-DNFAIR=10'] : ['-DSAFETY', '-DNOFAIR', '-DNOCLAIM'];
   const limits = [`-DMEMLIM=${MEMORY_MIB_MAX}`, '-w', '-DNOREDUCE', optimize ? '-O1' : '-O0'];
   await run(folder, 'spin', [...spinFlags(request), '-a', request.model]);
-  await run(folder, 'cc', [...limits, ...kind, '-o', 'pan', 'pan.c']);
+  await run(folder, 'gcc', [...limits, ...kind, '-o', 'pan', 'pan.c']);
 
   const began = process.hrtime.bigint();
   // -E: a state in which nothing more can happen is no error. -b: a search cut short is one.
