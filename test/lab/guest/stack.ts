@@ -133,6 +133,7 @@ async function connectAsOperator(): Promise<NatsConnection> {
   return connect({
     servers: clusterFile()!.natsUrl,
     authenticator: nkeyAuthenticator(new Uint8Array(seed.subarray(0, 58))),
+    timeout: ANSWER_MS_MAX,
   });
 }
 
