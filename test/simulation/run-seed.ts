@@ -30,7 +30,7 @@ export interface SeedResult {
   readonly history: readonly string[];
 }
 
-const TROUBLE_MS = 600_000;
+const TROUBLE_MS = 300_000;
 /** I8 has to come true within this virtual time after the last fault. */
 export const HEALING_MS_MAX = 1_800_000;
 

@@ -31,8 +31,8 @@ export interface PlannedJob {
   readonly beginsAt: number;
 }
 
-const BEGINS_MS_MAX = 60_000;
-const DUPLICATES_AFTER_MS = { min: 30_000, max: 150_000 };
+const BEGINS_MS_MAX = 30_000;
+const DUPLICATES_AFTER_MS = { min: 15_000, max: 90_000 };
 
 /** Hosts with their programs, one broker, one database, and what they are to do: all from the seed. */
 export class Cluster {
@@ -42,13 +42,13 @@ export class Cluster {
   readonly oracle = new Oracle(this.database);
   readonly hosts = new Map<string, Host>();
   readonly disks = new Map<string, SimDisk>();
-  /** When each media server was heard last: the broker's table of hosts. */
-  readonly sightings = new Map<string, number>();
+  private readonly sightings = new Map<string, number>();
   readonly jobs: readonly PlannedJob[];
   /** Faults have ended, and nobody asks for anything new. */
   isCalm = false;
   private readonly pools = new Map<string, string>();
-  private readonly programs = new Map<string, MediaProgram>();
+  /** The last program of each media server: it runs, or has died. */
+  readonly programs = new Map<string, MediaProgram>();
 
   constructor(
     readonly world: World,
@@ -101,6 +101,15 @@ export class Cluster {
 
   fragmentsOf(job: number): number {
     return this.jobs.find((each) => each.job === job)!.fragments;
+  }
+
+  /** As if it had said so itself every few seconds while it could. */
+  lastSeenAt(mediaId: string): Date {
+    const { now } = this.world;
+    const host = this.hosts.get(mediaId)!;
+    const isHeard = host.life && host.awakeAt <= now && this.network.reaches(mediaId, 'hub');
+    if (isHeard) this.sightings.set(mediaId, now);
+    return new Date(this.sightings.get(mediaId) ?? WORLD_BEGINS_MS);
   }
 
   /** The programs of media servers that are up. */

@@ -21,7 +21,7 @@ interface Server {
 
 const ANSWER_MS_MAX = 5_000;
 const TRAVEL_MS_MAX = 4;
-const CUT_MS_MAX = 240_000;
+const CUT_MS_MAX = 120_000;
 const STRAGGLER_MS_MAX = 90_000;
 
 /** Requests and answers between hosts, and the cuts between them. */

@@ -5,7 +5,7 @@ import { Violation, type World } from './world.js';
 const EFFECT_MS_MAX = 3;
 const SLOW_EFFECT_MS_MAX = 2_000;
 const RESTART_MS_MAX = 20_000;
-const FREEZE_MS_MAX = 120_000;
+const FREEZE_MS_MAX = 90_000;
 
 export interface HostOptions {
   readonly name: string;

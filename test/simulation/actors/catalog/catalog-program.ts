@@ -14,7 +14,7 @@ import { Images } from './images.js';
 import { Deletions } from './deletions.js';
 
 const BATCH_MAX = 16;
-const ROUND_MS = 30_000;
+const ROUND_MS = 25_000;
 
 /** One life of a catalog service: a thin shell around the real verdicts and deletion decisions. */
 export class CatalogProgram {

@@ -17,7 +17,7 @@ import { fragmentsOf, imageViewOf, missingNumbers } from './copy-facts.js';
 
 export const FIRST_COPY = 1;
 const RETENTION_MS = 1_000_000_000;
-export const GRACE_MS = 60_000;
+export const GRACE_MS = 40_000;
 
 type BeginRequest = RequestOf<typeof imageBegin>;
 
