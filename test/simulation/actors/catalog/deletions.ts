@@ -26,7 +26,7 @@ import {
   type FragmentRow,
   type ImageRow,
 } from '../tables.js';
-import type { CatalogProgram } from './catalog-program.js';
+import type { CatalogContext } from './catalog-context.js';
 import { factsOf, fragmentsOf } from './copy-facts.js';
 import { GRACE_MS } from './images.js';
 
@@ -35,7 +35,7 @@ const RESEND_MS = 60_000;
 
 /** The way of fragments out of the catalog, by the real decisions, each with its rows locked. */
 export class Deletions {
-  constructor(private readonly program: CatalogProgram) {}
+  constructor(private readonly program: CatalogContext) {}
 
   serve(): void {
     const { link } = this.program;

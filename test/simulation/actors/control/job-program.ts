@@ -195,9 +195,9 @@ function draftOf({ type, pool, imageId, unit }: PlannedJob): Job {
 }
 
 function rowOf(job: Job): Row {
-  return JSON.parse(JSON.stringify(job)) as Row;
+  return { step: job.step, document: JSON.stringify(job) };
 }
 
 function reviveRow(row: Row, number: number): Job {
-  return revive(row as unknown as Parameters<typeof revive>[0], number);
+  return revive(JSON.parse(String(row['document'])), number);
 }

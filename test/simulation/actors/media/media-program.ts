@@ -31,6 +31,7 @@ import { DiskLink } from './disk-link.js';
 import { FragmentWriter } from './fragment-writer.js';
 import { SimLedger } from './sim-ledger.js';
 import { SimStore } from './sim-store.js';
+import type { MediaContext } from './media-context.js';
 import { MediaSessions } from './media-sessions.js';
 
 const TICK_MS = 5_000;
@@ -45,7 +46,7 @@ const TRASH_GRACE_MS = 60_000;
  * One life of a media server: a thin shell around the real offers (the very class) and the real rules
  * of journal, receipts and grants.
  */
-export class MediaProgram {
+export class MediaProgram implements MediaContext {
   readonly link: Link;
   readonly store: SimStore;
   readonly pool: string;

@@ -53,7 +53,7 @@ export class SimLedger {
     return this.record({ type: 'INTENT', ...intent });
   }
 
-  sealed({ image: _, ...manifest }: Manifest, sealedAt: string): Promise<void> {
+  sealed(manifest: Manifest, sealedAt: string): Promise<void> {
     return this.record({ type: 'SEALED', manifest, sealedAt });
   }
 
