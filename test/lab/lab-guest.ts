@@ -12,6 +12,7 @@ export class Chronicle implements Knowledge {
   readonly sealed = new Set<string>();
   /** By job. */
   readonly expectations = new Map<number, Expectation>();
+  private readonly failures = new Set<number>();
   private readonly listeners = new Set<(seen: Seen) => void>();
 
   add(seen: Seen): void {
@@ -25,6 +26,7 @@ export class Chronicle implements Knowledge {
       case 'submitted':
         this.expectations.set(seen.expectation.job, seen.expectation);
         break;
+      case 'copied':
       case 'job-done':
         break;
       default:
@@ -33,9 +35,14 @@ export class Chronicle implements Knowledge {
     for (const listener of this.listeners) listener(seen);
   }
 
+  /** True once for each job. */
+  isNewFailure(job: number): boolean {
+    return this.failures.size !== this.failures.add(job).size;
+  }
+
   /** Resolves when it is time to cut the power. */
   async until(trigger: Trigger): Promise<void> {
-    if (trigger.after !== 'ms') {
+    if (trigger.after !== 'start') {
       let missing = trigger.after === 'committed' ? trigger.count : 1;
       await new Promise<void>((resolve) => {
         const listener = ({ what }: Seen): void => {

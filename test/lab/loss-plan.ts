@@ -1,10 +1,13 @@
-/** When the power goes, counted from the moment at which the work (or the start) begins. */
+/** When the power goes. */
 export type Trigger =
-  | { readonly after: 'ms'; readonly ms: number }
+  /** So long after everything begins to start. */
+  | { readonly after: 'start'; readonly ms: number }
+  /** So long after the first job was submitted. */
+  | { readonly after: 'submitted'; readonly ms: number }
   /** So many fragments were seen committed; `ms` later. */
   | { readonly after: 'committed'; readonly count: number; readonly ms: number }
-  /** An image was seen COMPLETE; `ms` later. */
-  | { readonly after: 'completed'; readonly ms: number };
+  /** An image, or a further copy, was seen COMPLETE; `ms` later. */
+  | { readonly after: 'completed' | 'copied'; readonly ms: number };
 
 /** One loss of power. */
 export interface Loss {
@@ -18,7 +21,7 @@ export interface Loss {
 /** More of them than can be run before any trigger has come. */
 const WORKLOADS_EACH = 8;
 const START_SHARE = 0.15;
-/** About what a start and a workload take in a guest. */
+/** About what a start and a job take in a guest. */
 const START_MS = 16_000;
 const WORK_MS = 5_000;
 const COMMITTED_MAX = 12;
@@ -47,12 +50,15 @@ export function planLosses(options: {
 
 export function describeTrigger(trigger: Trigger): string {
   switch (trigger.after) {
-    case 'ms':
+    case 'start':
       return `${(trigger.ms / 1_000).toFixed(1)} s`;
+    case 'submitted':
+      return `${(trigger.ms / 1_000).toFixed(1)} s of a job`;
     case 'committed':
       return `${trigger.count} commits + ${trigger.ms} ms`;
     case 'completed':
-      return `a COMPLETE image + ${trigger.ms} ms`;
+    case 'copied':
+      return `${trigger.after} + ${trigger.ms} ms`;
     default:
       return trigger satisfies never;
   }
@@ -73,8 +79,8 @@ function triggerOf(during: Loss['during'], random: () => number): Trigger {
   const kind = random();
   const amount = random();
   const ms = Math.floor(random() * LATER_MS_MAX);
-  if (during === 'start') return { after: 'ms', ms: Math.floor(amount * START_MS) };
-  if (kind < 0.5) return { after: 'ms', ms: Math.floor(amount * WORK_MS) };
-  if (kind < 0.85) return { after: 'committed', count: 1 + Math.floor(amount * COMMITTED_MAX), ms };
-  return { after: 'completed', ms };
+  if (during === 'start') return { after: 'start', ms: Math.floor(amount * START_MS) };
+  if (kind < 0.35) return { after: 'submitted', ms: Math.floor(amount * WORK_MS) };
+  if (kind < 0.8) return { after: 'committed', count: 1 + Math.floor(amount * COMMITTED_MAX), ms };
+  return { after: kind < 0.9 ? 'completed' : 'copied', ms };
 }

@@ -1,5 +1,7 @@
 import type { ServiceDefinition } from '#service/service-definition.js';
 import { CatalogModule } from './catalog.module.js';
+import { Healer } from './care/healer.js';
+import { ReconcileWatch } from './care/reconcile-watch.js';
 import { CommitConsumer } from './commit-consumer.js';
 import { catalogConfig } from './config.js';
 import { Damage } from './deletion/damage.js';
@@ -41,5 +43,5 @@ export const catalogDefinition: ServiceDefinition<typeof catalogConfig> = {
     ],
     migrations: [Catalog1764000000000, CopiesAndDeletion1765000000000],
   },
-  starts: [IndexLoader, CommitConsumer, Damage, DeletionTimers],
+  starts: [IndexLoader, CommitConsumer, Damage, DeletionTimers, ReconcileWatch, Healer],
 };

@@ -1,4 +1,11 @@
 import { Module, type DynamicModule } from '@nestjs/common';
+import { CareHandlers } from './care/care.handlers.js';
+import { CatalogCopies } from './care/catalog-copies.js';
+import { Healer } from './care/healer.js';
+import { MediaServers } from './care/media-servers.js';
+import { ReconcileWatch } from './care/reconcile-watch.js';
+import { Reconciler } from './care/reconciler.js';
+import { StorageImport } from './care/storage-import.js';
 import { CommitBatches } from './commit-batches.js';
 import { CommitConsumer } from './commit-consumer.js';
 import { CatalogConfig, type CatalogConfigValues } from './config.js';
@@ -37,8 +44,10 @@ import { StateHandlers } from './state.handlers.js';
     ExpiryHandlers,
     DeletionHandlers,
     StateHandlers,
+    CareHandlers,
   ],
   providers: [
+    CatalogCopies,
     CatalogEpoch,
     CommitBatches,
     CommitConsumer,
@@ -47,14 +56,19 @@ import { StateHandlers } from './state.handlers.js';
     DeletionTimers,
     Expiry,
     Grants,
+    Healer,
     ImageChanges,
     IndexLoader,
     IndexLoads,
     IndexSource,
+    MediaServers,
     Pinning,
+    ReconcileWatch,
+    Reconciler,
     Removals,
     SecondThoughts,
     Spares,
+    StorageImport,
   ],
 })
 export class CatalogModule {

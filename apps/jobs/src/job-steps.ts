@@ -13,8 +13,8 @@ import { awaited, voiceOf } from './domain/participants.js';
 import { resourceRequest } from './domain/resource-request.js';
 import { JobSources } from './job-sources.js';
 
-/** A media server brings in what it has sealed while it answers; longer it is not waited for. */
-const DRAIN_MS_MAX = 3_000;
+/** A media server takes some 3 s to bring in what it has sealed; its answer is not waited for much longer. */
+const DRAIN_MS_MAX = 5_000;
 
 /** A lease that has less than this left is prolonged. */
 const RENEW_MS = 30 * 60_000;

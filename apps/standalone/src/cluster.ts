@@ -98,6 +98,9 @@ export class Cluster {
       ...process.env,
       ...this.natsEnvironment(servers.natsUrl, definition.name),
       ...this.databaseEnvironment(servers, definition.name),
+      HOLDFAST_CATALOG_BACKUP_FOLDER:
+        process.env['HOLDFAST_CATALOG_BACKUP_FOLDER'] ??
+        join(this.plan.folder.path, 'catalog-backups'),
     });
     this.undo.push(() => service.stop());
   }

@@ -165,7 +165,8 @@ function agent(client: string): Permissions {
   const token = subjectToken(client);
   return {
     publish: [
-      'hf.svc.v1.catalog.fragments',
+      'hf.svc.v1.catalog.fragment-sources',
+      'hf.svc.v1.catalog.fragment-suspect',
       'hf.svc.v1.broker.heartbeat',
       'hf.svc.v1.jobs.report',
       ...consumeOwn(agentTasks(token)),

@@ -52,8 +52,8 @@ export interface FragmentStore {
    * durable. Where nothing lies nothing happens. A grant for another fragment is a bug.
    */
   remove(grant: ConfirmedGrant, name: FragmentName): Promise<void>;
-  /** What lies in the trash, by tombstone. */
-  trash(): AsyncIterable<TrashedFragment>;
+  /** What lies in the trash, by tombstone; or what one tombstone has put there. */
+  trash(tombstoneId?: string): AsyncIterable<TrashedFragment>;
   /** Brings a fragment back into its place, durably. Where the trash has nothing, nothing happens. */
   takeBack(tombstoneId: string, name: FragmentName): Promise<void>;
   /** Gives up for good what lies in the trash of a tombstone. */

@@ -161,7 +161,7 @@ const anyInput = fc.oneof(
   { weight: 6, arbitrary: anyAnswer },
   { weight: 4, arbitrary: anyFailure },
   { weight: 6, arbitrary: anyReport },
-  { weight: 1, arbitrary: anyEnd },
+  { weight: 2, arbitrary: anyEnd },
 );
 const anyJob = fc.constantFrom<Job>(backup, restore, duplicate, verify);
 const anyMoment = fc.integer({ min: 0, max: 400_000 }).map(later);
@@ -199,7 +199,7 @@ const anyPlay = fc.array(
     shift: fc.constantFrom(0, 0, 0, -1, 1),
     at: anyMoment,
   }),
-  { maxLength: 80 },
+  { maxLength: 80, size: 'max' },
 );
 type Play = typeof anyPlay extends fc.Arbitrary<infer T> ? T : never;
 
@@ -277,7 +277,9 @@ describe('any job', () => {
       fc.property(anyJob, anyPlay, (start, course) => {
         play(start, course, (before, _, next) => {
           if (next.attempt > before.attempt) {
-            expect(next).toMatchObject({ allocation: null, heard: {}, results: {}, retry: null });
+            const { allocation, heard, results, retry } = next;
+            const kept = { allocation, heard, results, retry };
+            expect(kept).toEqual({ allocation: null, heard: {}, results: {}, retry: null });
           }
           const isRetrying = next.step === 'retrying';
           expect(viewOf(next, NOW).retryAt !== null).toBe(isRetrying);
@@ -292,7 +294,7 @@ describe('any job', () => {
       fc.property(anyJob, anyPlay, (start, course) => {
         play(start, course, (before) => seen.add(`${before.type} ${before.step}`));
       }),
-      { numRuns: 300 },
+      { numRuns: 300, seed: 1 },
     );
     for (const type of ['backup', 'duplicate', 'restore', 'verify']) {
       expect([...seen]).toEqual(

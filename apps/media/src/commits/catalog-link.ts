@@ -38,16 +38,15 @@ export class CatalogLink implements CommitPublisher, CatalogInquiry {
     });
   }
 
-  async fragmentStatus(fragmentIds: readonly string[]): Promise<readonly FragmentReceipt[]> {
+  fragmentStatus(fragmentIds: readonly string[]): ReturnType<CatalogInquiry['fragmentStatus']> {
     const { mediaId } = this.config;
-    const request = { mediaId, fragmentIds: [...fragmentIds] };
-    return (await this.requests.call(catalogFragmentStatus, request)).receipts;
+    return this.requests.call(catalogFragmentStatus, { mediaId, fragmentIds: [...fragmentIds] });
   }
 
-  async offer(commits: readonly FragmentCommit[]): Promise<readonly FragmentReceipt[]> {
+  async fragmentOffer(commits: readonly FragmentCommit[]): Promise<readonly FragmentReceipt[]> {
     const { mediaId } = this.config;
-    const request = { mediaId, commits: [...commits] };
-    return (await this.requests.call(catalogFragmentOffer, request)).receipts;
+    return (await this.requests.call(catalogFragmentOffer, { mediaId, commits: [...commits] }))
+      .receipts;
   }
 
   /** Hands every receipt to `take`; one that could not be taken is delivered again. */

@@ -24,12 +24,15 @@ export interface CommitPublisher {
   publish(commit: FragmentCommit): Promise<void>;
 }
 
-/** Speaks with the catalog past the broker. */
+/** Asks the catalog past the broker. */
 export interface CatalogInquiry {
-  /** Fragments that it does not know are left out of the answer. */
-  fragmentStatus(fragmentIds: readonly string[]): Promise<readonly FragmentReceipt[]>;
-  /** Has commits judged at once. */
-  offer(commits: readonly FragmentCommit[]): Promise<readonly FragmentReceipt[]>;
+  /** `unknown`: it has neither these nor a refusal of them. */
+  fragmentStatus(fragmentIds: readonly string[]): Promise<{
+    readonly receipts: readonly FragmentReceipt[];
+    readonly unknown: readonly string[];
+  }>;
+  /** Has them judged and committed at once; at most `INQUIRY_FRAGMENTS_MAX`. */
+  fragmentOffer(commits: readonly FragmentCommit[]): Promise<readonly FragmentReceipt[]>;
 }
 
 /** The volumes that the offers are about. */
@@ -69,8 +72,8 @@ interface Entry {
  *
  * - What is added is published again and again, with a growing delay, at once when the broker comes
  *   back, and after a restart; whatever the broker says. Only a verdict ends it.
- * - After two receipts that did not come the catalog is asked directly, and offered directly what it
- *   has never heard of: a broker that went back may keep a commit and never deliver it.
+ * - After two receipts that did not come the catalog is asked directly, and what it does not know is
+ *   offered to it directly too.
  * - A verdict is in the journal before anyone is told of it.
  * - Nothing is ever deleted, and silence changes nothing.
  */
@@ -125,6 +128,32 @@ export class CommitOffers {
     if (state?.phase !== 'SEALED') return;
     this.enter(fragmentId, volume, state);
     this.pump();
+  }
+
+  /** Fragments of a copy that have no verdict. */
+  openOf(copy: { readonly imageId: string; readonly copy: number }): string[] {
+    return [...this.entries.values()]
+      .filter(({ commit }) => commit.imageId === copy.imageId && commit.copy === copy.copy)
+      .map(({ commit }) => commit.fragmentId);
+  }
+
+  /**
+   * Offers fragments past the broker, whatever verdict the journal has on them; the answers go the way
+   * of receipts. @returns how many were offered. Throws when the catalog does not answer.
+   */
+  async offerDirectly(fragmentIds: readonly string[]): Promise<number> {
+    const commits = fragmentIds.flatMap((fragmentId) => {
+      const volume = this.options.places.volumeOf(fragmentId);
+      const state = volume?.ledger.find(fragmentId);
+      const isOffered = state?.phase === 'SEALED' || state?.phase === 'JUDGED';
+      return volume && isOffered ? [commitOf(volume, state)] : [];
+    });
+    for (let at = 0; at < commits.length; at += INQUIRY_FRAGMENTS_MAX) {
+      const page = commits.slice(at, at + INQUIRY_FRAGMENTS_MAX);
+      const receipts = await this.options.inquiry.fragmentOffer(page);
+      for (const receipt of receipts) await this.receive(receipt, 'answer');
+    }
+    return commits.length;
   }
 
   /** Its deletion was confirmed: there is nothing to offer any more. */
@@ -261,14 +290,9 @@ export class CommitOffers {
     for (const fragmentId of fragmentIds) this.toAsk.delete(fragmentId);
     try {
       this.counters.asked += 1;
-      const { inquiry } = this.options;
-      const receipts = await inquiry.fragmentStatus(fragmentIds);
+      const { receipts, unknown } = await this.options.inquiry.fragmentStatus(fragmentIds);
       for (const receipt of receipts) await this.receive(receipt, 'answer');
-      const known = new Set(receipts.map(({ fragmentId }) => fragmentId));
-      const unknown = fragmentIds.filter((fragmentId) => !known.has(fragmentId));
-      const commits = unknown.flatMap((id) => this.entries.get(id)?.commit ?? []);
-      if (commits.length === 0) return;
-      for (const receipt of await inquiry.offer(commits)) await this.receive(receipt, 'answer');
+      await this.offerDirectly(unknown);
     } catch (error) {
       this.counters.askFailed += 1;
       this.lastError = messageOf(error);

@@ -1,10 +1,13 @@
 import type { FragmentCommit } from '#contracts/fragment.js';
 import type { FragmentState } from '../domain/journal-state.js';
 
+/** A fragment that can be offered: it is whole, and there. */
+export type OfferableState = Extract<FragmentState, { phase: 'SEALED' | 'JUDGED' }>;
+
 /** The commit of a sealed fragment: the same one every time it is offered. */
 export function commitOf(
   place: { readonly mediaId: string; readonly pool: string },
-  state: Extract<FragmentState, { phase: 'SEALED' }>,
+  state: OfferableState,
 ): FragmentCommit {
   const { manifest, sealedAt } = state;
   return {

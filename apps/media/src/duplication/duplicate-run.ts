@@ -18,13 +18,19 @@ import { FragmentTarget } from './fragment-target.js';
 
 export type DuplicateTask = Extract<MediaTask, { type: 'duplicate' }>;
 
+/** One number of an image, and where its fragments can be read, the best first. */
+export interface NumberSources {
+  readonly number: number;
+  readonly sources: readonly FragmentView[];
+}
+
 /** What the catalog is asked. Both throw `Unavailable` when it does not answer. */
 export interface SourceCatalog {
   /** The next numbers that the copy lacks, behind `afterNumber`, with where each can be read. */
   missing(
     image: { readonly imageId: string; readonly copy: number },
     afterNumber: number,
-  ): Promise<readonly { readonly number: number; readonly sources: readonly FragmentView[] }[]>;
+  ): Promise<readonly NumberSources[]>;
   suspect(fragmentId: string, reason: string): Promise<void>;
 }
 
@@ -117,7 +123,7 @@ export class DuplicateRun {
 
   private async make(
     duplicator: FragmentDuplicator,
-    { number, sources }: { readonly number: number; readonly sources: readonly FragmentView[] },
+    { number, sources }: NumberSources,
   ): Promise<void> {
     this.expectGoOn();
     this.announce(sources);

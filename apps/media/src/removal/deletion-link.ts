@@ -6,7 +6,6 @@ import { mediaDeletes } from '#contracts/streams.js';
 import { BatchConsumer } from '#messaging/batch-consumer.js';
 import { Nats } from '#messaging/connection.js';
 import { Requests } from '#messaging/requests.js';
-import { ensureOwnConsumer } from '#messaging/topology.js';
 import { MediaConfig } from '../config.js';
 import type { DeletionCatalog, Removal } from './removals.js';
 
@@ -34,13 +33,13 @@ export class DeletionLink implements DeletionCatalog {
   }
 
   /** Hands every grant to `take`, one after the other; after one that failed they come again. */
-  async listen(take: (granted: Tombstone) => Promise<void>): Promise<void> {
+  listen(take: (granted: Tombstone) => Promise<void>): void {
     const spec = mediaDeletes(subjectToken(this.config.mediaId));
-    await ensureOwnConsumer(this.nats, spec);
     this.grants = new BatchConsumer(this.nats, {
       spec,
       batchMax: GRANTS_MAX,
       lingerMs: 0,
+      own: true,
       handle: async (batch) => {
         for (const { payload } of batch) {
           const granted = tombstone.safeParse(payload);

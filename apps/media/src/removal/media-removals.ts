@@ -34,7 +34,7 @@ export class MediaRemovals implements Startable {
     return this.begun;
   }
 
-  async start(): Promise<void> {
+  start(): void {
     const removals = new Removals({
       volumes: this.node.volumes,
       offers: this.node.offers,
@@ -43,7 +43,7 @@ export class MediaRemovals implements Startable {
       crashPoint: this.node.crashPoint,
     });
     this.begun = removals;
-    await this.link.listen((granted) => removals.onGrant(granted));
+    this.link.listen((granted) => removals.onGrant(granted));
     const { trashGraceMs } = this.config;
     const reapEveryMs = Math.max(REAP_EVERY_MS_MIN, Math.min(trashGraceMs / 4, REAP_EVERY_MS_MAX));
     this.rounds = [

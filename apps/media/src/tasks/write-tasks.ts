@@ -27,7 +27,7 @@ export class WriteTasks {
 
   begin(task: WriteTask): RunningTask {
     const run = new WriteRun(this.node, task, this.reporter(task));
-    return { end: run.toEnd(), cancel: () => run.cancel() };
+    return { end: run.toEnd(), writes: task.image, cancel: () => run.cancel() };
   }
 
   private reporter(task: WriteTask): (onStop: () => void) => JobReporter {
@@ -49,6 +49,7 @@ class WriteRun {
   private finish: (outcome: WriteOutcome) => void = () => undefined;
   private session: WriteSession | undefined;
   private cancelled = false;
+  private serving = false;
 
   constructor(
     private readonly node: MediaNode,
@@ -93,14 +94,16 @@ class WriteRun {
     }
   }
 
+  /** A session that runs comes to its end first: a seal that is under way is part of it. */
   cancel(): void {
     this.cancelled = true;
     this.node.registry.forget(this.task.token);
     this.session?.cancel();
-    this.finish(failed(150, ''));
+    if (!this.serving) this.finish(failed(150, ''));
   }
 
   private async serve(connection: Connection): Promise<void> {
+    this.serving = true;
     const begun = process.hrtime.bigint();
     this.reporter.log('info', 'begin writing');
     const outcome = await this.session!.run(connection);

@@ -5,6 +5,9 @@ import { FragmentReaderClient } from '#transfer/fragment-reader-client.js';
 import { FragmentWriterClient } from '#transfer/fragment-writer-client.js';
 import { CommitOffers } from '../commits/commit-offers.js';
 import { noCrash, type CrashPoint } from '../crash-point.js';
+import { DuplicateRun } from '../duplication/duplicate-run.js';
+import { Care } from '../inventory/care.js';
+import { Holdings } from '../inventory/holdings.js';
 import { Removals } from '../removal/removals.js';
 import { ReadSession, type ReadOutcome } from '../sessions/read-session.js';
 import { SessionRegistry } from '../sessions/session-registry.js';
@@ -12,6 +15,7 @@ import { Volumes } from '../volumes/volumes.js';
 import { WriteSession, type WriteOutcome, type WriteTask } from '../sessions/write-session.js';
 import type { SessionProgress } from '../sessions/progress.js';
 import { MemoryCatalog } from './memory-catalog.js';
+import type { MemorySources } from './memory-sources.js';
 
 export interface MediaServerOptions {
   readonly folder: string;
@@ -58,6 +62,23 @@ export class TestMediaServer {
     this.removals = new Removals({
       ...{ volumes, offers, catalog, crashPoint },
       log: (severity, text) => void this.removalLog.push(`${severity}: ${text}`),
+    });
+  }
+
+  /** What lies here, looked over as it is now. */
+  async holdings(): Promise<Holdings> {
+    const holdings = new Holdings(this.volumes);
+    await holdings.scan();
+    return holdings;
+  }
+
+  async care(): Promise<Care> {
+    const { offers, removals } = this;
+    return new Care({
+      holdings: await this.holdings(),
+      offers,
+      removals,
+      clock: new SystemClock(),
     });
   }
 
@@ -117,6 +138,21 @@ export class TestMediaServer {
     return { writer: await FragmentWriterClient.connect({ ...this.address, token }), outcome };
   }
 
+  /** A duplication of the sample into copy 2, from what lies here. */
+  duplicate(catalog: MemorySources): DuplicateRun {
+    const { fragmentBytesMax: _, resume: __, attempt: copyAttempt, ...image } = TASK;
+    return new DuplicateRun({
+      task: {
+        ...{ type: 'duplicate', job: 9, attempt: 1, pool: 'disk', sources: [] },
+        image: { ...image, copy: 2, copyAttempt, kind: 'full' },
+      },
+      ...{ mediaId: 'media1', volumes: this.volumes, offers: this.offers, catalog },
+      ...{ clock: new SystemClock(), crashPoint: this.crashPoint },
+      log: () => undefined,
+      onProgress: () => undefined,
+    });
+  }
+
   /** Begins a read session for these images. */
   async read(
     imageIds: readonly string[] = [TASK.imageId],
@@ -145,6 +181,8 @@ export class TestMediaServer {
   async stop(): Promise<void> {
     await this.server.close();
     await this.offers.stop();
+    // What is on its way comes again, to whoever starts next.
+    this.catalog.onReceipt = async () => undefined;
     await this.volumes.close();
   }
 }

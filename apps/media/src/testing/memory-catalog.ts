@@ -12,6 +12,8 @@ export class MemoryCatalog implements CommitPublisher, CatalogInquiry, DeletionC
   readonly committed = new Map<string, FragmentCommit>();
   published = 0;
   asked = 0;
+  /** Commits that came past the broker. */
+  offered = 0;
   /** The broker cannot be reached. */
   brokerDown = false;
   /** The broker acknowledges and forgets. */
@@ -40,17 +42,19 @@ export class MemoryCatalog implements CommitPublisher, CatalogInquiry, DeletionC
     if (!this.losesReceipts) setImmediate(() => void this.onReceipt(receipt));
   }
 
-  async fragmentStatus(fragmentIds: readonly string[]): Promise<FragmentReceipt[]> {
+  async fragmentStatus(fragmentIds: readonly string[]) {
     this.asked += 1;
-    if (this.inquiryDown) throw new Error('timeout');
-    const known = fragmentIds.map((id) => this.committed.get(id));
-    return known
-      .filter((commit) => commit !== undefined)
-      .map((commit) => receipt(commit, 'COMMITTED'));
+    if (this.inquiryDown) throw new Unavailable('no catalog');
+    const known = fragmentIds.flatMap((id) => this.committed.get(id) ?? []);
+    return {
+      receipts: known.map((commit) => receipt(commit, 'COMMITTED')),
+      unknown: fragmentIds.filter((id) => !this.committed.has(id)),
+    };
   }
 
-  async offer(commits: readonly FragmentCommit[]): Promise<FragmentReceipt[]> {
-    if (this.inquiryDown) throw new Error('timeout');
+  async fragmentOffer(commits: readonly FragmentCommit[]): Promise<FragmentReceipt[]> {
+    this.offered += commits.length;
+    if (this.inquiryDown) throw new Unavailable('no catalog');
     return commits.map((commit) => this.receive(commit));
   }
 

@@ -1,10 +1,11 @@
 import type { FragmentCommit } from '#contracts/fragment.js';
 import type { FragmentView } from '#contracts/image.js';
 import { Unavailable } from '#kernel/errors.js';
-import type { SourceCatalog } from '../duplication/duplicate-run.js';
+import type { VerifyCatalog } from '../inventory/verify-run.js';
+import type { NumberSources, SourceCatalog } from '../duplication/duplicate-run.js';
 
 /** The part of a catalog that knows where fragments lie; it can be told to be away. */
-export class MemorySources implements SourceCatalog {
+export class MemorySources implements SourceCatalog, VerifyCatalog {
   readonly views: FragmentView[] = [];
   readonly suspects: string[] = [];
   asked = 0;
@@ -27,6 +28,10 @@ export class MemorySources implements SourceCatalog {
       number,
       sources: this.views.filter((one) => one.number === number && one.copy !== copy),
     }));
+  }
+
+  async fragments(_imageId: string, afterNumber: number): Promise<readonly NumberSources[]> {
+    return this.missing({ copy: 0 }, afterNumber);
   }
 
   async suspect(fragmentId: string, _reason: string): Promise<void> {

@@ -39,6 +39,11 @@ export class Ledger {
     return this.states.get(fragmentId);
   }
 
+  /** Fragments that it knows. */
+  get size(): number {
+    return this.states.size;
+  }
+
   all(): Iterable<[fragmentId: string, state: FragmentState]> {
     return this.states.entries();
   }
@@ -48,7 +53,9 @@ export class Ledger {
   }
 
   /** The details of the image stay in the manifest's file: a record has to be short. */
-  sealed({ image: _, ...manifest }: Manifest, sealedAt: string): Promise<void> {
+  sealed(sealed: Manifest, sealedAt: string): Promise<void> {
+    const manifest = { ...sealed };
+    delete manifest.image;
     return this.record({ type: 'SEALED', manifest, sealedAt });
   }
 

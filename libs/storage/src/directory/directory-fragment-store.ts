@@ -112,8 +112,8 @@ export class DirectoryFragmentStore implements FragmentStore {
     await this.bin.remove(grant, name);
   }
 
-  trash(): AsyncIterable<TrashedFragment> {
-    return this.bin.list();
+  trash(tombstoneId?: string): AsyncIterable<TrashedFragment> {
+    return this.bin.list(tombstoneId);
   }
 
   async takeBack(tombstoneId: string, name: FragmentName): Promise<void> {

@@ -58,8 +58,10 @@ export class DirectoryTrash {
     }
   }
 
-  async *list(): AsyncIterable<TrashedFragment> {
-    for (const tombstoneId of (await namesIn(join(this.folder, TRASH))).filter(isFragmentId)) {
+  /** See `FragmentStore.trash`. */
+  async *list(only?: string): AsyncIterable<TrashedFragment> {
+    const names = only === undefined ? await namesIn(join(this.folder, TRASH)) : [only];
+    for (const tombstoneId of names.filter(isFragmentId)) {
       const found = await this.look(tombstoneId);
       if (found) yield found;
     }

@@ -85,8 +85,9 @@ export class MemoryFragmentStore implements FragmentStore {
     this.held.delete(keyOf(name));
   }
 
-  async *trash(): AsyncIterable<TrashedFragment> {
-    for (const tombstoneId of [...this.trashed.keys()].sort()) {
+  async *trash(only?: string): AsyncIterable<TrashedFragment> {
+    const ids = [...this.trashed.keys()].filter((id) => only === undefined || id === only);
+    for (const tombstoneId of ids.sort()) {
       const { held, since } = this.trashed.get(tombstoneId)!;
       const { fragmentId, number } = held.name;
       yield { tombstoneId, fragmentId, number, since, manifest: held.manifest! };

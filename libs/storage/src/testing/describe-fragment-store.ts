@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { InvalidInput } from '#kernel/errors.js';
-import { confirmGrant } from '../confirmed-grant.js';
+import { confirmGrant, type ConfirmedGrant } from '../confirmed-grant.js';
 import { FragmentUnreadable, VolumeFull } from '../errors.js';
 import type { FragmentName } from '../fragment-name.js';
 import {
@@ -45,6 +45,7 @@ export function describeFragmentStore(name: string, factory: StoreFactory): void
     describe('for names: it', () => provesNames(use));
     describe('for copies: it', () => provesCopies(use));
     describe('for removal: it', () => provesRemoval(use));
+    describe('for the trash: it', () => provesReturn(use));
     describe('for misuse and limits: it', () => provesLimits(use));
   });
 }
@@ -247,11 +248,14 @@ class MemorySource implements SealedFragmentReader {
   async close(): Promise<void> {}
 }
 
+const TOMBSTONE_ID = '01920000-0000-7000-8000-0000000000aa';
+
+function grantFor(name: FragmentName, tombstoneId = TOMBSTONE_ID): ConfirmedGrant {
+  return confirmGrant({ fragmentId: name.fragmentId, tombstoneId }, { confirmed: true })!;
+}
+
 function provesRemoval(use: Use): void {
   const content = { data: patternBytes(1_000), index: patternBytes(50) };
-  const tombstoneId = '01920000-0000-7000-8000-0000000000aa';
-  const grantFor = (name: FragmentName, tombstone = tombstoneId) =>
-    confirmGrant({ fragmentId: name.fragmentId, tombstoneId: tombstone }, { confirmed: true })!;
 
   it('puts a fragment aside with its grant, and no other', () =>
     use(async ({ store, reopen }) => {
@@ -264,7 +268,7 @@ function provesRemoval(use: Use): void {
       expect((await all(reopen())).map(({ name }) => name)).toEqual([fragmentName(2)]);
       const [trashed, ...others] = await trashOf(reopen());
       const { fragmentId } = fragmentName(1);
-      expect(trashed).toMatchObject({ tombstoneId, fragmentId, number: 1 });
+      expect(trashed).toMatchObject({ tombstoneId: TOMBSTONE_ID, fragmentId, number: 1 });
       expect(trashed!.manifest).toEqual(manifestOf(fragmentName(1), content));
       expect(others).toEqual([]);
       // Whoever had it open before reads on.
@@ -279,14 +283,18 @@ function provesRemoval(use: Use): void {
       await expect(store.remove(other, fragmentName(1))).rejects.toThrow(/another fragment/);
       expect(await store.stat(fragmentName(1))).toMatchObject({ state: 'sealed' });
     }));
+}
+
+function provesReturn(use: Use): void {
+  const content = { data: patternBytes(1_000), index: patternBytes(50) };
 
   it('brings back what was put aside, as it was', () =>
     use(async ({ store, reopen }) => {
       await write(store, fragmentName(1), content);
       await store.remove(grantFor(fragmentName(1)), fragmentName(1));
       await store.remove(grantFor(fragmentName(1)), fragmentName(1));
-      await store.takeBack(tombstoneId, fragmentName(1));
-      await store.takeBack(tombstoneId, fragmentName(1));
+      await store.takeBack(TOMBSTONE_ID, fragmentName(1));
+      await store.takeBack(TOMBSTONE_ID, fragmentName(1));
       expect(await trashOf(store)).toEqual([]);
       const reader = await reopen().open(fragmentName(1));
       expect((await reader.read('data', 0, 1_000)).equals(content.data)).toBe(true);
@@ -301,10 +309,12 @@ function provesRemoval(use: Use): void {
       await write(store, fragmentName(2), content);
       await store.remove(grantFor(fragmentName(1)), fragmentName(1));
       await store.remove(grantFor(fragmentName(2), second), fragmentName(2));
-      await store.emptyTrash(tombstoneId);
-      await store.emptyTrash(tombstoneId);
+      await store.emptyTrash(TOMBSTONE_ID);
+      await store.emptyTrash(TOMBSTONE_ID);
       expect((await trashOf(reopen())).map((one) => one.tombstoneId)).toEqual([second]);
-      await store.takeBack(tombstoneId, fragmentName(1));
+      expect(await trashOf(reopen(), second)).toHaveLength(1);
+      expect(await trashOf(reopen(), TOMBSTONE_ID)).toEqual([]);
+      await store.takeBack(TOMBSTONE_ID, fragmentName(1));
       expect(await store.stat(fragmentName(1))).toBeUndefined();
     }));
 
@@ -379,9 +389,9 @@ async function write(
   await writer.seal(manifestOf(name, content));
 }
 
-async function trashOf(store: FragmentStore): Promise<TrashedFragment[]> {
+async function trashOf(store: FragmentStore, only?: string): Promise<TrashedFragment[]> {
   const found: TrashedFragment[] = [];
-  for await (const fragment of store.trash()) found.push(fragment);
+  for await (const fragment of store.trash(only)) found.push(fragment);
   return found;
 }
 

@@ -164,7 +164,10 @@ async function chainOf(db: Transaction, imageId: string): Promise<ResponseOf<typ
   await mustFind(db, imageId);
   const active = (await fragmentsOf(db, imageId)).filter(({ state }) => state === 'ACTIVE');
   const media = [...new Set(active.map(({ mediaId }) => mediaId))];
-  return { client: 'c1', images: [{ imageId, kind: 'full', media }] };
+  const anyOf = [...new Set(active.map(({ number }) => number))].map((number) =>
+    active.filter((row) => row.number === number).map(({ mediaId }) => mediaId),
+  );
+  return { client: 'c1', images: [{ imageId, kind: 'full', media, anyOf }] };
 }
 
 async function piecesOf(db: Transaction, imageId: string) {

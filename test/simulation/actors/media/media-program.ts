@@ -239,9 +239,9 @@ export class MediaProgram implements MediaContext {
       inquiry: {
         fragmentStatus: async (fragmentIds) => {
           const request = { mediaId, fragmentIds: [...fragmentIds] };
-          return (await link.request(catalogFragmentStatus, request)).receipts;
+          return link.request(catalogFragmentStatus, request);
         },
-        offer: async (commits) => {
+        fragmentOffer: async (commits) => {
           const request = { mediaId, commits: [...commits] };
           return (await link.request(catalogFragmentOffer, request)).receipts;
         },
