@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 
 import { messageOf } from '#kernel/errors.js';
-import type { VolumeFilesystem } from './machine/disk.js';
+import { FILESYSTEMS, type VolumeFilesystem } from './machine/disk.js';
 
 export interface LabOptions {
   /** How often the power goes, over all file systems. */
@@ -12,13 +12,12 @@ export interface LabOptions {
   readonly proofs: boolean;
 }
 
-export const USAGE = `Usage: npm run test:lab -- [--losses N] [--seed N] [--filesystem ext4|btrfs] [--no-proofs]
+export const USAGE = `Usage: npm run test:lab -- [--losses N] [--seed N] [--filesystem ext4|btrfs|bare-ext4] [--no-proofs]
   --losses N      how often the power goes (default 20, at most 1000; 0: proofs only)
   --seed N        the losses of an earlier run again (default: new ones)
-  --filesystem F  the volume's file system (default: half of the losses on each)
+  --filesystem F  the volume's file system (default: a third of the losses on each)
   --no-proofs     leaves out the syncs that are skipped on purpose`;
 
-const FILESYSTEMS: readonly VolumeFilesystem[] = ['ext4', 'btrfs'];
 const LOSSES_MAX = 1_000;
 const SEED_MAX = 999_999_999;
 

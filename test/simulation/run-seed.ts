@@ -15,6 +15,8 @@ export interface SeedOptions {
   /** Exactly these faults strike, instead of those that the seed draws. */
   readonly plan?: ReadonlySet<string>;
   readonly traces?: boolean;
+  /** Is shown the cluster as it is at the end. */
+  readonly onEnd?: (cluster: Cluster) => void;
 }
 
 export interface SeedResult {
@@ -82,11 +84,19 @@ export async function runSeed(seed: string, options: SeedOptions): Promise<SeedR
 
 async function live(world: World, options: SeedOptions): Promise<void> {
   const cluster = new Cluster(world, options.rules ?? REAL_RULES);
+  try {
+    await trouble(world, cluster, options.mode);
+  } finally {
+    options.onEnd?.(cluster);
+  }
+}
+
+async function trouble(world: World, cluster: Cluster, mode: Mode): Promise<void> {
   const invariants = new Invariants(cluster);
   const check = (): void => invariants.check();
   cluster.start();
   await world.run({ atMs: WORLD_BEGINS_MS + TROUBLE_MS, isOver: () => false }, check);
-  if (options.mode === 'safety') return;
+  if (mode === 'safety') return;
   cluster.calmDown();
   const isQuiet = (): boolean => world.steps % 64 === 0 && whatIsOpen(cluster).length === 0;
   await world.run({ atMs: world.now + HEALING_MS_MAX, isOver: isQuiet }, check);

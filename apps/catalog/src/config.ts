@@ -20,7 +20,7 @@ export const catalogConfig = z.object({
   HOLDFAST_GRANT_EVERY: durationSetting.prefault('10s'),
   /** After how long a grant is sent again that nobody has reported done. */
   HOLDFAST_GRANT_RESEND: durationSetting.prefault('10m'),
-  /** How often expired images are looked for. */
+  /** How often expired images, and pins that outlived their jobs, are looked for. */
   HOLDFAST_EXPIRE_EVERY: durationSetting.prefault('1h'),
 });
 export type CatalogConfigValues = z.output<typeof catalogConfig>;

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -54,6 +54,7 @@ const handlers: { [N in CallName]: (request: RequestOf<N>) => Promise<AnswerOf<N
     const { job } = await stack().ask<{ job: number }>('jobs.restore', request);
     const { status, message } = await untilDone(stack(), job);
     if (status !== 0) return { differences: [`restore ended with status ${status}: ${message}`] };
+    rmSync(EXPECTED, { recursive: true, force: true });
     makeSourceTree(EXPECTED, generation);
     const expected = join(EXPECTED, selection.slice(SOURCE.length));
     const found = await compareTrees(expected, join(RESTORED, selection));
@@ -63,8 +64,8 @@ const handlers: { [N in CallName]: (request: RequestOf<N>) => Promise<AnswerOf<N
   async settle() {
     await started?.stop();
     started = undefined;
-    if (isMounted('/run/disk/data/media')) run('umount', '/run/disk/data/media');
-    else moveMedia();
+    run('mv', '/run/disk/data/media', '/run/disk/seed');
+    run('mkdir', '/run/disk/data/media');
     run('umount', '/run/disk');
     return {};
   },
@@ -83,24 +84,6 @@ async function ailment(idle: boolean): Promise<string> {
   return '';
 }
 
-/** After the first start the media servers' folder moves to the disk that is meant for it. */
-function moveMedia(): void {
-  const [from, to] = ['/run/disk/data/media', '/run/volume'];
-  run('mkdir', to);
-  run('mount', '/dev/ubda', to);
-  if (existsSync(from)) run('sh', '-c', `mv ${from}/* ${to}/`);
-  run('umount', to);
-}
-
-function isMounted(folder: string): boolean {
-  try {
-    run('mountpoint', '-q', folder);
-    return true;
-  } catch {
-    return false; // it says so with its exit code
-  }
-}
-
 function run(command: string, ...args: readonly string[]): void {
   execFileSync(command, args, { stdio: ['ignore', 'ignore', 'inherit'] });
 }
@@ -111,7 +94,8 @@ function tellOf({ type, data }: CloudEvent): void {
   const { fragmentId, imageId, job, status } = facts;
   if (type === 'io.holdfast.fragment.committed.v1')
     tell({ what: 'committed', fragmentId, imageId });
-  if (type === 'io.holdfast.image.completed.v1') tell({ what: 'completed', imageId, job });
+  if (type === 'io.holdfast.image.completed.v1') tell({ what: 'completed', imageId });
+  if (type === 'io.holdfast.copy.completed.v1') tell({ what: 'copied', imageId });
   if (type === 'io.holdfast.job.done.v1') tell({ what: 'job-done', job, status });
 }
 

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import type { ImageView } from '#contracts/image.js';
 import type { JobView } from '#contracts/job.js';
 import type { Expectation } from '../protocol.js';
 import { makeSourceTree, SELECTIONS } from './source-tree.js';
-import { CLIENT, type Stack } from './stack.js';
+import { CLIENT, POOLS, type Stack } from './stack.js';
 
 /** What one run of a workload has to work with. */
 export interface Work {
@@ -16,9 +17,11 @@ export interface Work {
   readonly submitted: (expectation: Expectation) => void;
 }
 
-export const SOURCE = '/run/source';
-export const UNIT = 'lab';
+/** On a disk, as a client's files are: a backup that goes on after a loss finds them again. */
+export const SOURCE = '/run/disk/source';
 const POLL_MS = 50;
+/** The smallest that there may be: several fragments to each backup. */
+const FRAGMENT_BYTES = 2 * 1024 * 1024;
 
 /**
  * What is under way when the power goes. To add one: a function that asks the services for something and resolves when
@@ -34,6 +37,18 @@ export const WORKLOADS: Readonly<Record<string, (work: Work) => Promise<void>>> 
       backUp(work, 'full', SELECTIONS.right),
     ]);
   },
+  /** A further copy of some image: by the file system within a media server, or over the wire to the other one. */
+  duplicate: async (work) => {
+    const { stack, chance } = work;
+    const some = await pickComplete(work);
+    if (!some) return backUp(work, 'full', SELECTIONS.all);
+    const toPool = chance < 0.5 ? POOLS.near : POOLS.far;
+    const { job } = await stack.ask<{ job: number }>('jobs.duplicate', {
+      imageId: some.imageId,
+      toPool,
+    });
+    await untilDone(stack, job);
+  },
 };
 
 export async function runWorkload(name: string, work: Work): Promise<void> {
@@ -45,11 +60,14 @@ export async function runWorkload(name: string, work: Work): Promise<void> {
 
 /** Makes the storage units that the workloads use. */
 export async function furnish(stack: Pick<Stack, 'ask'>): Promise<void> {
-  const { units } = await stack.ask<{ units: { mediaId: string; pool: string }[] }>('broker.units');
-  const { mediaId, pool } = units[0]!;
-  // The smallest fragments that there may be: several to each backup.
-  const unit = { name: UNIT, mediaId, pool, fragmentBytesMax: 2 * 1024 * 1024 };
-  await stack.ask('broker.unit-put', { unit });
+  for (const [pool, mediaId] of [
+    [POOLS.first, 'media1'],
+    [POOLS.near, 'media1'],
+    [POOLS.far, 'media2'],
+  ] as const) {
+    const unit = { name: `lab-${pool}`, mediaId, pool, fragmentBytesMax: FRAGMENT_BYTES };
+    await stack.ask('broker.unit-put', { unit });
+  }
 }
 
 /** Resolves with the job when it has ended. */
@@ -61,13 +79,20 @@ export async function untilDone(stack: Pick<Stack, 'ask'>, job: number): Promise
   }
 }
 
+async function pickComplete({ stack, chance }: Work): Promise<ImageView | undefined> {
+  const { images } = await stack.ask<{ images: ImageView[] }>('catalog.images', { limit: 20 });
+  const complete = images.filter(({ state }) => state === 'COMPLETE');
+  // The chance decides between pools, too: use what is left of it.
+  return complete[Math.floor(((chance * 1_000) % 1) * complete.length)];
+}
+
 async function backUp(
   { stack, generation, submitted }: Work,
   kind: 'full' | 'differential',
   part: string,
 ): Promise<void> {
   const selection = part === '' ? SOURCE : `${SOURCE}/${part}`;
-  const request = { client: CLIENT, kind, selections: [selection], storage: UNIT };
+  const request = { client: CLIENT, kind, selections: [selection], storage: `lab-${POOLS.first}` };
   const { job } = await stack.ask<{ job: number }>('jobs.backup', request);
   submitted({ job, selection, generation });
   await untilDone(stack, job);

@@ -10,7 +10,8 @@ import type { Rules } from '../rules.js';
 import { CatalogProgram } from './catalog/catalog-program.js';
 import { AgentProgram } from './control/agent-program.js';
 import { KeeperProgram } from './control/keeper-program.js';
-import { JobRunner } from './control/job-runner.js';
+import { JobProgram } from './control/job-program.js';
+import { ResourceProgram } from './control/resource-program.js';
 import { OperatorProgram } from './control/operator-program.js';
 import { MediaProgram } from './media/media-program.js';
 import { Network } from './network.js';
@@ -22,6 +23,8 @@ export interface PlannedJob {
   readonly job: number;
   readonly type: 'backup' | 'duplicate';
   readonly pool: string;
+  /** Of a backup. */
+  readonly unit: string;
   /** What a backup makes, what a duplication reads. */
   readonly imageId: string;
   readonly fragments: number;
@@ -29,7 +32,7 @@ export interface PlannedJob {
 }
 
 const BEGINS_MS_MAX = 60_000;
-const DUPLICATES_AFTER_MS = 120_000;
+const DUPLICATES_AFTER_MS = { min: 30_000, max: 150_000 };
 
 /** Hosts with their programs, one broker, one database, and what they are to do: all from the seed. */
 export class Cluster {
@@ -39,6 +42,8 @@ export class Cluster {
   readonly oracle = new Oracle(this.database);
   readonly hosts = new Map<string, Host>();
   readonly disks = new Map<string, SimDisk>();
+  /** When each media server was heard last: the broker's table of hosts. */
+  readonly sightings = new Map<string, number>();
   readonly jobs: readonly PlannedJob[];
   /** Faults have ended, and nobody asks for anything new. */
   isCalm = false;
@@ -60,7 +65,8 @@ export class Cluster {
     this.addServers(chance);
     this.jobs = planJobs(chance);
     this.add('keeper', (life) => new KeeperProgram(life, this));
-    this.add('jobs', (life) => new JobRunner(life, this));
+    this.add('jobs', (life) => new JobProgram(life, this));
+    this.add('resources', (life) => new ResourceProgram(life, this));
     this.add('c1', (life) => new AgentProgram(life, this));
     this.add('operator', (life) => new OperatorProgram(life, this));
   }
@@ -134,10 +140,11 @@ function planJobs(chance: Chance): PlannedJob[] {
     const fragments = chance.between(1, 3);
     const imageId = `c1_${WORLD_BEGINS_MS / 1_000 + n}`;
     const beginsAt = WORLD_BEGINS_MS + chance.between(0, BEGINS_MS_MAX);
-    jobs.push({ job: n, type: 'backup', pool: 'first', imageId, fragments, beginsAt });
+    const unit = 'media-1';
+    jobs.push({ job: n, type: 'backup', pool: 'first', unit, imageId, fragments, beginsAt });
     jobs.push({
-      ...{ job: images + n, type: 'duplicate', pool: 'second', imageId, fragments },
-      beginsAt: beginsAt + chance.between(0, DUPLICATES_AFTER_MS),
+      ...{ job: images + n, type: 'duplicate', pool: 'second', unit, imageId, fragments },
+      beginsAt: beginsAt + chance.between(DUPLICATES_AFTER_MS.min, DUPLICATES_AFTER_MS.max),
     });
   }
   return jobs;

@@ -10,9 +10,11 @@ import { Relay } from '../relay.js';
 import { STATE } from '../tables.js';
 import { Commits } from './commits.js';
 import { Copies } from './copies.js';
+import { Images } from './images.js';
 import { Deletions } from './deletions.js';
 
 const BATCH_MAX = 16;
+const ROUND_MS = 30_000;
 
 /** One life of a catalog service: a thin shell around the real verdicts and deletion decisions. */
 export class CatalogProgram {
@@ -31,6 +33,7 @@ export class CatalogProgram {
     new Relay(life, this.link).start();
     const commits = new Commits(this);
     commits.serve();
+    new Images(this).serve();
     new Copies(this).serve();
     const deletions = new Deletions(this);
     deletions.serve();
@@ -39,7 +42,7 @@ export class CatalogProgram {
       batchMax: BATCH_MAX,
       handle: (batch) => commits.handle(batch),
     });
-    this.repeat('deletions', deletions.roundMs, () => deletions.round());
+    this.repeat('deletions', ROUND_MS, () => deletions.round());
   }
 
   transaction<T>(work: (unit: Work) => Promise<T>): Promise<T> {
