@@ -1,14 +1,16 @@
 import { Injectable } from '@nestjs/common';
 import {
   fragmentCommitMessage,
-  fragmentReceipt,
+  fragmentCommitsMessage,
+  receiptsOf,
   type FragmentCommit,
   type FragmentReceipt,
 } from '#contracts/fragment.js';
 import { subjectOf, subjectToken } from '#contracts/contract.js';
 import { catalogFragmentStatus } from '#contracts/image.js';
 import { mediaReceipts } from '#contracts/streams.js';
-import { BatchConsumer, type Delivery } from '#messaging/batch-consumer.js';
+import { uuidOf } from '#kernel/ids.js';
+import { BatchConsumer } from '#messaging/batch-consumer.js';
 import { Nats } from '#messaging/connection.js';
 import { Publisher } from '#messaging/publisher.js';
 import { Requests } from '#messaging/requests.js';
@@ -16,7 +18,8 @@ import { ensureOwnConsumer } from '#messaging/topology.js';
 import type { CatalogInquiry, CommitPublisher } from './commit-offers.js';
 import { MediaConfig } from '../config.js';
 
-const RECEIPTS_MAX = 256;
+/** Messages that are taken at once; each may hold hundreds of receipts. */
+const MESSAGES_MAX = 64;
 
 /** How this media server and the catalog speak: commits out, receipts in, and the direct question. */
 @Injectable()
@@ -30,11 +33,15 @@ export class CatalogLink implements CommitPublisher, CatalogInquiry {
     private readonly config: MediaConfig,
   ) {}
 
-  publish(commit: FragmentCommit): Promise<void> {
+  publish(commits: readonly FragmentCommit[]): Promise<void> {
+    const { mediaId } = this.config;
+    const ids = commits.map(({ fragmentId }) => fragmentId);
+    const isAlone = commits.length === 1;
+    const id = isAlone ? ids[0]! : uuidOf(ids.join());
     return this.publisher.publish({
-      subject: subjectOf(fragmentCommitMessage, commit.mediaId, commit.fragmentId),
-      payload: commit,
-      id: commit.fragmentId,
+      subject: subjectOf(isAlone ? fragmentCommitMessage : fragmentCommitsMessage, mediaId, id),
+      payload: isAlone ? commits[0] : { commits },
+      id,
       contentType: 'application/json',
     });
   }
@@ -51,10 +58,10 @@ export class CatalogLink implements CommitPublisher, CatalogInquiry {
     await ensureOwnConsumer(this.nats, spec);
     this.receipts = new BatchConsumer(this.nats, {
       spec,
-      batchMax: RECEIPTS_MAX,
+      batchMax: MESSAGES_MAX,
       lingerMs: 0,
       handle: async (batch) => {
-        await Promise.all(parse(batch).map(take));
+        await Promise.all(batch.flatMap(({ payload }) => receiptsOf(payload)).map(take));
       },
     });
     this.receipts.start();
@@ -63,11 +70,4 @@ export class CatalogLink implements CommitPublisher, CatalogInquiry {
   async hangUp(): Promise<void> {
     await this.receipts?.stop();
   }
-}
-
-function parse(batch: readonly Delivery[]): FragmentReceipt[] {
-  return batch.flatMap(({ payload }) => {
-    const receipt = fragmentReceipt.safeParse(payload);
-    return receipt.success ? [receipt.data] : [];
-  });
 }

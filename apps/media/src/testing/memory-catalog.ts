@@ -7,6 +7,7 @@ import type { CatalogInquiry, CommitPublisher } from '../commits/commit-offers.j
  */
 export class MemoryCatalog implements CommitPublisher, CatalogInquiry {
   readonly committed = new Map<string, FragmentCommit>();
+  /** Commits that were offered, not messages. */
   published = 0;
   asked = 0;
   /** The broker cannot be reached. */
@@ -20,12 +21,13 @@ export class MemoryCatalog implements CommitPublisher, CatalogInquiry {
   /** Where receipts go. */
   onReceipt: (receipt: FragmentReceipt) => Promise<void> = async () => undefined;
 
-  async publish(commit: FragmentCommit): Promise<void> {
-    this.published += 1;
+  async publish(commits: readonly FragmentCommit[]): Promise<void> {
+    this.published += commits.length;
     if (this.brokerDown) throw new Error('no responders');
     if (this.losesCommits) return;
-    const receipt = this.receive(commit);
-    if (!this.losesReceipts) setImmediate(() => void this.onReceipt(receipt));
+    for (const receipt of commits.map((commit) => this.receive(commit))) {
+      if (!this.losesReceipts) setImmediate(() => void this.onReceipt(receipt));
+    }
   }
 
   async fragmentStatus(fragmentIds: readonly string[]): Promise<FragmentReceipt[]> {
