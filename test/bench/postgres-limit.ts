@@ -20,7 +20,7 @@ const FRAGMENTS = `
 
 const MESSAGES = `
   INSERT INTO outbox (message_id, subject, content_type, payload)
-  SELECT * FROM unnest($17::text[], $18::text[], $19::text[], $20::jsonb[])`;
+  SELECT * FROM unnest($17::text[], $18::text[], $19::text[], $20::json[])`;
 
 /** What PostgreSQL is to take, fragment by fragment. */
 export type Rows = 'fragments' | 'fragments with receipt and event';

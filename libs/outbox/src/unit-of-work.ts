@@ -90,7 +90,7 @@ async function insertOutbox(db: EntityManager, rows: readonly OutboxRow[]): Prom
   if (rows.length === 0) return;
   await db.query(
     `INSERT INTO outbox (message_id, subject, content_type, payload)
-     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[])`,
+     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::json[])`,
     [
       rows.map((row) => row.messageId),
       rows.map((row) => row.subject),
