@@ -6,7 +6,6 @@ import {
   fragmentCommitted,
   fragmentReceiptMessage,
   fragmentReceiptsMessage,
-  RECEIPTS_PER_MESSAGE_MAX,
   type FragmentCommit,
   type FragmentReceipt,
   type Verdict,
@@ -16,14 +15,12 @@ import { uuidOf } from '#kernel/ids.js';
 import type { Delivery } from '#messaging/batch-consumer.js';
 import { parseInput } from '#messaging/validation.js';
 import { UnitOfWork, type Work } from '#outbox/unit-of-work.js';
+import { CatalogConfig } from './config.js';
 import { failureKind, shouldPark } from './domain/failure-kind.js';
 import { judge, mayCommit } from './domain/verdict.js';
 import { CatalogEpoch } from './persistence/catalog-epoch.js';
 import { copyKey, Fragments } from './persistence/fragments.js';
 import { ParkedMessageRow } from './persistence/side-tables.entity.js';
-
-/** Commits that one transaction takes, and receipts that one message does. */
-const TRANSACTION_COMMITS_MAX = RECEIPTS_PER_MESSAGE_MAX;
 
 /** One commit of a delivery, which may have brought several. */
 interface Offered {
@@ -48,6 +45,7 @@ export class CommitBatches {
   constructor(
     private readonly unitOfWork: UnitOfWork,
     private readonly epoch: CatalogEpoch,
+    private readonly config: CatalogConfig,
   ) {}
 
   /** Called after each transaction that put fragments in. */
@@ -68,8 +66,8 @@ export class CommitBatches {
         await this.park(offered, messageOf(error));
       }
     }
-    for (let from = 0; from < offers.length; from += TRANSACTION_COMMITS_MAX) {
-      await this.isolating(offers.slice(from, from + TRANSACTION_COMMITS_MAX));
+    for (let from = 0; from < offers.length; from += this.config.batchMax) {
+      await this.isolating(offers.slice(from, from + this.config.batchMax));
     }
   }
 

@@ -1,5 +1,6 @@
 import type { EntityManager } from 'typeorm';
 import type { FragmentCommit, Verdict } from '#contracts/fragment.js';
+import { arrayLiteral } from './array-literal.js';
 import type { Existing, Fence, KnownFragment } from '../domain/verdict.js';
 
 /** A column of `fragment`, its SQL type, and where its value comes from. */
@@ -76,7 +77,7 @@ export class Fragments {
     if (commits.length === 0) return new Set();
     const rows = await this.db.query<{ fragment_id: string }[]>(
       INSERT,
-      COMMIT_COLUMNS.map(([, , valueOf]) => commits.map(valueOf)),
+      COMMIT_COLUMNS.map(([, , valueOf]) => arrayLiteral(commits.map(valueOf))),
     );
     return new Set(rows.map((row) => row.fragment_id));
   }
