@@ -40,7 +40,7 @@ interface Offer extends Offered {
 @Injectable()
 export class CommitBatches {
   private readonly logger = new Logger('commits');
-  private notify: () => void = () => undefined;
+  private notify: (mediaIds: ReadonlySet<string>) => void = () => undefined;
 
   constructor(
     private readonly unitOfWork: UnitOfWork,
@@ -48,8 +48,8 @@ export class CommitBatches {
     private readonly config: CatalogConfig,
   ) {}
 
-  /** Called after each transaction that put fragments in. */
-  whenCommitted(notify: () => void): void {
+  /** Called after each transaction that put fragments in, with whose. */
+  whenCommitted(notify: (mediaIds: ReadonlySet<string>) => void): void {
     this.notify = notify;
   }
 
@@ -77,7 +77,7 @@ export class CommitBatches {
     const outcome = await this.unitOfWork.run((unit) =>
       commitFragments(unit, commits, catalogEpoch),
     );
-    if (outcome.committed > 0) this.notify();
+    if (outcome.committed > 0) this.notify(new Set(commits.map(({ mediaId }) => mediaId)));
     return outcome.receipts;
   }
 

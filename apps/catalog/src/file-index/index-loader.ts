@@ -42,7 +42,9 @@ export class IndexLoader implements Startable {
     private readonly config: CatalogConfig,
     commits: CommitBatches,
   ) {
-    commits.whenCommitted(() => this.kick());
+    commits.whenCommitted((mediaIds) => {
+      if (!this.absent.haveAll(mediaIds)) this.kick();
+    });
   }
 
   start(): void {
