@@ -37,9 +37,17 @@ const REMOVALS: Readonly<Record<string, { calls: readonly string[]; why: string 
     calls: ['truncate', 'rename', "'w'"],
     why: 'cuts an unfinished record, which nobody was told of, off the end of the journal; replaces its snapshot whole',
   },
+  'libs/storage/src/directory/append-file.ts': {
+    calls: ['copyFile'],
+    why: 'fills the new file that it has just made itself',
+  },
   'libs/storage/src/directory/directory-fragment-writer.ts': {
     calls: ['rename'],
     why: 'gives a finished file its final name; the id in it is new',
+  },
+  'libs/storage/src/directory/directory-trash.ts': {
+    calls: ['rename', 'rm'],
+    why: 'moves a fragment into the trash with the confirmed grant for it, or back; empties the trash',
   },
   'apps/media/src/volumes/volume.ts': {
     calls: ['rename', "'w'"],
@@ -208,6 +216,27 @@ describe('storage', () => {
       });
     const allowed = Object.entries(REMOVALS).map(([path, { calls }]) => [path, [...calls].sort()]);
     expect(Object.fromEntries(found)).toEqual(Object.fromEntries(allowed));
+  });
+});
+
+describe('a confirmed grant', () => {
+  it('is made in one place and goes to the one place that removes', () => {
+    const names = (path: string) => byPath.get(path)!.code.includes('ConfirmedGrant');
+    const holders = shipped.map(({ path }) => path).filter(names);
+    expect(holders).toEqual([
+      'libs/storage/src/confirmed-grant.ts',
+      'libs/storage/src/directory/directory-fragment-store.ts',
+      'libs/storage/src/directory/directory-trash.ts',
+      'libs/storage/src/fragment-store.ts',
+      'libs/storage/src/memory/memory-fragment-store.ts',
+    ]);
+    const makers = shipped.filter(({ code }) => /\bconfirmGrant\b/.test(code));
+    expect(makers.map(({ path }) => path)).toEqual([
+      'apps/media/src/removal/removals.ts',
+      'libs/storage/src/confirmed-grant.ts',
+    ]);
+    const casts = shipped.filter(({ code }) => /\bas ConfirmedGrant\b/.test(code));
+    expect(casts.map(({ path }) => path)).toEqual(['libs/storage/src/confirmed-grant.ts']);
   });
 });
 

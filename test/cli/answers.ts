@@ -1,3 +1,4 @@
+import type { CopyView } from '#contracts/catalog/copy.js';
 import type { FileView, FragmentView, ImageView } from '#contracts/image.js';
 
 /** What services would answer. */
@@ -18,6 +19,7 @@ export const IMAGE: ImageView = {
   storedBytes: 1_048_576,
   fragments: 1,
   copies: 1,
+  holds: [],
 };
 
 export const FRAGMENT: FragmentView = {
@@ -27,6 +29,8 @@ export const FRAGMENT: FragmentView = {
   number: 1,
   attempt: 1,
   state: 'ACTIVE',
+  stateReason: '',
+  deletableAt: null,
   mediaId: 'media1',
   pool: 'main',
   archiveOffset: 0,
@@ -49,4 +53,10 @@ export const FILE: FileView = {
   uid: 0,
   gid: 0,
   target: '',
+};
+
+export const COPY: CopyView = {
+  ...{ imageId: IMAGE.imageId, copy: 1, state: 'COMPLETE', unit: 'default', pool: 'main' },
+  ...{ mediaId: 'media1', job: 7, attempt: 1, fragments: 1, fragmentsExpected: 1 },
+  ...{ damaged: 0, pinned: 0, storedBytes: 1_048_576, expiresAt: IMAGE.expiresAt },
 };

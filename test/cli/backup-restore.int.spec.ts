@@ -45,6 +45,7 @@ describe('backup', () => {
         selections: ['/home/me/data', '/etc'],
         excludes: ['*.tmp', 'cache'],
         storage: 'default',
+        tries: 3,
         retention: '14d',
         priority: 0,
         crossMountPoints: true,

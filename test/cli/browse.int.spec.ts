@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { brokerServers } from '#contracts/broker.js';
+import { catalogCopies } from '#contracts/catalog/copy.js';
 import { healthEndpoint } from '#contracts/health.js';
 import {
   catalogFiles,
@@ -11,7 +12,7 @@ import {
 import { jobsList } from '#contracts/job.js';
 import { doneJob, jobViewOf } from '../../apps/cli/src/testing/job-views.js';
 import { FakeCluster } from './fake-cluster.js';
-import { FILE, FRAGMENT, IMAGE } from './answers.js';
+import { COPY, FILE, FRAGMENT, IMAGE } from './answers.js';
 
 let cluster: FakeCluster;
 
@@ -60,13 +61,17 @@ describe('lists', () => {
     cluster.answer(catalogImages, () => ({ images: [IMAGE] }));
     expect((await cluster.run('images')).out).toMatch(/^IMAGE .*\nweb1_1790000000 .* COMPLETE /);
     cluster.answer(catalogImage, () => ({ image: IMAGE }));
-    cluster.answer(catalogFragments, () => ({ fragments: [FRAGMENT] }));
+    cluster.answer(catalogCopies, () => ({ copies: [COPY] }));
+    cluster.answer(catalogFragments, ({ afterNumber }) => ({
+      fragments: afterNumber === 0 ? [FRAGMENT] : [],
+    }));
     const { out } = await cluster.run('images', 'show', 'web1_1790000000', '--long');
     expect(out).toMatch(/^Image: +web1_1790000000$/m);
-    expect(out).toMatch(/^Copy 1: 1 fragments, 1\.0 MiB stored$/m);
+    expect(out).toMatch(/^Copy: +1\nState: +COMPLETE$/m);
+    expect(out).toMatch(/^Fragments: +1 of 1$/m);
     expect(out).toMatch(/^ {2}Fragment: +1$/m);
     const json = await cluster.run('images', 'show', 'web1_1790000000', '--long', '--json');
-    expect(JSON.parse(json.out)).toEqual({ image: IMAGE, fragments: [FRAGMENT] });
+    expect(JSON.parse(json.out)).toEqual({ image: IMAGE, copies: [COPY], fragments: [FRAGMENT] });
   });
 
   it('of files go through all pages and are one document in JSON', async () => {

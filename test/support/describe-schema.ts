@@ -46,7 +46,9 @@ export function describeSchema(owned: OwnedSchema, sample: SchemaSample): void {
     });
 
     it('can be undone', async () => {
-      await database.undoLastMigration({ transaction: 'all' });
+      for (const _ of owned.migrations) {
+        await database.undoLastMigration({ transaction: 'all' });
+      }
       const rows: { tablename: string }[] = await database.query(
         'SELECT tablename FROM pg_tables WHERE schemaname = $1',
         [owned.schema],

@@ -4,6 +4,7 @@ import type { TaskResult } from '#contracts/job.js';
 import type { AgentTask } from '#contracts/task.js';
 import type { JobReporter } from '#messaging/job-reporter.js';
 import { FragmentWriterClient } from '#transfer/fragment-writer-client.js';
+import { CannotResume } from './backup/checkpoint-file.js';
 import { runBackup, type BackupProgress, type BackupResult } from './backup/run-backup.js';
 import { AgentConfig } from './config.js';
 import type { Note } from './domain/notes.js';
@@ -14,16 +15,44 @@ type Task = Extract<AgentTask, { type: 'backup' }>;
 
 const PARTIAL = 1;
 
-/** A backup, as the agent's part of a job. */
+const FROM_THE_BEGINNING = { nextNumber: 1, archiveOffset: 0 };
+
+/**
+ * A backup, as the agent's part of a job. What an attempt that failed leaves behind is kept, so that
+ * the next one can go on with the image.
+ */
 @Injectable()
 export class BackupTask {
   private readonly listings: ListingStore;
+  /** By image: it has one listing and one checkpoint file, so its attempts come one after the other. */
+  private readonly running = new Map<string, Promise<unknown>>();
 
   constructor(private readonly config: AgentConfig) {
     this.listings = new ListingStore(config.folder);
   }
 
+  /** @throws CannotResume when only a new image can be made */
   async run(task: Task, reporter: JobReporter, signal: AbortSignal): Promise<TaskResult> {
+    const before = this.running.get(task.imageId);
+    const own = (async () => {
+      await before?.catch(() => undefined); // it has reported that itself
+      return this.attempt(task, reporter, signal);
+    })();
+    this.running.set(task.imageId, own);
+    try {
+      return await own;
+    } finally {
+      if (this.running.get(task.imageId) === own) this.running.delete(task.imageId);
+    }
+  }
+
+  private async attempt(
+    task: Task,
+    reporter: JobReporter,
+    signal: AbortSignal,
+  ): Promise<TaskResult> {
+    signal.throwIfAborted();
+    this.listings.clearUp(task.policy, [...this.running.keys()]);
     const writer = await FragmentWriterClient.connect({
       ...task.address,
       token: task.token,
@@ -32,17 +61,15 @@ export class BackupTask {
     const cut = () => writer.close();
     signal.addEventListener('abort', cut, { once: true });
     try {
+      checkPlace(task, writer);
       const result = await this.backUp(task, { writer, reporter, signal });
-      if (result.status > PARTIAL) {
-        writer.abort(result.status, messageFor(task, result));
-        await this.listings.discard(task.policy, task.imageId);
-      } else {
-        await this.listings.keep(task.policy, task.imageId, task.keepListings);
-      }
+      if (result.status > PARTIAL) writer.abort(result.status, messageFor(task, result));
+      else await this.listings.keep(task.policy, task.imageId, task.keepListings);
       reporter.progress(progressOf({ ...result, path: '' }));
       return { ...totalsOf(result), message: messageFor(task, result) };
     } catch (error) {
-      writer.close();
+      if (error instanceof CannotResume) writer.abort(error.status, error.message);
+      else writer.close();
       throw error;
     } finally {
       signal.removeEventListener('abort', cut);
@@ -61,6 +88,7 @@ export class BackupTask {
       kind: task.kind,
       baseListingPath: base ?? undefined,
       newListingPath: this.listings.pathFor(task.policy, task.imageId),
+      resume: task.resume ?? undefined,
       compressionLevel: task.compressionLevel,
       ring: this.config.ring,
       sink: new TransferSink(use.writer),
@@ -69,6 +97,16 @@ export class BackupTask {
       signal: use.signal,
     });
   }
+}
+
+/** Agent and media server were told the same by the job manager, or one of them is behind. */
+function checkPlace(task: Task, { ready }: FragmentWriterClient): void {
+  const { nextNumber, archiveOffset } = task.resume ?? FROM_THE_BEGINNING;
+  if (ready.nextFragment === nextNumber && ready.archiveOffset === archiveOffset) return;
+  throw new CannotResume(
+    `the media server expects fragment ${ready.nextFragment} at byte ${ready.archiveOffset}, ` +
+      `the job goes on with fragment ${nextNumber} at byte ${archiveOffset}.`,
+  );
 }
 
 /** A path that stands for itself, whatever characters it holds. */
@@ -98,7 +136,6 @@ function messageFor(task: Task, { status, notes }: BackupResult): string {
   if (status === 71) {
     return `None of these exist on the client: ${task.selections.join(', ')}`;
   }
-  const untold = notes.infos + notes.warnings - notes.texts.length;
-  const more = untold > 0 ? ` (${untold} more are not in the log)` : '';
+  const more = notes.untold > 0 ? ` (${notes.untold} more are not in the log)` : '';
   return notes.warnings > 0 ? `${notes.warnings} warnings; see the job's log${more}` : '';
 }

@@ -1,8 +1,7 @@
 import type { AgentTask } from '#contracts/task.js';
-import type { FragmentView } from '#contracts/image.js';
-import { PermanentError } from '#kernel/errors.js';
+import { PermanentError, Unavailable } from '#kernel/errors.js';
 import { FragmentReaderClient } from '#transfer/fragment-reader-client.js';
-import type { FragmentRead, FragmentReader } from './restore/restore-source.js';
+import type { FragmentRead, FragmentReader, RestoreImage } from './restore/restore-source.js';
 
 type Sources = Extract<AgentTask, { type: 'restore' }>['sources'];
 
@@ -12,11 +11,16 @@ interface Route {
   readonly mediaId: string;
 }
 
+/** How long to try again to reach a media server from which a connection was lost. */
+const PATIENCE_AFTER_LOSS_MS = 1_000;
+
 /** Reads each fragment from the media server that has it, over as few connections as are needed. */
 export class FragmentRoutes implements FragmentReader {
   private readonly routes = new Map<string, Route>();
   private readonly lanes = new Map<string, Promise<FragmentReaderClient>>();
   private readonly tokens: Map<string, string[]>;
+  /** Media servers from which a connection was lost, or could not be opened. */
+  private readonly lost = new Set<string>();
 
   constructor(
     private readonly sources: Sources,
@@ -25,8 +29,13 @@ export class FragmentRoutes implements FragmentReader {
     this.tokens = new Map(sources.map(({ mediaId, tokens }) => [mediaId, [...tokens]]));
   }
 
-  add(fragments: readonly FragmentView[]): void {
-    for (const { fragmentId, imageId, mediaId } of fragments) {
+  /** True if the job gave a way to read from this media server. */
+  leadTo(mediaId: string): boolean {
+    return this.tokens.has(mediaId);
+  }
+
+  add({ imageId, fragments }: RestoreImage): void {
+    for (const { fragmentId, mediaId } of fragments.flatMap(({ sources }) => sources)) {
       this.routes.set(fragmentId, { lane: imageId, mediaId });
     }
   }
@@ -34,8 +43,13 @@ export class FragmentRoutes implements FragmentReader {
   async *read(range: FragmentRead): AsyncIterable<Buffer> {
     const route = this.routes.get(range.fragmentId);
     if (!route) throw new PermanentError(85, `Fragment ${range.fragmentId} is on no media server.`);
-    const client = await this.connection(route, range.object);
-    yield* client.read(range);
+    try {
+      const client = await this.connection(route, range.object);
+      yield* client.read(range);
+    } catch (error) {
+      if (error instanceof Unavailable) this.lost.add(route.mediaId);
+      throw error;
+    }
   }
 
   async close(): Promise<void> {
@@ -50,12 +64,20 @@ export class FragmentRoutes implements FragmentReader {
     return opened;
   }
 
-  private open(mediaId: string): Promise<FragmentReaderClient> {
+  private async open(mediaId: string): Promise<FragmentReaderClient> {
     const source = this.sources.find((one) => one.mediaId === mediaId);
     const token = this.tokens.get(mediaId)?.pop();
     if (!source || !token) {
-      throw new PermanentError(46, `The job gave no way to read from media server ${mediaId}.`);
+      throw new Unavailable(`the job gave no way to read from media server ${mediaId}`, 46);
     }
-    return FragmentReaderClient.connect({ ...source.address, token, signal: this.signal });
+    const patience = this.lost.has(mediaId) ? { patienceMs: PATIENCE_AFTER_LOSS_MS } : {};
+    const { signal } = this;
+    try {
+      return await FragmentReaderClient.connect({ ...source.address, token, signal, ...patience });
+    } catch (error) {
+      // That it lets nobody in says nothing about a fragment.
+      if (!(error instanceof PermanentError) || signal.aborted) throw error;
+      throw new Unavailable(error.message, error.status, { cause: error });
+    }
   }
 }

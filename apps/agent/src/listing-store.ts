@@ -1,6 +1,11 @@
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { commitListing, discardListing } from './backup/listing-file.js';
+import { commitListing } from './backup/listing-file.js';
+
+/** Backups of one policy that failed, and whose remains are kept for a further attempt. */
+const INTERRUPTED_KEPT_MAX = 4;
+/** Behind the name of an image: its listing as far as it is written, and how to go on with it. */
+const REMAINS = /\.tsv\.(?:part|resume)$/;
 
 /**
  * The listings of earlier backups, one file for each image, a folder for each policy. They are a
@@ -30,9 +35,24 @@ export class ListingStore {
     for (const name of over) rmSync(join(folder, name));
   }
 
-  /** The backup failed: what it wrote is of no use. */
-  discard(policy: string, imageId: string): Promise<void> {
-    return discardListing(this.path(policy, imageId));
+  /**
+   * Removes what failed backups of a policy have left, but for the last few, with which a further
+   * attempt may go on, and for `running` images.
+   */
+  clearUp(policy: string, running: readonly string[]): void {
+    const folder = join(this.folder, 'listings', policy);
+    if (!existsSync(folder)) return;
+    const left = new Map<string, number>();
+    for (const name of readdirSync(folder).filter((each) => REMAINS.test(each))) {
+      const image = name.replace(REMAINS, '');
+      const at = statSync(join(folder, name), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+      if (!running.includes(image)) left.set(image, Math.max(at, left.get(image) ?? 0));
+    }
+    const oldest = [...left].sort(([, a], [, b]) => b - a).slice(INTERRUPTED_KEPT_MAX);
+    for (const [image] of oldest) {
+      for (const end of ['part', 'resume'])
+        rmSync(join(folder, `${image}.tsv.${end}`), { force: true });
+    }
   }
 
   private path(policy: string, imageId: string): string {

@@ -1,39 +1,55 @@
-import { Injectable } from '@nestjs/common';
-import { catalogFragments, type FragmentView } from '#contracts/image.js';
+import { Injectable, Logger } from '@nestjs/common';
+import { fragmentSuspect } from '#contracts/catalog/copy.js';
 import type { TaskResult } from '#contracts/job.js';
-import { PAGE_ROWS_MAX } from '#contracts/names.js';
 import type { AgentTask } from '#contracts/task.js';
+import { messageOf } from '#kernel/errors.js';
 import type { JobReporter } from '#messaging/job-reporter.js';
 import { Requests } from '#messaging/requests.js';
+import { AgentConfig } from './config.js';
 import { FragmentRoutes } from './fragment-routes.js';
+import type { RefusedSource } from './restore/fall-over.js';
 import type { RestoreImage } from './restore/restore-source.js';
 import { runRestore, type RestoreResult } from './restore/run-restore.js';
+import { askForImage } from './restore-chain.js';
 
 type Task = Extract<AgentTask, { type: 'restore' }>;
+
+/** Bad fragments of one restore that are told of; a medium that is lost has many. */
+const REFUSED_TOLD_MAX = 1_000;
+const REASON_LENGTH_MAX = 2_000;
 
 /** A restore, as the agent's part of a job. */
 @Injectable()
 export class RestoreTask {
-  constructor(private readonly requests: Requests) {}
+  private readonly logger = new Logger('restore');
+
+  constructor(
+    private readonly requests: Requests,
+    private readonly config: AgentConfig,
+  ) {}
 
   async run(task: Task, reporter: JobReporter, signal: AbortSignal): Promise<TaskResult> {
     const routes = new FragmentRoutes(task.sources, signal);
+    let refusals = 0;
     try {
       const chain: RestoreImage[] = [];
       for (const imageId of task.chain) {
-        const fragments = await this.fragmentsOf(imageId);
-        routes.add(fragments);
-        chain.push({ imageId, fragments });
+        const image = await askForImage(this.requests, imageId, (id) => routes.leadTo(id));
+        routes.add(image);
+        chain.push(image);
       }
       reporter.log('info', 'begin restoring');
       const result = await runRestore({
         chain,
-        sources: routes,
+        reader: routes,
         selection: task.paths.map(withoutSlash),
         destination: task.destination,
         overwrite: task.overwrite,
         signal,
         onProgress: ({ files, bytes }) => reporter.progress({ files, bytes }),
+        onRefused: (refused) => {
+          if (++refusals <= REFUSED_TOLD_MAX) this.tell(refused, reporter);
+        },
       });
       return report(result, reporter);
     } finally {
@@ -41,18 +57,24 @@ export class RestoreTask {
     }
   }
 
-  /** All fragments of an image's first copy. */
-  private async fragmentsOf(imageId: string): Promise<FragmentView[]> {
-    const all: FragmentView[] = [];
-    for (;;) {
-      const { fragments } = await this.requests.call(catalogFragments, {
-        imageId,
-        afterNumber: all.length,
-        limit: PAGE_ROWS_MAX,
-      });
-      all.push(...fragments);
-      if (fragments.length < PAGE_ROWS_MAX) return all;
+  /** Whoever reads the log must know, and the catalog has the fragment checked. The restore goes on. */
+  private tell(refused: RefusedSource, reporter: JobReporter): void {
+    const { fragment, source, reason, damaged, next } = refused;
+    const what = `fragment ${fragment.number} copy ${source.copy} on ${source.mediaId}`;
+    if (next) {
+      const instead = `reading copy ${next.copy} on ${next.mediaId}`;
+      reporter.log('warning', `${what} cannot be read (${reason}): ${instead}`);
     }
+    if (!damaged) return;
+    this.requests
+      .call(fragmentSuspect, {
+        fragmentId: source.fragmentId,
+        reason: reason.slice(0, REASON_LENGTH_MAX),
+        reporter: `agent of ${this.config.client}`,
+      })
+      .catch((error: unknown) => {
+        this.logger.warn(`${what} is suspect, but the catalog does not know: ${messageOf(error)}`);
+      });
   }
 }
 

@@ -2,6 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { subjectToken } from '#contracts/contract.js';
 import { agentTasks } from '#contracts/streams.js';
 import { agentTask, type AgentTask } from '#contracts/task.js';
+import { Unavailable } from '#kernel/errors.js';
 import { Nats } from '#messaging/connection.js';
 import { TaskConsumer } from '#messaging/task-consumer.js';
 import type { Startable } from '#service/lifecycle.js';
@@ -10,13 +11,20 @@ import { TaskRunner } from './task-runner.js';
 
 /** Tasks of one agent that may run side by side. */
 const TASKS_RUNNING_MAX = 16;
+const STATUS_CLIENT_ABORTED = 50;
+
+interface Running {
+  readonly task: Exclude<AgentTask, { type: 'cancel' }>;
+  readonly abort: AbortController;
+  readonly end: Promise<void>;
+}
 
 /** Takes the agent's tasks and starts each once, whatever is delivered twice. */
 @Injectable()
 export class TaskListener implements Startable {
   private readonly logger = new Logger('tasks');
   private readonly consumer: TaskConsumer<typeof agentTask>;
-  private readonly running = new Map<string, { abort: AbortController; end: Promise<void> }>();
+  private readonly running = new Map<string, Running>();
 
   constructor(
     nats: Nats,
@@ -29,13 +37,14 @@ export class TaskListener implements Startable {
     });
   }
 
-  start(): Promise<void> {
-    return this.consumer.start();
+  start(): void {
+    this.consumer.start();
   }
 
   async stop(): Promise<void> {
     await this.consumer.stop();
-    for (const { abort } of this.running.values()) abort.abort();
+    const reason = new Unavailable('The agent was stopped.', STATUS_CLIENT_ABORTED);
+    for (const { abort } of this.running.values()) abort.abort(reason);
     await Promise.all([...this.running.values()].map(({ end }) => end));
   }
 
@@ -50,11 +59,19 @@ export class TaskListener implements Startable {
     if (this.running.size >= TASKS_RUNNING_MAX) {
       throw new Error(`${TASKS_RUNNING_MAX} tasks run already; this one is delivered again later`);
     }
+    this.endEarlierAttempts(task);
     const abort = new AbortController();
     const end = this.runner
       .run(task, abort)
       .catch((error: unknown) => this.logger.error(error))
       .finally(() => this.running.delete(key));
-    this.running.set(key, { abort, end });
+    this.running.set(key, { task, abort, end });
+  }
+
+  /** The job manager has given them up, whether its word has come or not. */
+  private endEarlierAttempts({ job, attempt }: AgentTask): void {
+    for (const { task, abort } of this.running.values()) {
+      if (task.job === job && task.attempt < attempt) abort.abort();
+    }
   }
 }

@@ -6,6 +6,7 @@ import { messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
 import { JobReporter } from '#messaging/job-reporter.js';
 import { Requests } from '#messaging/requests.js';
 import { VERSION } from '#service/version.js';
+import { CannotResume } from './backup/checkpoint-file.js';
 import { BackupTask } from './backup-task.js';
 import { AgentConfig } from './config.js';
 import { RestoreTask } from './restore-task.js';
@@ -47,7 +48,14 @@ export class TaskRunner {
         ? await this.backup.run(task, reporter, signal)
         : await this.restore.run(task, reporter, signal);
     } catch (error) {
+      // Cancelled by the job manager; or this process ends, and another one can go on.
+      if (signal.reason instanceof Unavailable) {
+        return { status: signal.reason.status, message: signal.reason.message };
+      }
       if (signal.aborted) return { status: 150, message: '' };
+      if (error instanceof CannotResume) {
+        return { status: error.status, message: error.message, cannotResume: true };
+      }
       if (error instanceof PermanentError || error instanceof Unavailable) {
         return { status: error.status, message: error.message };
       }

@@ -6,7 +6,7 @@ import { uuidv7 } from '#kernel/ids.js';
 import { UnitOfWork, type Work } from '#outbox/unit-of-work.js';
 import { BrokerSettings } from './config.js';
 import { firstUnit } from './domain/first-unit.js';
-import { plan } from './domain/plan.js';
+import { plan, type Grant } from './domain/plan.js';
 import {
   NAMES_SHOWN_MAX,
   refusal,
@@ -14,7 +14,7 @@ import {
   unitRefusal,
   unknownClient,
 } from './domain/refusal.js';
-import type { ResourceRequest, WaitingRequest } from './domain/resource-request.js';
+import type { ResourceRequest } from './domain/resource-request.js';
 import { AllocationEntity } from './persistence/allocation.entity.js';
 import { Allocations, type AttemptId } from './persistence/allocations.js';
 import { Attempts } from './persistence/attempts.js';
@@ -135,7 +135,7 @@ export class Allocator {
     const table = await ResourceTable.read(work.db);
     await this.refuse(request, table, work);
     const asking = { ...request, arrival: Number.MAX_SAFE_INTEGER };
-    const candidates = [...(await new Queue(work.db).candidates()), asking];
+    const candidates = [...(await new Queue(work.db).candidates(now)), asking];
     const { grants, waits } = plan(candidates, table, now);
     const rows = await this.grant(grants, { table, work, now });
     announce(
@@ -156,6 +156,8 @@ export class Allocator {
   ): Promise<void> {
     const wrong = refusal(request, table);
     if (wrong !== undefined) throw wrong;
+    // Media servers move images among themselves, also of a client that has gone.
+    if (request.purpose !== 'write') return;
     const hosts = new Hosts(db);
     if ((await hosts.client(request.client)) === null) {
       throw unknownClient(request.client, await hosts.someClients(NAMES_SHOWN_MAX));
@@ -163,7 +165,7 @@ export class Allocator {
   }
 
   private async grantWaiting(work: Work, now: Date): Promise<void> {
-    const candidates = await new Queue(work.db).candidates();
+    const candidates = await new Queue(work.db).candidates(now);
     if (candidates.length === 0) return;
     const table = await ResourceTable.read(work.db);
     const { grants } = plan(candidates, table, now);
@@ -171,7 +173,7 @@ export class Allocator {
   }
 
   private async grant(
-    requests: readonly WaitingRequest[],
+    requests: readonly Grant[],
     { table, work, now }: { table: ResourceTable; work: Work; now: Date },
   ): Promise<Allocation[]> {
     const rows = requests.map((request) => this.toRow(request, table, now));
@@ -181,15 +183,15 @@ export class Allocator {
     return rows.map((row) => table.describe(row));
   }
 
-  private toRow(request: WaitingRequest, table: ResourceTable, now: Date): AllocationEntity {
-    const unit = request.purpose === 'write' ? table.units.get(request.unit) : undefined;
-    const { job, attempt, purpose, client } = request;
+  private toRow(grant: Grant, table: ResourceTable, now: Date): AllocationEntity {
+    const { job, attempt, purpose, client, place } = grant;
+    const unit = place.unit === null ? undefined : table.units.get(place.unit);
     return {
       ...{ allocationId: uuidv7(now), job, attempt, purpose, client },
       unit: unit?.name ?? null,
       pool: unit?.pool ?? null,
       fragmentBytesMax: unit?.fragmentBytesMax ?? null,
-      media: request.purpose === 'read' ? [...new Set(request.media)] : [unit!.mediaId],
+      media: [...place.media],
       grantedAt: now,
       leaseUntil: this.leaseUntil(now),
     };

@@ -310,6 +310,54 @@ describe('the broker', () => {
     await Promise.all([release(70), release(71)]);
   });
 
+  const duplicate = (job: number, options: Record<string, unknown> = {}) =>
+    ask('allocate', {
+      ...{ purpose: 'duplicate', job, attempt: 1, client: 'gone', pool: 'far', sources: ['m1'] },
+      ...options,
+    });
+
+  it('grants a duplication a slot of its pool and its sources, whoever the client was', async () => {
+    expect((await duplicate(80)).error).toMatchObject({ status: 213, field: 'pool' });
+    await mediaBeat('m2', ['far']);
+    await ask('unit-put', { unit: { name: 'remote', mediaId: 'm2', pool: 'far', jobsMax: 1 } });
+    expect((await duplicate(80)).body).toMatchObject({
+      state: 'granted',
+      allocation: {
+        ...{ purpose: 'duplicate', client: 'gone', unit: 'remote', pool: 'far' },
+        media: [{ mediaId: 'm2' }, { mediaId: 'm1' }],
+      },
+    });
+    const { units } = (await ask('units', {})).body as { units: { name: string }[] };
+    expect(units.find(({ name }) => name === 'remote')).toMatchObject({ jobsActive: 1 });
+    const reason = 'storage unit remote runs its maximum of 1 job';
+    expect((await write(81, { unit: 'remote' })).body).toEqual({ state: 'queued', reason });
+    expect((await duplicate(82)).body).toEqual({ state: 'queued', reason });
+    await release(80);
+    await eventually(() => heardGrantOf(81), 'the writer had its turn');
+    await release(81);
+    await eventually(() => heardGrantOf(82), 'the duplication had its turn');
+    await release(82);
+  });
+
+  it('lets duplications pass whose sources are down, and grants them when those come back', async () => {
+    await mediaBeat('m2', ['far']);
+    await mediaBeat('m3', ['disk']);
+    await inDatabase((query) =>
+      query(`UPDATE broker.media_server SET last_seen_at = $1 WHERE media_id = 'm3'`, [
+        new Date(Date.now() - 3_600_000),
+      ]),
+    );
+    const first = await duplicate(90, { sources: ['m3'] });
+    expect(first.body['reason']).toContain('media server m3 is down');
+    expect((await duplicate(91)).body).toMatchObject({ state: 'granted' });
+    await release(91);
+    await mediaBeat('m3', ['disk']);
+    await eventually(() => heardGrantOf(90), 'its source came back');
+    const read = { purpose: 'read', job: 92, attempt: 1, client: 'gone', media: ['m3'] };
+    expect((await ask('allocate', read)).body).toMatchObject({ state: 'granted' });
+    await Promise.all([release(90), release(92)]);
+  });
+
   async function inDatabase(
     work: (query: (sql: string, values?: unknown[]) => Promise<unknown>) => Promise<unknown>,
   ): Promise<void> {

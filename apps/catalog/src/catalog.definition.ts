@@ -1,13 +1,19 @@
 import type { ServiceDefinition } from '#service/service-definition.js';
 import { CatalogModule } from './catalog.module.js';
+import { Healer } from './care/healer.js';
+import { ReconcileWatch } from './care/reconcile-watch.js';
 import { CommitConsumer } from './commit-consumer.js';
 import { catalogConfig } from './config.js';
+import { Damage } from './deletion/damage.js';
+import { DeletionTimers } from './deletion/deletion-timers.js';
 import { IndexLoader } from './file-index/index-loader.js';
 import { DirectoryRow, FileVersionRow } from './persistence/file.entity.js';
 import { FragmentRow } from './persistence/fragment.entity.js';
+import { ImageHoldRow, PinRow } from './persistence/deletion/deletion.entity.js';
 import { ImageCopyRow } from './persistence/image-copy.entity.js';
 import { ImageRow } from './persistence/image.entity.js';
 import { Catalog1764000000000 } from './persistence/migrations/1764000000000-catalog.js';
+import { CopiesAndDeletion1765000000000 } from './persistence/migrations/1765000000000-copies-and-deletion.js';
 import {
   CatalogStateRow,
   ImageCompletionRow,
@@ -30,10 +36,12 @@ export const catalogDefinition: ServiceDefinition<typeof catalogConfig> = {
       RefusedFragmentRow,
       ParkedMessageRow,
       CatalogStateRow,
+      PinRow,
+      ImageHoldRow,
       DirectoryRow,
       FileVersionRow,
     ],
-    migrations: [Catalog1764000000000],
+    migrations: [Catalog1764000000000, CopiesAndDeletion1765000000000],
   },
-  starts: [IndexLoader, CommitConsumer],
+  starts: [IndexLoader, CommitConsumer, Damage, DeletionTimers, ReconcileWatch, Healer],
 };

@@ -1,6 +1,8 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { subjectOf } from '#contracts/contract.js';
 import {
+  bundleId,
+  commitsOf,
   fragmentCommit,
   fragmentCommitMessage,
   fragmentCommitted,
@@ -117,10 +119,7 @@ export class CommitBatches {
 
 /** Each commit of a bundle by itself, so that a bad one holds up no other. */
 function unbundled(delivery: Delivery): Offered[] {
-  const { payload } = delivery;
-  const commits = (payload as { commits?: unknown } | null | undefined)?.commits;
-  if (!Array.isArray(commits)) return [{ delivery, payload }];
-  return commits.map((commit: unknown) => ({ delivery, payload: commit }));
+  return commitsOf(delivery.payload).map((payload) => ({ delivery, payload }));
 }
 
 /** @throws InvalidInput where it is no commit, or not one for the subject it came on. */
@@ -148,7 +147,10 @@ async function commitFragments(
   const fragments = new Fragments(unit.db);
   const fences = await fragments.lockFences(commits);
   const fenceOf = (commit: FragmentCommit) => fences.get(copyKey(commit));
-  const inserted = await fragments.insertNew(commits.filter((c) => mayCommit(c, fenceOf(c))));
+  const twinOf = await fragments.twins(commits.filter((commit) => fenceOf(commit)?.hasOthers));
+  const inserted = await fragments.insertNew(
+    commits.filter((commit) => mayCommit(commit, fenceOf(commit), twinOf(commit))),
+  );
   const isPlain = inserted.size === commits.length;
   const existing = isPlain
     ? (commit: FragmentCommit) => ({ same: commit, holder: commit })
@@ -159,7 +161,7 @@ async function commitFragments(
   const news: FragmentCommit[] = [];
   const receipts = commits.map((commit): FragmentReceipt => {
     const { fragmentId, mediaId } = commit;
-    const verdict = judge(commit, existing(commit), fenceOf(commit));
+    const verdict = judge(commit, { ...existing(commit), twin: twinOf(commit) }, fenceOf(commit));
     if (verdict !== 'COMMITTED') refused.set(commit, verdict);
     else if (fresh.delete(fragmentId)) news.push(commit);
     return { fragmentId, mediaId, verdict, catalogEpoch };
@@ -173,12 +175,9 @@ async function commitFragments(
 /** One message for each media server. */
 function sendReceipts(unit: Work, all: readonly FragmentReceipt[]): void {
   for (const [mediaId, receipts] of grouped(all, (receipt) => receipt.mediaId)) {
-    const ids = receipts.map(({ fragmentId }) => fragmentId);
-    if (receipts.length === 1) {
-      unit.send(fragmentReceiptMessage, [mediaId, ids[0]!], receipts[0]!);
-    } else {
-      unit.send(fragmentReceiptsMessage, [mediaId, uuidOf(ids.join())], { receipts });
-    }
+    const id = bundleId(receipts.map(({ fragmentId }) => fragmentId));
+    if (receipts.length === 1) unit.send(fragmentReceiptMessage, [mediaId, id], receipts[0]!);
+    else unit.send(fragmentReceiptsMessage, [mediaId, id], { receipts });
   }
 }
 

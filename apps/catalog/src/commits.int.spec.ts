@@ -182,10 +182,12 @@ describe('commits of fragments', () => {
     expect(await verdictsOn(late)).toEqual(['FENCED']);
     await publish(now);
     expect(await verdictsOn(now)).toEqual(['COMMITTED']);
-    // Something is committed now: the next attempt gets an image of its own.
-    const another = await begin(3, old);
-    expect(another).not.toBe(imageId);
+    // Whatever is committed: the next attempt goes on with the same image.
+    expect(await begin(3, old)).toBe(imageId);
     await expect(begin(2, old)).rejects.toMatchObject({ status: 229 });
+    const superseded = commitOf({ imageId, attempt: 2 });
+    await publish(superseded);
+    expect(await verdictsOn(superseded)).toEqual(['SUPERSEDED']);
   });
 
   it('that can never be handled are parked, and hold up no other', async () => {

@@ -5,8 +5,8 @@ import { catalogFiles, catalogFind } from '#contracts/image.js';
 import { NotFound } from '#kernel/errors.js';
 import { Answers } from '#messaging/answers.js';
 import { IMAGES_HINT, unknownImage } from './domain/chain.js';
-import { toFileView } from './domain/file-view.js';
-import { planFind, trimSlashes } from './domain/glob.js';
+import { toFileView } from './domain/files/file-view.js';
+import { planFind, trimSlashes } from './domain/files/glob.js';
 import { Files } from './persistence/files.js';
 
 /** Looking for files. */

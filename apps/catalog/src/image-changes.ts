@@ -11,12 +11,15 @@ import { Clock } from '#kernel/clock.js';
 import { PermanentError } from '#kernel/errors.js';
 import { UnitOfWork, type Work } from '#outbox/unit-of-work.js';
 import { countImage } from './completion.js';
+import { CatalogConfig } from './config.js';
 import { chooseBase, freeBackupTime, selectionSet } from './domain/base.js';
 import { unknownImage } from './domain/chain.js';
 import { waitsFor } from './domain/image-state.js';
+import { resumePointOf } from './domain/resume.js';
 import { expiryOf } from './domain/retention.js';
+import { Gaps } from './persistence/copies/gaps.js';
 import { ImageViews } from './persistence/image-views.js';
-import type { ImageRow } from './persistence/image.entity.js';
+import { detailsOf, type ImageRow } from './persistence/image.entity.js';
 import { Images, type Lineage } from './persistence/images.js';
 
 type BeginRequest = RequestOf<typeof imageBegin>;
@@ -32,17 +35,18 @@ export class ImageChanges {
   constructor(
     private readonly unitOfWork: UnitOfWork,
     private readonly clock: Clock,
+    private readonly config: CatalogConfig,
   ) {}
 
   /**
-   * The image for an attempt of a job. A later attempt takes over an image that holds nothing yet;
-   * where something is committed it gets a new image, and the old one is fenced and INCOMPLETE.
+   * The image for an attempt of a job. A later attempt goes on with the job's image, behind what is
+   * committed without a gap; with `fresh` it gets a new one, and the old one is fenced and INCOMPLETE.
    */
   begin(request: BeginRequest): Promise<ResponseOf<typeof imageBegin>> {
     return this.unitOfWork.run(async (unit) => {
       const images = new Images(unit.db);
       await images.lockClient(request.client);
-      const image = (await this.continued(images, request)) ?? (await this.made(unit, request));
+      const image = (await this.continued(unit, request)) ?? (await this.made(unit, request));
       const copy = await images.copy(image.imageId, FIRST_COPY);
       return {
         imageId: image.imageId,
@@ -52,6 +56,8 @@ export class ImageChanges {
         kind: image.kind,
         baseImageId: image.baseImageId,
         keepListings: await images.possibleBases(image.client, image.policy, CHAIN_IMAGES_MAX),
+        ...resumePointOf(await images.piecesOf(image.imageId, FIRST_COPY)),
+        details: detailsOf(image),
       };
     });
   }
@@ -80,7 +86,7 @@ export class ImageChanges {
       const image = await images.lock(request.imageId);
       if (!image) throw unknownImage(request.imageId);
       if (image.job !== request.job) {
-        throw outOfSequence(`Image ${image.imageId} belongs to job ${image.job}.`);
+        throw outOfSequence(`Image ${image.imageId} belongs to job ${image.job ?? 0}.`);
       }
       const { complete } = await images.progress(image.imageId);
       if (!complete && image.abandonedAt === null) {
@@ -90,20 +96,41 @@ export class ImageChanges {
     });
   }
 
-  private async continued(images: Images, request: BeginRequest): Promise<ImageRow | undefined> {
-    const image = await images.latestOf(request.job);
+  private async continued(unit: Work, request: BeginRequest): Promise<ImageRow | undefined> {
+    const images = new Images(unit.db);
+    const known = await images.latestOf(request.job);
+    const image = known && (await images.lock(known.imageId));
     if (!image) return undefined;
-    const { jobAttempt } = (await images.copy(image.imageId, FIRST_COPY))!;
-    if (request.attempt === jobAttempt) return image;
+    const { imageId } = image;
+    const { jobAttempt } = (await images.copy(imageId, FIRST_COPY))!;
+    // What a backup has finished stays as it is, whoever asks.
+    if (request.attempt === jobAttempt || image.finishedAt !== null) return image;
     if (request.attempt < jobAttempt) {
       throw outOfSequence(`Attempt ${request.attempt} of job ${request.job} is over.`);
     }
-    await images.lock(image.imageId);
-    await images.raiseFence(image.imageId, FIRST_COPY, request.attempt);
-    const isUnused = image.finishedAt === null && !(await images.hasFragments(image.imageId));
-    const abandonedAt = isUnused ? null : (image.abandonedAt ?? this.clock.now());
-    await images.save(image.imageId, { abandonedAt });
-    return isUnused ? image : undefined;
+    await images.raiseFence(imageId, FIRST_COPY, request);
+    if (request.fresh) {
+      await images.save(imageId, { abandonedAt: image.abandonedAt ?? this.clock.now() });
+      return undefined;
+    }
+    await images.save(imageId, { abandonedAt: null });
+    await this.giveUpBehindGap(unit, image);
+    return image;
+  }
+
+  /**
+   * The agent reads the files anew from the gap on, and may find them changed: what an earlier attempt
+   * has behind the gap does not fit any more. It frees its numbers, and goes after a grace period.
+   */
+  private async giveUpBehindGap(unit: Work, image: ImageRow): Promise<void> {
+    const pieces = await new Images(unit.db).piecesOf(image.imageId, FIRST_COPY);
+    const { nextNumber } = resumePointOf(pieces);
+    if (pieces.every(({ number }) => number < nextNumber)) return;
+    const now = this.clock.now();
+    await new Gaps(unit.db).giveUp(image, {
+      ...{ copy: FIRST_COPY, from: nextNumber, now },
+      deletableAt: new Date(now.getTime() + this.config.deleteGraceMs),
+    });
   }
 
   private async made(unit: Work, request: BeginRequest): Promise<ImageRow> {
@@ -131,6 +158,7 @@ export class ImageChanges {
       {
         ...{ imageId, copy: FIRST_COPY, attempt: FIRST_ATTEMPT, jobAttempt: attempt },
         ...{ unit: request.unit, pool: request.pool, mediaId: request.mediaId },
+        ...{ job, begunAt: now, completedAttempt: null },
       },
     );
     unit.announce(imageBegun, imageId, (await new ImageViews(unit.db).one(imageId))!);

@@ -44,6 +44,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/images.js'),
   },
   {
+    name: 'image',
+    summary: 'duplicate, verify, expire, undelete and hold an image',
+    load: () => import('./commands/image.js'),
+  },
+  {
     name: 'files',
     summary: 'list the files of an image',
     load: () => import('./commands/files.js'),
@@ -67,6 +72,11 @@ const COMMANDS: readonly CommandEntry[] = [
     name: 'broker',
     summary: 'show allocations, media servers, storage units and clients',
     load: () => import('./commands/broker.js'),
+  },
+  {
+    name: 'catalog',
+    summary: 'reconcile, rebuild, back up and restore the catalog',
+    load: () => import('./commands/catalog.js'),
   },
   {
     name: 'events',

@@ -1,12 +1,38 @@
 import { z } from 'zod';
+import type { Backoff } from './domain/job.js';
 
 export const jobsConfig = z.object({
   /** A participant that says nothing for so long has died. It speaks every second or so. */
   HOLDFAST_SILENCE_MS_MAX: z.coerce.number().int().min(1_000).default(30_000),
+  /** The wait before a job's second attempt. Each further wait is so many times the one before ... */
+  HOLDFAST_RETRY_FIRST_MS: z.coerce.number().int().min(0).max(3_600_000).default(5_000),
+  HOLDFAST_RETRY_FACTOR: z.coerce.number().min(1).max(10).default(3),
+  /** ... up to this. */
+  HOLDFAST_RETRY_MAX_MS: z.coerce.number().int().min(0).max(86_400_000).default(300_000),
+  /**
+   * How often the media server of a failed attempt is asked whether all that it has sealed is in the
+   * catalog, and the pause in between. Then the next attempt begins without it.
+   */
+  HOLDFAST_DRAIN_TRIES: z.coerce.number().int().min(1).max(1_000).default(10),
+  HOLDFAST_DRAIN_PAUSE_MS: z.coerce.number().int().min(10).max(60_000).default(1_000),
 });
 export type JobsConfigValues = z.infer<typeof jobsConfig>;
 
 /** The configuration as an injection token. */
 export class JobsConfig {
-  constructor(readonly silenceMsMax: number) {}
+  readonly silenceMsMax: number;
+  readonly drainPauseMs: number;
+  /** A job keeps the one that it was made with. */
+  readonly backoff: Backoff;
+
+  constructor(values: JobsConfigValues) {
+    this.silenceMsMax = values.HOLDFAST_SILENCE_MS_MAX;
+    this.drainPauseMs = values.HOLDFAST_DRAIN_PAUSE_MS;
+    this.backoff = {
+      firstMs: values.HOLDFAST_RETRY_FIRST_MS,
+      factor: values.HOLDFAST_RETRY_FACTOR,
+      maxMs: values.HOLDFAST_RETRY_MAX_MS,
+      drainsMax: values.HOLDFAST_DRAIN_TRIES,
+    };
+  }
 }

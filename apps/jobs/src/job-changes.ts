@@ -13,7 +13,8 @@ import { Clock } from '#kernel/clock.js';
 import { NotFound } from '#kernel/errors.js';
 import { randomToken } from '#kernel/ids.js';
 import { UnitOfWork, type Work } from '#outbox/unit-of-work.js';
-import { decide, type Effect, type Input } from './domain/decide.js';
+import { decide } from './domain/decide.js';
+import type { Effect, Input } from './domain/input.js';
 import type { Job } from './domain/job.js';
 import { cancelTasks, tasksOf, type Tasks } from './domain/tasks.js';
 import { stateOf, viewOf } from './domain/view.js';
@@ -95,6 +96,7 @@ function send(work: Work, tasks: Tasks): void {
   for (const { mediaId, task } of tasks.media) {
     work.send(mediaTaskMessage, [mediaId, String(task.job)], task);
   }
+  if (!tasks.agent) return;
   const { client, task } = tasks.agent;
   work.send(agentTaskMessage, [subjectToken(client), String(task.job)], task);
 }

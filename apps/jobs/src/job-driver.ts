@@ -1,13 +1,11 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { backoffMs, sleep } from '#kernel/backoff.js';
-import { Clock } from '#kernel/clock.js';
 import { messageOf, Unavailable } from '#kernel/errors.js';
 import type { Startable } from '#service/lifecycle.js';
-import { JobsConfig } from './config.js';
-import type { Participant } from './domain/decide.js';
 import type { Job } from './domain/job.js';
 import { JobChanges } from './job-changes.js';
+import { JobSilence } from './job-silence.js';
 import { JobSteps } from './job-steps.js';
 import { Jobs } from './persistence/jobs.js';
 
@@ -25,14 +23,14 @@ export class JobDriver implements Startable {
   private readonly stopping = new AbortController();
   private readonly driven = new Map<number, Promise<void>>();
   private readonly again = new Set<number>();
+  private readonly alarms = new Map<number, NodeJS.Timeout>();
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly database: DataSource,
     private readonly changes: JobChanges,
     private readonly steps: JobSteps,
-    private readonly clock: Clock,
-    private readonly config: JobsConfig,
+    private readonly silence: JobSilence,
   ) {}
 
   start(): void {
@@ -43,6 +41,7 @@ export class JobDriver implements Startable {
   async stop(): Promise<void> {
     clearInterval(this.timer);
     this.stopping.abort();
+    for (const alarm of this.alarms.values()) clearTimeout(alarm);
     await Promise.all(this.driven.values());
   }
 
@@ -80,16 +79,28 @@ export class JobDriver implements Startable {
     const saved = await new Jobs(this.database.manager).find(number);
     if (!saved || saved.job.step === 'done') return false;
     const input = await this.steps.perform(saved.job);
-    if (!input) return false;
-    const after = await this.changes.apply(number, input);
-    return after.step !== saved.job.step;
+    const after = input ? await this.changes.apply(number, input) : saved.job;
+    this.comeBack(after);
+    return after.step !== saved.job.step || after.attempt !== saved.job.attempt;
+  }
+
+  /** For a job that waits for a moment and not for an answer. */
+  private comeBack(job: Job): void {
+    const waitMs = this.steps.waitMs(job);
+    if (waitMs === undefined || waitMs > LOOK_MS || this.stopping.signal.aborted) return;
+    clearTimeout(this.alarms.get(job.job));
+    const alarm = setTimeout(() => {
+      this.alarms.delete(job.job);
+      this.drive(job.job);
+    }, waitMs);
+    this.alarms.set(job.job, alarm);
   }
 
   private async look(): Promise<void> {
+    this.silence.listen();
     try {
       for (const { job } of await new Jobs(this.database.manager).open()) {
-        await this.checkSilence(job);
-        await this.keepLease(job);
+        await this.lookAt(job);
         this.drive(job.job);
       }
     } catch (error) {
@@ -97,36 +108,17 @@ export class JobDriver implements Startable {
     }
   }
 
-  /** A job may run for longer than the broker lends. */
-  private async keepLease(job: Job): Promise<void> {
-    if (!leaseRunsOut(job, this.clock.now())) return;
-    await this.changes.apply(job.job, await this.steps.renew(job));
-  }
-
-  private async checkSilence(job: Job): Promise<void> {
-    if (job.step !== 'running') return;
-    const now = this.clock.now().getTime();
-    const begun = job.startedAt?.getTime() ?? now;
-    for (const from of expected(job)) {
-      const heard = Math.max(job.heard[from], begun);
-      if (now - heard > this.config.silenceMsMax) {
-        await this.changes.apply(job.job, { type: 'silent', from, started: job.heard[from] > 0 });
-        return;
+  /** Trouble with one job is no reason not to look at the others. */
+  private async lookAt(job: Job): Promise<void> {
+    try {
+      const missed = this.silence.missedOf(job);
+      if (missed) await this.changes.apply(job.job, missed);
+      // A job may run for longer than the broker lends.
+      else if (this.steps.leaseRunsOut(job)) {
+        await this.changes.apply(job.job, await this.steps.renew(job));
       }
+    } catch (error) {
+      this.logger.warn(`cannot look at job ${job.job}: ${messageOf(error)}`);
     }
   }
-}
-
-/** A lease that has less than this left is prolonged. */
-const RENEW_MS = 30 * 60_000;
-
-function leaseRunsOut(job: Job, now: Date): boolean {
-  if (job.step !== 'running' || !job.allocation) return false;
-  return Date.parse(job.allocation.leaseUntil) - now.getTime() < RENEW_MS;
-}
-
-/** Whose voice is missed: those that have not reported their end. */
-function expected(job: Job): Participant[] {
-  const all: Participant[] = job.type === 'backup' ? ['media', 'agent'] : ['agent'];
-  return all.filter((from) => !job.results[from]);
 }

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { cloudEvent } from '#contracts/event.js';
-import { jobsGrants, jobsImages } from '#contracts/streams.js';
+import { jobsCopies, jobsGrants, jobsImages } from '#contracts/streams.js';
 import { BatchConsumer, type Delivery } from '#messaging/batch-consumer.js';
 import { Nats } from '#messaging/connection.js';
 import type { Startable } from '#service/lifecycle.js';
@@ -9,7 +9,7 @@ import { JobDriver } from './job-driver.js';
 import { Jobs } from './persistence/jobs.js';
 
 /**
- * Hears that resources were granted or an image is complete, and has the job look for itself: the
+ * Hears that resources were granted, or an image or a copy is complete, and has the job look for itself: the
  * event is a hint, the answer of the broker or the catalog is what counts.
  */
 @Injectable()
@@ -33,6 +33,11 @@ export class JobListener implements Startable {
         ...common,
         handle: (batch) => this.onImages(batch),
       }),
+      new BatchConsumer(nats, {
+        spec: jobsCopies,
+        ...common,
+        handle: (batch) => this.onImages(batch),
+      }),
     ];
   }
 
@@ -51,8 +56,7 @@ export class JobListener implements Startable {
   private async onImages(batch: readonly Delivery[]): Promise<void> {
     const jobs = new Jobs(this.database.manager);
     for (const imageId of subjects(batch)) {
-      const job = await jobs.byImage(imageId);
-      if (job !== undefined) this.driver.drive(job);
+      for (const job of await jobs.byImage(imageId)) this.driver.drive(job);
     }
   }
 }

@@ -1,45 +1,82 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { brokerAllocate, brokerRelease } from '#contracts/broker.js';
-import { catalogChain, imageAbandon, imageBegin, imageFinish } from '#contracts/image.js';
-import { PermanentError } from '#kernel/errors.js';
+import { copyBegin, copyFinish } from '#contracts/catalog/copy.js';
+import { imageAbandon, imageBegin, imageFinish } from '#contracts/image.js';
+import { mediaDrain } from '#contracts/media.js';
+import { Clock } from '#kernel/clock.js';
+import { messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
 import { Requests } from '#messaging/requests.js';
-import type { Input } from './domain/decide.js';
-import { clientOf, type BackupJob, type Job, type RestoreJob } from './domain/job.js';
+import { JobsConfig } from './config.js';
+import type { Answer, Input } from './domain/input.js';
+import type { BackupJob, DuplicateJob, Job } from './domain/job.js';
+import { awaited, voiceOf } from './domain/participants.js';
+import { resourceRequest } from './domain/resource-request.js';
+import { JobSources } from './job-sources.js';
+
+/** A media server takes some 3 s to bring in what it has sealed; its answer is not waited for much longer. */
+const DRAIN_MS_MAX = 5_000;
+
+/** A lease that has less than this left is prolonged. */
+const RENEW_MS = 30 * 60_000;
 
 /** What a job asks of other services at its step. Every question may be asked again. */
 @Injectable()
 export class JobSteps {
-  constructor(private readonly requests: Requests) {}
+  private readonly logger = new Logger('jobs');
+
+  constructor(
+    private readonly requests: Requests,
+    private readonly sources: JobSources,
+    private readonly clock: Clock,
+    private readonly config: JobsConfig,
+  ) {}
 
   /**
    * Asks, and returns the answer as the job's next input; `undefined` where the job only waits.
    * A refusal is an answer too. Throws `Unavailable` when nobody answered.
    */
   async perform(job: Job): Promise<Input | undefined> {
+    const { attempt, step } = job;
     try {
-      return await this.ask(job);
+      const answer = await this.ask(job);
+      return answer && { ...answer, attempt };
     } catch (error) {
       if (!(error instanceof PermanentError)) throw error;
-      if (job.step === 'releasing') return { type: 'released' };
-      return { type: 'refused', status: error.status, message: error.message };
+      const { status, message } = error;
+      return { type: 'refused', attempt, step, status, message };
     }
   }
 
   /** Asks for what the job holds once more, which prolongs its lease. */
-  renew(job: Job): Promise<Input> {
-    return this.allocate(job);
+  async renew(job: Job): Promise<Input> {
+    return { ...(await this.allocate(job)), attempt: job.attempt };
   }
 
-  private async ask(job: Job): Promise<Input | undefined> {
+  leaseRunsOut(job: Job): boolean {
+    if (job.step !== 'running' || !job.allocation) return false;
+    return Date.parse(job.allocation.leaseUntil) - this.clock.now().getTime() < RENEW_MS;
+  }
+
+  /** When a job that waits for a moment wants to be asked for again; `undefined` for others. */
+  waitMs(job: Job): number | undefined {
+    if (job.step !== 'retrying' || !job.retry) return undefined;
+    if (job.allocation) return 0;
+    const pauseMs = job.retry.drains > 0 ? this.config.drainPauseMs : 0;
+    return Math.max(pauseMs, job.retry.at.getTime() - this.clock.now().getTime());
+  }
+
+  private async ask(job: Job): Promise<Answer | undefined> {
     switch (job.step) {
       case 'planning':
-        return job.type === 'restore' ? this.plan(job) : undefined;
+        return this.sources.plan(job);
       case 'allocating':
         return this.allocate(job);
       case 'beginning':
-        return job.type === 'backup' ? this.begin(job) : undefined;
+        return this.begin(job);
       case 'verifying':
-        return job.type === 'backup' ? this.finish(job) : undefined;
+        return this.finish(job);
+      case 'retrying':
+        return this.prepareRetry(job);
       case 'releasing':
         return this.release(job);
       case 'running':
@@ -50,37 +87,34 @@ export class JobSteps {
     }
   }
 
-  private async plan(job: RestoreJob): Promise<Input> {
-    const { client, images } = await this.requests.call(catalogChain, job.request.source);
-    return { type: 'planned', client, chain: images };
-  }
-
-  private async allocate(job: Job): Promise<Input> {
-    const common = { job: job.job, attempt: job.attempt, client: clientOf(job) };
-    const answer = await this.requests.call(
-      brokerAllocate,
-      job.type === 'backup'
-        ? {
-            purpose: 'write',
-            ...common,
-            unit: job.request.storage,
-            priority: job.request.priority,
-          }
-        : {
-            purpose: 'read',
-            ...common,
-            media: [...new Set(job.chain.flatMap((image) => image.media))],
-          },
-    );
+  private async allocate(job: Job): Promise<Answer> {
+    const answer = await this.requests.call(brokerAllocate, resourceRequest(job));
     return answer.state === 'granted'
       ? { type: 'granted', allocation: answer.allocation }
       : { type: 'must-wait', reason: answer.reason };
   }
 
-  private async begin(job: BackupJob): Promise<Input> {
+  private begin(job: Job): Promise<Answer> {
+    switch (job.type) {
+      case 'backup':
+        return this.beginImage(job);
+      case 'duplicate':
+        return this.beginCopy(job);
+      case 'restore':
+      case 'verify':
+        return this.sources.pin(job);
+      default:
+        return job satisfies never;
+    }
+  }
+
+  private async beginImage(job: BackupJob): Promise<Answer> {
     const { request, allocation } = job;
+    if (job.fresh) await this.abandonImage(job);
     const image = await this.requests.call(imageBegin, {
       job: job.job,
+      attempt: job.attempt,
+      fresh: job.fresh,
       client: request.client,
       policy: request.policy,
       schedule: request.schedule,
@@ -94,8 +128,30 @@ export class JobSteps {
     return { type: 'image-begun', image };
   }
 
-  private async finish(job: BackupJob): Promise<Input> {
-    const media = job.results.media!;
+  private async beginCopy(job: DuplicateJob): Promise<Answer> {
+    const { request, allocation } = job;
+    const copy = await this.requests.call(copyBegin, {
+      job: job.job,
+      attempt: job.attempt,
+      imageId: request.imageId,
+      ...(request.copy === undefined ? {} : { copy: request.copy }),
+      unit: allocation!.unit!,
+      pool: allocation!.pool!,
+      mediaId: allocation!.media[0]!.mediaId,
+    });
+    return { type: 'copy-begun', copy };
+  }
+
+  private async finish(job: Job): Promise<Answer | undefined> {
+    if (job.type === 'backup') return this.finishImage(job);
+    if (job.type !== 'duplicate') return undefined;
+    const { imageId, copy, copyAttempt } = job.copy!;
+    const answer = await this.requests.call(copyFinish, { imageId, copy, copyAttempt });
+    return { type: 'image-state', ...answer };
+  }
+
+  private async finishImage(job: BackupJob): Promise<Answer> {
+    const media = job.results[voiceOf(awaited(job)[0]!)]!;
     const answer = await this.requests.call(imageFinish, {
       imageId: job.image!.imageId,
       copy: job.image!.copy,
@@ -108,11 +164,52 @@ export class JobSteps {
     return { type: 'image-state', ...answer };
   }
 
-  private async release(job: Job): Promise<Input> {
-    if (job.type === 'backup' && job.image && (job.outcome?.status ?? 0) > 1) {
-      await this.requests.call(imageAbandon, { imageId: job.image.imageId, job: job.job });
+  /** First others may have the slot; then, when the time has come, what is sealed comes in. */
+  private async prepareRetry(job: Job): Promise<Answer | undefined> {
+    if (job.allocation) {
+      await this.giveBack(job);
+      return { type: 'let-go' };
     }
-    await this.requests.call(brokerRelease, { job: job.job, attempt: job.attempt });
+    const { at, drain } = job.retry!;
+    if (this.clock.now() < at) return undefined;
+    if (!drain) return { type: 'drained', open: 0 };
+    const { mediaId, imageId, copy } = drain;
+    try {
+      const options = { instance: mediaId, timeoutMs: DRAIN_MS_MAX };
+      const { open } = await this.requests.call(mediaDrain, { imageId, copy }, options);
+      return { type: 'drained', open };
+    } catch (error) {
+      if (!(error instanceof PermanentError || error instanceof Unavailable)) throw error;
+      this.logger.warn(`job ${job.job}: ${mediaId} cannot be drained: ${messageOf(error)}`);
+      return { type: 'drained', open: null };
+    }
+  }
+
+  private async release(job: Job): Promise<Answer> {
+    const failed = (job.outcome?.status ?? 0) > 1;
+    if (job.type === 'backup' && failed) await this.abandonImage(job);
+    if (job.type !== 'backup') await this.permitted(job, this.sources.unpin(job));
+    await this.giveBack(job);
     return { type: 'released' };
+  }
+
+  private async abandonImage(job: BackupJob): Promise<void> {
+    if (!job.image) return;
+    const which = { imageId: job.image.imageId, job: job.job };
+    await this.permitted(job, this.requests.call(imageAbandon, which));
+  }
+
+  private async giveBack({ job, attempt }: Job): Promise<void> {
+    await this.permitted({ job }, this.requests.call(brokerRelease, { job, attempt }));
+  }
+
+  /** A job on its way out is not held up by who refuses; who is away is asked until it answers. */
+  private async permitted({ job }: Pick<Job, 'job'>, request: Promise<unknown>): Promise<void> {
+    try {
+      await request;
+    } catch (error) {
+      if (!(error instanceof PermanentError)) throw error;
+      this.logger.error(`job ${job}: ${error.message}`);
+    }
   }
 }

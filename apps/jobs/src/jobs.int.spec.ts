@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Logger } from '@nestjs/common';
@@ -40,6 +40,9 @@ describe('the job manager', () => {
       HOLDFAST_NATS_SEED_FILE: seedFile,
       HOLDFAST_DATABASE_URL: postgres.url,
       HOLDFAST_SILENCE_MS_MAX: '2000',
+      HOLDFAST_RETRY_FIRST_MS: '200',
+      HOLDFAST_DRAIN_TRIES: '3',
+      HOLDFAST_DRAIN_PAUSE_MS: '50',
     };
     plain = await server.connect();
     others = new ResourcesOnTheWire(plain);
@@ -58,8 +61,19 @@ describe('the job manager', () => {
 
   beforeEach(() => {
     Object.assign(others, { brokerAway: false, busy: false, complete: true });
+    Object.assign(others, { nextNumber: 1, open: 0, mediaAway: false });
     others.asked.length = 0;
     others.tasks.length = 0;
+  });
+
+  /** What a test leaves running would speak in the next one. */
+  afterEach(async () => {
+    Object.assign(others, { brokerAway: false, complete: true });
+    const { jobs } = await ask<{ jobs: JobView[] }>('list', {});
+    for (const { job } of jobs.filter(({ state }) => state !== 'done')) {
+      await ask('cancel', { job });
+      await done(job);
+    }
   });
 
   const ask = async <T>(endpoint: string, body: object): Promise<T> =>
@@ -76,9 +90,10 @@ describe('the job manager', () => {
   };
   const running = (job: number) => until(job, ({ operation }) => operation === 'moving data');
   const done = (job: number) => until(job, ({ state }) => state === 'done');
-  const report = (job: number, from: string, status: number) =>
+  const report = (job: number, from: string, status: number, more: object = {}) =>
     ask<{ goOn: boolean }>('report', {
-      ...{ job, attempt: 1, from, instance: 'x' },
+      ...{ job, attempt: 1, from, instance: from === 'media' ? 'm1' : 'web1' },
+      ...more,
       lines: [
         { at: new Date().toISOString(), process: from, pid: 1, severity: 'info', text: 'hello' },
       ],
@@ -142,7 +157,7 @@ describe('the job manager', () => {
   });
 
   it('ends a job whose agent has fallen silent, and has its image abandoned', async () => {
-    const job = await submit();
+    const job = await submit({ tries: 1 });
     await running(job);
     const media = { job, attempt: 1, from: 'media', instance: 'm1' };
     const alive = setInterval(() => void ask('report', media), 200);
@@ -165,6 +180,154 @@ describe('the job manager', () => {
     service = await startService(jobsDefinition, environment);
     expect(await done(job)).toMatchObject({ status: 0 });
     expect(others.count('catalog.image-begin')).toBe(1);
+  });
+
+  const logOf = async (job: number) => {
+    const { log } = await ask<{ log: { text: string }[] }>('get', { job });
+    return log.map(({ text }) => text).join('\n');
+  };
+  const asked = (endpoint: string, job: number) =>
+    others.asked
+      .filter((one) => one.endpoint === endpoint && one.request['job'] === job)
+      .map(({ request }) => request);
+
+  it('goes on in the same job when a media server died: drains it, then a new attempt', async () => {
+    const job = await submit();
+    await running(job);
+    Object.assign(others, { nextNumber: 4, open: 3 });
+    await report(job, 'agent', 40, { attempt: 1 });
+    const waits = await until(job, ({ retryAt }) => retryAt !== null);
+    expect(waits).toMatchObject({ state: 'active', status: null, attempt: 1 });
+    await until(job, ({ attempt, operation }) => attempt === 2 && operation === 'moving data');
+    expect(others.count('media.drain.*')).toBe(3);
+    expect(asked('broker.release', job)).toEqual([{ job, attempt: 1 }]);
+    expect(asked('catalog.image-begin', job).map(({ attempt }) => attempt)).toEqual([1, 2]);
+    const tasks = () => others.tasks.filter((task) => task.attempt === 2);
+    while (tasks().length < 2) await sleep(10);
+    const resume = { nextNumber: 4, archiveOffset: 3_000 };
+    for (const task of tasks()) expect(task).toMatchObject({ resume });
+    expect(others.tasks.filter(({ type }) => type === 'cancel')).toHaveLength(2);
+    // Whoever still works on the first attempt is told to stop, and its word counts nothing.
+    expect(await report(job, 'media', 0)).toEqual({ goOn: false });
+    await report(job, 'media', 0, { attempt: 2 });
+    await report(job, 'agent', 0, { attempt: 2 });
+    expect(await done(job)).toMatchObject({ status: 0, attempt: 2 });
+    expect(await logOf(job)).toContain('drained: every sealed fragment is committed');
+  });
+
+  it('does not wait long for a media server that is gone, and tries no more than it may', async () => {
+    others.mediaAway = true;
+    const job = await submit({ tries: 2 });
+    for (const attempt of [1, 2]) {
+      await until(job, (now) => now.attempt === attempt && now.operation === 'moving data');
+      await report(job, 'agent', 41, { attempt });
+    }
+    expect(await done(job)).toMatchObject({ status: 41, attempt: 2 });
+    expect(await logOf(job)).toContain('media server m1 cannot be reached');
+  });
+
+  it('makes a new image when the agent cannot go on', async () => {
+    const job = await submit();
+    await running(job);
+    others.nextNumber = 4;
+    await report(job, 'agent', 40);
+    await until(job, (now) => now.attempt === 2 && now.operation === 'moving data');
+    const result = { status: 20, message: 'no checkpoint', cannotResume: true };
+    const body = { job, attempt: 2, from: 'agent', instance: 'web1', result };
+    await ask('report', body);
+    await until(job, (now) => now.attempt === 3 && now.operation === 'moving data');
+    expect(asked('catalog.image-begin', job).at(-1)).toMatchObject({ attempt: 3, fresh: true });
+    expect(asked('catalog.image-abandon', job)).toHaveLength(1);
+    await ask('cancel', { job });
+    await done(job);
+  });
+
+  it('cancels a job that waits for its next attempt at once', async () => {
+    const job = await submit();
+    await running(job);
+    await report(job, 'media', 82);
+    await ask('cancel', { job });
+    expect(await done(job)).toMatchObject({ status: 150, attempt: 1 });
+  });
+
+  it('duplicates an image, and is done when the catalog has counted the copy', async () => {
+    others.complete = false;
+    const request = { imageId: 'web1_1790000001', toPool: 'offsite' };
+    const { job } = await ask<{ job: number }>('duplicate', request);
+    const copying = ({ operation }: JobView) => operation.startsWith('duplicating');
+    expect(await until(job, copying)).toMatchObject({
+      ...{ type: 'duplicate', imageId: request.imageId, storage: 'offsite', client: 'web1' },
+      mediaId: 'm2',
+    });
+    while (others.tasks.length < 2) await sleep(10);
+    const [read, write] = [...others.tasks].sort((a, b) => b.type.localeCompare(a.type));
+    expect(read).toMatchObject({ type: 'read', images: [request.imageId] });
+    expect(write).toMatchObject({ type: 'duplicate', pool: 'offsite', sources: [{ tokens: {} }] });
+    const destination = { from: 'media', instance: 'm2' };
+    const progress = { fragments: 3, fragmentsTotal: 7 };
+    await ask('report', { job, attempt: 1, ...destination, progress });
+    await ask('report', { job, attempt: 1, ...destination, progress: { storedBytes: 9 } });
+    expect((await view(job)).operation).toBe('duplicating fragments 3 of 7');
+    // A server that is only read from neither ends the job nor keeps it alive.
+    expect(await report(job, 'media', 85)).toEqual({ goOn: true });
+    await report(job, 'media', 0, destination);
+    await until(job, ({ operation }) => operation === 'fragment 3 of copy 2');
+    others.complete = true;
+    const copied = {
+      specversion: '1.0',
+      id: 'e',
+      source: 's',
+      type: 't',
+      subject: request.imageId,
+    };
+    await plain.request(
+      `hf.evt.v1.copy.completed.${request.imageId}`,
+      JSON.stringify({
+        ...{ ...copied, time: new Date().toISOString() },
+        ...{ datacontenttype: 'application/json', data: {} },
+      }),
+    );
+    expect(await done(job)).toMatchObject({ status: 0, attempt: 1 });
+    expect(asked('catalog.unpin', job)).toHaveLength(1);
+    const log = await logOf(job);
+    for (const line of ['begin Duplicate', 'requesting resource offsite', 'end Duplicate']) {
+      expect(log).toContain(line);
+    }
+    expect(log).toContain('granted resource MediaID=m2;DiskPool=offsite;');
+  });
+
+  it('resumes a duplication whose media server fell silent', async () => {
+    const request = { imageId: 'web1_1790000001', toPool: 'offsite' };
+    const { job } = await ask<{ job: number }>('duplicate', request);
+    await until(job, ({ attempt }) => attempt === 1);
+    others.nextNumber = 4;
+    await until(job, ({ attempt, mediaId }) => attempt === 2 && mediaId === 'm2');
+    await until(job, ({ operation }) => operation.startsWith('duplicating'));
+    expect(await logOf(job)).toContain('3 of 7 fragments are there');
+    expect(asked('catalog.copy-begin', job).map(({ attempt }) => attempt)).toEqual([1, 2]);
+    await report(job, 'media', 0, { attempt: 2, instance: 'm2' });
+    expect(await done(job)).toMatchObject({ status: 0, attempt: 2 });
+  });
+
+  it('verifies an image where it lies, and ends with what was found', async () => {
+    const { job } = await ask<{ job: number }>('verify', { imageId: 'web1_1790000001' });
+    await until(job, ({ operation }) => operation.startsWith('verifying'));
+    expect(asked('catalog.pin', job)).toHaveLength(1);
+    await report(job, 'media', 1057);
+    expect(await done(job)).toMatchObject({ status: 1057, type: 'verify' });
+    const unknown = await ask<{ job: number }>('verify', { imageId: 'web1_404' });
+    expect(await done(unknown.job)).toMatchObject({ status: 227 });
+  });
+
+  it('holds what a restore reads until it has ended', async () => {
+    const request = { source: { imageId: 'web1_1790000001' }, destination: '/tmp/r' };
+    const { job } = await ask<{ job: number }>('restore', request);
+    await running(job);
+    expect(asked('catalog.pin', job)).toEqual([{ job, imageIds: ['web1_1790000001'] }]);
+    expect(asked('catalog.unpin', job)).toEqual([]);
+    await report(job, 'agent', 0);
+    expect(await done(job)).toMatchObject({ status: 0 });
+    expect(asked('catalog.unpin', job)).toHaveLength(1);
   });
 
   it('cancels a job, tells its participants, and gives back what it held', async () => {

@@ -1,9 +1,10 @@
 import { Controller } from '@nestjs/common';
 import type { RequestOf, ResponseOf } from '#contracts/contract.js';
-import { jobsReport } from '#contracts/job.js';
+import { jobsReport, type JobProgress } from '#contracts/job.js';
 import { Clock } from '#kernel/clock.js';
 import { Answers } from '#messaging/answers.js';
 import type { Job } from './domain/job.js';
+import { heardFrom, isOneOf, participants } from './domain/participants.js';
 import { JobChanges } from './job-changes.js';
 import { JobDriver } from './job-driver.js';
 
@@ -21,31 +22,26 @@ export class ReportHandlers {
   @Answers(jobsReport)
   async report(report: Report): Promise<ResponseOf<typeof jobsReport>> {
     const now = this.clock.now().getTime();
-    const lines = report.lines.map((line) => ({ ...line, attempt: report.attempt }));
-    let job = await this.changes.note(report.job, (found) => heard(found, report, now), lines);
-    if (!runs(job, report)) return { goOn: false };
-    if (report.result) {
-      job = await this.changes.apply(report.job, {
-        type: 'reported',
-        from: report.from,
-        result: report.result,
-      });
+    const { attempt, from, instance, result } = report;
+    // It comes out of JSON, which has no fields that are there and undefined.
+    const progress = report.progress as Partial<JobProgress> | undefined;
+    const lines = report.lines.map((line) => ({ ...line, attempt }));
+    const heard = (job: Job) =>
+      works(job, report) ? heardFrom(job, report, { now, progress }) : job;
+    let job = await this.changes.note(report.job, heard, lines);
+    if (!works(job, report)) return { goOn: false };
+    if (result) {
+      const input = { type: 'reported', attempt, from, instance, result } as const;
+      job = await this.changes.apply(report.job, input);
       this.driver.drive(report.job);
     }
-    return { goOn: runs(job, report) };
+    return { goOn: works(job, report) };
   }
 }
 
-function runs(job: Job, report: Report): boolean {
-  return job.step === 'running' && job.attempt === report.attempt;
-}
-
-/** A sign of life, and how far it is. Who belongs to an older attempt is not heard. */
-function heard(job: Job, report: Report, now: number): Job {
-  if (!runs(job, report)) return job;
-  return {
-    ...job,
-    heard: { ...job.heard, [report.from]: now },
-    ...(report.progress ? { progress: { ...job.progress, ...report.progress } } : {}),
-  } as Job;
+/** Who belongs to an older attempt, or to none, is not heard and told to stop. */
+function works(job: Job, report: Report): boolean {
+  return (
+    job.step === 'running' && job.attempt === report.attempt && isOneOf(participants(job), report)
+  );
 }

@@ -1,27 +1,22 @@
 import { Controller } from '@nestjs/common';
 import { brokerClient } from '#contracts/broker.js';
 import type { RequestOf, ResponseOf } from '#contracts/contract.js';
-import { jobsBackup, jobsCancel, jobsRestore } from '#contracts/job.js';
+import { jobsBackup, jobsCancel, jobsDuplicate, jobsRestore, jobsVerify } from '#contracts/job.js';
 import { PermanentError } from '#kernel/errors.js';
 import { Answers } from '#messaging/answers.js';
 import { Requests } from '#messaging/requests.js';
-import { NO_PROGRESS, sourceClient, type Job } from './domain/job.js';
+import { JobsConfig } from './config.js';
+import {
+  backupDraft,
+  duplicateDraft,
+  firstLine,
+  restoreDraft,
+  verifyDraft,
+} from './domain/draft.js';
+import { sourceClient, type Job } from './domain/job.js';
 import { JobChanges } from './job-changes.js';
 import { JobDriver } from './job-driver.js';
 import { JobViews } from './job-views.js';
-
-const FRESH = {
-  job: 0,
-  attempt: 1,
-  outcome: null,
-  allocation: null,
-  waitsFor: '',
-  startedAt: null,
-  endedAt: null,
-  progress: NO_PROGRESS,
-  heard: { media: 0, agent: 0 },
-  results: {},
-} as const;
 
 /** Requests that make or end jobs. */
 @Controller()
@@ -31,28 +26,30 @@ export class SubmitHandlers {
     private readonly driver: JobDriver,
     private readonly requests: Requests,
     private readonly views: JobViews,
+    private readonly config: JobsConfig,
   ) {}
 
   @Answers(jobsBackup)
   async backup(request: RequestOf<typeof jobsBackup>): Promise<ResponseOf<typeof jobsBackup>> {
     await this.requireClient(request.client);
-    const draft: Job = { ...FRESH, type: 'backup', step: 'allocating', request, image: null };
-    const line = `requesting resource ${request.storage}`;
-    return this.submit(draft, request.requestId, line);
+    return this.submit(backupDraft(request, this.config.backoff));
   }
 
   @Answers(jobsRestore)
   async restore(request: RequestOf<typeof jobsRestore>): Promise<ResponseOf<typeof jobsRestore>> {
     await this.requireClient(request.toClient ?? sourceClient(request));
-    const draft: Job = {
-      ...FRESH,
-      type: 'restore',
-      step: 'planning',
-      request,
-      toClient: null,
-      chain: [],
-    };
-    return this.submit(draft, request.requestId, `restore to ${request.destination}`);
+    return this.submit(restoreDraft(request, this.config.backoff));
+  }
+
+  /** Needs no client: its image is moved among media servers. */
+  @Answers(jobsDuplicate)
+  duplicate(request: RequestOf<typeof jobsDuplicate>): Promise<ResponseOf<typeof jobsDuplicate>> {
+    return this.submit(duplicateDraft(request, this.config.backoff));
+  }
+
+  @Answers(jobsVerify)
+  verify(request: RequestOf<typeof jobsVerify>): Promise<ResponseOf<typeof jobsVerify>> {
+    return this.submit(verifyDraft(request, this.config.backoff));
   }
 
   @Answers(jobsCancel)
@@ -62,8 +59,8 @@ export class SubmitHandlers {
     return { job: await this.views.one(cancelled.job) };
   }
 
-  private async submit(draft: Job, requestId: string | undefined, line: string) {
-    const job = await this.changes.create(draft, requestId, line);
+  private async submit(draft: Job): Promise<{ job: number }> {
+    const job = await this.changes.create(draft, draft.request.requestId, firstLine(draft));
     this.driver.drive(job);
     return { job };
   }

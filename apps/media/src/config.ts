@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { mediaName, poolName } from '#contracts/names.js';
 
 const RESERVE_BYTES_DEFAULT = 64 * 1024 * 1024;
+const TRASH_GRACE_SECONDS_DEFAULT = 24 * 3600;
 
 /** `POOL=FOLDER`, several with a comma in between. */
 const volumeList = z
@@ -29,6 +30,12 @@ export const mediaConfig = z.object({
     .int()
     .nonnegative()
     .default(RESERVE_BYTES_DEFAULT),
+  /** How long deleted fragments lie in the trash, from which they can still be taken back. */
+  HOLDFAST_TRASH_GRACE_SECONDS: z.coerce
+    .number()
+    .int()
+    .nonnegative()
+    .default(TRASH_GRACE_SECONDS_DEFAULT),
   /** The data port listens on loopback only in this release; 0 chooses a free port. */
   HOLDFAST_MEDIA_PORT: z.coerce.number().int().min(0).max(65_535).default(0),
   /** For tests: the place at which the process dies (see crash-point.ts). */
@@ -38,21 +45,33 @@ export type MediaConfigValues = z.infer<typeof mediaConfig>;
 
 /** The configuration as an injection token. */
 export class MediaConfig {
-  private constructor(
-    readonly mediaId: string,
-    readonly volumes: readonly { readonly pool: string; readonly path: string }[],
-    readonly reserveBytes: number,
-    readonly port: number,
-    readonly crashAt: string | undefined,
-  ) {}
+  private constructor(private readonly values: MediaConfigValues) {}
 
   static from(values: MediaConfigValues): MediaConfig {
-    return new MediaConfig(
-      values.HOLDFAST_MEDIA_ID,
-      values.HOLDFAST_MEDIA_VOLUMES,
-      values.HOLDFAST_MEDIA_RESERVE_BYTES,
-      values.HOLDFAST_MEDIA_PORT,
-      values.HOLDFAST_CRASH_AT,
-    );
+    return new MediaConfig(values);
+  }
+
+  get mediaId(): string {
+    return this.values.HOLDFAST_MEDIA_ID;
+  }
+
+  get volumes(): readonly { readonly pool: string; readonly path: string }[] {
+    return this.values.HOLDFAST_MEDIA_VOLUMES;
+  }
+
+  get reserveBytes(): number {
+    return this.values.HOLDFAST_MEDIA_RESERVE_BYTES;
+  }
+
+  get trashGraceMs(): number {
+    return this.values.HOLDFAST_TRASH_GRACE_SECONDS * 1_000;
+  }
+
+  get port(): number {
+    return this.values.HOLDFAST_MEDIA_PORT;
+  }
+
+  get crashAt(): string | undefined {
+    return this.values.HOLDFAST_CRASH_AT;
   }
 }

@@ -6,7 +6,12 @@ export type CrashPointName =
   | 'seal-journalled'
   | 'commit-published'
   | 'receipt-arrived'
-  | 'verdict-journalled';
+  | 'verdict-journalled'
+  | 'duplicate-copied'
+  | 'condemned-journalled'
+  | 'trash-moved'
+  | 'removal-journalled'
+  | 'removal-reported';
 
 /** Called at each of these places; does nothing in real life. */
 export type CrashPoint = (name: CrashPointName) => void;

@@ -4,6 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { testFolder, type TestFolder } from '#storage/testing/small-volume.js';
 import type { CrashPointName } from './crash-point.js';
+import { checkFragment } from './inventory/fragment-check.js';
+import { MemorySources } from './testing/memory-sources.js';
 import { TestMediaServer } from './testing/media-server.js';
 import { MemoryCatalog } from './testing/memory-catalog.js';
 
@@ -64,6 +66,87 @@ describe('A media server that is killed', () => {
             );
           }
         }
+      } finally {
+        await media.stop();
+      }
+    },
+  );
+
+  it('at "duplicate-copied" has an unfinished copy, and every source whole', async () => {
+    expect(await runUntilDeath(folder.path, 'duplicate-copied')).toBe('SIGKILL');
+    const catalog = new MemoryCatalog();
+    const media = await TestMediaServer.start({ folder: folder.path, catalog });
+    try {
+      const found = [];
+      for (const { store } of media.volumes) {
+        for await (const { name, state } of store.list()) found.push([name.copy, state]);
+      }
+      expect(found).toEqual([
+        [1, 'sealed'],
+        [1, 'sealed'],
+        [2, 'partial'],
+      ]);
+      const holdings = await media.holdings();
+      for (const holding of await holdings.page('', 2)) {
+        expect(await checkFragment(holding)).toEqual({ bytes: 'whole', reason: '' });
+      }
+      const sources = new MemorySources();
+      const care = await media.care();
+      await care.offerAgain((await holdings.page('', 2)).map(({ fragmentId }) => fragmentId));
+      sources.add(catalog.committed.values());
+      expect(await media.duplicate(sources).run()).toMatchObject({ status: 0, fragments: 2 });
+      expect(media.volumes.countByState()).toEqual({ COMMITTED: 4, INTENT: 1 });
+    } finally {
+      await media.stop();
+    }
+  });
+
+  it.each([
+    'condemned-journalled',
+    'trash-moved',
+    'removal-journalled',
+    'removal-reported',
+  ] as const)('at "%s" finishes the removal when the catalog still confirms it', async (at) => {
+    expect(await runUntilDeath(folder.path, at)).toBe('SIGKILL');
+    const catalog = new MemoryCatalog();
+    catalog.confirmsAll = true;
+    const media = await TestMediaServer.start({ folder: folder.path, catalog });
+    try {
+      expect(media.removals.open).toBe(1);
+      await media.removals.settle();
+      expect(media.volumes.countByState()).toEqual({ COMMITTED: 3, REMOVED: 1 });
+      expect(catalog.deleted).toHaveLength(1);
+      for (const { store } of media.volumes) {
+        const left = [];
+        for await (const { name, state } of store.list()) {
+          left.push([name.copy, name.number, state]);
+        }
+        expect(left).toEqual([
+          [1, 2, 'sealed'],
+          [2, 1, 'sealed'],
+          [2, 2, 'sealed'],
+        ]);
+        const trashed = [];
+        for await (const { number, fragmentId } of store.trash())
+          trashed.push([number, fragmentId]);
+        expect(trashed).toEqual([[1, catalog.deleted[0]]]);
+      }
+    } finally {
+      await media.stop();
+    }
+  });
+
+  it.each(['condemned-journalled', 'trash-moved'] as const)(
+    'at "%s" removes nothing more while nobody confirms it',
+    async (at) => {
+      expect(await runUntilDeath(folder.path, at)).toBe('SIGKILL');
+      const catalog = new MemoryCatalog();
+      catalog.deletionsDown = true;
+      const media = await TestMediaServer.start({ folder: folder.path, catalog });
+      try {
+        await expect(media.removals.settle()).rejects.toThrow('no catalog');
+        const phase = at === 'trash-moved' ? 'REMOVED' : 'CONDEMNED';
+        expect(media.volumes.countByState()).toMatchObject({ [phase]: 1 });
       } finally {
         await media.stop();
       }

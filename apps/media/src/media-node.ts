@@ -2,6 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import type { DataAddress } from '#contracts/names.js';
 import { assert } from '#kernel/assert.js';
 import { Clock } from '#kernel/clock.js';
+import { messageOf } from '#kernel/errors.js';
 import { Nats } from '#messaging/connection.js';
 import type { Startable } from '#service/lifecycle.js';
 import { DataServer } from '#transfer/data-server.js';
@@ -9,6 +10,7 @@ import { CatalogLink } from './commits/catalog-link.js';
 import { CommitOffers } from './commits/commit-offers.js';
 import { MediaConfig } from './config.js';
 import { crashAt, type CrashPoint } from './crash-point.js';
+import { Holdings } from './inventory/holdings.js';
 import { SessionRegistry } from './sessions/session-registry.js';
 import { Volumes } from './volumes/volumes.js';
 
@@ -21,7 +23,7 @@ export class MediaNode implements Startable {
   readonly registry: SessionRegistry;
   readonly crashPoint: CrashPoint;
   private readonly logger = new Logger('media');
-  private opened: { volumes: Volumes; offers: CommitOffers } | undefined;
+  private opened: { volumes: Volumes; offers: CommitOffers; holdings: Holdings } | undefined;
   private server: DataServer | undefined;
   private listening: DataAddress | undefined;
   private watch: NodeJS.Timeout | undefined;
@@ -46,6 +48,11 @@ export class MediaNode implements Startable {
     return this.opened.offers;
   }
 
+  get holdings(): Holdings {
+    assert(this.opened, 'the media server is used before its start');
+    return this.opened.holdings;
+  }
+
   get address(): DataAddress {
     assert(this.listening, 'the media server is used before its start');
     return this.listening;
@@ -68,8 +75,10 @@ export class MediaNode implements Startable {
       chance: () => Math.random(),
       crashPoint: this.crashPoint,
     });
-    this.opened = { volumes, offers };
-    await this.link.listen((receipt) => offers.onReceipt(receipt));
+    const holdings = new Holdings(volumes);
+    this.opened = { volumes, offers, holdings };
+    void this.lookForOrphans(holdings);
+    this.link.listen((receipt) => offers.onReceipt(receipt));
     offers.start(volumes);
     void this.nats.watch(({ type }) => {
       if (type === 'reconnect') offers.onReconnect();
@@ -85,6 +94,22 @@ export class MediaNode implements Startable {
     await this.link.hangUp();
     await this.opened?.offers.stop();
     await this.opened?.volumes.close();
+  }
+
+  /** In the background: the names of all fragments are read. */
+  private async lookForOrphans(holdings: Holdings): Promise<void> {
+    try {
+      for (const [volume, orphans] of await holdings.scan()) {
+        if (orphans === 0) continue;
+        const what = `${orphans} whole fragments of pool "${volume.pool}" (volume ${volume.volumeId})`;
+        const lost = `THE JOURNAL OF A VOLUME IS MISSING OR EMPTY: it does not know ${what}.`;
+        const hint = 'They are kept. "holdfast catalog reconcile" compares them with the catalog.';
+        if (volume.ledger.size === 0) this.logger.error(`${lost} ${hint}`);
+        else this.logger.warn(`The journal does not know ${what}. ${hint}`);
+      }
+    } catch (error) {
+      this.logger.error(`A volume could not be looked over: ${messageOf(error)}`);
+    }
   }
 
   /**

@@ -4,6 +4,7 @@ import { MediaNode } from './media-node.js';
 import { MediaTasks } from './tasks/media-tasks.js';
 import { MediaModule } from './media.module.js';
 import { MediaPresence } from './presence.js';
+import { MediaRemovals } from './removal/media-removals.js';
 
 export const mediaDefinition: ServiceDefinition<typeof mediaConfig> = {
   name: 'media',
@@ -11,5 +12,5 @@ export const mediaDefinition: ServiceDefinition<typeof mediaConfig> = {
   config: mediaConfig,
   instance: (config) => config.HOLDFAST_MEDIA_ID,
   module: (config) => MediaModule.with(config),
-  starts: [MediaNode, MediaTasks, MediaPresence],
+  starts: [MediaNode, MediaRemovals, MediaTasks, MediaPresence],
 };

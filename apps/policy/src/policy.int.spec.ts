@@ -71,11 +71,18 @@ class JobManagerOnTheWire {
     const view: JobView = {
       ...{ job, type: 'backup', state: 'done', status, statusText: '', message: '' },
       ...{ policy: request.policy, schedule: request.schedule, client: request.client },
-      ...{ kind: request.kind, imageId: null, storage: null, mediaId: null, attempt: 1 },
+      ...{
+        kind: request.kind,
+        imageId: null,
+        storage: null,
+        mediaId: null,
+        attempt: 1,
+        retryAt: null,
+      },
       ...{ operation: '', createdAt: now, startedAt: now, endedAt: now },
       progress: {
         ...{ files: 0, bytes: 0, storedBytes: 0, currentPath: '' },
-        ...{ waitedForEmpty: 0, waitedForFull: 0 },
+        ...{ waitedForEmpty: 0, waitedForFull: 0, fragments: 0, fragmentsTotal: 0 },
       },
     };
     this.views.set(job, view);

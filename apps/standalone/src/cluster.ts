@@ -5,7 +5,7 @@ import { CONSUMERS, STREAMS } from '#contracts/streams.js';
 import { PermanentError } from '#kernel/errors.js';
 import { Nats } from '#messaging/connection.js';
 import * as keys from '#messaging/credentials.js';
-import { Topology } from '#messaging/topology.js';
+import { TOPOLOGY_LOOK_MS, TopologyKeeper } from '#messaging/topology-keeper.js';
 import { startService, type Environment } from '#service/run-service.js';
 import type { ServiceDefinition } from '#service/service-definition.js';
 import { brokerDefinition } from '../../broker/src/broker.definition.js';
@@ -17,13 +17,14 @@ import { password, seedFile } from './servers/credential-files.js';
 import type { DataFolder } from './servers/data-folder.js';
 import { NATS_USERS_FILE } from './servers/nats-server.js';
 import { startServers, type Servers } from './servers.js';
+import type { MediaPlan } from './media-plan.js';
 import { ensureServiceRoles, roleName } from './service-roles.js';
 
 export interface ClusterPlan {
   readonly folder: DataFolder;
   readonly checkout: string;
   readonly client: string;
-  readonly mediaId: string;
+  readonly media: readonly MediaPlan[];
   readonly natsUrl?: string | undefined;
   readonly databaseUrl?: string | undefined;
   readonly natsPort?: number | undefined;
@@ -69,7 +70,10 @@ export class Cluster {
   private async startAll(): Promise<{ natsUrl: string }> {
     const servers = await startServers({
       ...this.plan,
-      users: natsUsers({ media: [this.plan.mediaId], clients: [this.plan.client] }),
+      users: natsUsers({
+        media: this.plan.media.map(({ mediaId }) => mediaId),
+        clients: [this.plan.client],
+      }),
       keys,
     });
     this.undo.push(() => servers.stop());
@@ -80,7 +84,8 @@ export class Cluster {
     this.goOn();
     await all(CONTROL.map((definition) => this.startControl(definition, servers)));
     this.goOn();
-    await all([this.startMedia(natsUrl), this.startAgent(natsUrl)]);
+    const own = this.plan.media.filter(({ volumes }) => volumes.length > 0);
+    await all([...own.map((one) => this.startMedia(one, natsUrl)), this.startAgent(natsUrl)]);
     return { natsUrl };
   }
 
@@ -93,35 +98,42 @@ export class Cluster {
       ...process.env,
       ...this.natsEnvironment(servers.natsUrl, definition.name),
       ...this.databaseEnvironment(servers, definition.name),
+      HOLDFAST_CATALOG_BACKUP_FOLDER:
+        process.env['HOLDFAST_CATALOG_BACKUP_FOLDER'] ??
+        join(this.plan.folder.path, 'catalog-backups'),
     });
     this.undo.push(() => service.stop());
   }
 
-  private startMedia(natsUrl: string): Promise<void> {
-    const { mediaId, folder } = this.plan;
-    return this.startProcess('media', {
+  private startMedia({ mediaId, volumes }: MediaPlan, natsUrl: string): Promise<void> {
+    const isFirst = mediaId === this.plan.media[0]?.mediaId;
+    return this.startProcess(isFirst ? 'media' : `media-${mediaId}`, 'media', {
       ...this.natsEnvironment(natsUrl, `media-${mediaId}`),
       HOLDFAST_MEDIA_ID: mediaId,
-      HOLDFAST_MEDIA_VOLUMES: `main=${join(folder.media, 'main')}`,
+      HOLDFAST_MEDIA_VOLUMES: volumes.map(({ pool, path }) => `${pool}=${path}`).join(','),
     });
   }
 
   private startAgent(natsUrl: string): Promise<void> {
     const { client, folder } = this.plan;
-    return this.startProcess('agent', {
+    return this.startProcess('agent', 'agent', {
       ...this.natsEnvironment(natsUrl, `agent-${client}`),
       HOLDFAST_CLIENT: client,
       HOLDFAST_AGENT_FOLDER: folder.agent,
       // A backup of everything must not hold the backups, nor itself.
-      HOLDFAST_AGENT_LEAVE_OUT: folder.path,
+      HOLDFAST_AGENT_LEAVE_OUT: this.foldersOfBackups().join(':'),
     });
   }
 
-  private async startProcess(name: string, env: Record<string, string>): Promise<void> {
+  private async startProcess(
+    name: string,
+    app: 'media' | 'agent',
+    env: Record<string, string>,
+  ): Promise<void> {
     const { folder, checkout } = this.plan;
     const child = new DataProcess({
       name,
-      main: join(checkout, 'dist/apps', name, 'src/main.js'),
+      main: join(checkout, 'dist/apps', app, 'src/main.js'),
       env: { ...passedOn(), ...env },
       runFolder: folder.run,
       logFile: join(folder.logs, `${name}.log`),
@@ -132,13 +144,14 @@ export class Cluster {
 
   private async ensureTopology(natsUrl: string): Promise<void> {
     const nats = await this.connectAsTopology(natsUrl);
-    try {
-      const topology = new Topology(nats);
-      await topology.ensureStreams(STREAMS);
-      await topology.ensureConsumers(CONSUMERS);
-    } finally {
-      await nats.close();
-    }
+    this.undo.push(() => nats.close());
+    const keeper = new TopologyKeeper(nats, {
+      streams: STREAMS,
+      consumers: CONSUMERS,
+      everyMs: Number(process.env['HOLDFAST_TOPOLOGY_LOOK_MS'] ?? TOPOLOGY_LOOK_MS),
+    });
+    this.undo.push(() => keeper.stop());
+    await keeper.start();
   }
 
   private async connectAsTopology(url: string): Promise<Nats> {
@@ -176,6 +189,11 @@ export class Cluster {
     return {
       HOLDFAST_DATABASE_URL: withUser(servers.databaseUrl, roleName(schema), this.password(schema)),
     };
+  }
+
+  private foldersOfBackups(): string[] {
+    const volumes = this.plan.media.flatMap((one) => one.volumes.map(({ path }) => path));
+    return [this.plan.folder.path, ...volumes];
   }
 
   private seedFile(user: string): string {

@@ -1,16 +1,17 @@
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { ConsoleLogger, Logger } from '@nestjs/common';
-import { clientName, mediaName } from '#contracts/names.js';
+import { clientName } from '#contracts/names.js';
 import { SystemClock } from '#kernel/clock.js';
 import { PermanentError } from '#kernel/errors.js';
 import { VERSION } from '#service/version.js';
 import { removeClusterFile, writeClusterFile } from './cluster-file.js';
 import { Cluster } from './cluster.js';
+import { mediaPlans, type MediaWishes } from './media-plan.js';
 import { checkoutFolder } from './servers/checkout-folder.js';
 import { openDataFolder, reachableDataFolder } from './servers/data-folder.js';
 
-export interface UpOptions {
+export interface UpOptions extends MediaWishes {
   /** All state lives below it; made when missing. */
   readonly dataFolder: string;
   /** A nats-server that runs already, instead of one of our own. */
@@ -22,8 +23,6 @@ export interface UpOptions {
   readonly postgresPort?: number | undefined;
   /** This machine's name as a client; default: its host name. */
   readonly client?: string | undefined;
-  /** Its media server's name; default `media1`. */
-  readonly mediaId?: string | undefined;
 }
 
 /**
@@ -33,9 +32,11 @@ export interface UpOptions {
 export async function up(options: UpOptions): Promise<void> {
   Logger.overrideLogger(new ConsoleLogger({ prefix: 'holdfast', colors: false }));
   const began = process.hrtime.bigint();
-  const names = namesFrom(options);
+  const client = clientFrom(options);
+  const media = mediaPlans(options, join(resolve(options.dataFolder), 'media'));
   const folder = await openDataFolder(options.dataFolder);
-  const cluster = new Cluster({ folder, checkout: checkoutFolder(), ...options, ...names });
+  const names = { client, mediaId: media[0]!.mediaId };
+  const cluster = new Cluster({ folder, checkout: checkoutFolder(), ...options, client, media });
   const ended = untilAskedToStop(cluster);
   try {
     const started = await Promise.race([cluster.start(), ended]);
@@ -63,20 +64,14 @@ export async function up(options: UpOptions): Promise<void> {
   say('Stopped.');
 }
 
-function namesFrom(options: UpOptions): { client: string; mediaId: string } {
+function clientFrom(options: UpOptions): string {
   const client = options.client ?? hostname();
-  if (!clientName.safeParse(client).success) {
-    throw new PermanentError(
-      20,
-      `"${client}" cannot be a client's name (letters, digits, ".", "_", "-"). Give one with --client.`,
-      'client',
-    );
-  }
-  const mediaId = options.mediaId ?? 'media1';
-  if (!mediaName.safeParse(mediaId).success) {
-    throw new PermanentError(20, `"${mediaId}" cannot be a media server's name.`, 'media');
-  }
-  return { client, mediaId };
+  if (clientName.safeParse(client).success) return client;
+  throw new PermanentError(
+    20,
+    `"${client}" cannot be a client's name (letters, digits, ".", "_", "-"). Give one with --client.`,
+    'client',
+  );
 }
 
 function untilAskedToStop(cluster: Cluster): Promise<'asked' | Error> {

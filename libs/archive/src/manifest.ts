@@ -3,6 +3,17 @@ import { z } from 'zod';
 const count = z.number().int().nonnegative();
 const digest = z.string().regex(/^[0-9a-f]{64}$/, 'is 64 hexadecimal digits');
 
+/** What a rebuilt catalog has to know of an image beyond its fragments. */
+const imageDetails = z.object({
+  /** The job that made it; 0 if that is not known. */
+  job: count,
+  schedule: z.string(),
+  retention: z.string(),
+  /** Absolute paths as path text. */
+  selections: z.array(z.string()),
+  baseImageId: z.string().nullable(),
+});
+
 /**
  * What stands beside each fragment and is written last: with the manifests of its fragments alone an
  * image can be put back into a catalog. Sizes are bytes, `backupTime` unix seconds.
@@ -30,6 +41,8 @@ export const manifestSchema = z
     fragments: z.number().int().min(1).optional(),
     files: count.optional(),
     bytes: count.optional(),
+    /** On the last fragment's file only: it may be long, so journals leave it out. */
+    image: imageDetails.optional(),
   })
   .refine(
     (m) => !m.last || (m.fragments !== undefined && m.files !== undefined && m.bytes !== undefined),

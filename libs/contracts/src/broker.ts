@@ -69,12 +69,13 @@ export const allocation = z.object({
   allocationId: z.uuid(),
   job: jobNumber,
   attempt: z.int().min(1),
-  purpose: z.enum(['write', 'read']),
+  purpose: z.enum(['write', 'read', 'duplicate']),
   client: clientName,
   /** Null for reads, which need no unit. */
   unit: unitName.nullable(),
   pool: poolName.nullable(),
   fragmentBytesMax: z.int().nullable(),
+  /** The one that writes comes first, those that it reads from behind it. */
   media: z.array(z.object({ mediaId: mediaName, address: dataAddress })),
   grantedAt: timestamp,
   leaseUntil: timestamp,
@@ -98,6 +99,17 @@ export const brokerAllocate = endpoint('broker', 'allocate', {
       attempt: z.int().min(1),
       client: clientName,
       media: z.array(mediaName).min(1).max(100),
+      priority: z.int().default(0),
+    }),
+    z.object({
+      purpose: z.literal('duplicate'),
+      job: jobNumber,
+      attempt: z.int().min(1),
+      /** Of the image; its agent need not be there. */
+      client: clientName,
+      /** Where the new copy goes: any unit of this pool will do, best on a server that has the source. */
+      pool: poolName,
+      sources: z.array(mediaName).min(1).max(100),
       priority: z.int().default(0),
     }),
   ]),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { uuidOf } from '#kernel/ids.js';
 import { message } from './contract.js';
 import { publicEvent } from './event.js';
 import { imageId, mediaName, poolName } from './names.js';
@@ -76,6 +77,17 @@ export const fragmentReceiptsMessage = message('hf.int.v1.frag.receipt', ['media
   schema: z.object({ receipts: z.array(fragmentReceipt).min(2).max(RECEIPTS_PER_MESSAGE_MAX) }),
 });
 
+/** Of one fragment its own id; of several one that is always the same for them. */
+export function bundleId(fragmentIds: readonly string[]): string {
+  return fragmentIds.length === 1 ? fragmentIds[0]! : uuidOf(fragmentIds.join());
+}
+
+/** The commits of a message of either kind, as they came. */
+export function commitsOf(payload: unknown): readonly unknown[] {
+  const commits = (payload as { commits?: unknown } | null | undefined)?.commits;
+  return Array.isArray(commits) ? commits : [payload];
+}
+
 /** The receipts of a message of either kind; none where it is neither. */
 export function receiptsOf(payload: unknown): FragmentReceipt[] {
   const bundle = fragmentReceiptsMessage.schema.safeParse(payload);
@@ -84,9 +96,51 @@ export function receiptsOf(payload: unknown): FragmentReceipt[] {
   return receipt.success ? [receipt.data] : [];
 }
 
+/**
+ * The catalog's irrevocable permission to remove the bytes of this very fragment. It is worth nothing
+ * by itself: the media server checks it against its journal and asks the catalog once more.
+ */
+export const tombstone = z.object({
+  tombstoneId: z.uuid(),
+  fragmentId: z.uuid(),
+  imageId,
+  copy: z.int().min(1).max(10),
+  number: z.int().min(1),
+  mediaId: mediaName,
+  digest,
+  storedBytes: z.int().nonnegative(),
+  reason: z.string(),
+  catalogEpoch: z.string(),
+  grantedAt: z.iso.datetime(),
+});
+export type Tombstone = z.infer<typeof tombstone>;
+
+export const fragmentDeleteMessage = message('hf.int.v1.frag.delete', ['media', 'fragment'], {
+  description: 'The catalog grants a media server the deletion of a fragment',
+  schema: tombstone,
+});
+
+export const fragmentDeleted = publicEvent('fragment', 'deleted', {
+  description: 'The bytes of a fragment are gone, as the catalog had granted',
+  data: tombstone,
+});
+
+export const fragmentDamaged = publicEvent('fragment', 'damaged', {
+  description: 'The bytes of a fragment are missing or not what was committed',
+  data: z.object({
+    fragmentId: z.uuid(),
+    imageId,
+    copy: z.int(),
+    number: z.int(),
+    mediaId: mediaName,
+    reason: z.string(),
+  }),
+});
+
 /** Fragments of one copy that came into the catalog in one transaction; each is told of once. */
 export const fragmentCommitted = publicEvent('fragment', 'committed', {
   description: 'Fragments of an image are in the catalog',
+  id: 'image',
   data: z.object({
     imageId,
     copy: z.int(),

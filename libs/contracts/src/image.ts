@@ -5,6 +5,7 @@ import { fragmentCommit, fragmentReceipt } from './fragment.js';
 import {
   absolutePath,
   clientName,
+  imageDetails,
   imageId,
   imageKind,
   jobNumber,
@@ -37,9 +38,20 @@ export const imageView = z.object({
   bytes: z.int(),
   storedBytes: z.int(),
   fragments: z.int(),
+  /** Copies that have not been deleted, whatever their state. */
   copies: z.int(),
+  /** Names of the holds on it: none of its copies is deleted while there is one. */
+  holds: z.array(z.string()).default([]),
 });
 export type ImageView = z.infer<typeof imageView>;
+
+/**
+ * ACTIVE: committed, its bytes are on the medium. DAMAGED: committed, but of no use: the bytes are
+ * missing or changed, or its backup went on in front of it; another one takes its place. TO_BE_DELETED: within the grace period, can be taken back.
+ * DELETING: its deletion is granted and irrevocable. DELETED: reported gone; the row stays.
+ */
+export const fragmentState = z.enum(['ACTIVE', 'DAMAGED', 'TO_BE_DELETED', 'DELETING', 'DELETED']);
+export type FragmentState = z.infer<typeof fragmentState>;
 
 export const fragmentView = z.object({
   fragmentId: z.uuid(),
@@ -47,7 +59,11 @@ export const fragmentView = z.object({
   copy: z.int(),
   number: z.int(),
   attempt: z.int(),
-  state: z.enum(['ACTIVE', 'TO_BE_DELETED', 'DELETING', 'DELETED']),
+  state: fragmentState,
+  /** Why it is in this state, where there is more to say; else empty. */
+  stateReason: z.string().default(''),
+  /** When its grace period ends, if it is marked for deletion: TO_BE_DELETED, or DAMAGED. */
+  deletableAt: timestamp.nullable().default(null),
   mediaId: mediaName,
   pool: poolName,
   archiveOffset: z.int(),
@@ -79,10 +95,12 @@ export const imageBegin = endpoint('catalog', 'image-begin', {
   request: z.object({
     job: jobNumber,
     /**
-     * Of the job. The same attempt gets the same answer. A later one takes over an image that holds
-     * nothing yet, under a higher fence; where something is committed it gets a new image.
+     * Of the job. The same attempt gets the same answer. A later one goes on with the job's image
+     * under a higher fence, behind the fragments that are committed without a gap.
      */
     attempt: z.int().min(1).default(1),
+    /** The agent cannot go on with the image that the job has begun: make a new one. */
+    fresh: z.boolean().default(false),
     client: clientName,
     policy: policyName,
     schedule: scheduleName,
@@ -103,6 +121,10 @@ export const imageBegin = endpoint('catalog', 'image-begin', {
     kind: imageKind,
     baseImageId: imageId.nullable(),
     keepListings: z.array(imageId),
+    /** Where this attempt goes on; 1 and 0 for an image that holds nothing yet. */
+    nextNumber: z.int().min(1).default(1),
+    archiveOffset: z.int().nonnegative().default(0),
+    details: imageDetails,
   }),
 });
 
@@ -150,6 +172,8 @@ export const catalogFragments = endpoint('catalog', 'fragments', {
     copy: z.int().default(1),
     afterNumber: z.int().default(0),
     limit: pageLimit,
+    /** Also what is deleted or was replaced. A page then ends behind a whole number. */
+    all: z.boolean().default(false),
   }),
   response: z.object({ fragments: z.array(fragmentView) }),
 });
@@ -184,6 +208,7 @@ export const catalogChain = endpoint('catalog', 'restore-chain', {
   ]),
   response: z.object({
     client: clientName,
+    /** `media`: the servers that hold ACTIVE fragments of any copy. */
     images: z.array(z.object({ imageId, kind: imageKind, media: z.array(mediaName) })),
   }),
 });

@@ -10,6 +10,7 @@ import {
   pageLimit,
   pathText,
   policyName,
+  poolName,
   scheduleName,
   timestamp,
   unitName,
@@ -18,11 +19,16 @@ import {
 export const jobState = z.enum(['queued', 'active', 'done']);
 export type JobState = z.infer<typeof jobState>;
 
-export const jobType = z.enum(['backup', 'restore']);
+export const jobType = z.enum(['backup', 'restore', 'duplicate', 'verify']);
 export type JobType = z.infer<typeof jobType>;
 
 /** The policy name that backups bear which no policy asked for (`holdfast backup PATH`). */
 export const ON_DEMAND_POLICY = 'on-demand';
+
+/** Attempts of a job whose failure may pass: a broken connection, a process that died. */
+export const TRIES_DEFAULT = 3;
+/** A duplication waits out outages of the link between sites; so it tries for longer. */
+const DUPLICATE_TRIES_DEFAULT = 10;
 
 /** A backup with everything resolved: what to read on which client, and where it goes. */
 export const backupRequest = z.object({
@@ -37,6 +43,8 @@ export const backupRequest = z.object({
   priority: z.int().min(0).max(99_999).default(0),
   crossMountPoints: z.boolean().default(false),
   compressionLevel: z.int().min(1).max(19).default(1),
+  /** Attempts in all; a later one goes on where the catalog has the image complete up to. */
+  tries: z.int().min(1).max(100).default(TRIES_DEFAULT),
   /** A request that is sent again with the same id makes no second job. */
   requestId: z.uuid().optional(),
 });
@@ -58,7 +66,29 @@ export const restoreRequest = z.object({
 });
 export type RestoreRequest = z.infer<typeof restoreRequest>;
 
-export const jobProgress = z.object({
+/** A further copy of an image in another pool; or what copy `copy` lacks, from the other copies. */
+export const duplicateRequest = z.object({
+  imageId,
+  /** The storage pool that the copy goes to. */
+  toPool: poolName,
+  /** To complete or repair a copy that is there already. */
+  copy: z.int().min(1).max(10).optional(),
+  priority: z.int().min(0).max(99_999).default(0),
+  tries: z.int().min(1).max(100).default(DUPLICATE_TRIES_DEFAULT),
+  requestId: z.uuid().optional(),
+});
+export type DuplicateRequest = z.infer<typeof duplicateRequest>;
+
+/** Reads an image's fragments where they lie and compares them with their digests. */
+export const verifyRequest = z.object({
+  imageId,
+  /** All copies, if left out. */
+  copy: z.int().min(1).max(10).optional(),
+  requestId: z.uuid().optional(),
+});
+export type VerifyRequest = z.infer<typeof verifyRequest>;
+
+const progressed = z.object({
   files: z.int().nonnegative(),
   bytes: z.int().nonnegative(),
   storedBytes: z.int().nonnegative(),
@@ -66,6 +96,14 @@ export const jobProgress = z.object({
   /** Times that the reader waited for an empty buffer, and the sender for a full one. */
   waitedForEmpty: z.int().nonnegative(),
   waitedForFull: z.int().nonnegative(),
+  /** Of jobs that count them (duplicate, verify); 0 of 0 else. */
+  fragments: z.int().nonnegative(),
+  fragmentsTotal: z.int().nonnegative(),
+});
+
+export const jobProgress = progressed.extend({
+  fragments: progressed.shape.fragments.default(0),
+  fragmentsTotal: progressed.shape.fragmentsTotal.default(0),
 });
 export type JobProgress = z.infer<typeof jobProgress>;
 
@@ -86,6 +124,8 @@ export const jobView = z.object({
   storage: z.string().nullable(),
   mediaId: z.string().nullable(),
   attempt: z.int(),
+  /** When a job that failed for a reason that may pass begins its next attempt; else null. */
+  retryAt: timestamp.nullable().default(null),
   /** What an active job does now, what a queued one waits for. */
   operation: z.string(),
   createdAt: timestamp,
@@ -114,6 +154,8 @@ export const taskResult = z.object({
   fragments: z.int().nonnegative().optional(),
   files: z.int().nonnegative().optional(),
   bytes: z.int().nonnegative().optional(),
+  /** The agent has no checkpoint for this point: only a new image can be made. */
+  cannotResume: z.boolean().optional(),
 });
 export type TaskResult = z.infer<typeof taskResult>;
 
@@ -132,7 +174,8 @@ export const jobsReport = endpoint('jobs', 'report', {
       .array(logLine.omit({ attempt: true }))
       .max(REPORT_LINES_MAX)
       .default([]),
-    progress: jobProgress.partial().optional(),
+    /** Only what has changed: nothing that is left out becomes 0. */
+    progress: progressed.partial().optional(),
     result: taskResult.optional(),
   }),
   /** `goOn` is false when the attempt is over: the participant stops. */
@@ -148,6 +191,18 @@ export const jobsBackup = endpoint('jobs', 'backup', {
 export const jobsRestore = endpoint('jobs', 'restore', {
   description: 'Submits a restore of an image, or of a client as it was at a time',
   request: restoreRequest,
+  response: z.object({ job: jobNumber }),
+});
+
+export const jobsDuplicate = endpoint('jobs', 'duplicate', {
+  description: 'Submits the duplication of an image into another storage pool',
+  request: duplicateRequest,
+  response: z.object({ job: jobNumber }),
+});
+
+export const jobsVerify = endpoint('jobs', 'verify', {
+  description: 'Submits the verification of an image: reads its fragments, compares digests',
+  request: verifyRequest,
   response: z.object({ job: jobNumber }),
 });
 

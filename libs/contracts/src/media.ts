@@ -1,6 +1,11 @@
 import { z } from 'zod';
 import { endpoint } from './contract.js';
-import { dataAddress, dataToken, imageId } from './names.js';
+import { dataAddress, dataToken, imageId, poolName } from './names.js';
+
+/** Fragments of one page; a page has to fit into one message. */
+export const INVENTORY_PAGE_MAX = 500;
+const inventoryPage = z.int().min(1).max(INVENTORY_PAGE_MAX).default(INVENTORY_PAGE_MAX);
+const fragmentIds = z.array(z.uuid()).min(1).max(256);
 
 export const mediaOpenRead = endpoint('media', 'open-read', {
   description: 'Gives a one-time token to read an image on the data port (for the catalog)',
@@ -14,4 +19,106 @@ export const mediaFragments = endpoint('media', 'fragments', {
   perInstance: true,
   request: z.object({}),
   response: z.object({ states: z.record(z.string(), z.int()) }),
+});
+
+export const mediaDrain = endpoint('media', 'drain', {
+  description:
+    'Ends what writes a copy here and brings what is sealed of it to the catalog, before a new attempt',
+  perInstance: true,
+  request: z.object({ imageId, copy: z.int().min(1).max(10) }),
+  response: z.object({
+    /** Sealed fragments of the copy that have no verdict yet. 0: drained. */
+    open: z.int().nonnegative(),
+  }),
+});
+
+/**
+ * What the medium shows of a fragment. `whole`: its files are there with the sizes (or the digest,
+ * if that was asked for) of its manifest. `trash`: moved aside by a tombstone.
+ */
+export const bytesState = z.enum(['whole', 'missing', 'damaged', 'partial', 'trash']);
+export type BytesState = z.infer<typeof bytesState>;
+
+export const inventoryEntry = z.object({
+  fragmentId: z.uuid(),
+  imageId,
+  copy: z.int(),
+  number: z.int(),
+  pool: poolName,
+  /** `none`: bytes that no journal record speaks of: an orphan. */
+  journal: z.enum([
+    'none',
+    'INTENT',
+    'SEALED',
+    'COMMITTED',
+    'SUPERSEDED',
+    'FENCED',
+    'CORRUPT',
+    'CONDEMNED',
+    'REMOVED',
+  ]),
+  bytes: bytesState,
+  /** Of the journal or, without one, of the manifest; null where there is neither. */
+  digest: z.string().nullable(),
+  storedBytes: z.int().nullable(),
+  /** Of the verdict. */
+  catalogEpoch: z.string().nullable(),
+  tombstoneId: z.string().nullable(),
+  reason: z.string(),
+});
+export type InventoryEntry = z.infer<typeof inventoryEntry>;
+
+export const mediaInventory = endpoint('media', 'inventory', {
+  description: 'What journals and volumes hold, by fragment id; for reconciliation',
+  perInstance: true,
+  request: z.object({ after: z.uuid().optional(), limit: inventoryPage }),
+  response: z.object({ entries: z.array(inventoryEntry), next: z.uuid().nullable() }),
+});
+
+/** Manifests may hold long lists of selections: few to a page. */
+export const MANIFESTS_PAGE_MAX = 20;
+
+export const mediaManifests = endpoint('media', 'manifests', {
+  description:
+    'Manifests of the fragments whose bytes are here, by fragment id; to rebuild a catalog',
+  perInstance: true,
+  request: z.object({
+    after: z.uuid().optional(),
+    limit: z.int().min(1).max(MANIFESTS_PAGE_MAX).default(MANIFESTS_PAGE_MAX),
+  }),
+  response: z.object({
+    /** Each as docs/formats.md has it; whoever reads them checks them. */
+    manifests: z.array(z.object({ pool: poolName, manifest: z.record(z.string(), z.unknown()) })),
+    next: z.uuid().nullable(),
+  }),
+});
+
+export const mediaOfferAgain = endpoint('media', 'offer-again', {
+  description: 'Offers fragments to the catalog once more, whatever verdict the journal has',
+  perInstance: true,
+  request: z.object({ fragmentIds }),
+  response: z.object({ offered: z.int().nonnegative() }),
+});
+
+export const mediaAdopt = endpoint('media', 'adopt', {
+  description: 'Takes whole fragments without a journal record into the journal and offers them',
+  perInstance: true,
+  request: z.object({ fragmentIds }),
+  response: z.object({ adopted: z.int().nonnegative() }),
+});
+
+export const mediaTakeBack = endpoint('media', 'take-back', {
+  description:
+    'Brings fragments back from the trash that the catalog shows ACTIVE again, and offers them',
+  perInstance: true,
+  request: z.object({ fragmentIds }),
+  response: z.object({ takenBack: z.int().nonnegative() }),
+});
+
+export const mediaVerifyFragment = endpoint('media', 'verify-fragment', {
+  description:
+    'Reads one fragment whole and compares it with its digest; up to minutes for a large one',
+  perInstance: true,
+  request: z.object({ fragmentId: z.uuid() }),
+  response: z.object({ bytes: bytesState, reason: z.string() }),
 });

@@ -32,9 +32,22 @@ export const jobNumber = z.int().positive();
 /** An instant, as RFC 3339 in UTC with milliseconds. */
 export const timestamp = z.iso.datetime();
 
+/** Copies that an image may have, the first one included. They are numbered from 1. */
+export const COPIES_MAX = 10;
+
 /** Which image a backup makes. */
 export const imageKind = z.enum(['full', 'differential', 'cumulative']);
 export type ImageKind = z.infer<typeof imageKind>;
+
+/** What an image's last manifest says beyond its fragments: enough to put it back into a catalog. */
+export const imageDetails = z.object({
+  job: z.int().nonnegative(),
+  schedule: scheduleName,
+  retention: z.string(),
+  selections: z.array(absolutePath),
+  baseImageId: imageId.nullable(),
+});
+export type ImageDetails = z.infer<typeof imageDetails>;
 
 /** How many rows one page of a list may hold. */
 export const PAGE_ROWS_MAX = 1_000;

@@ -3,8 +3,10 @@ import {
   agentTasks,
   catalogCommits,
   CONSUMERS,
+  jobsCopies,
   jobsGrants,
   jobsImages,
+  mediaDeletes,
   mediaReceipts,
   mediaTasks,
   policyJobs,
@@ -37,6 +39,9 @@ function consume(spec: ConsumerSpec): string[] {
 function consumeOwn(spec: ConsumerSpec): string[] {
   return [
     `$JS.API.CONSUMER.CREATE.${spec.stream}.${spec.durable}.${spec.filter}`,
+    // A broker that went back in time may hold a consumer that is ahead of its stream.
+    `$JS.API.CONSUMER.DELETE.${spec.stream}.${spec.durable}`,
+    `$JS.API.STREAM.INFO.${spec.stream}`,
     ...consume(spec),
   ];
 }
@@ -55,11 +60,13 @@ function topology(): Permissions {
   const publish = ['$JS.API.INFO'];
   for (const { name } of STREAMS) {
     publish.push(`$JS.API.STREAM.INFO.${name}`, `$JS.API.STREAM.CREATE.${name}`);
+    publish.push(`$JS.API.STREAM.MSG.GET.${name}`);
   }
   for (const { stream, durable } of CONSUMERS) {
     publish.push(
       `$JS.API.CONSUMER.INFO.${stream}.${durable}`,
       `$JS.API.CONSUMER.CREATE.${stream}.${durable}.>`,
+      `$JS.API.CONSUMER.DELETE.${stream}.${durable}`,
     );
   }
   return { publish, subscribe: [read('topology')] };
@@ -87,10 +94,18 @@ function jobs(): Permissions {
       'hf.svc.v1.catalog.image-finish',
       'hf.svc.v1.catalog.image-abandon',
       'hf.svc.v1.catalog.restore-chain',
+      'hf.svc.v1.catalog.copies',
+      'hf.svc.v1.catalog.copy-begin',
+      'hf.svc.v1.catalog.copy-finish',
+      'hf.svc.v1.catalog.image',
+      'hf.svc.v1.catalog.pin',
+      'hf.svc.v1.catalog.unpin',
+      'hf.svc.v1.media.drain.>',
       'hf.int.v1.task.>',
       'hf.evt.v1.job.>',
       ...consume(jobsGrants),
       ...consume(jobsImages),
+      ...consume(jobsCopies),
     ],
     subscribe: [read('jobs'), ...answers('jobs')],
   };
@@ -107,9 +122,14 @@ function catalog(): Permissions {
   return {
     publish: [
       'hf.int.v1.frag.receipt.>',
+      'hf.int.v1.frag.delete.>',
       'hf.evt.v1.fragment.>',
       'hf.evt.v1.image.>',
-      'hf.svc.v1.media.open-read.>',
+      'hf.evt.v1.copy.>',
+      'hf.svc.v1.media.>',
+      'hf.svc.v1.broker.servers',
+      'hf.svc.v1.jobs.duplicate',
+      'hf.svc.v1.jobs.get',
       ...consume(catalogCommits),
     ],
     subscribe: [read('catalog'), ...answers('catalog')],
@@ -124,10 +144,18 @@ function media(id: string): Permissions {
       `hf.int.v1.frag.commit.${token}.>`,
       'hf.svc.v1.catalog.fragment-status',
       'hf.svc.v1.catalog.fragment-offer',
+      'hf.svc.v1.catalog.fragment-sources',
+      'hf.svc.v1.catalog.fragment-suspect',
+      'hf.svc.v1.catalog.delete-claim',
+      'hf.svc.v1.catalog.delete-report',
+      'hf.svc.v1.catalog.fragments',
+      'hf.svc.v1.catalog.fragment-sources',
+      'hf.svc.v1.catalog.fragment-suspect',
       'hf.svc.v1.broker.heartbeat',
       'hf.svc.v1.jobs.report',
       ...consumeOwn(mediaTasks(token)),
       ...consumeOwn(mediaReceipts(token)),
+      ...consumeOwn(mediaDeletes(token)),
     ],
     subscribe: [read(`media-${id}`), ...instanceAnswers('media', token)],
   };
@@ -137,7 +165,8 @@ function agent(client: string): Permissions {
   const token = subjectToken(client);
   return {
     publish: [
-      'hf.svc.v1.catalog.fragments',
+      'hf.svc.v1.catalog.fragment-sources',
+      'hf.svc.v1.catalog.fragment-suspect',
       'hf.svc.v1.broker.heartbeat',
       'hf.svc.v1.jobs.report',
       ...consumeOwn(agentTasks(token)),

@@ -57,6 +57,18 @@ export const receiptStream: StreamSpec = {
   messageBytesMax: 64 * 1024,
 };
 
+export const deleteStream: StreamSpec = {
+  name: 'HF_FRAG_DELETE',
+  subjects: ['hf.int.v1.frag.delete.>'],
+  description: 'Granted deletions on their way to the media servers; sent again until reported',
+  discard: 'old',
+  perSubjectMax: 1,
+  denyDeletion: true,
+  ageMaxMs: 7 * DAY_MS,
+  bytesMax: 256 * MIB,
+  messageBytesMax: 64 * 1024,
+};
+
 export const taskStream: StreamSpec = {
   name: 'HF_TASK',
   subjects: ['hf.int.v1.task.>'],
@@ -82,6 +94,7 @@ export const eventStream: StreamSpec = {
 export const STREAMS: readonly StreamSpec[] = [
   commitStream,
   receiptStream,
+  deleteStream,
   taskStream,
   eventStream,
 ];
@@ -118,6 +131,16 @@ export const jobsImages: ConsumerSpec = {
   from: 'new',
 };
 
+/** ... or a further copy of one. */
+export const jobsCopies: ConsumerSpec = {
+  stream: eventStream.name,
+  durable: 'jobs-copies',
+  filter: 'hf.evt.v1.copy.completed.>',
+  ackWaitMs: 30_000,
+  unackedMax: 256,
+  from: 'new',
+};
+
 /** The policy service recalculates due times when a job ends. */
 export const policyJobs: ConsumerSpec = {
   stream: eventStream.name,
@@ -132,6 +155,7 @@ export const CONSUMERS: readonly ConsumerSpec[] = [
   catalogCommits,
   jobsGrants,
   jobsImages,
+  jobsCopies,
   policyJobs,
 ];
 
@@ -151,6 +175,17 @@ export function mediaReceipts(media: string): ConsumerSpec {
     filter: `hf.int.v1.frag.receipt.${media}.>`,
     ackWaitMs: 30_000,
     unackedMax: FOUR_BATCHES,
+    from: 'all',
+  };
+}
+
+export function mediaDeletes(media: string): ConsumerSpec {
+  return {
+    stream: deleteStream.name,
+    durable: `media-${media}`,
+    filter: `hf.int.v1.frag.delete.${media}.>`,
+    ackWaitMs: 60_000,
+    unackedMax: 256,
     from: 'all',
   };
 }

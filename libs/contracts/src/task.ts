@@ -5,6 +5,7 @@ import {
   clientName,
   dataAddress,
   dataToken,
+  imageDetails,
   imageId,
   imageKind,
   jobNumber,
@@ -14,6 +15,29 @@ import {
 } from './names.js';
 
 const forAttempt = { job: jobNumber, attempt: z.int().min(1) };
+
+/** What a media server must know of the copy that it writes; most of it goes into the manifests. */
+const writtenCopy = z.object({
+  imageId,
+  copy: z.int().min(1).max(10),
+  /** The fence of (image, copy). */
+  copyAttempt: z.int().min(1),
+  client: clientName,
+  policy: z.string(),
+  kind: imageKind,
+  backupTime: z.int(),
+  /** For the last manifest, so that a catalog can be rebuilt from storage. */
+  details: imageDetails,
+});
+export type WrittenCopy = z.infer<typeof writtenCopy>;
+
+/** Where an attempt goes on: behind what the catalog has of the copy, without a gap. */
+export const resumePoint = z.object({
+  nextNumber: z.int().min(1),
+  /** Archive bytes in front of that fragment. */
+  archiveOffset: z.int().nonnegative(),
+});
+export type ResumePoint = z.infer<typeof resumePoint>;
 
 /** Images that one restore may build on. */
 export const CHAIN_IMAGES_MAX = 100;
@@ -25,16 +49,28 @@ export const mediaTask = z.discriminatedUnion('type', [
     token: dataToken,
     pool: poolName,
     fragmentBytesMax: z.int().positive(),
-    image: z.object({
-      imageId,
-      copy: z.int().min(1).max(10),
-      /** The fence of (image, copy). */
-      copyAttempt: z.int().min(1),
-      client: clientName,
-      policy: z.string(),
-      kind: imageKind,
-      backupTime: z.int(),
-    }),
+    image: writtenCopy,
+    resume: resumePoint,
+  }),
+  z.object({
+    /** Fills the numbers that a copy lacks from other copies: a duplication, its resumption, a repair. */
+    type: z.literal('duplicate'),
+    ...forAttempt,
+    pool: poolName,
+    image: writtenCopy,
+    /** How many numbers the copy lacks, for the progress; if left out, what is known so far. */
+    missing: z.int().nonnegative().optional(),
+    sources: z.array(
+      z.object({ mediaId: mediaName, address: dataAddress, tokens: z.array(dataToken) }),
+    ),
+  }),
+  z.object({
+    /** Reads every fragment of the image that lies here and compares it with its digest. */
+    type: z.literal('verify'),
+    ...forAttempt,
+    imageId,
+    /** All copies, if left out. */
+    copy: z.int().min(1).max(10).optional(),
   }),
   z.object({
     type: z.literal('read'),
@@ -67,6 +103,8 @@ export const agentTask = z.discriminatedUnion('type', [
     excludes: z.array(z.string()).max(1_000),
     crossMountPoints: z.boolean(),
     compressionLevel: z.int(),
+    /** Null: from the beginning. */
+    resume: resumePoint.nullable(),
   }),
   z.object({
     type: z.literal('restore'),

@@ -3,7 +3,10 @@ import { Logger } from '@nestjs/common';
 import type { ConsumerSpec } from '#contracts/streams.js';
 import { backoffMs, sleep } from '#kernel/backoff.js';
 import { messageOf } from '#kernel/errors.js';
+import { Repeating } from '#kernel/repeating.js';
+import { ConsumerCheck } from './consumer-check.js';
 import type { Nats } from './connection.js';
+import { ensureOwnConsumer } from './topology.js';
 
 export interface Delivery {
   readonly subject: string;
@@ -26,9 +29,16 @@ export interface BatchConsumerOptions {
    * later. So it must be idempotent, and must take out what can never be handled by itself.
    */
   readonly handle: (batch: readonly Delivery[]) => Promise<void>;
+  /** The consumer is this host's own: made here if it is missing, and made anew if it is unsound. */
+  readonly own?: boolean;
 }
 
+/** How often a host looks at its own consumer; see `ConsumerCheck`. */
+const CHECK_MS = 30_000;
+
 const RETRY = { firstMs: 200, maxMs: 30_000, jitter: 0.5 };
+/** A broker that is back is to be found soon. */
+const BIND_AGAIN = { firstMs: 200, maxMs: 5_000, jitter: 0.5 };
 
 /** Pulls from a durable consumer in batches, for ever: silence or a lost consumer never ends it. */
 export class BatchConsumer {
@@ -39,16 +49,30 @@ export class BatchConsumer {
   private pending: JsMsg[] = [];
   private readonly handling = new Set<Promise<void>>();
   private linger: NodeJS.Timeout | undefined;
+  private readonly check: ConsumerCheck;
+  private readonly checks: Repeating;
 
   constructor(
     private readonly nats: Nats,
     private readonly options: BatchConsumerOptions,
   ) {
     this.logger = new Logger(`consumer ${options.spec.durable}`);
+    this.check = new ConsumerCheck(options.spec, false);
+    this.checks = new Repeating({
+      everyMs: CHECK_MS,
+      work: () => this.lookAfterOwn(),
+      // The pull that fails tells of it.
+      onError: () => undefined,
+    });
   }
 
   start(): void {
     this.loop = this.run();
+    if (!this.options.own) return;
+    this.checks.start();
+    void this.nats.watch(({ type }) => {
+      if (type === 'reconnect') this.lookAfterOwn().catch(() => undefined);
+    });
   }
 
   /** Stops pulling, finishes the batch that runs; what is left is delivered again later. */
@@ -56,6 +80,7 @@ export class BatchConsumer {
     this.stopping.abort();
     this.messages?.stop();
     clearTimeout(this.linger);
+    if (this.options.own) await this.checks.stop();
     await this.loop;
     await Promise.all(this.handling);
     // At once for whoever comes next, not when the acknowledgement is overdue.
@@ -73,12 +98,20 @@ export class BatchConsumer {
         failures += 1;
         this.logger.warn(`cannot pull (${messageOf(error)}); trying again`);
       }
-      await sleep(backoffMs(Math.max(failures, 1), RETRY, 0.5), this.stopping.signal);
+      await sleep(backoffMs(Math.max(failures, 1), BIND_AGAIN, 0.5), this.stopping.signal);
     }
   }
 
-  private bind(): Promise<Consumer> {
+  private async lookAfterOwn(): Promise<void> {
+    if (this.stopping.signal.aborted) return;
+    const mended = await this.check.look(await this.nats.manager());
+    if (mended === undefined || mended === 'it was gone') return;
+    this.logger.warn(`begins anew: ${mended}`);
+  }
+
+  private async bind(): Promise<Consumer> {
     const { stream, durable } = this.options.spec;
+    if (this.options.own) await ensureOwnConsumer(this.nats, this.options.spec);
     return this.nats.jetstream.consumers.get(stream, durable);
   }
 

@@ -3,7 +3,6 @@ import type { z } from 'zod';
 import type { ConsumerSpec } from '#contracts/streams.js';
 import { BatchConsumer, type Delivery } from './batch-consumer.js';
 import type { Nats } from './connection.js';
-import { ensureOwnConsumer } from './topology.js';
 
 /** Takes a host's tasks, one after the other; a task that makes no sense is logged and let go. */
 export class TaskConsumer<T extends z.ZodType> {
@@ -11,8 +10,8 @@ export class TaskConsumer<T extends z.ZodType> {
   private readonly consumer: BatchConsumer;
 
   constructor(
-    private readonly nats: Nats,
-    private readonly spec: ConsumerSpec,
+    nats: Nats,
+    spec: ConsumerSpec,
     private readonly options: {
       readonly schema: T;
       /** Accepts a task and returns soon; what it starts goes on by itself. Idempotent. */
@@ -23,12 +22,12 @@ export class TaskConsumer<T extends z.ZodType> {
       spec,
       batchMax: 16,
       lingerMs: 0,
+      own: true,
       handle: (batch) => this.handle(batch),
     });
   }
 
-  async start(): Promise<void> {
-    await ensureOwnConsumer(this.nats, this.spec);
+  start(): void {
     this.consumer.start();
   }
 

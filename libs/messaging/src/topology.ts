@@ -6,8 +6,10 @@ import {
   RetentionPolicy,
   StorageType,
   type ConsumerConfig,
+  type ConsumerInfo,
   type JetStreamManager,
   type StreamConfig,
+  type StreamInfo,
 } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/transport-node';
 import type { ConsumerSpec, StreamSpec } from '#contracts/streams.js';
@@ -17,7 +19,7 @@ import type { Nats } from './connection.js';
 const STREAM_NOT_FOUND = 10059;
 const CONSUMER_NOT_FOUND = 10014;
 
-/** Makes streams and consumers that are missing. Never deletes one, never changes one. */
+/** Makes streams and consumers that are missing. Never deletes a stream, never changes one. */
 export class Topology {
   constructor(
     private readonly nats: Nats,
@@ -37,7 +39,7 @@ export class Topology {
 
   private async ensureStream(manager: JetStreamManager, spec: StreamSpec): Promise<void> {
     const wanted = streamConfig(spec, this.replicas);
-    const found = await orMissing(manager.streams.info(spec.name), STREAM_NOT_FOUND);
+    const found = await findStream(manager, spec.name);
     const config = (found ?? (await manager.streams.add(wanted))).config;
     const wrong = differences(wanted, config);
     if (wrong.length > 0) {
@@ -56,9 +58,32 @@ export async function ensureOwnConsumer(nats: Nats, spec: ConsumerSpec): Promise
 }
 
 async function ensureConsumer(manager: JetStreamManager, spec: ConsumerSpec): Promise<void> {
-  const info = manager.consumers.info(spec.stream, spec.durable);
-  if (await orMissing(info, CONSUMER_NOT_FOUND)) return;
+  if (!(await findConsumer(manager, spec))) await addConsumer(manager, spec);
+}
+
+export function findStream(
+  manager: JetStreamManager,
+  name: string,
+): Promise<StreamInfo | undefined> {
+  return orMissing(manager.streams.info(name), STREAM_NOT_FOUND);
+}
+
+export function findConsumer(
+  manager: JetStreamManager,
+  { stream, durable }: ConsumerSpec,
+): Promise<ConsumerInfo | undefined> {
+  return orMissing(manager.consumers.info(stream, durable), CONSUMER_NOT_FOUND);
+}
+
+export async function addConsumer(manager: JetStreamManager, spec: ConsumerSpec): Promise<void> {
   await manager.consumers.add(spec.stream, consumerConfig(spec));
+}
+
+export async function removeConsumer(
+  manager: JetStreamManager,
+  { stream, durable }: ConsumerSpec,
+): Promise<void> {
+  await orMissing(manager.consumers.delete(stream, durable), CONSUMER_NOT_FOUND);
 }
 
 async function orMissing<T>(found: Promise<T>, code: number): Promise<T | undefined> {

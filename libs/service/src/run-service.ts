@@ -54,6 +54,8 @@ export async function startService<C extends z.ZodType>(
       undo.push(() => work.stop());
       await work.start();
     }
+    // Whoever is told that the service runs may ask it at once, over a connection of its own.
+    await nats.flush();
     return { app, stop };
   } catch (error) {
     await stop();

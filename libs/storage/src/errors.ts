@@ -30,6 +30,15 @@ export class FragmentUnreadable extends PermanentError {
   }
 }
 
+/** A sealed fragment is not what its manifest says. Status 1057. */
+export class FragmentDamaged extends PermanentError {
+  override readonly name = 'FragmentDamaged';
+
+  constructor(fragmentId: string, reason: string) {
+    super(1057, `A data corruption has been detected: fragment ${fragmentId} ${reason}`);
+  }
+}
+
 /** The folder of a volume or journal cannot be used. Status 83. */
 export class VolumeUnusable extends PermanentError {
   override readonly name = 'VolumeUnusable';
@@ -41,9 +50,13 @@ export class VolumeUnusable extends PermanentError {
 
 const NO_ROOM = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 
+export function isNoRoom(cause: unknown): boolean {
+  return NO_ROOM.has(codeOf(cause) ?? '');
+}
+
 /** What a failed write means. */
 export function writeError(where: string, cause: unknown): VolumeFull | VolumeWriteFailed {
   if (cause instanceof VolumeFull || cause instanceof VolumeWriteFailed) return cause;
-  if (NO_ROOM.has(codeOf(cause) ?? '')) return new VolumeFull(where);
+  if (isNoRoom(cause)) return new VolumeFull(where);
   return new VolumeWriteFailed(where, cause);
 }

@@ -30,9 +30,14 @@ export function checkFragmentName(name: FragmentName): void {
   if (!isBetween(name.number, 1, FRAGMENT_NUMBER_MAX)) {
     throw new InvalidInput(`is not a fragment number (1 to ${FRAGMENT_NUMBER_MAX})`, 'number');
   }
-  if (!FRAGMENT_ID.test(name.fragmentId)) {
+  if (!isFragmentId(name.fragmentId)) {
     throw new InvalidInput('is not a fragment id (a lower-case UUID)', 'fragmentId');
   }
+}
+
+/** A lower-case UUID, as fragments and tombstones have. */
+export function isFragmentId(text: string): boolean {
+  return FRAGMENT_ID.test(text);
 }
 
 export function isImageId(text: string): boolean {
@@ -50,7 +55,10 @@ export function parseCopyFolder(folder: string): number | undefined {
   return isBetween(copy, 1, COPY_MAX) ? copy : undefined;
 }
 
-export function fileName(name: FragmentName, file: FragmentFile): string {
+export function fileName(
+  name: Pick<FragmentName, 'number' | 'fragmentId'>,
+  file: FragmentFile,
+): string {
   return `${String(name.number).padStart(5, '0')}-${name.fragmentId}${SUFFIXES[file]}`;
 }
 

@@ -1,4 +1,5 @@
 import type { Manifest } from '#archive/manifest.js';
+import type { ConfirmedGrant } from './confirmed-grant.js';
 import type { FragmentName } from './fragment-name.js';
 
 export type FragmentObject = 'data' | 'index';
@@ -15,13 +16,17 @@ export const READ_BYTES_MAX = 1024 * 1024;
  *    loss.
  * 2. What is sealed never changes. Nothing here can alter, replace or remove it, and neither a
  *    failed write nor a full volume touches it.
- * 3. There is no deletion. What was begun and not sealed stays where it is and is listed as
- *    `partial`.
+ * 3. Nothing is removed but by `remove`, with the grant that the catalog confirmed for this very
+ *    fragment, and even that only puts it aside: `takeBack` brings it back as it was, until the
+ *    trash of its tombstone is emptied. All three may be repeated, also after a crash in between.
+ *    What was begun and not sealed stays where it is and is listed as `partial`.
  * 4. A name cannot lead out of the volume: ids are checked (`InvalidInput`).
  * 5. A write for which there is no room fails with `VolumeFull`, while a reserve is still free for
  *    the journal; any other failure of the medium is `VolumeWriteFailed`. The writer that failed is
  *    of no more use.
- * 6. A read gives exactly the bytes that were asked for, or fails with `FragmentUnreadable`.
+ * 6. `copyFrom` writes the very bytes of the source, or fails: what was written is read back, and its
+ *    digests are those of the source's manifest. The source is read and nothing else.
+ * 7. A read gives exactly the bytes that were asked for, or fails with `FragmentUnreadable`.
  */
 export interface FragmentStore {
   /** Begins a fragment under a temporary name. Its id must be new: a known one is an error. */
@@ -30,10 +35,29 @@ export interface FragmentStore {
   open(name: FragmentName): Promise<SealedFragmentReader>;
   /** What is known of one fragment; undefined if nothing lies under its name. */
   stat(name: FragmentName): Promise<StoredFragment | undefined>;
-  /** All that lies on the volume, by image, copy and number. */
-  list(): AsyncIterable<StoredFragment>;
+  /**
+   * Makes the names durable under which a fragment is seen. A process that died after it had given
+   * them may not have come to that; so it is done before what it left behind counts. Of nothing it does nothing.
+   */
+  settle(name: FragmentName): Promise<void>;
+  /**
+   * All that lies on the volume, by image, copy and number, the trash left out. Of what is `known`
+   * only the names are read.
+   */
+  list(known?: (fragmentId: string) => boolean): AsyncIterable<StoredFragment>;
   /** Bytes that may still be written, the reserve left out; 0 when the volume is full. */
   freeBytes(): Promise<number>;
+  /**
+   * Puts a sealed fragment into the trash of the grant's tombstone; when it has resolved, that is
+   * durable. Where nothing lies nothing happens. A grant for another fragment is a bug.
+   */
+  remove(grant: ConfirmedGrant, name: FragmentName): Promise<void>;
+  /** What lies in the trash, by tombstone; or what one tombstone has put there. */
+  trash(tombstoneId?: string): AsyncIterable<TrashedFragment>;
+  /** Brings a fragment back into its place, durably. Where the trash has nothing, nothing happens. */
+  takeBack(tombstoneId: string, name: FragmentName): Promise<void>;
+  /** Gives up for good what lies in the trash of a tombstone. */
+  emptyTrash(tombstoneId: string): Promise<void>;
 }
 
 /** One fragment being written. Calls come one at a time. */
@@ -45,6 +69,13 @@ export interface FragmentWriter {
   writeData(pieces: readonly Buffer[]): Promise<void>;
   /** Appends to the index. */
   writeIndex(pieces: readonly Buffer[]): Promise<void>;
+  /**
+   * Writes data and index of a sealed fragment, by the file system where it can do that alone (as a
+   * reflink, or as a copy within the kernel). For a writer that has written nothing yet. Throws
+   * `FragmentDamaged` or `FragmentUnreadable` for a source that is not what its manifest says; then
+   * this writer is of no more use.
+   */
+  copyFrom(source: SealedFragmentReader): Promise<void>;
   /**
    * Makes the fragment durable and visible; afterwards the writer is closed. The manifest has to
    * agree with the name and with what was written (a manifest that does not is a bug).
@@ -60,11 +91,27 @@ export interface FragmentWriter {
  */
 export interface SealedFragmentReader {
   readonly manifest: Manifest;
+  /**
+   * File descriptors that are open for reading only, where there are files: by them a file system
+   * copies without the bytes coming through here.
+   */
+  readonly descriptors?: Readonly<Record<FragmentObject, number>>;
   /** Bytes of the data or of the index. */
   size(object: FragmentObject): number;
   /** Exactly `length` bytes (at most `READ_BYTES_MAX`) from `offset` on. */
   read(object: FragmentObject, offset: number, length: number): Promise<Buffer>;
   close(): Promise<void>;
+}
+
+/** A fragment that a tombstone has put aside, wholly or (after a crash) in part. */
+export interface TrashedFragment {
+  readonly tombstoneId: string;
+  readonly fragmentId: string;
+  readonly number: number;
+  /** When the last of it was put there, by the clock of the file system. */
+  readonly since: Date;
+  /** If it is there and can be read. */
+  readonly manifest?: Manifest;
 }
 
 export type StoredFragment =

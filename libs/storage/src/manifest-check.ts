@@ -15,6 +15,17 @@ export function assertManifest(
 
 /** Reads a manifest's text. A string says what is wrong with it. */
 export function readManifest(text: string, name: FragmentName): Manifest | string {
+  const manifest = parse(text);
+  return typeof manifest === 'string' ? manifest : (disagreement(manifest, name) ?? manifest);
+}
+
+/** Reads a manifest whose name is not known; undefined if it cannot be read. */
+export function parseManifest(text: string): Manifest | undefined {
+  const manifest = parse(text);
+  return typeof manifest === 'string' ? undefined : manifest;
+}
+
+function parse(text: string): Manifest | string {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -22,11 +33,9 @@ export function readManifest(text: string, name: FragmentName): Manifest | strin
     return `its manifest is not JSON: ${messageOf(error)}`;
   }
   const parsed = manifestSchema.safeParse(value);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    return `its manifest is wrong at "${issue?.path.join('.')}": ${issue?.message}`;
-  }
-  return disagreement(parsed.data, name) ?? parsed.data;
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  return `its manifest is wrong at "${issue?.path.join('.')}": ${issue?.message}`;
 }
 
 function disagreement(manifest: Manifest, name: FragmentName): string | undefined {

@@ -45,7 +45,8 @@ export type Finish = z.infer<typeof finish>;
 
 export const readRequest = z.object({
   fragmentId: z.uuid(),
-  object: z.enum(['data', 'index']),
+  /** A manifest is given whole, whatever the range. */
+  object: z.enum(['data', 'index', 'manifest']),
   offset: count,
   length: count,
 });

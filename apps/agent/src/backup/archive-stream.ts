@@ -2,11 +2,14 @@ import { Blake3Hasher, blake3 } from '@napi-rs/blake-hash';
 
 import { encodeFrameTable, type FrameRecord } from '#archive/frame-table.js';
 import { INDEX_FRAME_BYTES_MAX } from '#archive/index-line.js';
+import { assert } from '#kernel/assert.js';
 
 import { hasRoomForFrame } from '../domain/fragment-room.js';
 
 import { compress } from './compress.js';
+import type { CheckpointFile } from './checkpoint-file.js';
 import type { FragmentSink, ImageTotals } from './fragment-sink.js';
+import type { ReaderState } from './reader-state.js';
 
 /** A buffer of the archive, compressed, with the index text that came with it. */
 export interface StoredFrame {
@@ -16,6 +19,17 @@ export interface StoredFrame {
   readonly index: Uint8Array;
   /** See `ReaderMessage`. */
   readonly pending: string;
+  readonly state: ReaderState;
+  readonly links: string;
+}
+
+export interface ArchiveStreamParts {
+  readonly sink: FragmentSink;
+  readonly checkpoints: Pick<CheckpointFile, 'addLinks' | 'write'>;
+  /** Archive bytes of each frame but the last. */
+  readonly frameBytes: number;
+  /** Fragments that are there already, and the archive bytes in them. */
+  readonly done?: { readonly fragments: number; readonly archiveBytes: number };
 }
 
 /**
@@ -24,36 +38,39 @@ export interface StoredFrame {
  * have a fragment to go to. Its calls must not overlap.
  */
 export class ArchiveStream {
-  fragments = 0;
-  /** Bytes of data frames that were handed over. */
+  fragments: number;
+  /** Bytes of data frames that were handed over to this sink. */
   storedBytes = 0;
 
-  #offset = 0;
+  #offset: number;
   #fragment = new OpenFragment();
   #cutDue = false;
   /** The entry whose line, so far, stands in the last fragment: its final line must not follow. */
   #owed = false;
   #pending = '';
+  #state: ReaderState | undefined;
   readonly #text = Buffer.alloc(INDEX_FRAME_BYTES_MAX);
   #textUsed = 0;
   #sealing: Promise<void> = Promise.resolve();
 
-  constructor(
-    private readonly sink: FragmentSink,
-    /** Archive bytes of each frame but the last. */
-    private readonly frameBytes: number,
-  ) {}
+  constructor(private readonly parts: ArchiveStreamParts) {
+    this.fragments = parts.done?.fragments ?? 0;
+    this.#offset = parts.done?.archiveBytes ?? 0;
+  }
 
   async frame(frame: StoredFrame): Promise<void> {
+    const { sink, checkpoints, frameBytes } = this.parts;
     if (this.#cutDue) await this.#cut(false);
+    this.#state = frame.state;
+    await checkpoints.addLinks(frame.links);
     const digest = this.#fragment.add(frame);
     this.storedBytes += frame.bytes.length;
     this.#pending = frame.pending;
-    await this.sink.frame({ archiveLength: frame.archiveLength, bytes: frame.bytes, digest });
+    await sink.frame({ archiveLength: frame.archiveLength, bytes: frame.bytes, digest });
     await this.#addText(frame.index);
     const { storedBytes, frames } = this.#fragment;
     const fill = { storedBytes, frames: frames.length };
-    this.#cutDue = !hasRoomForFrame(fill, this.frameBytes, this.sink.fragmentBytesMax);
+    this.#cutDue = !hasRoomForFrame(fill, frameBytes, sink.fragmentBytesMax);
   }
 
   /** @param text whole index lines of entries before the end of the last frame, or of no entry */
@@ -65,12 +82,16 @@ export class ArchiveStream {
 
   /** Ends the last fragment, and the image. Resolves when the sink says that it is complete. */
   async finish(totals: Omit<ImageTotals, 'fragments'>): Promise<void> {
-    await this.#cut(true);
+    // Without a frame: the whole archive was there already, and only the end was not heard of.
+    if (this.#state) await this.#cut(true);
     await this.#sealing;
-    await this.sink.finish({ ...totals, fragments: this.fragments });
+    await this.parts.sink.finish({ ...totals, fragments: this.fragments });
   }
 
   async #cut(last: boolean): Promise<void> {
+    const { sink, checkpoints } = this.parts;
+    const state = this.#state;
+    assert(state, 'a fragment without a frame is cut');
     if (this.#pending !== '' && !this.#owed) {
       await this.#addText(Buffer.from(this.#pending, 'latin1'));
       this.#owed = true;
@@ -78,10 +99,11 @@ export class ArchiveStream {
     await this.#flushText();
     const fragment = this.#fragment;
     const table = encodeFrameTable(fragment.frames);
-    await this.sink.index({ bytes: table, digest: blake3(table) });
-    await this.#sealing;
+    await sink.index({ bytes: table, digest: blake3(table) });
+    // What the catalog may come to know, the agent can go on behind.
+    await Promise.all([this.#sealing, checkpoints.write(this.fragments + 1, state)]);
     this.fragments++;
-    this.#sealing = this.sink.seal({
+    this.#sealing = sink.seal({
       number: this.fragments,
       archiveOffset: this.#offset,
       archiveBytes: fragment.archiveBytes,
@@ -116,7 +138,7 @@ export class ArchiveStream {
     if (this.#textUsed === 0) return;
     const bytes = await compress(this.#text.subarray(0, this.#textUsed), INDEX_LEVEL);
     this.#textUsed = 0;
-    await this.sink.index({ bytes, digest: blake3(bytes) });
+    await this.parts.sink.index({ bytes, digest: blake3(bytes) });
   }
 }
 

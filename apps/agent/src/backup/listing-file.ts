@@ -1,4 +1,12 @@
-import { closeSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  writeSync,
+} from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
@@ -6,7 +14,7 @@ import { writeByteText } from '#archive/byte-text.js';
 
 import { DamagedListing } from '../domain/listing-merge.js';
 
-import { emptyStat, nodeStatCalls } from './reader/file-stat.js';
+import { emptyStat, nodeStatCalls, type FileStat } from './reader/file-stat.js';
 
 const BLOCK_BYTES = 256 * 1024;
 
@@ -15,23 +23,35 @@ export function listingPartPath(listingPath: string): string {
   return `${listingPath}.part`;
 }
 
+/** The file beside it that says how an interrupted backup can go on. */
+export function checkpointPath(listingPath: string): string {
+  return `${listingPath}.resume`;
+}
+
 /**
  * Makes the new listing the listing of its image. To be called only when the media server has said that the image
  * is complete: an incremental that builds on it trusts that its files are stored.
  */
 export async function commitListing(listingPath: string): Promise<void> {
   await rename(listingPartPath(listingPath), listingPath);
+  await rm(checkpointPath(listingPath), { force: true });
+  await syncFolderOf(listingPath);
+}
+
+/** Gives up a listing that was not committed, and with it the way to go on with its image. */
+export async function discardListing(listingPath: string): Promise<void> {
+  await rm(listingPartPath(listingPath), { force: true });
+  await rm(checkpointPath(listingPath), { force: true });
+}
+
+/** Makes sure that the names of files beside a listing outlast a loss of power. */
+export async function syncFolderOf(listingPath: string): Promise<void> {
   const folder = await open(dirname(listingPath));
   try {
     await folder.sync();
   } finally {
     await folder.close();
   }
-}
-
-/** Gives up a listing that was not committed. */
-export async function discardListing(listingPath: string): Promise<void> {
-  await rm(listingPartPath(listingPath), { force: true });
 }
 
 /** Reads a listing line by line, blocking, a block at a time. */
@@ -67,43 +87,67 @@ export class ListingReader {
   }
 }
 
+export interface ListingWriterOptions {
+  /** Another file that grows while the client is read. */
+  readonly beside: string;
+  /** Bytes of the listing, left by an earlier backup, behind which to go on; what follows is cut. */
+  readonly goOnAt?: number | undefined;
+}
+
 /** Writes a listing, blocking, a block at a time. */
 export class ListingWriter {
-  /** Which file this is, so that a backup of the folder around it passes over it. */
-  readonly inode: string;
-  /** `major:minor` */
-  readonly device: string;
-
   readonly #fd: number;
+  readonly #own: readonly FileStat[];
   readonly #block = Buffer.alloc(BLOCK_BYTES);
   #used = 0;
+  #flushed = 0;
 
-  constructor(path: string) {
-    this.#fd = openSync(path, 'w', 0o600);
-    const stat = emptyStat();
-    nodeStatCalls.fstat(this.#fd, stat);
-    this.inode = stat.inode;
-    this.device = stat.device;
+  constructor(path: string, { beside, goOnAt }: ListingWriterOptions) {
+    this.#fd = openSync(path, goOnAt === undefined ? 'w' : 'r+', 0o600);
+    if (goOnAt !== undefined) this.#goOnAt(goOnAt);
+    this.#own = [path, beside].map((one) => {
+      const stat = emptyStat();
+      nodeStatCalls.stat(one, stat);
+      return stat;
+    });
+  }
+
+  /** Bytes that were added. */
+  get bytes(): number {
+    return this.#flushed + this.#used;
+  }
+
+  /** True if it is this file or the one beside it: a backup of their folder passes over them. */
+  isOwn({ inode, device }: FileStat): boolean {
+    return this.#own.some((own) => own.inode === inode && own.device === device);
   }
 
   /** @param line a byte string without a newline */
   add(line: string): void {
-    if (this.#used + line.length + 1 > BLOCK_BYTES) this.#flush();
+    if (this.#used + line.length + 1 > BLOCK_BYTES) this.flush();
     this.#used += writeByteText(this.#block, this.#used, line);
     this.#block[this.#used++] = 0x0a;
   }
 
+  /** Hands what was added to the system. */
+  flush(): void {
+    for (let at = 0; at < this.#used;) {
+      at += writeSync(this.#fd, this.#block, at, this.#used - at, this.#flushed + at);
+    }
+    this.#flushed += this.#used;
+    this.#used = 0;
+  }
+
   /** Writes what is left and waits until it is on the disk. */
   close(): void {
-    this.#flush();
+    this.flush();
     fsyncSync(this.#fd);
     closeSync(this.#fd);
   }
 
-  #flush(): void {
-    for (let at = 0; at < this.#used;) {
-      at += writeSync(this.#fd, this.#block, at, this.#used - at);
-    }
-    this.#used = 0;
+  #goOnAt(bytes: number): void {
+    if (fstatSync(this.#fd).size < bytes) throw new Error('The listing was cut short');
+    ftruncateSync(this.#fd, bytes);
+    this.#flushed = bytes;
   }
 }

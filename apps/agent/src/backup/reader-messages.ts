@@ -1,6 +1,7 @@
-import type { Note, NoteSummary } from '../domain/notes.js';
+import type { Note, NoteCounts } from '../domain/notes.js';
 
 import type { SharedRing } from './buffer-ring.js';
+import type { ReaderState } from './reader-state.js';
 
 /** What the reading thread is started with. Paths are byte strings, but for those of listings. */
 export interface ReaderJob {
@@ -10,6 +11,10 @@ export interface ReaderJob {
   readonly crossMountPoints: boolean;
   readonly baseListingPath: string | undefined;
   readonly newListingPath: string;
+  /** Holds what has become of hard links, if the thread goes on with an image. */
+  readonly checkpointPath: string;
+  /** Where an earlier thread stood; undefined: from the beginning. */
+  readonly goOn: ReaderState | undefined;
   readonly hardLinksTrackedMax: number;
 }
 
@@ -18,7 +23,7 @@ export interface ReaderTotals {
   readonly found: boolean;
   readonly files: number;
   readonly bytes: number;
-  readonly notes: Omit<NoteSummary, 'texts'>;
+  readonly notes: NoteCounts;
 }
 
 /** What the reading thread says, in this order with the buffers that it fills. */
@@ -35,6 +40,9 @@ export type ReaderMessage =
        * line is the first of the index text that follows.
        */
       readonly pending: string;
+      readonly state: ReaderState;
+      /** What has happened to hard links since the last buffer; see `HardLinks.takeJournal`. */
+      readonly links: string;
     }
   /** Index lines that would not wait for the buffer: many deleted files, long names. */
   | { readonly type: 'index'; readonly text: Uint8Array }

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 
 import type { ByteString } from '#archive/path-text.js';
@@ -7,13 +6,15 @@ import type { ImageKind } from '#contracts/names.js';
 import { checkFragmentBytesMax } from '../domain/fragment-room.js';
 import { HARD_LINKS_TRACKED_MAX } from '../domain/hard-links.js';
 import { DamagedListing } from '../domain/listing-merge.js';
-import { Notes, type Note, type NoteSummary } from '../domain/notes.js';
+import { NOTES_MAX, Notes, type Note, type NoteSummary } from '../domain/notes.js';
 
 import { ArchiveStream } from './archive-stream.js';
 import { RING_DEFAULT, RingEmptier, createRing, type RingSize } from './buffer-ring.js';
 import { compress } from './compress.js';
+import type { ResumeAt } from './checkpoint-file.js';
 import type { FragmentSink } from './fragment-sink.js';
-import { discardListing } from './listing-file.js';
+import { startImage, type ImageStart } from './image-start.js';
+import { checkpointPath, discardListing } from './listing-file.js';
 import type { ReaderMessage, ReaderTotals } from './reader-messages.js';
 import { ReaderThread, type WorkerSource } from './reader-thread.js';
 
@@ -49,6 +50,8 @@ export interface BackupOptions {
   readonly baseListingPath?: string | undefined;
   /** Where the new listing goes; `commitListing(newListingPath)` puts it there. */
   readonly newListingPath: string;
+  /** Behind which fragment to go on with an image that was begun; undefined: from the beginning. */
+  readonly resume?: ResumeAt | undefined;
   readonly compressionLevel?: number | undefined;
   readonly ring?: RingSize | undefined;
   readonly hardLinksTrackedMax?: number | undefined;
@@ -79,34 +82,40 @@ export interface BackupResult {
 
 /**
  * Backs up a client into a sink. When it resolves with 0 or 1 the sink has finished, and the new listing is written
- * but not yet in its place. When it rejects (the sink failed, `signal` fired, a bug) nothing is left but
- * what the sink got; trying again is safe.
- * @throws InvalidInput for a selection that is not absolute; DamagedListing after it has removed that listing
+ * but not yet in its place. When it rejects (the sink failed, `signal` fired, a bug) the part of the
+ * listing and the checkpoints stay, so that another call can go on (`resume`) behind any fragment that
+ * was sealed, or begin again. What it goes on with is the same archive: files in front of that place
+ * are not looked at again, and one that lies across it is taken as if it had been open all the time.
+ * @throws InvalidInput for a selection that is not absolute; DamagedListing after it has removed that
+ * listing; CannotResume, which nothing but a new image helps
  */
 export async function runBackup(options: BackupOptions): Promise<BackupResult> {
   const size = options.ring ?? RING_DEFAULT;
   checkFragmentBytesMax(options.sink.fragmentBytesMax, size.bufferBytes);
   options.signal?.throwIfAborted();
-  const run = new BackupRun(options, size);
+  const start = await startImage(options);
+  const run = new BackupRun(options, size, start);
   const onAbort = () => run.fail(abortReason(options.signal));
   options.signal?.addEventListener('abort', onAbort, { once: true });
   try {
-    return await run.toEnd();
+    if (options.signal?.aborted) onAbort();
+    const result = await run.toEnd();
+    if (result.status === STATUS_NOTHING_EXISTS) await discardListing(options.newListingPath);
+    return result;
   } catch (error) {
-    await discardListing(options.newListingPath);
     if (error instanceof DamagedListing && options.baseListingPath !== undefined) {
       await rm(options.baseListingPath, { force: true });
     }
     throw error;
   } finally {
     options.signal?.removeEventListener('abort', onAbort);
+    await start.checkpoints.close();
   }
 }
 
 /** One backup while it runs: the reading thread, the ring and the stream of fragments. */
 class BackupRun {
-  readonly #kind: ImageKind;
-  readonly #notes = new Notes();
+  readonly #notes: Notes;
   readonly #emptier: RingEmptier;
   readonly #reader: ReaderThread;
   readonly #stream: ArchiveStream;
@@ -118,22 +127,29 @@ class BackupRun {
   constructor(
     private readonly options: BackupOptions,
     size: RingSize,
+    private readonly start: ImageStart,
   ) {
     const ring = createRing(size);
-    const base = this.#usableBase();
-    this.#kind = base === undefined ? 'full' : options.kind;
+    const { goOn, checkpoints, baseListingPath } = start;
+    this.#notes = new Notes(NOTES_MAX, goOn?.state.notes);
     this.#emptier = new RingEmptier(ring);
-    this.#stream = new ArchiveStream(options.sink, size.bufferBytes);
+    const done = goOn && { fragments: goOn.nextNumber - 1, archiveBytes: goOn.archiveOffset };
+    const { sink } = options;
+    const frameBytes = size.bufferBytes;
+    this.#stream = new ArchiveStream({ sink, checkpoints, frameBytes, ...(done && { done }) });
     this.#failed = new Promise((_, reject) => (this.#fail = reject));
     this.#failed.catch(() => undefined);
+    if (!goOn) this.#noteLostBase();
     this.#reader = new ReaderThread(
       {
         ring,
         selections: options.selections,
         excludes: options.excludes,
         crossMountPoints: options.crossMountPoints,
-        baseListingPath: base,
+        baseListingPath,
         newListingPath: options.newListingPath,
+        checkpointPath: checkpointPath(options.newListingPath),
+        goOn: goOn?.state,
         hardLinksTrackedMax: options.hardLinksTrackedMax ?? HARD_LINKS_TRACKED_MAX,
       },
       {
@@ -178,6 +194,8 @@ class BackupRun {
           bytes,
           index: item.index,
           pending: item.pending,
+          state: item.state,
+          links: item.links,
         });
         // Not before the sink has taken it: so no more frames are held than there are buffers.
         this.#emptier.release(item.slot);
@@ -187,11 +205,12 @@ class BackupRun {
 
   async #end(totals: ReaderTotals): Promise<BackupResult> {
     const { files, bytes, found } = totals;
-    if (found) await this.#stream.finish({ files, bytes, kind: this.#kind });
+    const { kind } = this.start;
+    if (found) await this.#stream.finish({ files, bytes, kind });
     const notes = this.#summary(totals);
     return {
       status: !found ? STATUS_NOTHING_EXISTS : notes.warnings > 0 ? STATUS_PARTIAL : STATUS_OK,
-      kind: this.#kind,
+      kind,
       files,
       bytes,
       storedBytes: this.#stream.storedBytes,
@@ -207,15 +226,12 @@ class BackupRun {
     this.#compressing.set(frame.slot, stored);
   }
 
-  #usableBase(): string | undefined {
-    const { kind, baseListingPath } = this.options;
-    if (kind === 'full') return undefined;
-    if (baseListingPath !== undefined && existsSync(baseListingPath)) return baseListingPath;
+  #noteLostBase(): void {
+    if (this.start.kind === this.options.kind) return;
     this.#note({
       level: 'info',
       text: 'The listing of the base image is not here any more: this backup is a full one.',
     });
-    return undefined;
   }
 
   #note(note: Note): void {
@@ -225,8 +241,8 @@ class BackupRun {
   /** The reading thread counts all of its notes, and has sent the texts of the first ones. */
   #summary(totals: ReaderTotals): NoteSummary {
     const { texts } = this.#notes.summary();
-    const own = this.#kind === this.options.kind ? 0 : 1;
-    return { texts, infos: totals.notes.infos + own, warnings: totals.notes.warnings };
+    const own = this.start.kind === this.options.kind ? 0 : 1;
+    return { ...totals.notes, texts, infos: totals.notes.infos + own };
   }
 
   get #level(): number {

@@ -9,7 +9,8 @@ import { Notes } from './notes.js';
 const MIB = 2 ** 20;
 
 describe('hard links', () => {
-  const first = { path: 'a', offset: 0, length: 1024, size: 1 };
+  const times = { mtimeSeconds: 1, mtimeNanos: 2, ctimeSeconds: 3, ctimeNanos: 4 };
+  const first = { path: 'a\n', offset: 0, length: 1024, size: 1, ...times };
 
   it('are forgotten with their last link', () => {
     const links = new HardLinks();
@@ -19,6 +20,22 @@ describe('hard links', () => {
     expect(links.take('1 2')).toMatchObject(first);
     expect(links.tracked).toBe(0);
     expect(links.take('1 2')).toBeUndefined();
+  });
+
+  it('become the same again from their journal', () => {
+    const links = new HardLinks();
+    links.add('1 2', first, 3);
+    links.add('1 3', first, 2);
+    let journal = links.takeJournal();
+    links.take('1 2');
+    links.take('1 3');
+    journal += links.takeJournal();
+    const again = new HardLinks();
+    for (const line of journal.split('\n')) again.replay(line);
+    expect(again.tracked).toBe(1);
+    expect(again.take('1 3')).toBeUndefined();
+    expect(again.take('1 2')).toMatchObject(first);
+    expect(again.take('1 2')).toBeUndefined();
   });
 
   it('beyond the limit are not remembered', () => {

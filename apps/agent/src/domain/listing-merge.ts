@@ -58,6 +58,11 @@ export class ListingMerge {
     }
   }
 
+  /** Passes over the lines up to that of `path` and its own: an earlier walk has dealt with them. */
+  skipThrough(path: ByteString): void {
+    while (this.#line !== undefined && compareArchivePaths(this.#path, path) <= 0) this.#next();
+  }
+
   finish(): void {
     while (this.#line !== undefined) {
       this.onGone(this.#path);

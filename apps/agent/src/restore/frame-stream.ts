@@ -1,8 +1,9 @@
 import { messageOf, PermanentError } from '#kernel/errors.js';
 
+import type { FallOver } from './fall-over.js';
 import { loadFrames, type LoadedFrame } from './frame-loader.js';
 import type { FramePlace, FrameTables } from './frame-tables.js';
-import type { FragmentReader, RestoreImage } from './restore-source.js';
+import type { RestoreImage } from './restore-source.js';
 
 /** Neighbouring frames that are read with one request. */
 const FRAMES_PER_READ_MAX = 4;
@@ -12,7 +13,7 @@ export interface FrameStreamOptions {
   readonly image: RestoreImage;
   readonly number: number;
   readonly tables: FrameTables;
-  readonly source: FragmentReader;
+  readonly sources: FallOver;
   /** Frames (1 MiB each, and as many compressed) that may be under way or wait for the writer. */
   readonly framesMax: number;
   readonly emit: (frame: LoadedFrame) => void;
@@ -99,7 +100,7 @@ export class FrameStream {
     const places = step.filter((one) => 'fragment' in one);
     const loading =
       places.length === step.length
-        ? loadFrames(this.options.source, places, this.options.image.imageId)
+        ? loadFrames(this.options.sources, places, this.options.image.imageId)
         : Promise.resolve(step as LoadedFrame[]);
     loading.catch(() => undefined); // It is awaited in its turn.
     return loading;
@@ -176,10 +177,10 @@ function areNeighbours(a: FramePlace | LoadedFrame, b: FramePlace | LoadedFrame)
 
 /** The one frame that holds a byte of an archive, for whoever comes out of order. */
 export async function loadFrameAt(
-  options: Pick<FrameStreamOptions, 'image' | 'number' | 'tables' | 'source'>,
+  options: Pick<FrameStreamOptions, 'image' | 'number' | 'tables' | 'sources'>,
   archiveOffset: number,
 ): Promise<LoadedFrame> {
-  const { image, number, tables, source } = options;
+  const { image, number, tables, sources } = options;
   const lost = (reason: string): LoadedFrame => ({
     archiveOffset,
     archiveBytes: 1,
@@ -188,7 +189,7 @@ export async function loadFrameAt(
   try {
     const place = await tables.frameAt(number, archiveOffset);
     if (place === undefined) return lost('no fragment holds this part of the archive');
-    return (await loadFrames(source, [place], image.imageId))[0] ?? lost('a frame is missing');
+    return (await loadFrames(sources, [place], image.imageId))[0] ?? lost('a frame is missing');
   } catch (error) {
     if (!(error instanceof PermanentError)) throw error;
     return lost(messageOf(error));

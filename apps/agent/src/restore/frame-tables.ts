@@ -2,12 +2,8 @@ import { decodeFrameTable, frameTableBytes, type FrameRecord } from '#archive/fr
 import { seekTableBytes, seekTableBytesFromFooter } from '#archive/seek-table.js';
 import { messageOf, PermanentError } from '#kernel/errors.js';
 
-import {
-  readRange,
-  type FragmentReader,
-  type RestoreFragment,
-  type RestoreImage,
-} from './restore-source.js';
+import type { FallOver } from './fall-over.js';
+import type { RestoreFragment, RestoreImage } from './restore-source.js';
 
 /** One frame of a fragment's data with its place. Bytes. */
 export interface FramePlace {
@@ -29,11 +25,11 @@ const TABLES_KEPT_MIN = 4;
 
 /** Finds the frame that holds a byte of an archive, by the tables at the ends of the indexes. */
 export class FrameTables {
-  readonly #kept = new Map<string, Promise<FramePlace[]>>();
+  readonly #kept = new Map<RestoreFragment, Promise<FramePlace[]>>();
 
   constructor(
     private readonly chain: readonly RestoreImage[],
-    private readonly source: FragmentReader,
+    private readonly sources: FallOver,
   ) {}
 
   /**
@@ -70,10 +66,10 @@ export class FrameTables {
   }
 
   #table(fragment: RestoreFragment): Promise<FramePlace[]> {
-    const kept = this.#kept.get(fragment.fragmentId);
+    const kept = this.#kept.get(fragment);
     if (kept !== undefined) return kept;
-    const table = loadTable(this.source, fragment);
-    this.#kept.set(fragment.fragmentId, table);
+    const table = loadTable(this.sources, fragment);
+    this.#kept.set(fragment, table);
     const oldest = this.#kept.keys().next().value;
     const keptMax = Math.max(TABLES_KEPT_MIN, this.chain.length + 1);
     if (this.#kept.size > keptMax && oldest !== undefined) this.#kept.delete(oldest);
@@ -81,12 +77,13 @@ export class FrameTables {
   }
 }
 
-async function loadTable(source: FragmentReader, fragment: RestoreFragment): Promise<FramePlace[]> {
+async function loadTable(sources: FallOver, fragment: RestoreFragment): Promise<FramePlace[]> {
   try {
+    await sources.prepareIndex(fragment);
     const expected = Math.ceil(fragment.archiveBytes / FRAME_ARCHIVE_BYTES);
     const table =
-      (await tableOf(source, fragment, expected)) ??
-      (await tableOf(source, fragment, await framesBySeekTable(source, fragment)));
+      (await tableOf(sources, fragment, expected)) ??
+      (await tableOf(sources, fragment, await framesBySeekTable(sources, fragment)));
     if (table === undefined) throw new TableDamage('it is damaged');
     return placesOf(fragment, table);
   } catch (error) {
@@ -103,14 +100,14 @@ class TableDamage extends Error {
 }
 
 async function tableOf(
-  source: FragmentReader,
-  { fragmentId, indexBytes }: RestoreFragment,
+  sources: FallOver,
+  fragment: RestoreFragment,
   frames: number,
 ): Promise<FrameRecord[] | undefined> {
   const length = frameTableBytes(frames);
-  if (length > indexBytes) return undefined;
-  const offset = indexBytes - length;
-  const bytes = await readRange(source, { fragmentId, object: 'index', offset, length });
+  if (length > fragment.indexBytes) return undefined;
+  const offset = fragment.indexBytes - length;
+  const bytes = await sources.read(fragment, { object: 'index', offset, length });
   try {
     return decodeFrameTable(bytes);
   } catch {
@@ -118,13 +115,10 @@ async function tableOf(
   }
 }
 
-async function framesBySeekTable(
-  source: FragmentReader,
-  { fragmentId, storedBytes }: RestoreFragment,
-): Promise<number> {
-  const length = Math.min(SEEK_FOOTER_BYTES, storedBytes);
-  const offset = storedBytes - length;
-  const footer = await readRange(source, { fragmentId, object: 'data', offset, length });
+async function framesBySeekTable(sources: FallOver, fragment: RestoreFragment): Promise<number> {
+  const length = Math.min(SEEK_FOOTER_BYTES, fragment.storedBytes);
+  const offset = fragment.storedBytes - length;
+  const footer = await sources.read(fragment, { object: 'data', offset, length });
   try {
     return (
       (seekTableBytesFromFooter(footer) - seekTableBytes(0)) /

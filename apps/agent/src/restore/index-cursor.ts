@@ -6,12 +6,8 @@ import { INDEX_FRAME_BYTES_MAX } from '#archive/index-line.js';
 import { fromPathTextBytes, type ByteString } from '#archive/path-text.js';
 import { messageOf, PermanentError } from '#kernel/errors.js';
 
-import {
-  readRange,
-  type FragmentReader,
-  type RestoreFragment,
-  type RestoreImage,
-} from './restore-source.js';
+import type { FallOver } from './fall-over.js';
+import type { RestoreFragment, RestoreImage } from './restore-source.js';
 import { zstdFrameAt } from './zstd-frame-end.js';
 
 /** One line of one image's index, parsed as far as merging needs. */
@@ -41,7 +37,7 @@ export class IndexCursor {
     readonly image: RestoreImage,
     private readonly number: number,
     private readonly options: {
-      readonly source: FragmentReader;
+      readonly sources: FallOver;
       readonly onDamage: (text: string) => void;
     },
   ) {
@@ -102,6 +98,12 @@ export class IndexCursor {
   }
 
   async *#readFrames(): AsyncGenerator<Buffer, void, undefined> {
+    const { imageId, lost = [] } = this.image;
+    for (const number of lost) {
+      this.options.onDamage(
+        `Image ${imageId}, fragment ${number}: no copy of it is left; files are missing.`,
+      );
+    }
     for (const fragment of this.image.fragments) {
       try {
         yield* this.#readFragment(fragment);
@@ -113,7 +115,8 @@ export class IndexCursor {
   }
 
   async *#readFragment(fragment: RestoreFragment): AsyncGenerator<Buffer, void, undefined> {
-    for await (const stored of storedFrames(this.options.source, fragment)) {
+    await this.options.sources.prepareIndex(fragment);
+    for await (const stored of storedFrames(this.options.sources, fragment)) {
       let lines: Buffer | undefined;
       try {
         lines = await decompress(stored);
@@ -145,7 +148,7 @@ class IndexDamage extends Error {
  * against the digest of the whole index when its end is there.
  */
 async function* storedFrames(
-  source: FragmentReader,
+  sources: FallOver,
   fragment: RestoreFragment,
 ): AsyncGenerator<Buffer, void, undefined> {
   let held: Buffer = Buffer.alloc(0);
@@ -154,8 +157,7 @@ async function* storedFrames(
   const ask = (): Promise<Buffer> | undefined => {
     const length = Math.min(CHUNK_BYTES, fragment.indexBytes - asked);
     if (length <= 0) return undefined;
-    const { fragmentId } = fragment;
-    const chunk = readRange(source, { fragmentId, object: 'index', offset: asked, length });
+    const chunk = sources.read(fragment, { object: 'index', offset: asked, length });
     chunk.catch(() => undefined); // It is awaited below, or nobody wants it any more.
     asked += length;
     return chunk;

@@ -44,7 +44,8 @@ function imageOf({ sink }: LabImage): RestoreImage {
       statSync(fragmentFile('', fragmentId, object)).size;
     const sizes = { storedBytes: size('data'), indexBytes: size('index') };
     const indexDigest = blake3(readFileSync(fragmentFile('', fragmentId, 'index'))).toString('hex');
-    return { number, fragmentId, archiveOffset, archiveBytes, ...sizes, indexDigest };
+    const sources = [{ fragmentId, copy: 1, mediaId: 'media1' }];
+    return { number, sources, archiveOffset, archiveBytes, ...sizes, indexDigest };
   });
   return { imageId: sink.folder, fragments };
 }
@@ -57,7 +58,7 @@ async function restore(
   const read = new FolderReader('');
   const result = await runRestore({
     chain: images.map(imageOf),
-    sources: read,
+    reader: read,
     selection: [],
     destination: target,
     ...more,

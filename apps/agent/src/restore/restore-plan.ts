@@ -4,7 +4,8 @@ import { messageOf } from '#kernel/errors.js';
 
 import { IndexCursor, type IndexItem } from './index-cursor.js';
 import { mergeIndexes } from './index-merge.js';
-import type { FragmentReader, RestoreImage } from './restore-source.js';
+import type { FallOver } from './fall-over.js';
+import type { RestoreImage } from './restore-source.js';
 import type { Selection } from './selection.js';
 
 /**
@@ -33,7 +34,7 @@ export interface PlannedEntry {
 
 export interface PlanSource {
   readonly chain: readonly RestoreImage[];
-  readonly source: FragmentReader;
+  readonly sources: FallOver;
   readonly selection: Selection;
   readonly onDamage: (text: string) => void;
   readonly signal?: AbortSignal;
@@ -41,9 +42,9 @@ export interface PlanSource {
 
 /** Reads and merges the chain's indexes and keeps what was selected, in archive order. Can be asked for again. */
 export async function* planEntries(options: PlanSource): AsyncGenerator<PlannedEntry[]> {
-  const { chain, source, selection, onDamage, signal } = options;
+  const { chain, sources, selection, onDamage, signal } = options;
   selection.rewind();
-  const cursors = chain.map((image, i) => new IndexCursor(image, i, { source, onDamage }));
+  const cursors = chain.map((image, i) => new IndexCursor(image, i, { sources, onDamage }));
   const places = new Places(chain);
   try {
     for await (const items of mergeIndexes(cursors)) {

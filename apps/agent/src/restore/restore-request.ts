@@ -1,10 +1,13 @@
+import type { RefusedSource } from './fall-over.js';
 import type { FragmentReader, RestoreImage } from './restore-source.js';
 import type { WriterThread } from './writer/start-writer.js';
 
 export interface RestoreRequest {
   /** The images that make up the state to restore, oldest first: a full, then incrementals. */
   readonly chain: readonly RestoreImage[];
-  readonly sources: FragmentReader;
+  readonly reader: FragmentReader;
+  /** Told of each source that another one had to take the place of, or that nobody could. */
+  readonly onRefused?: (refused: RefusedSource) => void;
   /** Path texts: each stands for itself and everything below it. Empty: everything. */
   readonly selection: readonly string[];
   /** Folder below which everything goes, under its whole path. Made if it is missing. */

@@ -1,5 +1,6 @@
 import { toPathText } from '#archive/path-text.js';
 
+import type { FallOver } from './fall-over.js';
 import { FrameStream, loadFrameAt } from './frame-stream.js';
 import { FrameTables } from './frame-tables.js';
 import type { RestoreNotes } from './restore-notes.js';
@@ -41,15 +42,16 @@ export class RestoreRun {
   constructor(
     private readonly request: RestoreRequest,
     private readonly notes: RestoreNotes,
+    private readonly sources: FallOver,
   ) {
-    const { chain, sources: source } = request;
-    this.#tables = new FrameTables(chain, source);
+    const { chain } = request;
+    this.#tables = new FrameTables(chain, sources);
     const share = Math.floor(FRAMES_MAX / Math.max(chain.length, 1));
     const framesMax = Math.min(Math.max(share, FRAMES_PER_IMAGE_MIN), FRAMES_PER_IMAGE_MAX);
     this.#streams = chain.map((image, number) => {
       const emit: FrameStream['options']['emit'] = (frame) =>
         this.#writer?.send({ kind: 'frame', image: number, frame });
-      return new FrameStream({ image, number, tables: this.#tables, source, framesMax, emit });
+      return new FrameStream({ image, number, tables: this.#tables, sources, framesMax, emit });
     });
   }
 
@@ -148,7 +150,7 @@ export class RestoreRun {
   async #fetch({ image: number, offset }: { image: number; offset: number }): Promise<void> {
     const image = this.request.chain[number];
     if (image === undefined) return;
-    const options = { image, number, tables: this.#tables, source: this.request.sources };
+    const options = { image, number, tables: this.#tables, sources: this.sources };
     try {
       const frame = await loadFrameAt(options, offset);
       this.#writer?.send({ kind: 'extra', image: number, frame });

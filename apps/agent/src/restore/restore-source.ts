@@ -1,3 +1,5 @@
+import { PermanentError } from '#kernel/errors.js';
+
 /** A range of one of a fragment's two objects. Bytes. */
 export interface FragmentRead {
   readonly fragmentId: string;
@@ -11,17 +13,26 @@ export interface FragmentRead {
  * - the buffers of one read, put together, are exactly the range that was asked for, or the iteration throws;
  * - several reads may be under way; whoever asks begins to take the answer at once and takes all of it, so an
  *   adapter may answer in the order in which it was asked;
- * - an error that extends `PermanentError` concerns this range only (a lost fragment): the restore goes on without it.
- *   Any other error ends the restore.
+ * - an error that extends `PermanentError` concerns this range only (a lost fragment): another source takes over, or
+ *   the restore goes on without it. `Unavailable` says that the whole source is out of reach; it ends the restore
+ *   when nothing else can be reached either. Any other error ends the restore.
  */
 export interface FragmentReader {
   read(range: FragmentRead): AsyncIterable<Buffer>;
 }
 
-/** One fragment of a copy, as catalog and manifest know it. Sizes and offsets in bytes. */
+/** Where a fragment lies in one copy of its image. */
+export interface FragmentSource {
+  readonly fragmentId: string;
+  readonly copy: number;
+  readonly mediaId: string;
+}
+
+/** A fragment, which is the same in every copy, as the catalog knows it. Sizes and offsets in bytes. */
 export interface RestoreFragment {
   readonly number: number;
-  readonly fragmentId: string;
+  /** The best first; at least one. */
+  readonly sources: readonly FragmentSource[];
   readonly archiveOffset: number;
   readonly archiveBytes: number;
   readonly storedBytes: number;
@@ -30,13 +41,15 @@ export interface RestoreFragment {
   readonly indexDigest: string;
 }
 
-/** One image of a chain with the fragments of one copy, in order. */
+/** One image of a chain with its fragments, in order. */
 export interface RestoreImage {
   readonly imageId: string;
   readonly fragments: readonly RestoreFragment[];
+  /** Numbers of fragments that are in no copy any more. */
+  readonly lost?: readonly number[];
 }
 
-/** The whole range in one buffer. @throws Error if fewer or more bytes come than were asked for. */
+/** The whole range in one buffer. @throws PermanentError if fewer or more bytes come than were asked for. */
 export async function readRange(source: FragmentReader, range: FragmentRead): Promise<Buffer> {
   // Never from Node's pool: the bytes live as long as the slowest frame that is cut from them.
   const whole = Buffer.allocUnsafeSlow(range.length);
@@ -50,8 +63,9 @@ export async function readRange(source: FragmentReader, range: FragmentRead): Pr
   return whole;
 }
 
-function shortOrLong(range: FragmentRead, got: number): Error {
-  return new Error(
+function shortOrLong(range: FragmentRead, got: number): PermanentError {
+  return new PermanentError(
+    85,
     `Fragment ${range.fragmentId}: ${range.length} bytes of ${range.object} were asked for at ${range.offset}, ${got} came.`,
   );
 }

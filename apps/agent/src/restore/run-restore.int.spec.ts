@@ -34,6 +34,7 @@ let fragments: string;
 let target: string;
 let count = 0;
 const MIB = 2 ** 20;
+const LOST = [{ fragmentId: 'lost', copy: 1, mediaId: 'media1' }];
 
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'restore-'));
@@ -52,7 +53,7 @@ const restore = (
 ): Promise<RestoreResult> =>
   runRestore({
     chain,
-    sources: new FolderReader(fragments),
+    reader: new FolderReader(fragments),
     selection: [],
     destination: target,
     ...more,
@@ -226,10 +227,10 @@ describe('reading', () => {
   });
 
   it('takes only the frames that hold a selected file', async () => {
-    const sources = new FolderReader(fragments);
-    const result = await restore([big], { sources, selection: ['big/file-25'] });
+    const reader = new FolderReader(fragments);
+    const result = await restore([big], { reader, selection: ['big/file-25'] });
     expect(result).toMatchObject({ status: 0, files: 1, bytes: MIB });
-    expect(sources.dataBytes).toBeLessThan(3 * MIB);
+    expect(reader.dataBytes).toBeLessThan(3 * MIB);
     expect(readFileSync(join(target, 'big/file-25')).equals(noise(MIB, 25))).toBe(true);
   });
 
@@ -253,7 +254,7 @@ describe('reading', () => {
   });
 
   it('restores what it can when a fragment is lost', async () => {
-    const lost = { ...big.fragments[1]!, fragmentId: 'lost' };
+    const lost = { ...big.fragments[1]!, sources: LOST };
     const chain = [{ ...big, fragments: big.fragments.with(1, lost) }];
     const result = await restore(chain);
     expect(result.status).toBe(1);
@@ -262,7 +263,7 @@ describe('reading', () => {
   });
 
   it('says so when nothing can be restored, and when nothing is found', async () => {
-    const lost = big.fragments.map((one) => ({ ...one, fragmentId: 'lost' }));
+    const lost = big.fragments.map((one) => ({ ...one, sources: LOST }));
     expect(await restore([{ ...big, fragments: lost }])).toMatchObject({ status: 5, files: 0 });
     const missing = await restore([big], { selection: ['/big/none', 'other'] });
     expect(missing).toMatchObject({ status: 185, files: 0 });
@@ -272,12 +273,12 @@ describe('reading', () => {
   });
 
   it('ends with what it has when the way to the data is lost', async () => {
-    const sources = new FolderReader(fragments);
+    const reader = new FolderReader(fragments);
     const read = (range: FragmentRead): AsyncIterable<Buffer> => {
-      if (sources.dataBytes > 8 * MIB) throw new Error('network connection broken');
-      return sources.read(range);
+      if (reader.dataBytes > 8 * MIB) throw new Error('network connection broken');
+      return reader.read(range);
     };
-    const result = await restore([big], { sources: { read } });
+    const result = await restore([big], { reader: { read } });
     expect(result.status).toBe(1);
     expect(result.notes.at(-1)).toBe('The restore ended early: network connection broken');
     expect(names('big').length).toBe(result.files - 1);

@@ -1,5 +1,6 @@
 import { messageOf } from '#kernel/errors.js';
 
+import { FallOver } from './fall-over.js';
 import { RestoreNotes } from './restore-notes.js';
 import {
   LINKED_FILES_MAX,
@@ -32,17 +33,18 @@ export interface RestoreResult {
  * @throws InvalidInput on a selection that is no path text.
  */
 export async function runRestore(request: RestoreRequest): Promise<RestoreResult> {
-  const { chain, sources, signal } = request;
+  const { chain, signal, onRefused } = request;
+  const sources = new FallOver({ chain, reader: request.reader, onRefused, signal });
   const selection = new Selection(request.selection);
   const notes = new RestoreNotes();
   const plan: PlanSource = {
     chain,
-    source: sources,
+    sources,
     selection,
     onDamage: (text) => notes.add({ text, lost: true }),
     ...(signal === undefined ? {} : { signal }),
   };
-  const run = new RestoreRun(request, notes);
+  const run = new RestoreRun(request, notes, sources);
   let survey: RestoreSurvey | undefined;
   try {
     survey = await surveyPlan(plan);

@@ -5,6 +5,11 @@ export function hostState(lastSeenAt: Date, now: Date): 'up' | 'down' {
   return now.getTime() - lastSeenAt.getTime() <= HEARTBEAT_MISSED_MS ? 'up' : 'down';
 }
 
+/** Whoever was last seen before this is down. */
+export function upSince(now: Date): Date {
+  return new Date(now.getTime() - HEARTBEAT_MISSED_MS);
+}
+
 export type MediaHeartbeat = Extract<HostHeartbeat, { role: 'media' }>;
 
 /** What was known of a media server before its heartbeat. */

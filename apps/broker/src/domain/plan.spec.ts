@@ -34,6 +34,65 @@ function read(job: number, media: string[], priority = 0): WaitingRequest {
   return { purpose: 'read', job, attempt: 1, client: 'c', media, priority, arrival: job };
 }
 
+function copy(job: number, sources: string[], options: { pool?: string; priority?: number } = {}) {
+  const { pool = 'far', priority = 0 } = options;
+  const common = { job, attempt: 1, client: 'c', priority, arrival: job };
+  return { purpose: 'duplicate' as const, ...common, pool, sources };
+}
+
+describe('a duplication', () => {
+  const servers = [server('m1'), server('m2', { pools: ['far'] }), server('m3', { down: true })];
+  const far = (name: string, options: Partial<UnitResource> = {}) =>
+    unit(name, { mediaId: 'm2', pool: 'far', ...options });
+
+  it('gets a slot of a unit of its pool, and the sources that are up', () => {
+    const all = resources(servers, [unit('default'), far('remote')]);
+    const { grants } = plan([copy(1, ['m3', 'm1', 'm1'])], all, NOW);
+    expect(grants[0]?.place).toEqual({ unit: 'remote', media: ['m2', 'm1'] });
+  });
+
+  it('stays on a server that has the source, when that has room', () => {
+    const both = [server('m1', { pools: ['disk', 'far'] }), servers[1]!];
+    const near = far('near', { mediaId: 'm1', jobsMax: 1 });
+    const all = resources(both, [far('away'), near]);
+    const { grants } = plan([copy(1, ['m1']), copy(2, ['m1'])], all, NOW);
+    expect(grants.map(({ place }) => place)).toEqual([
+      { unit: 'near', media: ['m1'] },
+      { unit: 'away', media: ['m2', 'm1'] },
+    ]);
+  });
+
+  it('shares the slots of a unit with those who write to it', () => {
+    const all = resources(servers, [far('remote', { jobsMax: 2 })]);
+    const { grants, waits } = plan(
+      [copy(1, ['m1']), write(2, 'remote'), copy(3, ['m1'])],
+      all,
+      NOW,
+    );
+    expect(grants.map(({ job }) => job)).toEqual([1, 2]);
+    expect(waits[0]?.reason).toBe('storage unit remote runs its maximum of 2 jobs');
+  });
+
+  it('waits for a source that is up, and holds up nobody who has one', () => {
+    const all = resources(servers, [far('remote', { jobsMax: 1 })]);
+    const { grants, waits } = plan([copy(1, ['m3', 'm9']), copy(2, ['m1'])], all, NOW);
+    expect(grants.map(({ job }) => job)).toEqual([2]);
+    expect(waits[0]?.reason).toBe(
+      'no media server that has the image is up: media server m3 is down ' +
+        '(last seen 2026-03-01T11:59:39.999Z); media server m9 has not reported yet',
+    );
+  });
+
+  it('says of each unit of its pool why it cannot be had', () => {
+    const lost = far('lost', { mediaId: 'm3' });
+    const all = resources(servers, [lost, far('full', { jobsMax: 1, jobsActive: 1 })]);
+    expect(plan([copy(1, ['m1'])], all, NOW).waits[0]?.reason).toBe(
+      'media server m3 is down (last seen 2026-03-01T11:59:39.999Z); ' +
+        'storage unit full runs its maximum of 1 job',
+    );
+  });
+});
+
 describe('the plan of the broker', () => {
   it('grants up to the maximum of a storage unit, and says why the rest waits', () => {
     const all = resources([server('m1')], [unit('default', { jobsMax: 2, jobsActive: 1 })]);
@@ -118,6 +177,11 @@ const anyNeed = fc.oneof(
       (job: number): WaitingRequest =>
         read(job, media),
   ),
+  fc.tuple(fc.subarray(MEDIA, { minLength: 1 }), fc.constantFrom('disk', 'fast')).map(
+    ([sources, pool]) =>
+      (job: number): WaitingRequest =>
+        copy(job, sources, { pool }),
+  ),
 );
 
 const anyQueue = fc
@@ -127,7 +191,24 @@ const anyQueue = fc
 const anyResources = fc.tuple(anyServers, anyUnits).map(([s, u]) => resources(s, u));
 
 function needs(request: WaitingRequest): string {
-  return request.purpose === 'write' ? request.unit : [...request.media].sort().join();
+  if (request.purpose === 'write') return request.unit;
+  if (request.purpose === 'read') return [...request.media].sort().join();
+  return `${request.pool} ${[...request.sources].sort().join()}`;
+}
+
+/** One of the first duplications with a source that is up, as many as its pool has free slots. */
+function isCopyInFront(request: WaitingRequest, inTurn: WaitingRequest[], all: Resources): boolean {
+  if (request.purpose !== 'duplicate') return false;
+  const candidates = inTurn.filter(
+    (each) =>
+      each.purpose === 'duplicate' &&
+      each.pool === request.pool &&
+      each.sources.some((id) => all.servers.get(id)?.lastSeenAt === NOW),
+  );
+  const free = [...all.units.values()]
+    .filter(({ pool }) => pool === request.pool)
+    .reduce((sum, { jobsMax, jobsActive }) => sum + Math.max(0, jobsMax - jobsActive), 0);
+  return candidates.slice(0, free).includes(request);
 }
 
 describe('any plan', () => {
@@ -147,7 +228,7 @@ describe('any plan', () => {
       fc.property(anyQueue, anyResources, (queue, all) => {
         const { grants } = plan(queue, all, NOW);
         for (const each of all.units.values()) {
-          const writers = grants.filter((g) => g.purpose === 'write' && g.unit === each.name);
+          const writers = grants.filter(({ place }) => place.unit === each.name);
           const free = Math.max(0, each.jobsMax - each.jobsActive);
           expect(writers.length).toBeLessThanOrEqual(free);
           if (writers.length > 0) {
@@ -156,8 +237,9 @@ describe('any plan', () => {
           }
         }
         for (const grant of grants) {
-          const media = grant.purpose === 'read' ? grant.media : [];
-          for (const id of media) expect(all.servers.get(id)?.lastSeenAt).toEqual(NOW);
+          for (const id of grant.place.media) {
+            expect(all.servers.get(id)?.lastSeenAt).toEqual(NOW);
+          }
         }
       }),
     );
@@ -187,8 +269,7 @@ describe('any plan', () => {
         const units = [...all.units.values()].map((each) => ({
           ...each,
           jobsActive:
-            each.jobsActive +
-            grants.filter((g) => g.purpose === 'write' && g.unit === each.name).length,
+            each.jobsActive + grants.filter(({ place }) => place.unit === each.name).length,
         }));
         const left = { servers: all.servers, units: new Map(units.map((u) => [u.name, u])) };
         const still = waits.map(({ request }) => request);
@@ -211,12 +292,13 @@ describe('any plan', () => {
     );
   });
 
-  it('needs to see no more writers of a unit than it has free slots', () => {
+  it('needs to see no more writers of a unit, or of a pool, than it has free slots', () => {
     fc.assert(
       fc.property(anyQueue, anyResources, (queue, all) => {
         const inTurn = [...queue].sort((a, b) => b.priority - a.priority || a.arrival - b.arrival);
         const front = inTurn.filter((request) => {
           if (request.purpose === 'read') return true;
+          if (request.purpose === 'duplicate') return isCopyInFront(request, inTurn, all);
           const { jobsMax, jobsActive } = all.units.get(request.unit)!;
           const before = inTurn
             .slice(0, inTurn.indexOf(request))

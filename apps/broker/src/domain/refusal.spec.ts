@@ -36,6 +36,17 @@ describe('what can never be granted', () => {
     });
   });
 
+  it('is a duplication into a pool without a storage unit', () => {
+    const copy = { ...ask, purpose: 'duplicate' as const, sources: ['m9'] };
+    expect(refusal({ ...copy, pool: 'fast' }, { servers, units })).toMatchObject({
+      status: 213,
+      message:
+        'There is no storage unit of pool "fast". Pools that have one: disk. ' +
+        'Make one: holdfast unit put -f FILE.',
+    });
+    expect(refusal({ ...copy, pool: 'disk' }, { servers, units })).toBeUndefined();
+  });
+
   it('does not include what is only down or full', () => {
     expect(refusal({ ...write, unit: 'default' }, { servers, units })).toBeUndefined();
     expect(refusal({ ...read, media: ['m1'] }, { servers, units })).toBeUndefined();

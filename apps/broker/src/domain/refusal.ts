@@ -1,7 +1,7 @@
 import { InvalidInput, NotFound, PermanentError } from '#kernel/errors.js';
 import type { StorageUnit } from '#contracts/broker.js';
 import type { ResourceRequest } from './resource-request.js';
-import type { Resources } from './resources.js';
+import type { Resources, UnitResource } from './resources.js';
 
 /** Names that a message lists at most; the rest is counted. */
 export const NAMES_SHOWN_MAX = 10;
@@ -19,6 +19,8 @@ export function refusal(
       return resources.units.has(request.unit)
         ? undefined
         : unknownUnit(request.unit, [...resources.units.keys()]);
+    case 'duplicate':
+      return poolRefusal(request.pool, [...resources.units.values()]);
     case 'read': {
       const missing = request.media.find((id) => !resources.servers.has(id));
       return missing === undefined
@@ -41,6 +43,18 @@ function unknownUnit(name: string, units: readonly string[]): NotFound {
     );
   }
   return new NotFound('storage unit', name, 219, `Storage units that exist: ${listed(units)}.`);
+}
+
+/** Only a unit says how many jobs may write to a pool at once. Status 213. */
+function poolRefusal(pool: string, units: readonly UnitResource[]): PermanentError | undefined {
+  if (units.some((unit) => unit.pool === pool)) return undefined;
+  const pools = [...new Set(units.map((unit) => unit.pool))];
+  const known = pools.length > 0 ? `Pools that have one: ${listed(pools)}.` : 'No pool has one.';
+  return new PermanentError(
+    213,
+    `There is no storage unit of pool "${pool}". ${known} Make one: holdfast unit put -f FILE.`,
+    'pool',
+  );
 }
 
 function unknownServer(mediaId: string, servers: readonly string[]): NotFound {

@@ -14,7 +14,7 @@ export class AllocationEntity {
   attempt!: number;
 
   @Column('text')
-  purpose!: 'write' | 'read';
+  purpose!: 'write' | 'read' | 'duplicate';
 
   @Column('text')
   client!: string;

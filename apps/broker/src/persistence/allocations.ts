@@ -10,7 +10,7 @@ interface Row {
   readonly allocation_id: string;
   readonly job: string;
   readonly attempt: string;
-  readonly purpose: 'write' | 'read';
+  readonly purpose: AllocationEntity['purpose'];
   readonly client: string;
   readonly unit: string | null;
   readonly pool: string | null;

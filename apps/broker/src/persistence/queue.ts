@@ -1,14 +1,16 @@
 import type { EntityManager } from 'typeorm';
 import type { ResourceRequest, WaitingRequest } from '../domain/resource-request.js';
+import { upSince } from '../domain/liveness.js';
 import type { AttemptId } from './allocations.js';
 
 interface Row {
   readonly arrival: string;
   readonly job: string;
   readonly attempt: string;
-  readonly purpose: 'write' | 'read';
+  readonly purpose: ResourceRequest['purpose'];
   readonly client: string;
   readonly unit: string | null;
+  readonly pool: string | null;
   readonly media: string[] | null;
   readonly priority: string;
 }
@@ -27,17 +29,27 @@ export class Queue {
   }
 
   /**
-   * Whoever could be granted something now: per unit as many writers as it has free slots, and all
-   * readers. What that costs does not grow with the queue.
+   * Whoever could be granted something now: per unit as many writers as it has free slots, per pool
+   * as many duplications as its units have, of those with a source that is up, and all readers. What
+   * that costs does not grow with the queue.
    */
-  async candidates(): Promise<WaitingRequest[]> {
+  async candidates(now: Date): Promise<WaitingRequest[]> {
     const rows: Row[] = await this.db.query(
       `SELECT next.* FROM storage_unit CROSS JOIN LATERAL (
          SELECT * FROM waiting WHERE waiting.unit = storage_unit.name
          ORDER BY priority DESC, arrival
          LIMIT greatest(0, jobs_max -
            (SELECT count(*) FROM allocation WHERE allocation.unit = storage_unit.name))) AS next
-       UNION ALL SELECT * FROM waiting WHERE unit IS NULL`,
+       UNION ALL SELECT next.* FROM (
+         SELECT pool, sum(greatest(0, jobs_max -
+           (SELECT count(*) FROM allocation WHERE allocation.unit = storage_unit.name))) AS free
+         FROM storage_unit GROUP BY pool) AS room CROSS JOIN LATERAL (
+         SELECT * FROM waiting WHERE waiting.pool = room.pool AND EXISTS (
+           SELECT FROM media_server
+           WHERE media_id = ANY (waiting.media) AND last_seen_at >= $1)
+         ORDER BY priority DESC, arrival LIMIT room.free) AS next
+       UNION ALL SELECT * FROM waiting WHERE unit IS NULL AND pool IS NULL`,
+      [upSince(now)],
     );
     return rows.map(toRequest);
   }
@@ -53,12 +65,11 @@ export class Queue {
   /** Puts a request at the end of the queue. */
   async add(request: ResourceRequest): Promise<void> {
     const { job, attempt, purpose, client, priority } = request;
-    const unit = request.purpose === 'write' ? request.unit : null;
-    const media = request.purpose === 'read' ? request.media : null;
+    const { unit, pool, media } = needs(request);
     await this.db.query(
-      `INSERT INTO waiting (job, attempt, purpose, client, unit, media, priority)
-       VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-      [job, attempt, purpose, client, unit, media, priority],
+      `INSERT INTO waiting (job, attempt, purpose, client, unit, pool, media, priority)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+      [job, attempt, purpose, client, unit, pool, media, priority],
     );
   }
 
@@ -80,7 +91,30 @@ function toRequest(row: Row): WaitingRequest {
     priority: Number(row.priority),
     arrival: Number(row.arrival),
   };
-  return row.purpose === 'write'
-    ? { ...shared, purpose: 'write', unit: row.unit ?? '' }
-    : { ...shared, purpose: 'read', media: row.media ?? [] };
+  switch (row.purpose) {
+    case 'write':
+      return { ...shared, purpose: 'write', unit: row.unit ?? '' };
+    case 'read':
+      return { ...shared, purpose: 'read', media: row.media ?? [] };
+    case 'duplicate':
+      return {
+        ...{ ...shared, purpose: 'duplicate' },
+        ...{ pool: row.pool ?? '', sources: row.media ?? [] },
+      };
+    default:
+      return row.purpose satisfies never;
+  }
+}
+
+function needs(request: ResourceRequest): Pick<Row, 'unit' | 'pool' | 'media'> {
+  switch (request.purpose) {
+    case 'write':
+      return { unit: request.unit, pool: null, media: null };
+    case 'read':
+      return { unit: null, pool: null, media: request.media };
+    case 'duplicate':
+      return { unit: null, pool: request.pool, media: request.sources };
+    default:
+      return request satisfies never;
+  }
 }

@@ -5,6 +5,7 @@ import { bigInteger } from './big-integer.js';
 @Entity('waiting')
 @Unique('waiting_job_attempt', ['job', 'attempt'])
 @Index('waiting_turn', ['unit', 'priority', 'arrival'])
+@Index('waiting_pool_turn', ['pool', 'priority', 'arrival'])
 export class WaitingEntity {
   @PrimaryGeneratedColumn('identity', { type: 'bigint', generatedIdentity: 'ALWAYS' })
   arrival!: string;
@@ -16,7 +17,7 @@ export class WaitingEntity {
   attempt!: number;
 
   @Column('text')
-  purpose!: 'write' | 'read';
+  purpose!: 'write' | 'read' | 'duplicate';
 
   @Column('text')
   client!: string;
@@ -25,7 +26,11 @@ export class WaitingEntity {
   @Column('text', { nullable: true })
   unit!: string | null;
 
-  /** ... the media servers of a read. */
+  /** ... the pool of a duplication ... */
+  @Column('text', { nullable: true })
+  pool!: string | null;
+
+  /** ... the media servers of a read, or of the sources of a duplication. */
   @Column('text', { array: true, nullable: true })
   media!: string[] | null;
 

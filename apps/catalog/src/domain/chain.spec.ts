@@ -8,7 +8,7 @@ function image(
   changes: Partial<ChainLink> = {},
 ): ChainLink {
   const kind = baseImageId === null ? 'full' : 'differential';
-  return { imageId, baseImageId, kind, state: 'COMPLETE', ...changes };
+  return { imageId, baseImageId, kind, state: 'COMPLETE', isDamaged: false, ...changes };
 }
 
 const ids = (chain: readonly ChainLink[]) => chain.map(({ imageId }) => imageId);
@@ -64,9 +64,11 @@ describe('the policy of a restore by time', () => {
 
 describe('the state of an image', () => {
   it('is counted, and abandoned only where it is not complete', () => {
-    expect(imageState({ complete: true, abandoned: false })).toBe('COMPLETE');
-    expect(imageState({ complete: false, abandoned: false })).toBe('IN_PROCESS');
-    expect(imageState({ complete: false, abandoned: true })).toBe('INCOMPLETE');
+    const fresh = { complete: false, abandoned: false, wasComplete: false };
+    expect(imageState({ ...fresh, complete: true, wasComplete: true })).toBe('COMPLETE');
+    expect(imageState(fresh)).toBe('IN_PROCESS');
+    expect(imageState({ ...fresh, abandoned: true })).toBe('INCOMPLETE');
+    expect(imageState({ ...fresh, wasComplete: true })).toBe('INCOMPLETE');
   });
 
   it('comes with what it waits for', () => {

@@ -8,6 +8,8 @@ export interface ChainLink {
   readonly kind: ImageKind;
   readonly state: ImageView['state'];
   readonly baseImageId: string | null;
+  /** It was COMPLETE once, and what it lacks now is damaged: the rest can be restored. */
+  readonly isDamaged: boolean;
 }
 
 const STATUS_INCONSISTENT = 229;
@@ -15,7 +17,7 @@ const STATUS_INCONSISTENT = 229;
 /**
  * The images that a restore of the last one reads, oldest first: back along the bases to the full.
  * `images` holds the image and its ancestors in any order. With `exact`, the image alone.
- * @throws PermanentError 229 where one is missing or not COMPLETE, with its name.
+ * @throws PermanentError 229 where one is missing or was never COMPLETE, with its name.
  */
 export function restoreChain<T extends ChainLink>(
   imageId: string,
@@ -27,13 +29,30 @@ export function restoreChain<T extends ChainLink>(
   for (let next: string | null = imageId; next !== null;) {
     const image: T | undefined = byId.get(next);
     if (!image) throw chain.length === 0 ? unknownImage(imageId) : missing(imageId, next);
-    if (image.state !== 'COMPLETE') throw notComplete(imageId, image);
+    if (!isReadable(image)) throw notComplete(imageId, image);
     // Each image is taken once, so that a ring of bases, should there be one, comes to an end.
     byId.delete(next);
     chain.unshift(image);
     next = exact ? null : image.baseImageId;
   }
   return chain;
+}
+
+/**
+ * Says whether the pins of a job hold what there ever was of an image, but for what is damaged.
+ * @throws PermanentError 227 where there is no such image, 229 where it is being deleted.
+ */
+export function requirePinned(
+  imageId: string,
+  images: readonly (ChainLink & { readonly wasComplete: boolean })[],
+): void {
+  const image = images.find((each) => each.imageId === imageId);
+  if (!image) throw unknownImage(imageId);
+  if (image.wasComplete && !isReadable(image)) throw notComplete(imageId, image);
+}
+
+function isReadable({ state, isDamaged }: ChainLink): boolean {
+  return state === 'COMPLETE' || isDamaged;
 }
 
 function missing(imageId: string, absent: string): PermanentError {

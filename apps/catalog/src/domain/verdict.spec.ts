@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { FragmentCommit } from '#contracts/fragment.js';
 import { batchesOf, CommitModel, deliveries, slot } from '../testing/commit-model.js';
-import { judge } from './verdict.js';
+import { judge, mayCommit } from './verdict.js';
 
 const offer: FragmentCommit = {
   fragmentId: '01900000-0000-7000-8000-000000000001',
@@ -46,6 +46,19 @@ describe('the verdict on a commit', () => {
     const held = { same: undefined, holder: another };
     expect(judge(offer, held, { attempt: 2 })).toBe('SUPERSEDED');
     expect(judge(offer, held, { attempt: 3 })).toBe('SUPERSEDED');
+  });
+
+  it('is COMMITTED where what held the number is damaged or deleted: it holds it no more', () => {
+    expect(mayCommit(offer, { attempt: 2 })).toBe(true);
+    expect(judge(offer, { same: offer, holder: undefined }, { attempt: 2 })).toBe('COMMITTED');
+  });
+
+  it('is CORRUPT for other bytes of the archive than another copy has under the number', () => {
+    const twin = { archiveOffset: 0, archiveBytes: 11 };
+    expect(mayCommit(offer, { attempt: 2 }, twin)).toBe(false);
+    expect(judge(offer, { ...nothing, twin }, { attempt: 2 })).toBe('CORRUPT');
+    expect(mayCommit(offer, { attempt: 2 }, offer)).toBe(true);
+    expect(judge(offer, { ...itself, twin }, { attempt: 2 })).toBe('COMMITTED');
   });
 
   it('is FENCED for an older attempt at a free number', () => {

@@ -10,9 +10,14 @@ export type KnownFragment = Pick<
 export interface Existing {
   /** The fragment with the commit's id. */
   readonly same: KnownFragment | undefined;
-  /** The live fragment that holds the commit's (image, copy, number). */
+  /** The live fragment that holds the commit's (image, copy, number). A damaged one holds nothing. */
   readonly holder: KnownFragment | undefined;
+  /** An ACTIVE fragment of that number in another copy: all copies are cut at the same places. */
+  readonly twin?: Piece | undefined;
 }
+
+/** Which bytes of the archive a fragment holds. */
+export type Piece = Pick<FragmentCommit, 'archiveOffset' | 'archiveBytes'>;
 
 /** The fence of (image, copy): the attempt that may commit now. */
 export interface Fence {
@@ -20,8 +25,8 @@ export interface Fence {
 }
 
 /** Whether a commit may be put in, if its number is free. */
-export function mayCommit(commit: FragmentCommit, copy: Fence | undefined): boolean {
-  return copy?.attempt === commit.attempt;
+export function mayCommit(commit: FragmentCommit, copy: Fence | undefined, twin?: Piece): boolean {
+  return copy?.attempt === commit.attempt && fits(commit, twin);
 }
 
 /**
@@ -33,13 +38,21 @@ export function judge(
   existing: Existing,
   copy: Fence | undefined,
 ): Verdict {
-  const { same, holder } = existing;
+  const { same, holder, twin } = existing;
   if (same) return isTheSame(commit, same) ? 'COMMITTED' : 'CORRUPT';
   if (!copy) return 'UNKNOWN_IMAGE';
   if (holder) return 'SUPERSEDED';
   if (commit.attempt < copy.attempt) return 'FENCED';
+  if (!fits(commit, twin)) return 'CORRUPT';
   // An attempt that this catalog has not granted yet: it went back in time, and will learn.
   return 'UNKNOWN_IMAGE';
+}
+
+function fits(commit: FragmentCommit, twin: Piece | undefined): boolean {
+  return (
+    !twin ||
+    (commit.archiveOffset === twin.archiveOffset && commit.archiveBytes === twin.archiveBytes)
+  );
 }
 
 function isTheSame(commit: FragmentCommit, known: KnownFragment): boolean {

@@ -106,6 +106,7 @@ export class IndexLoader implements Startable {
   private async loadOne(pending: PendingIndex): Promise<void> {
     const { signal } = this.stopping;
     try {
+      if (pending.isKnown) return await this.loads.adopt(pending);
       const stored = await this.source.open(pending, signal);
       try {
         const loaded = await this.loads.load(pending, stored.bytes);

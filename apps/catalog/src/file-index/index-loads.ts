@@ -2,11 +2,12 @@ import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { messageOf } from '#kernel/errors.js';
 import { UnitOfWork, type Work } from '#outbox/unit-of-work.js';
-import { countImage } from '../completion.js';
-import { CorruptIndex } from '../domain/corrupt-index.js';
+import { countCopies, countImage } from '../completion.js';
+import { CorruptIndex } from '../domain/files/corrupt-index.js';
 import { failureKind } from '../domain/failure-kind.js';
-import { readIndexRecord, type IndexRecord } from '../domain/index-record.js';
+import { readIndexRecord, type IndexRecord } from '../domain/files/index-record.js';
 import { indexTexts } from './index-text.js';
+import { Images } from '../persistence/images.js';
 import { FileLoad } from '../persistence/file-loads.js';
 import { IndexQueue, type PendingIndex } from '../persistence/index-queue.js';
 
@@ -23,24 +24,49 @@ export class IndexLoads {
 
   /**
    * Loads all lines in one transaction: they are all there with the mark that they are, or none is.
-   * False if another catalog has the fragment in its hands, or it is loaded.
+   * False if another catalog has the number in its hands, or it is loaded, or was given up.
    * @throws CorruptIndex where the index is not what was committed
    */
-  load(pending: PendingIndex, stored: AsyncIterable<Buffer>): Promise<boolean> {
-    return this.unitOfWork.run(async (unit) => {
-      const queue = new IndexQueue(unit.db);
-      if (!(await queue.claim(pending.fragmentId))) return false;
-      try {
-        await this.writeLines(unit, pending, stored);
-      } catch (error) {
-        // What the database refuses in a line (a number too large, a path twice) is the line's fault.
-        if (failureKind(error) !== 'data') throw error;
-        throw new CorruptIndex(messageOf(error), { cause: error });
-      }
-      await queue.markLoaded(pending.fragmentId);
-      await countImage(unit, pending.imageId);
-      return true;
+  async load(pending: PendingIndex, stored: AsyncIterable<Buffer>): Promise<boolean> {
+    try {
+      return await this.unitOfWork.run(async (unit) => {
+        const queue = new IndexQueue(unit.db);
+        if (!(await queue.claim(pending))) return false;
+        await this.writeChecked(unit, pending, stored);
+        // Images are locked before fragments, by everybody.
+        await new Images(unit.db).lock(pending.imageId);
+        if (!(await queue.markLoaded(pending.fragmentId))) throw new GivenUp();
+        await countImage(unit, pending.imageId);
+        return true;
+      });
+    } catch (error) {
+      if (error instanceof GivenUp) return false;
+      throw error;
+    }
+  }
+
+  /** Where the index came from another copy: says so, and counts what that completes. */
+  async adopt({ imageId, copy }: PendingIndex): Promise<void> {
+    await this.unitOfWork.run(async (unit) => {
+      await new Images(unit.db).lock(imageId);
+      await new IndexQueue(unit.db).markKnown(imageId, copy);
+      await countImage(unit, imageId);
+      await countCopies(unit, imageId);
     });
+  }
+
+  private async writeChecked(
+    unit: Work,
+    pending: PendingIndex,
+    stored: AsyncIterable<Buffer>,
+  ): Promise<void> {
+    try {
+      await this.writeLines(unit, pending, stored);
+    } catch (error) {
+      // What the database refuses in a line (a number too large, a path twice) is the line's fault.
+      if (failureKind(error) !== 'data') throw error;
+      throw new CorruptIndex(messageOf(error), { cause: error });
+    }
   }
 
   private async writeLines(
@@ -77,3 +103,6 @@ function readLines(text: string, records: IndexRecord[]): void {
     from = end + 1;
   }
 }
+
+/** A later attempt of the backup writes the fragment's number anew: what was loaded is undone. */
+class GivenUp extends Error {}

@@ -2,8 +2,8 @@ import { isUtf8 } from 'node:buffer';
 import { decompress } from '@mongodb-js/zstd';
 import { Blake3Hasher } from '@napi-rs/blake-hash';
 import { messageOf } from '#kernel/errors.js';
-import { CorruptIndex } from '../domain/corrupt-index.js';
-import { ZstdFrames } from '../domain/zstd-frames.js';
+import { CorruptIndex } from '../domain/files/corrupt-index.js';
+import { ZstdFrames } from '../domain/files/zstd-frames.js';
 
 /**
  * The text of an index object, frame by frame: whole lines each. One frame is decompressed ahead

@@ -1,34 +1,69 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
-import { DataSource } from 'typeorm';
+import { DataSource, type EntityManager } from 'typeorm';
 import { messageOf } from '#kernel/errors.js';
 
+type Queries = Pick<EntityManager, 'query'>;
+
 /**
- * Which catalog this is: the database system's identifier and a random part, made once. Every
- * receipt bears it, so a media server notices that another catalog answers.
+ * Which catalog this is: the database system's identifier, its timeline, and a random part. Every
+ * receipt bears it, so a media server notices that another catalog answers. It changes when the
+ * database failed over or was restored to an earlier time (another timeline or system), and when
+ * `renew` is called: after a restore of the catalog alone, or when a journal proves that it forgot.
  */
 @Injectable()
 export class CatalogEpoch {
   private readonly logger = new Logger('catalog');
   private known: Promise<string> | undefined;
+  private listener: (epoch: string) => void = () => undefined;
 
   constructor(private readonly database: DataSource) {}
 
-  /** Read once; a try that failed is made again at the next call. */
+  /** Told of every epoch but the first one. */
+  whenChanged(listener: (epoch: string) => void): void {
+    this.listener = listener;
+  }
+
+  /** As it was read last; a try that failed is made again at the next call. */
   get(): Promise<string> {
-    this.known ??= this.readOrMake().catch((error: unknown) => {
+    this.known ??= this.read().catch((error: unknown) => {
       this.known = undefined;
       throw error;
     });
     return this.known;
   }
 
-  private async readOrMake(): Promise<string> {
-    const fresh = `${await this.systemIdentifier()}-${randomBytes(8).toString('hex')}`;
+  /** Reads it again: another catalog may have changed it, or the database be another one by now. */
+  async refresh(): Promise<string> {
+    const before = await this.known?.catch(() => undefined);
+    const now = await this.read();
+    this.known = Promise.resolve(now);
+    if (before !== undefined && before !== now) {
+      this.logger.warn(`the catalog has a new epoch, ${now}`);
+      this.listener(now);
+    }
+    return now;
+  }
+
+  /** Makes a new one, in a transaction of its own or of the caller, who calls `refresh` after it. */
+  async renew(db: Queries = this.database): Promise<void> {
+    await db.query('UPDATE catalog_state SET catalog_epoch = $1, made_at = now()', [
+      `${await this.origin()}-${randomPart()}`,
+    ]);
+  }
+
+  private async read(): Promise<string> {
+    const here = await this.origin();
     await this.database.query(
       `INSERT INTO catalog_state (the_only, catalog_epoch) VALUES (true, $1)
        ON CONFLICT DO NOTHING`,
-      [fresh],
+      [`${here}-${randomPart()}`],
+    );
+    // Of several catalogs that notice at once, one changes it and all read that.
+    await this.database.query(
+      `UPDATE catalog_state SET catalog_epoch = $1, made_at = now()
+       WHERE catalog_epoch NOT LIKE $2 || '-%'`,
+      [`${here}-${randomPart()}`, here],
     );
     const [row] = await this.database.query<{ catalog_epoch: string }[]>(
       'SELECT catalog_epoch FROM catalog_state',
@@ -36,16 +71,21 @@ export class CatalogEpoch {
     return row!.catalog_epoch;
   }
 
-  /** Some administrators keep it to themselves; the random part alone will do. */
-  private async systemIdentifier(): Promise<string> {
+  /** System identifier and timeline. Some administrators keep them to themselves. */
+  private async origin(): Promise<string> {
     try {
-      const [row] = await this.database.query<{ id: string }[]>(
-        'SELECT system_identifier::text AS id FROM pg_control_system()',
+      const [row] = await this.database.query<{ id: string; timeline: number }[]>(
+        `SELECT system_identifier::text AS id, timeline_id AS timeline
+         FROM pg_control_system(), pg_control_checkpoint()`,
       );
-      return row?.id ?? '0';
+      return row ? `${row.id}-${row.timeline}` : '0-0';
     } catch (error) {
       this.logger.warn(`no system identifier: ${messageOf(error)}`);
-      return '0';
+      return '0-0';
     }
   }
+}
+
+function randomPart(): string {
+  return randomBytes(8).toString('hex');
 }

@@ -1,7 +1,7 @@
 import type { EntityManager } from 'typeorm';
 import type { FragmentCommit, Verdict } from '#contracts/fragment.js';
+import type { Existing, Fence, KnownFragment, Piece } from '../domain/verdict.js';
 import { arrayLiteral } from './array-literal.js';
-import type { Existing, Fence, KnownFragment } from '../domain/verdict.js';
 
 /** A column of `fragment`, its SQL type, and where its value comes from. */
 const COMMIT_COLUMNS: readonly (readonly [string, string, (c: FragmentCommit) => unknown])[] = [
@@ -50,6 +50,26 @@ interface KnownRow {
   readonly live: boolean;
 }
 
+interface FenceRow {
+  readonly image_id: string;
+  readonly copy: number;
+  readonly attempt: string;
+  readonly has_others: boolean;
+}
+
+interface TwinRow {
+  readonly image_id: string;
+  readonly copy: number;
+  readonly number: number;
+  readonly archive_offset: string;
+  readonly archive_bytes: string;
+}
+
+/** A fence, and whether the image has other copies than that one. */
+export interface CopyFence extends Fence {
+  readonly hasOthers: boolean;
+}
+
 /** Set-based work on the fragments of one batch of commits, inside its transaction. */
 export class Fragments {
   constructor(private readonly db: EntityManager) {}
@@ -58,18 +78,52 @@ export class Fragments {
    * The fences of the copies that the commits belong to, locked until the transaction ends: a
    * higher attempt is granted before these commits or after them, never in between.
    */
-  async lockFences(commits: readonly FragmentCommit[]): Promise<ReadonlyMap<string, Fence>> {
+  async lockFences(commits: readonly FragmentCommit[]): Promise<ReadonlyMap<string, CopyFence>> {
     const copies = [...new Map(commits.map((each) => [copyKey(each), each])).values()];
-    const rows = await this.db.query<{ image_id: string; copy: number; attempt: string }[]>(
-      `SELECT c.image_id, c.copy, c.attempt
+    const rows = await this.db.query<FenceRow[]>(
+      `SELECT c.image_id, c.copy, c.attempt, EXISTS (SELECT 1 FROM image_copy k
+         WHERE k.image_id = c.image_id AND k.copy <> c.copy) AS has_others
        FROM unnest($1::text[], $2::int[]) AS o(image_id, copy)
        JOIN image_copy c ON c.image_id = o.image_id AND c.copy = o.copy
        ORDER BY c.image_id, c.copy FOR SHARE OF c`,
       [copies.map(({ imageId }) => imageId), copies.map(({ copy }) => copy)],
     );
     return new Map(
-      rows.map((row) => [`${row.image_id}/${row.copy}`, { attempt: Number(row.attempt) }]),
+      rows.map((row) => [
+        `${row.image_id}/${row.copy}`,
+        { attempt: Number(row.attempt), hasOthers: row.has_others },
+      ]),
     );
+  }
+
+  /** What other copies have under the numbers of these commits. */
+  async twins(
+    commits: readonly FragmentCommit[],
+  ): Promise<(c: FragmentCommit) => Piece | undefined> {
+    if (commits.length === 0) return () => undefined;
+    const rows = await this.db.query<TwinRow[]>(
+      `SELECT o.image_id, o.copy, o.number, t.archive_offset, t.archive_bytes
+       FROM unnest($1::text[], $2::int[], $3::int[]) AS o(image_id, copy, number)
+       CROSS JOIN LATERAL (
+         SELECT f.archive_offset, f.archive_bytes
+         FROM image_copy k CROSS JOIN LATERAL (
+           SELECT * FROM fragment f WHERE f.image_id = k.image_id AND f.copy = k.copy
+             AND f.number = o.number AND f.state = 'ACTIVE' LIMIT 1
+         ) f WHERE k.image_id = o.image_id AND k.copy <> o.copy LIMIT 1
+       ) t`,
+      [
+        commits.map(({ imageId }) => imageId),
+        commits.map(({ copy }) => copy),
+        commits.map(({ number }) => number),
+      ],
+    );
+    const pieces = new Map(
+      rows.map((row) => [
+        `${row.image_id}/${row.copy}/${row.number}`,
+        { archiveOffset: Number(row.archive_offset), archiveBytes: Number(row.archive_bytes) },
+      ]),
+    );
+    return (commit) => pieces.get(slotKey(commit));
   }
 
   /** Puts in what is new and whose number is free; returns the ids that went in. */

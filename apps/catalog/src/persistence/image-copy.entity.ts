@@ -28,4 +28,15 @@ export class ImageCopyRow {
 
   @Column({ name: 'media_id', type: 'text' })
   mediaId!: string;
+
+  /** The job that writes it, or wrote it last; null where that is not known. */
+  @Column({ type: 'bigint', nullable: true, transformer: asNumber })
+  job!: number | null;
+
+  @Column({ name: 'begun_at', type: 'timestamptz', default: () => 'now()' })
+  begunAt!: Date;
+
+  /** The fence under which it was last counted complete; null if it never was. */
+  @Column({ name: 'completed_attempt', type: 'bigint', nullable: true, transformer: asNumber })
+  completedAttempt!: number | null;
 }

@@ -2,23 +2,48 @@ import type { EntityManager } from 'typeorm';
 import type { FragmentView, ImageView } from '#contracts/image.js';
 import type { ImageKind } from '#contracts/names.js';
 import { imageState } from '../domain/image-state.js';
+import { EVERY_FRAGMENT, IS_LIVE, toFragmentView, type FragmentRecord } from './fragment-view.js';
 
-/** Counts of the fragments of an image's first copy, beside the image `i`, as `c`. */
+/**
+ * Counts of an image's numbers over all its copies, beside the image `i`, as `c`: a number counts
+ * when it is ACTIVE in some copy, and its file index when it was loaded from whatever copy.
+ */
 export const WITH_COUNTS = `
   CROSS JOIN LATERAL (
-    SELECT count(*) AS fragments, coalesce(sum(f.stored_bytes), 0) AS stored_bytes,
-      count(*) FILTER (WHERE f.number <= i.fragments_expected) AS committed,
-      count(*) FILTER (WHERE f.number <= i.fragments_expected
-        AND f.index_loaded_at IS NOT NULL) AS loaded
-    FROM fragment f WHERE f.image_id = i.image_id AND f.copy = 1 AND f.state = 'ACTIVE'
+    SELECT count(*) FILTER (WHERE n.active) AS fragments,
+      coalesce(sum(n.stored_bytes), 0) AS stored_bytes,
+      count(*) FILTER (WHERE n.active AND n.number <= i.fragments_expected) AS committed,
+      count(*) FILTER (WHERE n.active AND n.loaded AND n.number <= i.fragments_expected) AS loaded,
+      count(*) FILTER (WHERE n.readable AND n.number <= i.fragments_expected) AS readable
+    FROM (
+      SELECT f.number, bool_or(f.state = 'ACTIVE') AS active,
+        bool_or(f.index_loaded_at IS NOT NULL) AS loaded,
+        bool_or(f.state = 'ACTIVE' OR f.state = 'DAMAGED' AND f.deletable_at IS NULL
+          AND f.given_up_at IS NULL) AS readable,
+        max(f.stored_bytes) FILTER (WHERE f.state = 'ACTIVE') AS stored_bytes
+      FROM ${EVERY_FRAGMENT} f WHERE f.image_id = i.image_id GROUP BY f.number
+    ) n
   ) c`;
 
 /** What COMPLETE means, in the only place that says so. Needs `WITH_COUNTS`. */
 export const IS_COMPLETE =
   '(i.fragments_expected IS NOT NULL AND i.abandoned_at IS NULL AND c.loaded = i.fragments_expected)';
 
+/** It was announced as COMPLETE once. */
+export const WAS_COMPLETE =
+  '(EXISTS (SELECT 1 FROM image_completion d WHERE d.image_id = i.image_id))';
+
+const IS_DAMAGED = `(i.abandoned_at IS NULL AND c.loaded < i.fragments_expected
+  AND c.readable = i.fragments_expected AND ${WAS_COMPLETE})`;
+
 const COLUMNS = `i.*, c.fragments, c.stored_bytes, ${IS_COMPLETE} AS complete,
-  (SELECT count(*) FROM image_copy k WHERE k.image_id = i.image_id) AS copies`;
+  ${WAS_COMPLETE} AS was_complete, ${IS_DAMAGED} AS damaged,
+  (SELECT count(*) FROM image_copy k WHERE k.image_id = i.image_id AND (
+     EXISTS (SELECT 1 FROM ${EVERY_FRAGMENT} f
+       WHERE f.image_id = k.image_id AND f.copy = k.copy AND f.state <> 'DELETED')
+     OR NOT EXISTS (SELECT 1 FROM ${EVERY_FRAGMENT} f
+       WHERE f.image_id = k.image_id AND f.copy = k.copy))) AS copies,
+  ARRAY(SELECT h.hold FROM image_hold h WHERE h.image_id = i.image_id ORDER BY h.hold) AS holds`;
 
 interface ImageRecord {
   readonly image_id: string;
@@ -26,7 +51,7 @@ interface ImageRecord {
   readonly policy: string;
   readonly schedule: string;
   readonly kind: ImageKind;
-  readonly job: string;
+  readonly job: string | null;
   readonly backup_time: string;
   readonly expires_at: Date;
   readonly base_image_id: string | null;
@@ -38,6 +63,16 @@ interface ImageRecord {
   readonly stored_bytes: string;
   readonly copies: string;
   readonly complete: boolean;
+  readonly was_complete: boolean;
+  readonly damaged: boolean;
+  readonly holds: string[];
+}
+
+/** An image for whoever reads it. */
+export interface ReadableImage extends ImageView {
+  /** It was COMPLETE once, and what it lacks now is damaged. */
+  readonly isDamaged: boolean;
+  readonly wasComplete: boolean;
 }
 
 /** Images as the world sees them, their state counted at the moment of asking. */
@@ -71,7 +106,7 @@ export class ImageViews {
   }
 
   /** An image and what it builds on, back to the full, in no order. */
-  async withAncestors(imageId: string): Promise<ImageView[]> {
+  async withAncestors(imageId: string): Promise<ReadableImage[]> {
     const rows = await this.db.query<ImageRecord[]>(
       `WITH RECURSIVE chain AS (
          SELECT image_id, base_image_id FROM image WHERE image_id = $1
@@ -82,7 +117,16 @@ export class ImageViews {
        SELECT ${COLUMNS} FROM chain JOIN image i ON i.image_id = chain.image_id ${WITH_COUNTS}`,
       [imageId],
     );
-    return rows.map(toView);
+    return rows.map(toReadable);
+  }
+
+  /** Those of the images that there are. */
+  async many(imageIds: readonly string[]): Promise<ReadableImage[]> {
+    const rows = await this.db.query<ImageRecord[]>(
+      `SELECT ${COLUMNS} FROM image i ${WITH_COUNTS} WHERE i.image_id = ANY($1::text[])`,
+      [imageIds],
+    );
+    return rows.map(toReadable);
   }
 
   /** Policies with a COMPLETE image of the client at or before a time (unix seconds). */
@@ -115,50 +159,46 @@ export class ImageViews {
     return rows.length > 0;
   }
 
-  /** The media servers that hold ACTIVE fragments of each image's first copy. */
+  /** The media servers that hold ACTIVE fragments of any copy of each image. */
   async mediaOf(imageIds: readonly string[]): Promise<ReadonlyMap<string, string[]>> {
     const rows = await this.db.query<{ image_id: string; media: string[] }[]>(
       `SELECT image_id, array_agg(DISTINCT media_id ORDER BY media_id) AS media FROM fragment
-       WHERE image_id = ANY($1::text[]) AND copy = 1 AND state = 'ACTIVE' GROUP BY image_id`,
+       WHERE image_id = ANY($1::text[]) AND state = 'ACTIVE' GROUP BY image_id`,
       [imageIds],
     );
     return new Map(rows.map((row) => [row.image_id, row.media]));
   }
 
-  /** Fragments of a copy in order of their numbers, those that are gone left out. */
+  /**
+   * Fragments of a copy in order of their numbers. Of each number the one that counts, if it is not
+   * gone; with `all` every one there ever was, and the page may be longer for the last number's sake.
+   */
   async fragments(of: {
     readonly imageId: string;
     readonly copy: number;
     readonly afterNumber: number;
     readonly limit: number;
+    readonly all: boolean;
   }): Promise<FragmentView[]> {
-    const rows = await this.db.query<FragmentRecord[]>(
-      `SELECT * FROM fragment
-       WHERE image_id = $1 AND copy = $2 AND number > $3 AND state <> 'DELETED'
-       ORDER BY number, committed_at LIMIT $4`,
-      [of.imageId, of.copy, of.afterNumber, of.limit],
-    );
+    const rows = await this.db.query<FragmentRecord[]>(of.all ? ALL_FRAGMENTS : FRAGMENTS, [
+      of.imageId,
+      of.copy,
+      of.afterNumber,
+      of.limit,
+    ]);
     return rows.map(toFragmentView);
   }
 }
 
-interface FragmentRecord {
-  readonly fragment_id: string;
-  readonly image_id: string;
-  readonly copy: number;
-  readonly number: number;
-  readonly attempt: string;
-  readonly state: FragmentView['state'];
-  readonly media_id: string;
-  readonly pool: string;
-  readonly archive_offset: string;
-  readonly archive_bytes: string;
-  readonly stored_bytes: string;
-  readonly digest: string;
-  readonly index_bytes: string;
-  readonly index_digest: string;
-  readonly frames: number;
-  readonly committed_at: Date;
+const FRAGMENTS_OF_COPY = `FROM ${EVERY_FRAGMENT} f
+  WHERE f.image_id = $1 AND f.copy = $2 AND f.number > $3`;
+const ALL_FRAGMENTS = `SELECT f.* ${FRAGMENTS_OF_COPY}
+  ORDER BY f.number FETCH FIRST $4 ROWS WITH TIES`;
+const FRAGMENTS = `SELECT DISTINCT ON (f.number) f.* ${FRAGMENTS_OF_COPY} AND f.state <> 'DELETED'
+  ORDER BY f.number, ${IS_LIVE} DESC, f.committed_at DESC LIMIT $4`;
+
+function toReadable(row: ImageRecord): ReadableImage {
+  return { ...toView(row), isDamaged: row.damaged, wasComplete: row.was_complete };
 }
 
 function toView(row: ImageRecord): ImageView {
@@ -168,8 +208,12 @@ function toView(row: ImageRecord): ImageView {
     policy: row.policy,
     schedule: row.schedule,
     kind: row.kind,
-    state: imageState({ complete: row.complete, abandoned: row.abandoned_at !== null }),
-    job: Number(row.job),
+    state: imageState({
+      complete: row.complete,
+      abandoned: row.abandoned_at !== null,
+      wasComplete: row.was_complete,
+    }),
+    job: Number(row.job ?? 0),
     backupTime: new Date(Number(row.backup_time) * 1_000).toISOString(),
     expiresAt: row.expires_at.toISOString(),
     baseImageId: row.base_image_id,
@@ -179,26 +223,6 @@ function toView(row: ImageRecord): ImageView {
     storedBytes: Number(row.stored_bytes),
     fragments: Number(row.fragments),
     copies: Number(row.copies),
-  };
-}
-
-function toFragmentView(row: FragmentRecord): FragmentView {
-  return {
-    fragmentId: row.fragment_id,
-    imageId: row.image_id,
-    copy: row.copy,
-    number: row.number,
-    attempt: Number(row.attempt),
-    state: row.state,
-    mediaId: row.media_id,
-    pool: row.pool,
-    archiveOffset: Number(row.archive_offset),
-    archiveBytes: Number(row.archive_bytes),
-    storedBytes: Number(row.stored_bytes),
-    digest: row.digest,
-    indexBytes: Number(row.index_bytes),
-    indexDigest: row.index_digest,
-    frames: row.frames,
-    committedAt: row.committed_at.toISOString(),
+    holds: row.holds,
   };
 }

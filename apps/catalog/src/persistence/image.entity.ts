@@ -1,5 +1,5 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
-import type { ImageKind } from '#contracts/names.js';
+import type { ImageDetails, ImageKind } from '#contracts/names.js';
 import { asNumber } from './numbers.js';
 
 /** The result of one backup. Its state is nowhere: it is counted from its fragments. */
@@ -8,6 +8,8 @@ import { asNumber } from './numbers.js';
 @Index('image_job', ['job'], { unique: true, where: 'abandoned_at IS NULL' })
 @Index('image_client_time', ['client', 'backupTime'], { unique: true })
 @Index('image_time', ['backupTime', 'imageId'])
+@Index('image_expires', ['expiresAt', 'imageId'])
+@Index('image_base', ['baseImageId'])
 export class ImageRow {
   @PrimaryColumn({ name: 'image_id', type: 'text' })
   imageId!: string;
@@ -33,8 +35,9 @@ export class ImageRow {
   @Column('text')
   kind!: ImageKind;
 
-  @Column({ type: 'bigint', transformer: asNumber })
-  job!: number;
+  /** Null for an image that was imported: its job is another cluster's. */
+  @Column({ type: 'bigint', nullable: true, transformer: asNumber })
+  job!: number | null;
 
   /** Unix seconds. */
   @Column({ name: 'backup_time', type: 'bigint', transformer: asNumber })
@@ -80,4 +83,10 @@ export class ImageRow {
   /** Its job ended without it. Nothing is deleted by that. */
   @Column({ name: 'abandoned_at', type: 'timestamptz', nullable: true })
   abandonedAt!: Date | null;
+}
+
+/** What manifests carry of an image. */
+export function detailsOf(image: ImageRow): ImageDetails {
+  const { job, schedule, retention, selections, baseImageId } = image;
+  return { job: job ?? 0, schedule, retention, selections, baseImageId };
 }

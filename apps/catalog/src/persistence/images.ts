@@ -1,9 +1,10 @@
 import type { EntityManager } from 'typeorm';
 import type { ImageProgress } from '../domain/image-state.js';
 import type { BaseCandidate } from '../domain/base.js';
+import type { CommittedPiece } from '../domain/resume.js';
 import { ImageCopyRow } from './image-copy.entity.js';
 import { ImageRow } from './image.entity.js';
-import { IS_COMPLETE, WITH_COUNTS } from './image-views.js';
+import { IS_COMPLETE, WAS_COMPLETE, WITH_COUNTS } from './image-views.js';
 
 /** What a backup must share with another to build on it. */
 export interface Lineage {
@@ -50,20 +51,18 @@ export class Images {
   }
 
   /** Grants a copy to the next attempt: whatever an older one still offers is FENCED from now on. */
-  async raiseFence(imageId: string, copy: number, jobAttempt: number): Promise<void> {
+  async raiseFence(
+    imageId: string,
+    copy: number,
+    writer: { attempt: number; unit: string; pool: string; mediaId: string },
+  ): Promise<void> {
+    const { attempt, unit, pool, mediaId } = writer;
     await this.db.query(
-      `UPDATE image_copy SET attempt = attempt + 1, job_attempt = $3
+      `UPDATE image_copy SET attempt = attempt + 1, job_attempt = $3, unit = $4, pool = $5,
+         media_id = $6
        WHERE image_id = $1 AND copy = $2`,
-      [imageId, copy, jobAttempt],
+      [imageId, copy, attempt, unit, pool, mediaId],
     );
-  }
-
-  async hasFragments(imageId: string): Promise<boolean> {
-    const rows = await this.db.query<unknown[]>(
-      'SELECT 1 FROM fragment WHERE image_id = $1 LIMIT 1',
-      [imageId],
-    );
-    return rows.length > 0;
   }
 
   /** Backup times of the client from `from` on, in unix seconds. */
@@ -95,7 +94,7 @@ export class Images {
     const rows = await this.db.query<{ image_id: string }[]>(
       `WITH known AS (
          SELECT i.image_id, i.backup_time, i.selection_set, i.kind = 'full' AS is_full,
-           ${IS_COMPLETE} AS complete
+           ${IS_COMPLETE} AS complete, NOT ${WAS_COMPLETE} AS is_new
          FROM image i ${WITH_COUNTS}
          WHERE i.client = $1 AND i.policy = $2 AND i.abandoned_at IS NULL
        ), wanted AS (
@@ -105,7 +104,7 @@ export class Images {
          (SELECT DISTINCT ON (selection_set) image_id, backup_time FROM known
           WHERE complete AND is_full ORDER BY selection_set, backup_time DESC)
          UNION
-         SELECT image_id, backup_time FROM known WHERE NOT complete
+         SELECT image_id, backup_time FROM known WHERE is_new
        )
        SELECT image_id FROM wanted ORDER BY backup_time DESC LIMIT $3`,
       [client, policy, limit],
@@ -127,10 +126,10 @@ export class Images {
     >(
       `SELECT i.fragments_expected AS expected, c.committed, c.loaded, ${IS_COMPLETE} AS complete,
          CASE WHEN c.committed < i.fragments_expected THEN
-           (SELECT min(n) FROM generate_series(1, i.fragments_expected) n WHERE NOT EXISTS (
-             SELECT 1 FROM fragment f WHERE f.image_id = i.image_id AND f.copy = 1
-               AND f.state = 'ACTIVE' AND f.number = n)) END AS missing,
-         (SELECT f.index_error FROM fragment f WHERE f.image_id = i.image_id AND f.copy = 1
+           (SELECT min(n) FROM generate_series(1, i.fragments_expected) n
+            WHERE n NOT IN (SELECT f.number FROM fragment f
+              WHERE f.image_id = i.image_id AND f.state = 'ACTIVE')) END AS missing,
+         (SELECT f.index_error FROM fragment f WHERE f.image_id = i.image_id
             AND f.state = 'ACTIVE' AND f.index_loaded_at IS NULL AND f.index_error IS NOT NULL
           ORDER BY f.number LIMIT 1) AS index_error
        FROM image i ${WITH_COUNTS} WHERE i.image_id = $1`,
@@ -144,6 +143,33 @@ export class Images {
       firstMissing: row!.missing,
       indexError: row!.index_error,
     };
+  }
+
+  /** The lowest number that is not ACTIVE in a copy; null if none is missing. */
+  async firstMissing(imageId: string, copy: number): Promise<number | null> {
+    const [row] = await this.db.query<{ missing: number | null }[]>(
+      `SELECT min(n) AS missing FROM image i, generate_series(1, i.fragments_expected) n
+       WHERE i.image_id = $1 AND n NOT IN (SELECT f.number FROM fragment f
+         WHERE f.image_id = $1 AND f.copy = $2 AND f.state = 'ACTIVE')`,
+      [imageId, copy],
+    );
+    return row?.missing ?? null;
+  }
+
+  /** What is ACTIVE of a copy. Call it with the copy's fence raised: nothing is added then. */
+  async piecesOf(imageId: string, copy: number): Promise<CommittedPiece[]> {
+    const rows = await this.db.query<
+      { number: number; archive_offset: string; archive_bytes: string }[]
+    >(
+      `SELECT number, archive_offset, archive_bytes FROM fragment
+       WHERE image_id = $1 AND copy = $2 AND state = 'ACTIVE'`,
+      [imageId, copy],
+    );
+    return rows.map((row) => ({
+      number: row.number,
+      archiveOffset: Number(row.archive_offset),
+      archiveBytes: Number(row.archive_bytes),
+    }));
   }
 
   /** True for the first caller only. */

@@ -1,4 +1,5 @@
 import type { EntityManager } from 'typeorm';
+import { EVERY_FRAGMENT } from './fragment-view.js';
 
 /** A committed fragment whose file index is not loaded yet. */
 export interface PendingIndex {
@@ -10,6 +11,9 @@ export interface PendingIndex {
   /** BLAKE3 of the index object, hex. */
   readonly indexDigest: string;
   readonly image: { readonly number: number; readonly client: string };
+  readonly copy: number;
+  /** Its number's index is loaded already, from another copy or from what it replaces. */
+  readonly isKnown: boolean;
   /** Tries that failed so far. */
   readonly failures: number;
 }
@@ -23,12 +27,29 @@ interface PendingRow {
   readonly index_digest: string;
   readonly image_number: string;
   readonly client: string;
+  readonly copy: number;
+  readonly is_known: boolean;
   readonly index_failures: number;
 }
 
+/** The index of the number of `f` is in the file tables. All fragments of a number say the same. */
+const IS_KNOWN = `EXISTS (
+  SELECT 1 FROM image_copy k CROSS JOIN LATERAL (
+    SELECT 1 FROM ${EVERY_FRAGMENT} t WHERE t.image_id = k.image_id AND t.copy = k.copy
+      AND t.number = f.number AND t.index_loaded_at IS NOT NULL LIMIT 1
+  ) t WHERE k.image_id = f.image_id)`;
+
+/** A lower copy can give it as well, and has its turn. */
+const IS_FOR_LOWER_COPY = `EXISTS (
+  SELECT 1 FROM generate_series(1, f.copy - 1) k(copy) CROSS JOIN LATERAL (
+    SELECT 1 FROM fragment l WHERE l.image_id = f.image_id AND l.copy = k.copy
+      AND l.number = f.number AND l.state = 'ACTIVE' AND l.index_loaded_at IS NULL
+      AND l.index_retry_at <= now() AND l.media_id <> ALL($3::text[]) LIMIT 1
+  ) l)`;
+
 /**
- * The fragments themselves are the queue of indexes to load. Of an image's copies the first one's
- * indexes are loaded: the others say the same.
+ * The fragments themselves are the queue of indexes to load: each number's once, from the lowest copy
+ * that has it and can be reached.
  */
 export class IndexQueue {
   constructor(private readonly db: Pick<EntityManager, 'query'>) {}
@@ -39,11 +60,11 @@ export class IndexQueue {
     except: { readonly fragments: readonly string[]; readonly media: readonly string[] },
   ): Promise<PendingIndex[]> {
     const rows = await this.db.query<PendingRow[]>(
-      `SELECT f.*, i.number AS image_number, i.client
+      `SELECT f.*, i.number AS image_number, i.client, ${IS_KNOWN} AS is_known
        FROM fragment f JOIN image i ON i.image_id = f.image_id
-       WHERE f.index_loaded_at IS NULL AND f.state = 'ACTIVE' AND f.copy = 1
+       WHERE f.index_loaded_at IS NULL AND f.state = 'ACTIVE'
          AND f.index_retry_at <= now() AND f.fragment_id <> ALL($2::uuid[])
-         AND f.media_id <> ALL($3::text[])
+         AND f.media_id <> ALL($3::text[]) AND NOT ${IS_FOR_LOWER_COPY}
        ORDER BY f.index_retry_at, f.number LIMIT $1`,
       [limit, except.fragments, except.media],
     );
@@ -55,24 +76,49 @@ export class IndexQueue {
       indexBytes: Number(row.index_bytes),
       indexDigest: row.index_digest,
       image: { number: Number(row.image_number), client: row.client },
+      copy: row.copy,
+      isKnown: row.is_known,
       failures: row.index_failures,
     }));
   }
 
-  /** Takes one for the rest of the transaction; false if it is loaded, or another takes it now. */
-  async claim(fragmentId: string): Promise<boolean> {
+  /**
+   * Takes an image's number for the rest of the transaction; false if its index is loaded, or another
+   * takes it now. The fragment itself is not locked: a load may last.
+   */
+  async claim({ imageId, number, fragmentId }: PendingIndex): Promise<boolean> {
+    const [lock] = await this.db.query<{ is_free: boolean }[]>(
+      `SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0)) AS is_free`,
+      [`index ${imageId} ${number}`],
+    );
+    if (!lock?.is_free) return false;
     const rows = await this.db.query<unknown[]>(
-      `SELECT 1 FROM fragment WHERE fragment_id = $1 AND index_loaded_at IS NULL
-       AND state = 'ACTIVE' FOR NO KEY UPDATE SKIP LOCKED`,
+      `SELECT 1 FROM fragment f WHERE f.fragment_id = $1 AND f.index_loaded_at IS NULL
+         AND f.state = 'ACTIVE' AND NOT ${IS_KNOWN}`,
       [fragmentId],
     );
     return rows.length > 0;
   }
 
-  async markLoaded(fragmentId: string): Promise<void> {
-    await this.db.query(
-      `UPDATE fragment SET index_loaded_at = now(), index_error = NULL WHERE fragment_id = $1`,
+  /** False if the fragment was given up while it was loaded. Call it with the image locked. */
+  async markLoaded(fragmentId: string): Promise<boolean> {
+    const rows = await this.db.query<unknown[]>(
+      `WITH marked AS (
+         UPDATE fragment SET index_loaded_at = now(), index_error = NULL
+         WHERE fragment_id = $1 AND given_up_at IS NULL RETURNING 1
+       ) SELECT 1 FROM marked`,
       [fragmentId],
+    );
+    return rows.length > 0;
+  }
+
+  /** Marks what of a copy needs no load. Call it with the image locked. */
+  async markKnown(imageId: string, copy: number): Promise<void> {
+    await this.db.query(
+      `UPDATE fragment f SET index_loaded_at = now(), index_error = NULL
+       WHERE f.image_id = $1 AND f.copy = $2 AND f.state = 'ACTIVE'
+         AND f.index_loaded_at IS NULL AND ${IS_KNOWN}`,
+      [imageId, copy],
     );
   }
 

@@ -59,8 +59,8 @@ export class CatalogHarness {
     return harness;
   }
 
-  /** One more catalog; all share the consumer and the tables. */
-  async startCatalog(): Promise<RunningService> {
+  /** One more catalog; all share the consumer and the tables. `settings` go over its defaults. */
+  async startCatalog(settings: Readonly<Record<string, string>> = {}): Promise<RunningService> {
     const { seed, url, user } = this.nats.login('catalog');
     const seedFile = join(this.folder, 'catalog.nk');
     await writeFile(seedFile, seed);
@@ -69,6 +69,7 @@ export class CatalogHarness {
       HOLDFAST_NATS_USER: user,
       HOLDFAST_NATS_SEED_FILE: seedFile,
       HOLDFAST_DATABASE_URL: this.postgres.url,
+      ...settings,
     });
     this.catalogs.push(service);
     return service;

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { catalogCopies, type CopyView } from '#contracts/catalog/copy.js';
 import {
   catalogFragments,
   catalogImage,
@@ -6,6 +7,7 @@ import {
   type FragmentView,
   type ImageView,
 } from '#contracts/image.js';
+import { PAGE_ROWS_MAX } from '#contracts/names.js';
 import type { Cli } from '../cli.js';
 import type { Cluster } from '../cluster/cluster.js';
 import { imageIdOf } from '../input/image-id.js';
@@ -71,22 +73,27 @@ async function show(cli: Cli, argument: string, long: boolean): Promise<void> {
   const { imageBlock, copyBlocks } = await import('../output/image-blocks.js');
   await cli.withCluster(async (cluster) => {
     const { image } = await cluster.ask(catalogImage, { imageId });
-    const fragments = long ? await fragmentsOf(cluster, image) : [];
-    cli.answer(long ? { image, fragments } : { image }, (output) => {
+    const { copies } = long ? await cluster.ask(catalogCopies, { imageId }) : { copies: [] };
+    const fragments = await fragmentsOf(cluster, copies);
+    cli.answer(long ? { image, copies, fragments } : { image }, (output) => {
       output.lines(imageBlock(image));
-      if (long) output.lines(copyBlocks(fragments));
+      output.lines(copyBlocks(copies, fragments));
     });
   });
 }
 
-async function fragmentsOf(cluster: Cluster, image: ImageView): Promise<FragmentView[]> {
+/** All that the catalog knows of the copies' fragments, those that are gone too. */
+async function fragmentsOf(cluster: Cluster, copies: readonly CopyView[]): Promise<FragmentView[]> {
   const all: FragmentView[] = [];
-  for (let copy = 1; copy <= image.copies; copy++) {
-    const fragments = await readPages<FragmentView>(FRAGMENTS_MAX, async (rows, last) => {
-      const page = { imageId: image.imageId, copy, afterNumber: last?.number, limit: rows };
-      return (await cluster.ask(catalogFragments, page)).fragments;
-    });
-    all.push(...fragments);
+  for (const { imageId, copy } of copies) {
+    let afterNumber = 0;
+    for (;;) {
+      const page = { imageId, copy, afterNumber, limit: PAGE_ROWS_MAX, all: true };
+      const { fragments } = await cluster.ask(catalogFragments, page);
+      if (fragments.length === 0 || all.length >= FRAGMENTS_MAX) break;
+      all.push(...fragments);
+      afterNumber = fragments.at(-1)!.number;
+    }
   }
   return all;
 }

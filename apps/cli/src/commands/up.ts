@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Cli } from '../cli.js';
-import { wholeNumber } from '../input/numbers.js';
+import { collect, wholeNumber } from '../input/numbers.js';
 
 interface UpOptions {
   readonly database?: string;
@@ -8,6 +8,8 @@ interface UpOptions {
   readonly postgresPort?: number;
   readonly client?: string;
   readonly mediaId?: string;
+  readonly volume?: readonly string[];
+  readonly mediaServer?: readonly string[];
 }
 
 const port = (name: string) => wholeNumber(name, 1, 65_535);
@@ -23,11 +25,20 @@ export function define(command: Command, cli: () => Cli): void {
     )
     .option('--client <name>', "this machine's name as a client (default: its host name)")
     .option('--media-id <name>', "its media server's name (default: media1)")
+    .option('--volume <pool=folder>', 'a further volume of it; may be given several times', collect)
+    .option(
+      '--media-server <name[:pool=folder,...]>',
+      'a further media server; without a volume it is only admitted, and started elsewhere',
+      collect,
+    )
     .action((options: UpOptions) => up(cli(), options));
 }
 
 /** Runs until it is told to stop. The services are loaded here: no other command needs them. */
-async function up(cli: Cli, { database, ...options }: UpOptions): Promise<void> {
+async function up(
+  cli: Cli,
+  { database, volume, mediaServer, ...options }: UpOptions,
+): Promise<void> {
   const [{ up: run }, { defaultFolder }] = await Promise.all([
     import('../../../standalone/src/up.js'),
     import('../cluster/default-folder.js'),
@@ -38,5 +49,7 @@ async function up(cli: Cli, { database, ...options }: UpOptions): Promise<void> 
     dataFolder: dataFolderIsDefault ? await defaultFolder(dataFolder) : dataFolder,
     natsUrl: cli.options.nats,
     databaseUrl: database,
+    volumes: volume,
+    mediaServers: mediaServer,
   });
 }

@@ -1,7 +1,7 @@
 import type { JobView, LogLine } from '#contracts/job.js';
 import { statusText } from '#contracts/status-codes.js';
 import { printable } from '../output/printable.js';
-import { formatFiles, formatRate, formatSize } from '../output/size.js';
+import { formatCount, formatFiles, formatRate, formatSize } from '../output/size.js';
 import { formatDuration } from '../output/time.js';
 
 const NOTES_MAX = 20;
@@ -43,9 +43,27 @@ function resultLines(job: JobView): string[] {
   const { files, bytes, storedBytes } = job.progress;
   const ms = Date.parse(job.endedAt ?? '') - Date.parse(job.startedAt ?? job.createdAt);
   const figures = `${formatFiles(files)}, ${formatSize(bytes)} in ${formatDuration(ms)} (${formatRate(bytes, ms)})`;
-  if (job.type === 'restore') return [`Restored ${figures}.`];
+  switch (job.type) {
+    case 'restore':
+      return [`Restored ${figures}.`];
+    case 'duplicate':
+      return [`Duplicated ${job.imageId ?? '-'} to ${job.storage ?? '-'}: ${movedText(job, ms)}.`];
+    case 'verify':
+      return [`Verified ${job.imageId ?? '-'}: ${movedText(job, ms)}.`];
+    case 'backup':
+      break;
+    default:
+      return job.type satisfies never;
+  }
   const stored = storedBytes > 0 ? `, ${formatSize(storedBytes)} stored` : '';
   return [`Image ${job.imageId ?? '-'} (${job.kind ?? 'full'}): ${figures}${stored}.`];
+}
+
+/** What jobs moved that count fragments. */
+function movedText({ progress }: JobView, ms: number): string {
+  const { fragments, storedBytes } = progress;
+  const many = fragments === 1 ? '1 fragment' : `${formatCount(fragments)} fragments`;
+  return `${many}, ${formatSize(storedBytes)} in ${formatDuration(ms)} (${formatRate(storedBytes, ms)})`;
 }
 
 /** What a person would want to do now. */
@@ -53,6 +71,7 @@ function nextLines(job: JobView, destination: string): string[] {
   if (!succeeded(job)) return [`${hint(job)}Its log: holdfast jobs show ${job.job}`];
   if (job.type === 'restore') return destination ? [`The files are in ${destination}.`] : [];
   if (job.imageId === null) return [];
+  if (job.type !== 'backup') return [`See its copies: holdfast images show ${job.imageId} --long`];
   return [
     `Look into it with: holdfast files ${job.imageId}`,
     `Restore it with:   holdfast restore ${job.imageId} --to DIR`,

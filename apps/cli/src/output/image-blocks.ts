@@ -1,3 +1,4 @@
+import type { CopyView } from '#contracts/catalog/copy.js';
 import type { FragmentView, ImageView } from '#contracts/image.js';
 import { formatCount, formatSize } from './size.js';
 import { fieldLines } from './table.js';
@@ -20,33 +21,50 @@ export function imageBlock(image: ImageView): string[] {
     ['Files', formatCount(image.files)],
     ['Size', exactSize(image.bytes)],
     ['Stored', exactSize(image.storedBytes)],
+    ['On hold', image.holds.join(', ')],
     ['Copies', image.copies],
     ['Fragments', formatCount(image.fragments)],
   ]);
 }
 
 /** A block for each copy with a block for each of its fragments, in their order. */
-export function copyBlocks(fragments: readonly FragmentView[]): string[] {
-  const lines: string[] = [];
-  let copy = 0;
-  for (const fragment of fragments) {
-    if (fragment.copy !== copy) {
-      copy = fragment.copy;
-      const own = fragments.filter((each) => each.copy === copy);
-      const stored = own.reduce((sum, { storedBytes }) => sum + storedBytes, 0);
-      lines.push('', `Copy ${copy}: ${own.length} fragments, ${formatSize(stored)} stored`);
-    }
-    lines.push('', ...fragmentBlock(fragment).map((line) => `  ${line}`));
-  }
-  return lines;
+export function copyBlocks(
+  copies: readonly CopyView[],
+  fragments: readonly FragmentView[],
+): string[] {
+  return copies.flatMap((copy) => [
+    '',
+    ...copyBlock(copy),
+    ...fragments
+      .filter((fragment) => fragment.copy === copy.copy)
+      .flatMap((fragment) => ['', ...fragmentBlock(fragment).map((line) => `  ${line}`)]),
+  ]);
+}
+
+function copyBlock(copy: CopyView): string[] {
+  const expected = copy.fragmentsExpected === null ? '' : ` of ${copy.fragmentsExpected}`;
+  return fieldLines([
+    ['Copy', copy.copy],
+    ['State', copy.state],
+    ['Storage unit', copy.unit],
+    ['Pool', copy.pool],
+    ['Media server', copy.mediaId],
+    ['Job', copy.job],
+    ['Attempt', copy.attempt],
+    ['Fragments', `${formatCount(copy.fragments)}${expected}`],
+    ['Damaged', formatCount(copy.damaged)],
+    ['Pinned', formatCount(copy.pinned)],
+    ['Stored', exactSize(copy.storedBytes)],
+    ['Expires', formatTime(copy.expiresAt)],
+  ]);
 }
 
 function fragmentBlock(fragment: FragmentView): string[] {
   return fieldLines([
     ['Fragment', fragment.number],
     ['Id', fragment.fragmentId],
-    ['State', fragment.state],
-    ['Attempt', fragment.attempt],
+    ['State', stateOf(fragment)],
+    ['Resume count', fragment.attempt - 1],
     ['Media server', fragment.mediaId],
     ['Pool', fragment.pool],
     ['Archive offset', fragment.archiveOffset],
@@ -57,6 +75,11 @@ function fragmentBlock(fragment: FragmentView): string[] {
     ['BLAKE3', fragment.digest],
     ['Committed', formatTime(fragment.committedAt)],
   ]);
+}
+
+function stateOf({ state, stateReason, deletableAt }: FragmentView): string {
+  const until = deletableAt === null ? '' : `, can be taken back until ${formatTime(deletableAt)}`;
+  return `${state}${stateReason === '' ? '' : ` (${stateReason})`}${until}`;
 }
 
 function exactSize(bytes: number): string {

@@ -3,7 +3,7 @@ import type { Clock } from '#kernel/clock.js';
 import type { Output } from './output.js';
 import { keepEnd, printable } from './printable.js';
 import { RateMeter } from './rate-meter.js';
-import { formatFiles, formatSize } from './size.js';
+import { formatCount, formatFiles, formatSize } from './size.js';
 import { formatElapsed } from './time.js';
 
 const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
@@ -85,12 +85,18 @@ export function progressText(
     const why = view.operation ? `: ${printable(view.operation)}` : '';
     return cut(`Job ${view.job} queued${attempt}  ${elapsed}${why}`, at.width);
   }
-  const { files, bytes, currentPath } = view.progress;
+  const { bytes, currentPath } = view.progress;
   const rate = at.perSecond === null || bytes === 0 ? '' : `  ${formatSize(at.perSecond)}/s`;
-  const figures = `Job ${view.job} ${view.type}${attempt}  ${elapsed}  ${formatFiles(files)}  ${formatSize(bytes)}${rate}`;
+  const figures = `Job ${view.job} ${view.type}${attempt}  ${elapsed}  ${partsText(view)}  ${formatSize(bytes)}${rate}`;
   const rest = at.width - figures.length - 2;
   const what = keepEnd(printable(currentPath || view.operation), Math.max(0, rest));
   return cut(what === '' ? figures : `${figures}  ${what}`, at.width);
+}
+
+function partsText({ progress }: JobView): string {
+  const { files, fragments, fragmentsTotal } = progress;
+  if (fragmentsTotal === 0) return formatFiles(files);
+  return `${formatCount(fragments)} of ${formatCount(fragmentsTotal)} fragments`;
 }
 
 function cut(text: string, width: number): string {

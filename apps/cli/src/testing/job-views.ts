@@ -17,6 +17,7 @@ export function jobViewOf(change: Partial<JobView> = {}): JobView {
     storage: 'default',
     mediaId: 'media1',
     attempt: 1,
+    retryAt: null,
     operation: 'writing',
     createdAt: '2026-01-01T00:00:00.000Z',
     startedAt: '2026-01-01T00:00:01.000Z',
@@ -28,6 +29,8 @@ export function jobViewOf(change: Partial<JobView> = {}): JobView {
       currentPath: '/etc/passwd',
       waitedForEmpty: 0,
       waitedForFull: 0,
+      fragments: 0,
+      fragmentsTotal: 0,
     },
     ...change,
   };

@@ -1,151 +1,89 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import type { Allocation } from '#contracts/broker.js';
-import { decide, type Input } from './decide.js';
-import { NO_PROGRESS, type BackupJob, type Job, type RestoreJob } from './job.js';
+import {
+  after,
+  allocationOf,
+  answers,
+  backup,
+  copyOf,
+  duplicate,
+  imageOf,
+  later,
+  NOW,
+  restore,
+  verify,
+} from '../testing/sample-jobs.js';
+import { decide } from './decide.js';
+import type { Input } from './input.js';
+import type { Job } from './job.js';
 import { cancelTasks, tasksOf } from './tasks.js';
 import { stateOf, viewOf } from './view.js';
 
-const now = new Date('2026-01-01T00:00:00Z');
-
-const base = {
-  job: 7,
-  attempt: 1,
-  outcome: null,
-  allocation: null,
-  waitsFor: '',
-  startedAt: null,
-  endedAt: null,
-  progress: NO_PROGRESS,
-  heard: { media: 0, agent: 0 },
-  results: {},
-} as const;
-
-const backup: BackupJob = {
-  ...base,
-  type: 'backup',
-  step: 'allocating',
-  image: null,
-  request: {
-    policy: 'p',
-    schedule: 's',
-    client: 'web1',
-    kind: 'full',
-    selections: ['/etc'],
-    excludes: [],
-    storage: 'default',
-    retention: '14d',
-    priority: 0,
-    crossMountPoints: false,
-    compressionLevel: 1,
-  },
-};
-
-const restore: RestoreJob = {
-  ...base,
-  type: 'restore',
-  step: 'planning',
-  toClient: null,
-  chain: [],
-  request: {
-    source: { imageId: 'web1_1', exact: false },
-    paths: [],
-    destination: '/tmp/r',
-    overwrite: false,
-  },
-};
-
-const allocation: Allocation = {
-  allocationId: '0190a0a0-0000-7000-8000-000000000000',
-  job: 7,
-  attempt: 1,
-  purpose: 'write',
-  client: 'web1',
-  unit: 'default',
-  pool: 'main',
-  fragmentBytesMax: 1e9,
-  media: [{ mediaId: 'm1', address: { host: '127.0.0.1', port: 9 } }],
-  grantedAt: now.toISOString(),
-  leaseUntil: now.toISOString(),
-};
-const image = {
-  imageId: 'web1_1',
-  backupTime: 1,
-  copy: 1,
-  copyAttempt: 1,
-  kind: 'full' as const,
-  baseImageId: null,
-  keepListings: [],
-};
-const ok = { status: 0, message: '', fragments: 1, files: 2, bytes: 3 };
-
-const granted: Input = { type: 'granted', allocation };
-const begun: Input = { type: 'image-begun', image };
-const media: Input = { type: 'reported', from: 'media', result: ok };
-const agent: Input = { type: 'reported', from: 'agent', result: ok };
-const complete: Input = { type: 'image-state', complete: true, waitsFor: '' };
-const released: Input = { type: 'released' };
-
-function after(job: Job, ...inputs: Input[]): Job {
-  return inputs.reduce<Job>((state, input) => decide(state, input, now).job, job);
-}
+const { granted, begun, media, agent, complete, waiting, released, reported, silent, pinned } =
+  answers();
+const running = [granted('m1'), begun()];
 
 describe('a backup job', () => {
   it('goes from queued over active to done', () => {
     expect(stateOf(backup)).toBe('queued');
-    expect(stateOf(after(backup, granted))).toBe('active');
-    const done = after(backup, granted, begun, media, agent, complete, released);
-    expect(viewOf(done, now)).toMatchObject({ state: 'done', status: 0, imageId: 'web1_1' });
+    expect(stateOf(after(backup, granted('m1')))).toBe('active');
+    const done = after(backup, ...running, media, agent, complete, released);
+    expect(viewOf(done, NOW)).toMatchObject({ state: 'done', status: 0, imageId: 'web1_1' });
   });
 
   it('is not done before the catalog has all of it', () => {
-    const waiting: Input = { type: 'image-state', complete: false, waitsFor: 'fragment 3' };
-    const job = after(backup, granted, begun, agent, media, waiting);
+    const job = after(backup, ...running, agent, media, waiting);
     expect(job.step).toBe('verifying');
-    expect(viewOf(job, now).operation).toBe('fragment 3');
+    expect(viewOf(job, NOW).operation).toBe('fragment 3');
   });
 
   it('needs the word of both, the media server and the agent', () => {
-    expect(after(backup, granted, begun, agent).step).toBe('running');
-    expect(after(backup, granted, begun, agent, media).step).toBe('verifying');
+    expect(after(backup, ...running, agent).step).toBe('running');
+    expect(after(backup, ...running, agent, media).step).toBe('verifying');
+  });
+
+  it('does not take the word of a media server that it was not given', () => {
+    const other = reported('media', {}, 'm9');
+    expect(after(backup, ...running, agent, other).step).toBe('running');
   });
 
   it('ends as partial when files were left out', () => {
-    const partial: Input = { type: 'reported', from: 'agent', result: { ...ok, status: 1 } };
-    const done = after(backup, granted, begun, media, partial, complete, released);
-    expect(viewOf(done, now)).toMatchObject({ status: 1 });
+    const partial = reported('agent', { status: 1 });
+    const done = after(backup, ...running, media, partial, complete, released);
+    expect(viewOf(done, NOW)).toMatchObject({ status: 1 });
   });
 
   it('gives its resources back and tells the others when one of them fails', () => {
-    const full: Input = { type: 'reported', from: 'media', result: { status: 129, message: 'x' } };
-    const { job, effects } = decide(after(backup, granted, begun), full, now);
+    const full = reported('media', { status: 129, message: 'x' });
+    const { job, effects } = decide(after(backup, ...running), full, NOW);
     expect(job).toMatchObject({ step: 'releasing', outcome: { status: 129 } });
     expect(effects).toContainEqual({ type: 'cancel-tasks' });
-    expect(viewOf(after(job, released), now)).toMatchObject({ state: 'done', status: 129 });
+    expect(viewOf(after(job, released), NOW)).toMatchObject({ state: 'done', status: 129 });
   });
 
-  it('ends when a participant falls silent', () => {
-    const running = after(backup, granted, begun);
-    const agentGone: Input = { type: 'silent', from: 'agent', started: true };
-    const neverCame: Input = { type: 'silent', from: 'agent', started: false };
-    const mediaGone: Input = { type: 'silent', from: 'media', started: true };
-    expect(after(running, agentGone).outcome?.status).toBe(50);
-    expect(after(running, neverCame).outcome?.status).toBe(49);
-    expect(after(running, mediaGone).outcome?.status).toBe(82);
+  it('ends when a participant falls silent and no tries are left', () => {
+    const last = { ...backup, failures: 2 };
+    expect(after(last, ...running, silent('agent')).outcome?.status).toBe(50);
+    expect(after(last, ...running, silent('agent', false)).outcome?.status).toBe(49);
+    expect(after(last, ...running, silent('media')).outcome?.status).toBe(82);
   });
 
   it('can be cancelled at every step', () => {
-    for (const inputs of [[], [granted], [granted, begun], [granted, begun, agent, media]]) {
+    const gone = silent('media');
+    for (const inputs of [[], [granted('m1')], running, [...running, agent, media]]) {
       const done = after(backup, ...inputs, { type: 'cancel' }, released);
-      expect(viewOf(done, now)).toMatchObject({ state: 'done', status: 150 });
+      expect(viewOf(done, NOW)).toMatchObject({ state: 'done', status: 150 });
     }
+    const retrying = after(backup, ...running, gone);
+    expect(retrying.step).toBe('retrying');
+    expect(after(retrying, { type: 'cancel' }, released).outcome?.status).toBe(150);
   });
 
   it('says what it waits for, once', () => {
-    const wait: Input = { type: 'must-wait', reason: 'unit default is full' };
-    const first = decide(backup, wait, now);
+    const wait: Input = { type: 'must-wait', attempt: 1, reason: 'unit default is full' };
+    const first = decide(backup, wait, NOW);
     expect(first.effects).toHaveLength(1);
-    expect(decide(first.job, wait, now).job).toBe(first.job);
+    expect(decide(first.job, wait, NOW).job).toBe(first.job);
   });
 });
 
@@ -154,65 +92,226 @@ describe('a restore job', () => {
     { imageId: 'web1_1', kind: 'full' as const, media: ['m1'] },
     { imageId: 'web1_2', kind: 'differential' as const, media: ['m1', 'm2'] },
   ];
+  const planned: Input = { type: 'planned', attempt: 1, client: 'web1', chain };
 
-  it('plans, gets its media servers, runs, and ends with what the agent says', () => {
-    const running = after(restore, { type: 'planned', client: 'web1', chain }, granted);
-    expect(running.step).toBe('running');
-    const done = after(running, { ...agent, result: { status: 5, message: 'no' } }, released);
-    expect(viewOf(done, now)).toMatchObject({ status: 5, imageId: 'web1_2', client: 'web1' });
+  it('plans, gets its media servers, holds what it reads, and ends with what the agent says', () => {
+    expect(after(restore, planned, granted('m1')).step).toBe('beginning');
+    const runs = after(restore, planned, granted('m1'), pinned);
+    expect(runs.step).toBe('running');
+    const done = after(runs, reported('agent', { status: 5 }), released);
+    expect(viewOf(done, NOW)).toMatchObject({ status: 5, imageId: 'web1_2', client: 'web1' });
+  });
+
+  it('is not repeated, and not ended by a media server: the agent may read elsewhere', () => {
+    const runs = after(restore, planned, granted('m1', 'm2'), pinned);
+    expect(after(runs, silent('media'), reported('media', { status: 85 }))).toEqual(runs);
+    expect(after(runs, silent('agent'))).toMatchObject({ outcome: { status: 50 } });
   });
 
   it('gives each media server the tokens for its images only', () => {
-    const running = after(restore, { type: 'planned', client: 'web1', chain }, granted);
+    const runs = after(restore, planned, granted('m1'), pinned);
     let next = 0;
-    const tasks = tasksOf(running, () => `token-${(next += 1)}-of-this-test`);
+    const tasks = tasksOf(runs, () => `token-${(next += 1)}-of-this-test`);
     expect(tasks.media).toHaveLength(1);
     expect(tasks.media[0]?.task).toMatchObject({ type: 'read', images: ['web1_1', 'web1_2'] });
-    expect(tasks.agent.task).toMatchObject({
+    expect(tasks.agent?.task).toMatchObject({
       sources: [{ mediaId: 'm1', tokens: expect.arrayContaining(['token-1-of-this-test']) }],
     });
-    expect(cancelTasks(running).media[0]?.task.type).toBe('cancel');
+    expect(cancelTasks(runs).media[0]?.task.type).toBe('cancel');
   });
 });
 
-describe('any job', () => {
-  const anyInput = fc.constantFrom<Input>(
-    granted,
-    begun,
-    media,
-    agent,
-    complete,
-    released,
-    { type: 'cancel' },
-    { type: 'planned', client: 'web1', chain: [] },
-    { type: 'must-wait', reason: 'r' },
-    { type: 'refused', status: 213, message: 'm' },
-    { type: 'silent', from: 'agent', started: true },
-    { type: 'reported', from: 'agent', result: { status: 71, message: 'm' } },
+/** Any input, once it is said of which attempt it is. */
+type OfAttempt = (attempt: number) => Input;
+const anyStatus = fc.constantFrom(0, 1, 40, 71, 82, 85, 129, 150);
+const anyAnswer = fc.constantFrom<OfAttempt>(
+  (attempt) => answers(attempt).planned,
+  (attempt) => answers(attempt).located('m1', 'm2'),
+  (attempt) => answers(attempt).granted('m1', 'm2'),
+  (attempt) => answers(attempt).granted('m2'),
+  (attempt) => answers(attempt).begun(imageOf(attempt, attempt)),
+  (attempt) => answers(attempt).copyBegun(),
+  (attempt) => answers(attempt).copyBegun(copyOf(0)),
+  (attempt) => answers(attempt).pinned,
+  (attempt) => answers(attempt).complete,
+  (attempt) => answers(attempt).waiting,
+  (attempt) => answers(attempt).letGo,
+  (attempt) => answers(attempt).drained(),
+  (attempt) => answers(attempt).released,
+  (attempt) => ({ type: 'must-wait', attempt, reason: 'r' }),
+);
+const anyFailure = fc.constantFrom<OfAttempt>(
+  (attempt) => answers(attempt).silent('agent'),
+  (attempt) => answers(attempt).silent('media'),
+  (attempt) => answers(attempt).silent('media', true, 'm2'),
+);
+const anyEnd = fc.constantFrom<OfAttempt>(
+  (attempt) => ({ type: 'refused', attempt, step: 'allocating', status: 213, message: 'm' }),
+  (attempt) => ({ type: 'refused', attempt, step: 'beginning', status: 227, message: 'm' }),
+  () => ({ type: 'cancel' }),
+);
+const anyReport = fc
+  .tuple(fc.constantFrom('media' as const, 'agent' as const), anyStatus, fc.boolean())
+  .map(
+    ([from, status, cannotResume]): OfAttempt =>
+      (attempt) =>
+        answers(attempt).reported(from, { status, cannotResume }),
   );
+const anyInput = fc.oneof(
+  { weight: 6, arbitrary: anyAnswer },
+  { weight: 4, arbitrary: anyFailure },
+  { weight: 6, arbitrary: anyReport },
+  { weight: 2, arbitrary: anyEnd },
+);
+const anyJob = fc.constantFrom<Job>(backup, restore, duplicate, verify);
+const anyMoment = fc.integer({ min: 0, max: 400_000 }).map(later);
 
+/** The input that takes a job on, so that random courses reach every step. */
+function onward(job: Job): Input {
+  const its = answers(job.attempt);
+  switch (job.step) {
+    case 'planning':
+      return job.type === 'restore' ? its.planned : its.located('m1', 'm2');
+    case 'allocating':
+      return its.granted('m1', 'm2');
+    case 'beginning':
+      if (job.type === 'backup') return its.begun(imageOf(job.attempt, job.attempt));
+      return job.type === 'duplicate' ? its.copyBegun() : its.pinned;
+    case 'running':
+      return its.media;
+    case 'verifying':
+      return its.complete;
+    case 'retrying':
+      return job.allocation ? its.letGo : its.drained();
+    case 'releasing':
+    case 'done':
+      return its.released;
+    default:
+      return job.step satisfies never;
+  }
+}
+
+/** Most of it takes the job on, so that jobs come far; the rest is noise, now and then outdated. */
+const anyPlay = fc.array(
+  fc.record({
+    helps: fc.boolean(),
+    noise: anyInput,
+    shift: fc.constantFrom(0, 0, 0, -1, 1),
+    at: anyMoment,
+  }),
+  { maxLength: 80, size: 'max' },
+);
+type Play = typeof anyPlay extends fc.Arbitrary<infer T> ? T : never;
+
+function play(start: Job, course: Play, look: (before: Job, input: Input, after: Job) => void) {
+  let job = start;
+  for (const { helps, noise, shift, at } of course) {
+    const input = helps ? onward(job) : noise(job.attempt + shift);
+    const next = decide(job, input, at).job;
+    look(job, input, next);
+    job = next;
+  }
+}
+
+describe('any job', () => {
   it('is the same after an input that comes twice in a row', () => {
     fc.assert(
-      fc.property(fc.constantFrom<Job>(backup, restore), fc.array(anyInput), (start, inputs) => {
-        const twice = inputs.flatMap((input) => [input, input]);
-        expect(after(start, ...twice)).toEqual(after(start, ...inputs));
+      fc.property(anyJob, anyPlay, (start, course) => {
+        play(start, course, (_before, input, next) => {
+          expect(decide(next, input, later(0)).job).toEqual(next);
+        });
       }),
     );
   });
 
-  it('never changes once it is done, and is done with success only when verified', () => {
+  it('never changes once it is done, and never ends before its outcome is decided', () => {
     fc.assert(
-      fc.property(fc.array(anyInput, { maxLength: 20 }), (inputs) => {
-        let job: Job = backup;
-        let verified = false;
-        for (const input of inputs) {
-          const before = job;
-          job = decide(job, input, now).job;
-          if (before.step === 'done') expect(job).toBe(before);
-          if (before.step === 'verifying' && input === complete) verified = true;
-        }
-        if (job.step === 'done' && job.outcome!.status <= 1) expect(verified).toBe(true);
+      fc.property(anyJob, anyPlay, (start, course) => {
+        play(start, course, (before, _, next) => {
+          if (before.step === 'done') expect(next).toBe(before);
+          if (next.step === 'done') expect(next.outcome).not.toBeNull();
+          if (before.outcome) expect(next.outcome).toEqual(before.outcome);
+        });
       }),
     );
+  });
+
+  it('has attempts whose number only rises, one by one and up to its tries', () => {
+    fc.assert(
+      fc.property(anyJob, anyPlay, (start, course) => {
+        play(start, course, (before, _, next) => {
+          expect([before.attempt, before.attempt + 1]).toContain(next.attempt);
+          expect(next.failures).toBeLessThan(10);
+        });
+      }),
+    );
+  });
+
+  it('does not listen to another attempt', () => {
+    fc.assert(
+      fc.property(anyJob, anyPlay, (start, course) => {
+        play(start, course, (before, input, next) => {
+          if (input.type !== 'cancel' && input.attempt !== before.attempt) {
+            expect(next).toBe(before);
+          }
+        });
+      }),
+    );
+  });
+
+  it('that writes is a success only when the catalog has counted it', () => {
+    fc.assert(
+      fc.property(fc.constantFrom<Job>(backup, duplicate), anyPlay, (start, course) => {
+        let counted = false;
+        play(start, course, (before, input, next) => {
+          const says = input.type === 'image-state' && input.complete;
+          if (before.step === 'verifying' && says) counted = input.attempt === before.attempt;
+          if ((next.outcome?.status ?? 9) <= 1) expect(counted).toBe(true);
+        });
+      }),
+    );
+  });
+
+  it('holds nothing when its next attempt begins, and shows when that will be', () => {
+    fc.assert(
+      fc.property(anyJob, anyPlay, (start, course) => {
+        play(start, course, (before, _, next) => {
+          if (next.attempt > before.attempt) {
+            const { allocation, heard, results, retry } = next;
+            const kept = { allocation, heard, results, retry };
+            expect(kept).toEqual({ allocation: null, heard: {}, results: {}, retry: null });
+          }
+          const isRetrying = next.step === 'retrying';
+          expect(viewOf(next, NOW).retryAt !== null).toBe(isRetrying);
+        });
+      }),
+    );
+  });
+
+  it('reaches every step in these plays', () => {
+    const seen = new Set<string>();
+    fc.assert(
+      fc.property(anyJob, anyPlay, (start, course) => {
+        play(start, course, (before) => seen.add(`${before.type} ${before.step}`));
+      }),
+      { numRuns: 300, seed: 1 },
+    );
+    for (const type of ['backup', 'duplicate', 'restore', 'verify']) {
+      expect([...seen]).toEqual(
+        expect.arrayContaining([`${type} running`, `${type} releasing`, `${type} done`]),
+      );
+    }
+    expect([...seen]).toEqual(
+      expect.arrayContaining(['backup retrying', 'duplicate retrying', 'duplicate verifying']),
+    );
+  });
+});
+
+describe('a lease', () => {
+  it('is taken over when it was prolonged for the attempt that runs', () => {
+    const runs = after(backup, ...running);
+    const longer = { ...allocationOf(1, 'm1'), leaseUntil: later(3_600_000).toISOString() };
+    const job = after(runs, { type: 'granted', attempt: 1, allocation: longer });
+    expect(job.allocation?.leaseUntil).toBe(longer.leaseUntil);
   });
 });

@@ -1,38 +1,20 @@
 import type { Allocation } from '#contracts/broker.js';
 import type { TaskResult } from '#contracts/job.js';
-import type { BegunImage, ChainImage, Job, Outcome } from './job.js';
-
-/** What can happen to a job. */
-export type Input =
-  | { readonly type: 'planned'; readonly client: string; readonly chain: readonly ChainImage[] }
-  | { readonly type: 'granted'; readonly allocation: Allocation }
-  | { readonly type: 'must-wait'; readonly reason: string }
-  | { readonly type: 'image-begun'; readonly image: BegunImage }
-  | { readonly type: 'reported'; readonly from: Participant; readonly result: TaskResult }
-  | { readonly type: 'silent'; readonly from: Participant; readonly started: boolean }
-  | { readonly type: 'image-state'; readonly complete: boolean; readonly waitsFor: string }
-  | { readonly type: 'refused'; readonly status: number; readonly message: string }
-  | { readonly type: 'cancel' }
-  | { readonly type: 'released' };
-
-export type Participant = 'media' | 'agent';
-
-/** What the job manager does in the transaction that saves the new state. */
-export type Effect =
-  | { readonly type: 'send-tasks' }
-  | { readonly type: 'cancel-tasks' }
-  | {
-      readonly type: 'log';
-      readonly severity: 'info' | 'warning' | 'error';
-      readonly text: string;
-    };
-
-export interface Decision {
-  readonly job: Job;
-  readonly effects: readonly Effect[];
-}
-
-const PARTIAL = 1;
+import { drained, end, letGo, run } from './attempt.js';
+import { backupReported, imageBegun, imageCounted } from './backup.js';
+import { copyBegun, copyCounted, duplicateReported } from './duplicate.js';
+import {
+  info,
+  same,
+  type Decision,
+  type Input,
+  type InputOfType,
+  type Participant,
+} from './input.js';
+import { changed, type ChainImage, type Job, type RestoreJob } from './job.js';
+import { clockText, grantedLines, requestingLine } from './log-lines.js';
+import { awaited, isOneOf, voiceOf } from './participants.js';
+import { verifyReported } from './verify.js';
 
 /**
  * The next state of a job. Total: an input that comes late, twice or at the wrong step changes
@@ -40,25 +22,35 @@ const PARTIAL = 1;
  */
 export function decide(job: Job, input: Input, now: Date): Decision {
   if (job.step === 'done') return same(job);
+  if (input.type === 'cancel') return end(job, { status: 150, message: '' });
+  if (input.attempt !== job.attempt) return same(job);
   switch (input.type) {
     case 'planned':
-      return planned(job, input.client, input.chain);
+      return job.type === 'restore' ? restorePlanned(job, input.client, input.chain) : same(job);
+    case 'located':
+      return located(job, input.sources);
     case 'granted':
       return granted(job, input.allocation, now);
     case 'must-wait':
       return mustWait(job, input.reason);
     case 'image-begun':
-      return imageBegun(job, input.image);
+      return job.type === 'backup' ? imageBegun(job, input.image, now) : same(job);
+    case 'copy-begun':
+      return job.type === 'duplicate' ? copyBegun(job, input.copy, now) : same(job);
+    case 'pinned':
+      return pinned(job, input.fragments, now);
     case 'reported':
-      return reported(job, input.from, input.result);
+      return reported(job, input, now);
     case 'silent':
-      return silent(job, input.from, input.started);
+      return reported(job, { ...input, result: silence(input) }, now);
     case 'image-state':
-      return imageState(job, input.complete, input.waitsFor);
+      return counted(job, input, now);
+    case 'let-go':
+      return letGo(job);
+    case 'drained':
+      return drained(job, input.open, now);
     case 'refused':
-      return end(job, { status: input.status, message: input.message });
-    case 'cancel':
-      return end(job, { status: 150, message: '' });
+      return job.step === input.step ? end(job, input) : same(job);
     case 'released':
       return released(job, now);
     default:
@@ -66,129 +58,101 @@ export function decide(job: Job, input: Input, now: Date): Decision {
   }
 }
 
-function planned(job: Job, client: string, chain: readonly ChainImage[]): Decision {
-  if (job.type !== 'restore' || job.step !== 'planning') return same(job);
+function restorePlanned(job: RestoreJob, client: string, chain: readonly ChainImage[]): Decision {
+  if (job.step !== 'planning') return same(job);
   const toClient = job.request.toClient ?? client;
   const names = chain.map((image) => `${image.imageId} (${image.kind})`).join(', ');
   return {
     job: { ...job, step: 'allocating', toClient, chain },
-    effects: [info(`restoring from ${names}`), info(requesting({ ...job, chain }))],
+    effects: [info(`restoring from ${names}`), info(requestingLine({ ...job, chain }))],
   };
+}
+
+function located(job: Job, sources: readonly string[]): Decision {
+  if (job.step !== 'planning' || (job.type !== 'duplicate' && job.type !== 'verify')) {
+    return same(job);
+  }
+  const next = { ...changed(job, { step: 'allocating' }), sources };
+  return { job: next, effects: [info(requestingLine(next))] };
 }
 
 function granted(job: Job, allocation: Allocation, now: Date): Decision {
   if (allocation.attempt !== job.attempt) return same(job);
   if (job.step === 'running' && allocation.allocationId === job.allocation?.allocationId) {
-    return { job: { ...job, allocation }, effects: [] };
+    return { job: changed(job, { allocation }), effects: [] };
   }
   if (job.step !== 'allocating') return same(job);
-  const active = { ...job, allocation, waitsFor: '', startedAt: job.startedAt ?? now };
-  const lines = allocation.media.map(({ mediaId, address }) =>
-    info(
-      `granted resource StorageUnit=${allocation.unit ?? '-'};DiskPool=${allocation.pool ?? '-'};` +
-        `MediaServer=${mediaId};Address=${address.host}:${address.port}`,
-    ),
-  );
-  if (job.type === 'backup') {
-    return { job: { ...active, step: 'beginning' } as Job, effects: lines };
-  }
+  const startedAt = job.startedAt ?? now;
   return {
-    job: { ...active, step: 'running' } as Job,
-    effects: [...lines, { type: 'send-tasks' }],
+    job: changed(job, { step: 'beginning', allocation, startedAt, waitsFor: '' }),
+    effects: grantedLines(job, allocation).map(info),
   };
 }
 
 function mustWait(job: Job, reason: string): Decision {
   if (job.step !== 'allocating' || job.waitsFor === reason) return same(job);
-  return { job: { ...job, waitsFor: reason }, effects: [info(`waiting: ${reason}`)] };
+  return { job: changed(job, { waitsFor: reason }), effects: [info(`waiting: ${reason}`)] };
 }
 
-function imageBegun(job: Job, image: BegunImage): Decision {
-  if (job.type !== 'backup' || job.step !== 'beginning') return same(job);
-  const became =
-    image.kind === job.request.kind
-      ? []
-      : [info('there is no earlier backup to build on: this one becomes a full')];
-  const base = image.baseImageId ? `, since ${image.baseImageId}` : '';
-  return {
-    job: { ...job, step: 'running', image },
-    effects: [
-      ...became,
-      info(`image ${image.imageId} (${image.kind}${base})`),
-      { type: 'send-tasks' },
-    ],
-  };
-}
-
-function reported(job: Job, from: Participant, result: TaskResult): Decision {
-  if (job.step !== 'running' || job.results[from]) return same(job);
-  const next = { ...job, results: { ...job.results, [from]: result } } as Job;
-  if (result.status > PARTIAL) return end(next, result);
-  if (job.type === 'restore') {
-    return from === 'agent' ? end(next, result) : { job: next, effects: [] };
+/** What is going to be read cannot be deleted any more. */
+function pinned(job: Job, fragments: number, now: Date): Decision {
+  if (job.step !== 'beginning' || (job.type !== 'restore' && job.type !== 'verify')) {
+    return same(job);
   }
-  const both = next.results.media && next.results.agent;
-  return { job: both ? ({ ...next, step: 'verifying' } as Job) : next, effects: [] };
+  return run(job, now, [info(`${fragments} fragments are held for reading`)]);
 }
 
-function silent(job: Job, from: Participant, started: boolean): Decision {
-  if (job.step !== 'running') return same(job);
-  if (from === 'agent') {
-    return end(job, {
-      status: started ? 50 : 49,
-      message: started
-        ? 'The agent has fallen silent.'
-        : 'The agent did not take its task in time.',
-    });
+function reported(
+  job: Job,
+  input: Participant & { readonly result: TaskResult },
+  now: Date,
+): Decision {
+  const voice = voiceOf(input);
+  if (job.step !== 'running' || job.results[voice] || !isOneOf(awaited(job), input)) {
+    return same(job);
   }
-  return end(job, { status: 82, message: 'The media server has fallen silent.' });
-}
-
-function imageState(job: Job, complete: boolean, waitsFor: string): Decision {
-  if (job.type !== 'backup' || job.step !== 'verifying') return same(job);
-  if (!complete) {
-    return { job: { ...job, waitsFor }, effects: [] };
+  const result = stoppedOrResult(input);
+  const next = changed(job, { results: { ...job.results, [voice]: result } });
+  switch (next.type) {
+    case 'backup':
+      return backupReported(next, result, now);
+    case 'restore':
+      return end(next, result);
+    case 'duplicate':
+      return duplicateReported(next, result, now);
+    case 'verify':
+      return verifyReported(next, now);
+    default:
+      return next satisfies never;
   }
-  const { status, message } = job.results.agent!;
-  const verified = { ...job, waitsFor: '' };
-  const decision = end(verified, { status, message });
-  return { ...decision, effects: [info('image verified with the catalog'), ...decision.effects] };
 }
 
-/** Heads for the end: gives everything back first. The first outcome counts. */
-function end(job: Job, outcome: Outcome): Decision {
-  if (job.step === 'releasing') return same(job);
-  const ran = job.step === 'running';
-  const failed = outcome.status > PARTIAL;
-  const lines: Effect[] =
-    failed && outcome.message ? [{ type: 'log', severity: 'error', text: outcome.message }] : [];
-  return {
-    job: {
-      ...job,
-      step: 'releasing',
-      outcome: { status: outcome.status, message: outcome.message },
-      waitsFor: '',
-    },
-    effects: ran ? [...lines, { type: 'cancel-tasks' }] : lines,
-  };
+/** 150 is for jobs that somebody cancelled; a participant that says so was stopped itself. */
+function stoppedOrResult({ from, result }: { from: string; result: TaskResult }): TaskResult {
+  if (result.status !== 150) return result;
+  return from === 'agent'
+    ? { status: 50, message: 'The agent was stopped.' }
+    : { status: 82, message: 'The media server was stopped.' };
+}
+
+function silence({ from, instance, started }: InputOfType<'silent'>): TaskResult {
+  if (from === 'media') {
+    return { status: 82, message: `The media server ${instance} has fallen silent.` };
+  }
+  return started
+    ? { status: 50, message: 'The agent has fallen silent.' }
+    : { status: 49, message: 'The agent did not take its task in time.' };
+}
+
+function counted(job: Job, state: InputOfType<'image-state'>, now: Date): Decision {
+  if (job.step !== 'verifying') return same(job);
+  if (job.type === 'backup') return imageCounted(job, state.complete, state.waitsFor);
+  return job.type === 'duplicate' ? copyCounted(job, state, now) : same(job);
 }
 
 function released(job: Job, now: Date): Decision {
   if (job.step !== 'releasing') return same(job);
-  return { job: { ...job, step: 'done', endedAt: now, allocation: null }, effects: [] };
-}
-
-/** The line that a job logs when it asks the broker. */
-export function requesting(job: Job): string {
-  if (job.type === 'backup') return `requesting resource ${job.request.storage}`;
-  const media = new Set(job.chain.flatMap((image) => image.media));
-  return `requesting resource ${[...media].join(', ')}`;
-}
-
-function info(text: string): Effect {
-  return { type: 'log', severity: 'info', text };
-}
-
-function same(job: Job): Decision {
-  return { job, effects: [] };
+  const elapsed = clockText(now.getTime() - (job.startedAt ?? now).getTime());
+  const effects = job.type === 'duplicate' ? [info(`end Duplicate; elapsed time ${elapsed}`)] : [];
+  return { job: changed(job, { step: 'done', endedAt: now, allocation: null }), effects };
 }

@@ -1,18 +1,40 @@
 import type { AgentTask, MediaTask } from '#contracts/task.js';
-import { clientOf, type BackupJob, type Job, type RestoreJob } from './job.js';
 import { assert } from '#kernel/assert.js';
+import {
+  clientOf,
+  type BackupJob,
+  type DuplicateJob,
+  type Job,
+  type RestoreJob,
+  type VerifyJob,
+} from './job.js';
+import { hasAgent } from './participants.js';
 
 export interface Tasks {
   readonly media: readonly { readonly mediaId: string; readonly task: MediaTask }[];
-  readonly agent: { readonly client: string; readonly task: AgentTask };
+  /** Null for what media servers do among themselves. */
+  readonly agent: { readonly client: string; readonly task: AgentTask } | null;
 }
 
 /** Index and data of an image are read side by side. */
 const CONNECTIONS_PER_IMAGE = 2;
+/** Connections that a duplication may open to each server that it reads from. */
+const CONNECTIONS_PER_SOURCE = 4;
 
 /** What each participant is told. Both halves share one-time tokens that nobody else knows. */
 export function tasksOf(job: Job, newToken: () => string): Tasks {
-  return job.type === 'backup' ? backupTasks(job, newToken()) : restoreTasks(job, newToken);
+  switch (job.type) {
+    case 'backup':
+      return backupTasks(job, newToken());
+    case 'restore':
+      return restoreTasks(job, newToken);
+    case 'duplicate':
+      return duplicateTasks(job, newToken);
+    case 'verify':
+      return verifyTasks(job);
+    default:
+      return job satisfies never;
+  }
 }
 
 /** Tells the participants that the attempt is over: they stop and forget their tokens. */
@@ -21,7 +43,7 @@ export function cancelTasks(job: Job): Tasks {
   const media = job.allocation?.media ?? [];
   return {
     media: media.map(({ mediaId }) => ({ mediaId, task })),
-    agent: { client: clientOf(job), task },
+    agent: hasAgent(job) ? { client: clientOf(job), task } : null,
   };
 }
 
@@ -31,6 +53,7 @@ function backupTasks(job: BackupJob, token: string): Tasks {
   assert(allocation && image && media, `job ${job.job} runs without an allocation or an image`);
   assert(allocation.pool && allocation.fragmentBytesMax, `job ${job.job} writes to no pool`);
   const attempt = { job: job.job, attempt: job.attempt, token };
+  const resume = { nextNumber: image.nextNumber, archiveOffset: image.archiveOffset };
   return {
     media: [
       {
@@ -48,7 +71,9 @@ function backupTasks(job: BackupJob, token: string): Tasks {
             policy: request.policy,
             kind: image.kind,
             backupTime: image.backupTime,
+            details: image.details,
           },
+          resume,
         },
       },
     ],
@@ -67,6 +92,7 @@ function backupTasks(job: BackupJob, token: string): Tasks {
         excludes: request.excludes,
         crossMountPoints: request.crossMountPoints,
         compressionLevel: request.compressionLevel,
+        resume: image.nextNumber > 1 ? resume : null,
       },
     },
   };
@@ -97,5 +123,55 @@ function restoreTasks(job: RestoreJob, newToken: () => string): Tasks {
         overwrite: job.request.overwrite,
       },
     },
+  };
+}
+
+/** The server that writes gets its sources in the catalog's order; its own volumes need no token. */
+function duplicateTasks(job: DuplicateJob, newToken: () => string): Tasks {
+  const { allocation, copy } = job;
+  const writer = allocation?.media[0];
+  assert(allocation && copy && writer, `job ${job.job} runs without an allocation or a copy`);
+  assert(allocation.pool, `job ${job.job} writes to no pool`);
+  const attempt = { job: job.job, attempt: job.attempt };
+  const others = new Map(allocation.media.slice(1).map((one) => [one.mediaId, one.address]));
+  const sources = copy.sources.flatMap((mediaId) => {
+    const address = others.get(mediaId);
+    if (!address) return [];
+    const tokens = Array.from({ length: CONNECTIONS_PER_SOURCE }, newToken);
+    return [{ mediaId, address, tokens }];
+  });
+  const { imageId, copyAttempt, client, policy, kind, backupTime, details } = copy;
+  const image = {
+    ...{ imageId, copy: copy.copy, copyAttempt },
+    ...{ client, policy, kind, backupTime, details },
+  };
+  return {
+    media: [
+      ...sources.map(({ mediaId, tokens }) => ({
+        mediaId,
+        task: { type: 'read' as const, ...attempt, tokens, images: [imageId] },
+      })),
+      {
+        mediaId: writer.mediaId,
+        task: {
+          ...{ type: 'duplicate', ...attempt, pool: allocation.pool },
+          ...{ image, missing: copy.missing, sources },
+        },
+      },
+    ],
+    agent: null,
+  };
+}
+
+function verifyTasks(job: VerifyJob): Tasks {
+  assert(job.allocation, `job ${job.job} runs without an allocation`);
+  const { imageId, copy } = job.request;
+  const what = { imageId, ...(copy === undefined ? {} : { copy }) };
+  return {
+    media: job.allocation.media.map(({ mediaId }) => ({
+      mediaId,
+      task: { type: 'verify', job: job.job, attempt: job.attempt, ...what },
+    })),
+    agent: null,
   };
 }

@@ -1,6 +1,6 @@
 import type { JobState, JobView } from '#contracts/job.js';
 import { statusText } from '#contracts/status-codes.js';
-import { clientOf, type Job, type Step } from './job.js';
+import { clientOf, imageOf, type Job, type Step } from './job.js';
 
 const OPERATIONS: Readonly<Record<Step, string>> = {
   planning: 'choosing images',
@@ -8,6 +8,7 @@ const OPERATIONS: Readonly<Record<Step, string>> = {
   beginning: 'making the image',
   running: 'moving data',
   verifying: 'verifying the image with the catalog',
+  retrying: 'waiting to retry',
   releasing: 'releasing resources',
   done: '',
 };
@@ -27,14 +28,43 @@ export function viewOf(job: Job, createdAt: Date): JobView {
     ...statusOf(job),
     ...namesOf(job),
     client: clientOf(job),
-    mediaId: job.allocation?.media[0]?.mediaId ?? null,
+    imageId: imageOf(job),
+    mediaId: job.allocation?.media[0]?.mediaId ?? job.retry?.drain?.mediaId ?? null,
     attempt: job.attempt,
-    operation: job.waitsFor || OPERATIONS[job.step],
+    retryAt: job.retry?.at.toISOString() ?? null,
+    operation: job.waitsFor || operationOf(job),
     createdAt: createdAt.toISOString(),
     startedAt: job.startedAt?.toISOString() ?? null,
     endedAt: job.endedAt?.toISOString() ?? null,
     progress: job.progress,
   };
+}
+
+function operationOf(job: Job): string {
+  switch (job.type) {
+    case 'backup':
+      return OPERATIONS[job.step];
+    case 'restore':
+      return job.step === 'beginning' ? HOLDING : OPERATIONS[job.step];
+    case 'duplicate':
+      if (job.step === 'beginning') return 'making the copy';
+      if (job.step === 'verifying') return 'verifying the copy with the catalog';
+      return job.step === 'running' ? counting(job, 'duplicating') : OPERATIONS[job.step];
+    case 'verify':
+      if (job.step === 'beginning') return HOLDING;
+      return job.step === 'running' ? counting(job, 'verifying') : OPERATIONS[job.step];
+    default:
+      return job satisfies never;
+  }
+}
+
+const HOLDING = 'holding what is read';
+
+function counting({ progress }: Job, verb: string): string {
+  const { fragments, fragmentsTotal } = progress;
+  return fragmentsTotal > 0
+    ? `${verb} fragments ${fragments} of ${fragmentsTotal}`
+    : `${verb} fragments`;
 }
 
 function statusOf(job: Job) {
@@ -47,21 +77,19 @@ function statusOf(job: Job) {
 }
 
 function namesOf(job: Job) {
-  if (job.type === 'backup') {
-    return {
-      policy: job.request.policy,
-      schedule: job.request.schedule,
-      kind: job.image?.kind ?? job.request.kind,
-      imageId: job.image?.imageId ?? null,
-      storage: job.request.storage,
-    };
+  // Only backups are a policy's: what waits for the end of its jobs hears of nothing else.
+  const none = { policy: '', schedule: '', kind: null, storage: null };
+  switch (job.type) {
+    case 'backup': {
+      const { policy, schedule, storage, kind } = job.request;
+      return { policy, schedule, storage, kind: job.image?.kind ?? kind };
+    }
+    case 'duplicate':
+      return { ...none, kind: job.copy?.kind ?? null, storage: job.request.toPool };
+    case 'restore':
+    case 'verify':
+      return none;
+    default:
+      return job satisfies never;
   }
-  const { source } = job.request;
-  return {
-    policy: '',
-    schedule: '',
-    kind: null,
-    imageId: job.chain.at(-1)?.imageId ?? ('imageId' in source ? source.imageId : null),
-    storage: null,
-  };
 }

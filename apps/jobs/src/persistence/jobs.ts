@@ -1,6 +1,7 @@
 import type { EntityManager } from 'typeorm';
 import type { JobView, LogLine } from '#contracts/job.js';
-import { clientOf, type Job } from '../domain/job.js';
+import { clientOf, imageOf, type Job } from '../domain/job.js';
+import { revive, type SavedDocument } from '../domain/saved-job.js';
 import { stateOf, viewOf } from '../domain/view.js';
 
 export interface SavedJob {
@@ -19,7 +20,7 @@ export interface JobFilter {
 interface Row {
   readonly job: string;
   readonly created_at: Date;
-  readonly document: Job;
+  readonly document: SavedDocument;
 }
 
 /** The SQL about jobs and their logs. Give it the manager of the transaction it belongs to. */
@@ -64,11 +65,10 @@ export class Jobs {
   }
 
   async save(job: Job): Promise<void> {
-    const image = job.type === 'backup' ? (job.image?.imageId ?? null) : null;
     await this.db.query(
       `UPDATE job SET step = $2, state = $3, client = $4, image_id = $5, document = $6
        WHERE job = $1`,
-      [job.job, job.step, stateOf(job), clientOf(job), image, job],
+      [job.job, job.step, stateOf(job), clientOf(job), imageOf(job), job],
     );
   }
 
@@ -79,12 +79,13 @@ export class Jobs {
     return rows.map(toSaved);
   }
 
-  async byImage(imageId: string): Promise<number | undefined> {
-    const [row]: { job: string }[] = await this.db.query(
+  /** Open jobs that write or read an image. */
+  async byImage(imageId: string): Promise<number[]> {
+    const rows: { job: string }[] = await this.db.query(
       `SELECT job FROM job WHERE image_id = $1 AND step <> 'done'`,
       [imageId],
     );
-    return row && Number(row.job);
+    return rows.map(({ job }) => Number(job));
   }
 
   async list(filter: JobFilter): Promise<JobView[]> {
@@ -140,19 +141,11 @@ export class Jobs {
 }
 
 function searched(job: Job): [client: string, policy: string, priority: number] {
-  const backup = job.type === 'backup';
-  return [clientOf(job), backup ? job.request.policy : '', backup ? job.request.priority : 0];
+  const policy = job.type === 'backup' ? job.request.policy : '';
+  const priority = 'priority' in job.request ? job.request.priority : 0;
+  return [clientOf(job), policy, priority];
 }
 
 function toSaved(row: Row): SavedJob {
-  const { startedAt, endedAt } = row.document;
-  return {
-    createdAt: row.created_at,
-    job: {
-      ...row.document,
-      job: Number(row.job),
-      startedAt: startedAt && new Date(startedAt),
-      endedAt: endedAt && new Date(endedAt),
-    },
-  };
+  return { createdAt: row.created_at, job: revive(row.document, Number(row.job)) };
 }

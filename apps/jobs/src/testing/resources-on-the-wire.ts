@@ -1,12 +1,14 @@
 import { headers, type Msg, type NatsConnection } from '@nats-io/transport-node';
 import type { Allocation } from '#contracts/broker.js';
+import type { CopyView } from '#contracts/catalog/copy.js';
+import type { ImageView } from '#contracts/image.js';
 import type { AgentTask, MediaTask } from '#contracts/task.js';
 import { PermanentError } from '#kernel/errors.js';
 import { toErrorBody } from '#messaging/wire-error.js';
 
 type Answer = (request: Record<string, unknown>) => unknown;
 
-/** Broker and catalog as the job manager sees them: raw answers on their subjects. */
+/** Broker, catalog and media servers as the job manager sees them: raw answers on their subjects. */
 export class ResourcesOnTheWire {
   /** What was asked, by endpoint (`broker.allocate`), in order. */
   readonly asked: { readonly endpoint: string; readonly request: Record<string, unknown> }[] = [];
@@ -16,6 +18,12 @@ export class ResourcesOnTheWire {
   /** While true, jobs have to wait. */
   busy = false;
   complete = true;
+  /** Where the catalog says that an attempt goes on. */
+  nextNumber = 1;
+  /** Sealed fragments that the media server still has; it brings one in with each answer. */
+  open = 0;
+  /** While true, no media server answers. */
+  mediaAway = false;
   private images = 0;
 
   constructor(nats: NatsConnection) {
@@ -28,6 +36,20 @@ export class ResourcesOnTheWire {
       waitsFor: this.complete ? '' : 'the index of fragment 1',
     }));
     this.serve(nats, 'catalog.image-abandon', () => ({}));
+    this.serve(nats, 'catalog.image', ({ imageId }) => ({ image: imageView(String(imageId)) }));
+    this.serve(nats, 'catalog.copies', ({ imageId }) => ({ copies: [copyView(String(imageId))] }));
+    this.serve(nats, 'catalog.restore-chain', ({ imageId }) => ({
+      client: 'web1',
+      images: [{ imageId, kind: 'full', media: ['m1'] }],
+    }));
+    this.serve(nats, 'catalog.copy-begin', (request) => this.beginCopy(request));
+    this.serve(nats, 'catalog.copy-finish', () => ({
+      complete: this.complete,
+      waitsFor: this.complete ? '' : 'fragment 3 of copy 2',
+    }));
+    this.serve(nats, 'catalog.pin', () => ({ fragments: 7 }));
+    this.serve(nats, 'catalog.unpin', () => ({ fragments: 7 }));
+    this.serve(nats, 'media.drain.*', () => ({ open: Math.max(0, (this.open -= 1)) }));
     nats.subscribe('hf.int.v1.task.>', {
       callback: (_, msg) => void this.tasks.push(msg.json<MediaTask | AgentTask>()),
     });
@@ -40,6 +62,7 @@ export class ResourcesOnTheWire {
   private serve(nats: NatsConnection, endpoint: string, answer: Answer): void {
     const callback = (_: Error | null, msg: Msg): void => {
       if (this.brokerAway && endpoint.startsWith('broker.')) return;
+      if (this.mediaAway && endpoint.startsWith('media.')) return;
       const request = msg.json<Record<string, unknown>>();
       this.asked.push({ endpoint, request });
       try {
@@ -63,6 +86,8 @@ export class ResourcesOnTheWire {
     if (request['unit'] === 'nowhere') throw new PermanentError(213, 'There is no unit "nowhere".');
     if (this.busy) return { state: 'queued', reason: 'unit default runs its maximum of 1 job' };
     const now = new Date();
+    const isCopy = request['purpose'] === 'duplicate';
+    const media = isCopy ? ['m2', ...(request['sources'] as string[])] : ['m1'];
     const allocation: Allocation = {
       allocationId: '0190a0a0-0000-7000-8000-000000000000',
       job: Number(request['job']),
@@ -70,25 +95,62 @@ export class ResourcesOnTheWire {
       purpose: 'write',
       client: String(request['client']),
       unit: 'default',
-      pool: 'main',
+      pool: isCopy ? String(request['pool']) : 'main',
       fragmentBytesMax: 1024 ** 3,
-      media: [{ mediaId: 'm1', address: { host: '127.0.0.1', port: 9 } }],
+      media: media.map((mediaId) => ({ mediaId, address: { host: '127.0.0.1', port: 9 } })),
       grantedAt: now.toISOString(),
       leaseUntil: new Date(now.getTime() + 3_600_000).toISOString(),
     };
     return { state: 'granted', allocation };
   }
 
+  private beginCopy(request: Record<string, unknown>) {
+    const attempt = Number(request['attempt']);
+    return {
+      ...{ imageId: request['imageId'], copy: 2, copyAttempt: attempt },
+      ...{ client: 'web1', policy: 'p', kind: 'full', backupTime: 1_790_000_001 },
+      details: DETAILS,
+      ...{ fragments: 7, missing: 8 - this.nextNumber, sources: ['m1'] },
+    };
+  }
+
   private begin(request: Record<string, unknown>) {
-    this.images += 1;
+    const attempt = Number(request['attempt']);
+    if (attempt === 1 || request['fresh']) this.images += 1;
     return {
       imageId: `web1_${1_790_000_000 + this.images}`,
       backupTime: 1_790_000_000 + this.images,
       copy: 1,
-      copyAttempt: 1,
+      copyAttempt: attempt,
       kind: request['kind'],
       baseImageId: null,
       keepListings: [],
+      nextNumber: request['fresh'] ? 1 : this.nextNumber,
+      archiveOffset: request['fresh'] ? 0 : (this.nextNumber - 1) * 1_000,
+      details: DETAILS,
     };
   }
 }
+
+const DETAILS = {
+  ...{ job: 1, schedule: 'user', retention: '14d', selections: ['/etc'], baseImageId: null },
+};
+
+function imageView(imageId: string): ImageView {
+  if (imageId === 'web1_404') throw new PermanentError(227, 'There is no image "web1_404".');
+  return {
+    ...{ imageId, client: 'web1', policy: 'p', schedule: 'user', kind: 'full', state: 'COMPLETE' },
+    ...{ job: 1, backupTime: AT, expiresAt: AT, baseImageId: null, selections: ['/etc'] },
+    ...{ files: 1, bytes: 1, storedBytes: 1, fragments: 7, copies: 1, holds: [] },
+  };
+}
+
+function copyView(imageId: string): CopyView {
+  return {
+    ...{ imageId, copy: 1, state: 'COMPLETE', unit: 'default', pool: 'main', mediaId: 'm1' },
+    ...{ job: 1, attempt: 1, fragments: 7, fragmentsExpected: 7, damaged: 0, pinned: 0 },
+    ...{ storedBytes: 1, expiresAt: AT },
+  };
+}
+
+const AT = '2026-01-01T00:00:00.000Z';

@@ -101,6 +101,38 @@ describe('The commit offers', () => {
     expect(catalog.asked).toBe(1);
   });
 
+  it('offer past the broker what the catalog does not know when it is asked', async () => {
+    catalog.losesCommits = true;
+    const fragmentId = await seal(1);
+    await until(() => catalog.published === 1);
+    clock.advance(30_000);
+    await until(() => catalog.published === 2);
+    clock.advance(60_000);
+    expect(await offers.verdict(fragmentId)).toBe('COMMITTED');
+    expect([catalog.asked, catalog.offered]).toEqual([1, 1]);
+  });
+
+  it('offer directly whatever verdict there is, and nothing that is condemned', async () => {
+    const fragmentId = await seal(1);
+    await offers.verdict(fragmentId);
+    catalog.committed.clear();
+    expect(await offers.offerDirectly([fragmentId])).toBe(1);
+    expect(catalog.committed.size).toBe(1);
+    await volume.ledger.condemned(fragmentId, '01920000-0000-7000-8000-0000000000aa');
+    expect(await offers.offerDirectly([fragmentId])).toBe(0);
+  });
+
+  it('have nothing to offer any more of what was removed', async () => {
+    catalog.brokerDown = true;
+    const fragmentId = await seal(1);
+    await until(() => catalog.published === 1);
+    offers.forget(fragmentId);
+    catalog.brokerDown = false;
+    offers.onReconnect();
+    await pause();
+    expect([offers.open, catalog.published]).toEqual([0, 1]);
+  });
+
   it('change nothing while nobody answers, for however long', async () => {
     catalog.brokerDown = true;
     catalog.inquiryDown = true;

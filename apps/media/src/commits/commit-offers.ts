@@ -29,9 +29,15 @@ export interface CommitPublisher {
   publish(commits: readonly FragmentCommit[]): Promise<void>;
 }
 
-/** Asks the catalog past the broker. Fragments that it does not know are left out of the answer. */
+/** Asks the catalog past the broker. */
 export interface CatalogInquiry {
-  fragmentStatus(fragmentIds: readonly string[]): Promise<readonly FragmentReceipt[]>;
+  /** `unknown`: it has neither these nor a refusal of them. */
+  fragmentStatus(fragmentIds: readonly string[]): Promise<{
+    readonly receipts: readonly FragmentReceipt[];
+    readonly unknown: readonly string[];
+  }>;
+  /** Has them judged and committed at once; at most `INQUIRY_FRAGMENTS_MAX`. */
+  fragmentOffer(commits: readonly FragmentCommit[]): Promise<readonly FragmentReceipt[]>;
 }
 
 /** The volumes that the offers are about. */
@@ -49,6 +55,8 @@ export interface CommitOffersOptions {
   readonly chance: () => number;
   readonly settings?: Partial<OfferSettings> & { readonly tickMs?: number };
   readonly crashPoint?: CrashPoint;
+  /** Calls `work` that often until what it returns is called. Default: the machine's timer. */
+  readonly every?: (ms: number, work: () => void) => () => void;
 }
 
 /** Messages that may be under way at once; what is sealed meanwhile goes with the next one. */
@@ -69,7 +77,8 @@ interface Entry {
  *
  * - What is added is published again and again, with a growing delay, at once when the broker comes
  *   back, and after a restart; whatever the broker says. Only a verdict ends it.
- * - After two receipts that did not come the catalog is asked directly.
+ * - After two receipts that did not come the catalog is asked directly, and what it does not know is
+ *   offered to it directly too.
  * - A verdict is in the journal before anyone is told of it.
  * - Nothing is ever deleted, and silence changes nothing.
  */
@@ -81,8 +90,8 @@ export class CommitOffers {
   private readonly settings: OfferSettings;
   private readonly crashPoint: CrashPoint;
   private readonly inFlight = new Set<Promise<void>>();
-  private timer: NodeJS.Timeout | undefined;
-  private pumping: NodeJS.Immediate | undefined;
+  private stopTicking: (() => void) | undefined;
+  private pumping = false;
   private publishing = 0;
   private asking = false;
   private askNotBefore = 0;
@@ -102,14 +111,15 @@ export class CommitOffers {
         if (state.phase === 'SEALED') this.enter(fragmentId, volume, state);
       }
     }
-    this.timer = setInterval(() => this.tick(), this.options.settings?.tickMs ?? TICK_MS);
+    const every = this.options.every ?? machineTimer;
+    this.stopTicking = every(this.options.settings?.tickMs ?? TICK_MS, () => this.tick());
     this.pump();
   }
 
   /** Publishes no more. Resolves when what was under way has ended. The journals stay open. */
   async stop(): Promise<void> {
-    clearInterval(this.timer);
-    this.timer = undefined;
+    this.stopTicking?.();
+    this.stopTicking = undefined;
     this.due.clear();
     await Promise.all(this.inFlight);
   }
@@ -125,6 +135,39 @@ export class CommitOffers {
     if (state?.phase !== 'SEALED') return;
     this.enter(fragmentId, volume, state);
     this.pump();
+  }
+
+  /** Fragments of a copy that have no verdict. */
+  openOf(copy: { readonly imageId: string; readonly copy: number }): string[] {
+    return [...this.entries.values()]
+      .filter(({ commit }) => commit.imageId === copy.imageId && commit.copy === copy.copy)
+      .map(({ commit }) => commit.fragmentId);
+  }
+
+  /**
+   * Offers fragments past the broker, whatever verdict the journal has on them; the answers go the way
+   * of receipts. @returns how many were offered. Throws when the catalog does not answer.
+   */
+  async offerDirectly(fragmentIds: readonly string[]): Promise<number> {
+    const commits = fragmentIds.flatMap((fragmentId) => {
+      const volume = this.options.places.volumeOf(fragmentId);
+      const state = volume?.ledger.find(fragmentId);
+      const isOffered = state?.phase === 'SEALED' || state?.phase === 'JUDGED';
+      return volume && isOffered ? [commitOf(volume, state)] : [];
+    });
+    for (let at = 0; at < commits.length; at += INQUIRY_FRAGMENTS_MAX) {
+      const page = commits.slice(at, at + INQUIRY_FRAGMENTS_MAX);
+      const receipts = await this.options.inquiry.fragmentOffer(page);
+      for (const receipt of receipts) await this.receive(receipt, 'answer');
+    }
+    return commits.length;
+  }
+
+  /** Its deletion was confirmed: there is nothing to offer any more. */
+  forget(fragmentId: string): void {
+    this.entries.delete(fragmentId);
+    this.due.delete(fragmentId);
+    this.toAsk.delete(fragmentId);
   }
 
   /** The broker can be reached again. */
@@ -190,9 +233,7 @@ export class CommitOffers {
   }
 
   private settle(fragmentId: string, verdict: Verdict): void {
-    this.entries.delete(fragmentId);
-    this.due.delete(fragmentId);
-    this.toAsk.delete(fragmentId);
+    this.forget(fragmentId);
     this.tell(fragmentId, verdict);
   }
 
@@ -230,14 +271,16 @@ export class CommitOffers {
 
   /** After this turn, so that what becomes due together travels together. */
   private pump(): void {
-    this.pumping ??= setImmediate(() => {
-      this.pumping = undefined;
+    if (this.pumping) return;
+    this.pumping = true;
+    queueMicrotask(() => {
+      this.pumping = false;
       this.publishDue();
     });
   }
 
   private publishDue(): void {
-    while (this.timer && this.due.size > 0 && this.publishing < PUBLISHES_IN_FLIGHT_MAX) {
+    while (this.stopTicking && this.due.size > 0 && this.publishing < PUBLISHES_IN_FLIGHT_MAX) {
       const commits = this.takeDue();
       this.publishing += 1;
       this.track(this.publish(commits).finally(() => (this.publishing -= 1)));
@@ -273,8 +316,9 @@ export class CommitOffers {
     for (const fragmentId of fragmentIds) this.toAsk.delete(fragmentId);
     try {
       this.counters.asked += 1;
-      const receipts = await this.options.inquiry.fragmentStatus(fragmentIds);
+      const { receipts, unknown } = await this.options.inquiry.fragmentStatus(fragmentIds);
       for (const receipt of receipts) await this.receive(receipt, 'answer');
+      await this.offerDirectly(unknown);
     } catch (error) {
       this.counters.askFailed += 1;
       this.lastError = messageOf(error);
@@ -296,4 +340,9 @@ export class CommitOffers {
       this.pump();
     });
   }
+}
+
+function machineTimer(ms: number, work: () => void): () => void {
+  const timer = setInterval(work, ms);
+  return () => clearInterval(timer);
 }

@@ -27,7 +27,38 @@ const judged = z.object({
   catalogEpoch: z.string(),
 });
 
-export const journalRecord = z.discriminatedUnion('type', [intent, sealed, judged]);
+/** The catalog has confirmed that these bytes may go: on the disk before they are moved. */
+const condemned = z.object({
+  type: z.literal('CONDEMNED'),
+  fragmentId: z.uuid(),
+  tombstoneId: z.uuid(),
+});
+
+/** The bytes lie in the trash of their tombstone, or are gone from it. */
+const removed = z.object({
+  type: z.literal('REMOVED'),
+  fragmentId: z.uuid(),
+  tombstoneId: z.uuid(),
+});
+
+/** The catalog has heard that the bytes are gone. */
+const reported = z.object({ type: z.literal('REPORTED'), fragmentId: z.uuid() });
+
+/**
+ * The fragment is whole in its place and counts again: the catalog, having gone back in time, does
+ * not stand by the tombstone any more.
+ */
+const takenBack = z.object({ type: z.literal('TAKEN_BACK'), fragmentId: z.uuid() });
+
+export const journalRecord = z.discriminatedUnion('type', [
+  intent,
+  sealed,
+  judged,
+  condemned,
+  removed,
+  reported,
+  takenBack,
+]);
 export type JournalRecord = z.infer<typeof journalRecord>;
 export type IntentRecord = z.infer<typeof intent>;
 export type SealedRecord = z.infer<typeof sealed>;

@@ -32,6 +32,8 @@ export function decideReceipt(
   origin: ReceiptOrigin,
 ): ReceiptDecision {
   if (state === undefined || state.phase === 'INTENT') return 'ignore';
+  // Its deletion was confirmed: no verdict of an earlier moment matters any more.
+  if (state.phase === 'CONDEMNED' || state.phase === 'REMOVED') return 'ignore';
   if (state.phase === 'SEALED') return receipt.verdict === 'UNKNOWN_IMAGE' ? 'wait' : 'record';
   const sameEpoch = state.catalogEpoch === receipt.catalogEpoch;
   if (state.verdict === receipt.verdict) return sameEpoch ? 'ignore' : 'record';

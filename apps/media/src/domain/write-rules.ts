@@ -127,12 +127,15 @@ export function checkIndex(fragment: FragmentProgress, bytes: number): void {
   if (fragment.indexBytes + bytes > INDEX_BYTES_MAX) throw outOfSequence('an index is too long');
 }
 
-/** Throws unless FINISH fits what was written. */
-export function checkFinish(copy: CopyProgress, fragments: number): void {
-  if (!copy.ended) throw outOfSequence('FINISH came before the last fragment');
+/**
+ * Throws unless FINISH fits what was written. `endedBefore`: nothing was written, since earlier
+ * attempts have written it all.
+ */
+export function checkFinish(copy: CopyProgress, fragments: number, endedBefore = false): void {
+  if (!copy.ended && !endedBefore) throw outOfSequence('FINISH came before the last fragment');
   if (fragments !== copy.nextNumber - 1) {
     throw outOfSequence(
-      `FINISH speaks of ${fragments} fragments, ${copy.nextNumber - 1} were sent`,
+      `FINISH speaks of ${fragments} fragments, there are ${copy.nextNumber - 1}`,
     );
   }
 }

@@ -53,15 +53,25 @@ export class OpenFragment {
   /** Takes a FRAME message. */
   async frame(message: Message): Promise<void> {
     const { head, rest } = split(message, FRAME_HEAD_BYTES);
-    const archiveBytes = head.readUInt32BE(0);
-    const digest = Buffer.from(head.subarray(4));
-    const storedBytes = message.length - FRAME_HEAD_BYTES;
-    checkFrame(this, { archiveBytes, storedBytes }, this.fragmentBytesMax);
-    if (storedBytes < 4 || splitPieces(rest, 4).head.readUInt32LE(0) !== ZSTANDARD_MAGIC) {
+    await this.addFrame(
+      {
+        archiveBytes: head.readUInt32BE(0),
+        digest: Buffer.from(head.subarray(4)),
+        storedBytes: message.length - FRAME_HEAD_BYTES,
+      },
+      rest,
+    );
+  }
+
+  /** Takes a frame that should have this digest. */
+  async addFrame(frame: FrameRecord, pieces: readonly Buffer[]): Promise<void> {
+    const { archiveBytes, storedBytes, digest } = frame;
+    checkFrame(this, frame, this.fragmentBytesMax);
+    if (storedBytes < 4 || splitPieces(pieces, 4).head.readUInt32LE(0) !== ZSTANDARD_MAGIC) {
       throw corruption(`frame ${this.frames.length + 1} is not a Zstandard frame`);
     }
     const hash = new Blake3Hasher();
-    for (const piece of rest) {
+    for (const piece of pieces) {
       hash.update(piece);
       this.dataHash.update(piece);
     }
@@ -71,19 +81,23 @@ export class OpenFragment {
     this.frames.push({ storedBytes, archiveBytes, digest });
     this.storedBytes += storedBytes;
     this.archiveBytes += archiveBytes;
-    await this.after(() => this.writer.writeData(rest));
+    await this.after(() => this.writer.writeData(pieces));
   }
 
   /** Takes an INDEX message. */
   async index(message: Message): Promise<void> {
     const { head, rest } = split(message, DIGEST_BYTES);
-    const bytes = message.length - DIGEST_BYTES;
-    checkIndex(this, bytes);
+    checkIndex(this, message.length - DIGEST_BYTES);
     const block = Buffer.concat(rest);
     if (!blake3(block).equals(head)) throw corruption('a piece of index came changed');
-    this.indexHash.update(block);
-    this.indexBytes += bytes;
+    await this.addIndex(block);
     this.table = isFrameTable(block) ? readTable(block) : undefined;
+  }
+
+  /** Takes a piece of index that has been checked. */
+  async addIndex(block: Buffer): Promise<void> {
+    this.indexHash.update(block);
+    this.indexBytes += block.length;
     await this.after(() => this.writer.writeIndex([block]));
   }
 

@@ -154,11 +154,22 @@ export class ReadSession {
   }
 }
 
+function* manifestOf(reader: SealedFragmentReader): Generator<Buffer> {
+  const text = Buffer.from(JSON.stringify(reader.manifest), 'utf8');
+  for (let at = 0; at < text.length; at += READ_BYTES_MAX) {
+    yield text.subarray(at, at + READ_BYTES_MAX);
+  }
+}
+
 /** The range in pieces of at most 1 MiB, one of them read ahead. */
 async function* piecesOf(
   reader: SealedFragmentReader,
   { object, offset, length }: ReadRequest,
 ): AsyncGenerator<Buffer> {
+  if (object === 'manifest') {
+    yield* manifestOf(reader);
+    return;
+  }
   const end = offset + length;
   const readAt = (at: number) => reader.read(object, at, Math.min(READ_BYTES_MAX, end - at));
   if (end > reader.size(object)) await reader.read(object, reader.size(object), 1);

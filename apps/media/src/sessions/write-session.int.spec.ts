@@ -6,7 +6,7 @@ import { blake3 } from '@napi-rs/blake-hash';
 import type { StoredFragment } from '#storage/fragment-store.js';
 import { smallVolume, testFolder, type TestFolder } from '#storage/testing/small-volume.js';
 import { MemoryCatalog } from '../testing/memory-catalog.js';
-import { TestMediaServer } from '../testing/media-server.js';
+import { SAMPLE_DETAILS, TestMediaServer } from '../testing/media-server.js';
 import {
   sampleBackup,
   sendBackup,
@@ -83,6 +83,48 @@ describe('A session that writes a copy', () => {
     }
   });
 
+  it('puts what a rebuilt catalog needs into the last manifest, and not into the journal', async () => {
+    const { writer } = await media.write();
+    await sendBackup(writer, backup);
+    const details = (await stored()).map((one) => one.state === 'sealed' && one.manifest.image);
+    expect(details).toEqual([undefined, undefined, SAMPLE_DETAILS]);
+    for (const volume of media.volumes) {
+      for (const [, state] of volume.ledger.all())
+        expect(state).not.toHaveProperty('manifest.image');
+    }
+  });
+
+  it('goes on behind what earlier attempts have committed, and waits for its own only', async () => {
+    const first = await media.write();
+    await sendContent(first.writer, backup[0]!);
+    await first.writer.seal(backup[0]!.claim);
+    first.writer.close();
+    const resume = { nextNumber: 2, archiveOffset: backup[0]!.archive.length };
+    const { writer, outcome } = await media.write({ attempt: 2, resume });
+    expect(writer.ready).toMatchObject({ nextFragment: 2, archiveOffset: resume.archiveOffset });
+    media.catalog.judge = ({ number }) => (number === 1 ? 'FENCED' : 'COMMITTED');
+    for (const fragment of backup.slice(1)) {
+      await sendContent(writer, fragment);
+      await writer.seal(fragment.claim);
+    }
+    await writer.finish(totalsOf(backup));
+    expect(await outcome).toMatchObject({ status: 0, fragments: 2, totals: { fragments: 3 } });
+  });
+
+  it('has nothing to write when earlier attempts have written it all', async () => {
+    const bytes = backup.reduce((sum, { archive }) => sum + archive.length, 0);
+    const resume = { nextNumber: 4, archiveOffset: bytes };
+    const { writer, outcome } = await media.write({ attempt: 2, resume });
+    await writer.finish(totalsOf(backup));
+    expect(await outcome).toMatchObject({ status: 0, fragments: 0, totals: { fragments: 3 } });
+  });
+
+  it('refuses a fragment that was committed before', async () => {
+    const resume = { nextNumber: 2, archiveOffset: backup[0]!.archive.length };
+    const { writer } = await media.write({ attempt: 2, resume });
+    await expect(sendBackup(writer, backup)).rejects.toMatchObject({ status: 229 });
+  });
+
   it('can be read back through a read session', async () => {
     const { writer } = await media.write();
     await sendBackup(writer, backup);
@@ -95,8 +137,14 @@ describe('A session that writes a copy', () => {
       for await (const piece of reader.read(range)) pieces.push(piece);
       expect(Buffer.concat(pieces).equals(backup[index]!.frames[0]!.bytes)).toBe(true);
     }
+    const [first] = await stored();
+    const { fragmentId } = first!.name;
+    const pieces: Buffer[] = [];
+    const range = { fragmentId, object: 'manifest', offset: 0, length: 0 } as const;
+    for await (const piece of reader.read(range)) pieces.push(piece);
+    expect(JSON.parse(Buffer.concat(pieces).toString())).toMatchObject({ fragmentId, number: 1 });
     reader.close();
-    expect(await outcome).toMatchObject({ status: 0, reads: 3 });
+    expect(await outcome).toMatchObject({ status: 0, reads: 4 });
   });
 
   it('reports progress, the last one with everything', async () => {

@@ -1,4 +1,6 @@
 import type { Manifest } from '#archive/manifest.js';
+import type { ImageDetails } from '#contracts/names.js';
+import type { ResumePoint } from '#contracts/task.js';
 import type { Clock } from '#kernel/clock.js';
 import { PermanentError } from '#kernel/errors.js';
 import { uuidv7 } from '#kernel/ids.js';
@@ -28,11 +30,15 @@ export interface WriteTask {
   readonly backupTime: number;
   /** Stored bytes of one fragment, seek table included. */
   readonly fragmentBytesMax: number;
+  /** For the last manifest. */
+  readonly details: ImageDetails;
+  /** Behind the fragments that earlier attempts have committed. */
+  readonly resume: ResumePoint;
 }
 
 /** How a session ended. Status 0: every fragment is committed. */
 export interface WriteOutcome extends SessionFailure {
-  /** Fragments that were sealed. */
+  /** Fragments that this session has sealed. */
   readonly fragments: number;
   readonly storedBytes: number;
   /** What FINISH said; missing if it did not come. */
@@ -52,12 +58,14 @@ export interface WriteSessionOptions {
  * One connection that writes one copy of one image. For each fragment: INTENT in the journal, then
  * the bytes, each frame checked; at SEAL the seek table, digests, fsync, manifest, SEALED in the
  * journal; only then is the writer told, and the fragment offered to the catalog. The last fragment
- * is sealed when FINISH has brought the totals. DONE follows when every fragment is COMMITTED.
+ * is sealed when FINISH has brought the totals. DONE follows when every fragment is COMMITTED. A
+ * session goes on where its task says; what is in front of that was committed by earlier attempts
+ * and is not waited for.
  *
  * However it ends, what was sealed stays and is offered on, and what was not stays as partial.
  */
 export class WriteSession {
-  private copy: CopyProgress = { nextNumber: 1, archiveOffset: 0, ended: false };
+  private copy: CopyProgress;
   private current: OpenFragment | undefined;
   private last: { fragment: OpenFragment; claim: Seal } | undefined;
   private sealing: Promise<void> = Promise.resolve();
@@ -70,6 +78,8 @@ export class WriteSession {
   private readonly crashPoint: CrashPoint;
 
   constructor(private readonly options: WriteSessionOptions) {
+    const { nextNumber, archiveOffset } = options.task.resume;
+    this.copy = { nextNumber, archiveOffset, ended: false };
     this.crashPoint = options.crashPoint ?? noCrash;
   }
 
@@ -104,8 +114,9 @@ export class WriteSession {
   }
 
   private async serve(connection: Connection, meter: ProgressMeter): Promise<void> {
-    const { fragmentBytesMax } = this.options.task;
-    const ready = { fragmentBytesMax, nextFragment: 1, archiveOffset: 0 };
+    const { fragmentBytesMax, resume } = this.options.task;
+    const { nextNumber: nextFragment, archiveOffset } = resume;
+    const ready = { fragmentBytesMax, nextFragment, archiveOffset };
     await connection.sendJson(MESSAGE.READY, ready);
     for (;;) {
       const message = await connection.receive();
@@ -219,15 +230,18 @@ export class WriteSession {
       ...content,
       last: claim.last,
       ...(totals && { fragments: totals.fragments, files: totals.files, bytes: totals.bytes }),
+      ...(totals && { image: task.details }),
     };
   }
 
   private async onFinish(connection: Connection, totals: Finish): Promise<void> {
-    checkFinish(this.copy, totals.fragments);
-    const { fragment, claim } = this.last!;
+    checkFinish(this.copy, totals.fragments, this.endedBefore());
     await this.sealing;
-    this.last = undefined;
-    await this.seal(connection, fragment, { claim, totals });
+    if (this.last) {
+      const { fragment, claim } = this.last;
+      this.last = undefined;
+      await this.seal(connection, fragment, { claim, totals });
+    }
     this.totals = totals;
     const hangUp = this.hangUp(connection);
     hangUp.catch(() => undefined);
@@ -235,6 +249,12 @@ export class WriteSession {
       const verdict = await Promise.race([this.options.offers.verdict(fragmentId), hangUp]);
       if (verdict !== 'COMMITTED') throw refusal(fragmentId, verdict);
     }
+  }
+
+  /** An earlier attempt may have come to the end of the archive, and failed after that. */
+  private endedBefore(): boolean {
+    const { nextNumber } = this.options.task.resume;
+    return nextNumber > 1 && this.copy.nextNumber === nextNumber && !this.current;
   }
 
   /** Throws when the writer goes, or the session is cancelled, before DONE. */

@@ -8,6 +8,7 @@ import { JobReporter } from '#messaging/job-reporter.js';
 import { Requests } from '#messaging/requests.js';
 import type { Connection } from '#transfer/connection.js';
 import { MediaConfig } from '../config.js';
+import { clockTime } from '../domain/clock-time.js';
 import { MediaNode } from '../media-node.js';
 import type { RunningTask } from './running-task.js';
 import { WriteSession, type WriteOutcome } from '../sessions/write-session.js';
@@ -26,7 +27,7 @@ export class WriteTasks {
 
   begin(task: WriteTask): RunningTask {
     const run = new WriteRun(this.node, task, this.reporter(task));
-    return { end: run.toEnd(), cancel: () => run.cancel() };
+    return { end: run.toEnd(), writes: task.image, cancel: () => run.cancel() };
   }
 
   private reporter(task: WriteTask): (onStop: () => void) => JobReporter {
@@ -48,6 +49,7 @@ class WriteRun {
   private finish: (outcome: WriteOutcome) => void = () => undefined;
   private session: WriteSession | undefined;
   private cancelled = false;
+  private serving = false;
 
   constructor(
     private readonly node: MediaNode,
@@ -71,6 +73,7 @@ class WriteRun {
           ...task.image,
           attempt: task.image.copyAttempt,
           fragmentBytesMax: task.fragmentBytesMax,
+          resume: task.resume,
         },
         volume,
         offers: node.offers,
@@ -91,14 +94,16 @@ class WriteRun {
     }
   }
 
+  /** A session that runs comes to its end first: a seal that is under way is part of it. */
   cancel(): void {
     this.cancelled = true;
     this.node.registry.forget(this.task.token);
     this.session?.cancel();
-    this.finish(failed(150, ''));
+    if (!this.serving) this.finish(failed(150, ''));
   }
 
   private async serve(connection: Connection): Promise<void> {
+    this.serving = true;
     const begun = process.hrtime.bigint();
     this.reporter.log('info', 'begin writing');
     const outcome = await this.session!.run(connection);
@@ -115,21 +120,16 @@ class WriteRun {
   }
 }
 
+/** The fragments of a whole image count those of earlier attempts. */
 function resultOf({ status, message, fragments, totals }: WriteOutcome): TaskResult {
   return {
     status,
     message,
-    fragments,
+    fragments: totals?.fragments ?? fragments,
     ...(totals ? { files: totals.files, bytes: totals.bytes, kind: totals.kind as ImageKind } : {}),
   };
 }
 
 function failed(status: number, message: string): WriteOutcome {
   return { status, message, fragments: 0, storedBytes: 0 };
-}
-
-/** `0:00:23`, as the field writes it. */
-function clockTime(seconds: number): string {
-  const two = (n: number) => String(Math.floor(n)).padStart(2, '0');
-  return `${Math.floor(seconds / 3600)}:${two((seconds / 60) % 60)}:${two(seconds % 60)}`;
 }

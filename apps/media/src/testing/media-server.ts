@@ -5,19 +5,35 @@ import { FragmentReaderClient } from '#transfer/fragment-reader-client.js';
 import { FragmentWriterClient } from '#transfer/fragment-writer-client.js';
 import { CommitOffers } from '../commits/commit-offers.js';
 import { noCrash, type CrashPoint } from '../crash-point.js';
+import { DuplicateRun } from '../duplication/duplicate-run.js';
+import { Care } from '../inventory/care.js';
+import { Holdings } from '../inventory/holdings.js';
+import { Removals } from '../removal/removals.js';
 import { ReadSession, type ReadOutcome } from '../sessions/read-session.js';
 import { SessionRegistry } from '../sessions/session-registry.js';
 import { Volumes } from '../volumes/volumes.js';
 import { WriteSession, type WriteOutcome, type WriteTask } from '../sessions/write-session.js';
 import type { SessionProgress } from '../sessions/progress.js';
 import { MemoryCatalog } from './memory-catalog.js';
+import type { MemorySources } from './memory-sources.js';
 
 export interface MediaServerOptions {
   readonly folder: string;
+  readonly mediaId?: string;
+  /** Further volumes, each in its own folder. */
+  readonly more?: readonly { readonly path: string; readonly pool: string }[];
   readonly catalog?: MemoryCatalog;
   readonly reserveBytes?: number;
   readonly crashPoint?: CrashPoint;
 }
+
+export const SAMPLE_DETAILS = {
+  job: 7,
+  schedule: 'user',
+  retention: '14d',
+  selections: ['/srv'],
+  baseImageId: null,
+};
 
 const TASK: WriteTask = {
   imageId: 'web1_1790000000',
@@ -28,6 +44,8 @@ const TASK: WriteTask = {
   kind: 'full',
   backupTime: 1_790_000_000,
   fragmentBytesMax: 64 * 1024 * 1024,
+  details: SAMPLE_DETAILS,
+  resume: { nextNumber: 1, archiveOffset: 0 },
 };
 
 /** The media server without NATS around it: real volumes, real sockets, a catalog in memory. */
@@ -38,10 +56,34 @@ export class TestMediaServer {
     readonly catalog: MemoryCatalog,
     private readonly registry: SessionRegistry,
     private readonly server: DataServer,
-    private readonly address: { host: string; port: number },
+    readonly address: { host: string; port: number },
     private readonly crashPoint: CrashPoint,
-  ) {}
+  ) {
+    this.removals = new Removals({
+      ...{ volumes, offers, catalog, crashPoint },
+      log: (severity, text) => void this.removalLog.push(`${severity}: ${text}`),
+    });
+  }
 
+  /** What lies here, looked over as it is now. */
+  async holdings(): Promise<Holdings> {
+    const holdings = new Holdings(this.volumes);
+    await holdings.scan();
+    return holdings;
+  }
+
+  async care(): Promise<Care> {
+    const { offers, removals } = this;
+    return new Care({
+      holdings: await this.holdings(),
+      offers,
+      removals,
+      clock: new SystemClock(),
+    });
+  }
+
+  readonly removals: Removals;
+  readonly removalLog: string[] = [];
   readonly bugs: unknown[] = [];
   readonly progress: SessionProgress[] = [];
   session: WriteSession | undefined;
@@ -51,8 +93,8 @@ export class TestMediaServer {
     const catalog = options.catalog ?? new MemoryCatalog();
     const crashPoint = options.crashPoint ?? noCrash;
     const volumes = await Volumes.open({
-      mediaId: 'media1',
-      volumes: [{ path: options.folder, pool: 'disk' }],
+      mediaId: options.mediaId ?? 'media1',
+      volumes: [{ path: options.folder, pool: 'disk' }, ...(options.more ?? [])],
       volumeReserveBytes: options.reserveBytes ?? 0,
       clock,
     });
@@ -96,6 +138,21 @@ export class TestMediaServer {
     return { writer: await FragmentWriterClient.connect({ ...this.address, token }), outcome };
   }
 
+  /** A duplication of the sample into copy 2, from what lies here. */
+  duplicate(catalog: MemorySources): DuplicateRun {
+    const { fragmentBytesMax: _, resume: __, attempt: copyAttempt, ...image } = TASK;
+    return new DuplicateRun({
+      task: {
+        ...{ type: 'duplicate', job: 9, attempt: 1, pool: 'disk', sources: [] },
+        image: { ...image, copy: 2, copyAttempt, kind: 'full' },
+      },
+      ...{ mediaId: 'media1', volumes: this.volumes, offers: this.offers, catalog },
+      ...{ clock: new SystemClock(), crashPoint: this.crashPoint },
+      log: () => undefined,
+      onProgress: () => undefined,
+    });
+  }
+
   /** Begins a read session for these images. */
   async read(
     imageIds: readonly string[] = [TASK.imageId],
@@ -110,9 +167,22 @@ export class TestMediaServer {
     return { reader: await FragmentReaderClient.connect({ ...this.address, token }), outcome };
   }
 
+  /** Expects so many connections that read these images. */
+  expectReaders(count: number, imageIds: readonly string[] = [TASK.imageId]): string[] {
+    return Array.from({ length: count }, () => {
+      const token = randomToken();
+      const serve = async (connection: Parameters<ReadSession['run']>[0]) =>
+        void (await new ReadSession({ imageIds, places: this.volumes }).run(connection));
+      this.registry.expect({ token, role: 'read', serve });
+      return token;
+    });
+  }
+
   async stop(): Promise<void> {
     await this.server.close();
     await this.offers.stop();
+    // What is on its way comes again, to whoever starts next.
+    this.catalog.onReceipt = async () => undefined;
     await this.volumes.close();
   }
 }

@@ -39,6 +39,11 @@ export class Ledger {
     return this.states.get(fragmentId);
   }
 
+  /** Fragments that it knows. */
+  get size(): number {
+    return this.states.size;
+  }
+
   all(): Iterable<[fragmentId: string, state: FragmentState]> {
     return this.states.entries();
   }
@@ -47,13 +52,32 @@ export class Ledger {
     return this.record({ type: 'INTENT', ...intent });
   }
 
-  sealed(manifest: Manifest, sealedAt: string): Promise<void> {
+  /** The details of the image stay in the manifest's file: a record has to be short. */
+  sealed(sealed: Manifest, sealedAt: string): Promise<void> {
+    const manifest = { ...sealed };
+    delete manifest.image;
     return this.record({ type: 'SEALED', manifest, sealedAt });
   }
 
   verdict(receipt: FragmentReceipt): Promise<void> {
     const { fragmentId, verdict, catalogEpoch } = receipt;
     return this.record({ type: 'VERDICT', fragmentId, verdict, catalogEpoch });
+  }
+
+  condemned(fragmentId: string, tombstoneId: string): Promise<void> {
+    return this.record({ type: 'CONDEMNED', fragmentId, tombstoneId });
+  }
+
+  removed(fragmentId: string, tombstoneId: string): Promise<void> {
+    return this.record({ type: 'REMOVED', fragmentId, tombstoneId });
+  }
+
+  reported(fragmentId: string): Promise<void> {
+    return this.record({ type: 'REPORTED', fragmentId });
+  }
+
+  takenBack(fragmentId: string): Promise<void> {
+    return this.record({ type: 'TAKEN_BACK', fragmentId });
   }
 
   /** Set when the journal could not be written: nothing more is accepted until it is opened again. */

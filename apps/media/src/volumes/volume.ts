@@ -7,9 +7,9 @@ import { uuidv7 } from '#kernel/ids.js';
 import { DirectoryFragmentStore } from '#storage/directory/directory-fragment-store.js';
 import { syncFolder } from '#storage/directory/sync-folder.js';
 import { VolumeUnusable } from '#storage/errors.js';
-import type { FragmentName } from '#storage/fragment-name.js';
 import type { FragmentStore } from '#storage/fragment-store.js';
 import { Ledger } from './ledger.js';
+import { recoverSeals, recoverTrash } from './recovery.js';
 
 const IDENTITY_FILE = 'volume.json';
 
@@ -42,8 +42,8 @@ export class Volume {
 
   /**
    * Opens the volume in a folder, and makes a new one of an empty folder (the folder too, if its
-   * parent is there). Replays its journal, and writes down fragments that were sealed when the
-   * process died before it could. Throws `VolumeUnusable` with the reason.
+   * parent is there). Replays its journal, and finishes what the process was at when it died: seals
+   * that were not written down, ways to the trash and back. Throws `VolumeUnusable` with the reason.
    */
   static async open(options: VolumeOptions): Promise<Volume> {
     const path = resolve(options.path);
@@ -51,7 +51,8 @@ export class Volume {
     const store = new DirectoryFragmentStore({ folder: path, reserveBytes: options.reserveBytes });
     const ledger = await openLedger(path);
     try {
-      await recoverSeals(store, ledger, options.clock);
+      await recoverSeals({ store, ledger }, options.clock);
+      await recoverTrash({ store, ledger });
     } catch (error) {
       await ledger.close();
       throw error;
@@ -117,21 +118,5 @@ async function openLedger(path: string): Promise<Ledger> {
   } catch (error) {
     if (error instanceof PermanentError) throw error;
     throw new VolumeUnusable(path, messageOf(error));
-  }
-}
-
-/**
- * A process that died between the manifest and the journal left a whole fragment that the journal
- * has as begun. Its manifest says all that SEALED needs.
- */
-async function recoverSeals(store: FragmentStore, ledger: Ledger, clock: Clock): Promise<void> {
-  const begun: FragmentName[] = [];
-  for (const [, state] of ledger.all()) {
-    if (state.phase === 'INTENT') begun.push(state.intent);
-  }
-  for (const { imageId, copy, number, fragmentId } of begun) {
-    const found = await store.stat({ imageId, copy, number, fragmentId });
-    if (found?.state !== 'sealed') continue;
-    await ledger.sealed(found.manifest, clock.now().toISOString());
   }
 }

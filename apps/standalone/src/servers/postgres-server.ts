@@ -52,6 +52,7 @@ const POLL_MS = 5;
  */
 export async function startPostgresServer(plan: PostgresServerPlan): Promise<RunningPostgres> {
   await clearWay(plan.cluster);
+  const before = postmasterText(plan.cluster);
   installSettings(plan.cluster, plan.settings, plan.user);
   rotateLog(plan.logFile);
   const server = await startSupervised({
@@ -70,7 +71,7 @@ export async function startPostgresServer(plan: PostgresServerPlan): Promise<Run
     pidFile: plan.pidFile,
     logFile: plan.logFile,
   });
-  await untilReady(plan, server);
+  await untilReady(plan, server, before);
   return { port: plan.port, process: server };
 }
 
@@ -81,7 +82,7 @@ export async function startPostgresServer(plan: PostgresServerPlan): Promise<Run
  * Where it cannot be known, PostgreSQL decides.
  */
 async function clearWay(cluster: string): Promise<void> {
-  const pid = Number(postmasterLines(cluster)[0]);
+  const pid = Number(postmasterText(cluster).split('\n')[0]);
   const identity = pid > 0 ? identityOf(pid) : undefined;
   const itsFolder = identity && workingFolderOf(pid);
   if (identity === undefined || itsFolder === undefined) {
@@ -94,7 +95,25 @@ async function clearWay(cluster: string): Promise<void> {
   }
 }
 
-async function untilReady(plan: PostgresServerPlan, server: SupervisedProcess): Promise<void> {
+/**
+ * Whether `postmaster.pid` says that the server with this process id takes connections. The first line
+ * is the process, the third when it started, the eighth its state: what pg_ctl looks at, too. `before`
+ * is what the file said before that server was started: after a power loss it may name the same
+ * process id, as ready.
+ */
+export function saysReady(
+  text: string,
+  { pid, before }: { readonly pid: number; readonly before: string },
+): boolean {
+  const lines = text.split('\n');
+  return text !== before && Number(lines[0]) === pid && lines[7]?.trim() === 'ready';
+}
+
+async function untilReady(
+  plan: PostgresServerPlan,
+  server: SupervisedProcess,
+  before: string,
+): Promise<void> {
   for (let waited = 0; waited < READY_MS_MAX; waited += POLL_MS) {
     if (server.hasExited) {
       throw new PermanentError(
@@ -102,9 +121,7 @@ async function untilReady(plan: PostgresServerPlan, server: SupervisedProcess): 
         `PostgreSQL ended at its start (${await server.exited}). It said:\n${logTail(plan.logFile)}`,
       );
     }
-    // The first line is the process, the eighth the state: what pg_ctl looks at, too.
-    const lines = postmasterLines(plan.cluster);
-    if (Number(lines[0]) === server.pid && lines[7]?.trim() === 'ready') {
+    if (saysReady(postmasterText(plan.cluster), { pid: server.pid, before })) {
       return;
     }
     await sleep(POLL_MS);
@@ -113,7 +130,8 @@ async function untilReady(plan: PostgresServerPlan, server: SupervisedProcess): 
   throw new PermanentError(25, `PostgreSQL was not ready within ${READY_MS_MAX / 1000} s.`);
 }
 
-function postmasterLines(cluster: string): string[] {
+/** Empty where there is none. */
+function postmasterText(cluster: string): string {
   const file = join(cluster, 'postmaster.pid');
-  return existsSync(file) ? readFileSync(file, 'utf8').split('\n') : [];
+  return existsSync(file) ? readFileSync(file, 'utf8') : '';
 }

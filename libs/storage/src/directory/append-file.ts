@@ -1,4 +1,8 @@
-import { open, type FileHandle } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { copyFile, open, type FileHandle } from 'node:fs/promises';
+import { Blake3Hasher } from '@napi-rs/blake-hash';
+
+const READ_BYTES = 1024 * 1024;
 
 /** A new file that only grows. It counts its bytes and writes pieces without joining them. */
 export class AppendFile {
@@ -11,7 +15,7 @@ export class AppendFile {
 
   /** Throws EEXIST if there is a file under that name. */
   static async create(path: string): Promise<AppendFile> {
-    return new AppendFile(path, await open(path, 'wx', 0o600));
+    return new AppendFile(path, await open(path, 'wx+', 0o600));
   }
 
   async append(pieces: readonly Buffer[]): Promise<void> {
@@ -21,6 +25,28 @@ export class AppendFile {
       this.bytes += bytesWritten;
       rest = behind(rest, bytesWritten);
     }
+  }
+
+  /**
+   * Fills the file, which must be empty, with what is behind a descriptor of this process: as a
+   * reflink, or else by a copy within the kernel. After a failure there may be no file any more.
+   */
+  async copyFrom(descriptor: number): Promise<void> {
+    await copyFile(`/proc/self/fd/${descriptor}`, this.path, constants.COPYFILE_FICLONE);
+    this.bytes = (await this.handle.stat()).size;
+  }
+
+  /** BLAKE3 of what the file holds, read back; hex. */
+  async digest(): Promise<string> {
+    const hash = new Blake3Hasher();
+    const buffer = Buffer.allocUnsafe(READ_BYTES);
+    for (let at = 0; at < this.bytes;) {
+      const { bytesRead } = await this.handle.read(buffer, 0, READ_BYTES, at);
+      if (bytesRead === 0) throw new Error(`${this.path} ends at ${at}`);
+      hash.update(buffer.subarray(0, bytesRead));
+      at += bytesRead;
+    }
+    return hash.digest('hex');
   }
 
   /** Makes the content durable. */

@@ -33,6 +33,10 @@ export class DirectoryFragmentReader implements SealedFragmentReader {
     }
   }
 
+  get descriptors(): Readonly<Record<FragmentObject, number>> {
+    return { data: this.handles.data.fd, index: this.handles.index.fd };
+  }
+
   size(object: FragmentObject): number {
     return object === 'data' ? this.manifest.storedBytes : this.manifest.indexBytes;
   }

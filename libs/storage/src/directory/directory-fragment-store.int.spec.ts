@@ -2,13 +2,15 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   statfsSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { FragmentUnreadable } from '../errors.js';
+import { confirmGrant } from '../confirmed-grant.js';
+import { FragmentDamaged, FragmentUnreadable } from '../errors.js';
 import type { StoredFragment } from '../fragment-store.js';
 import { describeFragmentStore } from '../testing/describe-fragment-store.js';
 import { fragmentName, manifestOf, patternBytes } from '../testing/fragments.js';
@@ -92,6 +94,63 @@ describe('A directory fragment store', () => {
     );
     expect(await store.stat(fragmentName(3))).toMatchObject({ state: 'damaged' });
     await expect(store.open(fragmentName(3))).rejects.toThrow(/not JSON/);
+  });
+
+  it('reads back what the kernel copied: a flipped bit does not get into another copy', async () => {
+    const folder = newFolder();
+    const copy = await seal(folder);
+    const data = join(copy, '00003-01920000-0000-7000-8000-000000000003.tar.zst');
+    const flipped = Buffer.from(content.data);
+    flipped[4_321]! ^= 1;
+    writeFileSync(data, flipped);
+    const store = new DirectoryFragmentStore({ folder });
+    const source = await store.open(fragmentName(3));
+    const writer = await store.create(fragmentName(4, { copy: 2 }));
+    await expect(writer.copyFrom(source)).rejects.toBeInstanceOf(FragmentDamaged);
+    await writer.abandon();
+    await source.close();
+    expect(readFileSync(data).equals(flipped)).toBe(true);
+    expect(await store.stat(fragmentName(4, { copy: 2 }))).toMatchObject({ state: 'partial' });
+  });
+
+  it('finishes a removal, or a return, that a crash had cut', async () => {
+    const folder = newFolder();
+    const copy = await seal(folder);
+    const store = new DirectoryFragmentStore({ folder });
+    const tombstoneId = '01920000-0000-7000-8000-0000000000aa';
+    const trash = join(folder, '.trash', tombstoneId);
+    const grant = confirmGrant({ ...fragmentName(3), tombstoneId }, { confirmed: true })!;
+    const base = '00003-01920000-0000-7000-8000-000000000003';
+    const half = () => {
+      mkdirSync(trash, { recursive: true });
+      renameSync(join(copy, `${base}.json`), join(trash, `${base}.json`));
+    };
+    half();
+    expect(await store.stat(fragmentName(3))).toMatchObject({ state: 'partial' });
+    await store.remove(grant, fragmentName(3));
+    expect(readdirSync(copy)).toEqual([]);
+    expect(readdirSync(trash)).toHaveLength(3);
+    await store.takeBack(tombstoneId, fragmentName(3));
+    half();
+    await store.takeBack(tombstoneId, fragmentName(3));
+    expect(await store.stat(fragmentName(3))).toMatchObject({ state: 'sealed' });
+    expect(readdirSync(trash)).toEqual([]);
+  });
+
+  it('never replaces a file by one of the trash, or the other way round', async () => {
+    const folder = newFolder();
+    const copy = await seal(folder);
+    const tombstoneId = '01920000-0000-7000-8000-0000000000aa';
+    const trash = join(folder, '.trash', tombstoneId);
+    mkdirSync(trash, { recursive: true });
+    const base = '00003-01920000-0000-7000-8000-000000000003';
+    writeFileSync(join(trash, `${base}.tar.zst`), 'other');
+    const store = new DirectoryFragmentStore({ folder });
+    const grant = confirmGrant({ ...fragmentName(3), tombstoneId }, { confirmed: true })!;
+    await expect(store.remove(grant, fragmentName(3))).rejects.toThrow(/there already/);
+    await expect(store.takeBack(tombstoneId, fragmentName(3))).rejects.toThrow(/there already/);
+    expect(readFileSync(join(trash, `${base}.tar.zst`), 'utf8')).toBe('other');
+    expect(readFileSync(join(copy, `${base}.tar.zst`)).equals(content.data)).toBe(true);
   });
 
   it('takes a fragment whose manifest never appeared for partial', async () => {

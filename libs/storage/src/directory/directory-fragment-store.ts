@@ -1,6 +1,6 @@
-import { readdir, readFile, statfs } from 'node:fs/promises';
+import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
-import { codeOf } from '#kernel/errors.js';
+import type { ConfirmedGrant } from '../confirmed-grant.js';
 import { writeError } from '../errors.js';
 import {
   checkFragmentName,
@@ -17,12 +17,15 @@ import type {
   FragmentWriter,
   SealedFragmentReader,
   StoredFragment,
+  TrashedFragment,
 } from '../fragment-store.js';
 import { readManifest } from '../manifest-check.js';
 import { SpaceGate } from '../space-gate.js';
 import { DirectoryFragmentReader } from './directory-fragment-reader.js';
 import { DirectoryFragmentWriter } from './directory-fragment-writer.js';
-import { makeFolders, statIfThere } from './sync-folder.js';
+import { DirectoryTrash } from './directory-trash.js';
+import { namesIn, readIfThere } from './read-folder.js';
+import { isFolder, makeFolders, statIfThere, syncFolders } from './sync-folder.js';
 
 /** Left free for the journal and for a person to work with. */
 export const VOLUME_RESERVE_BYTES = 256 * 1024 * 1024;
@@ -38,9 +41,12 @@ export interface DirectoryStoreOptions {
 export class DirectoryFragmentStore implements FragmentStore {
   private readonly folder: string;
   private readonly gate: SpaceGate;
+  private readonly bin: DirectoryTrash;
+  private readonly durable = new Set<string>();
 
   constructor(options: DirectoryStoreOptions) {
     this.folder = options.folder;
+    this.bin = new DirectoryTrash(options.folder);
     const measure = async () => {
       const { bavail, bsize } = await statfs(this.folder);
       return bavail * bsize;
@@ -53,7 +59,7 @@ export class DirectoryFragmentStore implements FragmentStore {
     if (await this.stat(name)) throw new Error(`Fragment ${name.fragmentId} is there already`);
     try {
       await this.gate.take(0);
-      const folder = await makeFolders(this.folder, copyFolder(name));
+      const folder = await this.durableFolder(name);
       return await DirectoryFragmentWriter.create(name, folder, this.gate);
     } catch (error) {
       throw writeError(this.folder, error);
@@ -82,11 +88,18 @@ export class DirectoryFragmentStore implements FragmentStore {
     return { state: 'sealed', name, manifest };
   }
 
-  async *list(): AsyncIterable<StoredFragment> {
+  async settle(name: FragmentName): Promise<void> {
+    checkFragmentName(name);
+    if (await isFolder(this.folderOf(name))) await syncFolders(this.folder, copyFolder(name));
+  }
+
+  async *list(known = (_fragmentId: string) => false): AsyncIterable<StoredFragment> {
     for (const imageId of (await namesIn(join(this.folder, 'images'))).filter(isImageId)) {
       const folders = await namesIn(join(this.folder, 'images', imageId));
       const copies = folders.map(parseCopyFolder).filter((copy) => copy !== undefined);
-      for (const copy of copies.sort((a, b) => a - b)) yield* this.listCopy(imageId, copy);
+      for (const copy of copies.sort((a, b) => a - b)) {
+        yield* this.listCopy({ imageId, copy }, known);
+      }
     }
   }
 
@@ -94,12 +107,42 @@ export class DirectoryFragmentStore implements FragmentStore {
     return this.gate.freeBytes();
   }
 
-  private async *listCopy(imageId: string, copy: number): AsyncIterable<StoredFragment> {
+  async remove(grant: ConfirmedGrant, name: FragmentName): Promise<void> {
+    checkFragmentName(name);
+    await this.bin.remove(grant, name);
+  }
+
+  trash(tombstoneId?: string): AsyncIterable<TrashedFragment> {
+    return this.bin.list(tombstoneId);
+  }
+
+  async takeBack(tombstoneId: string, name: FragmentName): Promise<void> {
+    checkFragmentName(name);
+    await this.bin.takeBack(tombstoneId, name);
+  }
+
+  emptyTrash(tombstoneId: string): Promise<void> {
+    return this.bin.empty(tombstoneId);
+  }
+
+  /** A folder that is there may be one that a process made and, dying, did not sync. */
+  private async durableFolder(name: FragmentName): Promise<string> {
+    const folder = await makeFolders(this.folder, copyFolder(name));
+    if (!this.durable.has(folder)) await syncFolders(this.folder, copyFolder(name));
+    this.durable.add(folder);
+    return folder;
+  }
+
+  private async *listCopy(
+    { imageId, copy }: Pick<FragmentName, 'imageId' | 'copy'>,
+    known: (fragmentId: string) => boolean,
+  ): AsyncIterable<StoredFragment> {
     let before = '';
     for (const text of await namesIn(this.folderOf({ imageId, copy }))) {
       const parsed = parseFileName(text);
       if (!parsed || parsed.fragmentId === before) continue;
       before = parsed.fragmentId;
+      if (known(parsed.fragmentId)) continue;
       const { number, fragmentId } = parsed;
       const found = await this.stat({ imageId, copy, number, fragmentId });
       if (found) yield found;
@@ -108,23 +151,5 @@ export class DirectoryFragmentStore implements FragmentStore {
 
   private folderOf(name: Pick<FragmentName, 'imageId' | 'copy'>): string {
     return join(this.folder, ...copyFolder(name));
-  }
-}
-
-async function namesIn(folder: string): Promise<string[]> {
-  try {
-    return (await readdir(folder)).sort();
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return [];
-    throw error;
-  }
-}
-
-async function readIfThere(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined;
-    throw error;
   }
 }

@@ -2,17 +2,18 @@ import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Manifest } from '#archive/manifest.js';
 import { assert } from '#kernel/assert.js';
-import { writeError } from '../errors.js';
+import { FragmentDamaged, FragmentUnreadable, writeError } from '../errors.js';
 import {
   fileName,
   PARTIAL_SUFFIX,
   type FragmentFile,
   type FragmentName,
 } from '../fragment-name.js';
-import type { FragmentWriter } from '../fragment-store.js';
+import type { FragmentWriter, SealedFragmentReader } from '../fragment-store.js';
 import { assertManifest } from '../manifest-check.js';
 import type { SpaceGate } from '../space-gate.js';
 import { AppendFile } from './append-file.js';
+import { copyObject } from './copy-object.js';
 import { syncFolder } from './sync-folder.js';
 
 /** Writes one fragment into a copy's folder: three files with temporary names until it is sealed. */
@@ -56,6 +57,15 @@ export class DirectoryFragmentWriter implements FragmentWriter {
 
   writeIndex(pieces: readonly Buffer[]): Promise<void> {
     return this.attempt(() => this.append(this.files.index, pieces));
+  }
+
+  copyFrom(source: SealedFragmentReader): Promise<void> {
+    assert(this.dataBytes === 0 && this.indexBytes === 0, 'a copy into what is written already');
+    return this.attempt(async () => {
+      await this.gate.take(source.size('data') + source.size('index'));
+      await copyObject(source, 'data', this.files.data);
+      await copyObject(source, 'index', this.files.index);
+    });
   }
 
   seal(manifest: Manifest): Promise<void> {
@@ -107,7 +117,8 @@ export class DirectoryFragmentWriter implements FragmentWriter {
     try {
       await work();
     } catch (error) {
-      this.failure = writeError(this.folder, error);
+      const ofSource = error instanceof FragmentUnreadable || error instanceof FragmentDamaged;
+      this.failure = ofSource ? error : writeError(this.folder, error);
       throw this.failure;
     }
   }

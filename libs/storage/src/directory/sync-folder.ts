@@ -12,6 +12,12 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
+/** Makes the names in `root`, and in each folder on the way along `parts`, survive a power loss. */
+export async function syncFolders(root: string, parts: readonly string[]): Promise<void> {
+  await syncFolder(root);
+  for (const [last] of parts.entries()) await syncFolder(join(root, ...parts.slice(0, last + 1)));
+}
+
 /** Makes `parts` below `root`, which must be there, and each new one durable. */
 export async function makeFolders(root: string, parts: readonly string[]): Promise<string> {
   const full = join(root, ...parts);

@@ -77,6 +77,8 @@ export class Journal<R> {
     const files = new JournalFiles(options.folder);
     const lock = await lockFolder(options.folder);
     try {
+      // A process may have died between making a segment and syncing its name.
+      await syncFolder(options.folder);
       const from = await replaySnapshot(files, options.parse, options.onRecord);
       const segments = await files.segments();
       // A crash between snapshot and retirement leaves segments that are in the snapshot already.

@@ -1,13 +1,17 @@
+import { blake3 } from '@napi-rs/blake-hash';
 import type { Manifest } from '#archive/manifest.js';
 import { assert } from '#kernel/assert.js';
-import { FragmentUnreadable, VolumeFull } from '../errors.js';
+import type { ConfirmedGrant } from '../confirmed-grant.js';
+import { FragmentDamaged, FragmentUnreadable, VolumeFull } from '../errors.js';
 import { checkFragmentName, type FragmentName } from '../fragment-name.js';
-import type {
-  FragmentObject,
-  FragmentStore,
-  FragmentWriter,
-  SealedFragmentReader,
-  StoredFragment,
+import {
+  READ_BYTES_MAX,
+  type FragmentObject,
+  type FragmentStore,
+  type FragmentWriter,
+  type SealedFragmentReader,
+  type StoredFragment,
+  type TrashedFragment,
 } from '../fragment-store.js';
 import { assertManifest } from '../manifest-check.js';
 import { checkRange } from '../read-range.js';
@@ -23,6 +27,7 @@ interface Held {
 /** Fragments in memory, for tests and the simulator. It keeps the same laws, but for power loss. */
 export class MemoryFragmentStore implements FragmentStore {
   private readonly held = new Map<string, Held>();
+  private readonly trashed = new Map<string, { held: Held; since: Date }>();
   private usedBytes = 0;
   private readonly gate: SpaceGate;
 
@@ -60,8 +65,47 @@ export class MemoryFragmentStore implements FragmentStore {
     return held && describe(held);
   }
 
-  async *list(): AsyncIterable<StoredFragment> {
-    for (const key of [...this.held.keys()].sort()) yield describe(this.held.get(key)!);
+  async settle(name: FragmentName): Promise<void> {
+    checkFragmentName(name);
+  }
+
+  async *list(known = (_fragmentId: string) => false): AsyncIterable<StoredFragment> {
+    for (const key of [...this.held.keys()].sort()) {
+      const held = this.held.get(key);
+      if (held && !known(held.name.fragmentId)) yield describe(held);
+    }
+  }
+
+  async remove(grant: ConfirmedGrant, name: FragmentName): Promise<void> {
+    checkFragmentName(name);
+    assert(grant.fragmentId === name.fragmentId, 'a grant for another fragment');
+    const held = this.held.get(keyOf(name));
+    if (!held?.manifest) return;
+    this.trashed.set(grant.tombstoneId, { held, since: new Date(0) });
+    this.held.delete(keyOf(name));
+  }
+
+  async *trash(only?: string): AsyncIterable<TrashedFragment> {
+    const ids = [...this.trashed.keys()].filter((id) => only === undefined || id === only);
+    for (const tombstoneId of ids.sort()) {
+      const { held, since } = this.trashed.get(tombstoneId)!;
+      const { fragmentId, number } = held.name;
+      yield { tombstoneId, fragmentId, number, since, manifest: held.manifest! };
+    }
+  }
+
+  async takeBack(tombstoneId: string, name: FragmentName): Promise<void> {
+    checkFragmentName(name);
+    const trashed = this.trashed.get(tombstoneId);
+    if (trashed?.held.name.fragmentId !== name.fragmentId) return;
+    this.held.set(keyOf(name), trashed.held);
+    this.trashed.delete(tombstoneId);
+  }
+
+  async emptyTrash(tombstoneId: string): Promise<void> {
+    const { held } = this.trashed.get(tombstoneId) ?? {};
+    this.trashed.delete(tombstoneId);
+    if (held) this.usedBytes -= sum(held.data) + sum(held.index);
   }
 
   freeBytes(): Promise<number> {
@@ -96,6 +140,25 @@ class MemoryFragmentWriter implements FragmentWriter {
 
   writeIndex(pieces: readonly Buffer[]): Promise<void> {
     return this.append(this.held.index, pieces);
+  }
+
+  async copyFrom(source: SealedFragmentReader): Promise<void> {
+    const { fragmentId, digest, indexDigest } = source.manifest;
+    for (const [object, expected] of [
+      ['data', digest],
+      ['index', indexDigest],
+    ] as const) {
+      const bytes = source.size(object);
+      const pieces: Buffer[] = [];
+      for (let at = 0; at < bytes; at += READ_BYTES_MAX) {
+        pieces.push(await source.read(object, at, Math.min(READ_BYTES_MAX, bytes - at)));
+      }
+      if (blake3(Buffer.concat(pieces)).toString('hex') !== expected) {
+        this.failure = new FragmentDamaged(fragmentId, `has ${object} with another digest`);
+        throw this.failure;
+      }
+      await this.append(object === 'data' ? this.held.data : this.held.index, pieces);
+    }
   }
 
   async seal(manifest: Manifest): Promise<void> {

@@ -6,9 +6,17 @@ import { ARCHIVE_END_BYTES, TAR_BLOCK_BYTES } from '#archive/tar-block.js';
 
 import type { RingFiller } from '../buffer-ring.js';
 import type { ReaderMessage } from '../reader-messages.js';
+import type { OpenEntry, ReaderState } from '../reader-state.js';
 
 /** Texts go on their own before they reach this, so that they fit into one index frame. */
 const TEXT_BYTES_MAX = INDEX_FRAME_BYTES_MAX - 64 * 1024;
+const NOTHING: Buffer = Buffer.alloc(0);
+
+/** What the rest of the reading thread has to say at the end of a buffer. */
+export type ReaderTally = Pick<ReaderState, 'listingBytes' | 'files' | 'bytes' | 'notes'> & {
+  /** See `HardLinks.takeJournal`. */
+  readonly links: ByteString;
+};
 
 /** The archive and index as the reading thread writes them, buffer by buffer. */
 export class ArchiveOutput {
@@ -16,9 +24,15 @@ export class ArchiveOutput {
   position = 0;
 
   #slot = -1;
-  #buffer: Buffer = Buffer.alloc(0);
+  #buffer: Buffer = NOTHING;
   #used = 0;
   #pending: ByteString = '';
+  #entry: OpenEntry | undefined;
+  /** What is at hand behind the bytes in the buffer: the rest of what is being written, and what follows it. */
+  #writing = NOTHING;
+  #writtenTo = 0;
+  #writingEnd = 0;
+  #following = NOTHING;
   readonly #text = Buffer.alloc(INDEX_FRAME_BYTES_MAX);
   #textUsed = 0;
   #header = Buffer.alloc(64 * 1024);
@@ -26,29 +40,51 @@ export class ArchiveOutput {
   constructor(
     private readonly ring: RingFiller,
     private readonly post: (message: ReaderMessage) => void,
+    private readonly tally: () => ReaderTally,
   ) {}
 
-  /** Begins an entry. `line` is its index line so far; `end` ends it. */
-  begin(writer: PaxWriter, line: ByteString): void {
+  /**
+   * Begins an entry: writes its header and, where that is at hand, its content. `line` is its index
+   * line so far; `end` ends it.
+   */
+  begin(
+    writer: PaxWriter,
+    { line, entry }: { line: ByteString; entry: OpenEntry },
+    content = NOTHING,
+  ): void {
     this.#makeRoom();
     this.#pending = line;
+    this.#entry = entry;
+    this.#following = content;
     const { headerBytes } = writer;
     if (headerBytes <= this.#buffer.length - this.#used) {
       writer.write(this.#buffer, this.#used);
       this.advance(headerBytes);
-      return;
+    } else {
+      if (headerBytes > this.#header.length) this.#header = Buffer.alloc(headerBytes * 2);
+      writer.write(this.#header, 0);
+      this.#write(this.#header, headerBytes);
     }
-    if (headerBytes > this.#header.length) this.#header = Buffer.alloc(headerBytes * 2);
-    writer.write(this.#header, 0);
-    this.write(this.#header, headerBytes);
+    this.#following = NOTHING;
+    this.#write(content, content.length);
+  }
+
+  /** Goes on where another output stood: in the midst of an entry, or at its end. */
+  goOn({ position, entry, rest }: ReaderState): void {
+    this.position = position;
+    this.#entry = entry;
+    this.#write(Buffer.from(rest.buffer, rest.byteOffset, rest.length), rest.length);
   }
 
   /** Ends the entry with its index line as it has become, which must have a newline. */
   end(line: ByteString): void {
-    const beyond = this.position % TAR_BLOCK_BYTES;
-    if (beyond !== 0) this.zeros(TAR_BLOCK_BYTES - beyond);
-    this.#pending = '';
+    this.#endEntry();
     this.indexLine(line);
+  }
+
+  /** Ends the entry with which this output went on: its line stands in front of that place. */
+  endWithoutLine(): void {
+    this.#endEntry();
   }
 
   /** Adds a line that belongs to no entry of the archive, or that of the entry that `end` ends. */
@@ -58,16 +94,6 @@ export class ArchiveOutput {
       this.post({ type: 'index', text: this.#takeText() });
     }
     this.#textUsed += writeByteText(this.#text, this.#textUsed, line);
-  }
-
-  write(bytes: Buffer, length: number): void {
-    for (let at = 0; at < length;) {
-      this.#makeRoom();
-      const piece = Math.min(this.#buffer.length - this.#used, length - at);
-      bytes.copy(this.#buffer, this.#used, at, at + piece);
-      this.advance(piece);
-      at += piece;
-    }
   }
 
   zeros(length: number): void {
@@ -92,10 +118,37 @@ export class ArchiveOutput {
     if (this.#used === this.#buffer.length) this.#flush();
   }
 
-  /** Writes the end of the archive and hands over the last buffer. */
-  finish(): void {
-    this.zeros(ARCHIVE_END_BYTES);
+  /** Writes the end of the archive. `flush` must follow. */
+  endArchive(): void {
+    this.#write(Buffer.alloc(ARCHIVE_END_BYTES), ARCHIVE_END_BYTES);
+  }
+
+  /** Hands over the last buffer. */
+  flush(): void {
     if (this.#used > 0) this.#flush();
+  }
+
+  #write(bytes: Buffer, length: number): void {
+    this.#writing = bytes;
+    this.#writingEnd = length;
+    for (let at = 0; at < length;) {
+      this.#makeRoom();
+      const piece = Math.min(this.#buffer.length - this.#used, length - at);
+      bytes.copy(this.#buffer, this.#used, at, at + piece);
+      at += piece;
+      this.#writtenTo = at;
+      this.advance(piece);
+    }
+    this.#writing = NOTHING;
+    this.#writtenTo = 0;
+    this.#writingEnd = 0;
+  }
+
+  #endEntry(): void {
+    const beyond = this.position % TAR_BLOCK_BYTES;
+    if (beyond !== 0) this.zeros(TAR_BLOCK_BYTES - beyond);
+    this.#pending = '';
+    this.#entry = undefined;
   }
 
   #makeRoom(): void {
@@ -107,16 +160,28 @@ export class ArchiveOutput {
   }
 
   #flush(): void {
+    const { links, ...tally } = this.tally();
     this.ring.markFull(this.#slot);
+    const { position } = this;
     this.post({
       type: 'frame',
       slot: this.#slot,
       length: this.#used,
       index: this.#takeText(),
       pending: this.#pending,
+      state: { position, entry: this.#entry, rest: this.#rest(), ...tally },
+      links,
     });
     this.#slot = -1;
     this.#used = 0;
+  }
+
+  #rest(): Uint8Array {
+    const writing = this.#writing.subarray(this.#writtenTo, this.#writingEnd);
+    const rest = new Uint8Array(writing.length + this.#following.length);
+    rest.set(writing);
+    rest.set(this.#following, writing.length);
+    return rest;
   }
 
   #takeText(): Uint8Array {

@@ -29,23 +29,54 @@ export function readClient(
   clock: Clock,
   post: (message: ReaderMessage) => void,
 ): ReaderTotals {
-  const context = new ReaderContext(clock, post);
+  const context = new ReaderContext(clock, post, job.goOn);
   const stats = fastestStatCalls();
   const trees = selectionTrees(job.selections);
-  if (!someExists(trees, stats)) return totalsOf(context, false);
-  if (capabilities.lost !== undefined) post(noteOfLoss(context, capabilities.lost));
-  const output = new ArchiveOutput(new RingFiller(job.ring), post);
+  if (!job.goOn) {
+    if (!someExists(trees, stats)) return totalsOf(context, false);
+    if (capabilities.lost !== undefined) post(noteOfLoss(context, capabilities.lost));
+  }
+  const listing = new ListingWriter(listingPartPath(job.newListingPath), {
+    beside: job.checkpointPath,
+    goOnAt: job.goOn?.listingBytes,
+  });
+  const hardLinks = new HardLinks(job.hardLinksTrackedMax);
+  const output = new ArchiveOutput(new RingFiller(job.ring), post, () => {
+    listing.flush();
+    const { files, bytes } = context;
+    const counts = { listingBytes: listing.bytes, files, bytes, notes: context.notes.counts };
+    return { ...counts, links: hardLinks.takeJournal() };
+  });
+  if (job.goOn && !job.goOn.entry) output.goOn(job.goOn);
+  else readTrees(job, trees, { context, stats, listing, hardLinks, output });
+  output.flush();
+  listing.close();
+  return totalsOf(context, true);
+}
+
+interface Parts {
+  readonly context: ReaderContext;
+  readonly stats: StatCalls;
+  readonly listing: ListingWriter;
+  readonly hardLinks: HardLinks;
+  readonly output: ArchiveOutput;
+}
+
+/** Writes all entries, or those that are still to come, and the end of the archive. */
+function readTrees(job: ReaderJob, trees: readonly SelectionTree[], parts: Parts): void {
+  const { context, stats, hardLinks, output } = parts;
   const base = openBase(job.baseListingPath);
-  const listing = new ListingWriter(listingPartPath(job.newListingPath));
   const merge =
     base &&
     new ListingMerge(
       () => base.next(),
       (path) => output.indexLine(goneLine(path)),
     );
-  const hardLinks = new HardLinks(job.hardLinksTrackedMax);
-  const owners = readOwnerNames();
-  const store = new EntryStore({ context, output, stats, owners, hardLinks, listing, merge });
+  const store = new EntryStore({ ...parts, owners: readOwnerNames(), merge });
+  if (job.goOn) {
+    replayLinks(job.checkpointPath, hardLinks);
+    store.goOn(job.goOn);
+  }
   const walk = new Walk({
     context,
     store,
@@ -53,18 +84,23 @@ export function readClient(
     fileSystems: new FileSystems(),
     excluded: excludeTest(job.excludes),
     crossMountPoints: job.crossMountPoints,
+    behind: job.goOn?.entry,
   });
   for (const tree of trees) walk.selection(tree);
   merge?.finish();
-  output.finish();
-  listing.close();
   base?.close();
-  return totalsOf(context, true);
+  output.endArchive();
+}
+
+function replayLinks(checkpointPath: string, hardLinks: HardLinks): void {
+  const lines = new ListingReader(checkpointPath);
+  for (let line = lines.next(); line !== undefined; line = lines.next()) hardLinks.replay(line);
+  lines.close();
 }
 
 function totalsOf(context: ReaderContext, found: boolean): ReaderTotals {
-  const { infos, warnings } = context.notes.summary();
-  return { found, files: context.files, bytes: context.bytes, notes: { infos, warnings } };
+  const { files, bytes, notes } = context;
+  return { found, files, bytes, notes: notes.counts };
 }
 
 function openBase(path: string | undefined): ListingReader | undefined {

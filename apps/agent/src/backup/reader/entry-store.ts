@@ -17,6 +17,7 @@ import { readAttributes } from './entry-attributes.js';
 import type { FileStat, StatCalls } from './file-stat.js';
 import { mayHaveXattrs } from './linux-calls.js';
 import type { ListingWriter } from '../listing-file.js';
+import type { OpenEntry, ReaderState } from '../reader-state.js';
 import type { OwnerNames } from './owner-names.js';
 import { isGone, type ReaderContext } from './reader-context.js';
 import { RegularFiles } from './regular-file.js';
@@ -44,6 +45,8 @@ export class EntryStore {
   readonly #writer = new PaxWriter();
   readonly #files: RegularFiles;
   #columns: ByteString = '';
+  /** The next incremental has to store the entry again. */
+  #again = false;
 
   constructor(private readonly parts: EntryStoreParts) {
     this.#files = new RegularFiles({ ...parts, writer: this.#writer });
@@ -56,7 +59,7 @@ export class EntryStore {
       context.info(path, 'is a socket and not stored');
       return;
     }
-    if (stat.inode === listing.inode && stat.device === listing.device) return;
+    if (listing.isOwn(stat)) return;
     const archivePath = path.slice(1);
     this.#columns = columnsOf(archivePath, stat, sizeOf(stat));
     const before = merge?.advanceTo(archivePath);
@@ -64,11 +67,23 @@ export class EntryStore {
       listing.add(before);
       return;
     }
-    const flags = this.#store(path, archivePath, stat);
-    if (flags !== undefined) {
-      const readAgain = flags.includes('m') || flags.includes('t') || this.#isFresh(stat);
-      listing.add(this.#listingLine(stat, readAgain));
-    } else if (before !== undefined) listing.add(before);
+    const stored = this.#store(path, archivePath, stat);
+    if (stored) this.#done(stored);
+    else if (before !== undefined) listing.add(before);
+  }
+
+  /** Goes on where another store stood: completes the entry that it had begun. */
+  goOn(state: ReaderState): void {
+    const { output, merge } = this.parts;
+    output.goOn(state);
+    const { entry } = state;
+    if (!entry) return;
+    merge?.skipThrough(entry.path.slice(1));
+    this.#columns = columnsOf(entry.path.slice(1), entry.stat, sizeOf(entry.stat));
+    const content = output.position - entry.offset - entry.headerBytes;
+    if (entry.fromFile) this.#files.goOn(entry, content);
+    output.endWithoutLine();
+    this.#done(entry);
   }
 
   /** The walk cannot look at `path`, or not below it: what the base image has there is not gone. */
@@ -77,30 +92,48 @@ export class EntryStore {
     merge?.keepWithin(path.slice(1), (line) => listing.add(line));
   }
 
-  /** @returns the flags of its index line, or undefined if the entry is not in the archive */
-  #store(path: ByteString, archivePath: ByteString, stat: FileStat): string | undefined {
-    const { context, output } = this.parts;
+  /** @returns undefined if the entry is not in the archive */
+  #store(path: ByteString, archivePath: ByteString, stat: FileStat): OpenEntry | undefined {
+    const { context } = this.parts;
     const entry = this.#entry;
     fillEntry(entry, archivePath, stat, this.parts.owners);
-    const inode = stat.links > 1 && stat.type !== 'd' ? `${stat.device} ${stat.inode}` : '';
-    if (inode !== '' && this.#storeLink(inode, stat)) return '';
-    if (stat.type !== 'f') readAttributes(path, entry, context);
-    const offset = output.position;
-    let flags: string | undefined = '';
-    if (stat.type === 'f') flags = this.#storeFile(path, archivePath, stat);
-    else if (stat.type !== 'l' || this.#readTarget(path)) this.#storePlain();
-    else flags = undefined;
-    if (flags === undefined) return undefined;
-    context.files++;
-    context.bytes += entry.size;
-    if (inode !== '') {
-      const place = { path: archivePath, offset, length: this.#writer.entryBytes };
-      this.#rememberLink(path, inode, { ...place, size: entry.size }, stat.links);
+    this.#again = false;
+    if (stat.links > 1 && stat.type !== 'd') {
+      const link = this.#storeLink(path, stat);
+      if (link) return link;
     }
-    return flags;
+    if (stat.type === 'f') return this.#storeFile(path, archivePath, stat);
+    readAttributes(path, entry, context);
+    if (stat.type === 'l' && !this.#readTarget(path)) return undefined;
+    return this.#storePlain(path, stat);
   }
 
-  #storeFile(path: ByteString, archivePath: ByteString, stat: FileStat): string | undefined {
+  /** The entry is in the archive, whole. */
+  #done(open: OpenEntry): void {
+    const { context, listing } = this.parts;
+    const { stat, flags, type } = open;
+    context.files++;
+    context.bytes += open.size;
+    const again = open.again || flags.includes('m') || flags.includes('t');
+    if (stat.links > 1 && type !== 'd' && type !== 'h') this.#rememberLink(open, again);
+    listing.add(this.#listingLine(stat, again));
+  }
+
+  /** What is known of the entry whose header is prepared. */
+  #opened(
+    path: ByteString,
+    stat: FileStat,
+    { flags, fromFile, ranges }: Pick<OpenEntry, 'flags' | 'fromFile' | 'ranges'> = PLAIN,
+  ): OpenEntry {
+    const { type, size } = this.#entry;
+    const { headerBytes, entryBytes: length } = this.#writer;
+    const offset = this.parts.output.position;
+    const place = { offset, headerBytes, length };
+    const again = this.#again || this.#isFresh(stat);
+    return { path, stat, type, ...place, size, flags, fromFile, ranges, zeros: false, again };
+  }
+
+  #storeFile(path: ByteString, archivePath: ByteString, stat: FileStat): OpenEntry | undefined {
     return this.#files.store(path, this.#entry, {
       stat,
       opened: (fd) => {
@@ -112,40 +145,44 @@ export class EntryStore {
         Object.assign(this.#entry, { xattrs, aclAccess, aclDefault });
         this.#columns = columnsOf(archivePath, stat, sizeOf(stat));
       },
-      lineOf: (entry, place) => {
-        const columns =
-          entry.size === stat.size ? this.#columns : columnsOf(archivePath, stat, entry.size);
-        return (flags) => `${columns}\t${place.offset}\t${place.length}\t${flags || '-'}\t\n`;
+      open: (content) => this.#opened(path, stat, content),
+      lineOf: ({ size, offset, length, flags }) => {
+        const columns = size === stat.size ? this.#columns : columnsOf(archivePath, stat, size);
+        return `${columns}\t${offset}\t${length}\t${flags || '-'}\t\n`;
       },
     });
   }
 
-  #storeLink(inode: string, stat: FileStat): boolean {
-    const { context, hardLinks, output } = this.parts;
-    const first = hardLinks.take(inode);
-    if (!first) return false;
+  /** @returns undefined if it is the first link, or the first one is not what it is now */
+  #storeLink(path: ByteString, stat: FileStat): OpenEntry | undefined {
+    const { hardLinks, output } = this.parts;
+    const first = hardLinks.take(inodeOf(stat));
+    if (!first) return undefined;
+    this.#again = hasChangedSince(first, stat);
+    if (hasOtherContent(first, stat)) return undefined;
     const entry = this.#entry;
     entry.type = 'h';
     entry.size = 0;
     entry.linkTarget = first.path;
     this.#writer.prepare(entry);
-    const own = `${output.position} ${this.#writer.entryBytes}`;
+    const open = this.#opened(path, stat);
     const columns = columnsOf(entry.path, stat, first.size).slice(1);
-    const extra = `${own} ${toPathTextBytes(first.path)}`;
+    const extra = `${open.offset} ${open.length} ${toPathTextBytes(first.path)}`;
     const line = `h${columns}\t${first.offset}\t${first.length}\t-\t${extra}\n`;
-    output.begin(this.#writer, line);
+    output.begin(this.#writer, { line, entry: open });
     output.end(line);
-    context.files++;
-    return true;
+    return open;
   }
 
-  #storePlain(): void {
+  #storePlain(path: ByteString, stat: FileStat): OpenEntry {
     const { output } = this.parts;
     this.#writer.prepare(this.#entry);
-    const place = `${output.position}\t${this.#writer.entryBytes}`;
+    const open = this.#opened(path, stat);
+    const place = `${open.offset}\t${open.length}`;
     const line = `${this.#columns}\t${place}\t-\t${extraOf(this.#entry)}\n`;
-    output.begin(this.#writer, line);
+    output.begin(this.#writer, { line, entry: open });
     output.end(line);
+    return open;
   }
 
   #readTarget(path: ByteString): boolean {
@@ -160,10 +197,14 @@ export class EntryStore {
     }
   }
 
-  #rememberLink(path: ByteString, inode: string, first: FirstLink, links: number): void {
+  #rememberLink({ path, stat, offset, length, size }: OpenEntry, again: boolean): void {
     const { context, hardLinks } = this.parts;
     const overflowedBefore = hardLinks.overflowed;
-    hardLinks.add(inode, first, links);
+    const { mtimeSeconds, mtimeNanos, ctimeSeconds, ctimeNanos } = stat;
+    const ctime = again ? NEVER : { ctimeSeconds, ctimeNanos };
+    const times = { mtimeSeconds, mtimeNanos, ...ctime };
+    const first = { path: path.slice(1), offset, length, size, ...times };
+    hardLinks.add(inodeOf(stat), first, stat.links);
     if (overflowedBefore || !hardLinks.overflowed) return;
     context.info(
       path,
@@ -182,6 +223,28 @@ export class EntryStore {
     const ctime = readAgain ? '0' : nanosecondsText(stat.ctimeSeconds, stat.ctimeNanos);
     return `${this.#columns}\t${ctime}\t${stat.inode}\t${stat.device}`;
   }
+}
+
+/** No link has this time: all of them are stored again. */
+const NEVER = { ctimeSeconds: 0, ctimeNanos: -1 };
+const PLAIN = { flags: '', fromFile: false, ranges: undefined } as const;
+
+function inodeOf(stat: FileStat): string {
+  return `${stat.device} ${stat.inode}`;
+}
+
+/** A link shows the content of the first one. One that was changed in between needs its own. */
+function hasOtherContent(first: FirstLink, stat: FileStat): boolean {
+  return (
+    first.size !== sizeOf(stat) ||
+    first.mtimeSeconds !== stat.mtimeSeconds ||
+    first.mtimeNanos !== stat.mtimeNanos
+  );
+}
+
+/** The next incremental finds the first link changed; it must find the others so, too. */
+function hasChangedSince(first: FirstLink, stat: FileStat): boolean {
+  return first.ctimeSeconds !== stat.ctimeSeconds || first.ctimeNanos !== stat.ctimeNanos;
 }
 
 function columnsOf(path: ByteString, stat: FileStat, size: number): ByteString {

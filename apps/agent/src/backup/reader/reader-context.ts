@@ -4,28 +4,33 @@ import { toPathText, type ByteString } from '#archive/path-text.js';
 import type { Clock } from '#kernel/clock.js';
 import { codeOf, messageOf } from '#kernel/errors.js';
 
-import { Notes } from '../../domain/notes.js';
+import { NOTES_MAX, Notes } from '../../domain/notes.js';
 
 import type { ReaderMessage } from '../reader-messages.js';
+import type { ReaderState } from '../reader-state.js';
 
 const PROGRESS_INTERVAL_MS = 500;
 const ENTRIES_BETWEEN_LOOKS_AT_THE_CLOCK = 64;
 
 /** What the parts of the reading thread share: counters, notes and the way to the other side. */
 export class ReaderContext {
-  files = 0;
-  bytes = 0;
+  files: number;
+  bytes: number;
   /** Milliseconds since 1970; a little behind, never ahead. */
   nowMs: number;
 
-  readonly notes = new Notes();
+  readonly notes: Notes;
   #sinceLook = 0;
   #progressAt: number;
 
   constructor(
     private readonly clock: Clock,
     readonly post: (message: ReaderMessage) => void,
+    goOn?: Pick<ReaderState, 'files' | 'bytes' | 'notes'>,
   ) {
+    this.files = goOn?.files ?? 0;
+    this.bytes = goOn?.bytes ?? 0;
+    this.notes = new Notes(NOTES_MAX, goOn?.notes);
     this.nowMs = clock.now().getTime();
     this.#progressAt = this.nowMs;
   }

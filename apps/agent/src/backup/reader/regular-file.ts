@@ -10,11 +10,13 @@ import { dataRanges, mayBeSparse } from '../../posix/posix.js';
 import type { ArchiveOutput } from './archive-output.js';
 import { emptyStat, type FileStat, type StatCalls } from './file-stat.js';
 import { isGone, type ReaderContext } from './reader-context.js';
+import type { OpenEntry } from '../reader-state.js';
 
 /** Files up to this size are read whole before their header is written. */
 export const SMALL_FILE_BYTES_MAX = 128 * 1024;
 /** Smaller files are stored whole, holes or not. */
 const SPARSE_BYTES_MIN = 64 * 1024;
+const ZEROS = 'zeros stand in for the rest';
 /** How often a small file is read again that changed while it was read. */
 const SMALL_FILE_TRIES = 3;
 /** `O_NONBLOCK`: should it have become a fifo since, opening it must not wait for a writer. */
@@ -27,12 +29,6 @@ export interface RegularFileParts {
   readonly writer: PaxWriter;
 }
 
-/** Called when the header is known: gives the index line for the flags that the file ends up with. */
-export type LineMaker = (
-  entry: ArchiveEntry,
-  place: { offset: number; length: number },
-) => (flags: string) => ByteString;
-
 export interface StoreJob {
   /** As the walk found the file; brought up to date with what is stored. */
   readonly stat: FileStat;
@@ -40,7 +36,9 @@ export interface StoreJob {
   readonly opened: (fd: number) => void;
   /** Called when `stat` has changed: the entry must follow it. */
   readonly refresh: () => void;
-  readonly lineOf: LineMaker;
+  /** Called when the header is prepared. */
+  readonly open: (content: Pick<OpenEntry, 'flags' | 'fromFile' | 'ranges'>) => OpenEntry;
+  readonly lineOf: (open: OpenEntry) => ByteString;
 }
 
 /** Stores regular files, whatever happens to them meanwhile: see `docs/formats.md` for the promise. */
@@ -52,9 +50,9 @@ export class RegularFiles {
 
   /**
    * Stores a file with its header and index line.
-   * @returns the flags, or undefined if it could not be read at all: then there is a note and no entry
+   * @returns undefined if it could not be read at all: then there is a note and no entry
    */
-  store(path: ByteString, entry: ArchiveEntry, job: StoreJob): string | undefined {
+  store(path: ByteString, entry: ArchiveEntry, job: StoreJob): OpenEntry | undefined {
     const fd = this.#open(path);
     if (fd === undefined) return undefined;
     try {
@@ -67,6 +65,41 @@ export class RegularFiles {
     } finally {
       closeSync(fd);
     }
+  }
+
+  /**
+   * Goes on with the content of a file that an earlier reader has begun: `done` bytes of it are
+   * written. It is treated as if it had been open all the time; what is not there any more is zeros.
+   */
+  goOn(open: OpenEntry, done: number): void {
+    const fd = open.zeros ? undefined : this.#openAgain(open.path);
+    if (fd === undefined) {
+      open.zeros = true;
+      open.flags += 't';
+      this.parts.output.zeros(contentBytesOf(open) - done);
+      return;
+    }
+    try {
+      this.#copy(fd, open, done);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  #openAgain(path: ByteString): number | undefined {
+    const { context, stats } = this.parts;
+    let fd: number | undefined;
+    try {
+      fd = openSync(toSystemPath(path), OPEN_FLAGS);
+      stats.fstat(fd, this.#after);
+      if (this.#after.type === 'f') return fd;
+      context.warn(path, `became something else while it was read; ${ZEROS}`);
+    } catch (error) {
+      if (isGone(error)) context.warn(path, `vanished while it was read; ${ZEROS}`);
+      else context.warnOfError(path, `cannot be opened again; ${ZEROS}`, error);
+    }
+    if (fd !== undefined) closeSync(fd);
+    return undefined;
   }
 
   #open(path: ByteString): number | undefined {
@@ -84,7 +117,7 @@ export class RegularFiles {
     path: ByteString,
     entry: ArchiveEntry,
     job: StoreJob,
-  ): string | undefined | 'large' {
+  ): OpenEntry | undefined | 'large' {
     const { context, stats } = this.parts;
     let bytes = 0;
     let changed = false;
@@ -107,12 +140,11 @@ export class RegularFiles {
       if (!isSmall(job.stat)) return 'large';
     }
     if (changed) context.warn(path, 'changed while it was read');
-    const flags = changed ? 'm' : '';
     entry.size = bytes;
-    const line = this.#begin(entry, job.lineOf);
-    this.parts.output.write(this.#scratch, bytes);
-    this.parts.output.end(line(flags));
-    return flags;
+    const content = { flags: changed ? 'm' : '', fromFile: false, ranges: undefined };
+    const open = this.#begin(entry, job, { ...content, atHand: this.#scratch.subarray(0, bytes) });
+    this.parts.output.end(job.lineOf(open));
+    return open;
   }
 
   #readWhole(fd: number, expected: number): number {
@@ -129,7 +161,7 @@ export class RegularFiles {
     path: ByteString,
     entry: ArchiveEntry,
     job: StoreJob,
-  ): string | undefined {
+  ): OpenEntry | undefined {
     const { context, output, stats } = this.parts;
     stats.fstat(fd, this.#after);
     if (isChanged(job.stat, this.#after)) {
@@ -140,28 +172,39 @@ export class RegularFiles {
       context.warn(path, 'became something else before it was read and is not in the image');
       return undefined;
     }
-    const ranges = this.#rangesOf(fd, job.stat);
     entry.size = job.stat.size;
-    entry.sparse = ranges;
-    const line = this.#begin(entry, job.lineOf);
-    const whole = this.#copyRanges(fd, path, ranges ?? [{ offset: 0, length: job.stat.size }]);
-    stats.fstat(fd, this.#after);
-    let flags = ranges ? 's' : '';
-    if (isChanged(job.stat, this.#after)) {
-      flags += 'm';
-      context.warn(path, changeText(job.stat.size, this.#after.size));
-    }
-    if (!whole) flags += 't';
-    output.end(line(flags));
-    return flags;
+    entry.sparse = this.#rangesOf(fd, job.stat);
+    const ranges = entry.sparse && packed(entry.sparse);
+    const open = this.#begin(entry, job, { flags: ranges ? 's' : '', fromFile: true, ranges });
+    this.#copy(fd, open, 0);
+    output.end(job.lineOf(open));
+    return open;
   }
 
-  #begin(entry: ArchiveEntry, lineOf: LineMaker): (flags: string) => ByteString {
+  #begin(
+    entry: ArchiveEntry,
+    job: StoreJob,
+    content: Pick<OpenEntry, 'flags' | 'fromFile' | 'ranges'> & { atHand?: Buffer },
+  ): OpenEntry {
     const { writer, output } = this.parts;
+    const { flags, fromFile, ranges, atHand } = content;
     writer.prepare(entry);
-    const line = lineOf(entry, { offset: output.position, length: writer.entryBytes });
-    output.begin(writer, line(entry.sparse ? 's' : ''));
-    return line;
+    const open = job.open({ flags, fromFile, ranges });
+    output.begin(writer, { line: job.lineOf(open), entry: open }, atHand);
+    return open;
+  }
+
+  /** Copies the content behind the first `done` bytes, and sets the flags by what happened meanwhile. */
+  #copy(fd: number, open: OpenEntry, done: number): void {
+    const { context, stats } = this.parts;
+    const { path, stat } = open;
+    this.#copyRanges(fd, open, done);
+    stats.fstat(fd, this.#after);
+    if (isChanged(stat, this.#after)) {
+      open.flags += 'm';
+      context.warn(path, changeText(stat.size, this.#after.size));
+    }
+    if (open.zeros) open.flags += 't';
   }
 
   #rangesOf(fd: number, stat: FileStat): readonly DataRange[] | undefined {
@@ -172,21 +215,23 @@ export class RegularFiles {
     return isWhole || ranges.length > SPARSE_RUNS_MAX ? undefined : ranges;
   }
 
-  /** Writes exactly as many bytes as the ranges promise. @returns false if some are only zeros. */
-  #copyRanges(fd: number, path: ByteString, ranges: readonly DataRange[]): boolean {
-    let sound = true;
-    for (const range of ranges) {
-      const copied = sound ? this.#copyRange(fd, path, range) : 0;
-      if (copied < range.length) {
-        sound = false;
-        this.parts.output.zeros(range.length - copied);
-      }
+  /** Writes exactly as many bytes as the ranges promise. */
+  #copyRanges(fd: number, open: OpenEntry, done: number): void {
+    const ranges = open.ranges ?? [0, open.size];
+    let skip = done;
+    for (let at = 0; at < ranges.length; at += 2) {
+      const skipped = Math.min(skip, ranges[at + 1]!);
+      skip -= skipped;
+      const range = { offset: ranges[at]! + skipped, length: ranges[at + 1]! - skipped };
+      const copied = open.zeros ? 0 : this.#copyRange(fd, open, range);
+      if (copied < range.length) this.parts.output.zeros(range.length - copied);
     }
-    return sound;
   }
 
-  #copyRange(fd: number, path: ByteString, range: DataRange): number {
+  /** @returns how many bytes were read; fewer than there should be only together with `zeros`. */
+  #copyRange(fd: number, open: OpenEntry, range: DataRange): number {
     const { context, output } = this.parts;
+    const { path } = open;
     for (let copied = 0; copied < range.length;) {
       const room = output.room();
       const wanted = Math.min(room.length, range.length - copied);
@@ -196,10 +241,12 @@ export class RegularFiles {
         read = readSync(fd, room, 0, wanted, at);
       } catch (error) {
         context.warnOfError(path, `cannot be read from byte ${at} on; zeros stand there`, error);
+        open.zeros = true;
         return copied;
       }
       if (read === 0) {
-        context.warn(path, `ended at byte ${at} while it was read; zeros stand in for the rest`);
+        context.warn(path, `ended at byte ${at} while it was read; ${ZEROS}`);
+        open.zeros = true;
         return copied;
       }
       output.advance(read);
@@ -208,6 +255,22 @@ export class RegularFiles {
     }
     return range.length;
   }
+}
+
+/** Bytes of content in the archive, without padding. */
+function contentBytesOf({ ranges, size }: OpenEntry): number {
+  if (!ranges) return size;
+  let bytes = 0;
+  for (let at = 1; at < ranges.length; at += 2) bytes += ranges[at]!;
+  return bytes;
+}
+
+/** Shared between threads, so that it is not copied with each buffer of a file. */
+function packed(ranges: readonly DataRange[]): Float64Array {
+  const bytes = 2 * ranges.length * Float64Array.BYTES_PER_ELEMENT;
+  const numbers = new Float64Array(new SharedArrayBuffer(bytes));
+  ranges.forEach(({ offset, length }, at) => numbers.set([offset, length], 2 * at));
+  return numbers;
 }
 
 function isSmall(stat: FileStat): boolean {

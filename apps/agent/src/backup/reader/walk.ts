@@ -1,11 +1,12 @@
 import { readdirSync } from 'node:fs';
 
-import { isWithin } from '#archive/archive-order.js';
+import { compareArchivePaths, isWithin } from '#archive/archive-order.js';
 import { toSystemPath, type ByteString } from '#archive/path-text.js';
 
 import type { ExcludeTest } from '../../domain/excludes.js';
 import type { Selection, SelectionTree } from '../../domain/selections.js';
 
+import type { OpenEntry } from '../reader-state.js';
 import type { EntryStore } from './entry-store.js';
 import { emptyStat, type FileStat, type StatCalls } from './file-stat.js';
 import type { FileSystems } from './file-systems.js';
@@ -18,6 +19,8 @@ export interface WalkParts {
   readonly fileSystems: FileSystems;
   readonly excluded: ExcludeTest;
   readonly crossMountPoints: boolean;
+  /** An entry behind which the walk goes on. Undefined: from the beginning. */
+  readonly behind?: Pick<OpenEntry, 'path' | 'type'> | undefined;
 }
 
 /**
@@ -28,8 +31,12 @@ export interface WalkParts {
 export class Walk {
   readonly #stat: FileStat = emptyStat();
   #inner: readonly Selection[] = [];
+  /** As an archive path; undefined once the walk is behind it. */
+  #behind: ByteString | undefined;
 
-  constructor(private readonly parts: WalkParts) {}
+  constructor(private readonly parts: WalkParts) {
+    this.#behind = parts.behind?.path.slice(1);
+  }
 
   /** Walks one selection, and those inside it that it does not reach by itself. */
   selection(tree: SelectionTree): void {
@@ -39,6 +46,7 @@ export class Walk {
 
   #start({ path, follow }: Selection): void {
     const { stats } = this.parts;
+    if (this.#where(path) === 'done') return;
     try {
       if (follow) stats.stat(path, this.#stat);
       else stats.lstat(path, this.#stat);
@@ -49,12 +57,30 @@ export class Walk {
     const name = path.slice(path.lastIndexOf('/') + 1);
     if (this.parts.excluded(path, name, this.#stat.type === 'd')) return;
     if (this.#stat.type === 'd') this.#folder(path, this.#stat.device);
-    else this.parts.store.add(path, this.#stat);
+    else this.#add(path);
+  }
+
+  /**
+   * Where an entry lies with regard to the one behind which the walk goes on. What is on the way was
+   * stored before, as a folder; what it holds may not have been.
+   */
+  #where(path: ByteString): 'done' | 'on the way' | 'ahead' {
+    if (this.#behind === undefined) return 'ahead';
+    const at = path.slice(1);
+    const wasFolder = at !== this.#behind || this.parts.behind?.type === 'd';
+    if (isWithin(this.#behind, at)) return wasFolder ? 'on the way' : 'done';
+    if (compareArchivePaths(at, this.#behind) < 0) return 'done';
+    this.#behind = undefined; // and so is everything that comes
+    return 'ahead';
+  }
+
+  #add(path: ByteString): void {
+    if (this.#where(path) === 'ahead') this.parts.store.add(path, this.#stat);
   }
 
   #visit(path: ByteString, name: ByteString, device: string): void {
-    const { context, excluded, stats, store } = this.parts;
-    if (excluded(path, name, undefined)) return;
+    const { context, excluded, stats } = this.parts;
+    if (this.#where(path) === 'done' || excluded(path, name, undefined)) return;
     context.tick(path);
     try {
       stats.lstat(path, this.#stat);
@@ -62,7 +88,7 @@ export class Walk {
       this.#lookFailed(path, error, 'vanished before it was read');
       return;
     }
-    if (this.#stat.type !== 'd') store.add(path, this.#stat);
+    if (this.#stat.type !== 'd') this.#add(path);
     else if (!excluded(path, name, true)) this.#folder(path, device);
   }
 
@@ -71,7 +97,7 @@ export class Walk {
     const { context, store } = this.parts;
     const own = this.#stat.device;
     if (own !== device && !this.#mayEnter(path, own)) {
-      store.add(path, this.#stat);
+      this.#add(path);
       this.#startInner(path);
       return;
     }
@@ -83,12 +109,12 @@ export class Walk {
         context.warn(path, 'vanished before it was read');
         return;
       }
-      store.add(path, this.#stat);
+      this.#add(path);
       context.warnOfError(path, 'cannot be read; what it holds is not in the image', error);
       store.keepWithin(path);
       return;
     }
-    store.add(path, this.#stat);
+    this.#add(path);
     names.sort();
     const prefix = path === '/' ? '/' : `${path}/`;
     for (const name of names) this.#visit(prefix + name, name, own);
@@ -97,13 +123,14 @@ export class Walk {
   #mayEnter(path: ByteString, device: string): boolean {
     const { context, crossMountPoints, fileSystems } = this.parts;
     if (this.#inner.some((selection) => selection.path === path)) return true;
+    const isNew = this.#where(path) === 'ahead';
     if (!crossMountPoints) {
-      context.info(path, 'is another file system and not entered');
+      if (isNew) context.info(path, 'is another file system and not entered');
       return false;
     }
     const type = fileSystems.typeOf(device, path);
     if (!fileSystems.isMadeUp(type)) return true;
-    context.info(path, `is a file system of the kernel (${type}) and not entered`);
+    if (isNew) context.info(path, `is a file system of the kernel (${type}) and not entered`);
     return false;
   }
 

@@ -21,6 +21,11 @@ export interface LabImage {
   readonly listing: string;
 }
 
+/** Where an image's fragments lie. */
+export interface StoredImage {
+  readonly sink: { readonly folder: string };
+}
+
 export type LabOptions = Partial<BackupOptions> & {
   readonly fragmentBytesMax?: number;
   readonly base?: LabImage;
@@ -55,7 +60,7 @@ export class BackupLab {
   }
 
   /** Extracts an image over a folder; what it deletes or changes into something else goes first. @returns where `path` is now */
-  restore(image: LabImage, into: string, path = ''): string {
+  restore(image: StoredImage, into: string, path = ''): string {
     const target = `${this.folder}/${into}`;
     mkdirSync(target, { recursive: true });
     for (const line of this.index(image)) {
@@ -72,7 +77,7 @@ export class BackupLab {
   }
 
   /** All index lines of an image, in order. */
-  index(image: LabImage): IndexLine[] {
+  index(image: StoredImage): IndexLine[] {
     const text = shell('cat "$1"/*.idx.zst | zstd -dcq', image.sink.folder).toString('latin1');
     return text.split('\n').slice(0, -1).map(parseIndexLine);
   }

@@ -18,13 +18,16 @@ export class FolderSink implements FragmentSink {
   readonly seals: FragmentSeal[] = [];
   totals: ImageTotals | undefined;
   #open: { data: WriteStream; index: WriteStream; frames: FrameSize[] } | undefined;
-  #number = 0;
+  #number: number;
 
+  /** @param begun fragments that an earlier sink has left there */
   constructor(
     readonly folder: string,
     readonly fragmentBytesMax = 1024 ** 3,
+    begun = 0,
   ) {
     mkdirSync(folder, { recursive: true });
+    this.#number = begun;
   }
 
   async frame({ archiveLength, bytes, digest }: DataFrame): Promise<void> {

@@ -96,7 +96,7 @@ export async function writeImage(folder: string, parts: ImageParts): Promise<Res
     const indexDigest = blake3(index).toString('hex');
     fragments.push({
       number,
-      fragmentId,
+      sources: [{ fragmentId, copy: 1, mediaId: 'media1' }],
       archiveOffset: from,
       archiveBytes: part.length,
       ...sizes,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { Unavailable } from '#kernel/errors.js';
-import { line } from '../testing/index-lines.js';
-import { DELIVERIES_BEFORE_PARKING, failureKind, shouldPark } from './failure-kind.js';
+import { line } from '../../testing/index-lines.js';
+import { DELIVERIES_BEFORE_PARKING, failureKind, shouldPark } from '../failure-kind.js';
 import { readIndexRecord } from './index-record.js';
 
 const read = (text: string) => readIndexRecord(text.slice(0, -1));

@@ -1,0 +1,42 @@
+import { mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs';
+
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+
+import { removeFolder, temporaryFolder } from '../../../test/support/temporary-folder.js';
+import { ListingStore } from './listing-store.js';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await temporaryFolder();
+});
+afterAll(() => removeFolder(folder));
+
+describe('what failed backups have left', () => {
+  const leave = (image: string, age: number): void => {
+    for (const end of ['part', 'resume']) {
+      const path = `${folder}/listings/daily/${image}.tsv.${end}`;
+      writeFileSync(path, '');
+      utimesSync(path, 1_000_000 - age, 1_000_000 - age);
+    }
+  };
+
+  it('is kept for the last few and for those that run; listings are left alone', async () => {
+    const store = new ListingStore(folder);
+    store.clearUp('daily', []); // there is nothing yet
+    mkdirSync(`${folder}/listings/daily`, { recursive: true });
+    for (let at = 1; at <= 8; at++) leave(`web1_${at}`, at);
+    writeFileSync(`${folder}/listings/daily/web1_9.tsv`, '');
+    store.clearUp('daily', ['web1_8']);
+    const left = readdirSync(`${folder}/listings/daily`).sort();
+    expect(left).toEqual(
+      [1, 2, 3, 4, 8]
+        .flatMap((at) => [`web1_${at}.tsv.part`, `web1_${at}.tsv.resume`])
+        .concat('web1_9.tsv'),
+    );
+    await store.keep('daily', 'web1_8', ['web1_9']);
+    expect(readdirSync(`${folder}/listings/daily`).filter((name) => /_[89]/.test(name))).toEqual([
+      'web1_8.tsv',
+      'web1_9.tsv',
+    ]);
+  });
+});

@@ -1,0 +1,271 @@
+import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { Manifest } from '#archive/manifest.js';
+import {
+  catalogBackup,
+  catalogImport,
+  catalogReconcile,
+  catalogRestore,
+  catalogState,
+} from '#contracts/catalog/care.js';
+import { imageExpire } from '#contracts/catalog/expiry.js';
+import { tombstone, type Tombstone } from '#contracts/fragment.js';
+import { catalogFragments, catalogImage, type FragmentView } from '#contracts/image.js';
+import type { InventoryEntry } from '#contracts/media.js';
+import { jobsDuplicate } from '#contracts/job.js';
+import { CatalogHarness, eventually } from '../testing/catalog-harness.js';
+import { MEDIA } from '../testing/commit.js';
+import { ImageMaker } from '../testing/image-maker.js';
+import { MediaOnTheWire } from '../testing/media-on-the-wire.js';
+
+let cluster: CatalogHarness;
+let maker: ImageMaker;
+let media: MediaOnTheWire;
+let folder: string;
+const grants: Tombstone[] = [];
+const repairs: { imageId: string; copy: number; requestId: string }[] = [];
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'holdfast-care-'));
+  cluster = await CatalogHarness.start();
+  const observer = await cluster.connect('observer');
+  observer.connection.subscribe('hf.int.v1.frag.delete.>', {
+    callback: (_, message) => void grants.push(tombstone.parse(message.json())),
+  });
+  observer.connection.subscribe(jobsDuplicate.subject, {
+    callback: (_, message) => {
+      repairs.push(message.json());
+      message.respond(JSON.stringify({ job: 77 }));
+    },
+  });
+  await cluster.startCatalog({
+    ...{ HOLDFAST_GRANT_EVERY: '50ms', HOLDFAST_DELETE_GRACE: '50ms' },
+    ...{ HOLDFAST_CATALOG_BACKUP_FOLDER: join(folder, 'copies'), HOLDFAST_CARE_EVERY: '200ms' },
+  });
+  maker = await ImageMaker.start(cluster);
+  media = new MediaOnTheWire(observer, MEDIA);
+});
+
+beforeEach(() => {
+  media.entries.clear();
+  media.asked.length = 0;
+  media.bytes.clear();
+  grants.length = 0;
+});
+
+afterAll(async () => {
+  await maker?.stop();
+  await cluster?.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function fragmentsOf(imageId: string): Promise<FragmentView[]> {
+  const page = { imageId, all: true };
+  return (await maker.operator.call(catalogFragments, page)).fragments;
+}
+
+/** What the media server has of a fragment, in agreement unless said otherwise. */
+function show(fragment: FragmentView, over: Partial<InventoryEntry> = {}): void {
+  const { fragmentId, imageId, copy, number, digest, storedBytes, pool } = fragment;
+  media.entries.set(fragmentId, {
+    ...{ fragmentId, imageId, copy, number, pool, digest, storedBytes },
+    ...{ journal: 'COMMITTED', bytes: 'whole', catalogEpoch: 'old', tombstoneId: null, reason: '' },
+    ...over,
+  });
+}
+
+const reconcile = (dryRun = false) =>
+  maker.operator.call(catalogReconcile, { mediaId: MEDIA, dryRun });
+
+describe('reconciliation', () => {
+  // The watch would compare before a test has put everything in its place.
+  beforeAll(() => media.listen());
+
+  it('finds nothing where all agree, and each difference where they do not', async () => {
+    const { imageId } = await maker.backup(4);
+    const [whole, orphaned, trashed, fenced] = (await fragmentsOf(imageId)) as FragmentView[];
+    show(whole!);
+    show(orphaned!, { journal: 'none' });
+    show(trashed!, { journal: 'REMOVED', bytes: 'trash' });
+    show(fenced!, { journal: 'FENCED' });
+    const found = async (dryRun: boolean) => {
+      const { findings } = await reconcile(dryRun);
+      const mine = findings.filter((each) => each.imageId === imageId);
+      return mine.map(({ number, action }) => `${number} ${action}`);
+    };
+    expect(await found(true)).toEqual(['2 adopt', '3 take-back', '4 offer-again']);
+    expect(media.asked).toEqual([]);
+    expect(await found(false)).toEqual(['2 adopt', '3 take-back', '4 offer-again']);
+    expect(media.asked.sort()).toEqual([
+      `adopt ${orphaned!.fragmentId}`,
+      `offer-again ${fenced!.fragmentId}`,
+      `take-back ${trashed!.fragmentId}`,
+    ]);
+  });
+
+  it('marks a fragment damaged only when its media server has looked again', async () => {
+    const { imageId } = await maker.backup(2);
+    const [gone, fine] = (await fragmentsOf(imageId)) as [FragmentView, FragmentView];
+    show(gone, { bytes: 'missing' });
+    show(fine, { bytes: 'missing' });
+    media.bytes.set(gone.fragmentId, 'missing');
+    await reconcile();
+    expect((await fragmentsOf(imageId)).map(({ state }) => state)).toEqual(['DAMAGED', 'ACTIVE']);
+  });
+
+  it('sends the grant of a deletion again that was lost, and takes no other way', async () => {
+    const { imageId } = await maker.backup(1);
+    const [fragment] = (await fragmentsOf(imageId)) as [FragmentView];
+    await maker.operator.call(imageExpire, { imageId, now: true });
+    await eventually(
+      async () => grants.length,
+      (count) => count === 1,
+    );
+    show(fragment);
+    const found = async () =>
+      (await reconcile()).findings.filter((each) => each.imageId === imageId);
+    expect(await found()).toMatchObject([{ action: 'resend-grant' }]);
+    await eventually(
+      async () => grants.length,
+      (count) => count === 2,
+    );
+    expect(grants[1]!.tombstoneId).toBe(grants[0]!.tombstoneId);
+    media.entries.clear();
+    expect(await found()).toMatchObject([{ action: 'report-deleted' }]);
+    expect((await fragmentsOf(imageId))[0]).toMatchObject({ state: 'DELETED' });
+  });
+
+  it('gives a catalog that forgot what it had committed a new epoch', async () => {
+    const { imageId } = await maker.backup(1);
+    const [fragment] = (await fragmentsOf(imageId)) as [FragmentView];
+    const { catalogEpoch } = await maker.operator.call(catalogState, {});
+    const forgotten = { ...fragment, fragmentId: '01920000-0000-7000-8000-00000000dead' };
+    show(fragment);
+    show(forgotten, { catalogEpoch });
+    await reconcile();
+    expect(media.asked).toContain(`offer-again ${forgotten.fragmentId}`);
+    expect((await maker.operator.call(catalogState, {})).catalogEpoch).not.toBe(catalogEpoch);
+  });
+
+  it('of all servers happens by itself when the database was started anew', async () => {
+    const { imageId } = await maker.backup(1);
+    show((await fragmentsOf(imageId))[0]!, { journal: 'FENCED' });
+    await cluster.postgres.crash();
+    await cluster.postgres.restart();
+    await eventually(
+      async () => media.asked.length,
+      (count) => count > 0,
+    );
+  });
+});
+
+describe('damage that another copy can mend', () => {
+  it('is mended by one duplication, however often it is looked for', async () => {
+    const { imageId } = await maker.backup(2);
+    await maker.duplicate(imageId);
+    const [first] = await fragmentsOf(imageId);
+    await cluster.database.query(`UPDATE fragment SET state = 'DAMAGED' WHERE fragment_id = $1`, [
+      first!.fragmentId,
+    ]);
+    const mine = () => repairs.filter((each) => each.imageId === imageId);
+    await eventually(
+      async () => mine().length,
+      (count) => count > 1,
+    );
+    expect(mine()[0]).toMatchObject({ copy: 1, toPool: 'default' });
+    expect(new Set(mine().map(({ requestId }) => requestId)).size).toBe(1);
+  });
+});
+
+describe('the catalog in a file', () => {
+  const restore = (path: string) => maker.operator.call(catalogRestore, { path, confirm: true });
+
+  it('comes back as it was, under a new epoch', async () => {
+    const { imageId } = await maker.backup(2);
+    const before = await maker.operator.call(catalogState, {});
+    const copy = await maker.operator.call(catalogBackup, {});
+    expect(copy).toMatchObject({ images: before.images });
+    const { imageId: later } = await maker.backup(1);
+    const answer = await restore(copy.path);
+    expect(answer).toMatchObject({ images: copy.images, fragments: copy.fragments });
+    const after = await maker.operator.call(catalogState, {});
+    expect({ ...after, catalogEpoch: '' }).toEqual({ ...before, catalogEpoch: '' });
+    expect(after.catalogEpoch).not.toBe(before.catalogEpoch);
+    const { image } = await maker.operator.call(catalogImage, { imageId });
+    expect(image).toMatchObject({ state: 'COMPLETE', fragments: 2 });
+    await expect(maker.operator.call(catalogImage, { imageId: later })).rejects.toMatchObject({
+      status: 227,
+    });
+    // New images go on behind the old ones.
+    await maker.backup(1);
+  });
+
+  it.each([
+    ['was cut off', async (path: string) => (await readFile(path)).subarray(0, 900)],
+    [
+      'has changed',
+      async (path: string) => {
+        const bytes = await readFile(path);
+        bytes[Math.floor(bytes.length / 2)]! ^= 0xff;
+        return bytes;
+      },
+    ],
+    ['is something else', async () => Buffer.from('not a catalog')],
+  ])('is refused whole when it %s', async (_, spoil) => {
+    const before = await maker.operator.call(catalogState, {});
+    const { path } = await maker.operator.call(catalogBackup, {});
+    const bad = join(folder, 'bad.gz');
+    await copyFile(path, bad);
+    await writeFile(bad, await spoil(path));
+    await expect(restore(bad)).rejects.toMatchObject({ status: 20, field: 'path' });
+    expect(await maker.operator.call(catalogState, {})).toEqual(before);
+  });
+});
+
+describe('a catalog that is lost', () => {
+  it('is put together again from the manifests on the media', async () => {
+    const { imageId } = await maker.backup(3);
+    const { image: before } = await maker.operator.call(catalogImage, { imageId });
+    const fragments = await fragmentsOf(imageId);
+    await cluster.database.query(
+      'TRUNCATE image, image_copy, fragment, file_version, pin, image_hold, image_completion, directory, refused_fragment CASCADE',
+    );
+    media.manifests.push(...fragments.map((fragment) => manifestOf(fragment, 3)).reverse());
+    const ask = () => maker.operator.call(catalogImport, { mediaId: MEDIA });
+    const dry = await maker.operator.call(catalogImport, { mediaId: MEDIA, dryRun: true });
+    expect(dry).toMatchObject({ images: 1, fragments: 3, refused: [] });
+    expect(await ask()).toEqual({ images: 1, fragments: 3, refused: [], next: null });
+    expect(await ask()).toEqual({ images: 0, fragments: 0, refused: [], next: null });
+    const after = await maker.state(imageId, 'COMPLETE');
+    const { client, policy, kind, selections, bytes, files } = before;
+    expect(after).toMatchObject({ client, policy, kind, selections, bytes, files, job: 0 });
+    expect((await fragmentsOf(imageId)).map(({ fragmentId }) => fragmentId)).toEqual(
+      fragments.map(({ fragmentId }) => fragmentId),
+    );
+  });
+
+  it('takes nothing that it cannot read, and says why', async () => {
+    media.manifests.splice(0, 9, { fragmentId: 'x' } as never);
+    const answer = await maker.operator.call(catalogImport, { mediaId: MEDIA });
+    expect(answer).toMatchObject({ images: 0, fragments: 0, refused: [{ fragmentId: 'x' }] });
+  });
+});
+
+function manifestOf(fragment: FragmentView, count: number): Manifest {
+  const { fragmentId, imageId, copy, number, attempt, archiveOffset, archiveBytes } = fragment;
+  const { storedBytes, digest, indexBytes, indexDigest, frames } = fragment;
+  const last = number === count;
+  return {
+    ...{ version: 1, fragmentId, imageId, copy, number, attempt, client: 'web1', policy: 'files' },
+    ...{ kind: 'full', backupTime: Number(imageId.split('_')[1]), archiveOffset, archiveBytes },
+    ...{ storedBytes, digest, indexBytes, indexDigest, frames, last },
+    ...(last && {
+      ...{ fragments: count, files: count, bytes: count * 1_000 },
+      image: {
+        ...{ job: 1, schedule: 's', retention: '14d', selections: ['/etc'], baseImageId: null },
+      },
+    }),
+  };
+}

@@ -1,0 +1,141 @@
+import { mkdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Injectable } from '@nestjs/common';
+import type { PoolClient } from 'pg';
+import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
+import { DataSource, type QueryRunner } from 'typeorm';
+import type { ResponseOf } from '#contracts/contract.js';
+import type { catalogBackup, catalogRestore } from '#contracts/catalog/care.js';
+import { Clock } from '#kernel/clock.js';
+import { PermanentError } from '#kernel/errors.js';
+import { CatalogConfig } from '../config.js';
+import {
+  advanceIdentities,
+  catalogTables,
+  schemaVersion,
+  type CatalogTable,
+} from '../persistence/care/catalog-tables.js';
+import { CatalogEpoch } from '../persistence/catalog-epoch.js';
+import {
+  CatalogFileWriter,
+  readCatalogFile,
+  type CatalogFileHead,
+  type CatalogFileSection,
+} from './catalog-file.js';
+
+/** The whole catalog out to a file and back. Both see the database at one moment. */
+@Injectable()
+export class CatalogCopies {
+  constructor(
+    private readonly database: DataSource,
+    private readonly epoch: CatalogEpoch,
+    private readonly clock: Clock,
+    private readonly config: CatalogConfig,
+  ) {}
+
+  async backup(): Promise<ResponseOf<typeof catalogBackup>> {
+    const folder = await this.folder();
+    const takenAt = this.clock.now().toISOString();
+    const path = join(folder, `catalog-${takenAt.replaceAll(':', '')}.gz`);
+    const counts = await this.alone('REPEATABLE READ', (runner) =>
+      this.write(path, takenAt, runner),
+    );
+    return { path, ...counts, bytes: (await stat(path)).size };
+  }
+
+  /** Everything is replaced or nothing. What media servers have beyond it comes back by reconciling. */
+  async restore(path: string): Promise<ResponseOf<typeof catalogRestore>> {
+    const counts = await this.alone('READ COMMITTED', async (runner) => {
+      const tables = await catalogTables(runner);
+      const target = new TableTarget(runner, tables, await schemaVersion(runner));
+      const { images, fragments } = await readCatalogFile(path, target);
+      await advanceIdentities(runner);
+      await this.epoch.renew(runner);
+      return { images, fragments };
+    });
+    return { ...counts, catalogEpoch: await this.epoch.refresh() };
+  }
+
+  private async write(path: string, takenAt: string, runner: QueryRunner) {
+    const file = new CatalogFileWriter(path);
+    const schema = await schemaVersion(runner);
+    const catalogEpoch = await this.epoch.get();
+    await file.head({ holdfast: 'catalog', version: 1, schema, catalogEpoch, takenAt });
+    const client = (await runner.connect()) as PoolClient;
+    for (const { name, columns } of await catalogTables(runner)) {
+      const rows = client.query(copyTo(`COPY "${name}" (${list(columns)}) TO STDOUT`));
+      await file.section({ table: name, columns: [...columns] }, rows);
+    }
+    const [row] = (await runner.query(
+      `SELECT (SELECT count(*) FROM image) AS images, (SELECT count(*) FROM fragment) AS fragments`,
+    )) as { images: string; fragments: string }[];
+    const counts = { images: Number(row!.images), fragments: Number(row!.fragments) };
+    await file.finish({ end: true, ...counts });
+    return counts;
+  }
+
+  private async alone<T>(
+    isolation: 'REPEATABLE READ' | 'READ COMMITTED',
+    work: (runner: QueryRunner) => Promise<T>,
+  ): Promise<T> {
+    const runner = this.database.createQueryRunner();
+    await runner.connect();
+    try {
+      await runner.startTransaction(isolation);
+      const result = await work(runner);
+      await runner.commitTransaction();
+      return result;
+    } catch (error) {
+      if (runner.isTransactionActive) await runner.rollbackTransaction();
+      throw error;
+    } finally {
+      await runner.release();
+    }
+  }
+
+  private async folder(): Promise<string> {
+    const { backupFolder } = this.config;
+    if (backupFolder === undefined) {
+      throw new PermanentError(
+        20,
+        'The catalog does not know where to put backups: set HOLDFAST_CATALOG_BACKUP_FOLDER.',
+      );
+    }
+    await mkdir(backupFolder, { recursive: true, mode: 0o700 });
+    return backupFolder;
+  }
+}
+
+/** Takes a file's tables in the place of those that are there. */
+class TableTarget {
+  constructor(
+    private readonly runner: QueryRunner,
+    private readonly tables: readonly CatalogTable[],
+    private readonly schema: string,
+  ) {}
+
+  async head({ schema }: CatalogFileHead): Promise<void> {
+    if (schema !== this.schema) {
+      throw new PermanentError(
+        20,
+        'The backup is of another release: restore it with that one, and update then.',
+        'path',
+      );
+    }
+    await this.runner.query(`TRUNCATE ${list(this.tables.map(({ name }) => name))}`);
+  }
+
+  /** Names come from a file: only those that the schema has are put into a statement. */
+  async section({ table, columns }: CatalogFileSection) {
+    const known = this.tables.find(({ name }) => name === table);
+    if (!known || columns.some((column) => !known.columns.includes(column))) {
+      throw new PermanentError(20, `The backup holds an unknown table "${table}".`, 'path');
+    }
+    const client = (await this.runner.connect()) as PoolClient;
+    return client.query(copyFrom(`COPY "${table}" (${list(columns)}) FROM STDIN`));
+  }
+}
+
+function list(names: readonly string[]): string {
+  return names.map((name) => `"${name}"`).join(', ');
+}

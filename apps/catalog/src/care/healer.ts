@@ -1,0 +1,62 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { jobsDuplicate } from '#contracts/job.js';
+import { Clock } from '#kernel/clock.js';
+import { messageOf, PermanentError } from '#kernel/errors.js';
+import { uuidOf } from '#kernel/ids.js';
+import { Repeating } from '#kernel/repeating.js';
+import { Requests } from '#messaging/requests.js';
+import type { Startable } from '#service/lifecycle.js';
+import { CatalogConfig } from '../config.js';
+import { mendableCopies, type DamagedCopy } from '../persistence/care/damaged-copies.js';
+
+/** A repair that failed is tried again in the next of these spans. */
+const AGAIN_MS = 6 * 3_600_000;
+
+/**
+ * Has damaged copies mended from good ones by duplication. A repair's request id follows from what it
+ * mends, so asking again, from here or from another catalog, makes no second job.
+ */
+@Injectable()
+export class Healer implements Startable {
+  private readonly logger = new Logger('healer');
+  private readonly rounds: Repeating;
+
+  constructor(
+    private readonly database: DataSource,
+    private readonly requests: Requests,
+    private readonly clock: Clock,
+    config: CatalogConfig,
+  ) {
+    this.rounds = new Repeating({
+      everyMs: config.careEveryMs,
+      work: () => this.look(),
+      onError: (error) => this.logger.warn(`cannot look for damage: ${messageOf(error)}`),
+    });
+  }
+
+  start(): void {
+    this.rounds.start();
+  }
+
+  stop(): Promise<void> {
+    return this.rounds.stop();
+  }
+
+  private async look(): Promise<void> {
+    for (const damaged of await mendableCopies(this.database)) {
+      try {
+        await this.mend(damaged);
+      } catch (error) {
+        if (!(error instanceof PermanentError)) throw error;
+        this.logger.warn(`copy ${damaged.copy} of ${damaged.imageId}: ${error.message}`);
+      }
+    }
+  }
+
+  private async mend({ imageId, copy, pool, fragmentIds }: DamagedCopy): Promise<void> {
+    const span = Math.floor(this.clock.now().getTime() / AGAIN_MS);
+    const requestId = uuidOf(`mend ${imageId} ${copy} ${fragmentIds.join()} ${span}`);
+    await this.requests.call(jobsDuplicate, { imageId, copy, toPool: pool, requestId });
+  }
+}

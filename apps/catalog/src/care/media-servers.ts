@@ -1,0 +1,37 @@
+import { Injectable } from '@nestjs/common';
+import { brokerServers } from '#contracts/broker.js';
+import type { Endpoint, InputOf, ResponseOf } from '#contracts/contract.js';
+import { Requests } from '#messaging/requests.js';
+
+/** Fragments that one request to a media server names. */
+const IDS_PER_REQUEST = 256;
+/** A page has up to 500 fragments looked at on the disk. */
+const ANSWER_MS_MAX = 60_000;
+
+/** The catalog's questions to media servers. Each throws `Unavailable` where the server is away. */
+@Injectable()
+export class MediaServers {
+  constructor(private readonly requests: Requests) {}
+
+  /** Those that the broker has heard of lately. */
+  async up(): Promise<string[]> {
+    const { servers } = await this.requests.call(brokerServers, {});
+    return servers.filter(({ state }) => state === 'up').map(({ mediaId }) => mediaId);
+  }
+
+  ask<E extends Endpoint>(endpoint: E, mediaId: string, input: InputOf<E>): Promise<ResponseOf<E>> {
+    return this.requests.call(endpoint, input, { instance: mediaId, timeoutMs: ANSWER_MS_MAX });
+  }
+
+  /** Asks for any number of fragments, some at a time. */
+  async askAbout<E extends Endpoint>(
+    endpoint: E,
+    mediaId: string,
+    fragmentIds: readonly string[],
+  ): Promise<void> {
+    for (let at = 0; at < fragmentIds.length; at += IDS_PER_REQUEST) {
+      const some = fragmentIds.slice(at, at + IDS_PER_REQUEST);
+      await this.ask(endpoint, mediaId, { fragmentIds: some } as InputOf<E>);
+    }
+  }
+}

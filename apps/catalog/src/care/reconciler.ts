@@ -1,0 +1,137 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import type { catalogReconcile, ReconcileFinding } from '#contracts/catalog/care.js';
+import type { RequestOf, ResponseOf } from '#contracts/contract.js';
+import {
+  mediaAdopt,
+  mediaInventory,
+  mediaOfferAgain,
+  mediaTakeBack,
+  type InventoryEntry,
+} from '#contracts/media.js';
+import { messageOf } from '#kernel/errors.js';
+import { Damage } from '../deletion/damage.js';
+import { provesRegression, reconcileFragment, type KnownRow } from '../domain/reconcile.js';
+import { KNOWN_ROWS_MAX, KnownRows } from '../persistence/care/known-rows.js';
+import { CatalogEpoch } from '../persistence/catalog-epoch.js';
+import { MediaServers } from './media-servers.js';
+
+type Page = RequestOf<typeof catalogReconcile>;
+type Action = ReconcileFinding['action'];
+
+/**
+ * Compares the catalog with what a media server's journals and volumes hold, a page of fragments at a
+ * time, and settles each difference. It deletes nothing: what it may do is in `reconcileFragment`.
+ */
+@Injectable()
+export class Reconciler {
+  private readonly logger = new Logger('reconcile');
+
+  constructor(
+    private readonly database: DataSource,
+    private readonly media: MediaServers,
+    private readonly epoch: CatalogEpoch,
+    private readonly damage: Damage,
+  ) {}
+
+  /** One page. Throws `Unavailable` where the media server is away: nothing is known then. */
+  async page({ mediaId, after, dryRun }: Page): Promise<ResponseOf<typeof catalogReconcile>> {
+    const rows = new KnownRows(this.database.manager);
+    // First the time, then the server, then the rows: what is committed meanwhile is no difference.
+    const before = await rows.now();
+    const inventory = await this.media.ask(mediaInventory, mediaId, { after });
+    const known = await rows.between({ mediaId, after, through: inventory.next, before });
+    const isCut = known.length === KNOWN_ROWS_MAX;
+    const next = isCut ? known.at(-1)!.fragmentId : inventory.next;
+    const entries = inventory.entries.filter(
+      ({ fragmentId }) => next === null || fragmentId <= next,
+    );
+    const pairs = await this.pairs(known, entries, rows);
+    const findings = pairs.flatMap(findingOf);
+    if (!dryRun) {
+      await this.renewEpochIfProven(pairs, mediaId);
+      await this.settle(mediaId, findings, rows);
+    }
+    return { checked: pairs.length, findings, next };
+  }
+
+  /** All pages of one server, settled. */
+  async server(mediaId: string): Promise<{ checked: number; findings: number }> {
+    const total = { checked: 0, findings: 0 };
+    for (let after: string | undefined; ;) {
+      const page = await this.page({ mediaId, after, dryRun: false });
+      total.checked += page.checked;
+      total.findings += page.findings.length;
+      for (const { fragmentId, finding, action } of page.findings) {
+        this.logger.warn(`${mediaId}, fragment ${fragmentId}: ${finding}; ${action}`);
+      }
+      if (page.next === null) return total;
+      after = page.next;
+    }
+  }
+
+  /** A fragment may have moved to another server's books since; then its row is not of this page. */
+  private async pairs(
+    known: readonly KnownRow[],
+    entries: readonly InventoryEntry[],
+    rows: KnownRows,
+  ): Promise<Pair[]> {
+    const byId = new Map(known.map((row) => [row.fragmentId, row]));
+    const seen = new Set(entries.map(({ fragmentId }) => fragmentId));
+    const fresh = entries.filter(({ fragmentId }) => !byId.has(fragmentId));
+    const late = await rows.byIds(fresh.map(({ fragmentId }) => fragmentId));
+    return [
+      ...entries.map((entry) => ({
+        row: byId.get(entry.fragmentId) ?? late.get(entry.fragmentId),
+        entry,
+      })),
+      ...known.filter(({ fragmentId }) => !seen.has(fragmentId)).map((row) => ({ row })),
+    ];
+  }
+
+  private async renewEpochIfProven(pairs: readonly Pair[], mediaId: string): Promise<void> {
+    const epoch = await this.epoch.get();
+    if (!pairs.some(({ row, entry }) => provesRegression(row, entry, epoch))) return;
+    this.logger.error(`${mediaId} proves that the catalog went back in time: it gets a new epoch`);
+    await this.epoch.renew();
+    await this.epoch.refresh();
+  }
+
+  private async settle(
+    mediaId: string,
+    findings: readonly ReconcileFinding[],
+    rows: KnownRows,
+  ): Promise<void> {
+    const of = (...actions: Action[]) =>
+      findings.filter(({ action }) => actions.includes(action)).map((each) => each.fragmentId);
+    await this.media.askAbout(mediaOfferAgain, mediaId, of('offer-again'));
+    await this.media.askAbout(mediaAdopt, mediaId, of('adopt'));
+    await this.media.askAbout(mediaTakeBack, mediaId, of('take-back'));
+    await rows.sendGrantsAgain(of('resend-grant', 'grant-again'));
+    await rows.reportDeleted(of('report-deleted'));
+    for (const { fragmentId, finding, action } of findings) {
+      if (action === 'mark-damaged') await this.suspect(fragmentId, finding);
+    }
+  }
+
+  /** Only what the media server finds when it reads the fragment counts. */
+  private async suspect(fragmentId: string, finding: string): Promise<void> {
+    try {
+      await this.damage.suspect({ fragmentId, reason: finding, reporter: 'reconcile' });
+    } catch (error) {
+      this.logger.warn(`fragment ${fragmentId} could not be checked: ${messageOf(error)}`);
+    }
+  }
+}
+
+interface Pair {
+  readonly row?: KnownRow | undefined;
+  readonly entry?: InventoryEntry;
+}
+
+function findingOf({ row, entry }: Pair): ReconcileFinding[] {
+  const settlement = reconcileFragment(row, entry);
+  if (!settlement) return [];
+  const { fragmentId, imageId, copy, number } = (row ?? entry)!;
+  return [{ fragmentId, imageId, copy, number, ...settlement }];
+}

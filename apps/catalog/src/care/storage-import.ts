@@ -1,0 +1,98 @@
+import { Injectable } from '@nestjs/common';
+import { manifestSchema, type Manifest } from '#archive/manifest.js';
+import type { catalogImport } from '#contracts/catalog/care.js';
+import type { RequestOf, ResponseOf } from '#contracts/contract.js';
+import type { FragmentCommit } from '#contracts/fragment.js';
+import { mediaManifests } from '#contracts/media.js';
+import { Clock } from '#kernel/clock.js';
+import { messageOf } from '#kernel/errors.js';
+import { UnitOfWork, type Work } from '#outbox/unit-of-work.js';
+import { countImage } from '../completion.js';
+import { commitOfManifest, imageOf, type ImportedImage } from '../domain/imported-image.js';
+import { ImportedImages } from '../persistence/care/imported-images.js';
+import { Fragments } from '../persistence/fragments.js';
+import { Images } from '../persistence/images.js';
+import { MediaServers } from './media-servers.js';
+
+type Page = RequestOf<typeof catalogImport>;
+type Answer = ResponseOf<typeof catalogImport>;
+type Found = ResponseOf<typeof mediaManifests>['manifests'][number];
+type Refused = Answer['refused'];
+
+interface Readable {
+  readonly image: ImportedImage;
+  readonly commit: FragmentCommit;
+}
+
+/**
+ * Puts images into the catalog from the manifests beside their fragments: all that a catalog needs
+ * lies on the media. What the catalog knows stays as it is; asking again adds nothing.
+ */
+@Injectable()
+export class StorageImport {
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly media: MediaServers,
+    private readonly clock: Clock,
+  ) {}
+
+  async page({ mediaId, after, dryRun }: Page): Promise<Answer> {
+    const { manifests, next } = await this.media.ask(mediaManifests, mediaId, { after });
+    const refused: Refused = [];
+    const readable = manifests.flatMap((found) => this.read(found, mediaId, refused));
+    const counts = await this.unitOfWork.run((unit) => take(unit, readable, { refused, dryRun }));
+    if (next === null && !dryRun) {
+      await this.unitOfWork.run(({ db }) => new ImportedImages(db).mendChains());
+    }
+    return { ...counts, refused, next };
+  }
+
+  private read(found: Found, mediaId: string, refused: Refused): Readable[] {
+    const { pool } = found;
+    const fragmentId = String(found.manifest['fragmentId'] ?? 'unknown');
+    try {
+      const manifest: Manifest = manifestSchema.parse(found.manifest);
+      const now = this.clock.now();
+      const commit = commitOfManifest(manifest, { mediaId, pool }, now);
+      return [{ image: imageOf(manifest, now), commit }];
+    } catch (error) {
+      refused.push({ fragmentId, reason: messageOf(error).slice(0, 500) });
+      return [];
+    }
+  }
+}
+
+async function take(
+  unit: Work,
+  readable: readonly Readable[],
+  { refused, dryRun }: { refused: Refused; dryRun: boolean },
+): Promise<{ images: number; fragments: number }> {
+  const imported = new ImportedImages(unit.db);
+  const known = await imported.known(readable.map(({ commit }) => commit.fragmentId));
+  const fresh = readable.filter(({ commit }) => !known.has(commit.fragmentId));
+  if (dryRun) {
+    return {
+      images: new Set(fresh.map(({ image }) => image.imageId)).size,
+      fragments: fresh.length,
+    };
+  }
+  let images = 0;
+  for (const client of [...new Set(fresh.map(({ image }) => image.client))].sort()) {
+    await new Images(unit.db).lockClient(client);
+  }
+  for (const { image, commit } of fresh) {
+    if (await imported.add(image)) images += 1;
+    await imported.finish(image);
+    await imported.addCopy(commit);
+  }
+  const taken = await new Fragments(unit.db).insertNew(fresh.map(({ commit }) => commit));
+  for (const { commit } of fresh) {
+    if (taken.has(commit.fragmentId)) continue;
+    const reason = `another fragment holds number ${commit.number} of copy ${commit.copy} of ${commit.imageId}`;
+    refused.push({ fragmentId: commit.fragmentId, reason });
+  }
+  for (const imageId of new Set(fresh.map(({ image }) => image.imageId))) {
+    await countImage(unit, imageId);
+  }
+  return { images, fragments: taken.size };
+}

@@ -1,0 +1,31 @@
+import { Controller } from '@nestjs/common';
+import { fragmentSuspect } from '#contracts/catalog/copy.js';
+import { deleteClaim, deleteReport } from '#contracts/catalog/expiry.js';
+import type { RequestOf, ResponseOf } from '#contracts/contract.js';
+import { Answers } from '#messaging/answers.js';
+import { Damage } from './damage.js';
+import { Removals } from './removals.js';
+
+/** What media servers and readers tell of the bytes of fragments. */
+@Controller()
+export class DeletionHandlers {
+  constructor(
+    private readonly removals: Removals,
+    private readonly damage: Damage,
+  ) {}
+
+  @Answers(deleteClaim)
+  claim(request: RequestOf<typeof deleteClaim>): Promise<ResponseOf<typeof deleteClaim>> {
+    return this.removals.claim(request);
+  }
+
+  @Answers(deleteReport)
+  report(request: RequestOf<typeof deleteReport>): Promise<ResponseOf<typeof deleteReport>> {
+    return this.removals.report(request);
+  }
+
+  @Answers(fragmentSuspect)
+  suspect(request: RequestOf<typeof fragmentSuspect>): Promise<ResponseOf<typeof fragmentSuspect>> {
+    return this.damage.suspect(request);
+  }
+}

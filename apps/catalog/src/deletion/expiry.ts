@@ -1,0 +1,158 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { DataSource } from 'typeorm';
+import type { ExpiryDecision, imageExpire } from '#contracts/catalog/expiry.js';
+import type { RequestOf, ResponseOf } from '#contracts/contract.js';
+import { Clock } from '#kernel/clock.js';
+import { InvalidInput } from '#kernel/errors.js';
+import { UnitOfWork } from '#outbox/unit-of-work.js';
+import { CatalogConfig } from '../config.js';
+import { unknownImage } from '../domain/chain.js';
+import { decideDeletion } from '../domain/deletion.js';
+import { planExpiry, type ImageFacts } from '../domain/expiry.js';
+import { Copies } from '../persistence/copies/copies.js';
+import {
+  Deletables,
+  type DeletableFragment,
+  type DeletionChange,
+} from '../persistence/deletion/deletables.js';
+import { ImageFactsReader, type ExpiredCursor } from '../persistence/deletion/image-facts.js';
+import type { ImageRow } from '../persistence/image.entity.js';
+import { Images } from '../persistence/images.js';
+
+type ExpireRequest = RequestOf<typeof imageExpire>;
+type ExpireResponse = ResponseOf<typeof imageExpire>;
+
+const PAGE_IMAGES = 100;
+
+/** Marks for deletion what nobody needs any more. Nothing is removed by that. */
+@Injectable()
+export class Expiry {
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly database: DataSource,
+    private readonly clock: Clock,
+    private readonly config: CatalogConfig,
+  ) {}
+
+  /** One image, or a page of those whose time is over; each in a transaction of its own. */
+  async expire(request: ExpireRequest): Promise<ExpireResponse> {
+    const { imageId, copy, now, limit } = request;
+    if (imageId === undefined && (now || copy !== undefined)) {
+      throw new InvalidInput('An image must be named for that.', 'imageId');
+    }
+    const ids =
+      imageId === undefined
+        ? (await this.expired({ limit })).map((each) => each.imageId)
+        : [imageId];
+    const answers: ExpireResponse[] = [];
+    for (const id of ids) answers.push(await this.expireOne(id, request));
+    return {
+      decisions: answers.flatMap(({ decisions }) => decisions),
+      deletableAt: answers.findLast(({ deletableAt }) => deletableAt !== null)?.deletableAt ?? null,
+    };
+  }
+
+  /** Every image whose time is over, until `signal` says stop. */
+  async expireAll(signal: AbortSignal): Promise<void> {
+    let page = await this.expired({ limit: PAGE_IMAGES });
+    while (page.length > 0) {
+      for (const { imageId } of page) {
+        if (signal.aborted) return;
+        await this.expireOne(imageId, { now: false, dryRun: false });
+      }
+      page = await this.expired({ after: page.at(-1), limit: PAGE_IMAGES });
+    }
+  }
+
+  private expired(page: { after?: ExpiredCursor | undefined; limit: number }) {
+    return new ImageFactsReader(this.database).expired(this.clock.now(), page);
+  }
+
+  private async expireOne(
+    imageId: string,
+    request: Pick<ExpireRequest, 'copy' | 'now' | 'dryRun'>,
+  ): Promise<ExpireResponse> {
+    const known = await new Images(this.database.manager).find(imageId);
+    if (!known) throw unknownImage(imageId);
+    if (request.dryRun) {
+      const facts = await factsOf(this.database.manager, known, this.at(request));
+      return { decisions: planExpiry(facts, request, this.clock.now()), deletableAt: null };
+    }
+    return this.unitOfWork.run(async ({ db }) => {
+      const images = new Images(db);
+      // No backup chooses it as its base meanwhile.
+      await images.lockClient(known.client);
+      const image = (await images.lock(imageId))!;
+      await new Copies(db).lock(imageId);
+      const fragments = await new Deletables(db).lock(imageId);
+      const at = this.at(request);
+      const facts = await factsOf(db, image, at);
+      if (facts.expiresAt < image.expiresAt) {
+        await images.save(imageId, { expiresAt: facts.expiresAt });
+      }
+      const decisions = planExpiry(facts, request, at.now);
+      const isMarked = await this.mark(db, { facts, fragments, decisions, now: at.now });
+      const deletableAt = isMarked ? this.deletableAt(at.now).toISOString() : null;
+      return { decisions, deletableAt };
+    });
+  }
+
+  private at({ now }: Pick<ExpireRequest, 'now'>): { now: Date; isImmediate: boolean } {
+    return { now: this.clock.now(), isImmediate: now };
+  }
+
+  private deletableAt(now: Date): Date {
+    return new Date(now.getTime() + this.config.deleteGraceMs);
+  }
+
+  private async mark(
+    db: EntityManager,
+    of: {
+      readonly facts: ImageFacts;
+      readonly fragments: readonly DeletableFragment[];
+      readonly decisions: readonly ExpiryDecision[];
+      readonly now: Date;
+    },
+  ): Promise<boolean> {
+    const { facts, fragments, now } = of;
+    const deletables = new Deletables(db);
+    const goes = new Map(
+      of.decisions
+        .filter(({ decision }) => decision === 'delete')
+        .map(({ copy, reasons }) => [copy, reasons.join('; ')]),
+    );
+    const pins = await deletables.pinsOf(fragments.map(({ fragmentId }) => fragmentId));
+    const deletableAt = this.deletableAt(now).getTime();
+    const changes = fragments.flatMap((fragment): DeletionChange[] => {
+      const why = goes.get(fragment.copy);
+      if (why === undefined) return [];
+      // Which copies an image can do without was decided above, for all of them together.
+      const ties = {
+        pins: pins.get(fragment.fragmentId) ?? 0,
+        holds: facts.holds.length,
+        isLastGood: false,
+      };
+      const input = { type: 'retire', ties, deletableAt } as const;
+      const { fragment: to } = decideDeletion(fragment, input, now.getTime());
+      return to ? [{ fragmentId: fragment.fragmentId, to, reason: reasonOf(fragment, why) }] : [];
+    });
+    await new Copies(db).close(facts.imageId, [...goes.keys()]);
+    await deletables.save(changes, now);
+    return changes.length > 0;
+  }
+}
+
+/** With `isImmediate`, as if the image's time were over now. */
+async function factsOf(
+  db: EntityManager,
+  image: ImageRow,
+  { now, isImmediate }: { readonly now: Date; readonly isImmediate: boolean },
+): Promise<ImageFacts> {
+  const facts = await new ImageFactsReader(db).of(image, now);
+  return isImmediate && facts.expiresAt > now ? { ...facts, expiresAt: now } : facts;
+}
+
+function reasonOf({ stateReason }: DeletableFragment, why: string): string {
+  return stateReason === '' ? why : `${stateReason}; ${why}`;
+}

@@ -1,0 +1,141 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { fragmentDeleteMessage } from '#contracts/fragment.js';
+import { Clock } from '#kernel/clock.js';
+import { uuidv7 } from '#kernel/ids.js';
+import { UnitOfWork, type Work } from '#outbox/unit-of-work.js';
+import { CatalogConfig } from '../config.js';
+import { decideDeletion } from '../domain/deletion.js';
+import { isLastGood, type ImageFacts } from '../domain/expiry.js';
+import { CatalogEpoch } from '../persistence/catalog-epoch.js';
+import {
+  Deletables,
+  tombstoneOf,
+  type DeletableFragment,
+  type DeletionChange,
+} from '../persistence/deletion/deletables.js';
+import { ImageFactsReader } from '../persistence/deletion/image-facts.js';
+import { Images } from '../persistence/images.js';
+
+/** Images, and fragments of one, that a round takes at once. */
+const BATCH_MAX = 256;
+/** What something ties, although its grace period is over, is looked at again after this. */
+const LOOK_AGAIN_MS = 60_000;
+
+/** Grants the deletion of what has waited out its grace period, and sends grants until they are done. */
+@Injectable()
+export class Grants {
+  private readonly logger = new Logger('deletion');
+
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly database: DataSource,
+    private readonly clock: Clock,
+    private readonly config: CatalogConfig,
+    private readonly epoch: CatalogEpoch,
+  ) {}
+
+  /** One round: everything that is due. */
+  async round(signal: AbortSignal): Promise<void> {
+    const deletables = new Deletables(this.database);
+    const due = await deletables.dueImages(this.clock.now(), BATCH_MAX);
+    for (const imageId of due) {
+      while (!signal.aborted && (await this.grantDue(imageId)) === BATCH_MAX);
+    }
+    await this.resend();
+  }
+
+  /** Sends the grants of these fragments again, where there is one; returns how many. */
+  sendAgain(fragmentIds: readonly string[]): Promise<number> {
+    return this.send((deletables) => deletables.lockThese(fragmentIds));
+  }
+
+  private async resend(): Promise<void> {
+    const sentBefore = new Date(this.clock.now().getTime() - this.config.grantResendMs);
+    const sent = await this.send((deletables) => deletables.lockUnreported(sentBefore, BATCH_MAX));
+    if (sent > 0) this.logger.warn(`sent ${sent} grants again that nobody has reported done`);
+  }
+
+  private async send(
+    lock: (deletables: Deletables) => Promise<DeletableFragment[]>,
+  ): Promise<number> {
+    const catalogEpoch = await this.epoch.get();
+    return this.unitOfWork.run(async (unit) => {
+      const deletables = new Deletables(unit.db);
+      const granted = (await lock(deletables)).filter(({ state }) => state === 'DELETING');
+      for (const each of granted) sendGrant(unit, each, catalogEpoch);
+      const ids = granted.map(({ fragmentId }) => fragmentId);
+      if (ids.length > 0) await deletables.markSent(ids, this.clock.now());
+      return ids.length;
+    });
+  }
+
+  /** Returns how many fragments it looked at. */
+  private async grantDue(imageId: string): Promise<number> {
+    const catalogEpoch = await this.epoch.get();
+    return this.unitOfWork.run(async (unit) => {
+      const image = await new Images(unit.db).lock(imageId);
+      const now = this.clock.now();
+      const deletables = new Deletables(unit.db);
+      const due = await deletables.lockDue(imageId, now, BATCH_MAX);
+      const pins = await deletables.pinsOf(due.map(({ fragmentId }) => fragmentId));
+      const facts = await new ImageFactsReader(unit.db).of(image!, now);
+      const keep = new Set(copiesToKeep(facts, due, now));
+      const changes = due
+        .filter(({ copy }) => !keep.has(copy))
+        .map((each) => this.decide(each, { facts, pins: pins.get(each.fragmentId) ?? 0, now }));
+      await deletables.save(changes, now);
+      const granted = changes.filter(({ to }) => to.state === 'DELETING');
+      for (const each of await deletables.lockThese(granted.map((change) => change.fragmentId))) {
+        sendGrant(unit, each, catalogEpoch);
+      }
+      if (keep.size > 0) await this.takeBack(unit, imageId, keep);
+      return due.length;
+    });
+  }
+
+  private decide(
+    fragment: DeletableFragment,
+    { facts, pins, now }: { facts: ImageFacts; pins: number; now: Date },
+  ): DeletionChange {
+    const { fragmentId, copy, stateReason } = fragment;
+    const ties = {
+      pins,
+      holds: facts.holds.length,
+      isLastGood: isLastGood(facts, copy, now),
+    };
+    const grant = { type: 'grant', ties, tombstoneId: uuidv7(now) } as const;
+    const { fragment: to, refused } = decideDeletion(fragment, grant, now.getTime());
+    if (to) return { fragmentId, to, reason: stateReason };
+    this.logger.warn(`fragment ${fragmentId} is not deleted yet: ${refused}`);
+    const deletableAt = now.getTime() + LOOK_AGAIN_MS;
+    return { fragmentId, to: { ...fragment, deletableAt }, reason: stateReason };
+  }
+
+  /** A copy that was not the last good one when it was marked, and is it now. */
+  private async takeBack(unit: Work, imageId: string, copies: ReadonlySet<number>): Promise<void> {
+    const now = this.clock.now();
+    const deletables = new Deletables(unit.db);
+    const changes = (await deletables.lock(imageId))
+      .filter(({ copy, state }) => copies.has(copy) && state === 'TO_BE_DELETED')
+      .flatMap((each): DeletionChange[] => {
+        const { fragment: to } = decideDeletion(each, { type: 'undelete' }, now.getTime());
+        return to ? [{ fragmentId: each.fragmentId, to, reason: '' }] : [];
+      });
+    await deletables.save(changes, now);
+    const names = [...copies].join(', ');
+    this.logger.warn(`copy ${names} of ${imageId} is kept: the image is needed and has no other`);
+  }
+}
+
+/** Copies that must stay as they are, with all that is marked of them. */
+function copiesToKeep(facts: ImageFacts, due: readonly DeletableFragment[], now: Date): number[] {
+  return due
+    .filter(({ copy, state }) => state === 'TO_BE_DELETED' && isLastGood(facts, copy, now))
+    .map(({ copy }) => copy);
+}
+
+function sendGrant(unit: Work, fragment: DeletableFragment, catalogEpoch: string): void {
+  const { mediaId, fragmentId } = fragment;
+  unit.send(fragmentDeleteMessage, [mediaId, fragmentId], tombstoneOf(fragment, catalogEpoch));
+}

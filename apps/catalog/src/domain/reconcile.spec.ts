@@ -1,0 +1,84 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { fragmentState } from '#contracts/image.js';
+import { bytesState, inventoryEntry, type InventoryEntry } from '#contracts/media.js';
+import { provesRegression, reconcileFragment, type KnownRow } from './reconcile.js';
+
+const ID = '01920000-0000-7000-8000-000000000001';
+const DIGEST = 'ab'.repeat(32);
+
+function rowOf(state: KnownRow['state']): KnownRow {
+  return { ...slot, state, digest: DIGEST, storedBytes: 9 };
+}
+const slot = { fragmentId: ID, imageId: 'web1_1', copy: 1, number: 1 };
+
+function entryOf(
+  journal: InventoryEntry['journal'],
+  bytes: InventoryEntry['bytes'] = 'whole',
+  over: Partial<InventoryEntry> = {},
+): InventoryEntry {
+  return {
+    ...{ ...slot, pool: 'main', journal, bytes, digest: DIGEST, storedBytes: 9 },
+    ...{ catalogEpoch: 'e1', tombstoneId: null, reason: '' },
+    ...over,
+  };
+}
+
+describe('reconciliation', () => {
+  it.each<[string, KnownRow | undefined, InventoryEntry | undefined, string | undefined]>([
+    ['agreement', rowOf('ACTIVE'), entryOf('COMMITTED'), undefined],
+    ['a seal that is being offered', rowOf('ACTIVE'), entryOf('SEALED'), undefined],
+    ['a seal that the catalog lacks', undefined, entryOf('SEALED'), 'offer-again'],
+    ['a commit that the catalog forgot', undefined, entryOf('COMMITTED'), 'offer-again'],
+    ['an orphan', undefined, entryOf('none'), 'quarantine'],
+    ['bytes whose journal is lost', rowOf('ACTIVE'), entryOf('none'), 'adopt'],
+    ['missing bytes', rowOf('ACTIVE'), entryOf('COMMITTED', 'missing'), 'mark-damaged'],
+    ['nothing at all', rowOf('ACTIVE'), undefined, 'mark-damaged'],
+    [
+      'another content',
+      rowOf('ACTIVE'),
+      entryOf('COMMITTED', 'whole', { storedBytes: 8 }),
+      'mark-damaged',
+    ],
+    ['a fence that is no more', rowOf('ACTIVE'), entryOf('FENCED'), 'offer-again'],
+    ['trash of what is needed', rowOf('ACTIVE'), entryOf('REMOVED', 'trash'), 'take-back'],
+    ['trash of what is unknown', undefined, entryOf('REMOVED', 'trash'), 'take-back'],
+    ['a grant that was lost', rowOf('DELETING'), entryOf('COMMITTED'), 'resend-grant'],
+    ['a report that was lost', rowOf('DELETING'), entryOf('REMOVED', 'missing'), 'resend-grant'],
+    ['a grant for nothing', rowOf('DELETING'), undefined, 'report-deleted'],
+    ['bytes that are back', rowOf('DELETED'), entryOf('none'), 'grant-again'],
+    ['what is gone', rowOf('DELETED'), entryOf('REMOVED', 'missing'), undefined],
+    ['what is quarantined', rowOf('REFUSED'), entryOf('FENCED'), undefined],
+    ['what is begun', undefined, entryOf('INTENT', 'partial'), undefined],
+  ])('settles %s', (_, row, entry, action) => {
+    expect(reconcileFragment(row, entry)?.action).toBe(action);
+  });
+
+  it('lets a deletion go on only where the catalog has granted it', () => {
+    const states = fc.constantFrom(...fragmentState.options, 'REFUSED' as const);
+    const journals = fc.constantFrom(...inventoryEntry.shape.journal.options);
+    const row = fc.option(states.map(rowOf), { nil: undefined });
+    const entry = fc.option(
+      fc.tuple(journals, fc.constantFrom(...bytesState.options)).map(([j, b]) => entryOf(j, b)),
+      { nil: undefined },
+    );
+    fc.assert(
+      fc.property(row, entry, (known, seen) => {
+        const action = reconcileFragment(known, seen)?.action;
+        if (action === 'resend-grant' || action === 'grant-again' || action === 'report-deleted') {
+          expect(['DELETING', 'DELETED']).toContain(known?.state);
+        }
+        if (known?.state === 'ACTIVE' && seen?.bytes !== 'whole') {
+          expect(['mark-damaged', 'take-back']).toContain(action);
+        }
+      }),
+    );
+  });
+
+  it('knows a catalog that went back in time by what it forgot', () => {
+    expect(provesRegression(undefined, entryOf('COMMITTED'), 'e1')).toBe(true);
+    expect(provesRegression(undefined, entryOf('COMMITTED'), 'e2')).toBe(false);
+    expect(provesRegression(undefined, entryOf('SEALED'), 'e1')).toBe(false);
+    expect(provesRegression(rowOf('ACTIVE'), entryOf('COMMITTED'), 'e1')).toBe(false);
+  });
+});

@@ -1,0 +1,155 @@
+import type { ReconcileFinding } from '#contracts/catalog/care.js';
+import type { FragmentState } from '#contracts/image.js';
+import type { InventoryEntry } from '#contracts/media.js';
+
+/** What the catalog has of a fragment. `REFUSED`: it was offered, and is kept in quarantine. */
+export interface KnownRow {
+  readonly fragmentId: string;
+  readonly imageId: string;
+  readonly copy: number;
+  readonly number: number;
+  readonly state: FragmentState | 'REFUSED';
+  readonly digest: string;
+  readonly storedBytes: number;
+}
+
+export type Settlement = Pick<ReconcileFinding, 'finding' | 'action'>;
+
+/**
+ * How a difference between the three witnesses (catalog, journal, bytes) ends; undefined where they
+ * agree, or where what is under way will settle it. Nothing here removes anything: a deletion goes on
+ * only where the catalog had granted it, and what nobody knows is kept and told.
+ */
+export function reconcileFragment(
+  row: KnownRow | undefined,
+  entry: InventoryEntry | undefined,
+): Settlement | undefined {
+  if (row && entry) return compare(row, entry);
+  if (row) return missingThere(row);
+  return entry && unknownHere(entry);
+}
+
+function missingThere({ state }: KnownRow): Settlement | undefined {
+  switch (state) {
+    case 'ACTIVE':
+    case 'TO_BE_DELETED':
+      return {
+        finding: `${state}, but its media server has nothing of it`,
+        action: 'mark-damaged',
+      };
+    case 'DELETING':
+      return {
+        finding: 'its deletion is granted, and nothing is left of it',
+        action: 'report-deleted',
+      };
+    case 'DAMAGED':
+    case 'DELETED':
+    case 'REFUSED':
+      return undefined;
+    default:
+      return state satisfies never;
+  }
+}
+
+function unknownHere({ journal, bytes }: InventoryEntry): Settlement | undefined {
+  if (bytes === 'trash') {
+    return { finding: 'in the trash, but not in the catalog', action: 'take-back' };
+  }
+  if (bytes !== 'whole') {
+    return isWhole(journal)
+      ? {
+          finding: `${journal} in the journal, its bytes are ${bytes}, not in the catalog`,
+          action: 'none',
+        }
+      : undefined;
+  }
+  switch (journal) {
+    case 'none':
+      return { finding: 'an orphan: neither journal nor catalog know it', action: 'quarantine' };
+    case 'CONDEMNED':
+      return { finding: 'condemned, but not in the catalog', action: 'take-back' };
+    case 'INTENT':
+    case 'REMOVED':
+      return undefined;
+    default:
+      return { finding: `${journal} in the journal, not in the catalog`, action: 'offer-again' };
+  }
+}
+
+function compare(row: KnownRow, entry: InventoryEntry): Settlement | undefined {
+  switch (row.state) {
+    case 'ACTIVE':
+    case 'TO_BE_DELETED':
+      return compareLive(row, entry);
+    case 'DELETING':
+      return compareGranted(entry);
+    case 'DELETED':
+      return entry.bytes === 'whole' && entry.journal !== 'REMOVED'
+        ? { finding: 'DELETED, but its bytes are back', action: 'grant-again' }
+        : undefined;
+    case 'REFUSED':
+      return entry.journal === 'COMMITTED'
+        ? { finding: 'refused, but COMMITTED in the journal', action: 'offer-again' }
+        : undefined;
+    case 'DAMAGED':
+      return undefined;
+    default:
+      return row.state satisfies never;
+  }
+}
+
+function compareLive(row: KnownRow, entry: InventoryEntry): Settlement | undefined {
+  const { journal, bytes } = entry;
+  if (bytes === 'trash') {
+    return { finding: `${row.state}, but its bytes are in the trash`, action: 'take-back' };
+  }
+  if (bytes !== 'whole') {
+    return { finding: `${row.state}, but its bytes are ${bytes}`, action: 'mark-damaged' };
+  }
+  if (entry.digest !== row.digest || entry.storedBytes !== row.storedBytes) {
+    return { finding: `${row.state}, but with another digest or size`, action: 'mark-damaged' };
+  }
+  switch (journal) {
+    case 'none':
+      return { finding: `${row.state}, but not in the journal`, action: 'adopt' };
+    case 'CONDEMNED':
+    case 'REMOVED':
+      return { finding: `${row.state}, but ${journal} in the journal`, action: 'take-back' };
+    case 'SUPERSEDED':
+    case 'FENCED':
+    case 'CORRUPT':
+      return { finding: `${row.state}, but ${journal} in the journal`, action: 'offer-again' };
+    case 'INTENT':
+    case 'SEALED':
+    case 'COMMITTED':
+      return undefined;
+    default:
+      return journal satisfies never;
+  }
+}
+
+function compareGranted({ journal, bytes }: InventoryEntry): Settlement {
+  if (journal === 'REMOVED') {
+    return {
+      finding: 'its deletion is granted and done, but not reported',
+      action: 'resend-grant',
+    };
+  }
+  return { finding: `its deletion is granted, its bytes are ${bytes}`, action: 'resend-grant' };
+}
+
+function isWhole(journal: InventoryEntry['journal']): boolean {
+  return !['none', 'INTENT', 'REMOVED'].includes(journal);
+}
+
+/**
+ * True where a journal proves that the catalog has forgotten what it committed: it went back in time
+ * without a new epoch.
+ */
+export function provesRegression(
+  row: KnownRow | undefined,
+  entry: InventoryEntry | undefined,
+  catalogEpoch: string,
+): boolean {
+  return !row && entry?.journal === 'COMMITTED' && entry.catalogEpoch === catalogEpoch;
+}

@@ -1,0 +1,75 @@
+import type { EntityManager } from 'typeorm';
+import type { FragmentCommit } from '#contracts/fragment.js';
+import type { ImportedImage } from '../../domain/imported-image.js';
+
+/** Puts images back that lie on media servers, inside a transaction. What is known is left as it is. */
+export class ImportedImages {
+  constructor(private readonly db: EntityManager) {}
+
+  /** True if the image was not known. Until its last manifest comes it counts as INCOMPLETE. */
+  async add(image: ImportedImage): Promise<boolean> {
+    const rows = await this.db.query<unknown[]>(
+      `INSERT INTO image (image_id, client, policy, schedule, kind, job, backup_time, retention,
+         expires_at, base_image_id, chain_length, selections, selection_set, begun_at, abandoned_at)
+       VALUES ($1, $2, $3, $4, $5, NULL, $6, $7, $8, $9, 1, $10, $11,
+         to_timestamp($6::bigint), now())
+       ON CONFLICT DO NOTHING RETURNING 1`,
+      [
+        ...[image.imageId, image.client, image.policy, image.schedule, image.kind],
+        ...[image.backupTime, image.retention, image.expiresAt, image.baseImageId],
+        ...[image.selections, image.selectionSet],
+      ],
+    );
+    return rows.length > 0;
+  }
+
+  /** What the last manifest says, for an image that was put back and not finished yet. */
+  async finish(image: ImportedImage): Promise<void> {
+    if (image.totals === null) return;
+    const { fragments, files, bytes } = image.totals;
+    await this.db.query(
+      `UPDATE image SET kind = $2, schedule = $3, retention = $4, expires_at = $5,
+         base_image_id = $6, selections = $7, selection_set = $8, fragments_expected = $9,
+         files = $10, bytes = $11, finished_at = now(), abandoned_at = NULL
+       WHERE image_id = $1 AND job IS NULL AND fragments_expected IS NULL`,
+      [
+        ...[image.imageId, image.kind, image.schedule, image.retention, image.expiresAt],
+        ...[image.baseImageId, image.selections, image.selectionSet, fragments, files, bytes],
+      ],
+    );
+  }
+
+  /** The copy that a fragment belongs to, its fence at least at the fragment's attempt. */
+  async addCopy({ imageId, copy, attempt, pool, mediaId }: FragmentCommit): Promise<void> {
+    await this.db.query(
+      `INSERT INTO image_copy AS known (image_id, copy, attempt, job_attempt, unit, pool, media_id)
+       VALUES ($1, $2, $3, 1, 'imported', $4, $5)
+       ON CONFLICT (image_id, copy) DO UPDATE SET attempt = greatest(known.attempt, $3)
+       WHERE known.job IS NULL`,
+      [imageId, copy, attempt, pool, mediaId],
+    );
+  }
+
+  /** Which of the fragments the catalog has, in whatever state. */
+  async known(fragmentIds: readonly string[]): Promise<ReadonlySet<string>> {
+    const rows = await this.db.query<{ fragment_id: string }[]>(
+      'SELECT fragment_id FROM fragment WHERE fragment_id = ANY($1::uuid[])',
+      [fragmentIds],
+    );
+    return new Set(rows.map((row) => row.fragment_id));
+  }
+
+  /** Counts anew how many images a restore of each reads, where what it builds on came in later. */
+  async mendChains(): Promise<void> {
+    await this.db.query(
+      `WITH RECURSIVE chain AS (
+         SELECT image_id, 1 AS length FROM image WHERE base_image_id IS NULL
+         UNION ALL
+         SELECT i.image_id, chain.length + 1
+         FROM chain JOIN image i ON i.base_image_id = chain.image_id
+       )
+       UPDATE image SET chain_length = chain.length FROM chain
+       WHERE chain.image_id = image.image_id AND image.chain_length <> chain.length`,
+    );
+  }
+}

@@ -1,0 +1,48 @@
+import type { EntityManager } from 'typeorm';
+import type { ImageRow } from '../image.entity.js';
+
+/** Fragments that were committed behind a gap, where a later attempt of the backup goes on. */
+export class Gaps {
+  constructor(private readonly db: Pick<EntityManager, 'query'>) {}
+
+  /**
+   * Frees the numbers from `from` on in a copy that is still being made, and marks their fragments for
+   * deletion. The file tables don't say which fragment an entry came from: if one of these was in them,
+   * the image's index is loaded anew from the fragments that stay.
+   */
+  async giveUp(
+    { imageId, number }: Pick<ImageRow, 'imageId' | 'number'>,
+    what: {
+      readonly copy: number;
+      readonly from: number;
+      readonly now: Date;
+      readonly deletableAt: Date;
+    },
+  ): Promise<void> {
+    const { copy, from, now, deletableAt } = what;
+    // In the order in which everybody locks fragments.
+    await this.db.query(
+      `SELECT 1 FROM fragment WHERE image_id = $1 AND state = 'ACTIVE'
+       ORDER BY fragment_id FOR UPDATE`,
+      [imageId],
+    );
+    const loaded = await this.db.query<unknown[]>(
+      `SELECT 1 FROM fragment WHERE image_id = $1 AND copy = $2 AND number >= $3
+         AND state = 'ACTIVE' AND index_loaded_at IS NOT NULL LIMIT 1`,
+      [imageId, copy, from],
+    );
+    await this.db.query(
+      `UPDATE fragment SET state = 'DAMAGED', given_up_at = $4, deletable_at = $5,
+         state_reason = 'a later attempt of its backup went on in front of it'
+       WHERE image_id = $1 AND copy = $2 AND number >= $3 AND state = 'ACTIVE'`,
+      [imageId, copy, from, now, deletableAt],
+    );
+    if (loaded.length === 0) return;
+    await this.db.query(
+      `UPDATE fragment SET index_loaded_at = NULL, index_retry_at = now() WHERE image_id = $1
+         AND state IN ('ACTIVE', 'DAMAGED') AND index_loaded_at IS NOT NULL`,
+      [imageId],
+    );
+    await this.db.query('DELETE FROM file_version WHERE image_number = $1', [number]);
+  }
+}

@@ -1,0 +1,19 @@
+import type { EntityManager } from 'typeorm';
+import type { ResponseOf } from '#contracts/contract.js';
+import type { catalogState } from '#contracts/catalog/care.js';
+
+type Counts = Omit<ResponseOf<typeof catalogState>, 'catalogEpoch'>;
+
+/** Counts everything; of a large catalog that takes seconds. */
+export async function countCatalog(db: Pick<EntityManager, 'query'>): Promise<Counts> {
+  const [row] = await db.query<Counts[]>(`
+    SELECT (SELECT count(*)::int FROM image) AS images,
+      (SELECT count(*)::int FROM pin) AS pins,
+      (SELECT count(*)::int FROM image_hold) AS holds,
+      (SELECT count(*)::int FROM parked_message) AS parked,
+      (SELECT coalesce(jsonb_object_agg(state, count), '{}') FROM (
+         SELECT state, count(*) FROM fragment GROUP BY state) f) AS fragments,
+      (SELECT coalesce(jsonb_object_agg(verdict, count), '{}') FROM (
+         SELECT verdict, count(*) FROM refused_fragment GROUP BY verdict) r) AS refused`);
+  return row!;
+}

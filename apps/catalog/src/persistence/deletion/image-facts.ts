@@ -1,0 +1,84 @@
+import type { EntityManager } from 'typeorm';
+import type { ImageFacts } from '../../domain/expiry.js';
+import { Copies } from '../copies/copies.js';
+import { EVERY_FRAGMENT } from '../fragment-view.js';
+import type { ImageRow } from '../image.entity.js';
+
+/** Where a page of expired images ended. */
+export interface ExpiredCursor {
+  readonly expiresAt: Date;
+  readonly imageId: string;
+}
+
+/**
+ * What builds on an image, at whatever distance, and is not gone itself; a direct child counts when
+ * it, or something that builds on it, is unexpired or on hold.
+ */
+const DEPENDENTS = `
+  WITH RECURSIVE tree AS (
+    SELECT c.image_id, c.image_id AS child FROM image c WHERE c.base_image_id = $1
+    UNION
+    SELECT d.image_id, t.child FROM tree t JOIN image d ON d.base_image_id = t.image_id
+  )
+  SELECT DISTINCT t.child FROM tree t JOIN image i ON i.image_id = t.image_id
+  WHERE i.abandoned_at IS NULL
+    AND (i.expires_at > $2 OR EXISTS (SELECT 1 FROM image_hold h WHERE h.image_id = i.image_id))
+    AND (NOT EXISTS (SELECT 1 FROM ${EVERY_FRAGMENT} f WHERE f.image_id = i.image_id)
+      OR EXISTS (SELECT 1 FROM ${EVERY_FRAGMENT} f WHERE f.image_id = i.image_id
+        AND (f.state = 'ACTIVE' OR f.state = 'DAMAGED' AND f.deletable_at IS NULL)))
+  ORDER BY t.child`;
+
+/** What an expiration is decided by. */
+export class ImageFactsReader {
+  constructor(private readonly db: Pick<EntityManager, 'query'>) {}
+
+  /** Read it with the image and its fragments locked, where something is to be changed by it. */
+  async of(image: ImageRow, now: Date): Promise<ImageFacts> {
+    const { imageId, expiresAt, finishedAt, abandonedAt } = image;
+    const copies = await new Copies(this.db).of(imageId);
+    return {
+      ...{ imageId, expiresAt },
+      isBeingMade: finishedAt === null && abandonedAt === null,
+      holds: await this.holds(imageId),
+      dependents: await this.dependents(imageId, now),
+      copies: copies
+        .filter(({ state }) => state !== 'DELETED')
+        .map(({ copy, state, fragments, storedBytes, pinningJobs, isBeingWritten }) => ({
+          ...{ copy, fragments, storedBytes, isBeingWritten },
+          pins: pinningJobs,
+          isGood: state === 'COMPLETE',
+          isMarked: state === 'TO_BE_DELETED',
+        })),
+    };
+  }
+
+  async holds(imageId: string): Promise<string[]> {
+    const rows = await this.db.query<{ hold: string }[]>(
+      'SELECT hold FROM image_hold WHERE image_id = $1 ORDER BY hold',
+      [imageId],
+    );
+    return rows.map(({ hold }) => hold);
+  }
+
+  /** Images whose time is over and of which something is not marked yet, the longest first. */
+  async expired(
+    now: Date,
+    page: { readonly after?: ExpiredCursor | undefined; readonly limit: number },
+  ): Promise<ExpiredCursor[]> {
+    const rows = await this.db.query<{ image_id: string; expires_at: Date }[]>(
+      `SELECT i.image_id, i.expires_at FROM image i
+       WHERE i.expires_at <= $1 AND ($2::timestamptz IS NULL
+           OR (i.expires_at, i.image_id) > ($2::timestamptz, $3::text))
+         AND EXISTS (SELECT 1 FROM ${EVERY_FRAGMENT} f WHERE f.image_id = i.image_id
+           AND (f.state = 'ACTIVE' OR f.state = 'DAMAGED' AND f.deletable_at IS NULL))
+       ORDER BY i.expires_at, i.image_id LIMIT $4`,
+      [now, page.after?.expiresAt ?? null, page.after?.imageId ?? null, page.limit],
+    );
+    return rows.map((row) => ({ imageId: row.image_id, expiresAt: row.expires_at }));
+  }
+
+  private async dependents(imageId: string, now: Date): Promise<string[]> {
+    const rows = await this.db.query<{ child: string }[]>(DEPENDENTS, [imageId, now]);
+    return rows.map(({ child }) => child);
+  }
+}

@@ -1,0 +1,78 @@
+import type { Nats } from '#messaging/connection.js';
+import { instanceSubject, type Endpoint } from '#contracts/contract.js';
+import { brokerServers } from '#contracts/broker.js';
+import type { Manifest } from '#archive/manifest.js';
+import {
+  mediaAdopt,
+  mediaInventory,
+  mediaManifests,
+  mediaOfferAgain,
+  mediaTakeBack,
+  mediaVerifyFragment,
+  type BytesState,
+  type InventoryEntry,
+} from '#contracts/media.js';
+
+/** A media server as the catalog sees it: raw answers on its subjects, by what a test gives it. */
+export class MediaOnTheWire {
+  readonly entries = new Map<string, InventoryEntry>();
+  readonly manifests: Manifest[] = [];
+  /** What it finds when it reads a fragment whole. */
+  readonly bytes = new Map<string, BytesState>();
+  /** What it was asked to do, as `endpoint fragment`. */
+  readonly asked: string[] = [];
+
+  constructor(
+    private readonly nats: Nats,
+    private readonly mediaId: string,
+  ) {}
+
+  async listen(): Promise<void> {
+    this.answer(mediaInventory, ({ after, limit }) => this.inventory(after, limit));
+    this.answer(mediaManifests, () => ({
+      manifests: this.manifests.map((manifest) => ({
+        ...{ pool: 'default', manifest },
+      })),
+      next: null,
+    }));
+    this.answer(mediaVerifyFragment, ({ fragmentId }) => ({
+      ...{ bytes: this.bytes.get(fragmentId) ?? 'whole', reason: 'read' },
+    }));
+    for (const endpoint of [mediaOfferAgain, mediaAdopt, mediaTakeBack]) {
+      this.answer(endpoint, ({ fragmentIds }) => {
+        for (const id of fragmentIds) this.asked.push(`${endpoint.name} ${id}`);
+        return { offered: 1, adopted: 1, takenBack: 1 };
+      });
+    }
+    const server = {
+      ...{ mediaId: this.mediaId, host: 'h', version: '1', state: 'up', volumes: [] },
+      ...{ address: { host: '127.0.0.1', port: 9 }, lastSeenAt: '2026-01-01T00:00:00.000Z' },
+    };
+    this.on(brokerServers.subject, () => ({ servers: [server] }));
+    await this.nats.flush();
+  }
+
+  private inventory(after: string | undefined, limit: number) {
+    const rest = [...this.entries.values()]
+      .filter(({ fragmentId }) => after === undefined || fragmentId > after)
+      .sort((a, b) => (a.fragmentId < b.fragmentId ? -1 : 1));
+    const entries = rest.slice(0, limit);
+    const isLast = entries.length === rest.length;
+    return { entries, next: isLast ? null : entries.at(-1)!.fragmentId };
+  }
+
+  private answer<E extends Endpoint>(
+    endpoint: E,
+    // oxlint-disable-next-line typescript/no-explicit-any -- whatever the endpoint takes
+    answer: (request: any) => unknown,
+  ): void {
+    this.on(instanceSubject(endpoint, this.mediaId), answer);
+  }
+
+  // oxlint-disable-next-line typescript/no-explicit-any -- whatever the endpoint takes
+  private on(subject: string, answer: (request: any) => unknown): void {
+    this.nats.connection.subscribe(subject, {
+      callback: (_, message) => void message.respond(JSON.stringify(answer(message.json()))),
+    });
+  }
+}

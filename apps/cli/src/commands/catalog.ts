@@ -1,0 +1,192 @@
+import type { Command } from 'commander';
+import { brokerServers } from '#contracts/broker.js';
+import {
+  catalogBackup,
+  catalogImport,
+  catalogReconcile,
+  catalogRestore,
+  catalogState,
+  type ReconcileFinding,
+} from '#contracts/catalog/care.js';
+import type { Cli } from '../cli.js';
+import type { Cluster } from '../cluster/cluster.js';
+import { EXIT, UsageError } from '../exit-codes.js';
+import { formatCount, formatSize } from '../output/size.js';
+import { fieldLines, type Column } from '../output/table.js';
+
+interface WalkOptions {
+  readonly media?: string;
+  readonly dryRun?: true;
+}
+
+/** A page reads up to 500 fragments' files; a backup or restore of the catalog takes as long as its size. */
+const PAGE_MS_MAX = 120_000;
+const WHOLE_MS_MAX = 3_600_000;
+
+const FINDINGS: readonly Column<ReconcileFinding>[] = [
+  { title: 'IMAGE', cell: ({ imageId }) => imageId },
+  { title: 'COPY', right: true, cell: ({ copy }) => copy },
+  { title: 'FRAGMENT', right: true, cell: ({ number }) => number },
+  { title: 'ID', cell: ({ fragmentId }) => fragmentId },
+  { title: 'FINDING', cell: ({ finding }) => finding },
+  { title: 'ACTION', cell: ({ action }) => action },
+];
+
+export function define(command: Command, cli: () => Cli): void {
+  command
+    .command('state')
+    .description('count what the catalog holds')
+    .action(() => state(cli()));
+  command
+    .command('reconcile')
+    .description('compare catalog, journals and bytes, and settle every difference')
+    .option('--media <name>', 'this media server alone (default: all that are up)')
+    .option('--dry-run', 'only say what would be done')
+    .action((options: WalkOptions) => reconcile(cli(), options));
+  command
+    .command('import-storage')
+    .description('put the images that lie on media servers into the catalog')
+    .option('--media <name>', 'this media server alone (default: all that are up)')
+    .option('--dry-run', 'only count')
+    .action((options: WalkOptions) => importStorage(cli(), options));
+  command
+    .command('backup')
+    .description("write the whole catalog to a file on the catalog's host")
+    .action(() => backup(cli()));
+  command
+    .command('restore')
+    .description('replace the catalog by a file that "catalog backup" wrote')
+    .argument('<file>', "its path on the catalog's host")
+    .option('--yes', 'yes, replace what the catalog holds now')
+    .action((file: string, options: { yes?: true }) => restore(cli(), file, options.yes ?? false));
+}
+
+async function state(cli: Cli): Promise<void> {
+  const answer = await cli.withCluster((cluster) => cluster.ask(catalogState, {}));
+  cli.answer(answer, (output) => {
+    const counts = (of: Record<string, number>) =>
+      Object.entries(of)
+        .map(([name, count]) => `${name} ${formatCount(count)}`)
+        .join(', ');
+    output.lines(
+      fieldLines([
+        ['Epoch', answer.catalogEpoch],
+        ['Images', formatCount(answer.images)],
+        ['Fragments', counts(answer.fragments)],
+        ['Pins', formatCount(answer.pins)],
+        ['Holds', formatCount(answer.holds)],
+        ['Parked messages', formatCount(answer.parked)],
+        ['Refused fragments', counts(answer.refused)],
+      ]),
+    );
+  });
+}
+
+async function reconcile(cli: Cli, options: WalkOptions): Promise<void> {
+  const dryRun = options.dryRun ?? false;
+  const findings: ReconcileFinding[] = [];
+  let checked = 0;
+  await cli.withCluster(async (cluster) => {
+    for (const mediaId of await serversOf(cli, cluster, options.media)) {
+      await pages(async (after) => {
+        const page = { mediaId, after, dryRun };
+        const answer = await cluster.ask(catalogReconcile, page, PAGE_MS_MAX);
+        checked += answer.checked;
+        findings.push(...answer.findings);
+        cli.output.remark(`${mediaId}: ${formatCount(checked)} fragments compared`);
+        return answer.next;
+      });
+    }
+  });
+  cli.answer({ checked, findings }, (output) => {
+    if (findings.length > 0) output.table(FINDINGS, findings);
+    const settled = dryRun ? 'found; nothing was done' : 'found and dealt with';
+    output.line(
+      findings.length === 0
+        ? `${formatCount(checked)} fragments compared: no difference.`
+        : `${formatCount(checked)} fragments compared: ${findings.length} differences ${settled}.`,
+    );
+  });
+}
+
+async function importStorage(cli: Cli, options: WalkOptions): Promise<void> {
+  const dryRun = options.dryRun ?? false;
+  const total = { images: 0, fragments: 0 };
+  const refused: { fragmentId: string; reason: string }[] = [];
+  await cli.withCluster(async (cluster) => {
+    for (const mediaId of await serversOf(cli, cluster, options.media)) {
+      await pages(async (after) => {
+        const page = { mediaId, after, dryRun };
+        const answer = await cluster.ask(catalogImport, page, PAGE_MS_MAX);
+        total.images += answer.images;
+        total.fragments += answer.fragments;
+        refused.push(...answer.refused);
+        cli.output.remark(`${mediaId}: ${formatCount(total.fragments)} fragments`);
+        return answer.next;
+      });
+    }
+  });
+  if (refused.length > 0) cli.exitCode = EXIT.partial;
+  cli.answer({ ...total, refused }, (output) => {
+    for (const { fragmentId, reason } of refused) output.line(`refused ${fragmentId}: ${reason}`);
+    const verb = dryRun ? 'Would put' : 'Put';
+    output.line(
+      `${verb} ${formatCount(total.fragments)} fragments of ${formatCount(total.images)} images into the catalog.`,
+    );
+    if (!dryRun) output.line('See them with: holdfast images');
+  });
+}
+
+async function backup(cli: Cli): Promise<void> {
+  const answer = await cli.withCluster((cluster) => cluster.ask(catalogBackup, {}, WHOLE_MS_MAX));
+  const { path, images, fragments, bytes } = answer;
+  cli.answer(answer, (output) => {
+    output.line(
+      `The catalog (${formatCount(images)} images, ${formatCount(fragments)} fragments) is in ${path} (${formatSize(bytes)}).`,
+    );
+    output.line('Keep a copy of it on another machine.');
+  });
+}
+
+async function restore(cli: Cli, path: string, confirm: boolean): Promise<void> {
+  if (!confirm) {
+    throw new UsageError(
+      'This replaces all that the catalog holds now. Say --yes if that is what you want.',
+      'yes',
+    );
+  }
+  const answer = await cli.withCluster((cluster) =>
+    cluster.ask(catalogRestore, { path, confirm }, WHOLE_MS_MAX),
+  );
+  cli.answer(answer, (output) => {
+    const { images, fragments } = answer;
+    output.line(
+      `The catalog holds ${formatCount(images)} images with ${formatCount(fragments)} fragments again.`,
+    );
+    output.line('Bring in what was written since with: holdfast catalog reconcile');
+    output.line('and: holdfast catalog import-storage');
+  });
+}
+
+/** The one that was named, or all that are up; those that are down are told. */
+async function serversOf(
+  cli: Cli,
+  cluster: Cluster,
+  named: string | undefined,
+): Promise<readonly string[]> {
+  if (named !== undefined) return [named];
+  const { servers } = await cluster.ask(brokerServers, {});
+  const down = servers.filter(({ state: is }) => is === 'down').map(({ mediaId }) => mediaId);
+  if (down.length > 0) {
+    cli.output.remark(`Left out, because they are down: ${down.join(', ')}`);
+    cli.exitCode = EXIT.partial;
+  }
+  return servers.filter(({ state: is }) => is === 'up').map(({ mediaId }) => mediaId);
+}
+
+/** Goes on from page to page until there is none behind it. */
+async function pages(read: (after: string | undefined) => Promise<string | null>): Promise<void> {
+  let after: string | undefined;
+  do after = (await read(after)) ?? undefined;
+  while (after !== undefined);
+}

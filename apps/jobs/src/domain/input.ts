@@ -1,0 +1,79 @@
+import type { Allocation } from '#contracts/broker.js';
+import type { TaskResult } from '#contracts/job.js';
+import type { BegunCopy, BegunImage, ChainImage, Job, Step } from './job.js';
+
+/** Of which attempt an answer or a report is. One of another attempt than the job's is not heard. */
+interface OfAttempt {
+  readonly attempt: number;
+}
+
+/** One of those who work for a job: the client's agent, or one of its media servers. */
+export interface Participant {
+  readonly from: 'media' | 'agent';
+  /** The media server's id, or the client's name. */
+  readonly instance: string;
+}
+
+/** What the job manager asked for, and what came back. */
+export type Answer =
+  | { readonly type: 'planned'; readonly client: string; readonly chain: readonly ChainImage[] }
+  /** The media servers that hold the image of a duplication or verification. */
+  | { readonly type: 'located'; readonly sources: readonly string[] }
+  | { readonly type: 'granted'; readonly allocation: Allocation }
+  | { readonly type: 'must-wait'; readonly reason: string }
+  | { readonly type: 'image-begun'; readonly image: BegunImage }
+  | { readonly type: 'copy-begun'; readonly copy: BegunCopy }
+  | { readonly type: 'pinned'; readonly fragments: number }
+  /** Of the image of a backup, or of the copy of a duplication. */
+  | { readonly type: 'image-state'; readonly complete: boolean; readonly waitsFor: string }
+  /** The broker has the resources of a failed attempt back. */
+  | { readonly type: 'let-go' }
+  /** Sealed fragments without a verdict; null when the media server cannot be reached. */
+  | { readonly type: 'drained'; readonly open: number | null }
+  | {
+      readonly type: 'refused';
+      readonly step: Step;
+      readonly status: number;
+      readonly message: string;
+    }
+  | { readonly type: 'released' };
+
+/** What can happen to a job. */
+export type Input =
+  | (Answer & OfAttempt)
+  | (Participant & OfAttempt & { readonly type: 'reported'; readonly result: TaskResult })
+  | (Participant & OfAttempt & { readonly type: 'silent'; readonly started: boolean })
+  | { readonly type: 'cancel' };
+
+export type InputOfType<T extends Input['type']> = Extract<Input, { readonly type: T }>;
+
+/** What the job manager does in the transaction that saves the new state. */
+export type Effect =
+  | { readonly type: 'send-tasks' }
+  | { readonly type: 'cancel-tasks' }
+  | {
+      readonly type: 'log';
+      readonly severity: 'info' | 'warning' | 'error';
+      readonly text: string;
+    };
+
+export interface Decision {
+  readonly job: Job;
+  readonly effects: readonly Effect[];
+}
+
+export function same(job: Job): Decision {
+  return { job, effects: [] };
+}
+
+export function info(text: string): Effect {
+  return { type: 'log', severity: 'info', text };
+}
+
+export function warning(text: string): Effect {
+  return { type: 'log', severity: 'warning', text };
+}
+
+export function failure(text: string): Effect {
+  return { type: 'log', severity: 'error', text };
+}

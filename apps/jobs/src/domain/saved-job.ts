@@ -1,0 +1,47 @@
+import { voiceOf } from './participants.js';
+import type { Backoff, Job } from './job.js';
+
+/** For jobs that were saved before there was more than one attempt. */
+const BACKOFF: Backoff = { firstMs: 5_000, factor: 3, maxMs: 300_000, drainsMax: 10 };
+
+/** A job as JSON gives it back: instants are texts, and what its release did not know yet is absent. */
+export type SavedDocument = { readonly [Field in keyof Job]?: unknown } & { readonly type: string };
+
+/** The job of a saved document, whichever release of M1 or later saved it. */
+export function revive(document: SavedDocument, number: number): Job {
+  const saved = document as unknown as Job;
+  const startedAt = instant(saved.startedAt);
+  const job = {
+    ...ofItsType(saved),
+    job: number,
+    failures: saved.failures ?? 0,
+    backoff: saved.backoff ?? BACKOFF,
+    startedAt,
+    endedAt: instant(saved.endedAt),
+    runningSince: instant(saved.runningSince) ?? startedAt,
+    retry: saved.retry ? { ...saved.retry, at: new Date(saved.retry.at) } : null,
+  };
+  return { ...job, heard: byVoice(job, job.heard), results: byVoice(job, job.results) };
+}
+
+function ofItsType(saved: Job): Job {
+  if (saved.type === 'backup') return { ...saved, fresh: saved.fresh ?? false };
+  if (saved.type === 'duplicate') {
+    return { ...saved, verifyingSince: instant(saved.verifyingSince) };
+  }
+  return saved;
+}
+
+function instant(value: Date | string | null | undefined): Date | null {
+  return value === null || value === undefined ? null : new Date(value);
+}
+
+/** Once there was one media server at the most, under the name `media`; 0 meant not heard yet. */
+function byVoice<T>(job: Job, kept: Readonly<Record<string, T>>): Record<string, T> {
+  const first = job.allocation?.media[0]?.mediaId;
+  const entries = Object.entries(kept ?? {}).flatMap(([voice, value]): [string, T][] => {
+    if (voice !== 'media') return [[voice, value]];
+    return first === undefined ? [] : [[voiceOf({ from: 'media', instance: first }), value]];
+  });
+  return Object.fromEntries(entries);
+}

@@ -1,0 +1,82 @@
+import { Injectable } from '@nestjs/common';
+import { catalogCopies, catalogPin, catalogUnpin, type CopyView } from '#contracts/catalog/copy.js';
+import { catalogChain, catalogImage } from '#contracts/image.js';
+import { PermanentError } from '#kernel/errors.js';
+import { Requests } from '#messaging/requests.js';
+import type { Answer } from './domain/input.js';
+import type { DuplicateJob, Job, RestoreJob, VerifyJob } from './domain/job.js';
+
+const STATUS_INCONSISTENT = 229;
+
+/** Of the others nothing is left that could be held. */
+const READABLE: ReadonlySet<string> = new Set(['COMPLETE', 'DEGRADED', 'INCOMPLETE', 'IN_PROCESS']);
+
+/** What a job reads: where it is, and that it stays until the job has ended. */
+@Injectable()
+export class JobSources {
+  constructor(private readonly requests: Requests) {}
+
+  /** @throws PermanentError for an image that is not there, or that no server holds. */
+  async plan(job: Job): Promise<Answer | undefined> {
+    switch (job.type) {
+      case 'restore': {
+        const { client, images } = await this.requests.call(catalogChain, job.request.source);
+        return { type: 'planned', client, chain: images };
+      }
+      case 'duplicate':
+        return this.locate(job, (copy) => copy.copy !== job.request.copy);
+      case 'verify':
+        return this.locate(job, ({ copy }) => (job.request.copy ?? copy) === copy);
+      case 'backup':
+        return undefined;
+      default:
+        return job satisfies never;
+    }
+  }
+
+  async pin(job: RestoreJob | VerifyJob): Promise<Answer> {
+    const imageIds =
+      job.type === 'verify' ? [job.request.imageId] : job.chain.map(({ imageId }) => imageId);
+    const { fragments } = await this.requests.call(catalogPin, { job: job.job, imageIds });
+    return { type: 'pinned', fragments };
+  }
+
+  async unpin({ job }: Pick<Job, 'job'>): Promise<void> {
+    await this.requests.call(catalogUnpin, { job });
+  }
+
+  private async locate(
+    job: DuplicateJob | VerifyJob,
+    isWanted: (copy: CopyView) => boolean,
+  ): Promise<Answer> {
+    const { imageId } = job.request;
+    const { image } = await this.requests.call(catalogImage, { imageId });
+    if (job.type === 'duplicate' && job.request.copy === undefined && image.state !== 'COMPLETE') {
+      throw new PermanentError(
+        STATUS_INCONSISTENT,
+        `Image ${imageId} is not complete (${image.state}): only complete images can be duplicated.`,
+      );
+    }
+    const { copies } = await this.requests.call(catalogCopies, { imageId });
+    const wanted = copies.filter((copy) => READABLE.has(copy.state) && isWanted(copy));
+    if (wanted.length === 0) {
+      throw new PermanentError(
+        190,
+        `Image ${imageId} has no copy that could be read. See: holdfast images show ${imageId}`,
+      );
+    }
+    const isWhole = image.state === 'COMPLETE' && job.type === 'duplicate';
+    const sources = new Set([
+      ...wanted.filter(({ state }) => state === 'COMPLETE').map(({ mediaId }) => mediaId),
+      ...wanted.map(({ mediaId }) => mediaId),
+      ...(isWhole ? await this.holders(imageId) : []),
+    ]);
+    return { type: 'located', sources: [...sources] };
+  }
+
+  /** A copy that was made in several attempts may lie on several servers. */
+  private async holders(imageId: string): Promise<readonly string[]> {
+    const { images } = await this.requests.call(catalogChain, { imageId, exact: true });
+    return images.find((image) => image.imageId === imageId)?.media ?? [];
+  }
+}

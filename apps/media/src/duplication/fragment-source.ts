@@ -1,0 +1,96 @@
+import { manifestSchema, type Manifest } from '#archive/manifest.js';
+import type { FragmentView } from '#contracts/image.js';
+import { FragmentDamaged } from '#storage/errors.js';
+import {
+  READ_BYTES_MAX,
+  type FragmentObject,
+  type SealedFragmentReader,
+} from '#storage/fragment-store.js';
+import type { FragmentReaderClient } from '#transfer/fragment-reader-client.js';
+
+/** A fragment open at its source, here or on another media server: for reading, and nothing else. */
+export interface FragmentSource {
+  readonly view: FragmentView;
+  readonly manifest: Manifest;
+  /** Where it lies on this media server: the file system may copy it. */
+  readonly local?: SealedFragmentReader;
+  /** The range in pieces. Throws what `sourceFault` understands. */
+  read(range: SourceRange): AsyncIterable<Buffer>;
+  close(): Promise<void>;
+}
+
+export interface SourceRange {
+  readonly object: FragmentObject;
+  readonly offset: number;
+  readonly length: number;
+}
+
+export class LocalSource implements FragmentSource {
+  readonly manifest: Manifest;
+
+  constructor(
+    readonly view: FragmentView,
+    readonly local: SealedFragmentReader,
+  ) {
+    this.manifest = local.manifest;
+  }
+
+  async *read({ object, offset, length }: SourceRange): AsyncGenerator<Buffer> {
+    for (let at = 0; at < length; at += READ_BYTES_MAX) {
+      yield await this.local.read(object, offset + at, Math.min(READ_BYTES_MAX, length - at));
+    }
+  }
+
+  close(): Promise<void> {
+    return this.local.close();
+  }
+}
+
+export class RemoteSource implements FragmentSource {
+  private constructor(
+    readonly view: FragmentView,
+    readonly manifest: Manifest,
+    private readonly client: FragmentReaderClient,
+  ) {}
+
+  static async open(view: FragmentView, client: FragmentReaderClient): Promise<RemoteSource> {
+    const { fragmentId } = view;
+    const pieces: Buffer[] = [];
+    const whole = { fragmentId, object: 'manifest', offset: 0, length: 0 } as const;
+    for await (const piece of client.read(whole)) pieces.push(Buffer.from(piece));
+    const text = Buffer.concat(pieces).toString('utf8');
+    return new RemoteSource(view, parse(fragmentId, text), client);
+  }
+
+  read(range: SourceRange): AsyncIterable<Buffer> {
+    return this.client.read({ fragmentId: this.view.fragmentId, ...range });
+  }
+
+  /** The connection serves other fragments too. */
+  async close(): Promise<void> {}
+}
+
+/** Throws `FragmentDamaged` for a source that is not what the catalog has committed. */
+export function expectCommitted({ view, manifest }: FragmentSource): void {
+  const keys = [
+    'fragmentId',
+    'imageId',
+    'copy',
+    'number',
+    'archiveOffset',
+    'archiveBytes',
+  ] as const;
+  const sums = ['storedBytes', 'digest', 'indexBytes', 'indexDigest', 'frames'] as const;
+  for (const key of [...keys, ...sums]) {
+    if (manifest[key] === view[key]) continue;
+    throw new FragmentDamaged(view.fragmentId, `has another ${key} than the catalog has committed`);
+  }
+}
+
+function parse(fragmentId: string, text: string): Manifest {
+  try {
+    return manifestSchema.parse(JSON.parse(text));
+  } catch {
+    throw new FragmentDamaged(fragmentId, 'has a manifest that is none');
+  }
+}

@@ -1,0 +1,90 @@
+import type { FragmentName } from '#storage/fragment-name.js';
+import { nameOf, type FragmentState } from '../domain/journal-state.js';
+import type { Volume } from '../volumes/volume.js';
+import type { Volumes } from '../volumes/volumes.js';
+import { scanOrphans, type Orphan } from './orphans.js';
+
+/** A fragment of which the journal or the medium speaks. */
+export interface Holding {
+  readonly fragmentId: string;
+  readonly volume: Volume;
+  readonly name: FragmentName;
+  /** Of the journal; missing for an orphan. */
+  readonly state?: FragmentState;
+  /** Lies in the trash of this tombstone, and the journal does not know it. */
+  readonly trashedBy?: string;
+}
+
+/**
+ * All that this media server holds, by fragment id: what the journals say, and the orphans that a look
+ * over the volumes has found at the start. Nothing can become an orphan while the server runs.
+ */
+export class Holdings {
+  private readonly orphans = new Map<string, Orphan>();
+  private readonly sorted = new Map<Volume, string[]>();
+  private sortedOrphans: string[] = [];
+  private scanned: Promise<void> = Promise.resolve();
+
+  constructor(private readonly volumes: Volumes) {}
+
+  /** Begins to look for orphans. Resolves with how many of them are whole on each volume. */
+  scan(): Promise<ReadonlyMap<Volume, number>> {
+    const scanning = this.lookOver();
+    this.scanned = scanning.then(() => undefined);
+    // Thrown at whoever asks for a page.
+    this.scanned.catch(() => undefined);
+    return scanning;
+  }
+
+  find(fragmentId: string): Holding | undefined {
+    const volume = this.volumes.volumeOf(fragmentId);
+    const state = volume?.ledger.find(fragmentId);
+    if (!volume || !state) return this.orphans.get(fragmentId);
+    const { imageId, copy, number } = state.phase === 'INTENT' ? state.intent : nameOf(state);
+    return { fragmentId, volume, name: { imageId, copy, number, fragmentId }, state };
+  }
+
+  /** The next ones behind `after`, orphans included, once they are known. */
+  async page(after: string, limit: number): Promise<Holding[]> {
+    await this.scanned;
+    const rows = [this.sortedOrphans, ...[...this.volumes].map((volume) => this.idsOf(volume))];
+    const ids = new Set(rows.flatMap((row) => behind(row, after, limit)));
+    return [...ids]
+      .sort()
+      .slice(0, limit)
+      .map((fragmentId) => this.find(fragmentId)!);
+  }
+
+  private async lookOver(): Promise<ReadonlyMap<Volume, number>> {
+    const whole = new Map<Volume, number>();
+    for (const volume of this.volumes) {
+      whole.set(volume, 0);
+      for await (const { isWhole, ...orphan } of scanOrphans(volume)) {
+        this.orphans.set(orphan.fragmentId, orphan);
+        if (isWhole) whole.set(volume, whole.get(volume)! + 1);
+      }
+    }
+    this.sortedOrphans = [...this.orphans.keys()].sort();
+    return whole;
+  }
+
+  /** A journal only ever learns of more fragments, so the number of them says whether it did. */
+  private idsOf(volume: Volume): readonly string[] {
+    const known = this.sorted.get(volume);
+    if (known && known.length === volume.ledger.size) return known;
+    const ids = [...volume.ledger.all()].map(([fragmentId]) => fragmentId).sort();
+    this.sorted.set(volume, ids);
+    return ids;
+  }
+}
+
+function behind(ids: readonly string[], after: string, limit: number): readonly string[] {
+  let low = 0;
+  let high = ids.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (ids[middle]! <= after) low = middle + 1;
+    else high = middle;
+  }
+  return ids.slice(low, low + limit);
+}

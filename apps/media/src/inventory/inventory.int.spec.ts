@@ -1,0 +1,211 @@
+import { readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { FragmentCommit } from '#contracts/fragment.js';
+import { mediaInventory, mediaManifests, type InventoryEntry } from '#contracts/media.js';
+import { testFolder, type TestFolder } from '#storage/testing/small-volume.js';
+import { MemoryCatalog } from '../testing/memory-catalog.js';
+import { SAMPLE_DETAILS, TestMediaServer } from '../testing/media-server.js';
+import { sampleBackup, sendBackup, sendContent } from '../testing/sample-backup.js';
+import { checkFragment } from './fragment-check.js';
+import { inventoryPage, manifestsPage } from './inventory.js';
+
+const SHAPE = { fragments: 4, framesEach: 2, frameBytes: 20_000 };
+
+describe('What lies on a media server', () => {
+  let folder: TestFolder;
+  let catalog: MemoryCatalog;
+  let media: TestMediaServer;
+  let fragments: FragmentCommit[];
+  beforeEach(async () => {
+    folder = testFolder();
+    catalog = new MemoryCatalog();
+    await start();
+    const { writer } = await media.write();
+    await sendBackup(writer, await sampleBackup(SHAPE));
+    fragments = [...catalog.committed.values()].sort((a, b) => a.number - b.number);
+  });
+  afterEach(async () => {
+    await media.stop();
+    folder.dispose();
+  });
+
+  const start = async () => {
+    const more = [{ path: join(folder.path, 'vault'), pool: 'vault' }];
+    media = await TestMediaServer.start({ folder: join(folder.path, 'disk'), more, catalog });
+  };
+  /** The process ends, something happens to its folder, and it starts again. */
+  const meanwhile = async (change: () => void) => {
+    await media.stop();
+    change();
+    await start();
+  };
+  const loseJournal = () =>
+    meanwhile(() => rmSync(join(folder.path, 'disk/journal'), { recursive: true }));
+  const fileOf = (number: number, suffix = '.tar.zst') =>
+    join(
+      folder.path,
+      'disk/images/web1_1790000000/c1',
+      `0000${number}-${fragments[number - 1]!.fragmentId}${suffix}`,
+    );
+  const flip = (path: string, at: number) => {
+    const bytes = readFileSync(path);
+    bytes[at]! ^= 1;
+    writeFileSync(path, bytes);
+  };
+  const inventory = async (limit = 500): Promise<InventoryEntry[]> => {
+    const holdings = await media.holdings();
+    const entries: InventoryEntry[] = [];
+    for (let after: string | null = ''; after !== null;) {
+      const { rows, next }: Awaited<ReturnType<typeof inventoryPage>> = await inventoryPage(
+        holdings,
+        { after, limit },
+      );
+      mediaInventory.response.parse({ entries: rows, next });
+      expect(rows.length).toBeLessThanOrEqual(limit);
+      entries.push(...rows);
+      after = next;
+    }
+    return entries;
+  };
+  const seen = async () =>
+    (await inventory()).map(({ number, journal, bytes }) => `${number} ${journal} ${bytes}`);
+
+  it('is told page by page, by fragment id', async () => {
+    const all = await inventory();
+    expect(await inventory(1)).toEqual(all);
+    expect(await inventory(3)).toEqual(all);
+    const ids = all.map(({ fragmentId }) => fragmentId);
+    expect(ids).toEqual([...ids].sort());
+    expect(all[0]).toMatchObject({
+      ...{ imageId: 'web1_1790000000', copy: 1, number: 1, pool: 'disk' },
+      ...{ journal: 'COMMITTED', bytes: 'whole', catalogEpoch: 'epoch-1', tombstoneId: null },
+      ...{ digest: fragments[0]!.digest, storedBytes: fragments[0]!.storedBytes, reason: '' },
+    });
+  });
+
+  it('shows what is missing, truncated, unfinished or in the trash', async () => {
+    const { writer, outcome } = await media.write({ imageId: 'web1_1790000001' });
+    await sendContent(writer, (await sampleBackup(SHAPE))[0]!);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    writer.close();
+    await outcome;
+    const grant = catalog.grant(fragments[3]!.fragmentId);
+    await media.removals.onGrant(grant);
+    await meanwhile(() => {
+      for (const suffix of ['.tar.zst', '.idx.zst', '.json']) rmSync(fileOf(1, suffix));
+      truncateSync(fileOf(2), 100);
+      rmSync(fileOf(3, '.json'));
+    });
+    expect((await seen()).sort()).toEqual([
+      '1 COMMITTED missing',
+      '1 INTENT partial',
+      '2 COMMITTED damaged',
+      '3 COMMITTED damaged',
+      '4 REMOVED trash',
+    ]);
+    expect((await inventory()).find(({ number }) => number === 4)).toMatchObject({
+      tombstoneId: grant.tombstoneId,
+    });
+  });
+
+  it('is orphans where the journal is lost, and they can be adopted', async () => {
+    await loseJournal();
+    expect(media.volumes.countByState()).toEqual({});
+    expect(await seen()).toEqual(['1', '2', '3', '4'].map((number) => `${number} none whole`));
+    const [scanned] = await (await media.holdings()).scan();
+    expect(scanned![1]).toBe(4);
+    catalog.committed.clear();
+    const ids = fragments.map(({ fragmentId }) => fragmentId);
+    expect(await (await media.care()).adopt([...ids, ids[0]!])).toBe(4);
+    for (const id of ids) expect(await media.offers.verdict(id)).toBe('COMMITTED');
+    expect(await seen()).toEqual(['1', '2', '3', '4'].map((number) => `${number} COMMITTED whole`));
+    expect(await (await media.care()).adopt(ids)).toBe(0);
+  });
+
+  it('is not adopted when it is not whole', async () => {
+    await media.stop();
+    rmSync(join(folder.path, 'disk/journal'), { recursive: true });
+    truncateSync(fileOf(1), 100);
+    rmSync(fileOf(2, '.json'));
+    await start();
+    expect(await seen()).toEqual([
+      '1 none damaged',
+      '2 none partial',
+      '3 none whole',
+      '4 none whole',
+    ]);
+    const ids = fragments.map(({ fragmentId }) => fragmentId);
+    expect(await (await media.care()).adopt(ids)).toBe(2);
+  });
+
+  it('gives the manifests of what counts, as they stand in their files', async () => {
+    await media.removals.onGrant(catalog.grant(fragments[2]!.fragmentId));
+    const holdings = await media.holdings();
+    const first = await manifestsPage(holdings, { after: '', limit: 2 });
+    mediaManifests.response.parse({ manifests: first.rows, next: first.next });
+    const second = await manifestsPage(holdings, { after: first.next!, limit: 2 });
+    const manifests = [...first.rows, ...second.rows].map(({ manifest }) => manifest);
+    expect(manifests.map(({ number }) => number)).toEqual([1, 2, 4]);
+    expect(manifests[2]).toMatchObject({ last: true, image: SAMPLE_DETAILS });
+    expect(second.next).toBeNull();
+  });
+
+  it('is offered again whatever verdict the journal has', async () => {
+    catalog.committed.clear();
+    const ids = fragments.map(({ fragmentId }) => fragmentId);
+    const care = await media.care();
+    expect(await care.offerAgain([...ids, '01920000-0000-7000-8000-0000000000ff'])).toBe(4);
+    expect(catalog.committed.size).toBe(4);
+    catalog.inquiryDown = true;
+    await expect(care.offerAgain(ids)).rejects.toThrow();
+  });
+
+  it('comes back from the trash and is offered', async () => {
+    const [first, second] = fragments;
+    await media.removals.onGrant(catalog.grant(first!.fragmentId));
+    const { tombstoneId } = catalog.grant(second!.fragmentId);
+    await media.removals.onGrant(catalog.grant(second!.fragmentId));
+    for (const { store } of media.volumes) await store.emptyTrash(tombstoneId);
+    catalog.committed.clear();
+    const ids = fragments.map(({ fragmentId }) => fragmentId);
+    expect(await (await media.care()).takeBack(ids)).toBe(1);
+    expect(await media.offers.verdict(first!.fragmentId)).toBe('COMMITTED');
+    expect((await seen()).slice(0, 2)).toEqual(['1 COMMITTED whole', '2 REMOVED missing']);
+    expect(media.removals.open).toBe(0);
+  });
+
+  it('comes back from the trash when the journal was lost too', async () => {
+    await media.removals.onGrant(catalog.grant(fragments[0]!.fragmentId));
+    await loseJournal();
+    expect((await seen())[0]).toBe('1 none trash');
+    expect(await (await media.care()).takeBack([fragments[0]!.fragmentId])).toBe(1);
+    expect(await media.offers.verdict(fragments[0]!.fragmentId)).toBe('COMMITTED');
+  });
+
+  it('is on its way back for good when a crash cuts the return', async () => {
+    const { fragmentId } = fragments[0]!;
+    await media.removals.onGrant(catalog.grant(fragmentId));
+    const volume = media.volumes.volumeOf(fragmentId)!;
+    await volume.ledger.takenBack(fragmentId);
+    await meanwhile(() => undefined);
+    expect(await media.offers.verdict(fragmentId)).toBe('COMMITTED');
+    expect((await seen())[0]).toBe('1 COMMITTED whole');
+  });
+
+  it.each([
+    ['a flipped bit', () => flip(fileOf(1), 5_000), /another digest/],
+    ['a flipped bit in the index', () => flip(fileOf(1, '.idx.zst'), 40), /another digest/],
+    ['a truncated file', () => truncateSync(fileOf(1), 5_000), /other sizes/],
+    ['a missing file', () => rmSync(fileOf(1)), /missing/],
+    ['another manifest', () => renameSync(fileOf(2, '.json'), fileOf(1, '.json')), /another/],
+  ])('is read whole to check it, and shows %s', async (_, harm, reason) => {
+    const holding = (await media.holdings()).find(fragments[0]!.fragmentId)!;
+    expect(await checkFragment(holding)).toEqual({ bytes: 'whole', reason: '' });
+    harm();
+    expect(await checkFragment(holding)).toMatchObject({
+      bytes: 'damaged',
+      reason: expect.stringMatching(reason),
+    });
+  });
+});

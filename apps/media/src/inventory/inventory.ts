@@ -1,0 +1,127 @@
+import type { Manifest } from '#archive/manifest.js';
+import type { BytesState, InventoryEntry } from '#contracts/media.js';
+import type { StoredFragment } from '#storage/fragment-store.js';
+import type { FragmentState } from '../domain/journal-state.js';
+import type { Holding, Holdings } from './holdings.js';
+
+/** A page of manifests ends behind so many bytes of JSON: it has to fit into a message. */
+const MANIFESTS_BYTES_MAX = 512 * 1024;
+
+/** A page, and where the next one begins; null behind the last. */
+export interface Page<T> {
+  readonly rows: T[];
+  readonly next: string | null;
+}
+
+/** What journals and volumes hold, by fragment id. */
+export async function inventoryPage(
+  holdings: Holdings,
+  { after, limit }: { readonly after: string; readonly limit: number },
+): Promise<Page<InventoryEntry>> {
+  const found = await holdings.page(after, limit + 1);
+  const rows = await Promise.all(found.slice(0, limit).map(toEntry));
+  return { rows, next: found.length > limit ? rows.at(-1)!.fragmentId : null };
+}
+
+/**
+ * Manifests of the fragments that lie in their places whole, as they stand in their files. What the
+ * journal has as refused, condemned or removed is no part of any image any more, and left out.
+ */
+export async function manifestsPage(
+  holdings: Holdings,
+  { after, limit }: { readonly after: string; readonly limit: number },
+): Promise<Page<{ pool: string; manifest: Manifest }>> {
+  const rows: { pool: string; manifest: Manifest }[] = [];
+  let bytes = 0;
+  for (let from = after; ;) {
+    const found = await holdings.page(from, limit);
+    for (const holding of found) {
+      const manifest = await manifestOf(holding);
+      if (manifest) {
+        bytes += JSON.stringify(manifest).length;
+        if (rows.length > 0 && bytes > MANIFESTS_BYTES_MAX) return { rows, next: from };
+        rows.push({ pool: holding.volume.pool, manifest });
+      }
+      from = holding.fragmentId;
+      if (rows.length === limit) return { rows, next: from };
+    }
+    if (found.length < limit) return { rows, next: null };
+  }
+}
+
+async function manifestOf({
+  volume,
+  name,
+  state,
+  trashedBy,
+}: Holding): Promise<Manifest | undefined> {
+  const counts =
+    state === undefined ||
+    state.phase === 'SEALED' ||
+    (state.phase === 'JUDGED' && state.verdict === 'COMMITTED');
+  if (!counts || trashedBy) return undefined;
+  const found = await volume.store.stat(name);
+  return found?.state === 'sealed' ? found.manifest : undefined;
+}
+
+async function toEntry(holding: Holding): Promise<InventoryEntry> {
+  const { fragmentId, volume, name, state } = holding;
+  const found = await volume.store.stat(name);
+  const { bytes, reason } = await bytesOf(holding, found);
+  const journalled = state && state.phase !== 'INTENT' ? state.manifest : undefined;
+  const manifest = journalled ?? (found?.state === 'sealed' ? found.manifest : undefined);
+  return {
+    ...{ fragmentId, imageId: name.imageId, copy: name.copy, number: name.number },
+    pool: volume.pool,
+    journal: journalName(state),
+    bytes,
+    digest: manifest?.digest ?? null,
+    storedBytes: manifest?.storedBytes ?? null,
+    catalogEpoch: state?.phase === 'JUDGED' ? state.catalogEpoch : null,
+    tombstoneId: tombstoneOf(holding) ?? null,
+    reason,
+  };
+}
+
+/** What the medium shows, by names and sizes alone. */
+export async function bytesOf(
+  holding: Holding,
+  found: StoredFragment | undefined,
+): Promise<{ bytes: BytesState; reason: string }> {
+  const { state } = holding;
+  switch (found?.state) {
+    case undefined:
+      return { bytes: (await isInTrash(holding)) ? 'trash' : 'missing', reason: '' };
+    case 'damaged':
+      return { bytes: 'damaged', reason: found.reason };
+    case 'partial':
+      if (state === undefined || state.phase === 'INTENT') return { bytes: 'partial', reason: '' };
+      return { bytes: 'damaged', reason: 'its manifest is missing' };
+    case 'sealed':
+      if (!state || state.phase === 'INTENT') return { bytes: 'whole', reason: '' };
+      return state.manifest.digest === found.manifest.digest
+        ? { bytes: 'whole', reason: '' }
+        : { bytes: 'damaged', reason: 'its manifest has another digest than the journal' };
+    default:
+      return found satisfies never;
+  }
+}
+
+async function isInTrash(holding: Holding): Promise<boolean> {
+  const tombstoneId = tombstoneOf(holding);
+  if (tombstoneId === undefined) return false;
+  for await (const { fragmentId } of holding.volume.store.trash(tombstoneId)) {
+    if (fragmentId === holding.fragmentId) return true;
+  }
+  return false;
+}
+
+function tombstoneOf({ state, trashedBy }: Holding): string | undefined {
+  if (state?.phase === 'CONDEMNED' || state?.phase === 'REMOVED') return state.tombstoneId;
+  return trashedBy;
+}
+
+function journalName(state: FragmentState | undefined): InventoryEntry['journal'] {
+  if (!state) return 'none';
+  return state.phase === 'JUDGED' ? state.verdict : state.phase;
+}

@@ -1,0 +1,162 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { TrashedFragment } from '#storage/fragment-store.js';
+import { testFolder, type TestFolder } from '#storage/testing/small-volume.js';
+import { MemoryCatalog } from '../testing/memory-catalog.js';
+import { TestMediaServer } from '../testing/media-server.js';
+import { sampleBackup, sendBackup } from '../testing/sample-backup.js';
+import { emptyOldTrash } from './trash-reaper.js';
+
+describe('The removal of a fragment', () => {
+  let folder: TestFolder;
+  let catalog: MemoryCatalog;
+  let media: TestMediaServer;
+  let fragmentIds: string[];
+  beforeEach(async () => {
+    folder = testFolder();
+    catalog = new MemoryCatalog();
+    media = await TestMediaServer.start({ folder: folder.path, catalog });
+    const { writer } = await media.write();
+    await sendBackup(
+      writer,
+      await sampleBackup({ fragments: 2, framesEach: 1, frameBytes: 9_000 }),
+    );
+    fragmentIds = [...catalog.committed.keys()];
+  });
+  afterEach(async () => {
+    await media.stop();
+    folder.dispose();
+  });
+
+  const restart = async () => {
+    await media.stop();
+    media = await TestMediaServer.start({ folder: folder.path, catalog });
+  };
+  const files = (number: number) =>
+    readdirSync(join(folder.path, 'images/web1_1790000000/c1')).filter((name) =>
+      name.startsWith(`0000${number}-`),
+    );
+  const trash = async () => {
+    const found: TrashedFragment[] = [];
+    for (const { store } of media.volumes) {
+      for await (const one of store.trash()) found.push(one);
+    }
+    return found;
+  };
+  const stateOf = (fragmentId: string) =>
+    media.volumes.volumeOf(fragmentId)!.ledger.find(fragmentId);
+
+  it('follows a grant that the catalog confirms, and is reported once', async () => {
+    const [first, second] = fragmentIds;
+    const grant = catalog.grant(first!);
+    await media.removals.onGrant(grant);
+    expect(stateOf(first!)).toMatchObject({ phase: 'REMOVED', reported: true });
+    expect(catalog.deleted).toEqual([first]);
+    expect(files(1)).toEqual([]);
+    expect(files(2)).toHaveLength(3);
+    expect(await trash()).toMatchObject([{ tombstoneId: grant.tombstoneId, fragmentId: first }]);
+    expect(stateOf(second!)).toMatchObject({ phase: 'JUDGED', verdict: 'COMMITTED' });
+  });
+
+  it('is reported again, and nothing else, when the grant comes again', async () => {
+    const grant = catalog.grant(fragmentIds[0]!);
+    await media.removals.onGrant(grant);
+    await restart();
+    await media.removals.onGrant(grant);
+    expect(catalog.claimed).toBe(1);
+    expect(catalog.deleted).toEqual([fragmentIds[0], fragmentIds[0]]);
+  });
+
+  it('does not happen while the catalog cannot be asked', async () => {
+    const grant = catalog.grant(fragmentIds[0]!);
+    catalog.deletionsDown = true;
+    await expect(media.removals.onGrant(grant)).rejects.toThrow('no catalog');
+    expect(stateOf(fragmentIds[0]!)).toMatchObject({ phase: 'JUDGED' });
+    expect(files(1)).toHaveLength(3);
+    catalog.deletionsDown = false;
+    await media.removals.onGrant(grant);
+    expect(files(1)).toEqual([]);
+  });
+
+  it('does not happen when the catalog does not stand by the grant', async () => {
+    const grant = catalog.grant(fragmentIds[0]!);
+    catalog.granted.clear();
+    await media.removals.onGrant(grant);
+    expect(stateOf(fragmentIds[0]!)).toMatchObject({ phase: 'JUDGED', verdict: 'COMMITTED' });
+    expect(files(1)).toHaveLength(3);
+    expect(media.removalLog).toEqual([expect.stringMatching(/^warning: .*not confirm.*stays/)]);
+  });
+
+  it.each([
+    ['another digest', { digest: 'f'.repeat(64) }],
+    ['another size', { storedBytes: 1 }],
+    ['an unknown fragment', { fragmentId: '01920000-0000-7000-8000-0000000000ff' }],
+  ])('does not happen, and nobody is asked, for %s', async (_, over) => {
+    await media.removals.onGrant(catalog.grant(fragmentIds[0]!, over));
+    expect(catalog.claimed).toBe(0);
+    expect(files(1)).toHaveLength(3);
+    expect(media.removalLog).toEqual([expect.stringMatching(/^error: .*refused/)]);
+  });
+
+  it('is reported after a restart when the report had no answer', async () => {
+    catalog.reportsDown = true;
+    await expect(media.removals.onGrant(catalog.grant(fragmentIds[0]!))).rejects.toThrow();
+    expect(stateOf(fragmentIds[0]!)).toMatchObject({ phase: 'REMOVED', reported: false });
+    await restart();
+    expect(media.removals.open).toBe(1);
+    catalog.reportsDown = false;
+    await media.removals.settle();
+    expect(catalog.deleted).toEqual([fragmentIds[0]]);
+    expect(media.removals.open).toBe(0);
+  });
+
+  it('is claimed again after a restart between the journal and the move', async () => {
+    const [first] = fragmentIds;
+    const { tombstoneId } = catalog.grant(first!);
+    await media.volumes.volumeOf(first!)!.ledger.condemned(first!, tombstoneId);
+    await restart();
+    catalog.deletionsDown = true;
+    await expect(media.removals.settle()).rejects.toThrow();
+    expect(files(1)).toHaveLength(3);
+    catalog.deletionsDown = false;
+    await media.removals.settle();
+    expect(files(1)).toEqual([]);
+    expect(catalog.deleted).toEqual([first]);
+  });
+
+  it('is taken back when the catalog went back in time after it was condemned', async () => {
+    const [first] = fragmentIds;
+    const { tombstoneId } = catalog.grant(first!);
+    catalog.granted.clear();
+    await media.volumes.volumeOf(first!)!.ledger.condemned(first!, tombstoneId);
+    await restart();
+    await media.removals.settle();
+    expect(await media.offers.verdict(first!)).toBe('COMMITTED');
+    expect(files(1)).toHaveLength(3);
+    expect(media.removals.open).toBe(0);
+  });
+
+  it('is final only after the grace period, and only once the catalog knows', async () => {
+    const [first, second] = fragmentIds;
+    await media.removals.onGrant(catalog.grant(first!));
+    catalog.reportsDown = true;
+    await expect(media.removals.onGrant(catalog.grant(second!))).rejects.toThrow();
+    const later = (ms: number) => ({ graceMs: 60_000, now: new Date(Date.now() + ms) });
+    expect(await emptyOldTrash(media.volumes, later(0))).toBe(0);
+    expect(await emptyOldTrash(media.volumes, later(61_000))).toBe(1);
+    expect((await trash()).map(({ fragmentId }) => fragmentId)).toEqual([second]);
+  });
+
+  it('leaves what it does not know in the trash alone', async () => {
+    await media.removals.onGrant(catalog.grant(fragmentIds[0]!));
+    await media.stop();
+    const { rmSync } = await import('node:fs');
+    rmSync(join(folder.path, 'journal'), { recursive: true });
+    media = await TestMediaServer.start({ folder: folder.path, catalog });
+    const late = { graceMs: 0, now: new Date(Date.now() + 1_000_000_000) };
+    expect(await emptyOldTrash(media.volumes, late)).toBe(0);
+    expect(await trash()).toHaveLength(1);
+    expect(existsSync(join(folder.path, '.trash'))).toBe(true);
+  });
+});

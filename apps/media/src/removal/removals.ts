@@ -1,0 +1,173 @@
+import type { Tombstone } from '#contracts/fragment.js';
+import { messageOf, PermanentError } from '#kernel/errors.js';
+import { confirmGrant } from '#storage/confirmed-grant.js';
+import type { CommitOffers } from '../commits/commit-offers.js';
+import { noCrash, type CrashPoint } from '../crash-point.js';
+import { nameOf } from '../domain/journal-state.js';
+import { decideGrant } from '../domain/removal.js';
+import type { Volume } from '../volumes/volume.js';
+import type { Volumes } from '../volumes/volumes.js';
+
+/** The two ids that a claim and a report are about. */
+export type Removal = Pick<Tombstone, 'tombstoneId' | 'fragmentId'>;
+
+/** The catalog, past the broker. Both throw `Unavailable` when nobody answers. */
+export interface DeletionCatalog {
+  claim(removal: Removal): Promise<{ readonly confirmed: boolean; readonly reason: string }>;
+  report(removals: readonly Removal[]): Promise<void>;
+}
+
+export interface RemovalsOptions {
+  readonly volumes: Volumes;
+  readonly offers: Pick<CommitOffers, 'add' | 'forget'>;
+  readonly catalog: DeletionCatalog;
+  readonly log: (severity: 'info' | 'warning' | 'error', text: string) => void;
+  readonly crashPoint?: CrashPoint;
+}
+
+/** Removals that one report names. */
+const REPORT_MAX = 256;
+
+/**
+ * Carries out granted deletions. It promises:
+ *
+ * - Bytes leave their place only behind the catalog's yes to the claim for this very tombstone, asked
+ *   just before, and with CONDEMNED in the journal; and then only into the trash.
+ * - What a crash cut is finished: what is condemned is claimed again, what is removed is reported
+ *   until the catalog has answered.
+ * - When the catalog does not stand by a deletion any more, what was condemned is taken back.
+ * - Silence and errors change nothing.
+ */
+export class Removals {
+  private readonly condemned = new Map<string, string>();
+  private readonly unreported = new Map<string, string>();
+  private readonly crashPoint: CrashPoint;
+  private exclusive: Promise<unknown> = Promise.resolve();
+
+  constructor(private readonly options: RemovalsOptions) {
+    this.crashPoint = options.crashPoint ?? noCrash;
+    for (const { ledger } of options.volumes) {
+      for (const [fragmentId, state] of ledger.all()) {
+        if (state.phase === 'CONDEMNED') this.condemned.set(fragmentId, state.tombstoneId);
+        if (state.phase === 'REMOVED' && !state.reported) {
+          this.unreported.set(fragmentId, state.tombstoneId);
+        }
+      }
+    }
+  }
+
+  /** Removals that wait for an answer of the catalog. */
+  get open(): number {
+    return this.condemned.size + this.unreported.size;
+  }
+
+  /**
+   * Deals with a grant, however often and late it comes. Throws `Unavailable` when the catalog could
+   * not be asked: then it has to come again.
+   */
+  onGrant(tombstone: Tombstone): Promise<void> {
+    return this.alone(() => this.grant(tombstone));
+  }
+
+  /** Goes on with everything that waits for the catalog. Throws what went wrong. */
+  settle(): Promise<void> {
+    return this.alone(async () => {
+      for (const [fragmentId, tombstoneId] of this.condemned) {
+        const volume = this.options.volumes.volumeOf(fragmentId)!;
+        await this.carryOut(volume, { fragmentId, tombstoneId });
+      }
+      await this.report();
+    });
+  }
+
+  /** Runs something that must not meet a removal half-way. */
+  alone<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.exclusive.then(work);
+    this.exclusive = result.catch(() => undefined);
+    return result;
+  }
+
+  /** What is taken back is not condemned or to be reported any more. */
+  forget(fragmentId: string): void {
+    this.condemned.delete(fragmentId);
+    this.unreported.delete(fragmentId);
+  }
+
+  private async grant(tombstone: Tombstone): Promise<void> {
+    const { fragmentId, tombstoneId } = tombstone;
+    const volume = this.options.volumes.volumeOf(fragmentId);
+    const decision = decideGrant(volume?.ledger.find(fragmentId), tombstone);
+    switch (decision.type) {
+      case 'refuse': {
+        const what = `Deletion ${tombstoneId} of fragment ${fragmentId} was granted and refused`;
+        this.options.log('error', `${what}: ${decision.reason}. Nothing was touched.`);
+        return;
+      }
+      case 'report':
+        this.unreported.set(fragmentId, tombstoneId);
+        return this.report();
+      case 'claim':
+        await this.carryOut(volume!, { fragmentId, tombstoneId });
+        return this.report();
+      default:
+        return decision satisfies never;
+    }
+  }
+
+  private async carryOut(volume: Volume, removal: Removal): Promise<void> {
+    const { fragmentId, tombstoneId } = removal;
+    const state = volume.ledger.find(fragmentId);
+    if (!state || state.phase === 'INTENT' || state.phase === 'REMOVED') return;
+    const answer = await this.claim(removal);
+    const grant = confirmGrant(removal, answer);
+    if (!grant) return this.refused(volume, removal, answer.reason);
+    const { ledger, store } = volume;
+    await ledger.condemned(fragmentId, tombstoneId);
+    this.condemned.set(fragmentId, tombstoneId);
+    this.options.offers.forget(fragmentId);
+    this.crashPoint('condemned-journalled');
+    await store.remove(grant, nameOf(state));
+    this.crashPoint('trash-moved');
+    await ledger.removed(fragmentId, tombstoneId);
+    this.condemned.delete(fragmentId);
+    this.unreported.set(fragmentId, tombstoneId);
+    this.crashPoint('removal-journalled');
+    this.options.log('info', `Fragment ${fragmentId} was removed by tombstone ${tombstoneId}.`);
+  }
+
+  /** A claim that the catalog cannot make sense of is no yes. */
+  private async claim(removal: Removal): Promise<{ confirmed: boolean; reason: string }> {
+    try {
+      return await this.options.catalog.claim(removal);
+    } catch (error) {
+      if (!(error instanceof PermanentError)) throw error;
+      return { confirmed: false, reason: messageOf(error) };
+    }
+  }
+
+  private async refused(volume: Volume, removal: Removal, reason: string): Promise<void> {
+    const { fragmentId, tombstoneId } = removal;
+    const what = `The catalog does not confirm deletion ${tombstoneId} of fragment ${fragmentId}`;
+    this.options.log('warning', `${what}: ${reason}. It stays.`);
+    const state = volume.ledger.find(fragmentId);
+    if (state?.phase !== 'CONDEMNED' || state.tombstoneId !== tombstoneId) return;
+    await volume.ledger.takenBack(fragmentId);
+    this.forget(fragmentId);
+    await volume.store.takeBack(tombstoneId, nameOf(state));
+    this.options.offers.add(fragmentId, volume);
+  }
+
+  private async report(): Promise<void> {
+    while (this.unreported.size > 0) {
+      const batch = [...this.unreported].slice(0, REPORT_MAX);
+      await this.options.catalog.report(
+        batch.map(([fragmentId, tombstoneId]) => ({ fragmentId, tombstoneId })),
+      );
+      this.crashPoint('removal-reported');
+      for (const [fragmentId] of batch) {
+        await this.options.volumes.volumeOf(fragmentId)?.ledger.reported(fragmentId);
+        this.unreported.delete(fragmentId);
+      }
+    }
+  }
+}

@@ -1,0 +1,28 @@
+import type { TrashedFragment } from '#storage/fragment-store.js';
+import type { Volume } from '../volumes/volume.js';
+
+/**
+ * Gives up for good what has been in the trash for longer than the grace period. Only that which the
+ * journal has as removed by this very tombstone, and the catalog as deleted: anything else in the
+ * trash is left for a person. Says how many fragments went.
+ */
+export async function emptyOldTrash(
+  volumes: Iterable<Volume>,
+  time: { readonly graceMs: number; readonly now: Date },
+): Promise<number> {
+  let emptied = 0;
+  for (const volume of volumes) {
+    for await (const trashed of volume.store.trash()) {
+      const age = time.now.getTime() - trashed.since.getTime();
+      if (age < time.graceMs || !isSettled(volume, trashed)) continue;
+      await volume.store.emptyTrash(trashed.tombstoneId);
+      emptied += 1;
+    }
+  }
+  return emptied;
+}
+
+function isSettled(volume: Volume, { fragmentId, tombstoneId }: TrashedFragment): boolean {
+  const state = volume.ledger.find(fragmentId);
+  return state?.phase === 'REMOVED' && state.reported && state.tombstoneId === tombstoneId;
+}

@@ -1,0 +1,51 @@
+import type { Clock } from '#kernel/clock.js';
+import type { FragmentName } from '#storage/fragment-name.js';
+import type { FragmentStore } from '#storage/fragment-store.js';
+import { nameOf } from '../domain/journal-state.js';
+import type { Ledger } from './ledger.js';
+
+/** A volume at its start, before anyone works with it. */
+export interface OpenedVolume {
+  readonly store: FragmentStore;
+  readonly ledger: Ledger;
+}
+
+/**
+ * A process that died between the manifest and the journal left a whole fragment that the journal
+ * has as begun. Its manifest says all that SEALED needs.
+ */
+export async function recoverSeals({ store, ledger }: OpenedVolume, clock: Clock): Promise<void> {
+  const begun: FragmentName[] = [];
+  for (const [, state] of ledger.all()) {
+    if (state.phase === 'INTENT') begun.push(state.intent);
+  }
+  for (const { imageId, copy, number, fragmentId } of begun) {
+    const found = await store.stat({ imageId, copy, number, fragmentId });
+    if (found?.state !== 'sealed') continue;
+    // The process may have died between the manifest's name and the sync of its folder.
+    await store.settle(found.name);
+    await ledger.sealed(found.manifest, clock.now().toISOString());
+  }
+}
+
+/**
+ * What lies in the trash while the journal says otherwise: the journal is right.
+ *
+ * - It was condemned by this tombstone, and nothing is left in its place: it is removed.
+ * - It was condemned, but is still there in part: nothing; it is claimed again first.
+ * - It counts as there: a return from the trash was cut, and is finished.
+ * - Of what the journal does not know nothing is touched.
+ */
+export async function recoverTrash({ store, ledger }: OpenedVolume): Promise<void> {
+  for await (const { fragmentId, tombstoneId } of store.trash()) {
+    const state = ledger.find(fragmentId);
+    if (!state || state.phase === 'INTENT' || state.phase === 'REMOVED') continue;
+    const found = await store.stat(nameOf(state));
+    if (state.phase !== 'CONDEMNED') {
+      if (found?.state !== 'sealed') await store.takeBack(tombstoneId, nameOf(state));
+    } else if (state.tombstoneId === tombstoneId && !found) {
+      await store.settle(nameOf(state));
+      await ledger.removed(fragmentId, tombstoneId);
+    }
+  }
+}

@@ -1,0 +1,31 @@
+import { describe, expect, it } from '@jest/globals';
+import { mediaPlans } from './media-plan.js';
+
+describe('the media servers of a cluster', () => {
+  it('are one with pool main, if nothing else is asked for', () => {
+    expect(mediaPlans({}, '/data/media')).toEqual([
+      { mediaId: 'media1', volumes: [{ pool: 'main', path: '/data/media/main' }] },
+    ]);
+  });
+
+  it('may have further volumes, and companions here and elsewhere', () => {
+    const plans = mediaPlans(
+      { mediaId: 'm1', volumes: ['copy=/mnt/a'], mediaServers: ['m2:copy=/mnt/b,main=/c', 'm3'] },
+      '/data/media',
+    );
+    expect(plans.map(({ mediaId }) => mediaId)).toEqual(['m1', 'm2', 'm3']);
+    expect(plans[0]!.volumes[1]).toEqual({ pool: 'copy', path: '/mnt/a' });
+    expect(plans[1]!.volumes.map(({ pool }) => pool)).toEqual(['copy', 'main']);
+    expect(plans[2]!.volumes).toEqual([]);
+  });
+
+  it.each([
+    [{ volumes: ['copy'] }, /POOL=FOLDER/],
+    [{ volumes: ['copy=relative'] }, /absolute/],
+    [{ volumes: ['no pool=/a'] }, /no volume/],
+    [{ mediaServers: ['m 2'] }, /media server's name/],
+    [{ mediaServers: ['media1'] }, /two media servers "media1"/],
+  ])('cannot be %j', (wishes, why) => {
+    expect(() => mediaPlans(wishes, '/data/media')).toThrow(why);
+  });
+});

@@ -1,0 +1,71 @@
+import { isAbsolute, join } from 'node:path';
+import { mediaName, poolName } from '#contracts/names.js';
+import { PermanentError } from '#kernel/errors.js';
+
+export interface VolumePlan {
+  readonly pool: string;
+  /** Absolute. */
+  readonly path: string;
+}
+
+/** A media server of the cluster. Without a volume it is started elsewhere, and only admitted here. */
+export interface MediaPlan {
+  readonly mediaId: string;
+  readonly volumes: readonly VolumePlan[];
+}
+
+export interface MediaWishes {
+  /** Of the first media server; default `media1`. */
+  readonly mediaId?: string | undefined;
+  /** Further volumes of the first one, each `POOL=FOLDER`. */
+  readonly volumes?: readonly string[] | undefined;
+  /** Further media servers, each `NAME` (started elsewhere) or `NAME:POOL=FOLDER[,POOL=FOLDER]`. */
+  readonly mediaServers?: readonly string[] | undefined;
+}
+
+/** The media servers of a cluster, the first one with pool `main` in the data folder. */
+export function mediaPlans(wishes: MediaWishes, mediaFolder: string): MediaPlan[] {
+  const first: MediaPlan = {
+    mediaId: nameOf(wishes.mediaId ?? 'media1'),
+    volumes: [
+      { pool: 'main', path: join(mediaFolder, 'main') },
+      ...(wishes.volumes ?? []).map(volumeOf),
+    ],
+  };
+  const plans = [first, ...(wishes.mediaServers ?? []).map(serverOf)];
+  const twice = plans.find((one, at) => plans.findIndex((p) => p.mediaId === one.mediaId) < at);
+  if (twice) throw wrong(`There are two media servers "${twice.mediaId}".`, 'media-server');
+  return plans;
+}
+
+function serverOf(text: string): MediaPlan {
+  const at = text.indexOf(':');
+  if (at < 0) return { mediaId: nameOf(text), volumes: [] };
+  const volumes = text
+    .slice(at + 1)
+    .split(',')
+    .map(volumeOf);
+  return { mediaId: nameOf(text.slice(0, at)), volumes };
+}
+
+function volumeOf(text: string): VolumePlan {
+  const at = text.indexOf('=');
+  const pool = text.slice(0, at);
+  const path = text.slice(at + 1);
+  if (at < 0 || !poolName.safeParse(pool).success || !isAbsolute(path) || /[,:]/.test(path)) {
+    throw wrong(
+      `"${text}" is no volume; POOL=FOLDER is, with an absolute path without "," and ":".`,
+      'volume',
+    );
+  }
+  return { pool, path };
+}
+
+function nameOf(text: string): string {
+  if (mediaName.safeParse(text).success) return text;
+  throw wrong(`"${text}" cannot be a media server's name.`, 'media');
+}
+
+function wrong(message: string, field: string): PermanentError {
+  return new PermanentError(20, message, field);
+}

@@ -1,0 +1,69 @@
+import { z } from 'zod';
+import { endpoint } from '../contract.js';
+import { imageId, mediaName, pageLimit, policyName, timestamp } from '../names.js';
+
+/** What becomes of one copy, with every reason for or against. */
+export const expiryDecision = z.object({
+  imageId,
+  copy: z.int(),
+  decision: z.enum(['delete', 'keep']),
+  reasons: z.array(z.string()),
+  fragments: z.int(),
+  storedBytes: z.int(),
+});
+export type ExpiryDecision = z.infer<typeof expiryDecision>;
+
+export const imageExpire = endpoint('catalog', 'image-expire', {
+  description: 'Marks copies for deletion, or with dryRun says what would become of them and why',
+  request: z.object({
+    /** One image; else all whose time is over. */
+    imageId: imageId.optional(),
+    copy: z.int().min(1).max(10).optional(),
+    /** The image itself expires now, whatever its retention was. Needs imageId. */
+    now: z.boolean().default(false),
+    dryRun: z.boolean().default(false),
+    limit: pageLimit,
+  }),
+  response: z.object({
+    decisions: z.array(expiryDecision),
+    /** When the grace period of what was marked ends. */
+    deletableAt: timestamp.nullable(),
+  }),
+});
+
+export const imageUndelete = endpoint('catalog', 'image-undelete', {
+  description: 'Takes copies back that are marked for deletion and still within their grace period',
+  request: z.object({ imageId, copy: z.int().min(1).max(10).optional() }),
+  response: z.object({ fragments: z.int(), expiresAt: timestamp }),
+});
+
+export const imageHold = endpoint('catalog', 'image-hold', {
+  description:
+    'Puts a named hold on an image, or lifts it: nothing of it is deleted while there is one',
+  request: z.object({
+    imageId,
+    hold: policyName.describe('its name'),
+    reason: z.string().max(1_000).default(''),
+    release: z.boolean().default(false),
+  }),
+  response: z.object({ holds: z.array(z.string()) }),
+});
+
+export const deleteClaim = endpoint('catalog', 'delete-claim', {
+  description:
+    'A media server asks once more whether the deletion of this very fragment is granted',
+  request: z.object({ mediaId: mediaName, tombstoneId: z.uuid(), fragmentId: z.uuid() }),
+  response: z.object({ confirmed: z.boolean(), reason: z.string() }),
+});
+
+export const deleteReport = endpoint('catalog', 'delete-report', {
+  description: 'A media server says that the bytes of fragments are gone by their tombstones',
+  request: z.object({
+    mediaId: mediaName,
+    removals: z
+      .array(z.object({ tombstoneId: z.uuid(), fragmentId: z.uuid() }))
+      .min(1)
+      .max(256),
+  }),
+  response: z.object({}),
+});

@@ -1,0 +1,137 @@
+import { cpSync, readdirSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import { jetstreamManager } from '@nats-io/jetstream';
+import { natsUsers } from '#contracts/permissions.js';
+import {
+  catalogCommits,
+  commitStream,
+  CONSUMERS,
+  mediaReceipts,
+  STREAMS,
+} from '#contracts/streams.js';
+import { sleep } from '#kernel/backoff.js';
+import { startNats, type TestNats } from '../../../test/support/nats.js';
+import { BatchConsumer } from './batch-consumer.js';
+import { Nats } from './connection.js';
+import { Publisher } from './publisher.js';
+import { TopologyKeeper } from './topology-keeper.js';
+
+const ROOT = { name: 'root', permissions: { publish: ['>'], subscribe: ['>'] }, responds: true };
+
+let server: TestNats;
+let keeper: TopologyKeeper;
+let consumer: BatchConsumer;
+let heard: string[];
+const connected: Nats[] = [];
+
+async function as(user: string): Promise<Nats> {
+  const nats = await Nats.connect({ ...server.login(user), clientName: user });
+  connected.push(nats);
+  return nats;
+}
+
+async function publish(publisher: Publisher, from: number, to: number): Promise<void> {
+  for (let n = from; n <= to; n += 1) {
+    const subject = `hf.int.v1.frag.commit.m1.f${n}`;
+    const message = { subject, payload: { n }, id: `c${n}`, contentType: 'application/json' };
+    while (
+      !(await publisher.publish(message).then(
+        () => true,
+        () => false,
+      ))
+    )
+      await sleep(50);
+  }
+}
+
+async function untilHeard(...names: string[]): Promise<void> {
+  const last = (subject: string) => subject.split('.').at(-1)!;
+  for (let tries = 0; !names.every((name) => heard.map(last).includes(name)); tries += 1) {
+    if (tries > 600) throw new Error(`not heard: ${names.join()}; heard ${heard.length}`);
+    await sleep(50);
+  }
+}
+
+describe('a broker that forgets', () => {
+  const folder = (...names: string[]) => join(dirname(server.logFile), 'nats', ...names);
+
+  beforeEach(async () => {
+    Logger.overrideLogger(false);
+    heard = [];
+    server = await startNats({ users: [...natsUsers({ media: ['m1'], clients: [] }), ROOT] });
+    const options = { streams: STREAMS, consumers: CONSUMERS, everyMs: 300 };
+    keeper = new TopologyKeeper(await as('topology'), options);
+    await keeper.start();
+    consumer = new BatchConsumer(await as('catalog'), {
+      ...{ spec: catalogCommits, batchMax: 256, lingerMs: 0 },
+      handle: async (batch) => void heard.push(...batch.map(({ subject }) => subject)),
+    });
+    consumer.start();
+  });
+
+  afterEach(async () => {
+    await consumer.stop();
+    await keeper.stop();
+    await Promise.all(connected.splice(0).map((nats) => nats.close()));
+    await server.stop();
+    Logger.overrideLogger(['error', 'warn', 'log']);
+  });
+
+  it('the whole stream gets it back with its consumers, and new messages are heard', async () => {
+    const publisher = new Publisher(await as('media-m1'));
+    await publish(publisher, 1, 3);
+    await untilHeard('f3');
+    const root = await jetstreamManager((await as('root')).connection);
+    await root.streams.delete(commitStream.name);
+    await publish(publisher, 4, 6);
+    await untilHeard('f4', 'f6');
+  });
+
+  it('acknowledged messages, but not how far its consumer was, still delivers the new ones', async () => {
+    const publisher = new Publisher(await as('media-m1'));
+    await publish(publisher, 1, 5);
+    await untilHeard('f5');
+    await server.kill();
+    cpSync(folder(), `${folder()}-old`, { recursive: true });
+    await server.restart();
+    await publish(publisher, 6, 20);
+    await untilHeard('f20');
+    await sleep(500);
+    await server.kill();
+    // The messages go back to the fifth; the consumer stays at the twentieth.
+    const messages = readdirSync(folder(), { recursive: true, encoding: 'utf8' }).find((path) =>
+      path.endsWith(join(commitStream.name, 'msgs')),
+    )!;
+    rmSync(folder(messages), { recursive: true });
+    cpSync(join(`${folder()}-old`, messages), folder(messages), { recursive: true });
+    await server.restart();
+    heard = [];
+    await publish(publisher, 21, 24);
+    await untilHeard('f21', 'f24');
+  });
+
+  it("a host's own consumer has it made again", async () => {
+    const spec = mediaReceipts('m1');
+    const nats = await as('media-m1');
+    const receipts = new BatchConsumer(nats, {
+      ...{ spec, batchMax: 10, lingerMs: 0, own: true },
+      handle: async (batch) => void heard.push(...batch.map(({ subject }) => subject)),
+    });
+    receipts.start();
+    const root = await as('root');
+    const receipt = (id: string) =>
+      new Publisher(root).publish({
+        ...{ subject: `hf.int.v1.frag.receipt.m1.${id}`, payload: {}, id },
+        contentType: 'application/json',
+      });
+    await receipt('r1');
+    await untilHeard('r1');
+    const manager = await jetstreamManager(root.connection);
+    await manager.consumers.delete(spec.stream, spec.durable);
+    await receipt('r2');
+    await untilHeard('r2');
+    await receipts.stop();
+  });
+});

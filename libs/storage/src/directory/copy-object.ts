@@ -1,0 +1,51 @@
+import { messageOf } from '#kernel/errors.js';
+import { FragmentDamaged, FragmentUnreadable, isNoRoom } from '../errors.js';
+import {
+  READ_BYTES_MAX,
+  type FragmentObject,
+  type SealedFragmentReader,
+} from '../fragment-store.js';
+import type { AppendFile } from './append-file.js';
+
+/** Copies data or index of a source into a new file, and reads back whether it is the same. */
+export async function copyObject(
+  source: SealedFragmentReader,
+  object: FragmentObject,
+  file: AppendFile,
+): Promise<void> {
+  const { fragmentId, digest, indexDigest } = source.manifest;
+  const descriptor = source.descriptors?.[object];
+  if (descriptor === undefined) await copyPieces(source, object, file);
+  else await copyInKernel(fragmentId, descriptor, file);
+  const expected = object === 'data' ? digest : indexDigest;
+  if (file.bytes === source.size(object) && (await file.digest()) === expected) return;
+  throw new FragmentDamaged(fragmentId, `has ${object} with another digest than its manifest`);
+}
+
+/**
+ * The system does not say whether it failed to read or to write, but for a lack of room. It counts as
+ * reading: another source then shows which it was.
+ */
+async function copyInKernel(
+  fragmentId: string,
+  descriptor: number,
+  file: AppendFile,
+): Promise<void> {
+  try {
+    await file.copyFrom(descriptor);
+  } catch (error) {
+    if (isNoRoom(error)) throw error;
+    throw new FragmentUnreadable(fragmentId, `cannot be copied: ${messageOf(error)}`);
+  }
+}
+
+async function copyPieces(
+  source: SealedFragmentReader,
+  object: FragmentObject,
+  file: AppendFile,
+): Promise<void> {
+  const bytes = source.size(object);
+  for (let at = 0; at < bytes; at += READ_BYTES_MAX) {
+    await file.append([await source.read(object, at, Math.min(READ_BYTES_MAX, bytes - at))]);
+  }
+}

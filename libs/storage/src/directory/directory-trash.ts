@@ -1,0 +1,129 @@
+import { rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Manifest } from '#archive/manifest.js';
+import { assert } from '#kernel/assert.js';
+import type { ConfirmedGrant } from '../confirmed-grant.js';
+import { writeError } from '../errors.js';
+import {
+  copyFolder,
+  fileName,
+  isFragmentId,
+  parseFileName,
+  type FragmentFile,
+  type FragmentName,
+} from '../fragment-name.js';
+import type { TrashedFragment } from '../fragment-store.js';
+import { parseManifest } from '../manifest-check.js';
+import { namesIn, readIfThere } from './read-folder.js';
+import { isFolder, makeFolders, statIfThere, syncFolder } from './sync-folder.js';
+
+/** Beside `images`, so that moving there copies nothing and no listing meets it. */
+const TRASH = '.trash';
+
+/** Step by step, each durable before the next: a fragment is there when its manifest is. */
+const REMOVAL: readonly (readonly FragmentFile[])[] = [['manifest'], ['index', 'data']];
+const RETURN: readonly (readonly FragmentFile[])[] = [['data', 'index'], ['manifest']];
+
+/**
+ * The trash of one volume: `.trash/<tombstone>/` holds the files of the fragment whose deletion that
+ * tombstone granted. This is the one place of Holdfast that takes fragments away: out of sight with
+ * the grant in hand, and for good only out of the trash.
+ */
+export class DirectoryTrash {
+  constructor(private readonly folder: string) {}
+
+  /** See `FragmentStore.remove`. */
+  async remove(grant: ConfirmedGrant, name: FragmentName): Promise<void> {
+    assert(grant.fragmentId === name.fragmentId, 'a grant for another fragment');
+    assert(isFragmentId(grant.tombstoneId), 'a tombstone whose id is none');
+    const from = join(this.folder, ...copyFolder(name));
+    if (!(await isFolder(from))) return;
+    try {
+      const to = await makeFolders(this.folder, [TRASH, grant.tombstoneId]);
+      await this.move(name, { from, to, steps: REMOVAL });
+    } catch (error) {
+      throw writeError(this.folder, error);
+    }
+  }
+
+  /** See `FragmentStore.takeBack`. */
+  async takeBack(tombstoneId: string, name: FragmentName): Promise<void> {
+    const from = this.pathOf(tombstoneId);
+    if (!(await isFolder(from))) return;
+    try {
+      const to = await makeFolders(this.folder, copyFolder(name));
+      await this.move(name, { from, to, steps: RETURN });
+    } catch (error) {
+      throw writeError(this.folder, error);
+    }
+  }
+
+  /** See `FragmentStore.trash`. */
+  async *list(only?: string): AsyncIterable<TrashedFragment> {
+    const names = only === undefined ? await namesIn(join(this.folder, TRASH)) : [only];
+    for (const tombstoneId of names.filter(isFragmentId)) {
+      const found = await this.look(tombstoneId);
+      if (found) yield found;
+    }
+  }
+
+  /** See `FragmentStore.emptyTrash`. Nothing outside the folder of the tombstone can be named. */
+  async empty(tombstoneId: string): Promise<void> {
+    const path = this.pathOf(tombstoneId);
+    try {
+      await rm(path, { recursive: true, force: true });
+      if (await isFolder(join(this.folder, TRASH))) await syncFolder(join(this.folder, TRASH));
+    } catch (error) {
+      throw writeError(this.folder, error);
+    }
+  }
+
+  /** Moves what is there. */
+  private async move(
+    name: FragmentName,
+    way: { from: string; to: string; steps: readonly (readonly FragmentFile[])[] },
+  ): Promise<void> {
+    for (const files of way.steps) {
+      for (const file of files) {
+        const source = join(way.from, fileName(name, file));
+        const target = join(way.to, fileName(name, file));
+        if (!(await statIfThere(source))) continue;
+        // A rename would replace it. Two files of one fragment are nothing to guess at.
+        if (await statIfThere(target)) throw new Error(`${target} is there already`);
+        await rename(source, target);
+      }
+      await syncFolder(way.to);
+      await syncFolder(way.from);
+    }
+  }
+
+  private async look(tombstoneId: string): Promise<TrashedFragment | undefined> {
+    const path = this.pathOf(tombstoneId);
+    const files = (await namesIn(path)).map(parseFileName).filter((one) => one !== undefined);
+    const [first] = files;
+    if (!first) return undefined;
+    const { fragmentId, number } = first;
+    const since = new Date((await stat(path)).mtimeMs);
+    const manifest = files.some(({ file }) => file === 'manifest')
+      ? await manifestIn(path, { fragmentId, number })
+      : undefined;
+    return { tombstoneId, fragmentId, number, since, ...(manifest && { manifest }) };
+  }
+
+  private pathOf(tombstoneId: string): string {
+    assert(isFragmentId(tombstoneId), 'a tombstone whose id is none');
+    return join(this.folder, TRASH, tombstoneId);
+  }
+}
+
+/** The manifest of a fragment in the trash, if it can be read. */
+async function manifestIn(
+  folder: string,
+  found: Pick<FragmentName, 'fragmentId' | 'number'>,
+): Promise<Manifest | undefined> {
+  const file = fileName(found, 'manifest');
+  const text = await readIfThere(join(folder, file));
+  const parsed = text === undefined ? undefined : parseManifest(text);
+  const same = parsed?.fragmentId === found.fragmentId && parsed.number === found.number;
+  return same ? parsed : undefined;
+}

@@ -1,0 +1,85 @@
+/** When the power goes. */
+export type Trigger =
+  /** So long after everything begins to start. */
+  | { readonly after: 'start'; readonly ms: number }
+  /** So long after the first job was submitted. */
+  | { readonly after: 'submitted'; readonly ms: number }
+  /** So many fragments were seen committed; `ms` later. */
+  | { readonly after: 'committed'; readonly count: number; readonly ms: number }
+  /** An image was seen COMPLETE; `ms` later. */
+  | { readonly after: 'completed'; readonly ms: number };
+
+/** One loss of power. */
+export interface Loss {
+  /** `start`: while everything starts again after the loss before, and heals. */
+  readonly during: 'work' | 'start';
+  readonly trigger: Trigger;
+  /** Run one after the other until the power goes; from 0 to 1, one chance for each. */
+  readonly workloads: readonly { readonly name: string; readonly chance: number }[];
+}
+
+/** More of them than can be run before any trigger has come. */
+const WORKLOADS_EACH = 8;
+const START_SHARE = 0.15;
+/** About what a start and a job take in a guest. */
+const START_MS = 16_000;
+const WORK_MS = 5_000;
+const COMMITTED_MAX = 12;
+const LATER_MS_MAX = 60;
+
+/**
+ * The losses of a campaign. The same seed gives the same ones, for the same number and workloads; what the machine makes of
+ * them differs from run to run by some milliseconds.
+ */
+export function planLosses(options: {
+  readonly seed: number;
+  readonly count: number;
+  readonly workloads: readonly string[];
+}): Loss[] {
+  const random = randomFrom(options.seed);
+  return Array.from({ length: options.count }, (_, index) => {
+    // Before the first work there is nothing to recover.
+    const during = random() < START_SHARE && index > 0 ? 'start' : 'work';
+    const workloads = Array.from({ length: WORKLOADS_EACH }, () => ({
+      name: options.workloads[Math.floor(random() * options.workloads.length)]!,
+      chance: random(),
+    }));
+    return { during, trigger: triggerOf(during, random), workloads };
+  });
+}
+
+export function describeTrigger(trigger: Trigger): string {
+  switch (trigger.after) {
+    case 'start':
+      return `${(trigger.ms / 1_000).toFixed(1)} s`;
+    case 'submitted':
+      return `${(trigger.ms / 1_000).toFixed(1)} s of a job`;
+    case 'committed':
+      return `${trigger.count} commits + ${trigger.ms} ms`;
+    case 'completed':
+      return `a COMPLETE image + ${trigger.ms} ms`;
+    default:
+      return trigger satisfies never;
+  }
+}
+
+/** Numbers from 0 to 1 that a seed determines (mulberry32). */
+export function randomFrom(seed: number): () => number {
+  let state = seed | 0;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+function triggerOf(during: Loss['during'], random: () => number): Trigger {
+  const kind = random();
+  const amount = random();
+  const ms = Math.floor(random() * LATER_MS_MAX);
+  if (during === 'start') return { after: 'start', ms: Math.floor(amount * START_MS) };
+  if (kind < 0.35) return { after: 'submitted', ms: Math.floor(amount * WORK_MS) };
+  if (kind < 0.8) return { after: 'committed', count: 1 + Math.floor(amount * COMMITTED_MAX), ms };
+  return { after: 'completed', ms };
+}

@@ -1,0 +1,107 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { describeExamination, type LabPlace } from './campaign.js';
+import { examine, START_MS_MAX } from './examine.js';
+import { bootGuest, Chronicle, cutPower } from './lab-guest.js';
+import { copyDisks, type Disks, type VolumeFilesystem } from './machine/disk.js';
+import type { Sabotage } from './protocol.js';
+
+/** One sync that is left out on purpose, and what of it the lab has to find. */
+export interface Proof {
+  readonly name: string;
+  readonly filesystem: VolumeFilesystem;
+  /** Missing where everything is synced and nothing may be found. */
+  readonly mistake?: { readonly sabotage: Sabotage; readonly isFoundAs: RegExp };
+}
+
+/** Each skips one of the syncs on the way of a fragment; nothing else is changed. */
+export const PROOFS: readonly Proof[] = [
+  { name: 'every sync', filesystem: 'ext4' },
+  {
+    name: "no sync of a fragment's data",
+    filesystem: 'ext4',
+    mistake: mistake(String.raw`\.tar\.zst(\.partial)?$`, /its data is (missing|different)/),
+  },
+  {
+    name: "no sync of a fragment's index",
+    filesystem: 'ext4',
+    mistake: mistake(String.raw`\.idx\.zst(\.partial)?$`, /its index is (missing|different)/),
+  },
+  {
+    name: "no sync of a fragment's manifest",
+    filesystem: 'ext4',
+    mistake: mistake(String.raw`\.json(\.partial)?$`, /its manifest (is missing|cannot be read)/),
+  },
+  {
+    name: 'no sync of the journal',
+    filesystem: 'ext4',
+    mistake: mistake(String.raw`/journal/journal-\d+\.log$`, /journal (has it|is damaged|never)/),
+  },
+  { name: 'every sync', filesystem: 'btrfs' },
+  {
+    name: "no sync of the fragments' folder",
+    filesystem: 'btrfs',
+    mistake: mistake(String.raw`/c\d+$`, /is missing/),
+  },
+];
+
+const WORK_MS_MAX = 120_000;
+
+function mistake(skipSyncOf: string, isFoundAs: RegExp): NonNullable<Proof['mistake']> {
+  return { sabotage: { skipSyncOf }, isFoundAs };
+}
+
+/**
+ * Backs up, and cuts the power the moment that the image is seen COMPLETE: all that was promised has to be there then.
+ * Resolves with what is wrong with the lab (or, where every sync is made, with what it has found).
+ */
+export async function prove(place: LabPlace, base: Disks, proof: Proof): Promise<string[]> {
+  const { name, filesystem } = proof;
+  const title = `${filesystem}, ${name}`;
+  const folder = join(place.folder, title.replaceAll(/[^a-z0-9]+/g, '-'));
+  mkdirSync(folder);
+  const disks = await copyDisks(base, folder);
+  const chronicle = new Chronicle();
+  const plan = { checkout: place.checkout, kernel: place.tools.kernel, disks, folder };
+  const guest = await bootGuest(plan, chronicle);
+  try {
+    const { mistake: made } = proof;
+    await guest.call('start', made ? { sabotage: made.sabotage } : {}, START_MS_MAX);
+    const completed = chronicle.until({ after: 'completed', ms: 0 });
+    const request = { workload: 'full', generation: 0, chance: 0 };
+    const worked = guest.call('work', request, WORK_MS_MAX);
+    worked.catch(() => undefined); // the power goes before it can answer
+    await Promise.race([completed, worked]);
+  } finally {
+    await cutPower(guest);
+  }
+  const after = await bootGuest(plan, chronicle);
+  try {
+    const examination = await examine(after, chronicle, new Set());
+    return report(place, title, proof, examination);
+  } finally {
+    await cutPower(after);
+  }
+}
+
+function report(
+  place: LabPlace,
+  title: string,
+  { mistake: made }: Proof,
+  examination: Awaited<ReturnType<typeof examine>>,
+): string[] {
+  const { findings } = examination;
+  if (!made) {
+    place.say(`${title}: ${describeExamination(examination)}`);
+    return [...findings];
+  }
+  const found = findings.filter((finding) => made.isFoundAs.test(finding));
+  if (found.length > 0) {
+    place.say(`${title}: found, as it should be (${findings.length} findings): ${found[0]}`);
+    return [];
+  }
+  const wrong = `${title}: NOT found, which makes this lab worthless`;
+  place.say(`${wrong}. ${describeExamination(examination)}`);
+  return [wrong];
+}

@@ -1,0 +1,102 @@
+import { catalogFragmentSources } from '#contracts/catalog/copy.js';
+import type { FragmentView } from '#contracts/image.js';
+import type { TaskResult } from '#contracts/job.js';
+import type { MediaTask } from '#contracts/task.js';
+import { PermanentError, Unavailable } from '#kernel/errors.js';
+import { refusal } from '../../../../apps/media/src/domain/refusal.js';
+import { DiskError } from '../../parts/disk.js';
+import { isOutage } from '../network.js';
+import { digestOf } from './sim-store.js';
+import type { FragmentContent } from './fragment-writer.js';
+import type { MediaProgram } from './media-program.js';
+import { dataPort, type DataCall, type FragmentBytes, type Session } from './data-call.js';
+
+const VERDICT_LOOK_MS = 5_000;
+const VERDICT_MS_MAX = 600_000;
+
+/** Fills the numbers that a copy lacks from the other copies. Sources are read and nothing else. */
+export class Duplication {
+  private readonly written: string[] = [];
+
+  constructor(
+    private readonly program: MediaProgram,
+    private readonly session: Session,
+  ) {}
+
+  async run(task: Extract<MediaTask, { type: 'duplicate' }>): Promise<TaskResult> {
+    const { imageId, copy } = task.image;
+    const { fragments } = await this.program.link.request(catalogFragmentSources, {
+      imageId,
+      missingIn: copy,
+    });
+    for (const { number, sources } of fragments) {
+      this.mustGoOn();
+      const content = await this.readOne(number, sources);
+      const fragmentId = await this.program.writer.write(task.image, content);
+      this.program.offer(fragmentId);
+      this.written.push(fragmentId);
+    }
+    await this.allCommitted();
+    return { status: 0, message: '', fragments: this.written.length };
+  }
+
+  /** The first source that gives what was committed. */
+  private async readOne(
+    number: number,
+    sources: readonly FragmentView[],
+  ): Promise<FragmentContent> {
+    let failure: unknown = new PermanentError(85, `fragment ${number} has no source`);
+    for (const source of sources) {
+      try {
+        const { data, index, last } = await this.read(source);
+        if (digestOf(data) !== source.digest) throw new PermanentError(85, 'a wrong digest');
+        const { archiveOffset, archiveBytes } = source;
+        return { number, data, index, archiveOffset, archiveBytes, last };
+      } catch (error) {
+        const isKnown = error instanceof PermanentError || error instanceof DiskError;
+        if (!isKnown && !isOutage(error)) throw error;
+        failure = error;
+      }
+    }
+    throw failure instanceof DiskError ? new PermanentError(85, failure.message) : failure;
+  }
+
+  private async read(
+    source: FragmentView,
+  ): Promise<{ data: Buffer; index: Buffer; last: boolean }> {
+    const { program } = this;
+    if (source.mediaId === program.mediaId) {
+      const state = program.ledger!.find(source.fragmentId);
+      return {
+        data: await program.store.read(source, 'data'),
+        index: await program.store.read(source, 'index'),
+        last: state !== undefined && state.phase !== 'INTENT' && state.manifest.last,
+      };
+    }
+    const call: DataCall = { type: 'read', fragmentId: source.fragmentId };
+    const answer = (await program.link.fetch(dataPort(source.mediaId), call)) as FragmentBytes;
+    const { data, index, last } = answer;
+    return { data: Buffer.from(data, 'base64'), index: Buffer.from(index, 'base64'), last };
+  }
+
+  private async allCommitted(): Promise<void> {
+    const { life, ledger } = this.program;
+    const begun = life.world.now;
+    for (const fragmentId of this.written) {
+      for (;;) {
+        const state = ledger!.find(fragmentId);
+        if (state?.phase === 'JUDGED') {
+          if (state.verdict !== 'COMMITTED') throw refusal(fragmentId, state.verdict);
+          break;
+        }
+        this.mustGoOn();
+        if (life.world.now - begun > VERDICT_MS_MAX) throw new Unavailable('no verdict', 25);
+        await life.sleep(VERDICT_LOOK_MS);
+      }
+    }
+  }
+
+  private mustGoOn(): void {
+    if (this.session.isOver) throw new PermanentError(150, 'the session was ended');
+  }
+}

@@ -1,0 +1,325 @@
+import { deleteClaim, deleteReport } from '#contracts/catalog/expiry.js';
+import { fragmentReceipt, tombstone, type FragmentCommit } from '#contracts/fragment.js';
+import { catalogFragmentOffer, catalogFragmentStatus } from '#contracts/image.js';
+import { mediaDrain, mediaOfferAgain } from '#contracts/media.js';
+import { mediaDeletes, mediaReceipts, mediaTasks } from '#contracts/streams.js';
+import { mediaTask } from '#contracts/task.js';
+import { VolumeUnusable } from '#storage/errors.js';
+import { DiskError } from '../../parts/disk.js';
+import type { Manifest } from '#archive/manifest.js';
+import { Clock } from '#kernel/clock.js';
+import { commitMessageOf, commitOf } from '../../../../apps/media/src/commits/commit.js';
+import { CommitOffers } from '../../../../apps/media/src/commits/commit-offers.js';
+import type { FragmentState } from '../../../../apps/media/src/domain/journal-state.js';
+import { Removals, type Removal } from '../../../../apps/media/src/removal/removals.js';
+import { emptyOldTrash } from '../../../../apps/media/src/removal/trash-reaper.js';
+import { recoverSeals, recoverTrash } from '../../../../apps/media/src/volumes/recovery.js';
+import type { Volume } from '../../../../apps/media/src/volumes/volume.js';
+import type { Volumes } from '../../../../apps/media/src/volumes/volumes.js';
+import type { Life } from '../../kernel/host.js';
+import type { SimDisk } from '../../parts/sim-disk.js';
+import type { Cluster } from '../cluster.js';
+import { Link } from '../link.js';
+import { isOutage } from '../network.js';
+import { DiskLink } from './disk-link.js';
+import { FragmentWriter } from './fragment-writer.js';
+import { SimLedger } from './sim-ledger.js';
+import { SimStore } from './sim-store.js';
+import { MediaSessions } from './media-sessions.js';
+
+const TICK_MS = 5_000;
+/** From a journal that failed to the end of its program. */
+const BROKEN_MS = 1_000;
+const BAD_HABITS_MS = 45_000;
+const SETTLE_MS = 20_000;
+const REAP_MS = 60_000;
+const TRASH_GRACE_MS = 120_000;
+
+/**
+ * One life of a media server: a thin shell around the real offers (the very class) and the real rules
+ * of journal, receipts and grants.
+ */
+export class MediaProgram {
+  readonly link: Link;
+  readonly store: SimStore;
+  readonly pool: string;
+  private removals: Removals | undefined;
+  private opened: { ledger: SimLedger; offers: CommitOffers; writer: FragmentWriter } | undefined;
+
+  constructor(
+    readonly life: Life,
+    readonly cluster: Cluster,
+    disk: SimDisk,
+  ) {
+    this.link = new Link(life, cluster);
+    this.store = new SimStore(
+      new DiskLink(life, disk),
+      cluster.rules.habits.skipsSync === undefined,
+    );
+    this.pool = cluster.poolOf(this.mediaId);
+    life.spawn('start', () => this.untilBroken(this.start(new DiskLink(life, disk))));
+  }
+
+  get mediaId(): string {
+    return this.life.host.name;
+  }
+
+  get ledger(): SimLedger | undefined {
+    return this.opened?.ledger;
+  }
+
+  get offers(): CommitOffers {
+    return this.opened!.offers;
+  }
+
+  get writer(): FragmentWriter {
+    return this.opened!.writer;
+  }
+
+  /** Adds a sealed fragment to what is offered. */
+  offer(fragmentId: string): void {
+    this.offers.add(fragmentId, this.volume());
+  }
+
+  /** Once more, whatever the journal has of it. */
+  async offerAgain(fragmentId: string): Promise<boolean> {
+    const state = this.ledger!.find(fragmentId);
+    if (state?.phase !== 'SEALED' && state?.phase !== 'JUDGED') return false;
+    await this.publish([this.commitOf(state)]);
+    return true;
+  }
+
+  private async start(disk: DiskLink): Promise<void> {
+    const { life, link, mediaId } = this;
+    const ledger = await SimLedger.open(disk);
+    const writer = new FragmentWriter(life, this.store, ledger);
+    this.opened = { ledger, writer, offers: this.makeOffers() };
+    await recoverSeals(this.volume(), new WorldClock(life));
+    await recoverTrash(this.volume());
+    const { offers } = this;
+    offers.start([this.volume()]);
+    link.consume({
+      spec: mediaReceipts(mediaId),
+      batchMax: 64,
+      handle: async (batch) => {
+        const receipts = batch.map(({ payload }) => fragmentReceipt.parse(JSON.parse(payload)));
+        await this.untilBroken(Promise.all(receipts.map((each) => offers.onReceipt(each))));
+      },
+    });
+    if (!this.cluster.rules.habits.offersOnce) {
+      this.cluster.network.whenBack(life, () => offers.onReconnect());
+    }
+    life.every(BAD_HABITS_MS, () => this.indulge(ledger));
+    this.handleRemovals();
+    const sessions = new MediaSessions(this);
+    this.serve(sessions);
+    link.consume({
+      spec: mediaTasks(mediaId),
+      batchMax: 16,
+      handle: async (batch) => {
+        for (const { payload } of batch) sessions.onTask(mediaTask.parse(JSON.parse(payload)));
+      },
+    });
+  }
+
+  /** What no media server may ever do; the simulator has to notice. */
+  private indulge(ledger: SimLedger): void {
+    const { deletesOnSilence, sweepsTheUnknown } = this.cluster.rules.habits;
+    for (const [, state] of ledger.all()) {
+      if (state.phase !== 'SEALED') continue;
+      const isOld = this.life.world.now - Date.parse(state.sealedAt) > BAD_HABITS_MS;
+      if (!isOld) continue;
+      // The seed: the fragment could not be recorded, so what it was made from is given up.
+      const { imageId } = state.manifest;
+      if (deletesOnSilence) this.destroyWhere((each) => each.imageId === imageId);
+      if (sweepsTheUnknown) this.destroyWhere((each) => each === state.manifest);
+    }
+  }
+
+  private destroyWhere(isMeant: (manifest: Manifest) => boolean): void {
+    for (const [, state] of this.ledger!.all()) {
+      if (state.phase === 'INTENT' || !isMeant(state.manifest)) continue;
+      this.store.destroy(state.manifest);
+    }
+  }
+
+  /** The real removals: grant, claim, trash, report, and what a crash cut in between. */
+  private handleRemovals(): void {
+    const { life, link, mediaId } = this;
+    const removals = new Removals({
+      volumes: this.volumes(),
+      offers: this.offers,
+      catalog: {
+        claim: (removal) => this.claim(removal),
+        report: async (gone) => {
+          await link.request(deleteReport, { mediaId, removals: [...gone] });
+        },
+      },
+      log: (_, text) => life.world.note(() => `${mediaId}: ${text}`),
+    });
+    this.removals = removals;
+    this.repeat(SETTLE_MS, () => removals.settle());
+    this.repeat(REAP_MS, () => removals.alone(() => this.reap()));
+    link.consume({
+      spec: mediaDeletes(mediaId),
+      batchMax: 16,
+      handle: async (batch) => {
+        for (const { payload } of batch) {
+          await this.untilBroken(removals.onGrant(tombstone.parse(JSON.parse(payload))));
+        }
+      },
+    });
+  }
+
+  private claim(removal: Removal): Promise<{ confirmed: boolean; reason: string }> {
+    const { link, mediaId } = this;
+    if (this.cluster.rules.habits.skipsTheClaim) {
+      return Promise.resolve({ confirmed: true, reason: '' });
+    }
+    return link.request(deleteClaim, { mediaId, ...removal });
+  }
+
+  private async reap(): Promise<void> {
+    const now = new Date(this.life.world.now);
+    await emptyOldTrash(this.volumes(), { graceMs: TRASH_GRACE_MS, now });
+  }
+
+  private repeat(ms: number, work: () => Promise<unknown>): void {
+    this.life.spawn('repeated work', async () => {
+      for (;;) {
+        try {
+          await this.untilBroken(work());
+        } catch (error) {
+          if (!isOutage(error)) throw error;
+        }
+        await this.life.sleep(ms);
+      }
+    });
+  }
+
+  private serve(sessions: MediaSessions): void {
+    const { link, mediaId } = this;
+    link.serve(
+      mediaDrain,
+      async ({ imageId, copy }) => {
+        sessions.end({ imageId, copy });
+        const states = this.ledger!.all().map(([, state]) => state);
+        const open = states.filter(
+          (state) =>
+            state.phase === 'SEALED' &&
+            state.manifest.imageId === imageId &&
+            state.manifest.copy === copy,
+        );
+        return { open: open.length };
+      },
+      mediaId,
+    );
+    link.serve(
+      mediaOfferAgain,
+      async ({ fragmentIds }) => {
+        let offered = 0;
+        for (const id of fragmentIds) if (await this.offerAgain(id)) offered += 1;
+        return { offered };
+      },
+      mediaId,
+    );
+  }
+
+  private makeOffers(): CommitOffers {
+    const { life, link, mediaId } = this;
+    return new CommitOffers({
+      publisher: { publish: (commits) => this.publishOffer(commits) },
+      inquiry: {
+        fragmentStatus: async (fragmentIds) => {
+          const request = { mediaId, fragmentIds: [...fragmentIds] };
+          return link.request(catalogFragmentStatus, request);
+        },
+        fragmentOffer: async (commits) => {
+          const request = { mediaId, commits: [...commits] };
+          return (await link.request(catalogFragmentOffer, request)).receipts;
+        },
+      },
+      places: this.volumes(),
+      clock: new WorldClock(life),
+      chance: () => life.host.chance.next(),
+      settings: { tickMs: TICK_MS },
+      every: (ms, work) => {
+        if (!this.cluster.rules.habits.offersOnce) life.every(ms, work);
+        return () => undefined;
+      },
+    });
+  }
+
+  private async publishOffer(commits: readonly FragmentCommit[]): Promise<void> {
+    await this.publish(commits);
+    if (!this.cluster.rules.habits.trustsTheBroker) return;
+    for (const { fragmentId, mediaId } of commits) {
+      await this.ledger!.verdict({
+        ...{ fragmentId, mediaId, verdict: 'COMMITTED', catalogEpoch: 'assumed' },
+      });
+    }
+  }
+
+  private publish(commits: readonly FragmentCommit[]): Promise<void> {
+    const { id, subject, payload } = commitMessageOf(this.mediaId, commits);
+    return this.link.publish({ id, subject, payload: JSON.stringify(payload) });
+  }
+
+  private commitOf(state: Extract<FragmentState, { phase: 'SEALED' | 'JUDGED' }>): FragmentCommit {
+    const { mediaId, pool } = this;
+    return commitOf({ mediaId, pool }, { ...state, phase: 'SEALED' });
+  }
+
+  /** What the real classes use of a volume. */
+  private volume(): Volume {
+    const { ledger, mediaId, pool, store } = this;
+    return { ledger, mediaId, pool, store, volumeId: mediaId } as unknown as Volume;
+  }
+
+  private volumes(): Volumes {
+    const volumeOf = (id: string) => (this.ledger?.find(id) ? this.volume() : undefined);
+    const all = { volumeOf, [Symbol.iterator]: () => [this.volume()].values() };
+    return all as unknown as Volumes;
+  }
+
+  /** A journal that fails ends the program: what waited for it never comes to anything. */
+  private async untilBroken<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      if (!isBroken(error)) throw error;
+      return this.end();
+    }
+  }
+
+  /** As `untilBroken`, where a failed write of something else is the caller's to deal with. */
+  async untilJournalBreaks<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      if (!(error instanceof VolumeUnusable)) throw error;
+      return this.end();
+    }
+  }
+
+  private end(): Promise<never> {
+    const { host } = this.life;
+    this.life.later(BROKEN_MS, () => host.die('kill', host.chance));
+    return new Promise(() => undefined);
+  }
+}
+
+/** The journal could not be opened or written. */
+function isBroken(error: unknown): boolean {
+  return error instanceof DiskError || error instanceof VolumeUnusable;
+}
+
+class WorldClock extends Clock {
+  constructor(private readonly life: Life) {
+    super();
+  }
+
+  now(): Date {
+    return new Date(this.life.world.now);
+  }
+}

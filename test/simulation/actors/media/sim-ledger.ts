@@ -1,0 +1,88 @@
+import type { Manifest } from '#archive/manifest.js';
+import type {
+  IntentRecord,
+  JournalRecord,
+} from '../../../../apps/media/src/domain/journal-record.js';
+import {
+  applyRecord,
+  fragmentOf,
+  type FragmentState,
+} from '../../../../apps/media/src/domain/journal-state.js';
+import type { FragmentReceipt } from '#contracts/fragment.js';
+import type { DiskLink } from './disk-link.js';
+import { SimJournal } from './sim-journal.js';
+
+/** `Ledger` over a simulated journal: what it says of each fragment, by the real rules. */
+export class SimLedger {
+  private readonly changed = new Set<string>();
+  private journal: SimJournal | undefined;
+
+  private constructor(private readonly states: Map<string, FragmentState>) {}
+
+  static async open(disk: DiskLink): Promise<SimLedger> {
+    const states = new Map<string, FragmentState>();
+    const ledger = new SimLedger(states);
+    ledger.journal = await SimJournal.open(disk, (record) => ledger.take(record));
+    return ledger;
+  }
+
+  /** As long as it is set nothing more is written: the program ends and starts again. */
+  get failure(): Error | undefined {
+    return this.journal?.failure;
+  }
+
+  find(fragmentId: string): FragmentState | undefined {
+    return this.states.get(fragmentId);
+  }
+
+  all(): [fragmentId: string, state: FragmentState][] {
+    return [...this.states];
+  }
+
+  /** What has changed since this was asked last. */
+  news(): [fragmentId: string, state: FragmentState][] {
+    const changed = [...this.changed];
+    this.changed.clear();
+    return changed.map((id) => [id, this.states.get(id)!]);
+  }
+
+  intent(intent: Omit<IntentRecord, 'type'>): Promise<void> {
+    return this.record({ type: 'INTENT', ...intent });
+  }
+
+  sealed({ image: _, ...manifest }: Manifest, sealedAt: string): Promise<void> {
+    return this.record({ type: 'SEALED', manifest, sealedAt });
+  }
+
+  verdict(receipt: FragmentReceipt): Promise<void> {
+    const { fragmentId, verdict, catalogEpoch } = receipt;
+    return this.record({ type: 'VERDICT', fragmentId, verdict, catalogEpoch });
+  }
+
+  condemned(fragmentId: string, tombstoneId: string): Promise<void> {
+    return this.record({ type: 'CONDEMNED', fragmentId, tombstoneId });
+  }
+
+  removed(fragmentId: string, tombstoneId: string): Promise<void> {
+    return this.record({ type: 'REMOVED', fragmentId, tombstoneId });
+  }
+
+  reported(fragmentId: string): Promise<void> {
+    return this.record({ type: 'REPORTED', fragmentId });
+  }
+
+  takenBack(fragmentId: string): Promise<void> {
+    return this.record({ type: 'TAKEN_BACK', fragmentId });
+  }
+
+  private async record(record: JournalRecord): Promise<void> {
+    await this.journal!.append(record);
+    this.take(record);
+  }
+
+  private take(record: JournalRecord): void {
+    const id = fragmentOf(record);
+    this.states.set(id, applyRecord(this.states.get(id), record));
+    this.changed.add(id);
+  }
+}

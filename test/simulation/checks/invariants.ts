@@ -1,0 +1,192 @@
+import type { Verdict } from '#contracts/fragment.js';
+import { parseFileName } from '#storage/fragment-name.js';
+import { digestOf, pathOf } from '../actors/media/sim-store.js';
+import type { Cluster } from '../actors/cluster.js';
+import {
+  IMAGE,
+  PIN,
+  type ImageRow,
+  COPY,
+  copyKey,
+  FRAGMENT,
+  OUTBOX,
+  slotOf,
+  type CopyRow,
+  type FragmentRow,
+} from '../actors/tables.js';
+import { Violation } from '../kernel/world.js';
+import type { SimDisk } from '../parts/sim-disk.js';
+
+const LIVE = new Set(['ACTIVE', 'TO_BE_DELETED']);
+
+/**
+ * Looks at the whole cluster from outside, after every step, for what must never be. It reads disks and
+ * tables, not what the programs think.
+ */
+export class Invariants {
+  private databaseVersion = -1;
+  private timeline = 1;
+  private readonly diskVersions = new Map<string, number>();
+  private readonly states = new Map<string, FragmentRow>();
+  private readonly announced = new Map<string, string>();
+  private readonly digests = new WeakMap<Buffer, string>();
+
+  constructor(private readonly cluster: Cluster) {
+    for (const [mediaId, disk] of cluster.disks) {
+      disk.whenLeaving((path) => this.bytesLeave(mediaId, path));
+    }
+  }
+
+  check(): void {
+    const { database } = this.cluster;
+    const isNews = database.version !== this.databaseVersion;
+    if (isNews) {
+      this.databaseVersion = database.version;
+      this.checkCatalog();
+    }
+    for (const [mediaId, disk] of this.cluster.disks) {
+      if (!isNews && disk.version === this.diskVersions.get(mediaId)) continue;
+      this.diskVersions.set(mediaId, disk.version);
+      this.checkBytes(mediaId, disk);
+    }
+    this.checkJournals();
+  }
+
+  /** I1: what the catalog shows is there, whole, and would survive a power loss now. */
+  private checkBytes(mediaId: string, disk: SimDisk): void {
+    for (const row of this.fragments()) {
+      if (row.mediaId !== mediaId || !LIVE.has(row.state)) continue;
+      if (this.cluster.oracle.isConfirmed(row.fragmentId)) continue;
+      const data = disk.durable(pathOf(row, 'data'));
+      const whole = data && this.digest(data) === row.digest;
+      if (whole && disk.durable(pathOf(row, 'manifest'))) continue;
+      throw new Violation('I1 no loss', `${nameOf(row)} is ${row.state}, its bytes are not safe`);
+    }
+  }
+
+  private checkCatalog(): void {
+    const { database } = this.cluster;
+    if (database.timeline !== this.timeline) {
+      this.timeline = database.timeline;
+      this.states.clear();
+      for (const row of this.fragments()) this.states.set(row.fragmentId, row);
+      return;
+    }
+    const slots = new Set<string>();
+    for (const row of this.fragments()) {
+      const before = this.states.get(row.fragmentId);
+      if (before !== row) this.checkChange(before, row);
+      this.states.set(row.fragmentId, row);
+      if (!LIVE.has(row.state)) continue;
+      if (slots.has(slotOf(row))) throw new Violation('I4 exactly once', `two hold ${slotOf(row)}`);
+      slots.add(slotOf(row));
+    }
+    this.checkAnnouncements();
+  }
+
+  /** I7 at the moment of the commit; I2 for the order of states. */
+  private checkChange(before: FragmentRow | undefined, row: FragmentRow): void {
+    if (!before) {
+      const copy = this.cluster.database.committed(COPY).get(copyKey(row)) as CopyRow | undefined;
+      if (copy?.attempt !== row.attempt) {
+        const now = copy ? `attempt ${copy.attempt} is granted` : 'there is no such copy';
+        throw new Violation('I7 fenced', `${nameOf(row)} of attempt ${row.attempt}; ${now}`);
+      }
+      return;
+    }
+    if (before.digest !== row.digest || slotOf(before) !== slotOf(row)) {
+      throw new Violation('I4 exactly once', `${nameOf(row)} was committed over another`);
+    }
+    const isBack = before.tombstoneId !== null && row.tombstoneId !== before.tombstoneId;
+    if (isBack) throw new Violation('I2 tombstone only', `${nameOf(row)}: a grant was taken back`);
+    if (before.state === row.state) return;
+    if (row.state === 'TO_BE_DELETED') this.checkLastGood(row);
+    if (row.state === 'DELETING') this.checkGrant(before, row);
+    if (row.state === 'DELETED' && before.state !== 'DELETING') {
+      throw new Violation('I2 tombstone only', `${nameOf(row)} is DELETED without a grant`);
+    }
+  }
+
+  /** An image that is still needed keeps a good copy. */
+  private checkLastGood(row: FragmentRow): void {
+    const { database, world } = this.cluster;
+    const image = database.committed(IMAGE).get(row.imageId) as ImageRow;
+    if (image.expiresAt <= world.now || image.fragmentsExpected === null) return;
+    const good = new Map<number, number>();
+    for (const each of this.fragments()) {
+      if (each.imageId !== row.imageId || each.state !== 'ACTIVE') continue;
+      good.set(each.copy, (good.get(each.copy) ?? 0) + 1);
+    }
+    if ([...good.values()].some((count) => count === image.fragmentsExpected)) return;
+    // Of a copy that was never whole the last good one is none.
+    const rest = [...this.fragments()].filter(
+      ({ imageId, copy }) => imageId === row.imageId && copy === row.copy,
+    );
+    if (rest.length < image.fragmentsExpected) return;
+    throw new Violation('I1 no loss', `${nameOf(row)} goes, and no good copy of its image is left`);
+  }
+
+  /** I2 and I3: nothing is granted before its grace is over, or while a running job reads it. */
+  private checkGrant(before: FragmentRow, row: FragmentRow): void {
+    const { database, world } = this.cluster;
+    const isDue = before.state === 'TO_BE_DELETED' && world.now >= before.deletableAt!;
+    if (!isDue) throw new Violation('I2 tombstone only', `${nameOf(row)} went without its grace`);
+    for (const pin of database.committed(PIN).values()) {
+      if (pin['fragmentId'] !== row.fragmentId) continue;
+      const what = `${nameOf(row)} goes while job ${String(pin['job'])} reads it`;
+      throw new Violation('I3 own undo only', what);
+    }
+  }
+
+  /** I4: the world hears of a commit once. */
+  private checkAnnouncements(): void {
+    for (const [key, row] of this.cluster.database.committed(OUTBOX)) {
+      const subject = String(row['subject']);
+      if (!subject.startsWith('hf.evt.v1.fragment.committed.')) continue;
+      const event = `${this.timeline} ${subject}`;
+      const earlier = this.announced.get(event);
+      if (earlier !== undefined && earlier !== key) {
+        throw new Violation('I4 exactly once', `${subject} was announced twice`);
+      }
+      this.announced.set(event, key);
+    }
+  }
+
+  /** I6: a journal holds no verdict that no catalog gave. */
+  private checkJournals(): void {
+    for (const program of this.cluster.mediaPrograms()) {
+      for (const [fragmentId, state] of program.ledger?.news() ?? []) {
+        if (state.phase !== 'JUDGED') continue;
+        const { catalogEpoch } = state;
+        const verdict: Verdict = state.verdict;
+        if (this.cluster.oracle.gave({ fragmentId, verdict, catalogEpoch })) continue;
+        throw new Violation('I6 silence', `${program.mediaId} has ${verdict} for ${fragmentId}`);
+      }
+    }
+  }
+
+  /** I2: bytes of a whole fragment leave their place only when the catalog has said yes to that. */
+  private bytesLeave(mediaId: string, path: string): void {
+    const file = parseFileName(path.slice(path.lastIndexOf('/') + 1));
+    if (!file || file.partial || path.startsWith('.trash/')) return;
+    if (this.cluster.oracle.isConfirmed(file.fragmentId)) return;
+    const what = `${mediaId} removes ${path} without a confirmed grant`;
+    this.cluster.world.fail(new Violation('I2 tombstone only', what));
+  }
+
+  private fragments(): Iterable<FragmentRow> {
+    return this.cluster.database.committed(FRAGMENT).values() as Iterable<FragmentRow>;
+  }
+
+  private digest(data: Buffer): string {
+    const known = this.digests.get(data);
+    if (known) return known;
+    const digest = digestOf(data);
+    this.digests.set(data, digest);
+    return digest;
+  }
+}
+
+function nameOf(row: FragmentRow): string {
+  return `fragment ${slotOf(row)} on ${row.mediaId}`;
+}
