@@ -1,4 +1,5 @@
 import {
+  commitsOf,
   fragmentCommit,
   fragmentCommitted,
   fragmentReceiptMessage,
@@ -38,7 +39,8 @@ export class Commits {
   }
 
   async handle(batch: readonly Delivered[]): Promise<void> {
-    await this.offer(batch.map(({ payload }) => fragmentCommit.parse(JSON.parse(payload))));
+    const commits = batch.flatMap(({ payload }) => commitsOf(JSON.parse(payload)));
+    await this.offer(commits.map((commit) => fragmentCommit.parse(commit)));
   }
 
   offer(commits: readonly FragmentCommit[]): Promise<FragmentReceipt[]> {
@@ -69,7 +71,10 @@ export class Commits {
       );
       const isNews = rules.habits.announcesRepeats ? true : fresh.delete(fragmentId);
       if (verdict !== 'COMMITTED') refused.push({ offer: commit, verdict });
-      else if (isNews) unit.send(fragmentCommitted, [fragmentId], commit);
+      else if (isNews) {
+        const { imageId, copy, ...fragment } = commit;
+        unit.send(fragmentCommitted, [fragmentId], { imageId, copy, fragments: [fragment] });
+      }
       return { fragmentId, mediaId, verdict, catalogEpoch };
     });
     for (const receipt of receipts) {
