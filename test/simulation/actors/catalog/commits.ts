@@ -21,11 +21,11 @@ import {
   type FragmentRow,
   type RefusedRow,
 } from '../tables.js';
-import type { CatalogProgram } from './catalog-program.js';
+import type { CatalogContext } from './catalog-context.js';
 
 /** Commits fragments a batch at a time: fence, rows, verdicts, receipts in one transaction. */
 export class Commits {
-  constructor(private readonly program: CatalogProgram) {}
+  constructor(private readonly program: CatalogContext) {}
 
   serve(): void {
     const { link } = this.program;

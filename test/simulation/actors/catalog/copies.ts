@@ -24,7 +24,7 @@ import {
   type ImageRow,
   type PinRow,
 } from '../tables.js';
-import type { CatalogProgram } from './catalog-program.js';
+import type { CatalogContext } from './catalog-context.js';
 import {
   copiesOf,
   copyViewOf,
@@ -40,7 +40,7 @@ type SourcesRequest = RequestOf<typeof catalogFragmentSources>;
 
 /** Further copies of images, and what running jobs hold. Each may be asked again. */
 export class Copies {
-  constructor(private readonly program: CatalogProgram) {}
+  constructor(private readonly program: CatalogContext) {}
 
   serve(): void {
     const { link } = this.program;

@@ -10,7 +10,7 @@ import { fragmentDeleteMessage, fragmentDeleted, type Tombstone } from '#contrac
 import { PermanentError } from '#kernel/errors.js';
 import { uuidOf } from '#kernel/ids.js';
 import type { Deletable, DeletionInput } from '../../../../apps/catalog/src/domain/deletion.js';
-import { isLastGood, type ImageFacts } from '../../../../apps/catalog/src/domain/expiry.js';
+import type { ImageFacts } from '../../../../apps/catalog/src/domain/expiry.js';
 import type { Transaction } from '../../parts/database.js';
 import type { Work } from '../link.js';
 import {
@@ -26,16 +26,16 @@ import {
   type FragmentRow,
   type ImageRow,
 } from '../tables.js';
-import type { CatalogProgram } from './catalog-program.js';
+import type { CatalogContext } from './catalog-context.js';
 import { factsOf, fragmentsOf } from './copy-facts.js';
 import { GRACE_MS } from './images.js';
 
 const LOOK_AGAIN_MS = 60_000;
-const RESEND_MS = 120_000;
+const RESEND_MS = 60_000;
 
 /** The way of fragments out of the catalog, by the real decisions, each with its rows locked. */
 export class Deletions {
-  constructor(private readonly program: CatalogProgram) {}
+  constructor(private readonly program: CatalogContext) {}
 
   serve(): void {
     const { link } = this.program;
@@ -181,7 +181,7 @@ export class Deletions {
   }
 
   private isLastGood(facts: ImageFacts, copy: number): boolean {
-    return isLastGood(facts, copy, new Date(this.program.life.world.now));
+    return this.program.rules.isLastGood(facts, copy, new Date(this.program.life.world.now));
   }
 
   /** Decides, and saves what was decided. */

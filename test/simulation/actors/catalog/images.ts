@@ -11,19 +11,19 @@ import { resumePointOf } from '../../../../apps/catalog/src/domain/resume.js';
 import { WORLD_BEGINS_MS } from '../../kernel/world.js';
 import type { Transaction } from '../../parts/database.js';
 import type { Work } from '../link.js';
-import { COPY, copyKey, FRAGMENT, IMAGE, rowOf, type CopyRow, type ImageRow } from '../tables.js';
-import type { CatalogProgram } from './catalog-program.js';
+import { COPY, copyKey, FRAGMENT, IMAGE, type CopyRow, type ImageRow } from '../tables.js';
+import type { CatalogContext } from './catalog-context.js';
 import { fragmentsOf, imageViewOf, missingNumbers } from './copy-facts.js';
 
 export const FIRST_COPY = 1;
 const RETENTION_MS = 1_000_000_000;
-export const GRACE_MS = 60_000;
+export const GRACE_MS = 40_000;
 
 type BeginRequest = RequestOf<typeof imageBegin>;
 
 /** Images of backups: begun, gone on with, finished, abandoned. Each may be asked again. */
 export class Images {
-  constructor(private readonly program: CatalogProgram) {}
+  constructor(private readonly program: CatalogContext) {}
 
   serve(): void {
     const { link } = this.program;
@@ -54,7 +54,7 @@ export class Images {
 
   private begin(unit: Work, request: BeginRequest): Promise<ResponseOf<typeof imageBegin>> {
     return unit.run('begins an image', async (db) => {
-      const { job, attempt } = request;
+      const { job } = request;
       const image = (await this.continued(db, request)) ?? (await this.made(db, request));
       const { imageId } = image;
       const copy = (await db.read(COPY, copyKey({ imageId, copy: FIRST_COPY }))) as CopyRow;
@@ -67,7 +67,7 @@ export class Images {
           baseImageId: null,
           details: { ...details, baseImageId: null },
         },
-        backupTime: Number(imageId.split('_')[1]) + 0 * attempt,
+        backupTime: Number(imageId.split('_')[1]),
       };
     });
   }
@@ -164,7 +164,10 @@ async function chainOf(db: Transaction, imageId: string): Promise<ResponseOf<typ
   await mustFind(db, imageId);
   const active = (await fragmentsOf(db, imageId)).filter(({ state }) => state === 'ACTIVE');
   const media = [...new Set(active.map(({ mediaId }) => mediaId))];
-  return { client: 'c1', images: [{ imageId, kind: 'full', media }] };
+  const anyOf = [...new Set(active.map(({ number }) => number))].map((number) =>
+    active.filter((row) => row.number === number).map(({ mediaId }) => mediaId),
+  );
+  return { client: 'c1', images: [{ imageId, kind: 'full', media, anyOf }] };
 }
 
 async function piecesOf(db: Transaction, imageId: string) {

@@ -26,7 +26,7 @@ import { Relay } from '../relay.js';
 import { JOB } from '../tables.js';
 import { JobQuestions } from './job-questions.js';
 
-const LOOK_MS = 15_000;
+const LOOK_MS = 20_000;
 const SILENCE_MS_MAX = 45_000;
 const RETRY = { firstMs: 500, maxMs: 10_000, jitter: 0.5 };
 const BACKOFF: Backoff = { firstMs: 2_000, factor: 2, maxMs: 30_000, drainsMax: 3 };
@@ -195,9 +195,9 @@ function draftOf({ type, pool, imageId, unit }: PlannedJob): Job {
 }
 
 function rowOf(job: Job): Row {
-  return JSON.parse(JSON.stringify(job)) as Row;
+  return { step: job.step, document: JSON.stringify(job) };
 }
 
 function reviveRow(row: Row, number: number): Job {
-  return revive(row as unknown as Parameters<typeof revive>[0], number);
+  return revive(JSON.parse(String(row['document'])), number);
 }

@@ -1,9 +1,4 @@
-import {
-  brokerAllocate,
-  brokerHeartbeat,
-  brokerRelease,
-  type Allocation,
-} from '#contracts/broker.js';
+import { brokerAllocate, brokerRelease, type Allocation } from '#contracts/broker.js';
 import type { RequestOf, ResponseOf } from '#contracts/contract.js';
 import { uuidOf } from '#kernel/ids.js';
 import { plan, type Grant } from '../../../../apps/broker/src/domain/plan.js';
@@ -30,10 +25,6 @@ export class ResourceProgram {
     private readonly cluster: Cluster,
   ) {
     this.link = new Link(life, cluster);
-    this.link.serve(brokerHeartbeat, async (beat) => {
-      cluster.sightings.set(beat.id, life.world.now);
-      return {};
-    });
     this.link.serve(brokerAllocate, (request) =>
       this.locked('allocates', (db) => this.allocate(db, request)),
     );
@@ -113,11 +104,12 @@ export class ResourceProgram {
   /** Each media server has one unit, named after it. */
   private async resources(db: Transaction): Promise<Resources> {
     const held = (await db.select(ALLOCATION, {})).map(({ row }) => row);
-    const servers = [...this.cluster.sightings].map(([mediaId, at]) => {
+    const mediaIds = [...this.cluster.disks.keys()];
+    const servers = mediaIds.map((mediaId) => {
       const pools = [this.cluster.poolOf(mediaId)];
-      return [mediaId, { mediaId, pools, lastSeenAt: new Date(at) }] as const;
+      return [mediaId, { mediaId, pools, lastSeenAt: this.cluster.lastSeenAt(mediaId) }] as const;
     });
-    const units = [...this.cluster.disks.keys()].map((mediaId) => {
+    const units = mediaIds.map((mediaId) => {
       const jobsActive = held.filter((row) => row['unit'] === mediaId).length;
       const pool = this.cluster.poolOf(mediaId);
       const limits = { jobsMax: JOBS_MAX, jobsActive, fragmentBytesMax: 1_000_000 };

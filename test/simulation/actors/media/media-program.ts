@@ -1,4 +1,3 @@
-import { brokerHeartbeat } from '#contracts/broker.js';
 import { deleteClaim, deleteReport } from '#contracts/catalog/expiry.js';
 import {
   fragmentCommitMessage,
@@ -32,6 +31,7 @@ import { DiskLink } from './disk-link.js';
 import { FragmentWriter } from './fragment-writer.js';
 import { SimLedger } from './sim-ledger.js';
 import { SimStore } from './sim-store.js';
+import type { MediaContext } from './media-context.js';
 import { MediaSessions } from './media-sessions.js';
 
 const TICK_MS = 5_000;
@@ -39,16 +39,14 @@ const TICK_MS = 5_000;
 const BROKEN_MS = 1_000;
 const BAD_HABITS_MS = 45_000;
 const SETTLE_MS = 20_000;
-/** Rarer than in real life, and often enough to count as up. */
-const HEARTBEAT_EVERY_MS = 15_000;
-const REAP_MS = 60_000;
-const TRASH_GRACE_MS = 120_000;
+const REAP_MS = 30_000;
+const TRASH_GRACE_MS = 60_000;
 
 /**
  * One life of a media server: a thin shell around the real offers (the very class) and the real rules
  * of journal, receipts and grants.
  */
-export class MediaProgram {
+export class MediaProgram implements MediaContext {
   readonly link: Link;
   readonly store: SimStore;
   readonly pool: string;
@@ -167,7 +165,6 @@ export class MediaProgram {
       log: (_, text) => life.world.note(() => `${mediaId}: ${text}`),
     });
     this.removals = removals;
-    this.repeat(HEARTBEAT_EVERY_MS, () => this.heartbeat());
     this.repeat(SETTLE_MS, () => removals.settle());
     this.repeat(REAP_MS, () => removals.alone(() => this.reap()));
     link.consume({
@@ -179,14 +176,6 @@ export class MediaProgram {
         }
       },
     });
-  }
-
-  private async heartbeat(): Promise<void> {
-    const { link, mediaId, pool } = this;
-    const volume = { pool, path: '/', freeBytes: 1, totalBytes: 1 };
-    const address = { host: mediaId, port: 1 };
-    const who = { id: mediaId, host: mediaId, version: '1', address };
-    await link.request(brokerHeartbeat, { role: 'media', ...who, volumes: [volume] });
   }
 
   private claim(removal: Removal): Promise<{ confirmed: boolean; reason: string }> {

@@ -4,7 +4,7 @@ import { PermanentError, Unavailable } from '#kernel/errors.js';
 import { refusal } from '../../../../apps/media/src/domain/refusal.js';
 import { checkFinish } from '../../../../apps/media/src/domain/write-rules.js';
 import type { FragmentContent } from './fragment-writer.js';
-import type { MediaProgram } from './media-program.js';
+import type { MediaContext } from './media-context.js';
 import type { DataCall, Session } from './data-call.js';
 
 /** The writer says nothing for so long: its connection is broken. */
@@ -26,7 +26,7 @@ export class WriteSession implements Session {
   private finished = false;
 
   constructor(
-    private readonly program: MediaProgram,
+    private readonly program: MediaContext,
     private readonly task: Extract<MediaTask, { type: 'write' }>,
   ) {
     this.token = task.token;
