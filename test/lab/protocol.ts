@@ -46,7 +46,8 @@ export interface Calls {
   /** Runs a workload to its end. */
   work: {
     request: { workload: string; generation: number; chance: number };
-    answer: Record<string, never>;
+    /** What a service refused to do, and why; empty where it did everything. That is nothing wrong by itself. */
+    answer: { refused: string };
   };
   /** Waits until every sealed fragment has a verdict and, with `idle`, until no job is under way. */
   heal: { request: { idle: boolean; msMax: number }; answer: { seconds: number; note: string } };

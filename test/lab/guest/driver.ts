@@ -15,7 +15,7 @@ import type { JobView } from '#contracts/job.js';
 import { compareTrees } from '../../support/compare-trees.js';
 import type { AnswerOf, Call, CallName, Expectation, Reply, RequestOf, Seen } from '../protocol.js';
 import { makeSourceTree } from './source-tree.js';
-import { logTails, Stack } from './stack.js';
+import { logTails, Refused, Stack } from './stack.js';
 import { survey, unjudged } from './survey.js';
 import { furnish, goingFragments, runWorkload, SOURCE, untilDone } from './workloads.js';
 
@@ -41,8 +41,13 @@ const handlers: { [N in CallName]: (request: RequestOf<N>) => Promise<AnswerOf<N
   },
   async work({ workload, generation, chance }) {
     const submitted = (expectation: Expectation): void => tell({ what: 'submitted', expectation });
-    await runWorkload(workload, { stack: stack(), generation, chance, submitted });
-    return {};
+    try {
+      await runWorkload(workload, { stack: stack(), generation, chance, submitted });
+      return { refused: '' };
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      return { refused: error.message };
+    }
   },
   async heal({ idle, msMax }) {
     const begun = performance.now();
