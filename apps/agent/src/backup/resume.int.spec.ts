@@ -254,7 +254,8 @@ const CHANGES: Readonly<Record<string, (path: string) => void>> = {
 
 /** The entry that lies across the boundary behind the last fragment that is there. */
 function openEntry(lab: ResumeLab): Pick<OpenEntry, 'path' | 'type' | 'offset' | 'headerBytes'> {
-  const last = readFileSync(checkpointPath(lab.listing), 'latin1').trimEnd().split('\n').at(-1)!;
+  const lines = readFileSync(checkpointPath(lab.listing), 'latin1').split('\n');
+  const last = lines.findLast((line) => line.startsWith('S'))!;
   const { entry } = JSON.parse(last.split('\t')[3]!) as { entry: ReturnType<typeof openEntry> };
   return entry;
 }
