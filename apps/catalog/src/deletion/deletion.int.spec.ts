@@ -8,9 +8,10 @@ import {
   imageHold,
   imageUndelete,
 } from '#contracts/catalog/expiry.js';
-import type { RequestOf } from '#contracts/contract.js';
+import type { RequestOf, ResponseOf } from '#contracts/contract.js';
 import { tombstone, type Tombstone } from '#contracts/fragment.js';
 import { catalogFragments, catalogImage } from '#contracts/image.js';
+import { jobsGet, type JobView } from '#contracts/job.js';
 import { uuidv7 } from '#kernel/ids.js';
 import { CatalogHarness, eventually, OTHER_MEDIA } from '../testing/catalog-harness.js';
 import { MEDIA } from '../testing/commit.js';
@@ -27,6 +28,8 @@ describe('deletion', () => {
   let maker: ImageMaker;
   const grants: Tombstone[] = [];
   const deleted: string[] = [];
+  /** Jobs that the job manager says are done. */
+  const done = new Set<number>();
 
   beforeAll(async () => {
     cluster = await CatalogHarness.start();
@@ -36,6 +39,12 @@ describe('deletion', () => {
     });
     observer.subscribe('hf.evt.v1.fragment.deleted.>', {
       callback: (_, message) => void deleted.push(message.json<{ subject: string }>().subject),
+    });
+    observer.subscribe(jobsGet.subject, {
+      callback: (_, message) => {
+        const { job } = message.json<{ job: number }>();
+        message.respond(JSON.stringify(jobAnswer(job, done.has(job) ? 'done' : 'active')));
+      },
     });
     await observer.flush();
     // Two: whatever one does on its timers, the other may do at the same time.
@@ -256,6 +265,24 @@ describe('deletion', () => {
     await grantOf(fragmentIds[0]!);
   });
 
+  it('ignores the pins of a job that is done, and only those', async () => {
+    const { imageId } = await maker.backup(1);
+    const [forgotten, running] = [maker.nextJob(), maker.nextJob()];
+    for (const job of [forgotten, running]) {
+      await maker.jobs.call(catalogPin, { job, imageIds: [imageId] });
+    }
+    done.add(forgotten);
+    await eventually(
+      () => expire(imageId, { dryRun: true, now: true }),
+      (decisions) => decisions.join() === '1 keep: 1 running job reads it',
+    );
+    done.add(running);
+    await eventually(
+      () => expire(imageId, { dryRun: true, now: true }),
+      (decisions) => decisions.join().startsWith('1 delete'),
+    );
+  });
+
   it('spares a copy that is being written', async () => {
     const { imageId } = await maker.backup(2);
     const { copy, copyAttempt: attempt } = await maker.copyBegin(imageId);
@@ -325,3 +352,25 @@ describe('deletion', () => {
     expect(state.catalogEpoch).not.toBe('');
   });
 });
+
+function jobAnswer(job: number, state: JobView['state']): ResponseOf<typeof jobsGet> {
+  const nobody = { policy: '', schedule: '', client: '', kind: null, imageId: null };
+  const nowhere = { storage: null, mediaId: null, operation: '', message: '' };
+  const counts = {
+    currentPath: '',
+    files: 0,
+    bytes: 0,
+    storedBytes: 0,
+    waitedForEmpty: 0,
+    waitedForFull: 0,
+  };
+  return {
+    job: {
+      ...{ job, type: 'restore', state, status: null, statusText: '', ...nobody, ...nowhere },
+      ...{ attempt: 1, retryAt: null, startedAt: null, endedAt: null },
+      createdAt: '2026-01-01T00:00:00.000Z',
+      progress: { ...counts, fragments: 0, fragmentsTotal: 0 },
+    },
+    ...{ log: [], logLines: 0 },
+  };
+}

@@ -10,6 +10,7 @@ import type { DeletionCatalog, Removal } from '../removal/removals.js';
  */
 export class MemoryCatalog implements CommitPublisher, CatalogInquiry, DeletionCatalog {
   readonly committed = new Map<string, FragmentCommit>();
+  /** Commits that were offered, not messages. */
   published = 0;
   asked = 0;
   /** Commits that came past the broker. */
@@ -34,17 +35,18 @@ export class MemoryCatalog implements CommitPublisher, CatalogInquiry, DeletionC
   /** Where receipts go. */
   onReceipt: (receipt: FragmentReceipt) => Promise<void> = async () => undefined;
 
-  async publish(commit: FragmentCommit): Promise<void> {
-    this.published += 1;
+  async publish(commits: readonly FragmentCommit[]): Promise<void> {
+    this.published += commits.length;
     if (this.brokerDown) throw new Error('no responders');
     if (this.losesCommits) return;
-    const receipt = this.receive(commit);
-    if (!this.losesReceipts) setImmediate(() => void this.onReceipt(receipt));
+    for (const receipt of commits.map((commit) => this.receive(commit))) {
+      if (!this.losesReceipts) setImmediate(() => void this.onReceipt(receipt));
+    }
   }
 
   async fragmentStatus(fragmentIds: readonly string[]) {
     this.asked += 1;
-    if (this.inquiryDown) throw new Error('timeout');
+    if (this.inquiryDown) throw new Unavailable('no catalog');
     const known = fragmentIds.flatMap((id) => this.committed.get(id) ?? []);
     return {
       receipts: known.map((commit) => receipt(commit, 'COMMITTED')),
@@ -54,7 +56,7 @@ export class MemoryCatalog implements CommitPublisher, CatalogInquiry, DeletionC
 
   async fragmentOffer(commits: readonly FragmentCommit[]): Promise<FragmentReceipt[]> {
     this.offered += commits.length;
-    if (this.inquiryDown) throw new Error('timeout');
+    if (this.inquiryDown) throw new Unavailable('no catalog');
     return commits.map((commit) => this.receive(commit));
   }
 

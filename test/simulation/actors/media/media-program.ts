@@ -1,11 +1,5 @@
 import { deleteClaim, deleteReport } from '#contracts/catalog/expiry.js';
-import {
-  fragmentCommitMessage,
-  fragmentReceipt,
-  tombstone,
-  type FragmentCommit,
-} from '#contracts/fragment.js';
-import { subjectOf } from '#contracts/contract.js';
+import { fragmentReceipt, tombstone, type FragmentCommit } from '#contracts/fragment.js';
 import { catalogFragmentOffer, catalogFragmentStatus } from '#contracts/image.js';
 import { mediaDrain, mediaOfferAgain } from '#contracts/media.js';
 import { mediaDeletes, mediaReceipts, mediaTasks } from '#contracts/streams.js';
@@ -14,7 +8,7 @@ import { VolumeUnusable } from '#storage/errors.js';
 import { DiskError } from '../../parts/disk.js';
 import type { Manifest } from '#archive/manifest.js';
 import { Clock } from '#kernel/clock.js';
-import { commitOf } from '../../../../apps/media/src/commits/commit.js';
+import { commitMessageOf, commitOf } from '../../../../apps/media/src/commits/commit.js';
 import { CommitOffers } from '../../../../apps/media/src/commits/commit-offers.js';
 import type { FragmentState } from '../../../../apps/media/src/domain/journal-state.js';
 import { Removals, type Removal } from '../../../../apps/media/src/removal/removals.js';
@@ -31,6 +25,7 @@ import { DiskLink } from './disk-link.js';
 import { FragmentWriter } from './fragment-writer.js';
 import { SimLedger } from './sim-ledger.js';
 import { SimStore } from './sim-store.js';
+import type { MediaContext } from './media-context.js';
 import { MediaSessions } from './media-sessions.js';
 
 const TICK_MS = 5_000;
@@ -38,14 +33,14 @@ const TICK_MS = 5_000;
 const BROKEN_MS = 1_000;
 const BAD_HABITS_MS = 45_000;
 const SETTLE_MS = 20_000;
-const REAP_MS = 60_000;
-const TRASH_GRACE_MS = 120_000;
+const REAP_MS = 30_000;
+const TRASH_GRACE_MS = 60_000;
 
 /**
  * One life of a media server: a thin shell around the real offers (the very class) and the real rules
  * of journal, receipts and grants.
  */
-export class MediaProgram {
+export class MediaProgram implements MediaContext {
   readonly link: Link;
   readonly store: SimStore;
   readonly pool: string;
@@ -91,7 +86,7 @@ export class MediaProgram {
   async offerAgain(fragmentId: string): Promise<boolean> {
     const state = this.ledger!.find(fragmentId);
     if (state?.phase !== 'SEALED' && state?.phase !== 'JUDGED') return false;
-    await this.publish(this.commitOf(state));
+    await this.publish([this.commitOf(state)]);
     return true;
   }
 
@@ -234,7 +229,7 @@ export class MediaProgram {
   private makeOffers(): CommitOffers {
     const { life, link, mediaId } = this;
     return new CommitOffers({
-      publisher: { publish: (commit) => this.publishOffer(commit) },
+      publisher: { publish: (commits) => this.publishOffer(commits) },
       inquiry: {
         fragmentStatus: async (fragmentIds) => {
           const request = { mediaId, fragmentIds: [...fragmentIds] };
@@ -256,21 +251,19 @@ export class MediaProgram {
     });
   }
 
-  private async publishOffer(commit: FragmentCommit): Promise<void> {
-    await this.publish(commit);
+  private async publishOffer(commits: readonly FragmentCommit[]): Promise<void> {
+    await this.publish(commits);
     if (!this.cluster.rules.habits.trustsTheBroker) return;
-    const { fragmentId, mediaId } = commit;
-    await this.ledger!.verdict({
-      ...{ fragmentId, mediaId, verdict: 'COMMITTED', catalogEpoch: 'assumed' },
-    });
+    for (const { fragmentId, mediaId } of commits) {
+      await this.ledger!.verdict({
+        ...{ fragmentId, mediaId, verdict: 'COMMITTED', catalogEpoch: 'assumed' },
+      });
+    }
   }
 
-  private publish(commit: FragmentCommit): Promise<void> {
-    return this.link.publish({
-      subject: subjectOf(fragmentCommitMessage, commit.mediaId, commit.fragmentId),
-      payload: JSON.stringify(commit),
-      id: commit.fragmentId,
-    });
+  private publish(commits: readonly FragmentCommit[]): Promise<void> {
+    const { id, subject, payload } = commitMessageOf(this.mediaId, commits);
+    return this.link.publish({ id, subject, payload: JSON.stringify(payload) });
   }
 
   private commitOf(state: Extract<FragmentState, { phase: 'SEALED' | 'JUDGED' }>): FragmentCommit {
