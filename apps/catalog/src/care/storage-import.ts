@@ -84,11 +84,13 @@ async function take(
     if (await imported.add(image)) images += 1;
     await imported.addCopy(commit);
   }
-  const imageIds = [...new Set(fresh.map(({ image }) => image.imageId))].sort();
+  const imageIds = [...new Set(readable.map(({ image }) => image.imageId))].sort();
   for (const imageId of imageIds) await new Images(unit.db).lock(imageId);
   const taken = await takeFragments(unit, fresh, refused);
-  for (const { image, commit } of fresh) {
-    if (taken.has(commit.fragmentId)) await imported.finish(image, commit);
+  // What is known may have been offered while its image was being put back: it counts all the same.
+  for (const { image, commit } of readable) {
+    const isIn = taken.has(commit.fragmentId) || known.has(commit.fragmentId);
+    if (isIn) await imported.finish(image, commit);
   }
   for (const imageId of imageIds) await countImage(unit, imageId);
   return { images, fragments: taken.size };
@@ -111,9 +113,10 @@ async function takeFragments(
   const commits = [...latest.values()];
   await imported.supersede(commits);
   const taken = await new Fragments(unit.db).insertNew(commits);
+  const known = await imported.known(fresh.map(({ commit }) => commit.fragmentId));
   for (const { commit } of fresh) {
     const { fragmentId, attempt, number, copy, imageId } = commit;
-    if (taken.has(fragmentId)) continue;
+    if (known.has(fragmentId)) continue;
     const reason = fenced.has(fragmentId)
       ? `attempt ${attempt} at copy ${copy} of ${imageId} is not the one that may commit`
       : `another fragment holds number ${number} of copy ${copy} of ${imageId}`;

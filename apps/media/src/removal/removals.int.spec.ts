@@ -148,6 +148,18 @@ describe('The removal of a fragment', () => {
     expect((await trash()).map(({ fragmentId }) => fragmentId)).toEqual([second]);
   });
 
+  it('stays in the trash while the catalog does not stand by it', async () => {
+    const [first] = fragmentIds;
+    catalog.forgotten.add(first!);
+    await media.removals.onGrant(catalog.grant(first!));
+    const late = { graceMs: 0, now: new Date(Date.now() + 1_000_000_000) };
+    expect(stateOf(first!)).toMatchObject({ phase: 'REMOVED', reported: false });
+    expect(await emptyOldTrash(media.volumes, late)).toBe(0);
+    catalog.forgotten.clear();
+    await media.removals.settle();
+    expect(await emptyOldTrash(media.volumes, late)).toBe(1);
+  });
+
   it('leaves what it does not know in the trash alone', async () => {
     await media.removals.onGrant(catalog.grant(fragmentIds[0]!));
     await media.stop();

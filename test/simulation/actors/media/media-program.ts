@@ -153,7 +153,8 @@ export class MediaProgram implements MediaContext {
       catalog: {
         claim: (removal) => this.claim(removal),
         report: async (gone) => {
-          await link.request(deleteReport, { mediaId, removals: [...gone] });
+          const request = { mediaId, removals: [...gone] };
+          return (await link.request(deleteReport, request)).refused;
         },
       },
       log: (_, text) => life.world.note(() => `${mediaId}: ${text}`),
