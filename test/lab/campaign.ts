@@ -110,13 +110,16 @@ export class Campaign {
 
 export function describeExamination(examination: Examination): string {
   const { findings, failed, startSeconds, healSeconds } = examination;
-  const { fragments, bytesRead, imagesRestored } = examination;
+  const { fragments, deleted, bytesRead, imagesRestored } = examination;
   if (findings.length > 0) return `FOUND:\n  ${findings.join('\n  ')}`;
-  return (
-    `ready in ${startSeconds.toFixed(0)} s, healed in ${healSeconds.toFixed(1)} s, ` +
-    `${fragments} fragments as they should be (${Math.round(bytesRead / 2 ** 20)} MiB read), ` +
-    `${imagesRestored} images restored${failed.map((job) => `; ${job}`).join('')}`
-  );
+  return [
+    `ready in ${startSeconds.toFixed(0)} s`,
+    `healed in ${healSeconds.toFixed(0)} s`,
+    `${fragments} fragments as they should be (${deleted} deleted)`,
+    `${Math.round(bytesRead / 2 ** 20)} MiB read`,
+    `${imagesRestored} images restored`,
+    ...failed,
+  ].join(', ');
 }
 
 function ignorePowerLoss(error: unknown): string {

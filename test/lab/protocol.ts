@@ -82,9 +82,8 @@ export interface Reply {
 /** What the guest tells unasked, as it happens. From then on it is true, whatever happens to the guest. */
 export type Seen =
   | { readonly what: 'submitted'; readonly expectation: Expectation }
-  | { readonly what: 'committed'; readonly fragmentId: string; readonly imageId: string }
+  | { readonly what: 'committed'; readonly fragmentIds: readonly string[] }
   /** An image became COMPLETE ... */
   | { readonly what: 'completed'; readonly imageId: string }
   /** ... or a further copy of it. */
-  | { readonly what: 'copied'; readonly imageId: string }
-  | { readonly what: 'job-done'; readonly job: number; readonly status: number };
+  | { readonly what: 'copied'; readonly imageId: string };

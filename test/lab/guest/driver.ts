@@ -4,7 +4,13 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import type { z } from 'zod';
+
+import { copyCompleted } from '#contracts/catalog/copy.js';
+import type { Message } from '#contracts/contract.js';
 import type { CloudEvent } from '#contracts/event.js';
+import { fragmentCommitted } from '#contracts/fragment.js';
+import { imageCompleted } from '#contracts/image.js';
 import type { JobView } from '#contracts/job.js';
 import { compareTrees } from '../../support/compare-trees.js';
 import type { AnswerOf, Call, CallName, Expectation, Reply, RequestOf, Seen } from '../protocol.js';
@@ -26,7 +32,7 @@ const handlers: { [N in CallName]: (request: RequestOf<N>) => Promise<AnswerOf<N
   async start({ sabotage }) {
     const begun = performance.now();
     started = await Stack.start(sabotage);
-    started.onEvent(tellOf);
+    tellOfEvents(started);
     return { seconds: secondsSince(begun) };
   },
   async furnish() {
@@ -91,14 +97,17 @@ function run(command: string, ...args: readonly string[]): void {
 }
 
 /** Facts: what an event says was committed before the event could be sent. */
-function tellOf({ type, data }: CloudEvent): void {
-  const facts = data as { fragmentId: string; imageId: string; job: number; status: number };
-  const { fragmentId, imageId, job, status } = facts;
-  if (type === 'io.holdfast.fragment.committed.v1')
-    tell({ what: 'committed', fragmentId, imageId });
-  if (type === 'io.holdfast.image.completed.v1') tell({ what: 'completed', imageId });
-  if (type === 'io.holdfast.copy.completed.v1') tell({ what: 'copied', imageId });
-  if (type === 'io.holdfast.job.done.v1') tell({ what: 'job-done', job, status });
+function tellOfEvents({ nats }: Pick<Stack, 'nats'>): void {
+  const hear = <T extends z.ZodType>(event: Message<T>, told: (data: z.infer<T>) => Seen): void => {
+    nats.subscribe(`${event.prefix}.>`, {
+      callback: (_, message) => tell(told(event.schema.parse(message.json<CloudEvent>().data))),
+    });
+  };
+  hear(fragmentCommitted, ({ fragments }) => {
+    return { what: 'committed', fragmentIds: fragments.map(({ fragmentId }) => fragmentId) };
+  });
+  hear(imageCompleted, ({ imageId }) => ({ what: 'completed', imageId }));
+  hear(copyCompleted, ({ imageId }) => ({ what: 'copied', imageId }));
 }
 
 function stack(): Stack {

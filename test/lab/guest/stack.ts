@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { connect, nkeyAuthenticator, type NatsConnection } from '@nats-io/transport-node';
 import { Client } from 'pg';
 
-import type { CloudEvent } from '#contracts/event.js';
 import {
   POSTGRES_DATABASE,
   POSTGRES_SUPERUSER,
@@ -75,13 +74,6 @@ export class Stack {
       throw new Error(`${endpoint} refused: ${reply.string()}`);
     }
     return reply.json<T>();
-  }
-
-  /** Calls back for every public event from now on. */
-  onEvent(hear: (event: CloudEvent) => void): void {
-    this.nats.subscribe('hf.evt.v1.>', {
-      callback: (_, message) => hear(message.json<CloudEvent>()),
-    });
   }
 
   /** Ctrl-C, and waits until all is down. */
