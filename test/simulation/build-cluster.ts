@@ -76,12 +76,11 @@ function planJobs(chance: Chance): PlannedJob[] {
   const images = chance.between(1, 2);
   for (let n = 1; n <= images; n += 1) {
     const fragments = chance.between(1, 3);
-    const imageId = `c1_${WORLD_BEGINS_MS / 1_000 + n}`;
     const beginsAt = WORLD_BEGINS_MS + chance.between(0, BEGINS_MS_MAX);
     const unit = 'media-1';
-    jobs.push({ job: n, type: 'backup', pool: 'first', unit, imageId, fragments, beginsAt });
+    jobs.push({ job: n, type: 'backup', pool: 'first', unit, of: n, fragments, beginsAt });
     jobs.push({
-      ...{ job: images + n, type: 'duplicate', pool: 'second', unit, imageId, fragments },
+      ...{ job: images + n, type: 'duplicate', pool: 'second', unit, of: n, fragments },
       beginsAt: beginsAt + chance.between(DUPLICATES_AFTER_MS.min, DUPLICATES_AFTER_MS.max),
     });
   }

@@ -59,7 +59,7 @@ const RATES: Readonly<Record<FaultKind, number>> = {
   'commit-unknown': 0.03,
   'statement-fails': 0.03,
   'database-down': 0.03,
-  'database-back': 0,
+  'database-back': 0.015,
 };
 /** Of the kinds of faults each seed has about this many, so that some are met without the others. */
 const KINDS_SHARE = 0.6;

@@ -7,6 +7,7 @@ import type { SimDisk } from '../parts/sim-disk.js';
 import type { Rules } from '../rules.js';
 import type { SimLedger } from './media/sim-ledger.js';
 import type { Network } from './network.js';
+import { IMAGE, type ImageRow } from './tables.js';
 
 /** What there is to do. */
 export interface PlannedJob {
@@ -15,8 +16,8 @@ export interface PlannedJob {
   readonly pool: string;
   /** Of a backup. */
   readonly unit: string;
-  /** What a backup makes, what a duplication reads. */
-  readonly imageId: string;
+  /** Of a duplication: the backup whose image it copies. */
+  readonly of: number;
   readonly fragments: number;
   readonly beginsAt: number;
 }
@@ -84,8 +85,9 @@ export class Cluster {
     return this.parts.disks;
   }
 
-  get imageIds(): string[] {
-    return this.jobs.filter(({ type }) => type === 'backup').map(({ imageId }) => imageId);
+  /** As a list of all images shows them, the oldest first. */
+  get images(): ImageRow[] {
+    return [...this.database.committed(IMAGE).values()] as ImageRow[];
   }
 
   start(): void {

@@ -28,7 +28,7 @@ const LIVE = new Set(['ACTIVE', 'TO_BE_DELETED']);
  */
 export class Invariants {
   private databaseVersion = -1;
-  private timeline = 1;
+  private generation = 1;
   private readonly diskVersions = new Map<string, number>();
   private readonly states = new Map<string, FragmentRow>();
   private readonly announced = new Map<string, string>();
@@ -69,8 +69,8 @@ export class Invariants {
 
   private checkCatalog(): void {
     const { database } = this.cluster;
-    if (database.timeline !== this.timeline) {
-      this.timeline = database.timeline;
+    if (database.generation !== this.generation) {
+      this.generation = database.generation;
       this.states.clear();
       for (const row of this.fragments()) this.states.set(row.fragmentId, row);
       return;
@@ -136,6 +136,8 @@ export class Invariants {
   /** I2 and I3: nothing is granted before its grace is over, or while a running job reads it. */
   private checkGrant(before: FragmentRow, row: FragmentRow): void {
     const { world } = this.cluster;
+    // It was granted before, and its bytes came back.
+    if (before.state === 'DELETED' && before.tombstoneId === row.tombstoneId) return;
     const isDue = before.deletableAt !== null && world.now >= before.deletableAt;
     if (!isDue) throw new Violation('I2 tombstone only', `${nameOf(row)} went without its grace`);
     this.checkPins(row);
@@ -154,7 +156,7 @@ export class Invariants {
     for (const [key, row] of this.cluster.database.committed(OUTBOX)) {
       const subject = String(row['subject']);
       if (!subject.startsWith('hf.evt.v1.fragment.committed.')) continue;
-      const event = `${this.timeline} ${subject}`;
+      const event = `${this.generation} ${subject}`;
       const earlier = this.announced.get(event);
       if (earlier !== undefined && earlier !== key) {
         throw new Violation('I4 exactly once', `${subject} was announced twice`);

@@ -12,8 +12,12 @@ export interface CatalogContext {
   readonly oracle: Oracle;
   /** As `Link.transaction`. */
   transaction<T>(work: (unit: Work) => Promise<T>): Promise<T>;
-  /** Which catalog this is: it changes when the database went back in time. */
+  /** Which catalog this is, as this program has read it last. */
   epoch(db: Transaction): Promise<string>;
+  /** The same, read anew in a transaction of its own. */
+  epochNow(): Promise<string>;
+  /** The catalog has gone back in time: it is another one from now on. */
+  renewEpoch(): Promise<void>;
   /** A name that no other life, and no other call, gives. */
   fresh(): string;
 }

@@ -7,21 +7,27 @@ import type { Cluster } from '../cluster.js';
 import { Link, type Work } from '../link.js';
 import { isOutage } from '../network.js';
 import { Relay } from '../relay.js';
-import { STATE } from '../tables.js';
 import type { CatalogContext } from './catalog-context.js';
 import { Commits } from './commits.js';
 import { Copies } from './copies.js';
 import { Images } from './images.js';
+import { Reconciliation } from './reconciliation.js';
+import { SimEpoch } from './sim-epoch.js';
 import { Deletions } from './deletions.js';
 
 const BATCH_MAX = 16;
 const ROUND_MS = 25_000;
+const CARE_MS = 45_000;
+const COMPARE_AGAIN_MS = 240_000;
 
 /** One life of a catalog service: a thin shell around the real verdicts and deletion decisions. */
 export class CatalogProgram implements CatalogContext {
   readonly link: Link;
   readonly rules: Rules;
   readonly oracle: Oracle;
+  private readonly epochs: SimEpoch;
+  private readonly comparedAt = new Map<string, number>();
+  private epochSeen: string | undefined;
   private made = 0;
 
   constructor(
@@ -31,6 +37,7 @@ export class CatalogProgram implements CatalogContext {
     this.link = new Link(life, cluster);
     this.rules = cluster.rules;
     this.oracle = cluster.oracle;
+    this.epochs = new SimEpoch(cluster.database, () => this.fresh());
     new Relay(life, this.link).start();
     const commits = new Commits(this);
     commits.serve();
@@ -43,6 +50,9 @@ export class CatalogProgram implements CatalogContext {
       batchMax: BATCH_MAX,
       handle: (batch) => commits.handle(batch),
     });
+    const reconciliation = new Reconciliation(this);
+    reconciliation.serve();
+    this.repeat('care', CARE_MS, () => this.care(reconciliation));
     this.repeat('deletions', ROUND_MS, () => deletions.round());
   }
 
@@ -50,15 +60,38 @@ export class CatalogProgram implements CatalogContext {
     return this.link.transaction(work);
   }
 
-  async epoch(db: Transaction): Promise<string> {
-    await db.insert(STATE, 'the only', { random: 'r1' });
-    const row = await db.read(STATE, 'the only');
-    return `sim-${this.cluster.database.timeline}-${String(row!['random'])}`;
+  epoch(db: Transaction): Promise<string> {
+    return this.epochs.get(db);
+  }
+
+  epochNow(): Promise<string> {
+    return this.transaction((unit) => unit.run('reads its epoch', (db) => this.epochs.refresh(db)));
+  }
+
+  renewEpoch(): Promise<void> {
+    return this.transaction((unit) => unit.run('renews its epoch', (db) => this.epochs.renew(db)));
   }
 
   fresh(): string {
     this.made += 1;
     return `${this.life.host.name} ${this.life.number} ${this.made}`;
+  }
+
+  /** Every server that is due: at the start, at a new epoch, now and then. */
+  private async care(reconciliation: Reconciliation): Promise<void> {
+    const before = this.epochSeen;
+    this.epochSeen = await this.epochNow();
+    if (before !== this.epochSeen) this.comparedAt.clear();
+    for (const mediaId of this.cluster.disks.keys()) {
+      const at = this.comparedAt.get(mediaId);
+      if (at !== undefined && this.life.world.now - at < COMPARE_AGAIN_MS) continue;
+      try {
+        await reconciliation.server(mediaId);
+        this.comparedAt.set(mediaId, this.life.world.now);
+      } catch (error) {
+        if (!isOutage(error)) throw error;
+      }
+    }
   }
 
   private repeat(what: string, ms: number, work: () => Promise<void>): void {

@@ -57,7 +57,9 @@ export class Commits {
     const admitted = commits.filter((commit) =>
       rules.mayCommit(commit, fenceOf(commit), twinOf(commit)),
     );
-    const fresh = await unit.run('inserts fragments', (db) => insertNew(db, admitted));
+    const fresh = await unit.run('inserts fragments', (db) =>
+      insertNew(db, admitted, this.program.life.world.now),
+    );
     const existing = await unit.run('reads what is there', (db) => existingOf(db, commits));
     const refused: { offer: FragmentCommit; verdict: Verdict }[] = [];
     const receipts = commits.map((commit): FragmentReceipt => {
@@ -75,7 +77,9 @@ export class Commits {
     for (const receipt of receipts) {
       unit.send(fragmentReceiptMessage, [receipt.mediaId, receipt.fragmentId], receipt);
     }
-    await unit.run('remembers what was refused', (db) => remember(db, refused));
+    await unit.run('remembers what was refused', (db) =>
+      remember(db, refused, this.program.life.world.now),
+    );
     unit.whenDone(() => oracle.wasJudged(receipts));
     return receipts;
   }
@@ -117,13 +121,14 @@ async function lockFences(
 async function insertNew(
   db: Transaction,
   commits: readonly FragmentCommit[],
+  committedAt: number,
 ): Promise<Set<string>> {
   const inOrder = [...commits].sort((a, b) =>
     `${slotOf(a)} ${a.fragmentId}` < `${slotOf(b)} ${b.fragmentId}` ? -1 : 1,
   );
   const fresh = new Set<string>();
   for (const commit of inOrder) {
-    const row = rowOf(commit, { state: 'ACTIVE' });
+    const row = rowOf(commit, { state: 'ACTIVE', committedAt });
     await db.remove(REFUSED, commit.fragmentId);
     if (await db.insert(FRAGMENT, commit.fragmentId, row)) fresh.add(commit.fragmentId);
   }
@@ -163,9 +168,10 @@ async function existingOf(
 async function remember(
   db: Transaction,
   refused: readonly { offer: FragmentCommit; verdict: Verdict }[],
+  refusedAt: number,
 ): Promise<void> {
   for (const { offer, verdict } of [...refused].sort(byId)) {
-    const row: RefusedRow = { offer, verdict };
+    const row: RefusedRow = { offer, verdict, refusedAt };
     if (!(await db.insert(REFUSED, offer.fragmentId, row))) {
       await db.update(REFUSED, offer.fragmentId, row);
     }

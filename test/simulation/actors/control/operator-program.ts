@@ -27,7 +27,9 @@ export class OperatorProgram {
 
   private async doSomething(): Promise<void> {
     const { chance } = this.life.host;
-    const imageId = chance.pick(this.cluster.imageIds);
+    const { images } = this.cluster;
+    if (images.length === 0) return;
+    const { imageId } = chance.pick(images);
     const copy = chance.pick([undefined, 1, 2]);
     try {
       await chance.pick([

@@ -5,18 +5,27 @@ import {
   tombstone,
   type FragmentCommit,
 } from '#contracts/fragment.js';
-import { subjectOf } from '#contracts/contract.js';
+import { subjectOf, type Endpoint, type RequestOf, type ResponseOf } from '#contracts/contract.js';
 import { catalogFragmentOffer, catalogFragmentStatus } from '#contracts/image.js';
-import { mediaDrain, mediaOfferAgain } from '#contracts/media.js';
+import {
+  mediaAdopt,
+  mediaDrain,
+  mediaInventory,
+  mediaOfferAgain,
+  mediaTakeBack,
+  mediaVerifyFragment,
+} from '#contracts/media.js';
 import { mediaDeletes, mediaReceipts, mediaTasks } from '#contracts/streams.js';
 import { mediaTask } from '#contracts/task.js';
 import { VolumeUnusable } from '#storage/errors.js';
 import { DiskError } from '../../parts/disk.js';
 import type { Manifest } from '#archive/manifest.js';
 import { Clock } from '#kernel/clock.js';
-import { commitOf } from '../../../../apps/media/src/commits/commit.js';
 import { CommitOffers } from '../../../../apps/media/src/commits/commit-offers.js';
-import type { FragmentState } from '../../../../apps/media/src/domain/journal-state.js';
+import { Care } from '../../../../apps/media/src/inventory/care.js';
+import { checkFragment } from '../../../../apps/media/src/inventory/fragment-check.js';
+import { Holdings } from '../../../../apps/media/src/inventory/holdings.js';
+import { inventoryPage } from '../../../../apps/media/src/inventory/inventory.js';
 import { Removals, type Removal } from '../../../../apps/media/src/removal/removals.js';
 import { emptyOldTrash } from '../../../../apps/media/src/removal/trash-reaper.js';
 import { recoverSeals, recoverTrash } from '../../../../apps/media/src/volumes/recovery.js';
@@ -51,7 +60,14 @@ export class MediaProgram implements MediaContext {
   readonly store: SimStore;
   readonly pool: string;
   private removals: Removals | undefined;
-  private opened: { ledger: SimLedger; offers: CommitOffers; writer: FragmentWriter } | undefined;
+  private opened:
+    | {
+        ledger: SimLedger;
+        offers: CommitOffers;
+        writer: FragmentWriter;
+        holdings: Holdings;
+      }
+    | undefined;
 
   constructor(
     readonly life: Life,
@@ -88,21 +104,15 @@ export class MediaProgram implements MediaContext {
     this.offers.add(fragmentId, this.volume());
   }
 
-  /** Once more, whatever the journal has of it. */
-  async offerAgain(fragmentId: string): Promise<boolean> {
-    const state = this.ledger!.find(fragmentId);
-    if (state?.phase !== 'SEALED' && state?.phase !== 'JUDGED') return false;
-    await this.publish(this.commitOf(state));
-    return true;
-  }
-
   private async start(disk: DiskLink): Promise<void> {
     const { life, link, mediaId } = this;
     const ledger = await SimLedger.open(disk);
     const writer = new FragmentWriter(life, this.store, ledger);
-    this.opened = { ledger, writer, offers: this.makeOffers() };
+    const holdings = new Holdings(this.volumes());
+    this.opened = { ledger, writer, holdings, offers: this.makeOffers() };
     await recoverSeals(this.volume(), new WorldClock(life));
     await recoverTrash(this.volume());
+    life.spawn('orphans', () => this.untilBroken(holdings.scan()).then(() => undefined));
     const { offers } = this;
     offers.start([this.volume()]);
     link.consume({
@@ -206,30 +216,32 @@ export class MediaProgram implements MediaContext {
 
   private serve(sessions: MediaSessions): void {
     const { link, mediaId } = this;
-    link.serve(
-      mediaDrain,
-      async ({ imageId, copy }) => {
-        sessions.end({ imageId, copy });
-        const states = this.ledger!.all().map(([, state]) => state);
-        const open = states.filter(
-          (state) =>
-            state.phase === 'SEALED' &&
-            state.manifest.imageId === imageId &&
-            state.manifest.copy === copy,
-        );
-        return { open: open.length };
-      },
-      mediaId,
-    );
-    link.serve(
-      mediaOfferAgain,
-      async ({ fragmentIds }) => {
-        let offered = 0;
-        for (const id of fragmentIds) if (await this.offerAgain(id)) offered += 1;
-        return { offered };
-      },
-      mediaId,
-    );
+    const { offers, holdings } = this.opened!;
+    const ask = <E extends Endpoint>(
+      endpoint: E,
+      work: (request: RequestOf<E>) => Promise<ResponseOf<E>>,
+    ): void => link.serve(endpoint, (request) => this.untilBroken(work(request)), mediaId);
+    ask(mediaDrain, async (copy) => {
+      sessions.end(copy);
+      await offers.offerDirectly(offers.openOf(copy));
+      return { open: offers.openOf(copy).length };
+    });
+    ask(mediaInventory, async ({ after = '', limit }) => {
+      const { rows: entries, next } = await inventoryPage(holdings, { after, limit });
+      return { entries, next };
+    });
+    ask(mediaVerifyFragment, async ({ fragmentId }) => {
+      const holding = holdings.find(fragmentId);
+      if (!holding) return { bytes: 'missing' as const, reason: '' };
+      const { bytes, reason } = await checkFragment(holding);
+      return { bytes, reason };
+    });
+    const care = new Care({
+      ...{ holdings, offers, removals: this.removals!, clock: new WorldClock(this.life) },
+    });
+    ask(mediaOfferAgain, async (of) => ({ offered: await care.offerAgain(of.fragmentIds) }));
+    ask(mediaAdopt, async (of) => ({ adopted: await care.adopt(of.fragmentIds) }));
+    ask(mediaTakeBack, async (of) => ({ takenBack: await care.takeBack(of.fragmentIds) }));
   }
 
   private makeOffers(): CommitOffers {
@@ -272,11 +284,6 @@ export class MediaProgram implements MediaContext {
       payload: JSON.stringify(commit),
       id: commit.fragmentId,
     });
-  }
-
-  private commitOf(state: Extract<FragmentState, { phase: 'SEALED' | 'JUDGED' }>): FragmentCommit {
-    const { mediaId, pool } = this;
-    return commitOf({ mediaId, pool }, { ...state, phase: 'SEALED' });
   }
 
   /** What the real classes use of a volume. */

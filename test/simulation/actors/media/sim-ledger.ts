@@ -37,6 +37,10 @@ export class SimLedger {
     return this.states.get(fragmentId);
   }
 
+  get size(): number {
+    return this.states.size;
+  }
+
   all(): [fragmentId: string, state: FragmentState][] {
     return [...this.states];
   }
