@@ -30,6 +30,15 @@ export interface MediaSight {
   readonly ledger: SimLedger | undefined;
 }
 
+/** Times that differ from seed to seed, in milliseconds. */
+export interface Settings {
+  /** From the mark to the grant. */
+  readonly deleteGraceMs: number;
+  readonly trashGraceMs: number;
+  /** The longest rest of the person at the command line. */
+  readonly operatorRestMsMax: number;
+}
+
 export interface ClusterParts {
   readonly world: World;
   readonly rules: Rules;
@@ -38,6 +47,7 @@ export interface ClusterParts {
   readonly database: SimDatabase;
   readonly network: Network;
   readonly jobs: readonly PlannedJob[];
+  readonly settings: Settings;
   /** The pool of each media server. */
   readonly pools: ReadonlyMap<string, string>;
   readonly disks: ReadonlyMap<string, SimDisk>;
@@ -79,6 +89,10 @@ export class Cluster {
 
   get jobs(): readonly PlannedJob[] {
     return this.parts.jobs;
+  }
+
+  get settings(): Settings {
+    return this.parts.settings;
   }
 
   get disks(): ReadonlyMap<string, SimDisk> {

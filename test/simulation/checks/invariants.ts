@@ -1,6 +1,5 @@
 import type { Verdict } from '#contracts/fragment.js';
 import { parseFileName } from '#storage/fragment-name.js';
-import { GRACE_MS } from '../actors/catalog/images.js';
 import { digestOf, pathOf } from '../actors/media/sim-store.js';
 import type { Cluster } from '../actors/cluster.js';
 import {
@@ -19,7 +18,7 @@ import { Violation } from '../kernel/world.js';
 import type { SimDisk } from '../parts/sim-disk.js';
 
 /** A transaction may take so long from reading the clock to its commit. */
-const STEP_MS = 30_000;
+const STEP_MS = 4_000;
 const LIVE = new Set(['ACTIVE', 'TO_BE_DELETED']);
 
 /**
@@ -103,6 +102,7 @@ export class Invariants {
     const isBack = before.tombstoneId !== null && row.tombstoneId !== before.tombstoneId;
     if (isBack) throw new Violation('I2 tombstone only', `${nameOf(row)}: a grant was taken back`);
     if (before.state === row.state) return;
+    this.cluster.world.meet(`${before.state} to ${row.state}`);
     if (row.state === 'TO_BE_DELETED') this.checkRetirement(row);
     if (row.state === 'DELETING') this.checkGrant(before, row);
     if (row.state === 'DELETED' && before.state !== 'DELETING') {
@@ -112,8 +112,8 @@ export class Invariants {
 
   /** It has its whole grace period, nobody reads it, and an image that is needed keeps a good copy. */
   private checkRetirement(row: FragmentRow): void {
-    const { database, world } = this.cluster;
-    if (row.deletableAt! < world.now + GRACE_MS - STEP_MS) {
+    const { database, world, settings } = this.cluster;
+    if (row.deletableAt! < world.now + settings.deleteGraceMs - STEP_MS) {
       throw new Violation('I2 tombstone only', `${nameOf(row)} has no grace period`);
     }
     this.checkPins(row);

@@ -2,6 +2,7 @@ import type { Oracle } from '../../checks/oracle.js';
 import type { Life } from '../../kernel/host.js';
 import type { Transaction } from '../../parts/database.js';
 import type { Rules } from '../../rules.js';
+import type { Settings } from '../cluster.js';
 import type { Link, Work } from '../link.js';
 
 /** What the parts of a catalog's program have of it. */
@@ -10,6 +11,7 @@ export interface CatalogContext {
   readonly link: Link;
   readonly rules: Rules;
   readonly oracle: Oracle;
+  readonly settings: Settings;
   /** As `Link.transaction`. */
   transaction<T>(work: (unit: Work) => Promise<T>): Promise<T>;
   /** Which catalog this is, as this program has read it last. */

@@ -3,7 +3,7 @@ import type { Oracle } from '../../checks/oracle.js';
 import type { Life } from '../../kernel/host.js';
 import type { Transaction } from '../../parts/database.js';
 import type { Rules } from '../../rules.js';
-import type { Cluster } from '../cluster.js';
+import type { Cluster, Settings } from '../cluster.js';
 import { Link, type Work } from '../link.js';
 import { isOutage } from '../network.js';
 import { Relay } from '../relay.js';
@@ -25,6 +25,7 @@ export class CatalogProgram implements CatalogContext {
   readonly link: Link;
   readonly rules: Rules;
   readonly oracle: Oracle;
+  readonly settings: Settings;
   private readonly epochs: SimEpoch;
   private readonly comparedAt = new Map<string, number>();
   private epochSeen: string | undefined;
@@ -37,6 +38,7 @@ export class CatalogProgram implements CatalogContext {
     this.link = new Link(life, cluster);
     this.rules = cluster.rules;
     this.oracle = cluster.oracle;
+    this.settings = cluster.settings;
     this.epochs = new SimEpoch(cluster.database, () => this.fresh());
     new Relay(life, this.link).start();
     const commits = new Commits(this);

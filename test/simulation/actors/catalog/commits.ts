@@ -10,7 +10,7 @@ import { catalogFragmentOffer, catalogFragmentStatus } from '#contracts/image.js
 import type { Existing, Fence } from '../../../../apps/catalog/src/domain/verdict.js';
 import type { Delivered } from '../../parts/broker.js';
 import type { Transaction } from '../../parts/database.js';
-import type { Work } from '../link.js';
+import { contentsOf, type Work } from '../link.js';
 import {
   COPY,
   copyKey,
@@ -38,7 +38,7 @@ export class Commits {
   }
 
   async handle(batch: readonly Delivered[]): Promise<void> {
-    await this.offer(batch.map(({ payload }) => fragmentCommit.parse(JSON.parse(payload))));
+    await this.offer(contentsOf(batch, fragmentCommit));
   }
 
   offer(commits: readonly FragmentCommit[]): Promise<FragmentReceipt[]> {
@@ -80,7 +80,10 @@ export class Commits {
     await unit.run('remembers what was refused', (db) =>
       remember(db, refused, this.program.life.world.now),
     );
-    unit.whenDone(() => oracle.wasJudged(receipts));
+    unit.whenDone(() => {
+      oracle.wasJudged(receipts);
+      for (const { verdict } of receipts) this.program.life.world.meet(`verdict ${verdict}`);
+    });
     return receipts;
   }
 

@@ -28,8 +28,9 @@ import {
 } from '../tables.js';
 import type { CatalogContext } from './catalog-context.js';
 import { factsOf, fragmentsOf } from './copy-facts.js';
-import { GRACE_MS } from './images.js';
 
+/** What is undeleted is needed again for so long. */
+const KEPT_AGAIN_MS = 400_000;
 const LOOK_AGAIN_MS = 60_000;
 const RESEND_MS = 60_000;
 
@@ -99,7 +100,7 @@ export class Deletions {
   ): Promise<ResponseOf<typeof imageExpire>> {
     const { rules, life } = this.program;
     const { now } = life.world;
-    const deletableAt = now + GRACE_MS;
+    const deletableAt = now + this.program.settings.deleteGraceMs;
     const decisions = await unit.run('expires', async (db) => {
       const image = await lockImage(db, request.imageId!);
       const expiresAt = request.now ? Math.min(now, image.expiresAt) : image.expiresAt;
@@ -131,7 +132,7 @@ export class Deletions {
         if (await this.change(db, row, { type: 'undelete' })) fragments += 1;
       }
       if (fragments === 0) throw new PermanentError(227, 'nothing is marked');
-      const expiresAt = Math.max(image.expiresAt, this.program.life.world.now + 10 * GRACE_MS);
+      const expiresAt = Math.max(image.expiresAt, this.program.life.world.now + KEPT_AGAIN_MS);
       await db.update(IMAGE, imageId, { ...image, expiresAt });
       return { fragments, expiresAt: new Date(expiresAt).toISOString() };
     });

@@ -16,7 +16,6 @@ import { fragmentsOf, imageViewOf, missingNumbers } from './copy-facts.js';
 
 export const FIRST_COPY = 1;
 const RETENTION_MS = 1_000_000_000;
-export const GRACE_MS = 40_000;
 
 type BeginRequest = RequestOf<typeof imageBegin>;
 
@@ -97,7 +96,7 @@ export class Images {
     for (const { fragmentId } of pieces.filter(({ number }) => number >= nextNumber)) {
       const row = await db.lock(FRAGMENT, fragmentId, 'update');
       if (row?.['state'] !== 'ACTIVE') continue;
-      const deletableAt = this.program.life.world.now + GRACE_MS;
+      const deletableAt = this.program.life.world.now + this.program.settings.deleteGraceMs;
       const given = { ...row, state: 'DAMAGED', slot: null, isGivenUp: true, deletableAt };
       await db.update(FRAGMENT, fragmentId, given);
     }

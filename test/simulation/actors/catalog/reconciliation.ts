@@ -68,6 +68,7 @@ export class Reconciliation {
     await this.renewEpochIfProven(pairs);
     await this.settle(mediaId, findings);
     for (const { fragmentId, finding, action } of findings) {
+      this.program.life.world.meet(`finding ${action}`);
       this.program.life.world.note(() => `${mediaId}, ${fragmentId}: ${finding}; ${action}`);
     }
     return findings;
@@ -76,6 +77,7 @@ export class Reconciliation {
   private async renewEpochIfProven(pairs: readonly Pair[]): Promise<void> {
     const epoch = await this.program.epochNow();
     if (!pairs.some(({ row, entry }) => provesRegression(row, entry, epoch))) return;
+    this.program.life.world.meet('a proof that the catalog went back');
     await this.program.renewEpoch();
   }
 

@@ -26,7 +26,7 @@ import { JOB } from '../tables.js';
 import { JobQuestions } from './job-questions.js';
 
 const LOOK_MS = 20_000;
-const SILENCE_MS_MAX = 45_000;
+const SILENCE_MS_MAX = 22_000;
 const RETRY = { firstMs: 500, maxMs: 10_000, jitter: 0.5 };
 const BACKOFF: Backoff = { firstMs: 2_000, factor: 2, maxMs: 30_000, drainsMax: 3 };
 const TRIES = 30;
@@ -66,7 +66,8 @@ export class JobProgram {
         failures = 0;
         if (!moved) await this.rest(job);
       } catch (error) {
-        if (!isOutage(error)) throw error;
+        // The database may have gone back to before the job was asked for.
+        if (!isOutage(error) && !(error instanceof NotFound)) throw error;
         failures += 1;
         await life.sleep(backoffMs(failures, RETRY, 0.5));
       }
@@ -154,7 +155,11 @@ export class JobProgram {
         if (type === 'send-tasks') send(unit, tasksOf(after, newToken));
         if (type === 'cancel-tasks') send(unit, cancelTasks(after));
       }
+      if (after.attempt > 1 && after.step === 'running' && before.step === 'beginning') {
+        this.life.world.meet(`${after.type} goes on in another attempt`);
+      }
       const isDone = before.step !== 'done' && after.step === 'done';
+      if (isDone) this.life.world.meet(`${after.type} ends with ${after.outcome?.status ?? '?'}`);
       if (isDone) unit.send(jobDone, [String(number)], viewOf(after, new Date(0)));
       return after;
     });

@@ -12,6 +12,7 @@ import type { FragmentContent } from './fragment-writer.js';
 import type { MediaContext } from './media-context.js';
 import { dataPort, type DataCall, type FragmentBytes, type Session } from './data-call.js';
 
+const FRAGMENT_MS_MAX = 12_000;
 const VERDICT_LOOK_MS = 5_000;
 
 /** Fills the numbers that a copy lacks from the other copies. Sources are read and nothing else. */
@@ -25,12 +26,15 @@ export class Duplication {
 
   async run(task: Extract<MediaTask, { type: 'duplicate' }>): Promise<TaskResult> {
     const { imageId, copy } = task.image;
+    const { life } = this.program;
     const { fragments } = await this.program.link.request(catalogFragmentSources, {
       imageId,
       missingIn: copy,
     });
     for (const { number, sources } of fragments) {
       this.mustGoOn();
+      // Bytes take their time.
+      await life.sleep(life.host.chance.between(0, FRAGMENT_MS_MAX));
       const content = await this.readOne(number, sources);
       const fragmentId = await this.program.writer.write(task.image, content);
       this.program.offer(fragmentId);

@@ -34,7 +34,7 @@ import type { Volumes } from '../../../../apps/media/src/volumes/volumes.js';
 import type { Life } from '../../kernel/host.js';
 import type { SimDisk } from '../../parts/sim-disk.js';
 import type { Cluster } from '../cluster.js';
-import { Link } from '../link.js';
+import { contentsOf, Link } from '../link.js';
 import { isOutage } from '../network.js';
 import { DiskLink } from './disk-link.js';
 import { FragmentWriter } from './fragment-writer.js';
@@ -49,7 +49,6 @@ const BROKEN_MS = 1_000;
 const BAD_HABITS_MS = 45_000;
 const SETTLE_MS = 20_000;
 const REAP_MS = 30_000;
-const TRASH_GRACE_MS = 60_000;
 
 /**
  * One life of a media server: a thin shell around the real offers (the very class) and the real rules
@@ -119,7 +118,7 @@ export class MediaProgram implements MediaContext {
       spec: mediaReceipts(mediaId),
       batchMax: 64,
       handle: async (batch) => {
-        const receipts = batch.map(({ payload }) => fragmentReceipt.parse(JSON.parse(payload)));
+        const receipts = contentsOf(batch, fragmentReceipt);
         await this.untilBroken(Promise.all(receipts.map((each) => offers.onReceipt(each))));
       },
     });
@@ -134,7 +133,7 @@ export class MediaProgram implements MediaContext {
       spec: mediaTasks(mediaId),
       batchMax: 16,
       handle: async (batch) => {
-        for (const { payload } of batch) sessions.onTask(mediaTask.parse(JSON.parse(payload)));
+        for (const task of contentsOf(batch, mediaTask)) sessions.onTask(task);
       },
     });
   }
@@ -181,8 +180,8 @@ export class MediaProgram implements MediaContext {
       spec: mediaDeletes(mediaId),
       batchMax: 16,
       handle: async (batch) => {
-        for (const { payload } of batch) {
-          await this.untilBroken(removals.onGrant(tombstone.parse(JSON.parse(payload))));
+        for (const granted of contentsOf(batch, tombstone)) {
+          await this.untilBroken(removals.onGrant(granted));
         }
       },
     });
@@ -198,7 +197,7 @@ export class MediaProgram implements MediaContext {
 
   private async reap(): Promise<void> {
     const now = new Date(this.life.world.now);
-    await emptyOldTrash(this.volumes(), { graceMs: TRASH_GRACE_MS, now });
+    await emptyOldTrash(this.volumes(), { graceMs: this.cluster.settings.trashGraceMs, now });
   }
 
   private repeat(ms: number, work: () => Promise<unknown>): void {
