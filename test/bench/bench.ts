@@ -4,6 +4,7 @@ import { report } from './measurement.js';
 
 /** Each bench by its name on the command line. */
 const BENCHES: Readonly<Record<string, () => Promise<() => Promise<Measurement[]>>>> = {
+  commits: async () => (await import('./commits-bench.js')).commitsBench,
   start: async () => (await import('./start-bench.js')).startBench,
 };
 

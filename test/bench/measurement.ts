@@ -35,6 +35,19 @@ export function atMost(limit: number, unit: string): Goal {
   return { text: `at most ${limit} ${unit}`, reached: (ours) => ours <= limit };
 }
 
+/** Less than this much of the unit. */
+export function below(limit: number, unit: string): Goal {
+  return { text: `below ${limit} ${unit}`, reached: (ours) => ours < limit };
+}
+
+/** At least this share of what stands beside it. */
+export function atLeastOf(share: number): Goal {
+  return {
+    text: `at least ${share} of it`,
+    reached: (_, ratio) => ratio !== null && ratio >= share,
+  };
+}
+
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;

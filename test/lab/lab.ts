@@ -1,5 +1,5 @@
 import { mkdirSync, renameSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
@@ -9,7 +9,7 @@ import { Campaign, type LabPlace } from './campaign.js';
 import { START_MS_MAX } from './examine.js';
 import { WORKLOADS } from './guest/workloads.js';
 import { bootGuest, Chronicle, cutAllPower, cutPower } from './lab-guest.js';
-import { labOptions, USAGE, type LabOptions } from './lab-options.js';
+import { labOptions, replayArguments, USAGE, type LabOptions } from './lab-options.js';
 import { planLosses } from './loss-plan.js';
 import { makeRestDisk, type Disks } from './machine/disk.js';
 import { prepareTools } from './machine/lab-tools.js';
@@ -44,7 +44,7 @@ async function main(): Promise<number> {
   } finally {
     await cutAllPower();
   }
-  const again = `npm run test:lab -- --seed ${options.seed} --losses ${options.losses}`;
+  const again = `npm run test:lab -- ${replayArguments(options)}`;
   if (findings.length === 0) {
     await removeFolder(folder);
     say(`Nothing found. The same losses again: ${again}`);
@@ -75,16 +75,19 @@ async function lab(folder: string, options: LabOptions, findings: string[]): Pro
   }
   const proofs = PROOFS.filter(({ filesystem }) => options.filesystems.includes(filesystem));
   for (const proof of options.proofs ? proofs : []) works.push(() => prove(place, base, proof));
-  await inLanes(works.map((work) => async () => void findings.push(...(await work()))));
+  await inLanes(
+    options.guests,
+    works.map((work) => async () => void findings.push(...(await work()))),
+  );
 }
 
-/** Runs all, as many at a time as the machine has processors for; a guest uses one. */
-async function inLanes(works: readonly (() => Promise<void>)[]): Promise<void> {
+/** Runs all, so many at a time. */
+async function inLanes(lanes: number, works: readonly (() => Promise<void>)[]): Promise<void> {
   const waiting = [...works];
   const lane = async (): Promise<void> => {
     for (let work = waiting.shift(); work; work = waiting.shift()) await work();
   };
-  await Promise.all(Array.from({ length: availableParallelism() }, lane));
+  await Promise.all(Array.from({ length: lanes }, lane));
 }
 
 /** A cluster that was set up, and stopped. */

@@ -32,17 +32,26 @@ export const PROOFS: readonly Proof[] = [
   {
     name: "no sync of a fragment's data",
     ...{ filesystem: 'ext4', works: [BACKUP] },
-    mistake: mistake(String.raw`\.tar\.zst(\.partial)?$`, /its data is (missing|different)/),
+    mistake: mistake(
+      String.raw`\.tar\.zst(\.partial)?$`,
+      /its data is (missing|different)|DAMAGED/,
+    ),
   },
   {
     name: "no sync of a fragment's index",
     ...{ filesystem: 'ext4', works: [BACKUP] },
-    mistake: mistake(String.raw`\.idx\.zst(\.partial)?$`, /its index is (missing|different)/),
+    mistake: mistake(
+      String.raw`\.idx\.zst(\.partial)?$`,
+      /its index is (missing|different)|DAMAGED/,
+    ),
   },
   {
     name: "no sync of a fragment's manifest",
     ...{ filesystem: 'ext4', works: [BACKUP] },
-    mistake: mistake(String.raw`\.json(\.partial)?$`, /its manifest (is missing|cannot be read)/),
+    mistake: mistake(
+      String.raw`\.json(\.partial)?$`,
+      /its manifest (is missing|cannot be read)|DAMAGED/,
+    ),
   },
   {
     name: 'no sync of the journal',
@@ -55,14 +64,14 @@ export const PROOFS: readonly Proof[] = [
     ...{ filesystem: 'btrfs', works: [BACKUP, COPY] },
     mistake: mistake(
       String.raw`/near/.*\.tar\.zst(\.partial)?$`,
-      /its data is (missing|different)/,
+      /its data is (missing|different)|DAMAGED/,
     ),
   },
   { name: 'every sync', filesystem: 'bare-ext4', works: [BACKUP, COPY] },
   {
     name: "no sync of the fragments' folder",
     ...{ filesystem: 'bare-ext4', works: [BACKUP] },
-    mistake: mistake(String.raw`/c\d+$`, /is missing/),
+    mistake: mistake(String.raw`/c\d+$`, /is missing|DAMAGED/),
   },
 ];
 

@@ -59,7 +59,7 @@ describe('events', () => {
     const committed = heard.find(({ event }) => event.type.includes('fragment.committed'))!;
     expect(committed.event).toMatchObject({
       source: '/holdfast/catalog',
-      data: { imageId: job.imageId, number: 1, last: true },
+      data: { imageId: job.imageId, copy: 1, fragments: [{ number: 1, last: true }] },
     });
 
     const idsOf = (events: readonly { id: string }[]) => events.map(({ id }) => id);

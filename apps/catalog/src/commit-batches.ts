@@ -1,23 +1,38 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { subjectOf } from '#contracts/contract.js';
 import {
+  bundleId,
+  commitsOf,
   fragmentCommit,
   fragmentCommitMessage,
   fragmentCommitted,
   fragmentReceiptMessage,
+  fragmentReceiptsMessage,
   type FragmentCommit,
   type FragmentReceipt,
   type Verdict,
 } from '#contracts/fragment.js';
 import { messageOf } from '#kernel/errors.js';
+import { uuidOf } from '#kernel/ids.js';
 import type { Delivery } from '#messaging/batch-consumer.js';
 import { parseInput } from '#messaging/validation.js';
 import { UnitOfWork, type Work } from '#outbox/unit-of-work.js';
+import { CatalogConfig } from './config.js';
 import { failureKind, shouldPark } from './domain/failure-kind.js';
 import { judge, mayCommit } from './domain/verdict.js';
 import { CatalogEpoch } from './persistence/catalog-epoch.js';
 import { copyKey, Fragments } from './persistence/fragments.js';
 import { ParkedMessageRow } from './persistence/side-tables.entity.js';
+
+/** One commit of a delivery, which may have brought several. */
+interface Offered {
+  readonly delivery: Delivery;
+  readonly payload: unknown;
+}
+
+interface Offer extends Offered {
+  readonly commit: FragmentCommit;
+}
 
 /**
  * Commits fragments, a batch at a time, exactly once: one transaction with a handful of set-based
@@ -27,15 +42,16 @@ import { ParkedMessageRow } from './persistence/side-tables.entity.js';
 @Injectable()
 export class CommitBatches {
   private readonly logger = new Logger('commits');
-  private notify: () => void = () => undefined;
+  private notify: (mediaIds: ReadonlySet<string>) => void = () => undefined;
 
   constructor(
     private readonly unitOfWork: UnitOfWork,
     private readonly epoch: CatalogEpoch,
+    private readonly config: CatalogConfig,
   ) {}
 
-  /** Called after each transaction that put fragments in. */
-  whenCommitted(notify: () => void): void {
+  /** Called after each transaction that put fragments in, with whose. */
+  whenCommitted(notify: (mediaIds: ReadonlySet<string>) => void): void {
     this.notify = notify;
   }
 
@@ -44,15 +60,17 @@ export class CommitBatches {
    * what was committed by then is only repeated.
    */
   async handle(batch: readonly Delivery[]): Promise<void> {
-    const commits: { delivery: Delivery; commit: FragmentCommit }[] = [];
-    for (const delivery of batch) {
+    const offers: Offer[] = [];
+    for (const offered of batch.flatMap(unbundled)) {
       try {
-        commits.push({ delivery, commit: commitOf(delivery) });
+        offers.push({ ...offered, commit: commitOf(offered) });
       } catch (error) {
-        await this.park(delivery, messageOf(error));
+        await this.park(offered, messageOf(error));
       }
     }
-    if (commits.length > 0) await this.isolating(commits);
+    for (let from = 0; from < offers.length; from += this.config.batchMax) {
+      await this.isolating(offers.slice(from, from + this.config.batchMax));
+    }
   }
 
   /** Judges offers at once, without the broker in between. Throws `Unavailable` and the like. */
@@ -61,36 +79,36 @@ export class CommitBatches {
     const outcome = await this.unitOfWork.run((unit) =>
       commitFragments(unit, commits, catalogEpoch),
     );
-    if (outcome.committed > 0) this.notify();
+    if (outcome.committed > 0) this.notify(new Set(commits.map(({ mediaId }) => mediaId)));
     return outcome.receipts;
   }
 
-  /** Halves a batch that fails until the one message that spoils it is alone. */
-  private async isolating(
-    commits: readonly { delivery: Delivery; commit: FragmentCommit }[],
-  ): Promise<void> {
+  /** Halves a batch that fails until the one commit that spoils it is alone. */
+  private async isolating(offers: readonly Offer[]): Promise<void> {
     try {
-      await this.offer(commits.map(({ commit }) => commit));
+      await this.offer(offers.map(({ commit }) => commit));
     } catch (error) {
       const kind = failureKind(error);
       if (kind === 'outage') throw error;
-      const [first, second] = commits;
+      const [first, second] = offers;
       if (second !== undefined) {
-        const middle = Math.ceil(commits.length / 2);
-        await this.isolating(commits.slice(0, middle));
-        await this.isolating(commits.slice(middle));
+        const middle = Math.ceil(offers.length / 2);
+        await this.isolating(offers.slice(0, middle));
+        await this.isolating(offers.slice(middle));
       } else if (shouldPark(kind, first!.delivery.deliveries)) {
-        await this.park(first!.delivery, messageOf(error));
+        await this.park(first!, messageOf(error));
       } else {
         throw error;
       }
     }
   }
 
-  private async park(delivery: Delivery, reason: string): Promise<void> {
-    const { messageId, subject, deliveries } = delivery;
+  private async park({ delivery, payload: json }: Offered, reason: string): Promise<void> {
+    const { subject, deliveries } = delivery;
     this.logger.error(`parked ${subject}: ${reason}`);
-    const payload = JSON.stringify(delivery.payload) ?? '';
+    const payload = JSON.stringify(json) ?? '';
+    const isAlone = json === delivery.payload;
+    const messageId = isAlone ? delivery.messageId : `${delivery.messageId}:${uuidOf(payload)}`;
     await this.unitOfWork.run(({ db }) =>
       db.upsert(ParkedMessageRow, { messageId, subject, payload, reason, deliveries }, [
         'messageId',
@@ -99,16 +117,26 @@ export class CommitBatches {
   }
 }
 
+/** Each commit of a bundle by itself, so that a bad one holds up no other. */
+function unbundled(delivery: Delivery): Offered[] {
+  return commitsOf(delivery.payload).map((payload) => ({ delivery, payload }));
+}
+
 /** @throws InvalidInput where it is no commit, or not one for the subject it came on. */
-function commitOf(delivery: Delivery): FragmentCommit {
-  const commit = parseInput(fragmentCommit, delivery.payload);
+function commitOf({ delivery, payload }: Offered): FragmentCommit {
+  const commit = parseInput(fragmentCommit, payload);
   // Ids are compared as text, and PostgreSQL writes them so.
   if (commit.fragmentId !== commit.fragmentId.toLowerCase())
     throw new Error('its id is upper case');
   // The broker lets a media server publish on its own subjects only; the payload must agree.
-  const subject = subjectOf(fragmentCommitMessage, commit.mediaId, commit.fragmentId);
+  const token = payload === delivery.payload ? commit.fragmentId : lastToken(delivery.subject);
+  const subject = subjectOf(fragmentCommitMessage, commit.mediaId, token);
   if (subject !== delivery.subject) throw new Error(`it belongs on ${subject}`);
   return commit;
+}
+
+function lastToken(subject: string): string {
+  return subject.slice(subject.lastIndexOf('.') + 1);
 }
 
 async function commitFragments(
@@ -130,16 +158,44 @@ async function commitFragments(
 
   const refused = new Map<FragmentCommit, Verdict>();
   const fresh = new Set(inserted);
+  const news: FragmentCommit[] = [];
   const receipts = commits.map((commit): FragmentReceipt => {
     const { fragmentId, mediaId } = commit;
     const verdict = judge(commit, { ...existing(commit), twin: twinOf(commit) }, fenceOf(commit));
     if (verdict !== 'COMMITTED') refused.set(commit, verdict);
-    else if (fresh.delete(fragmentId)) unit.announce(fragmentCommitted, fragmentId, commit);
+    else if (fresh.delete(fragmentId)) news.push(commit);
     return { fragmentId, mediaId, verdict, catalogEpoch };
   });
-  for (const receipt of receipts) {
-    unit.send(fragmentReceiptMessage, [receipt.mediaId, receipt.fragmentId], receipt);
-  }
+  sendReceipts(unit, receipts);
+  announceNews(unit, news);
   await fragments.remember(refused);
   return { receipts, committed: inserted.size };
+}
+
+/** One message for each media server. */
+function sendReceipts(unit: Work, all: readonly FragmentReceipt[]): void {
+  for (const [mediaId, receipts] of grouped(all, (receipt) => receipt.mediaId)) {
+    const id = bundleId(receipts.map(({ fragmentId }) => fragmentId));
+    if (receipts.length === 1) unit.send(fragmentReceiptMessage, [mediaId, id], receipts[0]!);
+    else unit.send(fragmentReceiptsMessage, [mediaId, id], { receipts });
+  }
+}
+
+/** One event for each copy. */
+function announceNews(unit: Work, news: readonly FragmentCommit[]): void {
+  for (const commits of grouped(news, copyKey).values()) {
+    const { imageId, copy } = commits[0]!;
+    const fragments = commits.map(({ imageId: _image, copy: _copy, ...fragment }) => fragment);
+    unit.announce(fragmentCommitted, imageId, { imageId, copy, fragments });
+  }
+}
+
+function grouped<T>(all: readonly T[], keyOf: (one: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const one of all) {
+    const group = groups.get(keyOf(one));
+    if (group) group.push(one);
+    else groups.set(keyOf(one), [one]);
+  }
+  return groups;
 }

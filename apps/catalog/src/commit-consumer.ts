@@ -6,6 +6,9 @@ import type { Startable } from '#service/lifecycle.js';
 import { CommitBatches } from './commit-batches.js';
 import { CatalogConfig } from './config.js';
 
+/** A message brings one commit or a bundle of up to 64 KiB. */
+const MESSAGES_MAX = 128;
+
 /** Takes fragment commits from the broker. Several catalogs may share the work. */
 @Injectable()
 export class CommitConsumer implements Startable {
@@ -14,8 +17,10 @@ export class CommitConsumer implements Startable {
   constructor(nats: Nats, commits: CommitBatches, config: CatalogConfig) {
     this.consumer = new BatchConsumer(nats, {
       spec: catalogCommits,
-      batchMax: config.batchMax,
+      batchMax: MESSAGES_MAX,
       lingerMs: config.lingerMs,
+      // One is made ready or answered while the database is at work on the other.
+      atOnce: 2,
       handle: (batch) => commits.handle(batch),
     });
   }

@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { subjectOf } from '#contracts/contract.js';
+import { subjectOf, type PayloadOf } from '#contracts/contract.js';
 import {
   fragmentCommitMessage,
-  fragmentReceipt,
+  type fragmentCommitted,
+  fragmentCommitsMessage,
+  receiptsOf,
   type FragmentCommit,
   type FragmentReceipt,
 } from '#contracts/fragment.js';
@@ -41,10 +43,13 @@ describe('commits of fragments', () => {
     media = new Publisher(await cluster.connect(`media-${MEDIA}`));
     const observer = (await cluster.connect('observer')).connection;
     observer.subscribe('hf.int.v1.frag.receipt.>', {
-      callback: (_, message) => void receipts.push(fragmentReceipt.parse(message.json())),
+      callback: (_, message) => void receipts.push(...receiptsOf(message.json())),
     });
     observer.subscribe('hf.evt.v1.fragment.committed.>', {
-      callback: (_, message) => void announced.push(message.json<{ subject: string }>().subject),
+      callback: (_, message) => {
+        const { data } = message.json<{ data: PayloadOf<typeof fragmentCommitted> }>();
+        announced.push(...data.fragments.map(({ fragmentId }) => fragmentId));
+      },
     });
     await observer.flush();
   });
@@ -213,6 +218,32 @@ describe('commits of fragments', () => {
       expect.stringContaining('it belongs on hf.int.v1.frag.commit.m2'),
       expect.stringContaining('out of range'),
     ]);
+  });
+
+  it('that travel in one message are judged each for itself', async () => {
+    const imageId = await begin();
+    const [one, two, huge, forged] = [
+      commitOf({ imageId, number: 1 }),
+      commitOf({ imageId, number: 2 }),
+      commitOf({ imageId, number: 3_000_000_001 }),
+      commitOf({ imageId, number: 4, mediaId: OTHER_MEDIA }),
+    ];
+    await publish(one);
+    await verdictsOn(one);
+    const bundle = { commits: [huge, one, { ...two, digest: 'none' }, forged, two] };
+    await publish(bundle as never, subjectOf(fragmentCommitsMessage, MEDIA, uuidv7(new Date())));
+    expect(await verdictsOn(two)).toEqual(['COMMITTED']);
+    await eventually(
+      () => verdictsOn(one),
+      (all) => all.length === 2,
+    );
+    expect(await rowsOf(imageId)).toEqual([one.fragmentId, two.fragmentId]);
+    const parked = await cluster.database.query<{ payload: string }[]>(
+      'SELECT payload FROM parked_message WHERE payload LIKE $1',
+      [`%${imageId}%`],
+    );
+    const found = parked.map(({ payload }) => (JSON.parse(payload) as FragmentCommit).fragmentId);
+    expect(found.sort()).toEqual([two, huge, forged].map((c) => c.fragmentId).sort());
   });
 
   it('end as in the model, in whatever order and batches, from two catalogs at once', async () => {

@@ -59,11 +59,14 @@ export function message<T extends z.ZodType>(
   return { prefix, ids, ...options };
 }
 
+const PLAIN_TOKEN = /^[A-Za-z0-9_-]+$/;
+
 /**
  * A name as one token of a subject: dots become `_`, and whatever else NATS gives a meaning to is
  * written as `=` and two hex digits.
  */
 export function subjectToken(id: string): string {
+  if (PLAIN_TOKEN.test(id)) return id;
   return id
     .replaceAll('.', '_')
     .replace(/[^A-Za-z0-9_-]/g, (char) => `=${Buffer.from(char).toString('hex')}`);

@@ -21,9 +21,14 @@ export const EVENT_SUBJECTS = 'hf.evt.v1.>';
 export function publicEvent<T extends z.ZodType>(
   aggregate: string,
   happened: string,
-  options: { readonly description: string; readonly data: T },
+  options: {
+    readonly description: string;
+    readonly data: T;
+    /** What the id at the end names; default: the aggregate. */
+    readonly id?: string;
+  },
 ): Message<T> {
-  return message(`hf.evt.v1.${aggregate}.${happened}`, [aggregate], {
+  return message(`hf.evt.v1.${aggregate}.${happened}`, [options.id ?? aggregate], {
     description: options.description,
     schema: options.data,
   });

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { uuidOf } from '#kernel/ids.js';
 import { message } from './contract.js';
 import { publicEvent } from './event.js';
 import { imageId, mediaName, poolName } from './names.js';
@@ -49,10 +50,51 @@ export const fragmentCommitMessage = message('hf.int.v1.frag.commit', ['media', 
   schema: fragmentCommit,
 });
 
+/** Commits that one message carries at most: the longest of them fit into what the stream takes. */
+export const COMMITS_PER_MESSAGE_MAX = 64;
+
+/**
+ * What is offered together travels together: the broker writes and syncs each message by itself,
+ * which is most of what a commit costs it. The id is made of the fragments' ids, so that the stream
+ * holds the same bundle once, as it does a single commit.
+ */
+export const fragmentCommitsMessage = message('hf.int.v1.frag.commit', ['media', 'bundle'], {
+  description: 'A media server offers several sealed fragments to the catalog',
+  schema: z.object({ commits: z.array(fragmentCommit).min(2).max(COMMITS_PER_MESSAGE_MAX) }),
+});
+
 export const fragmentReceiptMessage = message('hf.int.v1.frag.receipt', ['media', 'fragment'], {
   description: 'The catalog tells a media server its verdict on a fragment',
   schema: fragmentReceipt,
 });
+
+/** Receipts that one message carries at most. */
+export const RECEIPTS_PER_MESSAGE_MAX = 256;
+
+/** The receipts of one transaction for one media server; the id is made as that of a bundle. */
+export const fragmentReceiptsMessage = message('hf.int.v1.frag.receipt', ['media', 'bundle'], {
+  description: 'The catalog tells a media server its verdicts on several fragments',
+  schema: z.object({ receipts: z.array(fragmentReceipt).min(2).max(RECEIPTS_PER_MESSAGE_MAX) }),
+});
+
+/** Of one fragment its own id; of several one that is always the same for them. */
+export function bundleId(fragmentIds: readonly string[]): string {
+  return fragmentIds.length === 1 ? fragmentIds[0]! : uuidOf(fragmentIds.join());
+}
+
+/** The commits of a message of either kind, as they came. */
+export function commitsOf(payload: unknown): readonly unknown[] {
+  const commits = (payload as { commits?: unknown } | null | undefined)?.commits;
+  return Array.isArray(commits) ? commits : [payload];
+}
+
+/** The receipts of a message of either kind; none where it is neither. */
+export function receiptsOf(payload: unknown): FragmentReceipt[] {
+  const bundle = fragmentReceiptsMessage.schema.safeParse(payload);
+  if (bundle.success) return bundle.data.receipts;
+  const receipt = fragmentReceipt.safeParse(payload);
+  return receipt.success ? [receipt.data] : [];
+}
 
 /**
  * The catalog's irrevocable permission to remove the bytes of this very fragment. It is worth nothing
@@ -95,7 +137,13 @@ export const fragmentDamaged = publicEvent('fragment', 'damaged', {
   }),
 });
 
+/** Fragments of one copy that came into the catalog in one transaction; each is told of once. */
 export const fragmentCommitted = publicEvent('fragment', 'committed', {
-  description: 'A fragment is in the catalog',
-  data: fragmentCommit,
+  description: 'Fragments of an image are in the catalog',
+  id: 'image',
+  data: z.object({
+    imageId,
+    copy: z.int(),
+    fragments: z.array(fragmentCommit.omit({ imageId: true, copy: true })).min(1),
+  }),
 });

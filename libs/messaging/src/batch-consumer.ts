@@ -22,6 +22,8 @@ export interface BatchConsumerOptions {
   readonly batchMax: number;
   /** How long a batch may wait for more, in milliseconds. */
   readonly lingerMs: number;
+  /** Batches that are handled side by side; default 1: then they are handled in order. */
+  readonly atOnce?: number;
   /**
    * Deals with a batch. Returning acknowledges all of it; throwing has all of it delivered again,
    * later. So it must be idempotent, and must take out what can never be handled by itself.
@@ -45,7 +47,7 @@ export class BatchConsumer {
   private messages: ConsumerMessages | undefined;
   private loop: Promise<void> = Promise.resolve();
   private pending: JsMsg[] = [];
-  private flushing: Promise<void> = Promise.resolve();
+  private readonly handling = new Set<Promise<void>>();
   private linger: NodeJS.Timeout | undefined;
   private readonly check: ConsumerCheck;
   private readonly checks: Repeating;
@@ -80,7 +82,7 @@ export class BatchConsumer {
     clearTimeout(this.linger);
     if (this.options.own) await this.checks.stop();
     await this.loop;
-    await this.flushing;
+    await Promise.all(this.handling);
     // At once for whoever comes next, not when the acknowledgement is overdue.
     for (const message of this.pending.splice(0)) message.nak();
   }
@@ -123,28 +125,38 @@ export class BatchConsumer {
     if (this.stopping.signal.aborted) this.messages.stop();
     for await (const message of this.messages) {
       this.pending.push(message);
-      if (this.pending.length >= this.options.batchMax) await this.flush();
-      else this.arm();
+      this.arm();
+      while (this.pending.length >= this.options.batchMax && this.isBusy) {
+        await Promise.race(this.handling);
+      }
       if (this.stopping.signal.aborted) return;
     }
   }
 
-  private arm(): void {
-    if (this.options.lingerMs === 0) return void this.flush();
-    this.linger ??= setTimeout(() => void this.flush(), this.options.lingerMs);
+  private get isBusy(): boolean {
+    return this.handling.size >= (this.options.atOnce ?? 1);
   }
 
-  /** One batch at a time, in order. */
-  private flush(): Promise<void> {
+  /** What comes while no batch can begin goes with the next one, without lingering. */
+  private arm(): void {
+    if (this.isBusy) return;
+    const { batchMax, lingerMs } = this.options;
+    if (lingerMs === 0 || this.pending.length >= batchMax) this.begin();
+    else this.linger ??= setTimeout(() => this.begin(), lingerMs);
+  }
+
+  private begin(): void {
     clearTimeout(this.linger);
     this.linger = undefined;
-    this.flushing = this.flushing.then(() => this.handlePending());
-    return this.flushing;
+    if (this.isBusy || this.pending.length === 0 || this.stopping.signal.aborted) return;
+    const work = this.handle(this.pending.splice(0, this.options.batchMax)).finally(() => {
+      this.handling.delete(work);
+      this.begin();
+    });
+    this.handling.add(work);
   }
 
-  private async handlePending(): Promise<void> {
-    const batch = this.pending.splice(0, this.options.batchMax);
-    if (batch.length === 0) return;
+  private async handle(batch: readonly JsMsg[]): Promise<void> {
     try {
       await this.options.handle(batch.map(toDelivery));
       for (const message of batch) message.ack();
@@ -154,7 +166,6 @@ export class BatchConsumer {
         message.nak(backoffMs(message.info.deliveryCount, RETRY, 0.5));
       }
     }
-    if (this.pending.length > 0) this.arm();
   }
 }
 

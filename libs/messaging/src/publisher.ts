@@ -3,8 +3,14 @@ import { JetStreamApiError, JetStreamError } from '@nats-io/jetstream';
 import { messageOf, Unavailable } from '#kernel/errors.js';
 import type { Nats } from './connection.js';
 
+/** JSON that is text already. */
+export class JsonText {
+  constructor(readonly text: string) {}
+}
+
 export interface Outgoing {
   readonly subject: string;
+  /** Becomes JSON, but for `JsonText`. */
   readonly payload: unknown;
   /** The same for every repeat of this message. */
   readonly id: string;
@@ -24,8 +30,10 @@ export class Publisher {
   async publish(message: Outgoing): Promise<void> {
     const head = headers();
     head.set('Content-Type', message.contentType);
+    const { payload } = message;
+    const body = payload instanceof JsonText ? payload.text : JSON.stringify(payload);
     try {
-      await this.nats.jetstream.publish(message.subject, JSON.stringify(message.payload), {
+      await this.nats.jetstream.publish(message.subject, body, {
         msgID: message.id,
         timeout: ACK_MS_MAX,
         headers: head,

@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
 import { backoffMs, sleep } from '#kernel/backoff.js';
 import { messageOf } from '#kernel/errors.js';
-import type { Publisher } from '#messaging/publisher.js';
+import { JsonText, type Publisher } from '#messaging/publisher.js';
 import type { UnitOfWork } from './unit-of-work.js';
 
 interface Row {
@@ -10,10 +10,12 @@ interface Row {
   readonly message_id: string;
   readonly subject: string;
   readonly content_type: string;
-  readonly payload: unknown;
+  /** JSON, as text: it goes out as it is. */
+  readonly payload: string;
 }
 
-const BATCH_ROWS_MAX = 256;
+/** A row may be a bundle of some hundred kilobytes. */
+const BATCH_ROWS_MAX = 64;
 /** Catches what a crash left behind; a commit wakes the relay at once. */
 const LOOK_AGAIN_MS = 1_000;
 const RETRY = { firstMs: 100, maxMs: 10_000, jitter: 0.5 };
@@ -87,7 +89,7 @@ export class OutboxRelay {
   private relayBatch(): Promise<number> {
     return this.database.transaction(async (db) => {
       const rows: Row[] = await db.query(
-        `SELECT id, message_id, subject, content_type, payload FROM outbox
+        `SELECT id, message_id, subject, content_type, payload::text FROM outbox
          ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED`,
         [BATCH_ROWS_MAX],
       );
@@ -101,7 +103,7 @@ export class OutboxRelay {
   private publish(row: Row): Promise<void> {
     return this.publisher.publish({
       subject: row.subject,
-      payload: row.payload,
+      payload: new JsonText(row.payload),
       id: row.message_id,
       contentType: row.content_type,
     });

@@ -20,6 +20,9 @@ interface OutboxRow {
   readonly payload: unknown;
 }
 
+/** A statement has at most 65,535 parameters. */
+const INSERT_ROWS_MAX = 1_000;
+
 /**
  * State and messages change together: inbox, effects and outbox in one transaction. So a message is
  * neither lost (state saved, nothing sent) nor a ghost (sent, state rolled back).
@@ -86,16 +89,19 @@ export class UnitOfWork {
   }
 }
 
+/** Rows are few and may be long: as plain values they need no quoting, as elements of arrays they do. */
 async function insertOutbox(db: EntityManager, rows: readonly OutboxRow[]): Promise<void> {
-  if (rows.length === 0) return;
-  await db.query(
-    `INSERT INTO outbox (message_id, subject, content_type, payload)
-     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[])`,
-    [
-      rows.map((row) => row.messageId),
-      rows.map((row) => row.subject),
-      rows.map((row) => row.contentType),
-      rows.map((row) => JSON.stringify(row.payload)),
-    ],
-  );
+  for (let from = 0; from < rows.length; from += INSERT_ROWS_MAX) {
+    const some = rows.slice(from, from + INSERT_ROWS_MAX);
+    const places = some.map(
+      (_, n) => `($${4 * n + 1}, $${4 * n + 2}, $${4 * n + 3}, $${4 * n + 4}::json)`,
+    );
+    await db.query(
+      `INSERT INTO outbox (message_id, subject, content_type, payload) VALUES ${places.join()}`,
+      some.flatMap(({ messageId, subject, contentType, payload }) => [
+        ...[messageId, subject, contentType],
+        JSON.stringify(payload),
+      ]),
+    );
+  }
 }

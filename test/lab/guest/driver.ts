@@ -11,7 +11,7 @@ import type { AnswerOf, Call, CallName, Expectation, Reply, RequestOf, Seen } fr
 import { makeSourceTree } from './source-tree.js';
 import { logTails, Stack } from './stack.js';
 import { survey, unjudged } from './survey.js';
-import { furnish, runWorkload, SOURCE, untilDone } from './workloads.js';
+import { furnish, goingFragments, runWorkload, SOURCE, untilDone } from './workloads.js';
 
 /** Runs in the guest and does what the host asks over the serial line: standard input and output. */
 const EXPECTED = '/run/expected';
@@ -73,6 +73,8 @@ const handlers: { [N in CallName]: (request: RequestOf<N>) => Promise<AnswerOf<N
 
 /** In words, what has not healed yet; empty when all has. */
 async function ailment(idle: boolean): Promise<string> {
+  const going = await goingFragments(stack());
+  if (going > 0) return `${going} fragments are still marked for deletion`;
   const waiting = await unjudged(stack());
   if (waiting > 0) return `${waiting} sealed fragments have no verdict`;
   if (!idle) return '';

@@ -25,9 +25,16 @@ const SETTINGS = [
 ];
 const READY_MS_MAX = 500_000;
 const ANSWER_MS_MAX = 60_000;
+/** What else would take minutes to hours. */
+const HASTE = {
+  HOLDFAST_RETRY_FIRST_MS: '1000',
+  HOLDFAST_DELETE_GRACE: '1s',
+  HOLDFAST_GRANT_EVERY: '1s',
+  HOLDFAST_GRANT_RESEND: '5s',
+  HOLDFAST_TRASH_GRACE_SECONDS: '1',
+};
 /** A participant that is silent for so long has died; the lab does not wait 30 s for that. */
 const SILENCE_MS_MAX = 10_000;
-const RETRY_MS = 1_000;
 
 /** `holdfast up` in the guest, as a person starts it, and ways to talk to it. */
 export class Stack {
@@ -102,7 +109,7 @@ function launch(sabotage: Sabotage | undefined): ChildProcess {
         ...process.env,
         HOLDFAST_DATA: DATA_FOLDER,
         HOLDFAST_SILENCE_MS_MAX: String(SILENCE_MS_MAX),
-        HOLDFAST_RETRY_FIRST_MS: String(RETRY_MS),
+        ...HASTE,
         ...(sabotage ? { HOLDFAST_LAB_SKIP_SYNC: sabotage.skipSyncOf } : {}),
       },
     });
@@ -126,6 +133,7 @@ async function connectAsOperator(): Promise<NatsConnection> {
   return connect({
     servers: clusterFile()!.natsUrl,
     authenticator: nkeyAuthenticator(new Uint8Array(seed.subarray(0, 58))),
+    timeout: ANSWER_MS_MAX,
   });
 }
 

@@ -1,14 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import type { ExpiryDecision } from '#contracts/catalog/expiry.js';
 import type { ImageView } from '#contracts/image.js';
 import type { JobView } from '#contracts/job.js';
 import type { Expectation } from '../protocol.js';
+import { until } from '../../cluster/until.js';
 import { makeSourceTree, SELECTIONS } from './source-tree.js';
 import { CLIENT, POOLS, type Stack } from './stack.js';
 
 /** What one run of a workload has to work with. */
 export interface Work {
-  readonly stack: Pick<Stack, 'ask'>;
+  readonly stack: Pick<Stack, 'ask' | 'database'>;
   /** Of the source tree, which has just been made. */
   readonly generation: number;
   /** From 0 to 1: the one choice that a workload may take. */
@@ -39,15 +41,21 @@ export const WORKLOADS: Readonly<Record<string, (work: Work) => Promise<void>>> 
   },
   /** A further copy of some image: by the file system within a media server, or over the wire to the other one. */
   duplicate: async (work) => {
-    const { stack, chance } = work;
-    const some = await pickComplete(work);
-    if (!some) return backUp(work, 'full', SELECTIONS.all);
-    const toPool = chance < 0.5 ? POOLS.near : POOLS.far;
-    const { job } = await stack.ask<{ job: number }>('jobs.duplicate', {
-      imageId: some.imageId,
-      toPool,
-    });
-    await untilDone(stack, job);
+    const imageId = (await pickComplete(work))?.imageId;
+    if (!imageId) return backUp(work, 'full', SELECTIONS.all);
+    const toPool = work.chance < 0.5 ? POOLS.near : POOLS.far;
+    const request = { imageId, toPool };
+    const { job } = await work.stack.ask<{ job: number }>('jobs.duplicate', request);
+    await untilDone(work.stack, job);
+  },
+  /** Half of the time one copy of an image, where there are several; else all of it. */
+  expire: async (work) => {
+    const image = await pickComplete(work);
+    const one = image && image.copies > 1 && work.chance < 0.5 ? { copy: 1 } : { now: true };
+    const isToGo = image && (await expire(work, { imageId: image.imageId, ...one }));
+    // What others build on stays; then there is something to do all the same.
+    if (!isToGo) return backUp(work, 'full', SELECTIONS.all);
+    await until(async () => (await goingFragments(work.stack)) === 0, { what: 'the deletion' });
   },
 };
 
@@ -77,6 +85,23 @@ export async function untilDone(stack: Pick<Stack, 'ask'>, job: number): Promise
     if (view.state === 'done') return view;
     await sleep(POLL_MS);
   }
+}
+
+async function expire({ stack }: Work, request: object): Promise<boolean> {
+  const { decisions } = await stack.ask<{ decisions: ExpiryDecision[] }>(
+    'catalog.image-expire',
+    request,
+  );
+  return decisions.some(({ decision }) => decision === 'delete');
+}
+
+/** How many fragments are on their way out. */
+export async function goingFragments({ database }: Pick<Stack, 'database'>): Promise<number> {
+  const { rows } = await database.query<{ count: string }>(
+    `SELECT count(*) FROM catalog.fragment
+      WHERE state IN ('TO_BE_DELETED', 'DELETING') OR state = 'DAMAGED' AND deletable_at IS NOT NULL`,
+  );
+  return Number(rows[0]!.count);
 }
 
 async function pickComplete({ stack, chance }: Work): Promise<ImageView | undefined> {

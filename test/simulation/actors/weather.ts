@@ -76,6 +76,7 @@ export class Weather {
       database.disconnectAll();
       world.after(outage.between(1_000, OUTAGE_MS_MAX), () => {
         database.isAway = false;
+        database.starts += 1;
       });
     }
     const back = world.faults.strikes('database-back', 'database');

@@ -1,6 +1,6 @@
-import type { Verdict } from '#contracts/fragment.js';
+import { fragmentCommitted, type Verdict } from '#contracts/fragment.js';
 import { parseFileName } from '#storage/fragment-name.js';
-import { digestOf, pathOf } from '../actors/media/sim-store.js';
+import { digestOf, FILES, pathOf } from '../actors/media/sim-store.js';
 import type { Cluster } from '../actors/cluster.js';
 import {
   IMAGE,
@@ -141,6 +141,24 @@ export class Invariants {
     const isDue = before.deletableAt !== null && world.now >= before.deletableAt;
     if (!isDue) throw new Violation('I2 tombstone only', `${nameOf(row)} went without its grace`);
     this.checkPins(row);
+    this.checkLastBytes(row);
+  }
+
+  /** I1: of what is still needed nothing goes whose bytes lie nowhere else, whatever the rows say. */
+  private checkLastBytes(row: FragmentRow): void {
+    const { database, world } = this.cluster;
+    const image = database.committed(IMAGE).get(row.imageId) as ImageRow;
+    if (row.isGivenUp || image.expiresAt <= world.now || !image.wasComplete) return;
+    const others = [...this.fragments()].filter(
+      (each) =>
+        each.imageId === row.imageId && each.number === row.number && each.state === 'ACTIVE',
+    );
+    const isWhole = (each: FragmentRow): boolean => {
+      const disk = this.cluster.disks.get(each.mediaId)!;
+      return FILES.every((file) => disk.exists(pathOf(each, file)));
+    };
+    if (others.some(isWhole)) return;
+    throw new Violation('I1 no loss', `${nameOf(row)} goes, and its bytes lie nowhere else`);
   }
 
   private checkPins(row: FragmentRow): void {
@@ -154,14 +172,16 @@ export class Invariants {
   /** I4: the world hears of a commit once. */
   private checkAnnouncements(): void {
     for (const [key, row] of this.cluster.database.committed(OUTBOX)) {
-      const subject = String(row['subject']);
-      if (!subject.startsWith('hf.evt.v1.fragment.committed.')) continue;
-      const event = `${this.generation} ${subject}`;
-      const earlier = this.announced.get(event);
-      if (earlier !== undefined && earlier !== key) {
-        throw new Violation('I4 exactly once', `${subject} was announced twice`);
+      if (!String(row['subject']).startsWith('hf.evt.v1.fragment.committed.')) continue;
+      const { fragments } = fragmentCommitted.schema.parse(JSON.parse(String(row['payload'])));
+      for (const { fragmentId } of fragments) {
+        const event = `${this.generation} ${fragmentId}`;
+        const earlier = this.announced.get(event);
+        if (earlier !== undefined && earlier !== key) {
+          throw new Violation('I4 exactly once', `${fragmentId} was announced twice`);
+        }
+        this.announced.set(event, key);
       }
-      this.announced.set(event, key);
     }
   }
 

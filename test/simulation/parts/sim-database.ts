@@ -22,6 +22,8 @@ export class SimDatabase {
   /** Rises whenever it went back to an older state; `timeline` only where it shows that it did. */
   generation = 1;
   timeline = 1;
+  /** Rises whenever it was started anew. */
+  starts = 1;
   /** Rises with every commit that changed something. */
   version = 0;
   readonly locks = new RowLocks<SimTransaction>();
@@ -64,6 +66,7 @@ export class SimDatabase {
     this.tables = new Map([...tables].map(([name, table]) => [name, new Map(table)]));
     this.counters = new Map(counters);
     this.generation += 1;
+    this.starts += 1;
     if (!how.silently) this.timeline += 1;
     this.version += 1;
   }

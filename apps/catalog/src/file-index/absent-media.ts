@@ -13,6 +13,11 @@ export class AbsentMedia {
     return [...this.timers.keys()];
   }
 
+  /** Whether each of these is left alone now. */
+  haveAll(mediaIds: ReadonlySet<string>): boolean {
+    return [...mediaIds].every((mediaId) => this.timers.has(mediaId));
+  }
+
   /** Returns for how long, or undefined if it is left alone already. */
   leaveAlone(media: string): number | undefined {
     if (this.timers.has(media)) return undefined;

@@ -13,6 +13,11 @@ import { IndexSource } from './index-source.js';
 
 /** A commit wakes the loader at once; this finds what is due again, or what a crash left. */
 const LOOK_AGAIN_MS = 2_000;
+/**
+ * After a look that found too little, so many times as long as it took: with many fragments of absent
+ * media servers a look is long, and every commit asks for one.
+ */
+const REST_SHARE = 9;
 /** Another catalog holds the fragment: it needs a moment. */
 const HELD_ELSEWHERE_MS = 500;
 /** The index is damaged, or the media server refuses it: somebody has to mend that first. */
@@ -37,7 +42,9 @@ export class IndexLoader implements Startable {
     private readonly config: CatalogConfig,
     commits: CommitBatches,
   ) {
-    commits.whenCommitted(() => this.kick());
+    commits.whenCommitted((mediaIds) => {
+      if (!this.absent.haveAll(mediaIds)) this.kick();
+    });
   }
 
   start(): void {
@@ -62,20 +69,29 @@ export class IndexLoader implements Startable {
   private async run(): Promise<void> {
     while (!this.stopping.signal.aborted) {
       this.woken = false;
-      await this.startDue();
+      const begun = performance.now();
+      const foundEnough = await this.startDue();
+      const lookMs = performance.now() - begun;
+      if (!foundEnough) {
+        await sleep(Math.min(lookMs * REST_SHARE, LOOK_AGAIN_MS), this.stopping.signal);
+      }
       if (!this.woken) await this.nap();
     }
   }
 
-  private async startDue(): Promise<void> {
+  /** False if there was less to load than could have been begun. */
+  private async startDue(): Promise<boolean> {
     const free = this.config.indexLoadsMax - this.atWork.size;
-    if (free === 0) return;
+    if (free === 0) return true;
     try {
       const queue = new IndexQueue(this.database);
       const except = { fragments: [...this.atWork.keys()], media: this.absent.names };
-      for (const pending of await queue.due(free, except)) this.begin(pending);
+      const due = await queue.due(free, except);
+      for (const pending of due) this.begin(pending);
+      return due.length === free;
     } catch (error) {
       await this.databaseFailed(error);
+      return true;
     }
   }
 

@@ -1,6 +1,7 @@
 import type { EntityManager } from 'typeorm';
 import type { FragmentCommit, Verdict } from '#contracts/fragment.js';
 import type { Existing, Fence, KnownFragment, Piece } from '../domain/verdict.js';
+import { arrayLiteral } from './array-literal.js';
 
 /** A column of `fragment`, its SQL type, and where its value comes from. */
 const COMMIT_COLUMNS: readonly (readonly [string, string, (c: FragmentCommit) => unknown])[] = [
@@ -130,7 +131,7 @@ export class Fragments {
     if (commits.length === 0) return new Set();
     const rows = await this.db.query<{ fragment_id: string }[]>(
       INSERT,
-      COMMIT_COLUMNS.map(([, , valueOf]) => commits.map(valueOf)),
+      COMMIT_COLUMNS.map(([, , valueOf]) => arrayLiteral(commits.map(valueOf))),
     );
     return new Set(rows.map((row) => row.fragment_id));
   }

@@ -1,21 +1,18 @@
 import { Injectable } from '@nestjs/common';
-import {
-  fragmentCommitMessage,
-  fragmentReceipt,
-  type FragmentCommit,
-  type FragmentReceipt,
-} from '#contracts/fragment.js';
-import { subjectOf, subjectToken } from '#contracts/contract.js';
+import { receiptsOf, type FragmentCommit, type FragmentReceipt } from '#contracts/fragment.js';
+import { subjectToken } from '#contracts/contract.js';
 import { catalogFragmentOffer, catalogFragmentStatus } from '#contracts/image.js';
 import { mediaReceipts } from '#contracts/streams.js';
-import { BatchConsumer, type Delivery } from '#messaging/batch-consumer.js';
+import { BatchConsumer } from '#messaging/batch-consumer.js';
 import { Nats } from '#messaging/connection.js';
 import { Publisher } from '#messaging/publisher.js';
 import { Requests } from '#messaging/requests.js';
 import type { CatalogInquiry, CommitPublisher } from './commit-offers.js';
+import { commitMessageOf } from './commit.js';
 import { MediaConfig } from '../config.js';
 
-const RECEIPTS_MAX = 256;
+/** Messages that are taken at once; each may hold hundreds of receipts. */
+const MESSAGES_MAX = 64;
 
 /** How this media server and the catalog speak: commits out, receipts in, and the direct question. */
 @Injectable()
@@ -29,13 +26,9 @@ export class CatalogLink implements CommitPublisher, CatalogInquiry {
     private readonly config: MediaConfig,
   ) {}
 
-  publish(commit: FragmentCommit): Promise<void> {
-    return this.publisher.publish({
-      subject: subjectOf(fragmentCommitMessage, commit.mediaId, commit.fragmentId),
-      payload: commit,
-      id: commit.fragmentId,
-      contentType: 'application/json',
-    });
+  publish(commits: readonly FragmentCommit[]): Promise<void> {
+    const message = commitMessageOf(this.config.mediaId, commits);
+    return this.publisher.publish({ ...message, contentType: 'application/json' });
   }
 
   fragmentStatus(fragmentIds: readonly string[]): ReturnType<CatalogInquiry['fragmentStatus']> {
@@ -54,11 +47,11 @@ export class CatalogLink implements CommitPublisher, CatalogInquiry {
     const spec = mediaReceipts(subjectToken(this.config.mediaId));
     this.receipts = new BatchConsumer(this.nats, {
       spec,
-      batchMax: RECEIPTS_MAX,
+      batchMax: MESSAGES_MAX,
       lingerMs: 0,
       own: true,
       handle: async (batch) => {
-        await Promise.all(parse(batch).map(take));
+        await Promise.all(batch.flatMap(({ payload }) => receiptsOf(payload)).map(take));
       },
     });
     this.receipts.start();
@@ -67,11 +60,4 @@ export class CatalogLink implements CommitPublisher, CatalogInquiry {
   async hangUp(): Promise<void> {
     await this.receipts?.stop();
   }
-}
-
-function parse(batch: readonly Delivery[]): FragmentReceipt[] {
-  return batch.flatMap(({ payload }) => {
-    const receipt = fragmentReceipt.safeParse(payload);
-    return receipt.success ? [receipt.data] : [];
-  });
 }

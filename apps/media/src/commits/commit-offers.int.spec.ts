@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { FragmentReceipt } from '#contracts/fragment.js';
+import { COMMITS_PER_MESSAGE_MAX, type FragmentReceipt } from '#contracts/fragment.js';
 import { FixedClock } from '#kernel/clock.js';
 import { testFolder, type TestFolder } from '#storage/testing/small-volume.js';
 import { CommitOffers, PUBLISHES_IN_FLIGHT_MAX } from './commit-offers.js';
@@ -153,23 +153,27 @@ describe('The commit offers', () => {
 
   it('offer everything at once when the broker is back, a bounded number at a time', async () => {
     catalog.brokerDown = true;
-    for (let number = 1; number <= 200; number += 1) await seal(number);
-    await until(() => catalog.published === 200);
+    for (let number = 1; number <= 400; number += 1) await seal(number);
+    await until(() => catalog.published === 400);
     catalog.brokerDown = false;
     let inFlight = 0;
     let most = 0;
+    const sizes: number[] = [];
     const publish = catalog.publish.bind(catalog);
-    catalog.publish = async (commit) => {
+    catalog.publish = async (commits) => {
+      sizes.push(commits.length);
       inFlight += 1;
       most = Math.max(most, inFlight);
       await new Promise((resolve) => setImmediate(resolve));
-      await publish(commit);
+      await publish(commits);
       inFlight -= 1;
     };
     offers.onReconnect();
     await until(() => offers.open === 0);
-    expect(catalog.committed.size).toBe(200);
+    expect(catalog.committed.size).toBe(400);
     expect(most).toBe(PUBLISHES_IN_FLIGHT_MAX);
+    expect(Math.max(...sizes)).toBe(COMMITS_PER_MESSAGE_MAX);
+    expect(sizes.length).toBeLessThan(20);
   });
 
   it('begin again after a restart with what has no verdict, and with nothing else', async () => {

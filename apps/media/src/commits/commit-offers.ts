@@ -1,4 +1,9 @@
-import type { FragmentCommit, FragmentReceipt, Verdict } from '#contracts/fragment.js';
+import {
+  COMMITS_PER_MESSAGE_MAX,
+  type FragmentCommit,
+  type FragmentReceipt,
+  type Verdict,
+} from '#contracts/fragment.js';
 import type { Clock } from '#kernel/clock.js';
 import { messageOf } from '#kernel/errors.js';
 import { commitOf } from './commit.js';
@@ -17,11 +22,11 @@ import { decideReceipt, type ReceiptOrigin } from '../domain/receipt.js';
 import type { Volume } from '../volumes/volume.js';
 
 /**
- * Brings a commit to the broker. Resolves when it was acknowledged, which proves nothing: it may be
- * called again with the same commit at any time.
+ * Brings commits to the broker, all in one message. Resolves when it was acknowledged, which proves
+ * nothing: it may be called again with the same commits, in whatever company, at any time.
  */
 export interface CommitPublisher {
-  publish(commit: FragmentCommit): Promise<void>;
+  publish(commits: readonly FragmentCommit[]): Promise<void>;
 }
 
 /** Asks the catalog past the broker. */
@@ -54,8 +59,8 @@ export interface CommitOffersOptions {
   readonly every?: (ms: number, work: () => void) => () => void;
 }
 
-/** Publishes that may be under way at once. */
-export const PUBLISHES_IN_FLIGHT_MAX = 64;
+/** Messages that may be under way at once; what is sealed meanwhile goes with the next one. */
+export const PUBLISHES_IN_FLIGHT_MAX = 4;
 /** Fragments that one question to the catalog names. */
 export const INQUIRY_FRAGMENTS_MAX = 256;
 const TICK_MS = 500;
@@ -86,6 +91,8 @@ export class CommitOffers {
   private readonly crashPoint: CrashPoint;
   private readonly inFlight = new Set<Promise<void>>();
   private stopTicking: (() => void) | undefined;
+  private pumping = false;
+  private publishing = 0;
   private asking = false;
   private askNotBefore = 0;
   /** For the health report. */
@@ -262,25 +269,44 @@ export class CommitOffers {
     if (ask) this.toAsk.add(fragmentId);
   }
 
+  /** After this turn, so that what becomes due together travels together. */
   private pump(): void {
-    for (const fragmentId of this.due) {
-      if (!this.stopTicking || this.inFlight.size >= PUBLISHES_IN_FLIGHT_MAX) return;
-      const entry = this.entries.get(fragmentId)!;
-      this.step(fragmentId, 'taken');
-      this.track(this.publish(fragmentId, entry.commit));
+    if (this.pumping) return;
+    this.pumping = true;
+    queueMicrotask(() => {
+      this.pumping = false;
+      this.publishDue();
+    });
+  }
+
+  private publishDue(): void {
+    while (this.stopTicking && this.due.size > 0 && this.publishing < PUBLISHES_IN_FLIGHT_MAX) {
+      const commits = this.takeDue();
+      this.publishing += 1;
+      this.track(this.publish(commits).finally(() => (this.publishing -= 1)));
     }
   }
 
-  private async publish(fragmentId: string, commit: FragmentCommit): Promise<void> {
+  private takeDue(): FragmentCommit[] {
+    const commits: FragmentCommit[] = [];
+    for (const fragmentId of this.due) {
+      if (commits.length === COMMITS_PER_MESSAGE_MAX) break;
+      commits.push(this.entries.get(fragmentId)!.commit);
+      this.step(fragmentId, 'taken');
+    }
+    return commits;
+  }
+
+  private async publish(commits: readonly FragmentCommit[]): Promise<void> {
     try {
-      await this.options.publisher.publish(commit);
+      await this.options.publisher.publish(commits);
       this.crashPoint('commit-published');
-      this.counters.published += 1;
-      this.step(fragmentId, 'published');
+      this.counters.published += commits.length;
+      for (const { fragmentId } of commits) this.step(fragmentId, 'published');
     } catch (error) {
-      this.counters.publishFailed += 1;
+      this.counters.publishFailed += commits.length;
       this.lastError = messageOf(error);
-      this.step(fragmentId, 'publishFailed');
+      for (const { fragmentId } of commits) this.step(fragmentId, 'publishFailed');
     }
   }
 

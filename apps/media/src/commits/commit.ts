@@ -1,4 +1,10 @@
-import type { FragmentCommit } from '#contracts/fragment.js';
+import { subjectOf } from '#contracts/contract.js';
+import {
+  bundleId,
+  fragmentCommitMessage,
+  fragmentCommitsMessage,
+  type FragmentCommit,
+} from '#contracts/fragment.js';
 import type { FragmentState } from '../domain/journal-state.js';
 
 /** A fragment that can be offered: it is whole, and there. */
@@ -27,5 +33,16 @@ export function commitOf(
     frames: manifest.frames,
     last: manifest.last,
     sealedAt,
+  };
+}
+
+/** The message that brings these commits to the catalog: the same one every time for the same ones. */
+export function commitMessageOf(mediaId: string, commits: readonly FragmentCommit[]) {
+  const id = bundleId(commits.map(({ fragmentId }) => fragmentId));
+  const isAlone = commits.length === 1;
+  return {
+    id,
+    subject: subjectOf(isAlone ? fragmentCommitMessage : fragmentCommitsMessage, mediaId, id),
+    payload: isAlone ? commits[0]! : { commits },
   };
 }

@@ -10,6 +10,7 @@ import type { DeletionCatalog, Removal } from '../removal/removals.js';
  */
 export class MemoryCatalog implements CommitPublisher, CatalogInquiry, DeletionCatalog {
   readonly committed = new Map<string, FragmentCommit>();
+  /** Commits that were offered, not messages. */
   published = 0;
   asked = 0;
   /** Commits that came past the broker. */
@@ -34,12 +35,13 @@ export class MemoryCatalog implements CommitPublisher, CatalogInquiry, DeletionC
   /** Where receipts go. */
   onReceipt: (receipt: FragmentReceipt) => Promise<void> = async () => undefined;
 
-  async publish(commit: FragmentCommit): Promise<void> {
-    this.published += 1;
+  async publish(commits: readonly FragmentCommit[]): Promise<void> {
+    this.published += commits.length;
     if (this.brokerDown) throw new Error('no responders');
     if (this.losesCommits) return;
-    const receipt = this.receive(commit);
-    if (!this.losesReceipts) setImmediate(() => void this.onReceipt(receipt));
+    for (const receipt of commits.map((commit) => this.receive(commit))) {
+      if (!this.losesReceipts) setImmediate(() => void this.onReceipt(receipt));
+    }
   }
 
   async fragmentStatus(fragmentIds: readonly string[]) {

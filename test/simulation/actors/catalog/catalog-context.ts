@@ -18,6 +18,8 @@ export interface CatalogContext {
   epoch(db: Transaction): Promise<string>;
   /** The same, read anew in a transaction of its own. */
   epochNow(): Promise<string>;
+  /** Those of the media servers that were not compared with the catalog since it was last in doubt. */
+  uncompared(db: Transaction, mediaIds: readonly string[]): Promise<string[]>;
   /** The catalog has gone back in time: it is another one from now on. */
   renewEpoch(): Promise<void>;
   /** A name that no other life, and no other call, gives. */

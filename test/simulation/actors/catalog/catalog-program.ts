@@ -28,7 +28,8 @@ export class CatalogProgram implements CatalogContext {
   readonly settings: Settings;
   private readonly epochs: SimEpoch;
   private readonly comparedAt = new Map<string, number>();
-  private epochSeen: string | undefined;
+  /** In which era each media server was compared last. */
+  private readonly eras = new Map<string, string>();
   private made = 0;
 
   constructor(
@@ -79,21 +80,31 @@ export class CatalogProgram implements CatalogContext {
     return `${this.life.host.name} ${this.life.number} ${this.made}`;
   }
 
-  /** Every server that is due: at the start, at a new epoch, now and then. */
+  async uncompared(db: Transaction, mediaIds: readonly string[]): Promise<string[]> {
+    const era = await this.epochs.era(db);
+    return mediaIds.filter((mediaId) => this.eras.get(mediaId) !== era);
+  }
+
+  /** Every server that is due: at the start, when the catalog is in doubt, now and then. */
   private async care(reconciliation: Reconciliation): Promise<void> {
-    const before = this.epochSeen;
-    this.epochSeen = await this.epochNow();
-    if (before !== this.epochSeen) this.comparedAt.clear();
+    await this.epochNow();
     for (const mediaId of this.cluster.disks.keys()) {
-      const at = this.comparedAt.get(mediaId);
-      if (at !== undefined && this.life.world.now - at < COMPARE_AGAIN_MS) continue;
       try {
-        await reconciliation.server(mediaId);
-        this.comparedAt.set(mediaId, this.life.world.now);
+        await this.compareIfDue(reconciliation, mediaId);
       } catch (error) {
         if (!isOutage(error)) throw error;
       }
     }
+  }
+
+  private async compareIfDue(reconciliation: Reconciliation, mediaId: string): Promise<void> {
+    const era = await this.transaction(({ run }) => run('era', (db) => this.epochs.era(db)));
+    const at = this.comparedAt.get(mediaId);
+    const isRecent = at !== undefined && this.life.world.now - at < COMPARE_AGAIN_MS;
+    if (isRecent && this.eras.get(mediaId) === era) return;
+    await reconciliation.server(mediaId);
+    this.comparedAt.set(mediaId, this.life.world.now);
+    this.eras.set(mediaId, era);
   }
 
   private repeat(what: string, ms: number, work: () => Promise<void>): void {

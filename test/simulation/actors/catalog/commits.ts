@@ -1,7 +1,10 @@
 import {
+  bundleId,
+  commitsOf,
   fragmentCommit,
   fragmentCommitted,
   fragmentReceiptMessage,
+  fragmentReceiptsMessage,
   type FragmentCommit,
   type FragmentReceipt,
   type Verdict,
@@ -10,7 +13,7 @@ import { catalogFragmentOffer, catalogFragmentStatus } from '#contracts/image.js
 import type { Existing, Fence } from '../../../../apps/catalog/src/domain/verdict.js';
 import type { Delivered } from '../../parts/broker.js';
 import type { Transaction } from '../../parts/database.js';
-import { contentsOf, type Work } from '../link.js';
+import type { Work } from '../link.js';
 import {
   COPY,
   copyKey,
@@ -38,7 +41,9 @@ export class Commits {
   }
 
   async handle(batch: readonly Delivered[]): Promise<void> {
-    await this.offer(contentsOf(batch, fragmentCommit));
+    const offered = batch.flatMap(({ payload }) => commitsOf(JSON.parse(payload)));
+    const commits = offered.flatMap((each) => fragmentCommit.safeParse(each).data ?? []);
+    await this.offer(commits);
   }
 
   offer(commits: readonly FragmentCommit[]): Promise<FragmentReceipt[]> {
@@ -62,21 +67,18 @@ export class Commits {
     );
     const existing = await unit.run('reads what is there', (db) => existingOf(db, commits));
     const refused: { offer: FragmentCommit; verdict: Verdict }[] = [];
+    const news: FragmentCommit[] = [];
     const receipts = commits.map((commit): FragmentReceipt => {
       const { fragmentId, mediaId } = commit;
-      const verdict = rules.judge(
-        commit,
-        { ...existing(commit), twin: twinOf(commit) },
-        fenceOf(commit),
-      );
+      const known = { ...existing(commit), twin: twinOf(commit) };
+      const verdict = rules.judge(commit, known, fenceOf(commit));
       const isNews = rules.habits.announcesRepeats ? true : fresh.delete(fragmentId);
       if (verdict !== 'COMMITTED') refused.push({ offer: commit, verdict });
-      else if (isNews) unit.send(fragmentCommitted, [fragmentId], commit);
+      else if (isNews) news.push(commit);
       return { fragmentId, mediaId, verdict, catalogEpoch };
     });
-    for (const receipt of receipts) {
-      unit.send(fragmentReceiptMessage, [receipt.mediaId, receipt.fragmentId], receipt);
-    }
+    sendReceipts(unit, receipts);
+    announceNews(unit, news);
     await unit.run('remembers what was refused', (db) =>
       remember(db, refused, this.program.life.world.now),
     );
@@ -105,6 +107,26 @@ export class Commits {
       receipts: [...found.receipts, ...judged],
       unknown: ids.filter((id) => !answered.has(id)),
     };
+  }
+}
+
+/** One message for each media server. */
+function sendReceipts(unit: Work, all: readonly FragmentReceipt[]): void {
+  for (const mediaId of new Set(all.map((each) => each.mediaId))) {
+    const receipts = all.filter((each) => each.mediaId === mediaId);
+    const id = bundleId(receipts.map(({ fragmentId }) => fragmentId));
+    if (receipts.length === 1) unit.send(fragmentReceiptMessage, [mediaId, id], receipts[0]!);
+    else unit.send(fragmentReceiptsMessage, [mediaId, id], { receipts });
+  }
+}
+
+/** One event for each copy. */
+function announceNews(unit: Work, news: readonly FragmentCommit[]): void {
+  for (const key of new Set(news.map(copyKey))) {
+    const commits = news.filter((commit) => copyKey(commit) === key);
+    const { imageId, copy } = commits[0]!;
+    const fragments = commits.map(({ imageId: _image, copy: _copy, ...fragment }) => fragment);
+    unit.send(fragmentCommitted, [imageId], { imageId, copy, fragments });
   }
 }
 

@@ -10,7 +10,7 @@ import { fragmentDeleteMessage, fragmentDeleted, type Tombstone } from '#contrac
 import { PermanentError } from '#kernel/errors.js';
 import { uuidOf } from '#kernel/ids.js';
 import type { Deletable, DeletionInput } from '../../../../apps/catalog/src/domain/deletion.js';
-import type { ImageFacts } from '../../../../apps/catalog/src/domain/expiry.js';
+import { isStillNeeded, type ImageFacts } from '../../../../apps/catalog/src/domain/expiry.js';
 import type { Transaction } from '../../parts/database.js';
 import type { Work } from '../link.js';
 import {
@@ -145,6 +145,7 @@ export class Deletions {
       const image = await lockImage(db, imageId);
       const facts = await factsOf(db, image);
       const fragments = await lockFragments(db, imageId);
+      if (!(await this.isSure(db, facts, fragments))) return [];
       const due = fragments.filter(({ deletableAt }) => deletableAt !== null && deletableAt <= now);
       const keep = new Set(
         due
@@ -162,6 +163,19 @@ export class Deletions {
       return gone;
     });
     for (const row of granted) this.send(unit, row, epoch);
+  }
+
+  /** Whether what the image keeps is known to be there: its servers were compared with the catalog. */
+  private async isSure(
+    db: Transaction,
+    facts: ImageFacts,
+    fragments: readonly FragmentRow[],
+  ): Promise<boolean> {
+    const { rules, life } = this.program;
+    if (rules.habits.grantsInDoubt || !isStillNeeded(facts, new Date(life.world.now))) return true;
+    const active = fragments.filter(({ state }) => state === 'ACTIVE');
+    const servers = [...new Set(active.map(({ mediaId }) => mediaId))];
+    return (await this.program.uncompared(db, servers)).length === 0;
   }
 
   private async grantOne(

@@ -34,6 +34,15 @@ export class SimEpoch {
     return this.known;
   }
 
+  /**
+   * Since when the catalog is as it is: since its database was started, under this epoch. To be read in
+   * the transaction that relies on it.
+   */
+  async era(db: Transaction): Promise<string> {
+    const row = await db.read(STATE, KEY);
+    return `${this.database.starts} ${String(row?.['epoch'])}`;
+  }
+
   /** After the catalog was found to have gone back in time. */
   async renew(db: Transaction): Promise<void> {
     await db.update(STATE, KEY, { epoch: this.made() });

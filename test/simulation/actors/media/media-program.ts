@@ -1,11 +1,6 @@
 import { deleteClaim, deleteReport } from '#contracts/catalog/expiry.js';
-import {
-  fragmentCommitMessage,
-  fragmentReceipt,
-  tombstone,
-  type FragmentCommit,
-} from '#contracts/fragment.js';
-import { subjectOf, type Endpoint, type RequestOf, type ResponseOf } from '#contracts/contract.js';
+import { receiptsOf, tombstone, type FragmentCommit } from '#contracts/fragment.js';
+import type { Endpoint, RequestOf, ResponseOf } from '#contracts/contract.js';
 import { catalogFragmentOffer, catalogFragmentStatus } from '#contracts/image.js';
 import {
   mediaAdopt,
@@ -21,6 +16,7 @@ import { VolumeUnusable } from '#storage/errors.js';
 import { DiskError } from '../../parts/disk.js';
 import type { Manifest } from '#archive/manifest.js';
 import { Clock } from '#kernel/clock.js';
+import { commitMessageOf } from '../../../../apps/media/src/commits/commit.js';
 import { CommitOffers } from '../../../../apps/media/src/commits/commit-offers.js';
 import { Care } from '../../../../apps/media/src/inventory/care.js';
 import { checkFragment } from '../../../../apps/media/src/inventory/fragment-check.js';
@@ -118,7 +114,7 @@ export class MediaProgram implements MediaContext {
       spec: mediaReceipts(mediaId),
       batchMax: 64,
       handle: async (batch) => {
-        const receipts = contentsOf(batch, fragmentReceipt);
+        const receipts = batch.flatMap(({ payload }) => receiptsOf(JSON.parse(payload)));
         await this.untilBroken(Promise.all(receipts.map((each) => offers.onReceipt(each))));
       },
     });
@@ -246,7 +242,7 @@ export class MediaProgram implements MediaContext {
   private makeOffers(): CommitOffers {
     const { life, link, mediaId } = this;
     return new CommitOffers({
-      publisher: { publish: (commit) => this.publishOffer(commit) },
+      publisher: { publish: (commits) => this.publishOffer(commits) },
       inquiry: {
         fragmentStatus: async (fragmentIds) => {
           const request = { mediaId, fragmentIds: [...fragmentIds] };
@@ -268,21 +264,19 @@ export class MediaProgram implements MediaContext {
     });
   }
 
-  private async publishOffer(commit: FragmentCommit): Promise<void> {
-    await this.publish(commit);
+  private async publishOffer(commits: readonly FragmentCommit[]): Promise<void> {
+    await this.publish(commits);
     if (!this.cluster.rules.habits.trustsTheBroker) return;
-    const { fragmentId, mediaId } = commit;
-    await this.ledger!.verdict({
-      ...{ fragmentId, mediaId, verdict: 'COMMITTED', catalogEpoch: 'assumed' },
-    });
+    for (const { fragmentId, mediaId } of commits) {
+      await this.ledger!.verdict({
+        ...{ fragmentId, mediaId, verdict: 'COMMITTED', catalogEpoch: 'assumed' },
+      });
+    }
   }
 
-  private publish(commit: FragmentCommit): Promise<void> {
-    return this.link.publish({
-      subject: subjectOf(fragmentCommitMessage, commit.mediaId, commit.fragmentId),
-      payload: JSON.stringify(commit),
-      id: commit.fragmentId,
-    });
+  private publish(commits: readonly FragmentCommit[]): Promise<void> {
+    const { id, subject, payload } = commitMessageOf(this.mediaId, commits);
+    return this.link.publish({ id, subject, payload: JSON.stringify(payload) });
   }
 
   /** What the real classes use of a volume. */
