@@ -85,17 +85,20 @@ export class OutboxRelay {
     });
   }
 
-  /** Rows are locked while they are sent, so several replicas of a service share the work. */
+  /**
+   * Rows are taken out before they are sent and gone for good only when the broker has them all: until
+   * then they are locked, so several replicas of a service share the work.
+   */
   private relayBatch(): Promise<number> {
     return this.database.transaction(async (db) => {
-      const rows: Row[] = await db.query(
-        `SELECT id, message_id, subject, content_type, payload::text FROM outbox
-         ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED`,
+      const [rows]: [Row[], number] = await db.query(
+        `DELETE FROM outbox WHERE id IN (
+           SELECT id FROM outbox ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED
+         ) RETURNING id, message_id, subject, content_type, payload::text`,
         [BATCH_ROWS_MAX],
       );
-      if (rows.length === 0) return 0;
+      rows.sort((a, b) => Number(a.id) - Number(b.id));
       await Promise.all(rows.map((row) => this.publish(row)));
-      await db.query('DELETE FROM outbox WHERE id = ANY($1::bigint[])', [rows.map((r) => r.id)]);
       return rows.length;
     });
   }
