@@ -71,7 +71,7 @@ class SealingMedia {
       HOLDFAST_MEDIA_VOLUMES: [{ pool: 'default', path: plan.folder }],
       HOLDFAST_MEDIA_RESERVE_BYTES: 0,
       HOLDFAST_MEDIA_PORT: 0,
-      HOLDFAST_TRASH_GRACE_SECONDS: 0,
+      HOLDFAST_TRASH_GRACE: 0,
     });
     const link = new CatalogLink(nats, new Publisher(nats), new Requests(nats), config);
     const offers = new CommitOffers({

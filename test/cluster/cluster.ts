@@ -16,7 +16,7 @@ import { removeFolder, temporaryFolder } from '../support/temporary-folder.js';
 import { until } from './until.js';
 
 /** The processes of a cluster, by what they do. */
-export type ClusterProcess = 'media' | 'agent' | 'nats-server' | 'postgres';
+export type ClusterProcess = 'media' | `media-${string}` | 'agent' | 'nats-server' | 'postgres';
 
 export interface ClusterOptions {
   /** Further arguments of `holdfast up`. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { examine, START_MS_MAX, type Examination } from './examine.js';
 import { bootGuest, Chronicle, cutPower } from './lab-guest.js';
 import { describeTrigger, type Loss } from './loss-plan.js';
-import { copyDisks, type Disks } from './machine/disk.js';
+import { copyCluster, type Disks, type VolumeFilesystem } from './machine/disk.js';
 import { PowerLost, type Guest } from './machine/guest.js';
 import type { LabTools } from './machine/lab-tools.js';
 
@@ -16,7 +16,7 @@ export interface LabPlace {
   readonly say: (line: string) => void;
 }
 
-const WORK_MS_MAX = 120_000;
+const WORK_MS_MAX = 600_000;
 
 /** A cluster on one machine that loses its power again and again. */
 export class Campaign {
@@ -31,10 +31,15 @@ export class Campaign {
   ) {}
 
   /** Begins with a copy of a cluster that was set up, and never used. */
-  static async prepare(place: LabPlace, base: Disks, name: string): Promise<Campaign> {
-    const folder = join(place.folder, name);
+  static async prepare(
+    place: LabPlace,
+    base: Disks,
+    filesystem: VolumeFilesystem,
+  ): Promise<Campaign> {
+    const folder = join(place.folder, `losses-${filesystem}`);
     mkdirSync(folder);
-    return new Campaign({ ...place, folder }, await copyDisks(base, folder), name);
+    const disks = await copyCluster(base, { folder, filesystem, tools: place.tools });
+    return new Campaign({ ...place, folder }, disks, filesystem);
   }
 
   /** Resolves with all findings. Ends early with the first ones: what comes after them says little. */
@@ -104,12 +109,13 @@ export class Campaign {
 }
 
 export function describeExamination(examination: Examination): string {
-  const { findings, startSeconds, healSeconds, fragments, bytesRead, imagesRestored } = examination;
+  const { findings, failed, startSeconds, healSeconds } = examination;
+  const { fragments, bytesRead, imagesRestored } = examination;
   if (findings.length > 0) return `FOUND:\n  ${findings.join('\n  ')}`;
   return (
     `ready in ${startSeconds.toFixed(0)} s, healed in ${healSeconds.toFixed(1)} s, ` +
     `${fragments} fragments as they should be (${Math.round(bytesRead / 2 ** 20)} MiB read), ` +
-    `${imagesRestored} images restored`
+    `${imagesRestored} images restored${failed.map((job) => `; ${job}`).join('')}`
   );
 }
 

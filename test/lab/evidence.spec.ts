@@ -4,7 +4,7 @@ import { judge, type FragmentEvidence, type Knowledge } from './evidence.js';
 
 const DIGESTS = { digest: 'aa', indexDigest: 'bb' };
 const WHOLE = { dataDigest: 'aa', indexDigest: 'bb', manifestDigest: 'aa' };
-const PLACE = { imageId: 'c_1', copy: 1, number: 1 };
+const PLACE = { imageId: 'c_1', copy: 1, number: 1, isGivenUp: false };
 
 type Parts = { [K in 'catalog' | 'journal' | 'medium']?: FragmentEvidence[K] | null };
 
@@ -39,6 +39,10 @@ describe('what three witnesses say of a fragment', () => {
     [
       'was refused, and kept',
       fragment({ catalog: null, journal: { phase: 'JUDGED', verdict: 'FENCED', ...DIGESTS } }),
+    ],
+    [
+      'was given up for a later attempt, and kept',
+      fragment({ catalog: { ...PLACE, isGivenUp: true, state: 'DAMAGED', ...DIGESTS } }),
     ],
     [
       'was deleted by a tombstone',
@@ -90,6 +94,14 @@ describe('what three witnesses say of a fragment', () => {
       'a removal that nobody granted',
       fragment({ journal: { phase: 'REMOVED', ...DIGESTS }, medium: null }),
       /journal has it REMOVED, the catalog has it ACTIVE/,
+    ],
+    [
+      'bytes of one that was given up that are gone',
+      fragment({
+        catalog: { ...PLACE, isGivenUp: true, state: 'DAMAGED', ...DIGESTS },
+        medium: null,
+      }),
+      /COMMITTED, its data is missing/,
     ],
     [
       'damage',

@@ -6,6 +6,8 @@ export interface FragmentEvidence {
     readonly copy: number;
     readonly number: number;
     readonly state: string;
+    /** It is DAMAGED because a later attempt has written its part of the archive once more. */
+    readonly isGivenUp: boolean;
     readonly digest: string;
     readonly indexDigest: string;
   };
@@ -80,7 +82,8 @@ function judgeOne({ catalog, journal, medium }: FragmentEvidence): string[] {
       findings.push('catalog and journal have different digests of it');
     }
   }
-  if (catalog?.state === 'DAMAGED') findings.push('the catalog shows it DAMAGED');
+  if (catalog?.state === 'DAMAGED' && !catalog.isGivenUp)
+    findings.push('the catalog shows it DAMAGED');
   if (medium && !journal) findings.push('it lies on the medium, and its journal never heard of it');
   if (journal) findings.push(...judgeJournal(journal, catalog, medium));
   return findings;

@@ -3,10 +3,10 @@ import type { Chronicle } from './lab-guest.js';
 import type { Guest } from './machine/guest.js';
 import type { ImageEvidence } from './protocol.js';
 
-export const START_MS_MAX = 240_000;
-const HEAL_MS_MAX = 120_000;
-const SURVEY_MS_MAX = 300_000;
-const RESTORE_MS_MAX = 180_000;
+export const START_MS_MAX = 600_000;
+const HEAL_MS_MAX = 300_000;
+const SURVEY_MS_MAX = 600_000;
+const RESTORE_MS_MAX = 600_000;
 
 export interface Examination {
   /** What contradicts an invariant. Nothing should. */
@@ -16,6 +16,8 @@ export interface Examination {
   readonly fragments: number;
   readonly bytesRead: number;
   readonly imagesRestored: number;
+  /** Jobs that failed, which the examination before had not seen. */
+  readonly failed: readonly string[];
 }
 
 /**
@@ -28,7 +30,7 @@ export async function examine(
   restored: Set<string>,
 ): Promise<Examination> {
   const result = {
-    findings: [] as string[],
+    ...{ findings: [] as string[], failed: [] as string[] },
     ...{ startSeconds: 0, healSeconds: 0, fragments: 0, bytesRead: 0, imagesRestored: 0 },
   };
   try {
@@ -43,6 +45,9 @@ export async function examine(
     result.findings.push(...judge(survey, chronicle));
     result.fragments = survey.fragments.length;
     result.bytesRead = survey.bytesRead;
+    result.failed = survey.failedJobs
+      .filter(({ job }) => chronicle.isNewFailure(job))
+      .map(({ job, status, message }) => `job ${job} ended with ${status}: ${message}`);
     for (const { fragmentId, medium } of survey.fragments) {
       if (medium?.manifestDigest) chronicle.sealed.add(fragmentId);
     }

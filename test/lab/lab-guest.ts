@@ -12,6 +12,7 @@ export class Chronicle implements Knowledge {
   readonly sealed = new Set<string>();
   /** By job. */
   readonly expectations = new Map<number, Expectation>();
+  private readonly failures = new Set<number>();
   private readonly listeners = new Set<(seen: Seen) => void>();
 
   add(seen: Seen): void {
@@ -25,12 +26,18 @@ export class Chronicle implements Knowledge {
       case 'submitted':
         this.expectations.set(seen.expectation.job, seen.expectation);
         break;
+      case 'copied':
       case 'job-done':
         break;
       default:
         seen satisfies never;
     }
     for (const listener of this.listeners) listener(seen);
+  }
+
+  /** True once for each job. */
+  isNewFailure(job: number): boolean {
+    return this.failures.size !== this.failures.add(job).size;
   }
 
   /** Resolves when it is time to cut the power. */

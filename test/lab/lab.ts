@@ -1,5 +1,5 @@
-import { mkdirSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { mkdirSync, renameSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
@@ -9,9 +9,9 @@ import { Campaign, type LabPlace } from './campaign.js';
 import { START_MS_MAX } from './examine.js';
 import { WORKLOADS } from './guest/workloads.js';
 import { bootGuest, Chronicle, cutAllPower, cutPower } from './lab-guest.js';
-import { labOptions, USAGE, type LabOptions } from './lab-options.js';
+import { labOptions, replayArguments, USAGE, type LabOptions } from './lab-options.js';
 import { planLosses } from './loss-plan.js';
-import { makeDisks, type Disks, type VolumeFilesystem } from './machine/disk.js';
+import { makeRestDisk, type Disks } from './machine/disk.js';
 import { prepareTools } from './machine/lab-tools.js';
 import { prove, PROOFS } from './proof.js';
 
@@ -44,13 +44,15 @@ async function main(): Promise<number> {
   } finally {
     await cutAllPower();
   }
-  const again = `npm run test:lab -- --seed ${options.seed} --losses ${options.losses}`;
+  const again = `npm run test:lab -- ${replayArguments(options)}`;
   if (findings.length === 0) {
     await removeFolder(folder);
     say(`Nothing found. The same losses again: ${again}`);
     return 0;
   }
-  console.log(`\n${findings.join('\n')}\n\nDisks and consoles are kept in ${folder}.`);
+  const kept = join(tmpdir(), `holdfast-lab-${options.seed}-${process.pid}`);
+  renameSync(folder, kept);
+  console.log(`\n${findings.join('\n')}\n\nDisks and consoles are kept in ${kept}.`);
   say(`${findings.length} FINDINGS. The same losses again: ${again}`);
   return 1;
 }
@@ -58,45 +60,41 @@ async function main(): Promise<number> {
 async function lab(folder: string, options: LabOptions, findings: string[]): Promise<void> {
   const checkout = checkoutFolder();
   const place = { checkout, folder, say, tools: await prepareTools(checkout, say) };
-  const bases = new Map<VolumeFilesystem, Disks>();
   const works: (() => Promise<readonly string[]>)[] = [];
   say(`seed ${options.seed}, ${options.losses} losses, ${options.filesystems.join(' and ')}`);
-  await inLanes(
-    options.filesystems.map((filesystem) => async () => {
-      bases.set(filesystem, await makeBase(place, filesystem));
-    }),
-  );
+  const base = await makeBase(place);
   for (const [index, filesystem] of options.filesystems.entries()) {
     const count = shareOf(options.losses, index, options.filesystems.length);
     if (count === 0) continue;
     const workloads = Object.keys(WORKLOADS);
     const losses = planLosses({ seed: options.seed + index, count, workloads });
     works.push(async () => {
-      const campaign = await Campaign.prepare(place, bases.get(filesystem)!, filesystem);
+      const campaign = await Campaign.prepare(place, base, filesystem);
       return campaign.run(losses);
     });
   }
-  for (const proof of options.proofs ? PROOFS : []) {
-    const base = bases.get(proof.filesystem);
-    if (base) works.push(() => prove(place, base, proof));
-  }
-  await inLanes(works.map((work) => async () => void findings.push(...(await work()))));
+  const proofs = PROOFS.filter(({ filesystem }) => options.filesystems.includes(filesystem));
+  for (const proof of options.proofs ? proofs : []) works.push(() => prove(place, base, proof));
+  await inLanes(
+    options.guests,
+    works.map((work) => async () => void findings.push(...(await work()))),
+  );
 }
 
-/** Runs all, as many at a time as the machine has processors for; a guest uses one. */
-async function inLanes(works: readonly (() => Promise<void>)[]): Promise<void> {
+/** Runs all, so many at a time. */
+async function inLanes(lanes: number, works: readonly (() => Promise<void>)[]): Promise<void> {
   const waiting = [...works];
   const lane = async (): Promise<void> => {
     for (let work = waiting.shift(); work; work = waiting.shift()) await work();
   };
-  await Promise.all(Array.from({ length: availableParallelism() }, lane));
+  await Promise.all(Array.from({ length: lanes }, lane));
 }
 
 /** A cluster that was set up, and stopped. */
-async function makeBase(place: LabPlace, filesystem: VolumeFilesystem): Promise<Disks> {
-  const folder = join(place.folder, `base-${filesystem}`);
+async function makeBase(place: LabPlace): Promise<Disks> {
+  const folder = join(place.folder, 'base');
   mkdirSync(folder);
-  const disks = await makeDisks(folder, filesystem, place.tools);
+  const disks = await makeRestDisk(folder);
   const { checkout, tools } = place;
   const guest = await bootGuest({ checkout, kernel: tools.kernel, disks, folder }, new Chronicle());
   try {

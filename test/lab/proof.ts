@@ -4,56 +4,85 @@ import { join } from 'node:path';
 import { describeExamination, type LabPlace } from './campaign.js';
 import { examine, START_MS_MAX } from './examine.js';
 import { bootGuest, Chronicle, cutPower } from './lab-guest.js';
-import { copyDisks, type Disks, type VolumeFilesystem } from './machine/disk.js';
+import { copyCluster, type Disks, type VolumeFilesystem } from './machine/disk.js';
 import type { Sabotage } from './protocol.js';
 
 /** One sync that is left out on purpose, and what of it the lab has to find. */
 export interface Proof {
   readonly name: string;
   readonly filesystem: VolumeFilesystem;
+  /** Works that follow one another; the power goes when the last one's image (or copy) is COMPLETE. */
+  readonly works: readonly Work[];
   /** Missing where everything is synced and nothing may be found. */
   readonly mistake?: { readonly sabotage: Sabotage; readonly isFoundAs: RegExp };
 }
 
+interface Work {
+  readonly workload: string;
+  readonly until: 'completed' | 'copied';
+}
+
+const BACKUP: Work = { workload: 'full', until: 'completed' };
+/** Without a chance: within the first media server. */
+const COPY: Work = { workload: 'duplicate', until: 'copied' };
+
 /** Each skips one of the syncs on the way of a fragment; nothing else is changed. */
 export const PROOFS: readonly Proof[] = [
-  { name: 'every sync', filesystem: 'ext4' },
+  { name: 'every sync', filesystem: 'ext4', works: [BACKUP, COPY] },
   {
     name: "no sync of a fragment's data",
-    filesystem: 'ext4',
-    mistake: mistake(String.raw`\.tar\.zst(\.partial)?$`, /its data is (missing|different)/),
+    ...{ filesystem: 'ext4', works: [BACKUP] },
+    mistake: mistake(
+      String.raw`\.tar\.zst(\.partial)?$`,
+      /its data is (missing|different)|DAMAGED/,
+    ),
   },
   {
     name: "no sync of a fragment's index",
-    filesystem: 'ext4',
-    mistake: mistake(String.raw`\.idx\.zst(\.partial)?$`, /its index is (missing|different)/),
+    ...{ filesystem: 'ext4', works: [BACKUP] },
+    mistake: mistake(
+      String.raw`\.idx\.zst(\.partial)?$`,
+      /its index is (missing|different)|DAMAGED/,
+    ),
   },
   {
     name: "no sync of a fragment's manifest",
-    filesystem: 'ext4',
-    mistake: mistake(String.raw`\.json(\.partial)?$`, /its manifest (is missing|cannot be read)/),
+    ...{ filesystem: 'ext4', works: [BACKUP] },
+    mistake: mistake(
+      String.raw`\.json(\.partial)?$`,
+      /its manifest (is missing|cannot be read)|DAMAGED/,
+    ),
   },
   {
     name: 'no sync of the journal',
-    filesystem: 'ext4',
+    ...{ filesystem: 'ext4', works: [BACKUP] },
     mistake: mistake(String.raw`/journal/journal-\d+\.log$`, /journal (has it|is damaged|never)/),
   },
-  { name: 'every sync', filesystem: 'btrfs' },
+  { name: 'every sync', filesystem: 'btrfs', works: [BACKUP, COPY] },
+  {
+    name: "no sync of a copy's data",
+    ...{ filesystem: 'btrfs', works: [BACKUP, COPY] },
+    mistake: mistake(
+      String.raw`/near/.*\.tar\.zst(\.partial)?$`,
+      /its data is (missing|different)|DAMAGED/,
+    ),
+  },
+  { name: 'every sync', filesystem: 'bare-ext4', works: [BACKUP, COPY] },
   {
     name: "no sync of the fragments' folder",
-    filesystem: 'btrfs',
-    mistake: mistake(String.raw`/c\d+$`, /is missing/),
+    ...{ filesystem: 'bare-ext4', works: [BACKUP] },
+    mistake: mistake(String.raw`/c\d+$`, /is missing|DAMAGED/),
   },
 ];
 
-const WORK_MS_MAX = 120_000;
+const WORK_MS_MAX = 600_000;
 
 function mistake(skipSyncOf: string, isFoundAs: RegExp): NonNullable<Proof['mistake']> {
   return { sabotage: { skipSyncOf }, isFoundAs };
 }
 
 /**
- * Backs up, and cuts the power the moment that the image is seen COMPLETE: all that was promised has to be there then.
+ * Works, and cuts the power the moment that the last image (or copy) is seen COMPLETE: all that was promised has to be there.
  * Resolves with what is wrong with the lab (or, where every sync is made, with what it has found).
  */
 export async function prove(place: LabPlace, base: Disks, proof: Proof): Promise<string[]> {
@@ -61,18 +90,20 @@ export async function prove(place: LabPlace, base: Disks, proof: Proof): Promise
   const title = `${filesystem}, ${name}`;
   const folder = join(place.folder, title.replaceAll(/[^a-z0-9]+/g, '-'));
   mkdirSync(folder);
-  const disks = await copyDisks(base, folder);
+  const disks = await copyCluster(base, { folder, filesystem, tools: place.tools });
   const chronicle = new Chronicle();
   const plan = { checkout: place.checkout, kernel: place.tools.kernel, disks, folder };
   const guest = await bootGuest(plan, chronicle);
   try {
     const { mistake: made } = proof;
     await guest.call('start', made ? { sabotage: made.sabotage } : {}, START_MS_MAX);
-    const completed = chronicle.until({ after: 'completed', ms: 0 });
-    const request = { workload: 'full', generation: 0, chance: 0 };
-    const worked = guest.call('work', request, WORK_MS_MAX);
-    worked.catch(() => undefined); // the power goes before it can answer
-    await Promise.race([completed, worked]);
+    for (const { workload, until } of proof.works) {
+      const completed = chronicle.until({ after: until, ms: 0 });
+      const request = { workload, generation: 0, chance: 0 };
+      const worked = guest.call('work', request, WORK_MS_MAX);
+      worked.catch(() => undefined); // the power goes before it can answer
+      await Promise.race([completed, worked]);
+    }
   } finally {
     await cutPower(guest);
   }

@@ -20,10 +20,18 @@ export interface ImageEvidence {
   readonly state: string;
 }
 
+/** A job that ended with a status other than 0. That is nothing wrong by itself. */
+export interface FailedJob {
+  readonly job: number;
+  readonly status: number;
+  readonly message: string;
+}
+
 /** Everything that three witnesses say: catalog, journals and media. */
 export interface Survey {
   readonly images: readonly ImageEvidence[];
   readonly fragments: readonly FragmentEvidence[];
+  readonly failedJobs: readonly FailedJob[];
   /** Bytes that were read back from the media. */
   readonly bytesRead: number;
 }
@@ -48,7 +56,7 @@ export interface Calls {
     request: { imageId: string; expectation: Expectation };
     answer: { differences: string[] };
   };
-  /** Stops everything politely and writes it to the disks. */
+  /** Ends the set-up: stops everything politely and lays the volumes where later boots look for them. */
   settle: { request: Record<string, never>; answer: Record<string, never> };
 }
 
@@ -75,5 +83,8 @@ export interface Reply {
 export type Seen =
   | { readonly what: 'submitted'; readonly expectation: Expectation }
   | { readonly what: 'committed'; readonly fragmentId: string; readonly imageId: string }
-  | { readonly what: 'completed'; readonly imageId: string; readonly job: number }
+  /** An image became COMPLETE ... */
+  | { readonly what: 'completed'; readonly imageId: string }
+  /** ... or a further copy of it. */
+  | { readonly what: 'copied'; readonly imageId: string }
   | { readonly what: 'job-done'; readonly job: number; readonly status: number };

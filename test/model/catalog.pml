@@ -47,8 +47,7 @@ proctype Answering(byte f) {
 end:
   do
   :: atomic { call[f] == ASK -> call[f] = (row[f] == NONE -> UNKNOWN : verdict[f]) }
-  :: atomic { call[f] == CLAIM ->
-       call[f] = (row[f] == DELETING && RECONCILED -> CONFIRMED : REFUSED) }
+  :: atomic { call[f] == CLAIM -> call[f] = (row[f] == DELETING -> CONFIRMED : REFUSED) }
   :: atomic { call[f] == REPORT ->
        if
        :: row[f] == DELETING -> row[f] = DELETED

@@ -60,6 +60,7 @@ byte commits[FRAGMENTS];
 #include "catalog.pml"
 #include "properties.pml"
 
+/* The checker tries the process that was started last first: rare events come last. */
 init {
   byte f;
   atomic {
@@ -74,17 +75,10 @@ init {
       run Granting(f);
 #endif
 #endif
-#ifdef REWIND
-      run Adopting(f); run Reconciling(f)
-#endif
     }
     run Duplicating();
 #ifdef EXPIRES
     run Expiring();
-#endif
-#ifdef REWIND
-    savedRow[SOURCE] = ACTIVE; savedVerdict[SOURCE] = COMMITTED;
-    run Rewinding();
 #endif
 #ifdef FAULTS
     run Deafening();
@@ -92,7 +86,12 @@ init {
     run Checking();
 #endif
 #else
-    run Properties(); run Goals()
+    run Properties(); run Goals();
+#endif
+#ifdef REWIND
+    savedRow[SOURCE] = ACTIVE; savedVerdict[SOURCE] = COMMITTED;
+    for (f : SOURCE .. ATTEMPTS) { run Adopting(f); run Reconciling(f) }
+    run Rewinding()
 #endif
   }
 }

@@ -14,7 +14,7 @@
 
 #ifndef FAULTS
 /* Each is false. The checker prints the name of the one that it finds asserted. */
-hidden byte no_loss, by_tombstone, source_kept, exactly_once, complete_is_derived, silence, fenced,
+bool no_loss, by_tombstone, source_kept, exactly_once, complete_is_derived, silence, fenced,
   last_copy;
 
 proctype Properties() {
@@ -35,26 +35,23 @@ end:
   od
 }
 
-/* The checker says which of these were set: then such a state can be reached. */
-hidden byte committed, committed_by_second, fenced_off, superseded, source_deleted, quarantine_released,
-  all_deleted, healed;
-
+/* That the model can do something. The checker says which of these it came by. */
 proctype Goals() {
 end:
   do
-  :: atomic { journal[FIRST] == COMMITTED && job == COMPLETE -> committed = true }
-  :: atomic { journal[SECOND] == COMMITTED && job == COMPLETE -> committed_by_second = true }
-  :: atomic { journal[FIRST] == FENCED -> fenced_off = true }
-  :: atomic { journal[FIRST] == SUPERSEDED -> superseded = true }
+  :: atomic { journal[FIRST] == COMMITTED && job == COMPLETE -> printf("committed") }
+  :: atomic { journal[SECOND] == COMMITTED && job == COMPLETE -> printf("committed_by_second") }
+  :: atomic { journal[FIRST] == FENCED -> printf("fenced_off") }
+  :: atomic { journal[FIRST] == SUPERSEDED -> printf("superseded") }
   :: atomic { row[SOURCE] == DELETED && (row[FIRST] == ACTIVE || row[SECOND] == ACTIVE) ->
-       source_deleted = true }
-  :: atomic { row[FIRST] == DELETED && verdict[FIRST] == FENCED -> quarantine_released = true }
+       printf("source_deleted") }
+  :: atomic { row[FIRST] == DELETED && verdict[FIRST] == FENCED -> printf("quarantine_released") }
 #ifdef EXPIRES
-  :: atomic { row[SOURCE] == DELETED && row[FIRST] == DELETED && expired -> all_deleted = true }
+  :: atomic { row[SOURCE] == DELETED && row[FIRST] == DELETED && expired -> printf("all_deleted") }
 #endif
 #ifdef REWIND
   :: atomic { epoch == 1 && RECONCILED && row[SOURCE] == DELETED && journal[FIRST] == COMMITTED ->
-       healed = true }
+       printf("healed") }
 #endif
   od
 }

@@ -67,18 +67,19 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
           now,
         ),
       planExpiry: (image, request, now) =>
-        planExpiry(
-          { ...image, copies: image.copies.map((copy) => ({ ...copy, isGood: false })) },
-          request,
-          now,
-        ),
+        planExpiry({ ...image, expiresAt: new Date(0) }, request, now),
+      isLastGood: () => false,
     },
     'I1',
   ),
   'knows no grace period': rule(
     {
       decideDeletion: (fragment, input, now) =>
-        decideDeletion(fragment, input, input.type === 'grant' ? Infinity : now),
+        decideDeletion(
+          fragment,
+          input.type === 'retire' ? { ...input, deletableAt: 0 } : input,
+          now,
+        ),
     },
     'I2',
   ),

@@ -1,5 +1,5 @@
 import { answerClaim, decideDeletion } from '../../apps/catalog/src/domain/deletion.js';
-import { planExpiry } from '../../apps/catalog/src/domain/expiry.js';
+import { isLastGood, planExpiry } from '../../apps/catalog/src/domain/expiry.js';
 import { judge, mayCommit } from '../../apps/catalog/src/domain/verdict.js';
 
 /**
@@ -12,6 +12,7 @@ export interface Rules {
   readonly decideDeletion: typeof decideDeletion;
   readonly answerClaim: typeof answerClaim;
   readonly planExpiry: typeof planExpiry;
+  readonly isLastGood: typeof isLastGood;
   readonly habits: Habits;
 }
 
@@ -38,5 +39,6 @@ export const REAL_RULES: Rules = {
   decideDeletion,
   answerClaim,
   planExpiry,
+  isLastGood,
   habits: {},
 };

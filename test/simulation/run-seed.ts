@@ -1,4 +1,6 @@
-import { Cluster } from './actors/cluster.js';
+import type { Cluster } from './actors/cluster.js';
+import { Weather } from './actors/weather.js';
+import { buildCluster } from './build-cluster.js';
 import { Invariants } from './checks/invariants.js';
 import { whatIsOpen } from './checks/liveness.js';
 import { Chance } from './kernel/chance.js';
@@ -15,6 +17,8 @@ export interface SeedOptions {
   /** Exactly these faults strike, instead of those that the seed draws. */
   readonly plan?: ReadonlySet<string>;
   readonly traces?: boolean;
+  /** Is shown the cluster as it is at the end. */
+  readonly onEnd?: (cluster: Cluster) => void;
 }
 
 export interface SeedResult {
@@ -28,7 +32,7 @@ export interface SeedResult {
   readonly history: readonly string[];
 }
 
-const TROUBLE_MS = 600_000;
+const TROUBLE_MS = 300_000;
 /** I8 has to come true within this virtual time after the last fault. */
 export const HEALING_MS_MAX = 1_800_000;
 
@@ -75,18 +79,29 @@ export async function runSeed(seed: string, options: SeedOptions): Promise<SeedR
   } finally {
     Error.stackTraceLimit = stackTraceLimit;
   }
+  // Timers and workers of whoever runs this have their turn.
+  await new Promise((resolve) => setImmediate(resolve));
   const { steps, history } = world;
   const virtualMs = world.now - WORLD_BEGINS_MS;
   return { seed, mode: options.mode, violation, faults: faults.struck, steps, virtualMs, history };
 }
 
 async function live(world: World, options: SeedOptions): Promise<void> {
-  const cluster = new Cluster(world, options.rules ?? REAL_RULES);
+  const cluster = buildCluster(world, options.rules ?? REAL_RULES);
+  try {
+    await trouble(world, cluster, options.mode);
+  } finally {
+    options.onEnd?.(cluster);
+  }
+}
+
+async function trouble(world: World, cluster: Cluster, mode: Mode): Promise<void> {
   const invariants = new Invariants(cluster);
   const check = (): void => invariants.check();
   cluster.start();
+  new Weather(cluster).start();
   await world.run({ atMs: WORLD_BEGINS_MS + TROUBLE_MS, isOver: () => false }, check);
-  if (options.mode === 'safety') return;
+  if (mode === 'safety') return;
   cluster.calmDown();
   const isQuiet = (): boolean => world.steps % 64 === 0 && whatIsOpen(cluster).length === 0;
   await world.run({ atMs: world.now + HEALING_MS_MAX, isOver: isQuiet }, check);

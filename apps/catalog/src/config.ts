@@ -1,13 +1,6 @@
 import { z } from 'zod';
 import { RECEIPTS_PER_MESSAGE_MAX } from '#contracts/fragment.js';
-import { durationMs } from '#kernel/duration.js';
-
-const duration = z.string().transform((text, context) => {
-  const ms = durationMs(text);
-  if (ms !== undefined) return ms;
-  context.addIssue('is no duration; a number and ms, s, m, h or d is, such as "24h"');
-  return z.NEVER;
-});
+import { durationSetting } from '#service/duration-setting.js';
 
 export const catalogConfig = z.object({
   /** Commits that one transaction takes; their receipts for one media server go in one message. */
@@ -24,17 +17,17 @@ export const catalogConfig = z.object({
   /** Where `catalog backup` puts its files; none: it says so. */
   HOLDFAST_CATALOG_BACKUP_FOLDER: z.string().min(1).optional(),
   /** How often all media servers are compared with the catalog without an occasion. */
-  HOLDFAST_RECONCILE_EVERY: duration.prefault('1h'),
+  HOLDFAST_RECONCILE_EVERY: durationSetting.prefault('1h'),
   /** How often is looked for another epoch and for damage that another copy can mend. */
-  HOLDFAST_CARE_EVERY: duration.prefault('30s'),
+  HOLDFAST_CARE_EVERY: durationSetting.prefault('10s'),
   /** How long what is marked for deletion can be taken back. */
-  HOLDFAST_DELETE_GRACE: duration.prefault('24h'),
+  HOLDFAST_DELETE_GRACE: durationSetting.prefault('24h'),
   /** How often deletions are granted whose grace period is over. */
-  HOLDFAST_GRANT_EVERY: duration.prefault('10s'),
+  HOLDFAST_GRANT_EVERY: durationSetting.prefault('10s'),
   /** After how long a grant is sent again that nobody has reported done. */
-  HOLDFAST_GRANT_RESEND: duration.prefault('10m'),
-  /** How often expired images are looked for. */
-  HOLDFAST_EXPIRE_EVERY: duration.prefault('1h'),
+  HOLDFAST_GRANT_RESEND: durationSetting.prefault('10m'),
+  /** How often expired images, and pins that outlived their jobs, are looked for. */
+  HOLDFAST_EXPIRE_EVERY: durationSetting.prefault('1h'),
 });
 export type CatalogConfigValues = z.output<typeof catalogConfig>;
 

@@ -54,7 +54,7 @@ export class ImageQueryHandlers {
     return {
       client: images[0]!.client,
       images: images.map(({ imageId: id, kind }) => ({
-        ...{ imageId: id, kind, media: media.get(id) ?? [] },
+        ...{ imageId: id, kind, ...(media.get(id) ?? { media: [], anyOf: [] }) },
       })),
     };
   }

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { mediaName, poolName } from '#contracts/names.js';
+import { durationSetting } from '#service/duration-setting.js';
 
 const RESERVE_BYTES_DEFAULT = 64 * 1024 * 1024;
-const TRASH_GRACE_SECONDS_DEFAULT = 24 * 3600;
 
 /** `POOL=FOLDER`, several with a comma in between. */
 const volumeList = z
@@ -31,17 +31,13 @@ export const mediaConfig = z.object({
     .nonnegative()
     .default(RESERVE_BYTES_DEFAULT),
   /** How long deleted fragments lie in the trash, from which they can still be taken back. */
-  HOLDFAST_TRASH_GRACE_SECONDS: z.coerce
-    .number()
-    .int()
-    .nonnegative()
-    .default(TRASH_GRACE_SECONDS_DEFAULT),
+  HOLDFAST_TRASH_GRACE: durationSetting.prefault('24h'),
   /** The data port listens on loopback only in this release; 0 chooses a free port. */
   HOLDFAST_MEDIA_PORT: z.coerce.number().int().min(0).max(65_535).default(0),
   /** For tests: the place at which the process dies (see crash-point.ts). */
   HOLDFAST_CRASH_AT: z.string().optional(),
 });
-export type MediaConfigValues = z.infer<typeof mediaConfig>;
+export type MediaConfigValues = z.output<typeof mediaConfig>;
 
 /** The configuration as an injection token. */
 export class MediaConfig {
@@ -64,7 +60,7 @@ export class MediaConfig {
   }
 
   get trashGraceMs(): number {
-    return this.values.HOLDFAST_TRASH_GRACE_SECONDS * 1_000;
+    return this.values.HOLDFAST_TRASH_GRACE;
   }
 
   get port(): number {

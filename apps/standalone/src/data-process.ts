@@ -34,7 +34,8 @@ const FEW_HEAPS = { MALLOC_ARENA_MAX: '2' };
 
 /** A media server finishes the fragment that it writes. */
 const STOP_STEPS: readonly StopStep[] = [{ signal: 'SIGTERM', waitMs: 15_000 }];
-const READY_MS_MAX = 30_000;
+/** Only what hangs takes so long, also where many machines share a processor. */
+const READY_MS_MAX = 120_000;
 const RESTART = { firstMs: 500, maxMs: 30_000, jitter: 0.5 };
 
 /**

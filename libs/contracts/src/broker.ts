@@ -64,6 +64,9 @@ export const storageUnit = z.strictObject({
 });
 export type StorageUnit = z.infer<typeof storageUnit>;
 
+/** Different sets of media servers that hold what one job reads. */
+export const READ_SETS_MAX = 1_000;
+
 /** What the broker granted to one attempt of a job: all that it needs, or nothing. */
 export const allocation = z.object({
   allocationId: z.uuid(),
@@ -99,6 +102,8 @@ export const brokerAllocate = endpoint('broker', 'allocate', {
       attempt: z.int().min(1),
       client: clientName,
       media: z.array(mediaName).min(1).max(100),
+      /** Of each of these sets one server is enough: the same data lies on all of it. Default: all. */
+      anyOf: z.array(z.array(mediaName).min(1).max(100)).max(READ_SETS_MAX).optional(),
       priority: z.int().default(0),
     }),
     z.object({

@@ -209,7 +209,15 @@ export const catalogChain = endpoint('catalog', 'restore-chain', {
   response: z.object({
     client: clientName,
     /** `media`: the servers that hold ACTIVE fragments of any copy. */
-    images: z.array(z.object({ imageId, kind: imageKind, media: z.array(mediaName) })),
+    images: z.array(
+      z.object({
+        imageId,
+        kind: imageKind,
+        media: z.array(mediaName),
+        /** Each different set of servers that hold one of its fragments: one of each is needed. */
+        anyOf: z.array(z.array(mediaName)).default([]),
+      }),
+    ),
   }),
 });
 

@@ -23,7 +23,8 @@ export interface OwnedSchema {
   readonly migrations: readonly MigrationClass[];
 }
 
-const CONNECT_MS_MAX = 5_000;
+/** When all services start at once on a machine that has just booted, a connection takes a while. */
+const CONNECT_MS_MAX = 30_000;
 const IDLE_MS_MAX = 10_000;
 
 /**

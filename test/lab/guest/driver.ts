@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,7 +11,7 @@ import type { AnswerOf, Call, CallName, Expectation, Reply, RequestOf, Seen } fr
 import { makeSourceTree } from './source-tree.js';
 import { logTails, Stack } from './stack.js';
 import { survey, unjudged } from './survey.js';
-import { furnish, runWorkload, SOURCE, untilDone } from './workloads.js';
+import { furnish, goingFragments, runWorkload, SOURCE, untilDone } from './workloads.js';
 
 /** Runs in the guest and does what the host asks over the serial line: standard input and output. */
 const EXPECTED = '/run/expected';
@@ -54,6 +54,7 @@ const handlers: { [N in CallName]: (request: RequestOf<N>) => Promise<AnswerOf<N
     const { job } = await stack().ask<{ job: number }>('jobs.restore', request);
     const { status, message } = await untilDone(stack(), job);
     if (status !== 0) return { differences: [`restore ended with status ${status}: ${message}`] };
+    rmSync(EXPECTED, { recursive: true, force: true });
     makeSourceTree(EXPECTED, generation);
     const expected = join(EXPECTED, selection.slice(SOURCE.length));
     const found = await compareTrees(expected, join(RESTORED, selection));
@@ -63,8 +64,8 @@ const handlers: { [N in CallName]: (request: RequestOf<N>) => Promise<AnswerOf<N
   async settle() {
     await started?.stop();
     started = undefined;
-    if (isMounted('/run/disk/data/media')) run('umount', '/run/disk/data/media');
-    else moveMedia();
+    run('mv', '/run/disk/data/media', '/run/disk/seed');
+    run('mkdir', '/run/disk/data/media');
     run('umount', '/run/disk');
     return {};
   },
@@ -72,6 +73,8 @@ const handlers: { [N in CallName]: (request: RequestOf<N>) => Promise<AnswerOf<N
 
 /** In words, what has not healed yet; empty when all has. */
 async function ailment(idle: boolean): Promise<string> {
+  const going = await goingFragments(stack());
+  if (going > 0) return `${going} fragments are still marked for deletion`;
   const waiting = await unjudged(stack());
   if (waiting > 0) return `${waiting} sealed fragments have no verdict`;
   if (!idle) return '';
@@ -81,24 +84,6 @@ async function ailment(idle: boolean): Promise<string> {
     if (first) return `job ${first.job} is still ${state} (${first.operation})`;
   }
   return '';
-}
-
-/** After the first start the media servers' folder moves to the disk that is meant for it. */
-function moveMedia(): void {
-  const [from, to] = ['/run/disk/data/media', '/run/volume'];
-  run('mkdir', to);
-  run('mount', '/dev/ubda', to);
-  if (existsSync(from)) run('sh', '-c', `mv ${from}/* ${to}/`);
-  run('umount', to);
-}
-
-function isMounted(folder: string): boolean {
-  try {
-    run('mountpoint', '-q', folder);
-    return true;
-  } catch {
-    return false; // it says so with its exit code
-  }
 }
 
 function run(command: string, ...args: readonly string[]): void {
@@ -111,7 +96,8 @@ function tellOf({ type, data }: CloudEvent): void {
   const { fragmentId, imageId, job, status } = facts;
   if (type === 'io.holdfast.fragment.committed.v1')
     tell({ what: 'committed', fragmentId, imageId });
-  if (type === 'io.holdfast.image.completed.v1') tell({ what: 'completed', imageId, job });
+  if (type === 'io.holdfast.image.completed.v1') tell({ what: 'completed', imageId });
+  if (type === 'io.holdfast.copy.completed.v1') tell({ what: 'copied', imageId });
   if (type === 'io.holdfast.job.done.v1') tell({ what: 'job-done', job, status });
 }
 

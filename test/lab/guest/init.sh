@@ -17,8 +17,13 @@ echo 360000 >/proc/sys/vm/dirty_expire_centisecs
 echo 80 >/proc/sys/vm/dirty_background_ratio
 echo 90 >/proc/sys/vm/dirty_ratio
 mount -t ext4 /dev/ubdb /run/disk
-if [ -d /run/disk/data/media ]; then
-  mount -t "$lab_filesystem" -o commit=3600 /dev/ubda /run/disk/data/media
+if [ "$lab_filesystem" != none ]; then
+  mount -t "$lab_filesystem" -o "$lab_options" /dev/ubda /run/disk/data/media
+  # The first time: what the set-up left for it.
+  if [ ! -e /run/disk/data/media/main ]; then
+    cp -a /run/disk/seed/. /run/disk/data/media/
+    sync
+  fi
 fi
 
 cd /run

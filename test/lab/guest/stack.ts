@@ -16,10 +16,25 @@ import type { Sabotage } from '../protocol.js';
 
 export const CLIENT = 'client1';
 const DATA_FOLDER = '/run/disk/data';
-const READY_MS_MAX = 180_000;
-const ANSWER_MS_MAX = 20_000;
-/** A participant that is silent for so long has died; a lab does not wait 30 s for that. */
-const SILENCE_MS_MAX = 5_000;
+/** One media server with two pools, and a second one with a third: copies within one, and from one to the other. */
+export const POOLS = { first: 'main', near: 'near', far: 'far' } as const;
+const SETTINGS = [
+  ...['--client', CLIENT],
+  ...['--volume', `${POOLS.near}=${DATA_FOLDER}/media/near`],
+  ...['--media-server', `media2:${POOLS.far}=${DATA_FOLDER}/media/far`],
+];
+const READY_MS_MAX = 500_000;
+const ANSWER_MS_MAX = 60_000;
+/** What else would take minutes to hours. */
+const HASTE = {
+  HOLDFAST_RETRY_FIRST_MS: '1000',
+  HOLDFAST_DELETE_GRACE: '1s',
+  HOLDFAST_GRANT_EVERY: '1s',
+  HOLDFAST_GRANT_RESEND: '5s',
+  HOLDFAST_TRASH_GRACE_SECONDS: '1',
+};
+/** A participant that is silent for so long has died; the lab does not wait 30 s for that. */
+const SILENCE_MS_MAX = 10_000;
 
 /** `holdfast up` in the guest, as a person starts it, and ways to talk to it. */
 export class Stack {
@@ -87,20 +102,17 @@ function launch(sabotage: Sabotage | undefined): ChildProcess {
   const log = openSync('/run/up.log', 'a');
   const hook = sabotage ? ['--import', join(import.meta.dirname, 'sabotage.js')] : [];
   try {
-    return spawn(
-      process.execPath,
-      [...hook, join(checkout, 'bin/holdfast'), 'up', '--client', CLIENT],
-      {
-        cwd: '/run',
-        stdio: ['ignore', log, log],
-        env: {
-          ...process.env,
-          HOLDFAST_DATA: DATA_FOLDER,
-          HOLDFAST_SILENCE_MS_MAX: String(SILENCE_MS_MAX),
-          ...(sabotage ? { HOLDFAST_LAB_SKIP_SYNC: sabotage.skipSyncOf } : {}),
-        },
+    return spawn(process.execPath, [...hook, join(checkout, 'bin/holdfast'), 'up', ...SETTINGS], {
+      cwd: '/run',
+      stdio: ['ignore', log, log],
+      env: {
+        ...process.env,
+        HOLDFAST_DATA: DATA_FOLDER,
+        HOLDFAST_SILENCE_MS_MAX: String(SILENCE_MS_MAX),
+        ...HASTE,
+        ...(sabotage ? { HOLDFAST_LAB_SKIP_SYNC: sabotage.skipSyncOf } : {}),
       },
-    );
+    });
   } finally {
     closeSync(log);
   }
@@ -121,6 +133,7 @@ async function connectAsOperator(): Promise<NatsConnection> {
   return connect({
     servers: clusterFile()!.natsUrl,
     authenticator: nkeyAuthenticator(new Uint8Array(seed.subarray(0, 58))),
+    timeout: ANSWER_MS_MAX,
   });
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Blake3Hasher } from '@napi-rs/blake-hash';
 
 import type { MediaServer } from '#contracts/broker.js';
+import type { JobView } from '#contracts/job.js';
 import { JournalFiles } from '#storage/journal/journal-files.js';
 import { replaySegments, replaySnapshot } from '#storage/journal/journal-replay.js';
 import { parseFileName } from '#storage/fragment-name.js';
@@ -17,7 +18,7 @@ import {
   type FragmentState,
 } from '../../../apps/media/src/domain/journal-state.js';
 import type { FragmentEvidence } from '../evidence.js';
-import type { ImageEvidence, Survey } from '../protocol.js';
+import type { FailedJob, ImageEvidence, Survey } from '../protocol.js';
 import type { Stack } from './stack.js';
 
 type Draft = { -readonly [K in keyof FragmentEvidence]: FragmentEvidence[K] };
@@ -37,7 +38,9 @@ export async function survey(stack: Source): Promise<Survey> {
     for (const [id, state] of await readJournal(path)) draft(id).journal = journalEvidence(state);
     bytesRead += await readMedium(path, draft);
   }
-  return { images: await imagesOf(stack), fragments: [...fragments.values()], bytesRead };
+  const images = await imagesOf(stack);
+  const failedJobs = await failuresOf(stack);
+  return { images, fragments: [...fragments.values()], failedJobs, bytesRead };
 }
 
 /** How many fragments are sealed and without a verdict, over all journals. */
@@ -62,7 +65,7 @@ async function askCatalog(
 ): Promise<void> {
   const { rows } = await database.query<{ id: string } & NonNullable<FragmentEvidence['catalog']>>(
     `SELECT fragment_id AS id, image_id AS "imageId", copy, number, state, digest,
-            index_digest AS "indexDigest"
+            index_digest AS "indexDigest", given_up_at IS NOT NULL AS "isGivenUp"
        FROM catalog.fragment`,
   );
   for (const { id, ...row } of rows) draft(id).catalog = row;
@@ -77,6 +80,12 @@ async function imagesOf(stack: Source): Promise<ImageEvidence[]> {
     all.push(...images.map(({ imageId, job, state }) => ({ imageId, job, state })));
     if (images.length < page.limit) return all;
   }
+}
+
+/** Of the newest jobs. */
+async function failuresOf(stack: Source): Promise<FailedJob[]> {
+  const { jobs } = await stack.ask<{ jobs: JobView[] }>('jobs.list', { state: 'done', limit: 20 });
+  return jobs.flatMap(({ job, status, message }) => (status ? [{ job, status, message }] : []));
 }
 
 /** The journal as it lies there; its media server has it open, and appends nothing meanwhile. */

@@ -5,52 +5,69 @@ import { runCommand } from '../../../apps/standalone/src/servers/system/command.
 import type { LabTools } from './lab-tools.js';
 
 /**
- * What the media server's volume lies on. `ext4` is what most people have. It commits all names and sizes together, so
- * that a sync of one file carries the names of others along; `btrfs` syncs each file by itself, and shows where a
- * folder's own sync is missing.
+ * What the volumes lie on. `ext4` is what most people have, `btrfs` can share blocks between files. Both commit names of
+ * several files together, so that a sync of one carries the names of others along; `bare-ext4`, without its journal, does
+ * not, and shows where a folder's own sync is missing.
  */
-export type VolumeFilesystem = 'ext4' | 'btrfs';
+export const FILESYSTEMS = ['ext4', 'btrfs', 'bare-ext4'] as const;
+export type VolumeFilesystem = (typeof FILESYSTEMS)[number];
 
-/** The two disks of a guest: the volume apart, so that no sync of PostgreSQL's writes its pages. */
+/** The disks of a guest: the volumes apart, so that no sync of PostgreSQL's writes their pages. */
 export interface Disks {
-  readonly volume: string;
+  /** Missing while the cluster is set up. */
+  readonly volume?: { readonly file: string; readonly filesystem: VolumeFilesystem };
   readonly rest: string;
-  readonly filesystem: VolumeFilesystem;
 }
 
 /** Sparse: what is not written takes no room. */
 const DISK_BYTES = 8 * 2 ** 30;
 const COMMAND_MS_MAX = 120_000;
+/** What e2fsck says when it has repaired something; 1 and 2 are bits. */
+const REPAIRED_MAX = 3;
 
-export async function makeDisks(
-  folder: string,
-  filesystem: VolumeFilesystem,
-  tools: LabTools,
+/** How the guest mounts it: nothing is written because time has passed. */
+export const MOUNTS: Readonly<Record<VolumeFilesystem, { type: string; options: string }>> = {
+  ext4: { type: 'ext4', options: 'commit=3600' },
+  btrfs: { type: 'btrfs', options: 'commit=3600' },
+  'bare-ext4': { type: 'ext4', options: 'rw' },
+};
+
+/** A disk for a cluster that is to be set up. */
+export async function makeRestDisk(folder: string): Promise<Disks> {
+  const disks = { rest: join(folder, 'rest.img') };
+  makeEmpty(disks.rest);
+  await run(['mkfs.ext4', '-q', '-F', disks.rest]);
+  return disks;
+}
+
+/** A cluster that was set up once more, with an empty disk for its volumes; the guest fills it. */
+export async function copyCluster(
+  from: Disks,
+  to: { readonly folder: string; readonly filesystem: VolumeFilesystem; readonly tools: LabTools },
 ): Promise<Disks> {
-  const disks = disksIn(folder, filesystem);
-  for (const file of [disks.volume, disks.rest]) {
-    writeFileSync(file, '');
-    truncateSync(file, DISK_BYTES);
-  }
-  await run('mkfs.ext4', '-q', '-F', disks.rest);
-  if (filesystem === 'btrfs') await run(tools.mkfsBtrfs, '-q', disks.volume);
-  else await run('mkfs.ext4', '-q', '-F', disks.volume);
-  return disks;
+  const { folder, filesystem, tools } = to;
+  const rest = join(folder, 'rest.img');
+  await run(['cp', '--sparse=always', '--reflink=auto', from.rest, rest]);
+  const file = join(folder, 'volume.img');
+  makeEmpty(file);
+  if (filesystem === 'btrfs') await run([tools.mkfsBtrfs, '-q', file]);
+  else if (filesystem === 'ext4') await run(['mkfs.ext4', '-q', '-F', file]);
+  else await run(['mkfs.ext4', '-q', '-F', '-O', '^has_journal', file]);
+  return { rest, volume: { file, filesystem } };
 }
 
-/** The same disks once more, in another folder. */
-export async function copyDisks(from: Disks, folder: string): Promise<Disks> {
-  const disks = disksIn(folder, from.filesystem);
-  await run('cp', '--sparse=always', '--reflink=auto', from.volume, disks.volume);
-  await run('cp', '--sparse=always', '--reflink=auto', from.rest, disks.rest);
-  return disks;
+/** What a machine does before it mounts a file system that has no journal of its own. */
+export async function checkDisks({ volume }: Disks): Promise<void> {
+  if (volume?.filesystem !== 'bare-ext4') return;
+  await run(['e2fsck', '-f', '-y', volume.file], REPAIRED_MAX);
 }
 
-function disksIn(folder: string, filesystem: VolumeFilesystem): Disks {
-  return { volume: join(folder, 'volume.img'), rest: join(folder, 'rest.img'), filesystem };
+function makeEmpty(file: string): void {
+  writeFileSync(file, '');
+  truncateSync(file, DISK_BYTES);
 }
 
-async function run(command: string, ...args: readonly string[]): Promise<void> {
+async function run([command, ...args]: [string, ...string[]], codeMax = 0): Promise<void> {
   const { code, stdout, stderr } = await runCommand(command, args, { timeoutMs: COMMAND_MS_MAX });
-  if (code !== 0) throw new Error(`${command} ${args.join(' ')}: ${stdout}${stderr}`);
+  if (code > codeMax) throw new Error(`${command} ${args.join(' ')}: ${stdout}${stderr}`);
 }

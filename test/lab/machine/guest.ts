@@ -9,7 +9,7 @@ import { withDeathSignal } from '../../../apps/standalone/src/servers/system/dea
 import { writePidFile } from '../../../apps/standalone/src/servers/system/process-identity.js';
 import { until } from '../../cluster/until.js';
 import type { AnswerOf, Call, CallName, Reply, RequestOf, Seen } from '../protocol.js';
-import type { Disks } from './disk.js';
+import { checkDisks, MOUNTS, type Disks } from './disk.js';
 
 export interface GuestPlan {
   readonly checkout: string;
@@ -21,7 +21,7 @@ export interface GuestPlan {
 }
 
 const MEMORY_MIB = 1_024;
-const BOOT_MS_MAX = 120_000;
+const BOOT_MS_MAX = 300_000;
 
 /** The power is gone: nothing that was asked of the guest is answered any more. */
 export class PowerLost extends Error {
@@ -54,6 +54,7 @@ export class Guest {
 
   /** Resolves when the guest is up and answers. */
   static async boot(plan: GuestPlan): Promise<Guest> {
+    await checkDisks(plan.disks);
     const [command, args] = withDeathSignal('SIGKILL', plan.kernel, kernelArguments(plan));
     const child = spawn(command, args, {
       cwd: plan.folder,
@@ -132,14 +133,17 @@ export class Guest {
 
 function kernelArguments({ checkout, disks, folder }: GuestPlan): string[] {
   mkdirSync(join(folder, 'uml'), { recursive: true });
+  const { volume, rest } = disks;
+  const mount = volume ? MOUNTS[volume.filesystem] : { type: 'none', options: '' };
   return [
     ...[`mem=${MEMORY_MIB}M`, 'rootfstype=hostfs', 'rootflags=/', 'ro', 'quiet'],
     ...[`uml_dir=${folder}/uml/`, 'umid=guest'],
-    ...[`ubd0=${disks.volume}`, `ubd1=${disks.rest}`],
+    ...(volume ? [`ubd0=${volume.file}`] : []),
+    `ubd1=${rest}`,
     ...['con=null', 'con0=fd:0,fd:1', 'ssl=null', 'ssl0=fd:3'],
     `init=${checkout}/test/lab/guest/init.sh`,
     // What the kernel does not know becomes init's environment.
-    `lab_filesystem=${disks.filesystem}`,
+    ...[`lab_filesystem=${mount.type}`, `lab_options=${mount.options}`],
     `lab_node=${process.execPath}`,
     `lab_driver=${checkout}/dist/test/lab/guest/driver.js`,
   ];

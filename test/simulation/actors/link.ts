@@ -141,7 +141,7 @@ export class Link {
     const subject = instance ? instanceSubject(endpoint, instance) : endpoint.subject;
     const { network } = this.around;
     const answer = await network.request(this.life, { plane: 'hub', subject }, payload);
-    return endpoint.response.parse(answer) as ResponseOf<E>;
+    return answer as ResponseOf<E>;
   }
 
   serve<E extends Endpoint>(

@@ -21,7 +21,7 @@ interface Server {
 
 const ANSWER_MS_MAX = 5_000;
 const TRAVEL_MS_MAX = 4;
-const CUT_MS_MAX = 240_000;
+const CUT_MS_MAX = 120_000;
 const STRAGGLER_MS_MAX = 90_000;
 
 /** Requests and answers between hosts, and the cuts between them. */
@@ -76,7 +76,7 @@ export class Network {
         return reject(new Unavailable(`${subject}: no answer`));
       });
       const answered = (outcome: Outcome): void =>
-        life.later(0, () => {
+        life.soon(() => {
           isOpen = false;
           if (outcome.error) reject(outcome.error);
           else resolve(parsed(outcome.text));
@@ -127,7 +127,7 @@ export class Network {
           if (this.reaches(life.host.name, plane)) message.answered(outcome);
         });
       });
-    server.later(0, () => server.spawn(subject, work));
+    server.soon(() => server.spawn(subject, work));
   }
 
   private travel(arrive: () => void): void {

@@ -9,14 +9,16 @@ export const FRAGMENT = 'fragment';
 export const REFUSED = 'refused';
 export const PIN = 'pin';
 export const HOLD = 'hold';
-export const JOB = 'job';
 export const STATE = 'catalog_state';
+export const JOB = 'job';
+export const ALLOCATION = 'allocation';
+export const WAITING = 'waiting';
 
 /** What the services keep, each under the key that the comment names. */
 export const TABLES: readonly TableSpec[] = [
   { name: OUTBOX },
   // The image's id.
-  { name: IMAGE, unique: ['job'] },
+  { name: IMAGE },
   // `image/copy`.
   { name: COPY },
   // The fragment's id.
@@ -26,9 +28,12 @@ export const TABLES: readonly TableSpec[] = [
   { name: PIN },
   // The image's id.
   { name: HOLD },
+  { name: STATE },
   // The job's number.
   { name: JOB },
-  { name: STATE },
+  // `job/attempt`.
+  { name: ALLOCATION },
+  { name: WAITING },
 ];
 
 export interface ImageRow extends Row {
@@ -36,7 +41,11 @@ export interface ImageRow extends Row {
   readonly job: number;
   /** Unix milliseconds. */
   readonly expiresAt: number;
+  /** Null until its backup has finished it. */
   readonly fragmentsExpected: number | null;
+  readonly isAbandoned: boolean;
+  /** It was complete once. */
+  readonly wasComplete: boolean;
 }
 
 export interface CopyRow extends Row {
@@ -48,6 +57,8 @@ export interface CopyRow extends Row {
   readonly jobAttempt: number;
   readonly mediaId: string;
   readonly pool: string;
+  /** The fence under which it was counted complete last. */
+  readonly completedAttempt: number | null;
 }
 
 export interface FragmentRow extends Row, FragmentCommit {
@@ -57,6 +68,10 @@ export interface FragmentRow extends Row, FragmentCommit {
   /** Unix milliseconds. */
   readonly deletableAt: number | null;
   readonly tombstoneId: string | null;
+  /** A later attempt took its place, or it was refused. */
+  readonly isGivenUp: boolean;
+  /** Unix milliseconds; 0 until the grant is sent. */
+  readonly grantSentAt: number;
 }
 
 export interface RefusedRow extends Row {
@@ -67,6 +82,26 @@ export interface RefusedRow extends Row {
 export interface PinRow extends Row {
   readonly fragmentId: string;
   readonly job: number;
+}
+
+const LIVE: ReadonlySet<FragmentState> = new Set(['ACTIVE', 'TO_BE_DELETED']);
+
+/** Whether its bytes may still be needed; then it holds its number. */
+export function isLive({ state }: { readonly state: FragmentState }): boolean {
+  return LIVE.has(state);
+}
+
+/** A fragment's row for a commit, in a state. */
+export function rowOf(
+  commit: FragmentCommit,
+  more: Partial<FragmentRow> & { readonly state: FragmentState },
+): FragmentRow {
+  return {
+    ...commit,
+    ...{ deletableAt: null, tombstoneId: null, isGivenUp: false, grantSentAt: 0 },
+    ...more,
+    slot: isLive(more) ? slotOf(commit) : null,
+  };
 }
 
 export function copyKey(of: { readonly imageId: string; readonly copy: number }): string {

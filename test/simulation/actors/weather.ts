@@ -2,8 +2,8 @@ import { STREAMS } from '#contracts/streams.js';
 import type { Snapshot } from '../parts/sim-database.js';
 import type { Cluster } from './cluster.js';
 
-const ROUND_MS = 10_000;
-const OUTAGE_MS_MAX = 90_000;
+const ROUND_MS = 8_000;
+const OUTAGE_MS_MAX = 60_000;
 /** Rounds that a restored database may lie back. */
 const SNAPSHOTS_MAX = 12;
 

@@ -1,5 +1,6 @@
 import type { Verdict } from '#contracts/fragment.js';
 import { parseFileName } from '#storage/fragment-name.js';
+import { GRACE_MS } from '../actors/catalog/images.js';
 import { digestOf, pathOf } from '../actors/media/sim-store.js';
 import type { Cluster } from '../actors/cluster.js';
 import {
@@ -17,6 +18,8 @@ import {
 import { Violation } from '../kernel/world.js';
 import type { SimDisk } from '../parts/sim-disk.js';
 
+/** A transaction may take so long from reading the clock to its commit. */
+const STEP_MS = 30_000;
 const LIVE = new Set(['ACTIVE', 'TO_BE_DELETED']);
 
 /**
@@ -100,16 +103,20 @@ export class Invariants {
     const isBack = before.tombstoneId !== null && row.tombstoneId !== before.tombstoneId;
     if (isBack) throw new Violation('I2 tombstone only', `${nameOf(row)}: a grant was taken back`);
     if (before.state === row.state) return;
-    if (row.state === 'TO_BE_DELETED') this.checkLastGood(row);
+    if (row.state === 'TO_BE_DELETED') this.checkRetirement(row);
     if (row.state === 'DELETING') this.checkGrant(before, row);
     if (row.state === 'DELETED' && before.state !== 'DELETING') {
       throw new Violation('I2 tombstone only', `${nameOf(row)} is DELETED without a grant`);
     }
   }
 
-  /** An image that is still needed keeps a good copy. */
-  private checkLastGood(row: FragmentRow): void {
+  /** It has its whole grace period, nobody reads it, and an image that is needed keeps a good copy. */
+  private checkRetirement(row: FragmentRow): void {
     const { database, world } = this.cluster;
+    if (row.deletableAt! < world.now + GRACE_MS - STEP_MS) {
+      throw new Violation('I2 tombstone only', `${nameOf(row)} has no grace period`);
+    }
+    this.checkPins(row);
     const image = database.committed(IMAGE).get(row.imageId) as ImageRow;
     if (image.expiresAt <= world.now || image.fragmentsExpected === null) return;
     const good = new Map<number, number>();
@@ -128,10 +135,14 @@ export class Invariants {
 
   /** I2 and I3: nothing is granted before its grace is over, or while a running job reads it. */
   private checkGrant(before: FragmentRow, row: FragmentRow): void {
-    const { database, world } = this.cluster;
-    const isDue = before.state === 'TO_BE_DELETED' && world.now >= before.deletableAt!;
+    const { world } = this.cluster;
+    const isDue = before.deletableAt !== null && world.now >= before.deletableAt;
     if (!isDue) throw new Violation('I2 tombstone only', `${nameOf(row)} went without its grace`);
-    for (const pin of database.committed(PIN).values()) {
+    this.checkPins(row);
+  }
+
+  private checkPins(row: FragmentRow): void {
+    for (const pin of this.cluster.database.committed(PIN).values()) {
       if (pin['fragmentId'] !== row.fragmentId) continue;
       const what = `${nameOf(row)} goes while job ${String(pin['job'])} reads it`;
       throw new Violation('I3 own undo only', what);
@@ -154,7 +165,7 @@ export class Invariants {
 
   /** I6: a journal holds no verdict that no catalog gave. */
   private checkJournals(): void {
-    for (const program of this.cluster.mediaPrograms()) {
+    for (const program of this.cluster.programs.values()) {
       for (const [fragmentId, state] of program.ledger?.news() ?? []) {
         if (state.phase !== 'JUDGED') continue;
         const { catalogEpoch } = state;

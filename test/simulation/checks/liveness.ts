@@ -1,9 +1,10 @@
 import type { Cluster } from '../actors/cluster.js';
-import { FRAGMENT, OUTBOX, slotOf, type FragmentRow } from '../actors/tables.js';
+import { FRAGMENT, JOB, OUTBOX, slotOf, type FragmentRow } from '../actors/tables.js';
 
 /**
  * I8: what is still open, in words, in a cluster that nothing troubles any more; nothing if every
- * sealed fragment has its verdict, every grant was carried out and every message was sent.
+ * sealed fragment has its verdict, every grant was carried out, every job has ended and every message
+ * was sent.
  */
 export function whatIsOpen(cluster: Cluster): string[] {
   const open: string[] = [];
@@ -21,6 +22,10 @@ export function whatIsOpen(cluster: Cluster): string[] {
   const { database } = cluster;
   for (const row of database.committed(FRAGMENT).values() as Iterable<FragmentRow>) {
     if (row.state === 'DELETING') open.push(`${slotOf(row)} is granted and not deleted`);
+  }
+  for (const planned of cluster.jobs) {
+    const step = database.committed(JOB).get(String(planned.job))?.['step'];
+    if (step !== 'done') open.push(`job ${planned.job} is ${String(step)}`);
   }
   const outgoing = database.committed(OUTBOX).size;
   if (outgoing > 0) open.push(`${outgoing} messages wait in the outbox`);

@@ -1,9 +1,15 @@
-/** 32 bits that depend on every character of a text: FNV-1a, then the finalizer of MurmurHash3. */
+/** 32 bits that depend on every character of a text: FNV-1a, mixed once more. */
 export function hashOf(text: string): number {
   let hash = 0x811c9dc5;
   for (let index = 0; index < text.length; index += 1) {
     hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
   }
+  return mixed(hash, 0);
+}
+
+/** 32 bits that depend on every bit of two numbers: the finalizer of MurmurHash3. */
+export function mixed(one: number, other: number): number {
+  let hash = one ^ Math.imul(other, 0x9e3779b1);
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
   return (hash ^ (hash >>> 16)) >>> 0;

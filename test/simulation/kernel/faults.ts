@@ -1,4 +1,4 @@
-import { Chance, hashOf } from './chance.js';
+import { Chance, hashOf, mixed } from './chance.js';
 
 /**
  * Everything that the world may do to the cluster. Behind each: what it is a chance per.
@@ -41,6 +41,13 @@ export const FAULT_KINDS = [
 export type FaultKind = (typeof FAULT_KINDS)[number];
 export type FaultRates = Readonly<Partial<Record<FaultKind, number>>>;
 
+/** Where a kind of fault may strike, and how many chances it has had there. */
+interface Site {
+  readonly name: string;
+  readonly hash: number;
+  count: number;
+}
+
 /**
  * Decides which faults strike. Each chance has a name: kind, place, and how many came before it
  * there. Whether it strikes depends on the seed and that name alone, so what happens in one place
@@ -50,7 +57,7 @@ export type FaultRates = Readonly<Partial<Record<FaultKind, number>>>;
 export class Faults {
   /** The names of those that struck, in order. */
   readonly struck: string[] = [];
-  private readonly counts = new Map<string, number>();
+  private readonly sites = new Map<FaultKind, Map<string, Site>>();
   private calm = false;
 
   constructor(
@@ -68,15 +75,26 @@ export class Faults {
   strikes(kind: FaultKind, place: string): Chance | undefined {
     const rate = this.rates[kind];
     if (rate === undefined || rate === 0 || this.calm) return undefined;
-    const where = `${kind}@${place}`;
-    const count = (this.counts.get(where) ?? 0) + 1;
-    this.counts.set(where, count);
-    const name = `${where}#${count}`;
-    const isHit = this.plan
-      ? this.plan.has(name)
-      : hashOf(`${this.seed} ${name}`) / 0x1_0000_0000 < rate;
-    if (!isHit) return undefined;
+    const site = this.siteOf(kind, place);
+    site.count += 1;
+    if (this.plan) {
+      if (!this.plan.has(`${site.name}#${site.count}`)) return undefined;
+    } else if (mixed(site.hash, site.count) / 0x1_0000_0000 >= rate) {
+      return undefined;
+    }
+    const name = `${site.name}#${site.count}`;
     this.struck.push(name);
     return new Chance(`${this.seed} ${name} details`);
+  }
+
+  private siteOf(kind: FaultKind, place: string): Site {
+    const places = this.sites.get(kind) ?? new Map<string, Site>();
+    this.sites.set(kind, places);
+    const known = places.get(place);
+    if (known) return known;
+    const name = `${kind}@${place}`;
+    const site = { name, hash: hashOf(`${this.seed} ${name}`), count: 0 };
+    places.set(place, site);
+    return site;
   }
 }

@@ -5,7 +5,7 @@ import { Violation, type World } from './world.js';
 const EFFECT_MS_MAX = 3;
 const SLOW_EFFECT_MS_MAX = 2_000;
 const RESTART_MS_MAX = 20_000;
-const FREEZE_MS_MAX = 120_000;
+const FREEZE_MS_MAX = 90_000;
 
 export interface HostOptions {
   readonly name: string;
@@ -104,8 +104,8 @@ export class Life {
         if (this.mayDie(`after ${what}`)) return;
         if (!(result instanceof Promise)) return resolve(result);
         result.then(
-          (value) => this.later(0, () => resolve(value)),
-          (error: unknown) => this.later(0, () => reject(error as Error)),
+          (value) => this.soon(() => resolve(value)),
+          (error: unknown) => this.soon(() => reject(error as Error)),
         );
       });
     });
@@ -148,6 +148,13 @@ export class Life {
           : new Violation('no bug', `${this.host.name}, ${what}: ${stackOf(error)}`),
       );
     });
+  }
+
+  /** At once, but when it is awake, and never after its death. */
+  soon(run: () => void): void {
+    if (this.isOver) return;
+    if (this.host.awakeAt > this.world.now) this.later(0, run);
+    else run();
   }
 
   /** Runs something after a delay unless the process has died by then; later if it is frozen. */

@@ -207,13 +207,16 @@ export class SimTransaction implements Transaction {
 
   private matching(table: string, where: Row): Keyed[] {
     const wanted = Object.entries(where);
-    const keys = new Set(this.database.committed(table).keys());
-    for (const key of this.changed.get(table)?.keys() ?? []) keys.add(key);
-    return [...keys]
-      .sort()
-      .map((key) => ({ key, row: this.visible(table, key) }))
-      .filter((each): each is Keyed => each.row !== undefined)
-      .filter(({ row }) => wanted.every(([column, value]) => row[column] === value));
+    const own = this.changed.get(table);
+    const found: Keyed[] = [];
+    const consider = (key: string, row: Row | null): void => {
+      if (row && wanted.every(([column, value]) => row[column] === value)) found.push({ key, row });
+    };
+    for (const [key, row] of this.database.committed(table)) {
+      if (!own?.has(key)) consider(key, row);
+    }
+    for (const [key, row] of own ?? []) consider(key, row);
+    return found.sort((a, b) => (a.key < b.key ? -1 : 1));
   }
 
   /** Another row with one of the row's unique values. */

@@ -119,7 +119,8 @@ export class ListingWriter {
 
   /** True if it is this file or the one beside it: a backup of their folder passes over them. */
   isOwn({ inode, device }: FileStat): boolean {
-    return this.#own.some((own) => own.inode === inode && own.device === device);
+    for (const own of this.#own) if (own.inode === inode && own.device === device) return true;
+    return false;
   }
 
   /** @param line a byte string without a newline */

@@ -40,6 +40,21 @@ function copy(job: number, sources: string[], options: { pool?: string; priority
   return { purpose: 'duplicate' as const, ...common, pool, sources };
 }
 
+describe('a read of several copies', () => {
+  const all = resources([server('m1'), server('m2', { down: true }), server('m3')], []);
+  const readAny = (anyOf: string[][]) => ({ ...read(1, ['m1', 'm2', 'm3']), anyOf });
+
+  it('needs one server of each set, and gets all that are up', () => {
+    const { grants } = plan([readAny([['m1', 'm2'], ['m3']])], all, NOW);
+    expect(grants[0]?.place).toEqual({ unit: null, media: ['m1', 'm3'] });
+  });
+
+  it('waits where nobody has a part of it, and needs every server where nothing else is said', () => {
+    expect(plan([readAny([['m1'], ['m2']])], all, NOW).waits[0]?.reason).toMatch(/m2 is down/);
+    expect(plan([read(1, ['m1', 'm2'])], all, NOW).waits[0]?.reason).toMatch(/m2 is down/);
+  });
+});
+
 describe('a duplication', () => {
   const servers = [server('m1'), server('m2', { pools: ['far'] }), server('m3', { down: true })];
   const far = (name: string, options: Partial<UnitResource> = {}) =>

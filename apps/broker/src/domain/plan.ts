@@ -76,13 +76,25 @@ function placeFor(request: WaitingRequest, situation: Situation): Place | string
     case 'duplicate':
       return placeOfCopy(request, situation);
     case 'read': {
-      const media = [...new Set(request.media)];
-      const obstacles = media.map((mediaId) => serverObstacle(mediaId, situation));
-      return obstacles.find((reason) => reason !== undefined) ?? { unit: null, media };
+      return placeOfRead(request, situation);
     }
     default:
       return request satisfies never;
   }
+}
+
+type ReadRequest = Extract<WaitingRequest, { purpose: 'read' }>;
+
+/** All servers that are up, if they hold something of every set; without sets, all servers. */
+function placeOfRead(request: ReadRequest, situation: Situation): Place | string {
+  const media = [...new Set(request.media)];
+  const sets = request.anyOf ?? media.map((mediaId) => [mediaId]);
+  for (const set of sets) {
+    const reasons = set.map((mediaId) => serverObstacle(mediaId, situation));
+    if (reasons.every((reason) => reason !== undefined)) return reasons.join('; ');
+  }
+  const up = media.filter((mediaId) => serverObstacle(mediaId, situation) === undefined);
+  return { unit: null, media: up };
 }
 
 type DuplicateRequest = Extract<WaitingRequest, { purpose: 'duplicate' }>;

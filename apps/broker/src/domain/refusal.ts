@@ -22,7 +22,8 @@ export function refusal(
     case 'duplicate':
       return poolRefusal(request.pool, [...resources.units.values()]);
     case 'read': {
-      const missing = request.media.find((id) => !resources.servers.has(id));
+      const sets = request.anyOf ?? request.media.map((id) => [id]);
+      const missing = sets.find((set) => set.every((id) => !resources.servers.has(id)))?.[0];
       return missing === undefined
         ? undefined
         : unknownServer(missing, [...resources.servers.keys()]);

@@ -12,6 +12,7 @@ interface Row {
   readonly unit: string | null;
   readonly pool: string | null;
   readonly media: string[] | null;
+  readonly any_of: string[][] | null;
   readonly priority: string;
 }
 
@@ -66,10 +67,12 @@ export class Queue {
   async add(request: ResourceRequest): Promise<void> {
     const { job, attempt, purpose, client, priority } = request;
     const { unit, pool, media } = needs(request);
+    const anyOf =
+      request.purpose === 'read' && request.anyOf ? JSON.stringify(request.anyOf) : null;
     await this.db.query(
-      `INSERT INTO waiting (job, attempt, purpose, client, unit, pool, media, priority)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-      [job, attempt, purpose, client, unit, pool, media, priority],
+      `INSERT INTO waiting (job, attempt, purpose, client, unit, pool, media, any_of, priority)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+      [job, attempt, purpose, client, unit, pool, media, anyOf, priority],
     );
   }
 
@@ -95,7 +98,10 @@ function toRequest(row: Row): WaitingRequest {
     case 'write':
       return { ...shared, purpose: 'write', unit: row.unit ?? '' };
     case 'read':
-      return { ...shared, purpose: 'read', media: row.media ?? [] };
+      return {
+        ...{ ...shared, purpose: 'read', media: row.media ?? [] },
+        ...(row.any_of ? { anyOf: row.any_of } : {}),
+      };
     case 'duplicate':
       return {
         ...{ ...shared, purpose: 'duplicate' },

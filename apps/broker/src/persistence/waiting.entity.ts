@@ -34,6 +34,10 @@ export class WaitingEntity {
   @Column('text', { array: true, nullable: true })
   media!: string[] | null;
 
+  /** Sets of servers of which a read needs one each; null: it needs all. */
+  @Column('jsonb', { name: 'any_of', nullable: true })
+  anyOf!: string[][] | null;
+
   @Column('bigint', { transformer: bigInteger })
   priority!: number;
 }

@@ -3,6 +3,7 @@ import { messageOf } from '#kernel/errors.js';
 import { Repeating } from '#kernel/repeating.js';
 import type { Startable } from '#service/lifecycle.js';
 import { CatalogConfig } from '../config.js';
+import { Pinning } from '../copies/pinning.js';
 import { Expiry } from './expiry.js';
 import { Grants } from './grants.js';
 import { Spares } from './spares.js';
@@ -13,11 +14,18 @@ export class DeletionTimers implements Startable {
   private readonly logger = new Logger('deletion');
   private readonly loops: readonly Repeating[];
 
-  constructor(expiry: Expiry, grants: Grants, spares: Spares, config: CatalogConfig) {
+  constructor(
+    expiry: Expiry,
+    grants: Grants,
+    spares: Spares,
+    pinning: Pinning,
+    config: CatalogConfig,
+  ) {
     const loop = (everyMs: number, work: (signal: AbortSignal) => Promise<void>) =>
       new Repeating({ everyMs, work, onError: (error) => this.logger.warn(messageOf(error)) });
     this.loops = [
       loop(config.expireEveryMs, (signal) => expiry.expireAll(signal)),
+      loop(config.expireEveryMs, (signal) => pinning.sweep(signal)),
       loop(config.grantEveryMs, (signal) => spares.round(signal)),
       loop(config.grantEveryMs, (signal) => grants.round(signal)),
     ];

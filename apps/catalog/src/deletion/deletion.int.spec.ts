@@ -8,10 +8,12 @@ import {
   imageHold,
   imageUndelete,
 } from '#contracts/catalog/expiry.js';
-import type { RequestOf } from '#contracts/contract.js';
+import type { RequestOf, ResponseOf } from '#contracts/contract.js';
 import { tombstone, type Tombstone } from '#contracts/fragment.js';
 import { catalogFragments, catalogImage } from '#contracts/image.js';
+import { jobsGet, type JobView } from '#contracts/job.js';
 import { uuidv7 } from '#kernel/ids.js';
+import type { RunningService } from '#service/run-service.js';
 import { CatalogHarness, eventually, OTHER_MEDIA } from '../testing/catalog-harness.js';
 import { MEDIA } from '../testing/commit.js';
 import { ImageMaker, OTHER_POOL } from '../testing/image-maker.js';
@@ -25,8 +27,11 @@ const QUICK = {
 describe('deletion', () => {
   let cluster: CatalogHarness;
   let maker: ImageMaker;
+  const catalogs: RunningService[] = [];
   const grants: Tombstone[] = [];
   const deleted: string[] = [];
+  /** Jobs that the job manager says are done. */
+  const done = new Set<number>();
 
   beforeAll(async () => {
     cluster = await CatalogHarness.start();
@@ -37,10 +42,16 @@ describe('deletion', () => {
     observer.subscribe('hf.evt.v1.fragment.deleted.>', {
       callback: (_, message) => void deleted.push(message.json<{ subject: string }>().subject),
     });
+    observer.subscribe(jobsGet.subject, {
+      callback: (_, message) => {
+        const { job } = message.json<{ job: number }>();
+        message.respond(JSON.stringify(jobAnswer(job, done.has(job) ? 'done' : 'active')));
+      },
+    });
     await observer.flush();
     // Two: whatever one does on its timers, the other may do at the same time.
-    await cluster.startCatalog(QUICK);
-    await cluster.startCatalog(QUICK);
+    catalogs.push(await cluster.startCatalog(QUICK), await cluster.startCatalog(QUICK));
+    for (const catalog of catalogs) await cluster.compared(catalog);
     maker = await ImageMaker.start(cluster);
   });
 
@@ -256,6 +267,24 @@ describe('deletion', () => {
     await grantOf(fragmentIds[0]!);
   });
 
+  it('ignores the pins of a job that is done, and only those', async () => {
+    const { imageId } = await maker.backup(1);
+    const [forgotten, running] = [maker.nextJob(), maker.nextJob()];
+    for (const job of [forgotten, running]) {
+      await maker.jobs.call(catalogPin, { job, imageIds: [imageId] });
+    }
+    done.add(forgotten);
+    await eventually(
+      () => expire(imageId, { dryRun: true, now: true }),
+      (decisions) => decisions.join() === '1 keep: 1 running job reads it',
+    );
+    done.add(running);
+    await eventually(
+      () => expire(imageId, { dryRun: true, now: true }),
+      (decisions) => decisions.join().startsWith('1 delete'),
+    );
+  });
+
   it('spares a copy that is being written', async () => {
     const { imageId } = await maker.backup(2);
     const { copy, copyAttempt: attempt } = await maker.copyBegin(imageId);
@@ -310,6 +339,21 @@ describe('deletion', () => {
     expect(row).toEqual({ verdict: 'UNKNOWN_IMAGE' });
   });
 
+  it('waits, where the image is still needed, until what it keeps was compared', async () => {
+    const { imageId, others } = await duplicated(1);
+    await cluster.postgres.crash();
+    await cluster.postgres.restart();
+    await eventually(
+      () => expire(imageId, { copy: 2 }).catch(() => []),
+      (decisions) => decisions.length > 0,
+    );
+    await endGrace(imageId);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(await statesOf(imageId, 2)).toEqual(['TO_BE_DELETED']);
+    for (const catalog of catalogs) await cluster.compared(catalog);
+    await grantOf(others[0]!);
+  });
+
   it('is counted in the state of the catalog', async () => {
     const state = await maker.operator.call(catalogState, {});
     expect(state.fragments).toMatchObject({
@@ -325,3 +369,25 @@ describe('deletion', () => {
     expect(state.catalogEpoch).not.toBe('');
   });
 });
+
+function jobAnswer(job: number, state: JobView['state']): ResponseOf<typeof jobsGet> {
+  const nobody = { policy: '', schedule: '', client: '', kind: null, imageId: null };
+  const nowhere = { storage: null, mediaId: null, operation: '', message: '' };
+  const counts = {
+    currentPath: '',
+    files: 0,
+    bytes: 0,
+    storedBytes: 0,
+    waitedForEmpty: 0,
+    waitedForFull: 0,
+  };
+  return {
+    job: {
+      ...{ job, type: 'restore', state, status: null, statusText: '', ...nobody, ...nowhere },
+      ...{ attempt: 1, retryAt: null, startedAt: null, endedAt: null },
+      createdAt: '2026-01-01T00:00:00.000Z',
+      progress: { ...counts, fragments: 0, fragmentsTotal: 0 },
+    },
+    ...{ log: [], logLines: 0 },
+  };
+}

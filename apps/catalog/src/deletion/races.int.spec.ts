@@ -72,6 +72,27 @@ describe('a deletion and a pin at the same moment', () => {
     expect(await maker.jobs.call(catalogUnpin, { job })).toEqual({ fragments: 0 });
   });
 
+  it('the pin holds what is left where only one of two copies goes', async () => {
+    const { imageId } = await maker.backup(2);
+    const { job: writer } = await maker.duplicate(imageId);
+    await maker.jobs.call(catalogUnpin, { job: writer });
+    const expiring = cluster.database.createQueryRunner();
+    await expiring.startTransaction();
+    const deletables = new Deletables(expiring.manager);
+    const second = (await deletables.lock(imageId)).filter(({ copy }) => copy === 2);
+    const reader = { job: maker.nextJob(), imageIds: [imageId] };
+    const pinning = maker.jobs.call(catalogPin, reader);
+    expect(await isSettled(pinning)).toBe(false);
+    const to = { state: 'TO_BE_DELETED', deletableAt: Date.now(), tombstoneId: null } as const;
+    await deletables.save(
+      second.map(({ fragmentId }) => ({ fragmentId, to, reason: '' })),
+      new Date(),
+    );
+    await expiring.commitTransaction();
+    await expiring.release();
+    expect(await pinning).toEqual({ fragments: 2 });
+  });
+
   it('one of them wins, whoever that is', async () => {
     const { imageId } = await maker.backup(5);
     for (let round = 0; round < 40; round += 1) {

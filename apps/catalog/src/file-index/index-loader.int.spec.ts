@@ -54,10 +54,10 @@ describe('the file index', () => {
     imageId: string,
     number: number,
     index: IndexObject,
-    mediaId = MEDIA,
+    { mediaId = MEDIA, copy = 1 } = {},
   ): Promise<void> {
     const indexed = { indexBytes: index.bytes.length, indexDigest: index.digest };
-    const offer = commitOf({ imageId, number, mediaId, ...indexed });
+    const offer = commitOf({ imageId, copy, number, mediaId, ...indexed });
     port.objects.set(offer.fragmentId, index.bytes);
     const media = await cluster.requests(`media-${mediaId}`);
     await media.call(catalogFragmentOffer, { mediaId, commits: [offer] });
@@ -202,7 +202,9 @@ describe('the file index', () => {
 
   it('waits for a media server that is away, and for that one only', async () => {
     const elsewhere = await begin('away');
-    await commit(elsewhere, 1, await indexObject([line({ path: 'b' })]), OTHER_MEDIA);
+    await commit(elsewhere, 1, await indexObject([line({ path: 'b' })]), {
+      mediaId: OTHER_MEDIA,
+    });
     await finish(elsewhere, 1);
     const here = await begin('away');
     await commit(here, 1, await indexObject([line({ path: 'a' })]));
@@ -213,6 +215,34 @@ describe('the file index', () => {
     for (const [id, bytes] of port.objects) other.objects.set(id, bytes);
     await other.open(await cluster.connect('observer'), OTHER_MEDIA);
     await complete(elsewhere);
+    await other.close();
+  });
+
+  it('comes from another copy where the media server of the first one is away', async () => {
+    const imageId = await begin('copied');
+    const index = await indexObject([line({ path: 'a' })]);
+    // As an import from storage finds it: two copies of what no catalog has an index of.
+    await cluster.database.query(
+      `INSERT INTO image_copy (image_id, copy, attempt, job_attempt, unit, pool, media_id)
+       VALUES ($1, 2, 1, 1, 'default', 'default', $2)`,
+      [imageId, MEDIA],
+    );
+    await commit(imageId, 1, index, { mediaId: OTHER_MEDIA });
+    await commit(imageId, 1, index, { copy: 2 });
+    await finish(imageId, 1);
+    await complete(imageId);
+    expect(await filesOf(imageId)).toHaveLength(1);
+    const pending = () =>
+      cluster.database.query<unknown[]>(
+        `SELECT 1 FROM fragment WHERE image_id = $1 AND index_loaded_at IS NULL`,
+        [imageId],
+      );
+    // The one of the first copy is left to do, until its media server is back.
+    expect(await pending()).toHaveLength(1);
+    const other = new IndexPort();
+    await other.open(await cluster.connect('observer'), OTHER_MEDIA);
+    await eventually(pending, (rows) => rows.length === 0);
+    expect(await filesOf(imageId)).toHaveLength(1);
     await other.close();
   });
 });

@@ -15,14 +15,8 @@ type Queries = Pick<EntityManager, 'query'>;
 export class CatalogEpoch {
   private readonly logger = new Logger('catalog');
   private known: Promise<string> | undefined;
-  private listener: (epoch: string) => void = () => undefined;
 
   constructor(private readonly database: DataSource) {}
-
-  /** Told of every epoch but the first one. */
-  whenChanged(listener: (epoch: string) => void): void {
-    this.listener = listener;
-  }
 
   /** As it was read last; a try that failed is made again at the next call. */
   get(): Promise<string> {
@@ -40,7 +34,6 @@ export class CatalogEpoch {
     this.known = Promise.resolve(now);
     if (before !== undefined && before !== now) {
       this.logger.warn(`the catalog has a new epoch, ${now}`);
-      this.listener(now);
     }
     return now;
   }

@@ -45,6 +45,13 @@ const COLUMNS = `i.*, c.fragments, c.stored_bytes, ${IS_COMPLETE} AS complete,
        WHERE f.image_id = k.image_id AND f.copy = k.copy))) AS copies,
   ARRAY(SELECT h.hold FROM image_hold h WHERE h.image_id = i.image_id ORDER BY h.hold) AS holds`;
 
+/** Where an image's ACTIVE fragments lie. */
+export interface ImageMedia {
+  readonly media: string[];
+  /** Each different set of servers that hold the same fragment. */
+  readonly anyOf: string[][];
+}
+
 interface ImageRecord {
   readonly image_id: string;
   readonly client: string;
@@ -159,14 +166,21 @@ export class ImageViews {
     return rows.length > 0;
   }
 
-  /** The media servers that hold ACTIVE fragments of any copy of each image. */
-  async mediaOf(imageIds: readonly string[]): Promise<ReadonlyMap<string, string[]>> {
-    const rows = await this.db.query<{ image_id: string; media: string[] }[]>(
-      `SELECT image_id, array_agg(DISTINCT media_id ORDER BY media_id) AS media FROM fragment
-       WHERE image_id = ANY($1::text[]) AND state = 'ACTIVE' GROUP BY image_id`,
+  /** The media servers that hold ACTIVE fragments of any copy of each image, and in which sets. */
+  async mediaOf(imageIds: readonly string[]): Promise<ReadonlyMap<string, ImageMedia>> {
+    const rows = await this.db.query<{ image_id: string; any_of: string[][] }[]>(
+      `SELECT image_id, json_agg(DISTINCT media::text) AS any_of FROM (
+         SELECT image_id, json_agg(DISTINCT media_id ORDER BY media_id) AS media FROM fragment
+         WHERE image_id = ANY($1::text[]) AND state = 'ACTIVE' GROUP BY image_id, number
+       ) AS places GROUP BY image_id`,
       [imageIds],
     );
-    return new Map(rows.map((row) => [row.image_id, row.media]));
+    return new Map(
+      rows.map((row) => {
+        const anyOf = row.any_of.map((set) => JSON.parse(String(set)) as string[]);
+        return [row.image_id, { media: [...new Set(anyOf.flat())].sort(), anyOf }];
+      }),
+    );
   }
 
   /**

@@ -39,13 +39,16 @@ const IS_KNOWN = `EXISTS (
       AND t.number = f.number AND t.index_loaded_at IS NOT NULL LIMIT 1
   ) t WHERE k.image_id = f.image_id)`;
 
-/** A lower copy can give it as well, and has its turn. */
+/**
+ * A lower copy can give it as well, and has its turn. The LIMIT leads PostgreSQL to the one fragment by
+ * its number: while many wait it would otherwise look through them all, once for each.
+ */
 const IS_FOR_LOWER_COPY = `EXISTS (
   SELECT 1 FROM generate_series(1, f.copy - 1) k(copy) CROSS JOIN LATERAL (
-    SELECT 1 FROM fragment l WHERE l.image_id = f.image_id AND l.copy = k.copy
-      AND l.number = f.number AND l.state = 'ACTIVE' AND l.index_loaded_at IS NULL
-      AND l.index_retry_at <= now() AND l.media_id <> ALL($3::text[]) LIMIT 1
-  ) l)`;
+    SELECT * FROM fragment l WHERE l.image_id = f.image_id AND l.copy = k.copy
+      AND l.number = f.number AND l.state = 'ACTIVE' LIMIT 1
+  ) l WHERE l.index_loaded_at IS NULL AND l.index_retry_at <= now()
+    AND l.media_id <> ALL($3::text[]))`;
 
 /**
  * The fragments themselves are the queue of indexes to load: each number's once, from the lowest copy
@@ -60,12 +63,14 @@ export class IndexQueue {
     except: { readonly fragments: readonly string[]; readonly media: readonly string[] },
   ): Promise<PendingIndex[]> {
     const rows = await this.db.query<PendingRow[]>(
-      `SELECT f.*, i.number AS image_number, i.client, ${IS_KNOWN} AS is_known
-       FROM fragment f JOIN image i ON i.image_id = f.image_id
-       WHERE f.index_loaded_at IS NULL AND f.state = 'ACTIVE'
-         AND f.index_retry_at <= now() AND f.fragment_id <> ALL($2::uuid[])
-         AND f.media_id <> ALL($3::text[]) AND NOT ${IS_FOR_LOWER_COPY}
-       ORDER BY f.index_retry_at, f.number LIMIT $1`,
+      `SELECT f.*, ${IS_KNOWN} AS is_known FROM (
+         SELECT f.*, i.number AS image_number, i.client
+         FROM fragment f JOIN image i ON i.image_id = f.image_id
+         WHERE f.index_loaded_at IS NULL AND f.state = 'ACTIVE'
+           AND f.index_retry_at <= now() AND f.fragment_id <> ALL($2::uuid[])
+           AND f.media_id <> ALL($3::text[]) AND NOT ${IS_FOR_LOWER_COPY}
+         ORDER BY f.index_retry_at, f.number LIMIT $1
+       ) f ORDER BY f.index_retry_at, f.number`,
       [limit, except.fragments, except.media],
     );
     return rows.map((row) => ({

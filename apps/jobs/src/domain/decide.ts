@@ -153,6 +153,7 @@ function counted(job: Job, state: InputOfType<'image-state'>, now: Date): Decisi
 function released(job: Job, now: Date): Decision {
   if (job.step !== 'releasing') return same(job);
   const elapsed = clockText(now.getTime() - (job.startedAt ?? now).getTime());
-  const effects = job.type === 'duplicate' ? [info(`end Duplicate; elapsed time ${elapsed}`)] : [];
+  const title = { duplicate: 'Duplicate', verify: 'Verify', backup: '', restore: '' }[job.type];
+  const effects = title ? [info(`end ${title}; elapsed time ${elapsed}`)] : [];
   return { job: changed(job, { step: 'done', endedAt: now, allocation: null }), effects };
 }

@@ -32,6 +32,8 @@ export interface ChainImage {
   readonly imageId: string;
   readonly kind: ImageKind;
   readonly media: readonly string[];
+  /** Sets of servers of which one each is enough; missing in jobs of earlier releases. */
+  readonly anyOf?: readonly (readonly string[])[];
 }
 
 /**

@@ -1,6 +1,17 @@
-import type { brokerAllocate } from '#contracts/broker.js';
+import { READ_SETS_MAX, type brokerAllocate } from '#contracts/broker.js';
 import type { InputOf } from '#contracts/contract.js';
-import { clientOf, type Job } from './job.js';
+import { clientOf, type Job, type RestoreJob } from './job.js';
+
+/** An image with several copies needs one of the servers that have each of its fragments. */
+function anyOf({ chain }: RestoreJob): { anyOf?: string[][] } {
+  const sets = new Map<string, string[]>();
+  for (const image of chain) {
+    for (const set of image.anyOf ?? image.media.map((mediaId) => [mediaId])) {
+      sets.set([...set].sort().join(), [...set]);
+    }
+  }
+  return sets.size <= READ_SETS_MAX ? { anyOf: [...sets.values()] } : {};
+}
 
 /** All that the attempt of a job asks the broker for. */
 export function resourceRequest(job: Job): InputOf<typeof brokerAllocate> {
@@ -16,7 +27,7 @@ export function resourceRequest(job: Job): InputOf<typeof brokerAllocate> {
     }
     case 'restore': {
       const media = new Set(job.chain.flatMap((image) => image.media));
-      return { purpose: 'read', ...common, media: [...media] };
+      return { purpose: 'read', ...common, media: [...media], ...anyOf(job) };
     }
     case 'verify':
       return { purpose: 'read', ...common, media: [...job.sources] };

@@ -85,6 +85,9 @@ describe('A duplication', () => {
       onProgress: (one) => void progress.push(one),
       ...over,
     });
+  /** The target is cut off from broker and catalog, or has them back. */
+  const cut = (isCut: boolean) =>
+    Object.assign(target.catalog, { brokerDown: isCut, inquiryDown: isCut });
   const servers = (...from: Site[]) =>
     from.map(({ media }) => ({
       mediaId: [...media.volumes][0]!.mediaId,
@@ -229,7 +232,7 @@ describe('A duplication', () => {
 
   it('makes what it knows of while the catalog is away, waits, and is whole when it is back', async () => {
     const from = await sourceSite('source');
-    target.catalog.brokerDown = true;
+    cut(true);
     const ask = sources.missing.bind(sources);
     sources.missing = async (image, after) => {
       const page = await ask(image, after);
@@ -243,20 +246,20 @@ describe('A duplication', () => {
     await pause(50);
     sources.missing = ask;
     sources.down = false;
-    target.catalog.brokerDown = false;
+    cut(false);
     expect(await result).toMatchObject({ status: 0, fragments: 3 });
     expectWhole(from);
   });
 
   it('can be cancelled while it waits; what is sealed is offered on', async () => {
     const from = await sourceSite('source');
-    target.catalog.brokerDown = true;
+    cut(true);
     const run = runOf({ sources: servers(from) });
     const result = run.run();
     while (target.media.offers.open < 3) await pause();
     run.cancel();
     expect(await result).toMatchObject({ status: 150 });
-    target.catalog.brokerDown = false;
+    cut(false);
     while (target.media.offers.open > 0) await pause();
     expectWhole(from);
   });

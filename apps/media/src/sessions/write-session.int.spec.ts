@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { blake3 } from '@napi-rs/blake-hash';
@@ -269,6 +269,35 @@ describe('A session that writes a copy', () => {
     await sendContent(short.writer, backup[0]!);
     await short.writer.seal({ ...backup[0]!.claim, last: true });
     await expect(short.writer.finish(totalsOf(backup))).rejects.toMatchObject({ status: 229 });
+  });
+
+  it('ends with 84 when the folder of the copy cannot be made', async () => {
+    writeFileSync(join(folder.path, 'images'), 'in the way');
+    const { writer, outcome } = await media.write();
+    await expect(sendBackup(writer, backup)).rejects.toMatchObject({ status: 84 });
+    expect(await outcome).toMatchObject({ status: 84, fragments: 0 });
+    expect(await stored()).toEqual([]);
+  });
+
+  it('gives 85 for a range of a fragment that was truncated, and goes on with others', async () => {
+    const { writer } = await media.write();
+    await sendBackup(writer, backup);
+    const [first, second] = await stored();
+    const { reader, outcome } = await media.read();
+    const read = async (fragmentId: string, offset: number) => {
+      let bytes = 0;
+      const range = { fragmentId, object: 'data', offset, length: 50_000 } as const;
+      for await (const piece of reader.read(range)) bytes += piece.length;
+      return bytes;
+    };
+    expect(await read(first!.name.fragmentId, 0)).toBe(50_000);
+    truncateSync(join(copyFolder(), `00001-${first!.name.fragmentId}.tar.zst`), 1_000);
+    truncateSync(join(copyFolder(), `00002-${second!.name.fragmentId}.tar.zst`), 1_000);
+    for (const { name } of [first!, second!]) {
+      await expect(read(name.fragmentId, 0)).rejects.toMatchObject({ status: 85 });
+    }
+    reader.close();
+    expect(await outcome).toMatchObject({ status: 0, reads: 3 });
   });
 
   it('ends with 129 on a full volume and loses nothing that was sealed', async () => {

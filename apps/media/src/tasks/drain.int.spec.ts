@@ -69,6 +69,7 @@ describe('Draining a copy', () => {
 
   it('leaves other copies alone', async () => {
     const { offers } = media;
+    catalog.inquiryDown = true;
     const other = { ...COPY, copy: 2 };
     expect(await drainCopy(other, { offers, stopWriters: async () => 0 })).toBe(0);
     expect(catalog.committed.size).toBe(0);

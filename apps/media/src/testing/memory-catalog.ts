@@ -46,7 +46,7 @@ export class MemoryCatalog implements CommitPublisher, CatalogInquiry, DeletionC
 
   async fragmentStatus(fragmentIds: readonly string[]) {
     this.asked += 1;
-    if (this.inquiryDown) throw new Error('timeout');
+    if (this.inquiryDown) throw new Unavailable('no catalog');
     const known = fragmentIds.flatMap((id) => this.committed.get(id) ?? []);
     return {
       receipts: known.map((commit) => receipt(commit, 'COMMITTED')),
@@ -56,7 +56,7 @@ export class MemoryCatalog implements CommitPublisher, CatalogInquiry, DeletionC
 
   async fragmentOffer(commits: readonly FragmentCommit[]): Promise<FragmentReceipt[]> {
     this.offered += commits.length;
-    if (this.inquiryDown) throw new Error('timeout');
+    if (this.inquiryDown) throw new Unavailable('no catalog');
     return commits.map((commit) => this.receive(commit));
   }
 

@@ -11,12 +11,12 @@ export async function namesIn(folder: string): Promise<string[]> {
   }
 }
 
-/** A file's text; undefined where there is none. */
+/** A file's text; undefined where there is none, or no folder on the way. */
 export async function readIfThere(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined;
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined;
     throw error;
   }
 }

@@ -40,14 +40,14 @@ export async function isFolder(path: string): Promise<boolean> {
   return (await statIfThere(path))?.isDirectory() ?? false;
 }
 
-/** Like `stat`; undefined where there is nothing. */
+/** Like `stat`; undefined where there is nothing, or no folder on the way. */
 export async function statIfThere(
   path: string,
 ): Promise<Awaited<ReturnType<typeof stat>> | undefined> {
   try {
     return await stat(path);
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined;
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined;
     throw error;
   }
 }

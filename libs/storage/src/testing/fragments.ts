@@ -1,6 +1,7 @@
 import { blake3 } from '@napi-rs/blake-hash';
 import type { Manifest } from '#archive/manifest.js';
 import type { FragmentName } from '../fragment-name.js';
+import type { FragmentStore, StoredFragment, TrashedFragment } from '../fragment-store.js';
 
 /** The name of a fragment that nothing else has. `seed` is any small number. */
 export function fragmentName(seed: number, over: Partial<FragmentName> = {}): FragmentName {
@@ -34,4 +35,29 @@ export function patternBytes(length: number, seed = 1): Buffer {
   const bytes = Buffer.alloc(length);
   for (let at = 0; at < length; at += 1) bytes[at] = (at * 31 + (at >> 8) * 7 + seed) & 0xff;
   return bytes;
+}
+
+/** Writes and seals a fragment. */
+export async function write(
+  store: FragmentStore,
+  name: FragmentName,
+  content: { data: Buffer; index: Buffer },
+): Promise<void> {
+  const writer = await store.create(name);
+  const half = Math.floor(content.data.length / 2);
+  await writer.writeData([content.data.subarray(0, half), content.data.subarray(half)]);
+  await writer.writeIndex([content.index]);
+  await writer.seal(manifestOf(name, content));
+}
+
+export async function trashOf(store: FragmentStore, only?: string): Promise<TrashedFragment[]> {
+  const found: TrashedFragment[] = [];
+  for await (const fragment of store.trash(only)) found.push(fragment);
+  return found;
+}
+
+export async function all(store: FragmentStore): Promise<StoredFragment[]> {
+  const found: StoredFragment[] = [];
+  for await (const fragment of store.list()) found.push(fragment);
+  return found;
 }

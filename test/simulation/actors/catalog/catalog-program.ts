@@ -8,14 +8,17 @@ import { Link, type Work } from '../link.js';
 import { isOutage } from '../network.js';
 import { Relay } from '../relay.js';
 import { STATE } from '../tables.js';
+import type { CatalogContext } from './catalog-context.js';
 import { Commits } from './commits.js';
 import { Copies } from './copies.js';
+import { Images } from './images.js';
 import { Deletions } from './deletions.js';
 
 const BATCH_MAX = 16;
+const ROUND_MS = 25_000;
 
 /** One life of a catalog service: a thin shell around the real verdicts and deletion decisions. */
-export class CatalogProgram {
+export class CatalogProgram implements CatalogContext {
   readonly link: Link;
   readonly rules: Rules;
   readonly oracle: Oracle;
@@ -31,6 +34,7 @@ export class CatalogProgram {
     new Relay(life, this.link).start();
     const commits = new Commits(this);
     commits.serve();
+    new Images(this).serve();
     new Copies(this).serve();
     const deletions = new Deletions(this);
     deletions.serve();
@@ -39,21 +43,19 @@ export class CatalogProgram {
       batchMax: BATCH_MAX,
       handle: (batch) => commits.handle(batch),
     });
-    this.repeat('deletions', deletions.roundMs, () => deletions.round());
+    this.repeat('deletions', ROUND_MS, () => deletions.round());
   }
 
   transaction<T>(work: (unit: Work) => Promise<T>): Promise<T> {
     return this.link.transaction(work);
   }
 
-  /** Which catalog this is: it changes when the database went back in time. */
   async epoch(db: Transaction): Promise<string> {
     await db.insert(STATE, 'the only', { random: 'r1' });
     const row = await db.read(STATE, 'the only');
     return `sim-${this.cluster.database.timeline}-${String(row!['random'])}`;
   }
 
-  /** A name that no other life, and no other call, gives. */
   fresh(): string {
     this.made += 1;
     return `${this.life.host.name} ${this.life.number} ${this.made}`;

@@ -17,15 +17,16 @@ import {
   copyKey,
   FRAGMENT,
   REFUSED,
+  rowOf,
   slotOf,
   type FragmentRow,
   type RefusedRow,
 } from '../tables.js';
-import type { CatalogProgram } from './catalog-program.js';
+import type { CatalogContext } from './catalog-context.js';
 
 /** Commits fragments a batch at a time: fence, rows, verdicts, receipts in one transaction. */
 export class Commits {
-  constructor(private readonly program: CatalogProgram) {}
+  constructor(private readonly program: CatalogContext) {}
 
   serve(): void {
     const { link } = this.program;
@@ -54,13 +55,20 @@ export class Commits {
     const catalogEpoch = await unit.run('epoch', (db) => this.program.epoch(db));
     const fences = await unit.run('locks fences', (db) => lockFences(db, commits));
     const fenceOf = (commit: FragmentCommit) => fences.get(copyKey(commit));
-    const admitted = commits.filter((commit) => rules.mayCommit(commit, fenceOf(commit)));
+    const twinOf = await unit.run('reads twins', (db) => twinsOf(db, commits));
+    const admitted = commits.filter((commit) =>
+      rules.mayCommit(commit, fenceOf(commit), twinOf(commit)),
+    );
     const fresh = await unit.run('inserts fragments', (db) => insertNew(db, admitted));
     const existing = await unit.run('reads what is there', (db) => existingOf(db, commits));
     const refused: { offer: FragmentCommit; verdict: Verdict }[] = [];
     const receipts = commits.map((commit): FragmentReceipt => {
       const { fragmentId, mediaId } = commit;
-      const verdict = rules.judge(commit, existing(commit), fenceOf(commit));
+      const verdict = rules.judge(
+        commit,
+        { ...existing(commit), twin: twinOf(commit) },
+        fenceOf(commit),
+      );
       const isNews = rules.habits.announcesRepeats ? true : fresh.delete(fragmentId);
       if (verdict !== 'COMMITTED') refused.push({ offer: commit, verdict });
       else if (isNews) {
@@ -120,14 +128,25 @@ async function insertNew(
   );
   const fresh = new Set<string>();
   for (const commit of inOrder) {
-    const row: FragmentRow = {
-      ...commit,
-      ...{ state: 'ACTIVE', slot: slotOf(commit), deletableAt: null, tombstoneId: null },
-    };
+    const row = rowOf(commit, { state: 'ACTIVE' });
     await db.remove(REFUSED, commit.fragmentId);
     if (await db.insert(FRAGMENT, commit.fragmentId, row)) fresh.add(commit.fragmentId);
   }
   return fresh;
+}
+
+/** An ACTIVE fragment of the same number in another copy. */
+async function twinsOf(
+  db: Transaction,
+  commits: readonly FragmentCommit[],
+): Promise<(commit: FragmentCommit) => FragmentRow | undefined> {
+  const found = new Map<string, FragmentRow>();
+  for (const { fragmentId, imageId, copy, number } of commits) {
+    const same = await db.select(FRAGMENT, { imageId, number, state: 'ACTIVE' });
+    const twin = same.find(({ row }) => row['copy'] !== copy);
+    if (twin) found.set(fragmentId, twin.row as FragmentRow);
+  }
+  return (commit) => found.get(commit.fragmentId);
 }
 
 async function existingOf(

@@ -9,33 +9,42 @@ import type { RequestOf, ResponseOf } from '#contracts/contract.js';
 import { fragmentDeleteMessage, fragmentDeleted, type Tombstone } from '#contracts/fragment.js';
 import { PermanentError } from '#kernel/errors.js';
 import { uuidOf } from '#kernel/ids.js';
-import type { Deletable, Ties } from '../../../../apps/catalog/src/domain/deletion.js';
-import type { CopyFacts, ImageFacts } from '../../../../apps/catalog/src/domain/expiry.js';
+import type { Deletable, DeletionInput } from '../../../../apps/catalog/src/domain/deletion.js';
+import type { ImageFacts } from '../../../../apps/catalog/src/domain/expiry.js';
 import type { Transaction } from '../../parts/database.js';
 import type { Work } from '../link.js';
-import { FRAGMENT, HOLD, IMAGE, PIN, slotOf, type FragmentRow, type ImageRow } from '../tables.js';
-import type { CatalogProgram } from './catalog-program.js';
+import {
+  COPY,
+  copyKey,
+  FRAGMENT,
+  HOLD,
+  IMAGE,
+  isLive,
+  PIN,
+  slotOf,
+  type CopyRow,
+  type FragmentRow,
+  type ImageRow,
+} from '../tables.js';
+import type { CatalogContext } from './catalog-context.js';
+import { factsOf, fragmentsOf } from './copy-facts.js';
+import { GRACE_MS } from './images.js';
 
-const GRACE_MS = 60_000;
-const GRANT_LOOK_MS = 30_000;
-const RESEND_MS = 120_000;
+const LOOK_AGAIN_MS = 60_000;
+const RESEND_MS = 60_000;
 
 /** The way of fragments out of the catalog, by the real decisions, each with its rows locked. */
 export class Deletions {
-  private sentAt = new Map<string, number>();
-
-  constructor(private readonly program: CatalogProgram) {}
+  constructor(private readonly program: CatalogContext) {}
 
   serve(): void {
     const { link } = this.program;
-    link.serve(imageExpire, (request) =>
-      this.program.transaction((unit) => this.expire(unit, request)),
-    );
-    link.serve(imageUndelete, (request) =>
-      this.program.transaction((unit) => this.undelete(unit, request.imageId)),
-    );
+    const within = <T>(work: (unit: Work) => Promise<T>): Promise<T> =>
+      this.program.transaction(work);
+    link.serve(imageExpire, (request) => within((unit) => this.expire(unit, request)));
+    link.serve(imageUndelete, (request) => within((unit) => this.undelete(unit, request)));
     link.serve(imageHold, ({ imageId, hold, release }) =>
-      this.program.transaction((unit) =>
+      within((unit) =>
         unit.run('holds', async (db) => {
           await db.lock(IMAGE, imageId, 'update');
           if (release) await db.remove(HOLD, imageId);
@@ -44,112 +53,155 @@ export class Deletions {
         }),
       ),
     );
-    link.serve(deleteClaim, ({ fragmentId, tombstoneId }) => this.claim(fragmentId, tombstoneId));
-    link.serve(deleteReport, (request) =>
-      this.program.transaction((unit) => this.report(unit, request)),
-    );
+    link.serve(deleteClaim, (request) => this.claim(request));
+    link.serve(deleteReport, (request) => within((unit) => this.report(unit, request)));
   }
 
   /** Grants what is due, and sends grants again that nobody has reported on. */
   async round(): Promise<void> {
-    const { due, granted } = await this.program.transaction((unit) =>
-      unit.run('reads what is to go', async (db) => ({
-        due: await db.select(FRAGMENT, { state: 'TO_BE_DELETED' }),
-        granted: await db.select(FRAGMENT, { state: 'DELETING' }),
-      })),
+    const { now } = this.program.life.world;
+    const rows = await this.program.transaction((unit) =>
+      unit.run('reads what is to go', async (db) =>
+        (await db.select(FRAGMENT, {})).map(({ row }) => row as FragmentRow),
+      ),
     );
-    for (const { key } of due) await this.program.transaction((unit) => this.grant(unit, key));
-    for (const { row } of granted) await this.resend(row as FragmentRow);
+    const due = rows.filter(({ deletableAt }) => deletableAt !== null && deletableAt <= now);
+    for (const imageId of new Set(due.map((row) => row.imageId))) {
+      await this.program.transaction((unit) => this.grantDue(unit, imageId));
+    }
+    const open = rows.filter(
+      ({ state, grantSentAt }) => state === 'DELETING' && grantSentAt + RESEND_MS <= now,
+    );
+    if (open.length > 0) await this.sendAgain(open.map(({ fragmentId }) => fragmentId));
   }
 
-  get roundMs(): number {
-    return GRANT_LOOK_MS;
+  /** Sends the grants of these fragments again, where there is one. */
+  sendAgain(fragmentIds: readonly string[]): Promise<void> {
+    return this.program.transaction(async (unit) => {
+      const epoch = await unit.run('epoch', (db) => this.program.epoch(db));
+      const granted = await unit.run('reads grants', async (db) => {
+        const rows: FragmentRow[] = [];
+        for (const id of [...fragmentIds].sort()) {
+          const row = (await db.lock(FRAGMENT, id, 'update')) as FragmentRow | undefined;
+          if (row?.state !== 'DELETING') continue;
+          await db.update(FRAGMENT, id, { ...row, grantSentAt: this.program.life.world.now });
+          rows.push(row);
+        }
+        return rows;
+      });
+      for (const row of granted) this.send(unit, row, epoch);
+    });
   }
 
   private async expire(
     unit: Work,
     request: RequestOf<typeof imageExpire>,
   ): Promise<ResponseOf<typeof imageExpire>> {
-    const { imageId, copy } = request;
     const { rules, life } = this.program;
     const { now } = life.world;
     const deletableAt = now + GRACE_MS;
     const decisions = await unit.run('expires', async (db) => {
-      const image = (await db.lock(IMAGE, imageId!, 'update')) as ImageRow | undefined;
-      if (!image) throw new PermanentError(227, 'there is no such image');
-      const expiresAt = request.now ? now : image.expiresAt;
-      if (request.now) await db.update(IMAGE, imageId!, { ...image, expiresAt });
-      const facts = await factsOf(db, { ...image, expiresAt });
-      const plan = rules.planExpiry(facts, { copy }, new Date(now));
-      for (const each of plan.filter(({ decision }) => decision === 'delete')) {
-        await this.retire(db, { imageId: imageId!, copy: each.copy }, deletableAt);
+      const image = await lockImage(db, request.imageId!);
+      const expiresAt = request.now ? Math.min(now, image.expiresAt) : image.expiresAt;
+      const changed = { ...image, expiresAt };
+      if (expiresAt < image.expiresAt) await db.update(IMAGE, image.imageId, changed);
+      const fragments = await lockFragments(db, image.imageId);
+      const facts = await factsOf(db, changed);
+      const plan = rules.planExpiry(facts, { copy: request.copy }, new Date(now));
+      const goes = plan.filter(({ decision }) => decision === 'delete').map(({ copy }) => copy);
+      for (const row of fragments.filter(({ copy }) => goes.includes(copy))) {
+        const ties = { ...(await tiesOf(db, row, facts)), isLastGood: false };
+        await this.change(db, row, { type: 'retire', ties, deletableAt });
       }
+      for (const copy of goes) await closeCopy(db, { imageId: image.imageId, copy });
       return plan;
     });
     return { decisions, deletableAt: new Date(deletableAt).toISOString() };
   }
 
-  private async retire(
-    db: Transaction,
-    of: { readonly imageId: string; readonly copy: number },
-    deletableAt: number,
-  ): Promise<void> {
-    for (const { key } of await db.select(FRAGMENT, of)) {
-      const row = (await db.lock(FRAGMENT, key, 'update')) as FragmentRow | undefined;
-      if (!row) continue;
-      const ties = await this.tiesOf(db, row);
-      const { fragment } = this.decide(row, { type: 'retire', ties, deletableAt });
-      if (fragment) await db.update(FRAGMENT, key, changed(row, fragment));
-    }
-  }
-
-  private undelete(unit: Work, imageId: string): Promise<ResponseOf<typeof imageUndelete>> {
+  private undelete(
+    unit: Work,
+    { imageId, copy }: RequestOf<typeof imageUndelete>,
+  ): Promise<ResponseOf<typeof imageUndelete>> {
     return unit.run('undeletes', async (db) => {
-      const image = (await db.lock(IMAGE, imageId, 'update')) as ImageRow | undefined;
-      if (!image) throw new PermanentError(227, 'there is no such image');
+      const image = await lockImage(db, imageId);
       let fragments = 0;
-      for (const { key } of await db.select(FRAGMENT, { imageId, state: 'TO_BE_DELETED' })) {
-        const row = (await db.lock(FRAGMENT, key, 'update')) as FragmentRow;
-        const { fragment } = this.decide(row, { type: 'undelete' });
-        if (!fragment) continue;
-        await db.update(FRAGMENT, key, changed(row, fragment));
-        fragments += 1;
+      for (const row of await lockFragments(db, imageId)) {
+        if (row.isGivenUp || (copy !== undefined && row.copy !== copy)) continue;
+        if (await this.change(db, row, { type: 'undelete' })) fragments += 1;
       }
-      const expiresAt = this.program.life.world.now + 10 * GRACE_MS;
+      if (fragments === 0) throw new PermanentError(227, 'nothing is marked');
+      const expiresAt = Math.max(image.expiresAt, this.program.life.world.now + 10 * GRACE_MS);
       await db.update(IMAGE, imageId, { ...image, expiresAt });
       return { fragments, expiresAt: new Date(expiresAt).toISOString() };
     });
   }
 
-  private async grant(unit: Work, fragmentId: string): Promise<void> {
-    const catalogEpoch = await unit.run('epoch', (db) => this.program.epoch(db));
-    const tombstoneId = uuidOf(`${fragmentId} ${this.program.fresh()}`);
+  private async grantDue(unit: Work, imageId: string): Promise<void> {
+    const epoch = await unit.run('epoch', (db) => this.program.epoch(db));
+    const { now } = this.program.life.world;
     const granted = await unit.run('grants', async (db) => {
-      const seen = (await db.read(FRAGMENT, fragmentId)) as FragmentRow | undefined;
-      if (!seen) return undefined;
-      await db.lock(IMAGE, seen.imageId, 'update');
-      const row = (await db.lock(FRAGMENT, fragmentId, 'update')) as FragmentRow;
-      const ties = await this.tiesOf(db, row);
-      const { fragment } = this.decide(row, { type: 'grant', ties, tombstoneId });
-      if (!fragment) return undefined;
-      const after = changed(row, fragment);
-      await db.update(FRAGMENT, fragmentId, after);
-      return after;
+      const image = await lockImage(db, imageId);
+      const facts = await factsOf(db, image);
+      const fragments = await lockFragments(db, imageId);
+      const due = fragments.filter(({ deletableAt }) => deletableAt !== null && deletableAt <= now);
+      const keep = new Set(
+        due
+          .filter((row) => row.state === 'TO_BE_DELETED' && this.isLastGood(facts, row.copy))
+          .map(({ copy }) => copy),
+      );
+      const gone: FragmentRow[] = [];
+      for (const row of due.filter(({ copy }) => !keep.has(copy))) {
+        const after = await this.grantOne(db, row, facts);
+        if (after) gone.push(after);
+      }
+      for (const row of fragments.filter(({ copy }) => keep.has(copy))) {
+        if (row.state === 'TO_BE_DELETED') await this.change(db, row, { type: 'undelete' });
+      }
+      return gone;
     });
-    if (granted) this.send(unit, granted, catalogEpoch);
+    for (const row of granted) this.send(unit, row, epoch);
   }
 
-  private async resend(row: FragmentRow): Promise<void> {
+  private async grantOne(
+    db: Transaction,
+    row: FragmentRow,
+    facts: ImageFacts,
+  ): Promise<FragmentRow | undefined> {
     const { now } = this.program.life.world;
-    const last = this.sentAt.get(row.fragmentId);
-    if (last !== undefined && now - last < RESEND_MS) return;
-    await this.program.transaction(async (unit) => {
-      this.send(unit, row, await unit.run('epoch', (db) => this.program.epoch(db)));
-    });
+    const ties = {
+      ...(await tiesOf(db, row, facts)),
+      isLastGood: this.isLastGood(facts, row.copy),
+    };
+    const tombstoneId = uuidOf(`${row.fragmentId} ${this.program.fresh()}`);
+    const after = await this.change(db, row, { type: 'grant', ties, tombstoneId });
+    if (!after)
+      await db.update(FRAGMENT, row.fragmentId, { ...row, deletableAt: now + LOOK_AGAIN_MS });
+    return after;
+  }
+
+  private isLastGood(facts: ImageFacts, copy: number): boolean {
+    return this.program.rules.isLastGood(facts, copy, new Date(this.program.life.world.now));
+  }
+
+  /** Decides, and saves what was decided. */
+  private async change(
+    db: Transaction,
+    row: FragmentRow,
+    input: DeletionInput,
+  ): Promise<FragmentRow | undefined> {
+    const { now } = this.program.life.world;
+    const { fragment } = this.program.rules.decideDeletion(row, input, now);
+    if (!fragment) return undefined;
+    const { state, deletableAt, tombstoneId } = fragment;
+    const slot = isLive(fragment) ? slotOf(row) : null;
+    const grantSentAt = state === 'DELETING' ? now : row.grantSentAt;
+    const after: FragmentRow = { ...row, state, deletableAt, tombstoneId, slot, grantSentAt };
+    await db.update(FRAGMENT, row.fragmentId, after);
+    return after;
   }
 
   private send(unit: Work, row: FragmentRow, catalogEpoch: string): void {
-    this.sentAt.set(row.fragmentId, this.program.life.world.now);
     const { fragmentId, mediaId } = row;
     unit.send(fragmentDeleteMessage, [mediaId, fragmentId], this.tombstoneOf(row, catalogEpoch));
   }
@@ -163,10 +215,11 @@ export class Deletions {
     };
   }
 
-  private claim(fragmentId: string, tombstoneId: string) {
+  private claim({ mediaId, fragmentId, tombstoneId }: RequestOf<typeof deleteClaim>) {
     const { rules, oracle } = this.program;
     return this.program.transaction(async (unit) => {
       const row = await unit.run('reads a grant', (db) => db.read(FRAGMENT, fragmentId));
+      if (row && row['mediaId'] !== mediaId) return { confirmed: false, reason: 'another server' };
       const answer = rules.answerClaim(row as Deletable | undefined, tombstoneId);
       if (answer.confirmed) oracle.wasConfirmed(fragmentId);
       return answer;
@@ -175,75 +228,59 @@ export class Deletions {
 
   private async report(
     unit: Work,
-    { removals }: RequestOf<typeof deleteReport>,
+    { mediaId, removals }: RequestOf<typeof deleteReport>,
   ): Promise<ResponseOf<typeof deleteReport>> {
-    const catalogEpoch = await unit.run('epoch', (db) => this.program.epoch(db));
+    const epoch = await unit.run('epoch', (db) => this.program.epoch(db));
     const gone = await unit.run('notes removals', async (db) => {
-      const changes: FragmentRow[] = [];
+      const changed: FragmentRow[] = [];
       for (const { fragmentId, tombstoneId } of removals) {
         const row = (await db.lock(FRAGMENT, fragmentId, 'update')) as FragmentRow | undefined;
-        if (!row || row.state === 'DELETED') continue;
-        const { fragment } = this.decide(row, { type: 'report', tombstoneId });
-        if (!fragment) continue;
-        await db.update(FRAGMENT, fragmentId, changed(row, fragment));
-        changes.push(row);
+        if (!row || row.mediaId !== mediaId || row.state === 'DELETED') continue;
+        if (await this.change(db, row, { type: 'report', tombstoneId })) changed.push(row);
       }
-      return changes;
+      return changed;
     });
     for (const row of gone) {
-      unit.send(fragmentDeleted, [row.fragmentId], this.tombstoneOf(row, catalogEpoch));
+      unit.send(fragmentDeleted, [row.fragmentId], this.tombstoneOf(row, epoch));
     }
     return {};
   }
-
-  private decide(
-    row: FragmentRow,
-    input: Parameters<typeof this.program.rules.decideDeletion>[1],
-  ): { fragment?: Deletable | undefined } {
-    return this.program.rules.decideDeletion(row, input, this.program.life.world.now);
-  }
-
-  /** Read with the fragment and its image locked. */
-  private async tiesOf(db: Transaction, row: FragmentRow): Promise<Ties> {
-    const pins = await db.select(PIN, { fragmentId: row.fragmentId });
-    const holds = await db.select(HOLD, { imageId: row.imageId });
-    const image = (await db.read(IMAGE, row.imageId)) as ImageRow;
-    const { copies } = await factsOf(db, image);
-    const isNeeded = image.expiresAt > this.program.life.world.now;
-    const hasOther = copies.some(({ copy, isGood }) => isGood && copy !== row.copy);
-    return { pins: pins.length, holds: holds.length, isLastGood: isNeeded && !hasOther };
-  }
 }
 
-/** A fragment in its new state; it holds its number as long as its bytes may be needed. */
-function changed(row: FragmentRow, fragment: Deletable): FragmentRow {
-  const { state, deletableAt, tombstoneId } = fragment;
-  const isLive = state === 'ACTIVE' || state === 'TO_BE_DELETED';
-  return { ...row, state, deletableAt, tombstoneId, slot: isLive ? slotOf(row) : null };
+export async function lockImage(db: Transaction, imageId: string): Promise<ImageRow> {
+  const image = await db.lock(IMAGE, imageId, 'update');
+  if (!image) throw new PermanentError(227, `there is no image ${imageId}`);
+  return image as ImageRow;
 }
 
-async function factsOf(db: Transaction, image: ImageRow): Promise<ImageFacts> {
-  const { imageId } = image;
-  const rows = (await db.select(FRAGMENT, { imageId })).map(({ row }) => row as FragmentRow);
-  const holds = await db.select(HOLD, { imageId });
-  const copies: CopyFacts[] = [];
-  for (const copy of [...new Set(rows.map((row) => row.copy))].sort()) {
-    const own = rows.filter((row) => row.copy === copy);
-    const left = own.filter(({ state }) => state !== 'DELETED' && state !== 'DELETING');
-    let pins = 0;
-    for (const { fragmentId } of left) pins += (await db.select(PIN, { fragmentId })).length;
-    if (left.length === 0) continue;
-    const active = left.filter(({ state }) => state === 'ACTIVE').length;
-    copies.push({
-      ...{ copy, pins, fragments: left.length },
-      isGood: image.fragmentsExpected !== null && active === image.fragmentsExpected,
-      isMarked: left.every(({ state }) => state === 'TO_BE_DELETED'),
-      storedBytes: left.reduce((sum, { storedBytes }) => sum + storedBytes, 0),
-    });
+/** What of an image is not granted or gone, locked in the order of the ids. */
+async function lockFragments(db: Transaction, imageId: string): Promise<FragmentRow[]> {
+  const locked: FragmentRow[] = [];
+  for (const { fragmentId } of await fragmentsOf(db, imageId)) {
+    const row = (await db.lock(FRAGMENT, fragmentId, 'update')) as FragmentRow;
+    if (row.state !== 'DELETING' && row.state !== 'DELETED') locked.push(row);
   }
-  return {
-    ...{ imageId, copies, dependents: [], holds: holds.map(({ row }) => String(row['hold'])) },
-    isBeingMade: image.fragmentsExpected === null,
-    expiresAt: new Date(image.expiresAt),
-  };
+  return locked;
+}
+
+async function tiesOf(
+  db: Transaction,
+  { fragmentId }: FragmentRow,
+  facts: ImageFacts,
+): Promise<{ pins: number; holds: number }> {
+  const pins = (await db.select(PIN, { fragmentId })).length;
+  return { pins, holds: facts.holds.length };
+}
+
+/** Lets nobody commit to the copy any more, until it is granted again. */
+async function closeCopy(
+  db: Transaction,
+  of: { readonly imageId: string; readonly copy: number },
+): Promise<void> {
+  const key = copyKey(of);
+  const row = (await db.lock(COPY, key, 'update')) as CopyRow;
+  const isCounted = row.completedAttempt === row.attempt;
+  const attempt = row.attempt + 1;
+  const completedAttempt = isCounted ? attempt : row.completedAttempt;
+  await db.update(COPY, key, { ...row, attempt, completedAttempt });
 }

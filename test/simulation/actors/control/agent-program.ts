@@ -81,7 +81,9 @@ export class AgentProgram {
         const text = `${task.imageId}, fragment ${number}, as attempt ${task.attempt} read it`;
         await call({ type: 'fragment', token, number, text, last: number === total });
       }
-      while (!((await call({ type: 'finish', token })) as { done: boolean }).done) {
+      while (
+        !((await call({ type: 'finish', token, fragments: total })) as { done: boolean }).done
+      ) {
         await life.sleep(FINISH_AGAIN_MS);
       }
       return { status: 0, message: '', files: total, bytes: total };

@@ -5,7 +5,7 @@ import type { Cluster } from '../cluster.js';
 import { Link } from '../link.js';
 import { isOutage } from '../network.js';
 
-const REST_MS = { min: 10_000, max: 90_000 };
+const REST_MS = { min: 3_000, max: 40_000 };
 
 /** A person at the command line: expires copies, takes them back, puts images on hold. */
 export class OperatorProgram {

@@ -17,7 +17,7 @@ export type DataCall =
       readonly text: string;
       readonly last: boolean;
     }
-  | { readonly type: 'finish'; readonly token: string }
+  | { readonly type: 'finish'; readonly token: string; readonly fragments: number }
   | { readonly type: 'read'; readonly fragmentId: string };
 
 export function dataPort(mediaId: string): string {

@@ -8,7 +8,7 @@ import { DiskError } from '../../parts/disk.js';
 import { isOutage } from '../network.js';
 import { digestOf } from './sim-store.js';
 import type { FragmentContent } from './fragment-writer.js';
-import type { MediaProgram } from './media-program.js';
+import type { MediaContext } from './media-context.js';
 import { dataPort, type DataCall, type FragmentBytes, type Session } from './data-call.js';
 
 const VERDICT_LOOK_MS = 5_000;
@@ -19,7 +19,7 @@ export class Duplication {
   private readonly written: string[] = [];
 
   constructor(
-    private readonly program: MediaProgram,
+    private readonly program: MediaContext,
     private readonly session: Session,
   ) {}
 

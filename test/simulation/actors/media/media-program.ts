@@ -25,6 +25,7 @@ import { DiskLink } from './disk-link.js';
 import { FragmentWriter } from './fragment-writer.js';
 import { SimLedger } from './sim-ledger.js';
 import { SimStore } from './sim-store.js';
+import type { MediaContext } from './media-context.js';
 import { MediaSessions } from './media-sessions.js';
 
 const TICK_MS = 5_000;
@@ -32,14 +33,14 @@ const TICK_MS = 5_000;
 const BROKEN_MS = 1_000;
 const BAD_HABITS_MS = 45_000;
 const SETTLE_MS = 20_000;
-const REAP_MS = 60_000;
-const TRASH_GRACE_MS = 120_000;
+const REAP_MS = 30_000;
+const TRASH_GRACE_MS = 60_000;
 
 /**
  * One life of a media server: a thin shell around the real offers (the very class) and the real rules
  * of journal, receipts and grants.
  */
-export class MediaProgram {
+export class MediaProgram implements MediaContext {
   readonly link: Link;
   readonly store: SimStore;
   readonly pool: string;

@@ -6,7 +6,7 @@ import { DiskError } from '../../parts/disk.js';
 import { isOutage } from '../network.js';
 import { dataPort, type DataCall, type FragmentBytes, type Session } from './data-call.js';
 import { Duplication } from './duplication.js';
-import type { MediaProgram } from './media-program.js';
+import type { MediaContext } from './media-context.js';
 import { WriteSession } from './write-session.js';
 
 const REPORT_MS = 10_000;
@@ -19,7 +19,7 @@ type Copying = Extract<MediaTask, { type: 'write' | 'duplicate' }>;
 export class MediaSessions {
   private readonly sessions: Session[] = [];
 
-  constructor(private readonly program: MediaProgram) {
+  constructor(private readonly program: MediaContext) {
     program.link.serveData(dataPort(program.mediaId), (request) =>
       this.onData(request as DataCall),
     );

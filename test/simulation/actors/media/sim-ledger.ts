@@ -12,6 +12,8 @@ import type { FragmentReceipt } from '#contracts/fragment.js';
 import type { DiskLink } from './disk-link.js';
 import { SimJournal } from './sim-journal.js';
 
+const NOTHING: [string, FragmentState][] = [];
+
 /** `Ledger` over a simulated journal: what it says of each fragment, by the real rules. */
 export class SimLedger {
   private readonly changed = new Set<string>();
@@ -41,6 +43,7 @@ export class SimLedger {
 
   /** What has changed since this was asked last. */
   news(): [fragmentId: string, state: FragmentState][] {
+    if (this.changed.size === 0) return NOTHING;
     const changed = [...this.changed];
     this.changed.clear();
     return changed.map((id) => [id, this.states.get(id)!]);
@@ -50,7 +53,7 @@ export class SimLedger {
     return this.record({ type: 'INTENT', ...intent });
   }
 
-  sealed({ image: _, ...manifest }: Manifest, sealedAt: string): Promise<void> {
+  sealed(manifest: Manifest, sealedAt: string): Promise<void> {
     return this.record({ type: 'SEALED', manifest, sealedAt });
   }
 

@@ -2,8 +2,9 @@ import type { TaskResult } from '#contracts/job.js';
 import type { MediaTask } from '#contracts/task.js';
 import { PermanentError, Unavailable } from '#kernel/errors.js';
 import { refusal } from '../../../../apps/media/src/domain/refusal.js';
+import { checkFinish } from '../../../../apps/media/src/domain/write-rules.js';
 import type { FragmentContent } from './fragment-writer.js';
-import type { MediaProgram } from './media-program.js';
+import type { MediaContext } from './media-context.js';
 import type { DataCall, Session } from './data-call.js';
 
 /** The writer says nothing for so long: its connection is broken. */
@@ -25,7 +26,7 @@ export class WriteSession implements Session {
   private finished = false;
 
   constructor(
-    private readonly program: MediaProgram,
+    private readonly program: MediaContext,
     private readonly task: Extract<MediaTask, { type: 'write' }>,
   ) {
     this.token = task.token;
@@ -73,7 +74,7 @@ export class WriteSession implements Session {
       case 'fragment':
         return this.onFragment(call);
       case 'finish':
-        return this.onFinish();
+        return this.onFinish(call.fragments);
       default:
         return call satisfies never;
     }
@@ -109,8 +110,18 @@ export class WriteSession implements Session {
   }
 
   /** Answers whether all is committed; the writer asks again. */
-  private async onFinish(): Promise<{ done: boolean }> {
-    if (this.total === undefined) throw new PermanentError(229, 'events out of sequence');
+  private async onFinish(fragments: number): Promise<{ done: boolean }> {
+    const endedBefore = this.nextNumber === this.task.resume.nextNumber && this.nextNumber > 1;
+    if (!this.writing) {
+      const copy = {
+        nextNumber: this.nextNumber,
+        archiveOffset: 0,
+        ended: this.total !== undefined,
+      };
+      checkFinish(copy, fragments, endedBefore);
+    }
+    await this.writing;
+    this.total = fragments;
     for (const fragmentId of this.sealed) {
       const state = this.program.ledger!.find(fragmentId);
       if (state?.phase === 'JUDGED' && state.verdict !== 'COMMITTED') {

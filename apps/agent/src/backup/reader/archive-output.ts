@@ -10,7 +10,13 @@ import type { OpenEntry, ReaderState } from '../reader-state.js';
 
 /** Texts go on their own before they reach this, so that they fit into one index frame. */
 const TEXT_BYTES_MAX = INDEX_FRAME_BYTES_MAX - 64 * 1024;
-const NOTHING: Buffer = Buffer.alloc(0);
+const NOTHING: BytesAtHand = { buffer: Buffer.alloc(0), length: 0 };
+
+/** The first `length` bytes of a buffer. */
+export interface BytesAtHand {
+  readonly buffer: Buffer;
+  length: number;
+}
 
 /** What the rest of the reading thread has to say at the end of a buffer. */
 export type ReaderTally = Pick<ReaderState, 'listingBytes' | 'files' | 'bytes' | 'notes'> & {
@@ -24,12 +30,12 @@ export class ArchiveOutput {
   position = 0;
 
   #slot = -1;
-  #buffer: Buffer = NOTHING;
+  #buffer = NOTHING.buffer;
   #used = 0;
   #pending: ByteString = '';
   #entry: OpenEntry | undefined;
   /** What is at hand behind the bytes in the buffer: the rest of what is being written, and what follows it. */
-  #writing = NOTHING;
+  #writing = NOTHING.buffer;
   #writtenTo = 0;
   #writingEnd = 0;
   #following = NOTHING;
@@ -66,7 +72,7 @@ export class ArchiveOutput {
       this.#write(this.#header, headerBytes);
     }
     this.#following = NOTHING;
-    this.#write(content, content.length);
+    if (content.length > 0) this.#write(content.buffer, content.length);
   }
 
   /** Goes on where another output stood: in the midst of an entry, or at its end. */
@@ -139,7 +145,7 @@ export class ArchiveOutput {
       this.#writtenTo = at;
       this.advance(piece);
     }
-    this.#writing = NOTHING;
+    this.#writing = NOTHING.buffer;
     this.#writtenTo = 0;
     this.#writingEnd = 0;
   }
@@ -178,9 +184,10 @@ export class ArchiveOutput {
 
   #rest(): Uint8Array {
     const writing = this.#writing.subarray(this.#writtenTo, this.#writingEnd);
-    const rest = new Uint8Array(writing.length + this.#following.length);
+    const { buffer, length } = this.#following;
+    const rest = new Uint8Array(writing.length + length);
     rest.set(writing);
-    rest.set(this.#following, writing.length);
+    rest.set(buffer.subarray(0, length), writing.length);
     return rest;
   }
 

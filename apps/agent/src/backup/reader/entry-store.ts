@@ -20,7 +20,7 @@ import type { ListingWriter } from '../listing-file.js';
 import type { OpenEntry, ReaderState } from '../reader-state.js';
 import type { OwnerNames } from './owner-names.js';
 import { isGone, type ReaderContext } from './reader-context.js';
-import { RegularFiles } from './regular-file.js';
+import { RegularFiles, type ContentOf } from './regular-file.js';
 
 /**
  * A file that changed so short a time before it was read may change again without a new time stamp (they
@@ -120,17 +120,21 @@ export class EntryStore {
   }
 
   /** What is known of the entry whose header is prepared. */
-  #opened(
-    path: ByteString,
-    stat: FileStat,
-    { flags, fromFile, ranges }: Pick<OpenEntry, 'flags' | 'fromFile' | 'ranges'> = PLAIN,
-  ): OpenEntry {
-    const { type, size } = this.#entry;
-    const { headerBytes, entryBytes: length } = this.#writer;
-    const offset = this.parts.output.position;
-    const place = { offset, headerBytes, length };
-    const again = this.#again || this.#isFresh(stat);
-    return { path, stat, type, ...place, size, flags, fromFile, ranges, zeros: false, again };
+  #opened(path: ByteString, stat: FileStat, content: ContentOf = PLAIN): OpenEntry {
+    return {
+      path,
+      stat,
+      type: this.#entry.type,
+      offset: this.parts.output.position,
+      headerBytes: this.#writer.headerBytes,
+      length: this.#writer.entryBytes,
+      size: this.#entry.size,
+      flags: content.flags,
+      fromFile: content.fromFile,
+      ranges: content.ranges,
+      zeros: false,
+      again: this.#again || this.#isFresh(stat),
+    };
   }
 
   #storeFile(path: ByteString, archivePath: ByteString, stat: FileStat): OpenEntry | undefined {
@@ -227,7 +231,7 @@ export class EntryStore {
 
 /** No link has this time: all of them are stored again. */
 const NEVER = { ctimeSeconds: 0, ctimeNanos: -1 };
-const PLAIN = { flags: '', fromFile: false, ranges: undefined } as const;
+const PLAIN: ContentOf = { flags: '', fromFile: false, ranges: undefined };
 
 function inodeOf(stat: FileStat): string {
   return `${stat.device} ${stat.inode}`;

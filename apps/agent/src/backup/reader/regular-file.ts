@@ -7,7 +7,7 @@ import { SPARSE_RUNS_MAX, type DataRange } from '#archive/sparse-map.js';
 
 import { dataRanges, mayBeSparse } from '../../posix/posix.js';
 
-import type { ArchiveOutput } from './archive-output.js';
+import type { ArchiveOutput, BytesAtHand } from './archive-output.js';
 import { emptyStat, type FileStat, type StatCalls } from './file-stat.js';
 import { isGone, type ReaderContext } from './reader-context.js';
 import type { OpenEntry } from '../reader-state.js';
@@ -29,6 +29,11 @@ export interface RegularFileParts {
   readonly writer: PaxWriter;
 }
 
+export type ContentOf = Pick<OpenEntry, 'flags' | 'fromFile' | 'ranges'>;
+
+const SMALL: ContentOf = { flags: '', fromFile: false, ranges: undefined };
+const SMALL_CHANGED: ContentOf = { ...SMALL, flags: 'm' };
+
 export interface StoreJob {
   /** As the walk found the file; brought up to date with what is stored. */
   readonly stat: FileStat;
@@ -37,13 +42,15 @@ export interface StoreJob {
   /** Called when `stat` has changed: the entry must follow it. */
   readonly refresh: () => void;
   /** Called when the header is prepared. */
-  readonly open: (content: Pick<OpenEntry, 'flags' | 'fromFile' | 'ranges'>) => OpenEntry;
+  readonly open: (content: ContentOf) => OpenEntry;
   readonly lineOf: (open: OpenEntry) => ByteString;
 }
 
 /** Stores regular files, whatever happens to them meanwhile: see `docs/formats.md` for the promise. */
 export class RegularFiles {
   readonly #scratch = Buffer.allocUnsafeSlow(SMALL_FILE_BYTES_MAX);
+  /** The content of a small file. */
+  readonly #atHand: BytesAtHand = { buffer: this.#scratch, length: 0 };
   readonly #after = emptyStat();
 
   constructor(private readonly parts: RegularFileParts) {}
@@ -141,8 +148,8 @@ export class RegularFiles {
     }
     if (changed) context.warn(path, 'changed while it was read');
     entry.size = bytes;
-    const content = { flags: changed ? 'm' : '', fromFile: false, ranges: undefined };
-    const open = this.#begin(entry, job, { ...content, atHand: this.#scratch.subarray(0, bytes) });
+    this.#atHand.length = bytes;
+    const open = this.#begin(entry, job, changed ? SMALL_CHANGED : SMALL);
     this.parts.output.end(job.lineOf(open));
     return open;
   }
@@ -181,15 +188,11 @@ export class RegularFiles {
     return open;
   }
 
-  #begin(
-    entry: ArchiveEntry,
-    job: StoreJob,
-    content: Pick<OpenEntry, 'flags' | 'fromFile' | 'ranges'> & { atHand?: Buffer },
-  ): OpenEntry {
+  #begin(entry: ArchiveEntry, job: StoreJob, content: ContentOf): OpenEntry {
     const { writer, output } = this.parts;
-    const { flags, fromFile, ranges, atHand } = content;
     writer.prepare(entry);
-    const open = job.open({ flags, fromFile, ranges });
+    const open = job.open(content);
+    const atHand = content.fromFile ? undefined : this.#atHand;
     output.begin(writer, { line: job.lineOf(open), entry: open }, atHand);
     return open;
   }

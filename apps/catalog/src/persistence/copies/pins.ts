@@ -38,6 +38,15 @@ export class Pins {
     await this.db.query(PIN(MISSING_IN_COPY), [job, imageId, copy]);
   }
 
+  /** Jobs that have held something since before `since`. */
+  async jobsSince(since: Date): Promise<number[]> {
+    const rows = await this.db.query<{ job: string }[]>(
+      'SELECT job FROM pin GROUP BY job HAVING min(pinned_at) < $1 ORDER BY job',
+      [since],
+    );
+    return rows.map((row) => Number(row.job));
+  }
+
   /** Ends all pins of a job; returns how many there were. */
   async unpin(job: number): Promise<number> {
     const rows = await this.db.query<unknown[]>(

@@ -66,11 +66,12 @@ export class ImageFactsReader {
     page: { readonly after?: ExpiredCursor | undefined; readonly limit: number },
   ): Promise<ExpiredCursor[]> {
     const rows = await this.db.query<{ image_id: string; expires_at: Date }[]>(
-      `SELECT i.image_id, i.expires_at FROM image i
+      `SELECT i.image_id, i.expires_at FROM image i CROSS JOIN LATERAL (
+         SELECT 1 FROM ${EVERY_FRAGMENT} f WHERE f.image_id = i.image_id
+           AND (f.state = 'ACTIVE' OR f.state = 'DAMAGED' AND f.deletable_at IS NULL) LIMIT 1
+       ) f
        WHERE i.expires_at <= $1 AND ($2::timestamptz IS NULL
            OR (i.expires_at, i.image_id) > ($2::timestamptz, $3::text))
-         AND EXISTS (SELECT 1 FROM ${EVERY_FRAGMENT} f WHERE f.image_id = i.image_id
-           AND (f.state = 'ACTIVE' OR f.state = 'DAMAGED' AND f.deletable_at IS NULL))
        ORDER BY i.expires_at, i.image_id LIMIT $4`,
       [now, page.after?.expiresAt ?? null, page.after?.imageId ?? null, page.limit],
     );

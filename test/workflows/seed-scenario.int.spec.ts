@@ -1,0 +1,179 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+
+import type { CopyView } from '#contracts/catalog/copy.js';
+import type { FragmentView } from '#contracts/image.js';
+import type { JobView } from '#contracts/job.js';
+import { jobOf, logOf } from '../cluster/cluster-cli.js';
+import { TestCluster } from '../cluster/cluster.js';
+import { MediaProcess } from '../cluster/media-process.js';
+import { makeNoiseTree } from '../cluster/noise-tree.js';
+import { until } from '../cluster/until.js';
+import { compareTrees } from '../support/compare-trees.js';
+
+/*
+ * The failure that this system exists to make impossible (TECH69597): during an optimized duplication
+ * the link between master side and media server breaks in the middle of fragment 3. There, the media
+ * server ended the fragment, could not record it, and deleted the SOURCE fragment; the retry failed,
+ * and the image was called COMPLETE all the same.
+ */
+
+const MIB = 2 ** 20;
+const FRAGMENT_BYTES = 24 * MIB;
+const FRAGMENTS = 5;
+
+let cluster: TestCluster;
+let source: MediaProcess;
+let target: MediaProcess;
+let tree: string;
+let imageId: string;
+
+beforeAll(async () => {
+  cluster = await TestCluster.start({
+    args: ['--media-server', 'source', '--media-server', 'target'],
+    env: { HOLDFAST_SILENCE_MS_MAX: '5000', HOLDFAST_RETRY_FIRST_MS: '500' },
+  });
+  source = await MediaProcess.start(cluster, { mediaId: 'source', pool: 'disk' });
+  target = await MediaProcess.start(cluster, { mediaId: 'target', pool: 'offsite' });
+  for (const [name, mediaId, pool] of [
+    ['near', 'source', 'disk'],
+    ['far', 'target', 'offsite'],
+  ]) {
+    const file = cluster.path(`${name}.json`);
+    const unit = { name, mediaId, pool, fragmentBytesMax: FRAGMENT_BYTES };
+    writeFileSync(file, JSON.stringify(unit));
+    expect(await cluster.cli('unit', 'put', '-f', file)).toMatchObject({ exitCode: 0 });
+  }
+  tree = cluster.path('tree');
+  makeNoiseTree(tree, { files: FRAGMENTS - 1, bytesEach: FRAGMENT_BYTES });
+});
+
+afterAll(async () => {
+  await source?.stop();
+  await target?.stop();
+  await cluster?.stop();
+});
+
+afterEach(() => {
+  source.signal('SIGCONT');
+  source.link.restore();
+  target.link.restore();
+});
+
+async function copies(): Promise<CopyView[]> {
+  return (await cluster.ask<{ copies: CopyView[] }>('catalog.copies', { imageId })).copies;
+}
+
+async function fragments(copy: number): Promise<FragmentView[]> {
+  const request = { imageId, copy, all: true };
+  return (await cluster.ask<{ fragments: FragmentView[] }>('catalog.fragments', request)).fragments;
+}
+
+async function jobNumber(job: number): Promise<JobView> {
+  return (await cluster.ask<{ job: JobView }>('jobs.get', { job })).job;
+}
+
+/** Resolves to the job when the target has written a part of fragment 3, with all data at rest. */
+async function duplicationInFragment3(): Promise<number> {
+  const backup = jobOf(await cluster.cli('backup', '--storage', 'near', tree));
+  imageId = backup.imageId!;
+  expect(await fragments(1)).toHaveLength(FRAGMENTS);
+  const { job } = (await cluster.cli('image', 'duplicate', imageId, '--to', 'offsite', '--no-wait'))
+    .json as { job: number };
+  const third = () =>
+    target.files(imageId, 2).find(({ name }) => /^00003-.*\.tar\.zst\.partial$/.test(name));
+  for (;;) {
+    if (third()) break;
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  source.signal('SIGSTOP');
+  const { bytes } = third() ?? { bytes: FRAGMENT_BYTES };
+  expect(bytes).toBeLessThan(FRAGMENT_BYTES / 2 + FRAGMENT_BYTES / 4);
+  return job;
+}
+
+const isData = ({ name }: { name: string }) => name.endsWith('.tar.zst');
+
+/** Lets the target end the fragment that it was at, and go on with what it can. */
+async function targetEndsItsFragment(): Promise<void> {
+  source.signal('SIGCONT');
+  await until(() => target.files(imageId, 2).filter(isData).length >= 3, {
+    what: 'the media server to end its fragment',
+  });
+}
+
+async function expectAllIsWell(job: number, sealedBefore: readonly string[]): Promise<void> {
+  await until(async () => (await jobNumber(job)).state === 'done', { what: 'the job to end' });
+  const log = logOf(await cluster.cli('jobs', 'show', String(job)));
+  expect({ ...(await jobNumber(job)), log }).toMatchObject({ status: 0 });
+  expect(log.join('\n')).toMatch(/Initiating optimized duplication from @source\/disk to @target/);
+  // Every source fragment is there, whole, and was never anything but ACTIVE.
+  const verified = await cluster.cli('image', 'verify', imageId);
+  expect(jobOf(verified)).toMatchObject({ status: 0 });
+  expect((await fragments(1)).map(({ state }) => state)).toEqual(Array(FRAGMENTS).fill('ACTIVE'));
+  // The copy is complete, and what was sealed before the break was not written again.
+  expect(await copies()).toMatchObject([{ state: 'COMPLETE' }, { state: 'COMPLETE', pinned: 0 }]);
+  const second = await fragments(2);
+  expect(second.map(({ number }) => number)).toEqual([1, 2, 3, 4, 5]);
+  const ids = second.map(({ fragmentId }) => fragmentId);
+  expect(ids).toEqual(expect.arrayContaining([...sealedBefore]));
+}
+
+async function expectRestoreFromCopy2(): Promise<void> {
+  const to = cluster.path(`restored-${imageId}`);
+  expect(await cluster.cli('restore', imageId, '--to', to)).toMatchObject({ exitCode: 0 });
+  expect(await compareTrees(tree, join(to, tree))).toEqual([]);
+}
+
+/** The fragments that the target has sealed. */
+function sealed(): string[] {
+  return target
+    .files(imageId, 2)
+    .filter(isData)
+    .map(({ name }) => name.slice(6, 42));
+}
+
+describe('an optimized duplication whose master side is lost in the middle of fragment 3', () => {
+  it('completes from where it was, when the link is cut and comes back', async () => {
+    const job = await duplicationInFragment3();
+    target.link.cut();
+    await targetEndsItsFragment();
+    const before = sealed();
+    expect((await copies())[1]).toMatchObject({ state: 'IN_PROCESS' });
+    expect((await fragments(1)).map(({ state }) => state)).toEqual(Array(FRAGMENTS).fill('ACTIVE'));
+    expect(source.files(imageId, 1).filter(isData)).toHaveLength(FRAGMENTS);
+    // Longer than the job manager takes silence for.
+    await new Promise((resolve) => setTimeout(resolve, 8_000));
+    expect((await copies())[1]).not.toMatchObject({ state: 'COMPLETE' });
+    expect((await jobNumber(job)).state).not.toBe('done');
+    target.link.restore();
+    await expectAllIsWell(job, before);
+    await source.kill();
+    // Longer than the broker takes a media server for living: the restore must not wait for it.
+    await new Promise((resolve) => setTimeout(resolve, 22_000));
+    await expectRestoreFromCopy2();
+    source.launch();
+  });
+
+  it('completes from where it was, when the master side was killed', async () => {
+    const job = await duplicationInFragment3();
+    await cluster.kill();
+    await targetEndsItsFragment();
+    const before = sealed();
+    expect(source.files(imageId, 1).filter(isData)).toHaveLength(FRAGMENTS);
+    await cluster.restart();
+    await expectAllIsWell(job, before);
+  });
+
+  it('completes from where it was, when the master side was stopped politely', async () => {
+    const job = await duplicationInFragment3();
+    await cluster.interrupt();
+    await targetEndsItsFragment();
+    const before = sealed();
+    expect(source.files(imageId, 1).filter(isData)).toHaveLength(FRAGMENTS);
+    await cluster.restart();
+    await expectAllIsWell(job, before);
+  });
+});
