@@ -3,6 +3,7 @@ import type { DataSource } from 'typeorm';
 import { backoffMs, sleep } from '#kernel/backoff.js';
 import { messageOf } from '#kernel/errors.js';
 import { JsonText, type Publisher } from '#messaging/publisher.js';
+import { RecentPayloads } from './recent-payloads.js';
 import type { UnitOfWork } from './unit-of-work.js';
 
 interface Row {
@@ -10,8 +11,8 @@ interface Row {
   readonly message_id: string;
   readonly subject: string;
   readonly content_type: string;
-  /** JSON, as text: it goes out as it is. */
-  readonly payload: string;
+  /** JSON, as text: it goes out as it is. Null where it is known here. */
+  readonly payload: string | null;
 }
 
 /** A row may be a bundle of some hundred kilobytes. */
@@ -33,13 +34,17 @@ export class OutboxRelay {
   private loop: Promise<void> = Promise.resolve();
   private sweeper: NodeJS.Timeout | undefined;
   private woken = false;
+  private readonly recent = new RecentPayloads();
 
   constructor(
     private readonly database: DataSource,
     private readonly publisher: Publisher,
     unitOfWork: UnitOfWork,
   ) {
-    unitOfWork.whenCommitted(() => this.kick());
+    unitOfWork.whenCommitted((rows) => {
+      for (const { messageId, payload } of rows) this.recent.add(messageId, payload);
+      this.kick();
+    });
   }
 
   start(): void {
@@ -91,22 +96,27 @@ export class OutboxRelay {
    */
   private relayBatch(): Promise<number> {
     return this.database.transaction(async (db) => {
+      const recent = this.recent.all();
       const [rows]: [Row[], number] = await db.query(
         `DELETE FROM outbox WHERE id IN (
            SELECT id FROM outbox ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED
-         ) RETURNING id, message_id, subject, content_type, payload::text`,
-        [BATCH_ROWS_MAX],
+         ) RETURNING id, message_id, subject, content_type,
+           CASE WHEN message_id = ANY($2::text[]) THEN NULL ELSE payload::text END AS payload`,
+        [BATCH_ROWS_MAX, [...recent.keys()]],
       );
       rows.sort((a, b) => Number(a.id) - Number(b.id));
-      await Promise.all(rows.map((row) => this.publish(row)));
+      await Promise.all(
+        rows.map((row) => this.publish(row, row.payload ?? recent.get(row.message_id)!)),
+      );
+      for (const row of rows) this.recent.forget(row.message_id);
       return rows.length;
     });
   }
 
-  private publish(row: Row): Promise<void> {
+  private publish(row: Row, payload: string): Promise<void> {
     return this.publisher.publish({
       subject: row.subject,
-      payload: new JsonText(row.payload),
+      payload: new JsonText(payload),
       id: row.message_id,
       contentType: row.content_type,
     });
