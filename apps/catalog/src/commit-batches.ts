@@ -201,8 +201,10 @@ async function recalled(
 function sendReceipts(unit: Work, all: readonly FragmentReceipt[]): void {
   for (const [mediaId, receipts] of grouped(all, (receipt) => receipt.mediaId)) {
     const id = bundleId(receipts.map(({ fragmentId }) => fragmentId));
+    const { catalogEpoch } = receipts[0]!;
+    const verdicts = receipts.map(({ fragmentId, verdict }) => ({ fragmentId, verdict }));
     if (receipts.length === 1) unit.send(fragmentReceiptMessage, [mediaId, id], receipts[0]!);
-    else unit.send(fragmentReceiptsMessage, [mediaId, id], { receipts });
+    else unit.send(fragmentReceiptsMessage, [mediaId, id], { mediaId, catalogEpoch, verdicts });
   }
 }
 

@@ -32,11 +32,14 @@ const INSERT = `
   WITH offered AS (SELECT * FROM unnest(${ARRAYS}) AS o(${NAMES})),
   forgiven AS (
     DELETE FROM refused_fragment r USING offered o WHERE r.fragment_id = o.fragment_id
+  ),
+  inserted AS (
+    INSERT INTO fragment (${NAMES})
+    SELECT ${NAMES} FROM offered ORDER BY image_id, copy, number, fragment_id
+    ON CONFLICT DO NOTHING
+    RETURNING fragment_id
   )
-  INSERT INTO fragment (${NAMES})
-  SELECT ${NAMES} FROM offered ORDER BY image_id, copy, number, fragment_id
-  ON CONFLICT DO NOTHING
-  RETURNING fragment_id`;
+  SELECT string_agg(fragment_id::text, ',') AS ids FROM inserted`;
 
 const KNOWN = `f.fragment_id, f.image_id, f.copy, f.number, f.digest, f.stored_bytes,
   f.state IN ('ACTIVE', 'TO_BE_DELETED') AS live`;
@@ -150,11 +153,11 @@ export class Fragments {
   /** Puts in what is new and whose number is free; returns the ids that went in. */
   async insertNew(commits: readonly FragmentCommit[]): Promise<ReadonlySet<string>> {
     if (commits.length === 0) return new Set();
-    const rows = await this.db.query<{ fragment_id: string }[]>(
+    const [row] = await this.db.query<{ ids: string | null }[]>(
       INSERT,
       COMMIT_COLUMNS.map(([, , valueOf]) => arrayLiteral(commits.map(valueOf))),
     );
-    return new Set(rows.map((row) => row.fragment_id));
+    return new Set(row!.ids?.split(','));
   }
 
   /**
