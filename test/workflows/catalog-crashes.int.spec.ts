@@ -1,13 +1,12 @@
-import { cpSync, renameSync, writeFileSync } from 'node:fs';
+import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 
-import type { CopyView } from '#contracts/catalog/copy.js';
-import type { FragmentView, ImageView } from '#contracts/image.js';
-import type { JobView } from '#contracts/job.js';
+import type { ImageView } from '#contracts/image.js';
 import { runCommand } from '../../apps/standalone/src/servers/system/command.js';
 import { jobOf } from '../cluster/cluster-cli.js';
+import { ClusterViews } from '../cluster/cluster-views.js';
 import { TestCluster } from '../cluster/cluster.js';
 import { ClusterDatabase } from '../cluster/database.js';
 import { MediaProcess } from '../cluster/media-process.js';
@@ -29,6 +28,7 @@ let far: MediaProcess;
 let tree: string;
 let imageId: string;
 let database: ClusterDatabase;
+const views = new ClusterViews(() => cluster);
 
 beforeAll(async () => {
   cluster = await TestCluster.start({
@@ -66,29 +66,6 @@ async function backUp(): Promise<string> {
   return job.imageId!;
 }
 
-async function startDuplication(): Promise<number> {
-  const { json } = await cluster.cli('image', 'duplicate', imageId, '--to', 'offsite', '--no-wait');
-  return (json as { job: number }).job;
-}
-
-async function jobNumber(job: number): Promise<JobView> {
-  return (await cluster.ask<{ job: JobView }>('jobs.get', { job })).job;
-}
-
-async function copies(ofImage = imageId): Promise<CopyView[]> {
-  const answer = await cluster.ask<{ copies: CopyView[] }>('catalog.copies', { imageId: ofImage });
-  return answer.copies;
-}
-
-async function fragments(copy: number): Promise<FragmentView[]> {
-  const request = { imageId, copy, all: true };
-  return (await cluster.ask<{ fragments: FragmentView[] }>('catalog.fragments', request)).fragments;
-}
-
-async function farStates(): Promise<Record<string, number>> {
-  return (await cluster.ask<{ states: Record<string, number> }>('media.fragments.far')).states;
-}
-
 /** SIGKILL for all but the far media server. */
 async function killAll(): Promise<void> {
   await cluster.kill();
@@ -108,35 +85,33 @@ function kill(pid: number): void {
 
 /** All good, and exactly once: in the rows, in the files and in what the world was told. */
 async function expectAllIsWell(job: number): Promise<void> {
-  await until(async () => (await jobNumber(job)).state === 'done', { what: 'the job to end' });
-  expect(await jobNumber(job)).toMatchObject({ status: 0 });
-  expect(await copies()).toMatchObject([{ state: 'COMPLETE' }, { state: 'COMPLETE', pinned: 0 }]);
-  await until(async () => !(await farStates())['SEALED'], { what: 'a verdict on every fragment' });
+  expect(await views.endOf(job)).toMatchObject({ status: 0 });
+  expect(await views.copies(imageId)).toMatchObject([
+    { state: 'COMPLETE' },
+    { state: 'COMPLETE', pinned: 0 },
+  ]);
+  await until(async () => !(await views.states('far'))['SEALED'], {
+    what: 'a verdict on every fragment',
+  });
   for (const copy of [1, 2]) {
-    const held = await fragments(copy);
+    const held = await views.fragments(imageId, copy);
     expect(held.map(({ number, state }) => `${number} ${state}`)).toEqual(
       Array.from({ length: FRAGMENTS }, (_, at) => `${at + 1} ACTIVE`),
     );
-    for (const { fragmentId } of held) expect(await toldOf(fragmentId)).toBe(1);
+    for (const { fragmentId } of held)
+      expect(await views.told('fragment.committed', fragmentId)).toBe(1);
   }
-  const inCopy2 = (await fragments(2)).map(({ fragmentId }) => fragmentId);
+  const inCopy2 = (await views.fragments(imageId, 2)).map(({ fragmentId }) => fragmentId);
   const files = far.files(imageId, 2).filter(({ name }) => name.endsWith('.tar.zst'));
   expect(files.map(({ name }) => name.slice(6, 42))).toEqual(expect.arrayContaining(inCopy2));
   expect(jobOf(await cluster.cli('image', 'verify', imageId))).toMatchObject({ status: 0 });
 }
 
-/** How often the event stream has this fragment's commit. */
-async function toldOf(fragmentId: string): Promise<number> {
-  const { stdout } = await cluster.cli('events', 'fragment.committed', '--since', '1h ago');
-  return stdout.split('\n').filter((line) => line.includes(`"subject":"${fragmentId}"`)).length;
-}
-
 const COMMITS_ARE_HELD = 'BEGIN; LOCK TABLE catalog.fragment IN SHARE MODE';
-const FRAGMENTS_OF_COPY_2 = `SELECT count(*)::int AS count FROM catalog.fragment WHERE copy = 2`;
 
 async function rowsOfCopy2(): Promise<number> {
   const rows = await database.query<{ count: number }>(
-    `${FRAGMENTS_OF_COPY_2} AND image_id = '${imageId}'`,
+    `SELECT count(*)::int AS count FROM catalog.fragment WHERE copy = 2 AND image_id = '${imageId}'`,
   );
   return rows[0]!.count;
 }
@@ -146,7 +121,7 @@ async function duplicationAtCommit(): Promise<{ job: number; backend: number }> 
   imageId = await backUp();
   database = await ClusterDatabase.connect(cluster);
   await database.query(COMMITS_ARE_HELD);
-  const job = await startDuplication();
+  const job = await views.startDuplication(imageId, 'offsite');
   const backend = await until(async () => (await database.waiting('Lock'))[0], {
     what: 'the catalog to wait for a lock',
   });
@@ -188,10 +163,16 @@ describe('a catalog that is killed with commits in its hands', () => {
     await until(async () => (await database.waiting('SyncRep')).includes(backend), {
       what: 'the catalog to wait for its COMMIT',
     });
+    const [transaction] = await other.query<{ id: string }>(
+      `SELECT backend_xid::text AS id FROM pg_stat_activity WHERE pid = ${backend}`,
+    );
     await killAll();
     await other.end();
     writeFileSync(join(cluster.dataFolder, 'postgres/postgresql.auto.conf'), '');
     await cluster.restart();
+    database = await ClusterDatabase.connect(cluster);
+    const status = `SELECT pg_xact_status('${transaction!.id}') AS status`;
+    expect(await database.query(status)).toEqual([{ status: 'committed' }]);
     await expectAllIsWell(job);
   });
 
@@ -205,16 +186,16 @@ describe('a catalog that is killed with commits in its hands', () => {
       GRANT USAGE ON SCHEMA public TO holdfast_catalog;
       CREATE TRIGGER hold_receipts BEFORE DELETE ON catalog.outbox FOR EACH ROW
         WHEN (OLD.subject LIKE 'hf.int.v1.frag.receipt.far.%') EXECUTE FUNCTION hold_receipts()`);
-    const job = await startDuplication();
+    const job = await views.startDuplication(imageId, 'offsite');
     await until(async () => (await database.waiting('advisory')).length > 0, {
       what: 'the relay to wait',
     });
-    const before = (await farStates())['COMMITTED'] ?? 0;
+    const before = (await views.states('far'))['COMMITTED'] ?? 0;
     expect(before).toBeGreaterThan(0);
     await killAll();
     await cluster.restart();
     await expectAllIsWell(job);
-    expect((await farStates())['COMMITTED']).toBeGreaterThanOrEqual(before);
+    expect((await views.states('far'))['COMMITTED']).toBeGreaterThanOrEqual(before);
   });
 });
 
@@ -237,7 +218,9 @@ describe('a database that is put back to an older state', () => {
     // One copy of the old image goes, and there is a new image, of which one copy is far away.
     const expired = await cluster.cli('image', 'expire', old, '--copy', '1');
     expect(expired).toMatchObject({ json: { decisions: [{ decision: 'delete' }] } });
-    await until(async () => (await copies(old))[0]!.state === 'DELETED', { what: 'a deletion' });
+    await until(async () => (await views.copies(old))[0]!.state === 'DELETED', {
+      what: 'a deletion',
+    });
     const fresh = await backUp();
     const duplicated = await cluster.cli('image', 'duplicate', fresh, '--to', 'offsite');
     expect(duplicated).toMatchObject({ exitCode: 0 });
@@ -258,7 +241,7 @@ describe('a database that is put back to an older state', () => {
     const { images } = await cluster.ask<{ images: ImageView[] }>('catalog.images');
     expect(images.map(({ state }) => state)).toEqual(images.map(() => 'COMPLETE'));
     for (const one of [old, fresh]) {
-      expect(await copies(one)).toMatchObject([{ state: 'COMPLETE' }, { state: 'COMPLETE' }]);
+      expect(await views.copies(one)).toMatchObject([{ state: 'COMPLETE' }, { state: 'COMPLETE' }]);
       expect(jobOf(await cluster.cli('image', 'verify', one))).toMatchObject({ status: 0 });
       const to = cluster.path(`restored-${one}`);
       expect(await cluster.cli('restore', one, '--to', to)).toMatchObject({ exitCode: 0 });
