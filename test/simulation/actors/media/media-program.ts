@@ -160,7 +160,7 @@ export class MediaProgram implements MediaContext {
     });
     this.removals = removals;
     this.repeat(SETTLE_MS, () => removals.settle());
-    this.repeat(REAP_MS, () => removals.alone(() => this.reap()));
+    this.repeat(REAP_MS, () => removals.alone(() => this.reap(removals)));
     link.consume({
       spec: mediaDeletes(mediaId),
       batchMax: 16,
@@ -180,9 +180,9 @@ export class MediaProgram implements MediaContext {
     return link.request(deleteClaim, { mediaId, ...removal });
   }
 
-  private async reap(): Promise<void> {
-    const now = new Date(this.life.world.now);
-    await emptyOldTrash(this.volumes(), { graceMs: TRASH_GRACE_MS, now });
+  private async reap(removals: Removals): Promise<void> {
+    const time = { graceMs: TRASH_GRACE_MS, now: new Date(this.life.world.now) };
+    await emptyOldTrash(this.volumes(), time, (removal) => removals.standsBy(removal));
   }
 
   private repeat(ms: number, work: () => Promise<unknown>): void {
