@@ -94,6 +94,11 @@ export class Removals {
     this.unreported.delete(fragmentId);
   }
 
+  /** Whether the catalog stands by a deletion now. Throws `Unavailable` when it could not be asked. */
+  async standsBy({ fragmentId, tombstoneId }: Removal): Promise<boolean> {
+    return (await this.claim({ fragmentId, tombstoneId })).confirmed;
+  }
+
   private async grant(tombstone: Tombstone): Promise<void> {
     const { fragmentId, tombstoneId } = tombstone;
     const volume = this.options.volumes.volumeOf(fragmentId);

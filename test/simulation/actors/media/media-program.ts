@@ -172,7 +172,7 @@ export class MediaProgram implements MediaContext {
     });
     this.removals = removals;
     this.repeat(SETTLE_MS, () => removals.settle());
-    this.repeat(REAP_MS, () => removals.alone(() => this.reap()));
+    this.repeat(REAP_MS, () => removals.alone(() => this.reap(removals)));
     link.consume({
       spec: mediaDeletes(mediaId),
       batchMax: 16,
@@ -192,9 +192,10 @@ export class MediaProgram implements MediaContext {
     return link.request(deleteClaim, { mediaId, ...removal });
   }
 
-  private async reap(): Promise<void> {
+  private async reap(removals: Removals): Promise<void> {
     const now = new Date(this.life.world.now);
-    await emptyOldTrash(this.volumes(), { graceMs: this.cluster.settings.trashGraceMs, now });
+    const time = { graceMs: this.cluster.settings.trashGraceMs, now };
+    await emptyOldTrash(this.volumes(), time, (removal) => removals.standsBy(removal));
   }
 
   private repeat(ms: number, work: () => Promise<unknown>): void {
