@@ -33,6 +33,11 @@ export function buildCluster(world: World, rules: Rules): Cluster {
   const cluster = new Cluster({
     ...{ world, rules, broker, database, pools, disks, jobs: planJobs(chance) },
     oracle: new Oracle(database),
+    settings: {
+      deleteGraceMs: chance.pick([5_000, 40_000]),
+      trashGraceMs: chance.pick([20_000, 60_000, 400_000]),
+      operatorRestMsMax: chance.pick([12_000, 40_000]),
+    },
     network: new Network(world),
   });
   const add = (name: string, boot: (life: Life) => unknown): void => addHost(cluster, name, boot);
@@ -75,13 +80,12 @@ function planJobs(chance: Chance): PlannedJob[] {
   const jobs: PlannedJob[] = [];
   const images = chance.between(1, 2);
   for (let n = 1; n <= images; n += 1) {
-    const fragments = chance.between(1, 3);
-    const imageId = `c1_${WORLD_BEGINS_MS / 1_000 + n}`;
+    const fragments = chance.between(1, 4);
     const beginsAt = WORLD_BEGINS_MS + chance.between(0, BEGINS_MS_MAX);
     const unit = 'media-1';
-    jobs.push({ job: n, type: 'backup', pool: 'first', unit, imageId, fragments, beginsAt });
+    jobs.push({ job: n, type: 'backup', pool: 'first', unit, of: n, fragments, beginsAt });
     jobs.push({
-      ...{ job: images + n, type: 'duplicate', pool: 'second', unit, imageId, fragments },
+      ...{ job: images + n, type: 'duplicate', pool: 'second', unit, of: n, fragments },
       beginsAt: beginsAt + chance.between(DUPLICATES_AFTER_MS.min, DUPLICATES_AFTER_MS.max),
     });
   }

@@ -30,6 +30,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   'seals before the data is synced': habit({ skipsSync: true }, 'I1'),
   'announces what is offered again': habit({ announcesRepeats: true }, 'I4'),
   'removes by the grant alone': habit({ skipsTheClaim: true }, 'I2'),
+  'grants while nobody knows what is left': habit({ grantsInDoubt: true }, 'I1'),
   'offers each fragment once': habit({ offersOnce: true }, 'I8', 'liveness'),
   'has no fence': rule({ mayCommit: (_, copy) => copy !== undefined }, 'I7'),
   'says COMMITTED of a second fragment with the same number': rule(

@@ -29,6 +29,8 @@ export interface Habits {
   readonly announcesRepeats?: true;
   /** Removes by the grant alone. */
   readonly skipsTheClaim?: true;
+  /** Grants what is due without having compared the media servers since the database was put back. */
+  readonly grantsInDoubt?: true;
   /** Offers each fragment once. */
   readonly offersOnce?: true;
 }

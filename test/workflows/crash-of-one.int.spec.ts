@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -84,6 +84,25 @@ describe.each<[ClusterProcess, RegExp]>([
     expect(cluster.pid(name)).not.toBe(pid);
     expect(cluster.said()).toMatch(/ended \(signal SIGKILL\); starting it again/);
     await expectRestored(ended.imageId!, `resumed-${name}`);
+  });
+});
+
+describe('an agent that has lost what it knew of the backup', () => {
+  it('makes a new image in the same job', async () => {
+    const job = await backupInTheMiddle();
+    const { imageId } = await jobNumber(job);
+    await cluster.killProcess('agent');
+    rmSync(cluster.path(`data/agent/listings/on-demand/${imageId}.tsv.resume`));
+    await until(async () => (await jobNumber(job)).state === 'done', {
+      what: 'the job to end',
+      ms: 2 * SILENCE_MS + 120_000,
+    });
+    const ended = await jobNumber(job);
+    expect(ended).toMatchObject({ status: 0 });
+    expect(ended.imageId).not.toBe(imageId);
+    const log = logOf(await cluster.cli('jobs', 'show', String(job))).join('\n');
+    expect(log).toContain('the agent cannot go on with this image');
+    await expectRestored(ended.imageId!, 'made-anew');
   });
 });
 

@@ -68,8 +68,9 @@ export class BackupTask {
       reporter.progress(progressOf({ ...result, path: '' }));
       return { ...totalsOf(result), message: messageFor(task, result) };
     } catch (error) {
-      if (error instanceof CannotResume) writer.abort(error.status, error.message);
-      else writer.close();
+      // Were it cut now, the media server's report of that might be heard before the agent's, which
+      // alone says what to do. The job manager ends the attempt, and with it the connection.
+      if (!(error instanceof CannotResume)) writer.close();
       throw error;
     } finally {
       signal.removeEventListener('abort', cut);

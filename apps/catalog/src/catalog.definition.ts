@@ -7,7 +7,7 @@ import { catalogConfig } from './config.js';
 import { Damage } from './deletion/damage.js';
 import { DeletionTimers } from './deletion/deletion-timers.js';
 import { IndexLoader } from './file-index/index-loader.js';
-import { DirectoryRow, FileVersionRow } from './persistence/file.entity.js';
+import { DirectoryRow, FileVersionRow } from './persistence/files/file.entity.js';
 import { FragmentRow } from './persistence/fragment.entity.js';
 import { ImageHoldRow, PinRow } from './persistence/deletion/deletion.entity.js';
 import { ImageCopyRow } from './persistence/image-copy.entity.js';

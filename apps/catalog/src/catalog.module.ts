@@ -1,9 +1,10 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { CareHandlers } from './care/care.handlers.js';
 import { CatalogCopies } from './care/catalog-copies.js';
+import { Comparisons } from './care/comparisons.js';
 import { Healer } from './care/healer.js';
 import { MediaServers } from './care/media-servers.js';
-import { ReconcileWatch } from './care/reconcile-watch.js';
+import { ReconcileParts, ReconcileWatch } from './care/reconcile-watch.js';
 import { Reconciler } from './care/reconciler.js';
 import { StorageImport } from './care/storage-import.js';
 import { CommitBatches } from './commit-batches.js';
@@ -51,6 +52,7 @@ import { StateHandlers } from './state.handlers.js';
     CatalogEpoch,
     CommitBatches,
     CommitConsumer,
+    Comparisons,
     CopyChanges,
     Damage,
     DeletionTimers,
@@ -63,6 +65,7 @@ import { StateHandlers } from './state.handlers.js';
     IndexSource,
     MediaServers,
     Pinning,
+    ReconcileParts,
     ReconcileWatch,
     Reconciler,
     Removals,

@@ -19,7 +19,7 @@ export const catalogConfig = z.object({
   /** How often all media servers are compared with the catalog without an occasion. */
   HOLDFAST_RECONCILE_EVERY: durationSetting.prefault('1h'),
   /** How often is looked for another epoch and for damage that another copy can mend. */
-  HOLDFAST_CARE_EVERY: durationSetting.prefault('30s'),
+  HOLDFAST_CARE_EVERY: durationSetting.prefault('10s'),
   /** How long what is marked for deletion can be taken back. */
   HOLDFAST_DELETE_GRACE: durationSetting.prefault('24h'),
   /** How often deletions are granted whose grace period is over. */

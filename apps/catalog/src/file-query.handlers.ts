@@ -7,7 +7,7 @@ import { Answers } from '#messaging/answers.js';
 import { IMAGES_HINT, unknownImage } from './domain/chain.js';
 import { toFileView } from './domain/files/file-view.js';
 import { planFind, trimSlashes } from './domain/files/glob.js';
-import { Files } from './persistence/files.js';
+import { Files } from './persistence/files/files.js';
 
 /** Looking for files. */
 @Controller()

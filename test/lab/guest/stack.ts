@@ -30,7 +30,7 @@ const HASTE = {
   HOLDFAST_DELETE_GRACE: '1s',
   HOLDFAST_GRANT_EVERY: '1s',
   HOLDFAST_GRANT_RESEND: '5s',
-  HOLDFAST_TRASH_GRACE_SECONDS: '1',
+  HOLDFAST_TRASH_GRACE: '1s',
 };
 /** A participant that is silent for so long has died; the lab does not wait 30 s for that. */
 const SILENCE_MS_MAX = 10_000;

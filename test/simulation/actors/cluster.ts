@@ -7,6 +7,7 @@ import type { SimDisk } from '../parts/sim-disk.js';
 import type { Rules } from '../rules.js';
 import type { SimLedger } from './media/sim-ledger.js';
 import type { Network } from './network.js';
+import { IMAGE, type ImageRow } from './tables.js';
 
 /** What there is to do. */
 export interface PlannedJob {
@@ -15,8 +16,8 @@ export interface PlannedJob {
   readonly pool: string;
   /** Of a backup. */
   readonly unit: string;
-  /** What a backup makes, what a duplication reads. */
-  readonly imageId: string;
+  /** Of a duplication: the backup whose image it copies. */
+  readonly of: number;
   readonly fragments: number;
   readonly beginsAt: number;
 }
@@ -29,6 +30,15 @@ export interface MediaSight {
   readonly ledger: SimLedger | undefined;
 }
 
+/** Times that differ from seed to seed, in milliseconds. */
+export interface Settings {
+  /** From the mark to the grant. */
+  readonly deleteGraceMs: number;
+  readonly trashGraceMs: number;
+  /** The longest rest of the person at the command line. */
+  readonly operatorRestMsMax: number;
+}
+
 export interface ClusterParts {
   readonly world: World;
   readonly rules: Rules;
@@ -37,6 +47,7 @@ export interface ClusterParts {
   readonly database: SimDatabase;
   readonly network: Network;
   readonly jobs: readonly PlannedJob[];
+  readonly settings: Settings;
   /** The pool of each media server. */
   readonly pools: ReadonlyMap<string, string>;
   readonly disks: ReadonlyMap<string, SimDisk>;
@@ -80,12 +91,17 @@ export class Cluster {
     return this.parts.jobs;
   }
 
+  get settings(): Settings {
+    return this.parts.settings;
+  }
+
   get disks(): ReadonlyMap<string, SimDisk> {
     return this.parts.disks;
   }
 
-  get imageIds(): string[] {
-    return this.jobs.filter(({ type }) => type === 'backup').map(({ imageId }) => imageId);
+  /** As a list of all images shows them, the oldest first. */
+  get images(): ImageRow[] {
+    return [...this.database.committed(IMAGE).values()] as ImageRow[];
   }
 
   start(): void {

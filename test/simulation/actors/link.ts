@@ -1,3 +1,4 @@
+import type { z } from 'zod';
 import type {
   Endpoint,
   InputOf,
@@ -48,6 +49,20 @@ export interface ConsumeOptions {
   readonly batchMax: number;
   /** As `BatchConsumer` has it: returning acknowledges all, throwing has all delivered again. */
   readonly handle: (batch: readonly Delivered[]) => Promise<void>;
+}
+
+/**
+ * What the messages of a batch say. What is not of that kind is left out, as the services do it: a
+ * broker that uses sequences again may hand out a message that is another consumer's.
+ */
+export function contentsOf<T extends z.ZodType>(
+  batch: readonly Delivered[],
+  schema: T,
+): z.output<T>[] {
+  return batch.flatMap(({ payload }) => {
+    const parsed = schema.safeParse(JSON.parse(payload));
+    return parsed.success ? [parsed.data] : [];
+  });
 }
 
 /** How one life of a program reaches the broker, the database and the others. */

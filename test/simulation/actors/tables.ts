@@ -70,6 +70,7 @@ export interface FragmentRow extends Row, FragmentCommit {
   readonly tombstoneId: string | null;
   /** A later attempt took its place, or it was refused. */
   readonly isGivenUp: boolean;
+  readonly committedAt: number;
   /** Unix milliseconds; 0 until the grant is sent. */
   readonly grantSentAt: number;
 }
@@ -77,6 +78,8 @@ export interface FragmentRow extends Row, FragmentCommit {
 export interface RefusedRow extends Row {
   readonly verdict: Verdict;
   readonly offer: FragmentCommit;
+  /** Unix milliseconds. */
+  readonly refusedAt: number;
 }
 
 export interface PinRow extends Row {
@@ -98,7 +101,7 @@ export function rowOf(
 ): FragmentRow {
   return {
     ...commit,
-    ...{ deletableAt: null, tombstoneId: null, isGivenUp: false, grantSentAt: 0 },
+    ...{ deletableAt: null, tombstoneId: null, isGivenUp: false, grantSentAt: 0, committedAt: 0 },
     ...more,
     slot: isLive(more) ? slotOf(commit) : null,
   };

@@ -76,13 +76,14 @@ export class Weather {
       database.disconnectAll();
       world.after(outage.between(1_000, OUTAGE_MS_MAX), () => {
         database.isAway = false;
+        database.starts += 1;
       });
     }
     const back = world.faults.strikes('database-back', 'database');
-    const snapshot = back?.pick(this.snapshots);
-    if (snapshot) {
+    if (back && this.snapshots.length > 0) {
+      const snapshot = back.pick(this.snapshots);
       world.note(() => 'the database goes back in time');
-      database.restore(snapshot);
+      database.restore(snapshot, { silently: back.happens(0.3) });
     }
     this.snapshots.push(database.snapshot());
     if (this.snapshots.length > SNAPSHOTS_MAX) this.snapshots.shift();

@@ -1,7 +1,6 @@
-import type { Verdict } from '#contracts/fragment.js';
+import { fragmentCommitted, type Verdict } from '#contracts/fragment.js';
 import { parseFileName } from '#storage/fragment-name.js';
-import { GRACE_MS } from '../actors/catalog/images.js';
-import { digestOf, pathOf } from '../actors/media/sim-store.js';
+import { digestOf, FILES, pathOf } from '../actors/media/sim-store.js';
 import type { Cluster } from '../actors/cluster.js';
 import {
   IMAGE,
@@ -19,7 +18,7 @@ import { Violation } from '../kernel/world.js';
 import type { SimDisk } from '../parts/sim-disk.js';
 
 /** A transaction may take so long from reading the clock to its commit. */
-const STEP_MS = 30_000;
+const STEP_MS = 4_000;
 const LIVE = new Set(['ACTIVE', 'TO_BE_DELETED']);
 
 /**
@@ -28,7 +27,7 @@ const LIVE = new Set(['ACTIVE', 'TO_BE_DELETED']);
  */
 export class Invariants {
   private databaseVersion = -1;
-  private timeline = 1;
+  private generation = 1;
   private readonly diskVersions = new Map<string, number>();
   private readonly states = new Map<string, FragmentRow>();
   private readonly announced = new Map<string, string>();
@@ -69,8 +68,8 @@ export class Invariants {
 
   private checkCatalog(): void {
     const { database } = this.cluster;
-    if (database.timeline !== this.timeline) {
-      this.timeline = database.timeline;
+    if (database.generation !== this.generation) {
+      this.generation = database.generation;
       this.states.clear();
       for (const row of this.fragments()) this.states.set(row.fragmentId, row);
       return;
@@ -103,6 +102,7 @@ export class Invariants {
     const isBack = before.tombstoneId !== null && row.tombstoneId !== before.tombstoneId;
     if (isBack) throw new Violation('I2 tombstone only', `${nameOf(row)}: a grant was taken back`);
     if (before.state === row.state) return;
+    this.cluster.world.meet(`${before.state} to ${row.state}`);
     if (row.state === 'TO_BE_DELETED') this.checkRetirement(row);
     if (row.state === 'DELETING') this.checkGrant(before, row);
     if (row.state === 'DELETED' && before.state !== 'DELETING') {
@@ -112,8 +112,8 @@ export class Invariants {
 
   /** It has its whole grace period, nobody reads it, and an image that is needed keeps a good copy. */
   private checkRetirement(row: FragmentRow): void {
-    const { database, world } = this.cluster;
-    if (row.deletableAt! < world.now + GRACE_MS - STEP_MS) {
+    const { database, world, settings } = this.cluster;
+    if (row.deletableAt! < world.now + settings.deleteGraceMs - STEP_MS) {
       throw new Violation('I2 tombstone only', `${nameOf(row)} has no grace period`);
     }
     this.checkPins(row);
@@ -136,9 +136,29 @@ export class Invariants {
   /** I2 and I3: nothing is granted before its grace is over, or while a running job reads it. */
   private checkGrant(before: FragmentRow, row: FragmentRow): void {
     const { world } = this.cluster;
+    // It was granted before, and its bytes came back.
+    if (before.state === 'DELETED' && before.tombstoneId === row.tombstoneId) return;
     const isDue = before.deletableAt !== null && world.now >= before.deletableAt;
     if (!isDue) throw new Violation('I2 tombstone only', `${nameOf(row)} went without its grace`);
     this.checkPins(row);
+    this.checkLastBytes(row);
+  }
+
+  /** I1: of what is still needed nothing goes whose bytes lie nowhere else, whatever the rows say. */
+  private checkLastBytes(row: FragmentRow): void {
+    const { database, world } = this.cluster;
+    const image = database.committed(IMAGE).get(row.imageId) as ImageRow;
+    if (row.isGivenUp || image.expiresAt <= world.now || !image.wasComplete) return;
+    const others = [...this.fragments()].filter(
+      (each) =>
+        each.imageId === row.imageId && each.number === row.number && each.state === 'ACTIVE',
+    );
+    const isWhole = (each: FragmentRow): boolean => {
+      const disk = this.cluster.disks.get(each.mediaId)!;
+      return FILES.every((file) => disk.exists(pathOf(each, file)));
+    };
+    if (others.some(isWhole)) return;
+    throw new Violation('I1 no loss', `${nameOf(row)} goes, and its bytes lie nowhere else`);
   }
 
   private checkPins(row: FragmentRow): void {
@@ -152,14 +172,16 @@ export class Invariants {
   /** I4: the world hears of a commit once. */
   private checkAnnouncements(): void {
     for (const [key, row] of this.cluster.database.committed(OUTBOX)) {
-      const subject = String(row['subject']);
-      if (!subject.startsWith('hf.evt.v1.fragment.committed.')) continue;
-      const event = `${this.timeline} ${subject}`;
-      const earlier = this.announced.get(event);
-      if (earlier !== undefined && earlier !== key) {
-        throw new Violation('I4 exactly once', `${subject} was announced twice`);
+      if (!String(row['subject']).startsWith('hf.evt.v1.fragment.committed.')) continue;
+      const { fragments } = fragmentCommitted.schema.parse(JSON.parse(String(row['payload'])));
+      for (const { fragmentId } of fragments) {
+        const event = `${this.generation} ${fragmentId}`;
+        const earlier = this.announced.get(event);
+        if (earlier !== undefined && earlier !== key) {
+          throw new Violation('I4 exactly once', `${fragmentId} was announced twice`);
+        }
+        this.announced.set(event, key);
       }
-      this.announced.set(event, key);
     }
   }
 

@@ -67,6 +67,6 @@ export function simulatedDatabase(): DatabaseUnderTest {
     async mark() {
       mark = database.snapshot();
     },
-    goBack: async () => database.restore(mark),
+    goBack: async () => database.restore(mark, { silently: false }),
   };
 }

@@ -29,6 +29,8 @@ export class World {
   private readonly queue = new EventQueue();
   private failure: unknown;
   private readonly lines: string[] = [];
+  /** What has happened, and how often: so that a test can tell whether seeds meet what they should. */
+  readonly met = new Map<string, number>();
 
   constructor(
     readonly seed: string,
@@ -45,6 +47,10 @@ export class World {
   /** Ends the run with this error, from wherever it is found. */
   fail(error: unknown): void {
     this.failure ??= error;
+  }
+
+  meet(what: string): void {
+    this.met.set(what, (this.met.get(what) ?? 0) + 1);
   }
 
   /** A line of the history, made only where somebody reads it. */

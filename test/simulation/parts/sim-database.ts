@@ -19,8 +19,11 @@ export interface Snapshot {
 export class SimDatabase {
   /** Nobody can begin or go on. */
   isAway = false;
-  /** Rises when it went back to an older state. */
+  /** Rises whenever it went back to an older state; `timeline` only where it shows that it did. */
+  generation = 1;
   timeline = 1;
+  /** Rises whenever it was started anew. */
+  starts = 1;
   /** Rises with every commit that changed something. */
   version = 0;
   readonly locks = new RowLocks<SimTransaction>();
@@ -58,11 +61,13 @@ export class SimDatabase {
   }
 
   /** Everything is as it was then; all connections break. */
-  restore({ tables, counters }: Snapshot): void {
+  restore({ tables, counters }: Snapshot, how: { readonly silently: boolean }): void {
     this.disconnectAll();
     this.tables = new Map([...tables].map(([name, table]) => [name, new Map(table)]));
     this.counters = new Map(counters);
-    this.timeline += 1;
+    this.generation += 1;
+    this.starts += 1;
+    if (!how.silently) this.timeline += 1;
     this.version += 1;
   }
 

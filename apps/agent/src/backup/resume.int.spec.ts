@@ -222,6 +222,9 @@ describe('what cannot be gone on with', () => {
   });
 });
 
+/** Places and files at which each change is tried. More of them take longer and find no more. */
+const SEEDS_EACH = 1;
+
 /** What may happen to a file while no backup runs. */
 const CHANGES: Readonly<Record<string, (path: string) => void>> = {
   grows: (path) => appendFileSync(path, randomFillSync(Buffer.alloc(5_000))),
@@ -251,7 +254,8 @@ const CHANGES: Readonly<Record<string, (path: string) => void>> = {
 
 /** The entry that lies across the boundary behind the last fragment that is there. */
 function openEntry(lab: ResumeLab): Pick<OpenEntry, 'path' | 'type' | 'offset' | 'headerBytes'> {
-  const last = readFileSync(checkpointPath(lab.listing), 'latin1').trimEnd().split('\n').at(-1)!;
+  const lines = readFileSync(checkpointPath(lab.listing), 'latin1').split('\n');
+  const last = lines.findLast((line) => line.startsWith('S'))!;
   const { entry } = JSON.parse(last.split('\t')[3]!) as { entry: ReturnType<typeof openEntry> };
   return entry;
 }
@@ -283,12 +287,8 @@ describe('files that change between the attempts', () => {
       .filter((path) => lstatSync(path).isFile());
 
   it.each(
-    Object.keys(CHANGES).flatMap(
-      (change, at) =>
-        [
-          [change, 2 * at],
-          [change, 2 * at + 1],
-        ] as const,
+    Object.keys(CHANGES).flatMap((change, at) =>
+      Array.from({ length: SEEDS_EACH }, (_, seed) => [change, 100 * seed + at] as const),
     ),
   )('leave a sound image, and all is in the next incremental (%s, %i)', async (change, seed) => {
     const random = (below: number): number => noise(4, 100 * seed + below).readUInt32LE() % below;

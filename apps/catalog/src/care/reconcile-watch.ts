@@ -5,30 +5,37 @@ import { Repeating } from '#kernel/repeating.js';
 import type { Startable } from '#service/lifecycle.js';
 import { CatalogConfig } from '../config.js';
 import { CatalogEpoch } from '../persistence/catalog-epoch.js';
+import { Comparisons } from './comparisons.js';
 import { MediaServers } from './media-servers.js';
 import { Reconciler } from './reconciler.js';
 
+/** What a comparison takes. */
+@Injectable()
+export class ReconcileParts {
+  constructor(
+    readonly media: MediaServers,
+    readonly reconciler: Reconciler,
+    readonly epoch: CatalogEpoch,
+    readonly comparisons: Comparisons,
+  ) {}
+}
+
 /**
- * Compares every media server with the catalog: after the start, when the epoch changed or the
- * database was started anew (it may have been put back), when a server comes back, and now and then
- * without an occasion. Of several catalogs, one does it.
+ * Compares every media server with the catalog: when it comes up, when the epoch changed or the
+ * database was started anew (it may have been put back), and now and then without an occasion.
  */
 @Injectable()
 export class ReconcileWatch implements Startable {
   private readonly logger = new Logger('reconcile');
   private readonly rounds: Repeating;
-  /** When each server was compared last, in milliseconds of a clock that only runs on. */
+  /** When each server that is up was compared last, in milliseconds of a clock that only runs on. */
   private readonly comparedAt = new Map<string, number>();
-  private databaseStart = '';
 
   constructor(
     private readonly database: DataSource,
-    private readonly media: MediaServers,
-    private readonly reconciler: Reconciler,
-    private readonly epoch: CatalogEpoch,
+    private readonly parts: ReconcileParts,
     private readonly config: CatalogConfig,
   ) {
-    epoch.whenChanged(() => this.comparedAt.clear());
     this.rounds = new Repeating({
       everyMs: config.careEveryMs,
       work: (signal) => this.look(signal),
@@ -45,35 +52,27 @@ export class ReconcileWatch implements Startable {
   }
 
   private async look(signal: AbortSignal): Promise<void> {
-    await this.noticeNewDatabase();
-    await this.epoch.refresh();
-    const up = await this.media.up();
+    await this.parts.epoch.refresh();
+    const up = await this.parts.media.up();
     for (const mediaId of this.comparedAt.keys()) {
       if (!up.includes(mediaId)) this.comparedAt.delete(mediaId);
     }
     for (const mediaId of up) {
       if (signal.aborted) return;
-      if (this.isDue(mediaId)) await this.compare(mediaId);
+      await this.compareIfDue(mediaId);
     }
   }
 
-  private isDue(mediaId: string): boolean {
+  private async compareIfDue(mediaId: string): Promise<void> {
+    const { comparisons, reconciler } = this.parts;
+    const era = await comparisons.era(this.database);
     const at = this.comparedAt.get(mediaId);
-    return at === undefined || performance.now() - at >= this.config.reconcileEveryMs;
-  }
-
-  private async compare(mediaId: string): Promise<void> {
-    const { checked, findings } = await this.reconciler.server(mediaId);
+    const isRecent = at !== undefined && performance.now() - at < this.config.reconcileEveryMs;
+    if (isRecent && comparisons.missing([mediaId], era).length === 0) return;
+    const { checked, findings } = await reconciler.server(mediaId);
     this.comparedAt.set(mediaId, performance.now());
+    comparisons.mark(mediaId, era);
     if (findings > 0)
       this.logger.log(`${mediaId}: ${findings} differences in ${checked} fragments`);
-  }
-
-  private async noticeNewDatabase(): Promise<void> {
-    const [row] = await this.database.query<{ start: string }[]>(
-      'SELECT pg_postmaster_start_time()::text AS start',
-    );
-    if (row!.start !== this.databaseStart) this.comparedAt.clear();
-    this.databaseStart = row!.start;
   }
 }

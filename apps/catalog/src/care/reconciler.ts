@@ -62,11 +62,22 @@ export class Reconciler {
       const page = await this.page({ mediaId, after, dryRun: false });
       total.checked += page.checked;
       total.findings += page.findings.length;
-      for (const { fragmentId, finding, action } of page.findings) {
-        this.logger.warn(`${mediaId}, fragment ${fragmentId}: ${finding}; ${action}`);
-      }
+      this.tell(mediaId, page.findings);
       if (page.next === null) return total;
       after = page.next;
+    }
+  }
+
+  /** One line for each kind of difference, however many fragments differ so. */
+  private tell(mediaId: string, findings: readonly ReconcileFinding[]): void {
+    const kinds = new Map<string, string[]>();
+    for (const { fragmentId, finding, action } of findings) {
+      const kind = `${finding}; ${action}`;
+      kinds.set(kind, [...(kinds.get(kind) ?? []), fragmentId]);
+    }
+    for (const [kind, ids] of kinds) {
+      const more = ids.length > 1 ? ` and ${ids.length - 1} more` : '';
+      this.logger.warn(`${mediaId}, fragment ${ids[0]}${more}: ${kind}`);
     }
   }
 

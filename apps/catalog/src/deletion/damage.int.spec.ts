@@ -35,7 +35,9 @@ describe('damage', () => {
       },
     });
     await observer.flush();
-    await cluster.startCatalog({ HOLDFAST_GRANT_EVERY: '50ms', HOLDFAST_DELETE_GRACE: '200ms' });
+    await cluster.compared(
+      await cluster.startCatalog({ HOLDFAST_GRANT_EVERY: '50ms', HOLDFAST_DELETE_GRACE: '200ms' }),
+    );
     maker = await ImageMaker.start(cluster);
   });
 

@@ -13,6 +13,7 @@ import { tombstone, type Tombstone } from '#contracts/fragment.js';
 import { catalogFragments, catalogImage } from '#contracts/image.js';
 import { jobsGet, type JobView } from '#contracts/job.js';
 import { uuidv7 } from '#kernel/ids.js';
+import type { RunningService } from '#service/run-service.js';
 import { CatalogHarness, eventually, OTHER_MEDIA } from '../testing/catalog-harness.js';
 import { MEDIA } from '../testing/commit.js';
 import { ImageMaker, OTHER_POOL } from '../testing/image-maker.js';
@@ -26,6 +27,7 @@ const QUICK = {
 describe('deletion', () => {
   let cluster: CatalogHarness;
   let maker: ImageMaker;
+  const catalogs: RunningService[] = [];
   const grants: Tombstone[] = [];
   const deleted: string[] = [];
   /** Jobs that the job manager says are done. */
@@ -48,8 +50,8 @@ describe('deletion', () => {
     });
     await observer.flush();
     // Two: whatever one does on its timers, the other may do at the same time.
-    await cluster.startCatalog(QUICK);
-    await cluster.startCatalog(QUICK);
+    catalogs.push(await cluster.startCatalog(QUICK), await cluster.startCatalog(QUICK));
+    for (const catalog of catalogs) await cluster.compared(catalog);
     maker = await ImageMaker.start(cluster);
   });
 
@@ -335,6 +337,21 @@ describe('deletion', () => {
       [early.fragmentId],
     );
     expect(row).toEqual({ verdict: 'UNKNOWN_IMAGE' });
+  });
+
+  it('waits, where the image is still needed, until what it keeps was compared', async () => {
+    const { imageId, others } = await duplicated(1);
+    await cluster.postgres.crash();
+    await cluster.postgres.restart();
+    await eventually(
+      () => expire(imageId, { copy: 2 }).catch(() => []),
+      (decisions) => decisions.length > 0,
+    );
+    await endGrace(imageId);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(await statesOf(imageId, 2)).toEqual(['TO_BE_DELETED']);
+    for (const catalog of catalogs) await cluster.compared(catalog);
+    await grantOf(others[0]!);
   });
 
   it('is counted in the state of the catalog', async () => {

@@ -4,9 +4,10 @@ import { fragmentDeleteMessage } from '#contracts/fragment.js';
 import { Clock } from '#kernel/clock.js';
 import { uuidv7 } from '#kernel/ids.js';
 import { UnitOfWork, type Work } from '#outbox/unit-of-work.js';
+import { Comparisons } from '../care/comparisons.js';
 import { CatalogConfig } from '../config.js';
 import { decideDeletion } from '../domain/deletion.js';
-import { isLastGood, type ImageFacts } from '../domain/expiry.js';
+import { isLastGood, isStillNeeded, type ImageFacts } from '../domain/expiry.js';
 import { CatalogEpoch } from '../persistence/catalog-epoch.js';
 import {
   Deletables,
@@ -26,6 +27,7 @@ const LOOK_AGAIN_MS = 60_000;
 @Injectable()
 export class Grants {
   private readonly logger = new Logger('deletion');
+  private waitsFor = '';
 
   constructor(
     private readonly unitOfWork: UnitOfWork,
@@ -33,6 +35,7 @@ export class Grants {
     private readonly clock: Clock,
     private readonly config: CatalogConfig,
     private readonly epoch: CatalogEpoch,
+    private readonly comparisons: Comparisons,
   ) {}
 
   /** One round: everything that is due. */
@@ -80,6 +83,7 @@ export class Grants {
       const due = await deletables.lockDue(imageId, now, BATCH_MAX);
       const pins = await deletables.pinsOf(due.map(({ fragmentId }) => fragmentId));
       const facts = await new ImageFactsReader(unit.db).of(image!, now);
+      if (isStillNeeded(facts, now) && !(await this.isSure(unit, imageId))) return 0;
       const keep = new Set(copiesToKeep(facts, due, now));
       const changes = due
         .filter(({ copy }) => !keep.has(copy))
@@ -92,6 +96,20 @@ export class Grants {
       if (keep.size > 0) await this.takeBack(unit, imageId, keep);
       return due.length;
     });
+  }
+
+  /**
+   * Whether what the image keeps is known to be there. It is not right after the database was started
+   * or put back: then the grant waits until its media servers have been compared with the catalog.
+   */
+  private async isSure({ db }: Work, imageId: string): Promise<boolean> {
+    const servers = await new Deletables(db).serversOf(imageId);
+    const unsure = this.comparisons.missing(servers, await this.comparisons.era(db));
+    if (unsure.length === 0) return true;
+    const why = `${unsure.join(', ')} must be compared with the catalog first`;
+    if (why !== this.waitsFor) this.logger.warn(`deletions of images that are needed wait: ${why}`);
+    this.waitsFor = why;
+    return false;
   }
 
   private decide(

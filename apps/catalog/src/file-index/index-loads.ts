@@ -8,7 +8,7 @@ import { failureKind } from '../domain/failure-kind.js';
 import { readIndexRecord, type IndexRecord } from '../domain/files/index-record.js';
 import { indexTexts } from './index-text.js';
 import { Images } from '../persistence/images.js';
-import { FileLoad } from '../persistence/file-loads.js';
+import { FileLoad } from '../persistence/files/file-loads.js';
 import { IndexQueue, type PendingIndex } from '../persistence/index-queue.js';
 
 /** Lines of a batch; two of them are in memory at once, for each load. */

@@ -6,6 +6,13 @@ import { messageOf } from '#kernel/errors.js';
 type Queries = Pick<EntityManager, 'query'>;
 
 /**
+ * The *era*: since the database was started, under this epoch. It cannot have gone back in time within
+ * one, whether or not anybody has noticed yet.
+ */
+export const ERA = `(SELECT pg_postmaster_start_time()::text || ' ' || catalog_epoch
+  FROM catalog_state)`;
+
+/**
  * Which catalog this is: the database system's identifier, its timeline, and a random part. Every
  * receipt bears it, so a media server notices that another catalog answers. It changes when the
  * database failed over or was restored to an earlier time (another timeline or system), and when
@@ -15,14 +22,8 @@ type Queries = Pick<EntityManager, 'query'>;
 export class CatalogEpoch {
   private readonly logger = new Logger('catalog');
   private known: Promise<string> | undefined;
-  private listener: (epoch: string) => void = () => undefined;
 
   constructor(private readonly database: DataSource) {}
-
-  /** Told of every epoch but the first one. */
-  whenChanged(listener: (epoch: string) => void): void {
-    this.listener = listener;
-  }
 
   /** As it was read last; a try that failed is made again at the next call. */
   get(): Promise<string> {
@@ -40,7 +41,6 @@ export class CatalogEpoch {
     this.known = Promise.resolve(now);
     if (before !== undefined && before !== now) {
       this.logger.warn(`the catalog has a new epoch, ${now}`);
-      this.listener(now);
     }
     return now;
   }

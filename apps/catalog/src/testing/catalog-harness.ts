@@ -11,6 +11,7 @@ import { Topology } from '#messaging/topology.js';
 import { startService, type RunningService } from '#service/run-service.js';
 import { startNats, type TestNats } from '../../../../test/support/nats.js';
 import { startPostgres, type TestPostgres } from '../../../../test/support/postgres.js';
+import { Comparisons } from '../care/comparisons.js';
 import { catalogDefinition } from '../catalog.definition.js';
 import { MEDIA } from './commit.js';
 
@@ -73,6 +74,16 @@ export class CatalogHarness {
     });
     this.catalogs.push(service);
     return service;
+  }
+
+  /** As if the media servers had been compared with the catalog; tests have none that could be. */
+  async compared(service: RunningService): Promise<void> {
+    const comparisons = service.app.get(Comparisons);
+    const era = await eventually(
+      () => comparisons.era(this.database),
+      (text) => text !== '',
+    );
+    for (const mediaId of [MEDIA, OTHER_MEDIA]) comparisons.mark(mediaId, era);
   }
 
   async connect(user: string): Promise<Nats> {

@@ -14,7 +14,8 @@ export type Removal = Pick<Tombstone, 'tombstoneId' | 'fragmentId'>;
 /** The catalog, past the broker. Both throw `Unavailable` when nobody answers. */
 export interface DeletionCatalog {
   claim(removal: Removal): Promise<{ readonly confirmed: boolean; readonly reason: string }>;
-  report(removals: readonly Removal[]): Promise<void>;
+  /** Returns the fragments of which the catalog granted no such deletion (any more). */
+  report(removals: readonly Removal[]): Promise<readonly string[]>;
 }
 
 export interface RemovalsOptions {
@@ -93,6 +94,11 @@ export class Removals {
     this.unreported.delete(fragmentId);
   }
 
+  /** Whether the catalog stands by a deletion now. Throws `Unavailable` when it could not be asked. */
+  async standsBy({ fragmentId, tombstoneId }: Removal): Promise<boolean> {
+    return (await this.claim({ fragmentId, tombstoneId })).confirmed;
+  }
+
   private async grant(tombstone: Tombstone): Promise<void> {
     const { fragmentId, tombstoneId } = tombstone;
     const volume = this.options.volumes.volumeOf(fragmentId);
@@ -157,14 +163,20 @@ export class Removals {
     this.options.offers.add(fragmentId, volume);
   }
 
+  /**
+   * What the catalog does not stand by stays unreported, and so in the trash: it went back in time,
+   * and a reconciliation takes the fragment back or has its deletion granted again.
+   */
   private async report(): Promise<void> {
-    while (this.unreported.size > 0) {
-      const batch = [...this.unreported].slice(0, REPORT_MAX);
-      await this.options.catalog.report(
+    const all = [...this.unreported];
+    for (let from = 0; from < all.length; from += REPORT_MAX) {
+      const batch = all.slice(from, from + REPORT_MAX);
+      const refused = await this.options.catalog.report(
         batch.map(([fragmentId, tombstoneId]) => ({ fragmentId, tombstoneId })),
       );
       this.crashPoint('removal-reported');
       for (const [fragmentId] of batch) {
+        if (refused.includes(fragmentId)) continue;
         await this.options.volumes.volumeOf(fragmentId)?.ledger.reported(fragmentId);
         this.unreported.delete(fragmentId);
       }

@@ -1,8 +1,10 @@
 import {
+  bundleId,
   commitsOf,
   fragmentCommit,
   fragmentCommitted,
   fragmentReceiptMessage,
+  fragmentReceiptsMessage,
   type FragmentCommit,
   type FragmentReceipt,
   type Verdict,
@@ -39,8 +41,9 @@ export class Commits {
   }
 
   async handle(batch: readonly Delivered[]): Promise<void> {
-    const commits = batch.flatMap(({ payload }) => commitsOf(JSON.parse(payload)));
-    await this.offer(commits.map((commit) => fragmentCommit.parse(commit)));
+    const offered = batch.flatMap(({ payload }) => commitsOf(JSON.parse(payload)));
+    const commits = offered.flatMap((each) => fragmentCommit.safeParse(each).data ?? []);
+    await this.offer(commits);
   }
 
   offer(commits: readonly FragmentCommit[]): Promise<FragmentReceipt[]> {
@@ -59,29 +62,30 @@ export class Commits {
     const admitted = commits.filter((commit) =>
       rules.mayCommit(commit, fenceOf(commit), twinOf(commit)),
     );
-    const fresh = await unit.run('inserts fragments', (db) => insertNew(db, admitted));
+    const fresh = await unit.run('inserts fragments', (db) =>
+      insertNew(db, admitted, this.program.life.world.now),
+    );
     const existing = await unit.run('reads what is there', (db) => existingOf(db, commits));
     const refused: { offer: FragmentCommit; verdict: Verdict }[] = [];
+    const news: FragmentCommit[] = [];
     const receipts = commits.map((commit): FragmentReceipt => {
       const { fragmentId, mediaId } = commit;
-      const verdict = rules.judge(
-        commit,
-        { ...existing(commit), twin: twinOf(commit) },
-        fenceOf(commit),
-      );
+      const known = { ...existing(commit), twin: twinOf(commit) };
+      const verdict = rules.judge(commit, known, fenceOf(commit));
       const isNews = rules.habits.announcesRepeats ? true : fresh.delete(fragmentId);
       if (verdict !== 'COMMITTED') refused.push({ offer: commit, verdict });
-      else if (isNews) {
-        const { imageId, copy, ...fragment } = commit;
-        unit.send(fragmentCommitted, [fragmentId], { imageId, copy, fragments: [fragment] });
-      }
+      else if (isNews) news.push(commit);
       return { fragmentId, mediaId, verdict, catalogEpoch };
     });
-    for (const receipt of receipts) {
-      unit.send(fragmentReceiptMessage, [receipt.mediaId, receipt.fragmentId], receipt);
-    }
-    await unit.run('remembers what was refused', (db) => remember(db, refused));
-    unit.whenDone(() => oracle.wasJudged(receipts));
+    sendReceipts(unit, receipts);
+    announceNews(unit, news);
+    await unit.run('remembers what was refused', (db) =>
+      remember(db, refused, this.program.life.world.now),
+    );
+    unit.whenDone(() => {
+      oracle.wasJudged(receipts);
+      for (const { verdict } of receipts) this.program.life.world.meet(`verdict ${verdict}`);
+    });
     return receipts;
   }
 
@@ -106,6 +110,28 @@ export class Commits {
   }
 }
 
+/** One message for each media server. */
+function sendReceipts(unit: Work, all: readonly FragmentReceipt[]): void {
+  for (const mediaId of new Set(all.map((each) => each.mediaId))) {
+    const receipts = all.filter((each) => each.mediaId === mediaId);
+    const id = bundleId(receipts.map(({ fragmentId }) => fragmentId));
+    const { catalogEpoch } = receipts[0]!;
+    const verdicts = receipts.map(({ fragmentId, verdict }) => ({ fragmentId, verdict }));
+    if (receipts.length === 1) unit.send(fragmentReceiptMessage, [mediaId, id], receipts[0]!);
+    else unit.send(fragmentReceiptsMessage, [mediaId, id], { mediaId, catalogEpoch, verdicts });
+  }
+}
+
+/** One event for each copy. */
+function announceNews(unit: Work, news: readonly FragmentCommit[]): void {
+  for (const key of new Set(news.map(copyKey))) {
+    const commits = news.filter((commit) => copyKey(commit) === key);
+    const { imageId, copy } = commits[0]!;
+    const fragments = commits.map(({ imageId: _image, copy: _copy, ...fragment }) => fragment);
+    unit.send(fragmentCommitted, [imageId], { imageId, copy, fragments });
+  }
+}
+
 /** In one order everywhere, so that two catalogs wait for each other in no circle. */
 async function lockFences(
   db: Transaction,
@@ -122,13 +148,14 @@ async function lockFences(
 async function insertNew(
   db: Transaction,
   commits: readonly FragmentCommit[],
+  committedAt: number,
 ): Promise<Set<string>> {
   const inOrder = [...commits].sort((a, b) =>
     `${slotOf(a)} ${a.fragmentId}` < `${slotOf(b)} ${b.fragmentId}` ? -1 : 1,
   );
   const fresh = new Set<string>();
   for (const commit of inOrder) {
-    const row = rowOf(commit, { state: 'ACTIVE' });
+    const row = rowOf(commit, { state: 'ACTIVE', committedAt });
     await db.remove(REFUSED, commit.fragmentId);
     if (await db.insert(FRAGMENT, commit.fragmentId, row)) fresh.add(commit.fragmentId);
   }
@@ -168,9 +195,10 @@ async function existingOf(
 async function remember(
   db: Transaction,
   refused: readonly { offer: FragmentCommit; verdict: Verdict }[],
+  refusedAt: number,
 ): Promise<void> {
   for (const { offer, verdict } of [...refused].sort(byId)) {
-    const row: RefusedRow = { offer, verdict };
+    const row: RefusedRow = { offer, verdict, refusedAt };
     if (!(await db.insert(REFUSED, offer.fragmentId, row))) {
       await db.update(REFUSED, offer.fragmentId, row);
     }

@@ -10,7 +10,7 @@ import { fragmentDeleteMessage, fragmentDeleted, type Tombstone } from '#contrac
 import { PermanentError } from '#kernel/errors.js';
 import { uuidOf } from '#kernel/ids.js';
 import type { Deletable, DeletionInput } from '../../../../apps/catalog/src/domain/deletion.js';
-import type { ImageFacts } from '../../../../apps/catalog/src/domain/expiry.js';
+import { isStillNeeded, type ImageFacts } from '../../../../apps/catalog/src/domain/expiry.js';
 import type { Transaction } from '../../parts/database.js';
 import type { Work } from '../link.js';
 import {
@@ -28,8 +28,9 @@ import {
 } from '../tables.js';
 import type { CatalogContext } from './catalog-context.js';
 import { factsOf, fragmentsOf } from './copy-facts.js';
-import { GRACE_MS } from './images.js';
 
+/** What is undeleted is needed again for so long. */
+const KEPT_AGAIN_MS = 400_000;
 const LOOK_AGAIN_MS = 60_000;
 const RESEND_MS = 60_000;
 
@@ -99,7 +100,7 @@ export class Deletions {
   ): Promise<ResponseOf<typeof imageExpire>> {
     const { rules, life } = this.program;
     const { now } = life.world;
-    const deletableAt = now + GRACE_MS;
+    const deletableAt = now + this.program.settings.deleteGraceMs;
     const decisions = await unit.run('expires', async (db) => {
       const image = await lockImage(db, request.imageId!);
       const expiresAt = request.now ? Math.min(now, image.expiresAt) : image.expiresAt;
@@ -131,7 +132,7 @@ export class Deletions {
         if (await this.change(db, row, { type: 'undelete' })) fragments += 1;
       }
       if (fragments === 0) throw new PermanentError(227, 'nothing is marked');
-      const expiresAt = Math.max(image.expiresAt, this.program.life.world.now + 10 * GRACE_MS);
+      const expiresAt = Math.max(image.expiresAt, this.program.life.world.now + KEPT_AGAIN_MS);
       await db.update(IMAGE, imageId, { ...image, expiresAt });
       return { fragments, expiresAt: new Date(expiresAt).toISOString() };
     });
@@ -144,6 +145,7 @@ export class Deletions {
       const image = await lockImage(db, imageId);
       const facts = await factsOf(db, image);
       const fragments = await lockFragments(db, imageId);
+      if (!(await this.isSure(db, facts, fragments))) return [];
       const due = fragments.filter(({ deletableAt }) => deletableAt !== null && deletableAt <= now);
       const keep = new Set(
         due
@@ -161,6 +163,19 @@ export class Deletions {
       return gone;
     });
     for (const row of granted) this.send(unit, row, epoch);
+  }
+
+  /** Whether what the image keeps is known to be there: its servers were compared with the catalog. */
+  private async isSure(
+    db: Transaction,
+    facts: ImageFacts,
+    fragments: readonly FragmentRow[],
+  ): Promise<boolean> {
+    const { rules, life } = this.program;
+    if (rules.habits.grantsInDoubt || !isStillNeeded(facts, new Date(life.world.now))) return true;
+    const active = fragments.filter(({ state }) => state === 'ACTIVE');
+    const servers = [...new Set(active.map(({ mediaId }) => mediaId))];
+    return (await this.program.uncompared(db, servers)).length === 0;
   }
 
   private async grantOne(
@@ -231,19 +246,24 @@ export class Deletions {
     { mediaId, removals }: RequestOf<typeof deleteReport>,
   ): Promise<ResponseOf<typeof deleteReport>> {
     const epoch = await unit.run('epoch', (db) => this.program.epoch(db));
+    const refused: string[] = [];
     const gone = await unit.run('notes removals', async (db) => {
+      refused.length = 0;
       const changed: FragmentRow[] = [];
       for (const { fragmentId, tombstoneId } of removals) {
         const row = (await db.lock(FRAGMENT, fragmentId, 'update')) as FragmentRow | undefined;
-        if (!row || row.mediaId !== mediaId || row.state === 'DELETED') continue;
-        if (await this.change(db, row, { type: 'report', tombstoneId })) changed.push(row);
+        if (row?.mediaId === mediaId && row.state === 'DELETED') continue;
+        const isOurs = row?.mediaId === mediaId;
+        if (isOurs && (await this.change(db, row, { type: 'report', tombstoneId })))
+          changed.push(row);
+        else refused.push(fragmentId);
       }
       return changed;
     });
     for (const row of gone) {
       unit.send(fragmentDeleted, [row.fragmentId], this.tombstoneOf(row, epoch));
     }
-    return {};
+    return { refused };
   }
 }
 

@@ -8,7 +8,6 @@ import {
 } from '#contracts/image.js';
 import { PermanentError } from '#kernel/errors.js';
 import { resumePointOf } from '../../../../apps/catalog/src/domain/resume.js';
-import { WORLD_BEGINS_MS } from '../../kernel/world.js';
 import type { Transaction } from '../../parts/database.js';
 import type { Work } from '../link.js';
 import { COPY, copyKey, FRAGMENT, IMAGE, type CopyRow, type ImageRow } from '../tables.js';
@@ -17,7 +16,6 @@ import { fragmentsOf, imageViewOf, missingNumbers } from './copy-facts.js';
 
 export const FIRST_COPY = 1;
 const RETENTION_MS = 1_000_000_000;
-export const GRACE_MS = 40_000;
 
 type BeginRequest = RequestOf<typeof imageBegin>;
 
@@ -98,7 +96,7 @@ export class Images {
     for (const { fragmentId } of pieces.filter(({ number }) => number >= nextNumber)) {
       const row = await db.lock(FRAGMENT, fragmentId, 'update');
       if (row?.['state'] !== 'ACTIVE') continue;
-      const deletableAt = this.program.life.world.now + GRACE_MS;
+      const deletableAt = this.program.life.world.now + this.program.settings.deleteGraceMs;
       const given = { ...row, state: 'DAMAGED', slot: null, isGivenUp: true, deletableAt };
       await db.update(FRAGMENT, fragmentId, given);
     }
@@ -106,20 +104,29 @@ export class Images {
 
   private async made(db: Transaction, request: BeginRequest): Promise<ImageRow> {
     const { job, attempt, mediaId, pool } = request;
-    const count = (await db.select(IMAGE, { job })).length;
     const image: ImageRow = {
-      imageId: `${request.client}_${WORLD_BEGINS_MS / 1_000 + job + 1_000 * count}`,
+      imageId: await this.freeId(db, request.client),
       ...{ job, fragmentsExpected: null, isAbandoned: false, wasComplete: false },
       expiresAt: this.program.life.world.now + RETENTION_MS,
     };
     const { imageId } = image;
-    if (!(await db.insert(IMAGE, imageId, image))) return mustFind(db, imageId);
+    await db.insert(IMAGE, imageId, image);
     const copy: CopyRow = {
       ...{ imageId, copy: FIRST_COPY, attempt: 1, job, jobAttempt: attempt, mediaId, pool },
       completedAttempt: null,
     };
     await db.insert(COPY, copyKey(copy), copy);
     return image;
+  }
+
+  /** The first second from now on that no image of the client bears. */
+  private async freeId(db: Transaction, client: string): Promise<string> {
+    // One backup of a client begins at a time.
+    await db.lock(IMAGE, `client ${client}`, 'update');
+    for (let second = Math.floor(this.program.life.world.now / 1_000); ; second += 1) {
+      const imageId = `${client}_${second}`;
+      if (!(await db.read(IMAGE, imageId))) return imageId;
+    }
   }
 
   private async finish(

@@ -5,11 +5,11 @@ import { backoffMs } from '#kernel/backoff.js';
 import { PermanentError, type Unavailable } from '#kernel/errors.js';
 import type { Life } from '../../kernel/host.js';
 import type { Cluster } from '../cluster.js';
-import { Link } from '../link.js';
+import { contentsOf, Link } from '../link.js';
 import { dataPort, type DataCall } from '../media/data-call.js';
 import { isOutage } from '../network.js';
 
-const REPORT_MS = 10_000;
+const REPORT_MS = 8_000;
 const FRAGMENT_MS_MAX = 6_000;
 const FINISH_AGAIN_MS = 5_000;
 const RETRY = { firstMs: 200, maxMs: 10_000, jitter: 0.5 };
@@ -36,7 +36,7 @@ export class AgentProgram {
       spec: agentTasks(life.host.name),
       batchMax: 16,
       handle: async (batch) => {
-        for (const { payload } of batch) this.onTask(agentTask.parse(JSON.parse(payload)));
+        for (const task of contentsOf(batch, agentTask)) this.onTask(task);
       },
     });
   }

@@ -1,8 +1,7 @@
 import { jobDone, jobsReport } from '#contracts/job.js';
 import { agentTaskMessage, mediaTaskMessage } from '#contracts/task.js';
 import { backoffMs } from '#kernel/backoff.js';
-import { catalogImage } from '#contracts/image.js';
-import { NotFound, PermanentError } from '#kernel/errors.js';
+import { NotFound } from '#kernel/errors.js';
 import { decide } from '../../../../apps/jobs/src/domain/decide.js';
 import { backupDraft, duplicateDraft } from '../../../../apps/jobs/src/domain/draft.js';
 import type { Input } from '../../../../apps/jobs/src/domain/input.js';
@@ -27,7 +26,7 @@ import { JOB } from '../tables.js';
 import { JobQuestions } from './job-questions.js';
 
 const LOOK_MS = 20_000;
-const SILENCE_MS_MAX = 45_000;
+const SILENCE_MS_MAX = 22_000;
 const RETRY = { firstMs: 500, maxMs: 10_000, jitter: 0.5 };
 const BACKOFF: Backoff = { firstMs: 2_000, factor: 2, maxMs: 30_000, drainsMax: 3 };
 const TRIES = 30;
@@ -43,7 +42,7 @@ export class JobProgram {
 
   constructor(
     private readonly life: Life,
-    cluster: Cluster,
+    private readonly cluster: Cluster,
   ) {
     this.link = new Link(life, cluster);
     this.questions = new JobQuestions(life, this.link);
@@ -58,31 +57,35 @@ export class JobProgram {
   private async drive(planned: PlannedJob): Promise<void> {
     const { life } = this;
     await life.sleep(Math.max(0, planned.beginsAt - life.world.now));
-    if (planned.type === 'duplicate') await this.whenMade(planned.imageId);
+    const imageId = planned.type === 'duplicate' ? await this.whenMade(planned.of) : '';
     for (let failures = 0; ;) {
       try {
-        const job = await this.saved(planned);
-        if (job.step === 'done') return;
-        const moved = await this.advance(job);
+        const job = await this.saved(planned, imageId);
+        if (job.step === 'done') await this.whileDone(job.job);
+        const moved = job.step === 'done' || (await this.advance(job));
         failures = 0;
         if (!moved) await this.rest(job);
       } catch (error) {
-        if (!isOutage(error)) throw error;
+        // The database may have gone back to before the job was asked for.
+        if (!isOutage(error) && !(error instanceof NotFound)) throw error;
         failures += 1;
         await life.sleep(backoffMs(failures, RETRY, 0.5));
       }
     }
   }
 
-  /** People duplicate what is there. */
-  private async whenMade(imageId: string): Promise<void> {
+  /** The database may go back to before its end; whoever looks at all open jobs finds it again. */
+  private async whileDone(job: number): Promise<void> {
+    const step = () => this.cluster.database.committed(JOB).get(String(job))?.['step'];
+    while (step() === 'done') await this.life.sleep(LOOK_MS);
+  }
+
+  /** People duplicate what is there: the image of a backup, once that has ended. */
+  private async whenMade(backup: number): Promise<string> {
     for (;;) {
-      try {
-        const { image } = await this.link.request(catalogImage, { imageId });
-        if (image.state !== 'IN_PROCESS') return;
-      } catch (error) {
-        if (!isOutage(error) && !(error instanceof PermanentError)) throw error;
-      }
+      const image = this.cluster.images.findLast(({ job }) => job === backup);
+      const isMade = image && (image.isAbandoned || image.fragmentsExpected !== null);
+      if (isMade) return image.imageId;
       await this.life.sleep(LOOK_MS);
     }
   }
@@ -152,20 +155,24 @@ export class JobProgram {
         if (type === 'send-tasks') send(unit, tasksOf(after, newToken));
         if (type === 'cancel-tasks') send(unit, cancelTasks(after));
       }
+      if (after.attempt > 1 && after.step === 'running' && before.step === 'beginning') {
+        this.life.world.meet(`${after.type} goes on in another attempt`);
+      }
       const isDone = before.step !== 'done' && after.step === 'done';
+      if (isDone) this.life.world.meet(`${after.type} ends with ${after.outcome?.status ?? '?'}`);
       if (isDone) unit.send(jobDone, [String(number)], viewOf(after, new Date(0)));
       return after;
     });
   }
 
   /** Makes the job the first time that its number is seen. */
-  private saved(planned: PlannedJob): Promise<Job> {
+  private saved(planned: PlannedJob, imageId: string): Promise<Job> {
     return this.link.transaction(({ run }) =>
       run('looks at a job', async (db: Transaction) => {
         const key = String(planned.job);
         const row = await db.read(JOB, key);
         if (row) return reviveRow(row, planned.job);
-        const draft = { ...draftOf(planned), job: planned.job };
+        const draft = { ...draftOf(planned, imageId), job: planned.job };
         await db.insert(JOB, key, rowOf(draft));
         return draft;
       }),
@@ -180,7 +187,7 @@ function send(unit: Work, { media, agent }: Tasks): void {
   if (agent) unit.send(agentTaskMessage, [agent.client, String(agent.task.job)], agent.task);
 }
 
-function draftOf({ type, pool, imageId, unit }: PlannedJob): Job {
+function draftOf({ type, pool, unit }: PlannedJob, imageId: string): Job {
   if (type === 'duplicate') {
     return duplicateDraft({ imageId, toPool: pool, priority: 0, tries: TRIES }, BACKOFF);
   }

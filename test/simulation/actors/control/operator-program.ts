@@ -5,7 +5,7 @@ import type { Cluster } from '../cluster.js';
 import { Link } from '../link.js';
 import { isOutage } from '../network.js';
 
-const REST_MS = { min: 3_000, max: 40_000 };
+const REST_MS_MIN = 2_000;
 
 /** A person at the command line: expires copies, takes them back, puts images on hold. */
 export class OperatorProgram {
@@ -18,7 +18,7 @@ export class OperatorProgram {
     this.link = new Link(life, cluster);
     life.spawn('work', async () => {
       for (;;) {
-        await life.sleep(life.host.chance.between(REST_MS.min, REST_MS.max));
+        await life.sleep(life.host.chance.between(REST_MS_MIN, cluster.settings.operatorRestMsMax));
         if (cluster.isCalm) continue;
         await this.doSomething();
       }
@@ -27,13 +27,15 @@ export class OperatorProgram {
 
   private async doSomething(): Promise<void> {
     const { chance } = this.life.host;
-    const imageId = chance.pick(this.cluster.imageIds);
+    const { images } = this.cluster;
+    if (images.length === 0) return;
+    const { imageId } = chance.pick(images);
     const copy = chance.pick([undefined, 1, 2]);
     try {
       await chance.pick([
         () => this.link.request(imageExpire, { imageId, ...(copy && { copy }) }),
         () => this.link.request(imageExpire, { imageId, copy: 1 }),
-        () => this.link.request(imageExpire, { imageId, now: chance.happens(0.3) }),
+        () => this.link.request(imageExpire, { imageId, now: chance.happens(0.4) }),
         () => this.link.request(imageUndelete, { imageId }),
         () => this.link.request(imageHold, { imageId, hold: 'h1', release: chance.happens(0.6) }),
       ])();

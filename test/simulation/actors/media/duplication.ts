@@ -2,7 +2,8 @@ import { catalogFragmentSources } from '#contracts/catalog/copy.js';
 import type { FragmentView } from '#contracts/image.js';
 import type { TaskResult } from '#contracts/job.js';
 import type { MediaTask } from '#contracts/task.js';
-import { PermanentError, Unavailable } from '#kernel/errors.js';
+import type { Verdict } from '#contracts/fragment.js';
+import { PermanentError } from '#kernel/errors.js';
 import { refusal } from '../../../../apps/media/src/domain/refusal.js';
 import { DiskError } from '../../parts/disk.js';
 import { isOutage } from '../network.js';
@@ -11,8 +12,8 @@ import type { FragmentContent } from './fragment-writer.js';
 import type { MediaContext } from './media-context.js';
 import { dataPort, type DataCall, type FragmentBytes, type Session } from './data-call.js';
 
+const FRAGMENT_MS_MAX = 12_000;
 const VERDICT_LOOK_MS = 5_000;
-const VERDICT_MS_MAX = 600_000;
 
 /** Fills the numbers that a copy lacks from the other copies. Sources are read and nothing else. */
 export class Duplication {
@@ -25,12 +26,15 @@ export class Duplication {
 
   async run(task: Extract<MediaTask, { type: 'duplicate' }>): Promise<TaskResult> {
     const { imageId, copy } = task.image;
+    const { life } = this.program;
     const { fragments } = await this.program.link.request(catalogFragmentSources, {
       imageId,
       missingIn: copy,
     });
     for (const { number, sources } of fragments) {
       this.mustGoOn();
+      // Bytes take their time.
+      await life.sleep(life.host.chance.between(0, FRAGMENT_MS_MAX));
       const content = await this.readOne(number, sources);
       const fragmentId = await this.program.writer.write(task.image, content);
       this.program.offer(fragmentId);
@@ -80,20 +84,21 @@ export class Duplication {
   }
 
   private async allCommitted(): Promise<void> {
-    const { life, ledger } = this.program;
-    const begun = life.world.now;
     for (const fragmentId of this.written) {
-      for (;;) {
-        const state = ledger!.find(fragmentId);
-        if (state?.phase === 'JUDGED') {
-          if (state.verdict !== 'COMMITTED') throw refusal(fragmentId, state.verdict);
-          break;
-        }
-        this.mustGoOn();
-        if (life.world.now - begun > VERDICT_MS_MAX) throw new Unavailable('no verdict', 25);
-        await life.sleep(VERDICT_LOOK_MS);
-      }
+      const verdict = await this.orOver(this.program.offers.verdict(fragmentId));
+      // Another attempt, which was thought to be over, was first: the copy has the number.
+      if (verdict !== 'COMMITTED' && verdict !== 'SUPERSEDED') throw refusal(fragmentId, verdict);
     }
+  }
+
+  private async orOver(verdict: Promise<Verdict>): Promise<Verdict> {
+    let known: Verdict | undefined;
+    void verdict.then((each) => (known = each));
+    while (known === undefined) {
+      this.mustGoOn();
+      await this.program.life.sleep(VERDICT_LOOK_MS);
+    }
+    return known;
   }
 
   private mustGoOn(): void {

@@ -1,3 +1,4 @@
+import type { CommitOffers } from '../../../../apps/media/src/commits/commit-offers.js';
 import type { Life } from '../../kernel/host.js';
 import type { Link } from '../link.js';
 import type { FragmentWriter } from './fragment-writer.js';
@@ -12,6 +13,7 @@ export interface MediaContext {
   readonly store: SimStore;
   readonly ledger: SimLedger | undefined;
   readonly writer: FragmentWriter;
+  readonly offers: Pick<CommitOffers, 'verdict'>;
   /** Adds a sealed fragment to what is offered. */
   offer(fragmentId: string): void;
   /** A journal that fails ends the program: what waits for it never comes to anything. */

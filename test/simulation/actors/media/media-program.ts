@@ -1,16 +1,27 @@
 import { deleteClaim, deleteReport } from '#contracts/catalog/expiry.js';
-import { fragmentReceipt, tombstone, type FragmentCommit } from '#contracts/fragment.js';
+import { receiptsOf, tombstone, type FragmentCommit } from '#contracts/fragment.js';
+import type { Endpoint, RequestOf, ResponseOf } from '#contracts/contract.js';
 import { catalogFragmentOffer, catalogFragmentStatus } from '#contracts/image.js';
-import { mediaDrain, mediaOfferAgain } from '#contracts/media.js';
+import {
+  mediaAdopt,
+  mediaDrain,
+  mediaInventory,
+  mediaOfferAgain,
+  mediaTakeBack,
+  mediaVerifyFragment,
+} from '#contracts/media.js';
 import { mediaDeletes, mediaReceipts, mediaTasks } from '#contracts/streams.js';
 import { mediaTask } from '#contracts/task.js';
 import { VolumeUnusable } from '#storage/errors.js';
 import { DiskError } from '../../parts/disk.js';
 import type { Manifest } from '#archive/manifest.js';
 import { Clock } from '#kernel/clock.js';
-import { commitMessageOf, commitOf } from '../../../../apps/media/src/commits/commit.js';
+import { commitMessageOf } from '../../../../apps/media/src/commits/commit.js';
 import { CommitOffers } from '../../../../apps/media/src/commits/commit-offers.js';
-import type { FragmentState } from '../../../../apps/media/src/domain/journal-state.js';
+import { Care } from '../../../../apps/media/src/inventory/care.js';
+import { checkFragment } from '../../../../apps/media/src/inventory/fragment-check.js';
+import { Holdings } from '../../../../apps/media/src/inventory/holdings.js';
+import { inventoryPage } from '../../../../apps/media/src/inventory/inventory.js';
 import { Removals, type Removal } from '../../../../apps/media/src/removal/removals.js';
 import { emptyOldTrash } from '../../../../apps/media/src/removal/trash-reaper.js';
 import { recoverSeals, recoverTrash } from '../../../../apps/media/src/volumes/recovery.js';
@@ -19,7 +30,7 @@ import type { Volumes } from '../../../../apps/media/src/volumes/volumes.js';
 import type { Life } from '../../kernel/host.js';
 import type { SimDisk } from '../../parts/sim-disk.js';
 import type { Cluster } from '../cluster.js';
-import { Link } from '../link.js';
+import { contentsOf, Link } from '../link.js';
 import { isOutage } from '../network.js';
 import { DiskLink } from './disk-link.js';
 import { FragmentWriter } from './fragment-writer.js';
@@ -34,7 +45,6 @@ const BROKEN_MS = 1_000;
 const BAD_HABITS_MS = 45_000;
 const SETTLE_MS = 20_000;
 const REAP_MS = 30_000;
-const TRASH_GRACE_MS = 60_000;
 
 /**
  * One life of a media server: a thin shell around the real offers (the very class) and the real rules
@@ -45,7 +55,14 @@ export class MediaProgram implements MediaContext {
   readonly store: SimStore;
   readonly pool: string;
   private removals: Removals | undefined;
-  private opened: { ledger: SimLedger; offers: CommitOffers; writer: FragmentWriter } | undefined;
+  private opened:
+    | {
+        ledger: SimLedger;
+        offers: CommitOffers;
+        writer: FragmentWriter;
+        holdings: Holdings;
+      }
+    | undefined;
 
   constructor(
     readonly life: Life,
@@ -82,28 +99,22 @@ export class MediaProgram implements MediaContext {
     this.offers.add(fragmentId, this.volume());
   }
 
-  /** Once more, whatever the journal has of it. */
-  async offerAgain(fragmentId: string): Promise<boolean> {
-    const state = this.ledger!.find(fragmentId);
-    if (state?.phase !== 'SEALED' && state?.phase !== 'JUDGED') return false;
-    await this.publish([this.commitOf(state)]);
-    return true;
-  }
-
   private async start(disk: DiskLink): Promise<void> {
     const { life, link, mediaId } = this;
     const ledger = await SimLedger.open(disk);
     const writer = new FragmentWriter(life, this.store, ledger);
-    this.opened = { ledger, writer, offers: this.makeOffers() };
+    const holdings = new Holdings(this.volumes());
+    this.opened = { ledger, writer, holdings, offers: this.makeOffers() };
     await recoverSeals(this.volume(), new WorldClock(life));
     await recoverTrash(this.volume());
+    life.spawn('orphans', () => this.untilBroken(holdings.scan()).then(() => undefined));
     const { offers } = this;
     offers.start([this.volume()]);
     link.consume({
       spec: mediaReceipts(mediaId),
       batchMax: 64,
       handle: async (batch) => {
-        const receipts = batch.map(({ payload }) => fragmentReceipt.parse(JSON.parse(payload)));
+        const receipts = batch.flatMap(({ payload }) => receiptsOf(JSON.parse(payload)));
         await this.untilBroken(Promise.all(receipts.map((each) => offers.onReceipt(each))));
       },
     });
@@ -118,7 +129,7 @@ export class MediaProgram implements MediaContext {
       spec: mediaTasks(mediaId),
       batchMax: 16,
       handle: async (batch) => {
-        for (const { payload } of batch) sessions.onTask(mediaTask.parse(JSON.parse(payload)));
+        for (const task of contentsOf(batch, mediaTask)) sessions.onTask(task);
       },
     });
   }
@@ -153,20 +164,21 @@ export class MediaProgram implements MediaContext {
       catalog: {
         claim: (removal) => this.claim(removal),
         report: async (gone) => {
-          await link.request(deleteReport, { mediaId, removals: [...gone] });
+          const request = { mediaId, removals: [...gone] };
+          return (await link.request(deleteReport, request)).refused;
         },
       },
       log: (_, text) => life.world.note(() => `${mediaId}: ${text}`),
     });
     this.removals = removals;
     this.repeat(SETTLE_MS, () => removals.settle());
-    this.repeat(REAP_MS, () => removals.alone(() => this.reap()));
+    this.repeat(REAP_MS, () => removals.alone(() => this.reap(removals)));
     link.consume({
       spec: mediaDeletes(mediaId),
       batchMax: 16,
       handle: async (batch) => {
-        for (const { payload } of batch) {
-          await this.untilBroken(removals.onGrant(tombstone.parse(JSON.parse(payload))));
+        for (const granted of contentsOf(batch, tombstone)) {
+          await this.untilBroken(removals.onGrant(granted));
         }
       },
     });
@@ -180,9 +192,10 @@ export class MediaProgram implements MediaContext {
     return link.request(deleteClaim, { mediaId, ...removal });
   }
 
-  private async reap(): Promise<void> {
+  private async reap(removals: Removals): Promise<void> {
     const now = new Date(this.life.world.now);
-    await emptyOldTrash(this.volumes(), { graceMs: TRASH_GRACE_MS, now });
+    const time = { graceMs: this.cluster.settings.trashGraceMs, now };
+    await emptyOldTrash(this.volumes(), time, (removal) => removals.standsBy(removal));
   }
 
   private repeat(ms: number, work: () => Promise<unknown>): void {
@@ -200,30 +213,32 @@ export class MediaProgram implements MediaContext {
 
   private serve(sessions: MediaSessions): void {
     const { link, mediaId } = this;
-    link.serve(
-      mediaDrain,
-      async ({ imageId, copy }) => {
-        sessions.end({ imageId, copy });
-        const states = this.ledger!.all().map(([, state]) => state);
-        const open = states.filter(
-          (state) =>
-            state.phase === 'SEALED' &&
-            state.manifest.imageId === imageId &&
-            state.manifest.copy === copy,
-        );
-        return { open: open.length };
-      },
-      mediaId,
-    );
-    link.serve(
-      mediaOfferAgain,
-      async ({ fragmentIds }) => {
-        let offered = 0;
-        for (const id of fragmentIds) if (await this.offerAgain(id)) offered += 1;
-        return { offered };
-      },
-      mediaId,
-    );
+    const { offers, holdings } = this.opened!;
+    const ask = <E extends Endpoint>(
+      endpoint: E,
+      work: (request: RequestOf<E>) => Promise<ResponseOf<E>>,
+    ): void => link.serve(endpoint, (request) => this.untilBroken(work(request)), mediaId);
+    ask(mediaDrain, async (copy) => {
+      sessions.end(copy);
+      await offers.offerDirectly(offers.openOf(copy));
+      return { open: offers.openOf(copy).length };
+    });
+    ask(mediaInventory, async ({ after = '', limit }) => {
+      const { rows: entries, next } = await inventoryPage(holdings, { after, limit });
+      return { entries, next };
+    });
+    ask(mediaVerifyFragment, async ({ fragmentId }) => {
+      const holding = holdings.find(fragmentId);
+      if (!holding) return { bytes: 'missing' as const, reason: '' };
+      const { bytes, reason } = await checkFragment(holding);
+      return { bytes, reason };
+    });
+    const care = new Care({
+      ...{ holdings, offers, removals: this.removals!, clock: new WorldClock(this.life) },
+    });
+    ask(mediaOfferAgain, async (of) => ({ offered: await care.offerAgain(of.fragmentIds) }));
+    ask(mediaAdopt, async (of) => ({ adopted: await care.adopt(of.fragmentIds) }));
+    ask(mediaTakeBack, async (of) => ({ takenBack: await care.takeBack(of.fragmentIds) }));
   }
 
   private makeOffers(): CommitOffers {
@@ -264,11 +279,6 @@ export class MediaProgram implements MediaContext {
   private publish(commits: readonly FragmentCommit[]): Promise<void> {
     const { id, subject, payload } = commitMessageOf(this.mediaId, commits);
     return this.link.publish({ id, subject, payload: JSON.stringify(payload) });
-  }
-
-  private commitOf(state: Extract<FragmentState, { phase: 'SEALED' | 'JUDGED' }>): FragmentCommit {
-    const { mediaId, pool } = this;
-    return commitOf({ mediaId, pool }, { ...state, phase: 'SEALED' });
   }
 
   /** What the real classes use of a volume. */

@@ -9,7 +9,7 @@ import { Duplication } from './duplication.js';
 import type { MediaContext } from './media-context.js';
 import { WriteSession } from './write-session.js';
 
-const REPORT_MS = 10_000;
+const REPORT_MS = 8_000;
 const RETRY = { firstMs: 200, maxMs: 10_000, jitter: 0.5 };
 const LAST_WORD_TRIES_MAX = 20;
 

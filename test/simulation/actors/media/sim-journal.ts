@@ -41,6 +41,7 @@ export class SimJournal {
     await disk.syncFolder(FOLDER);
     const file = await disk.read(FILE);
     const { units, goodEnd, tail } = scanUnits(file);
+    if (tail === 'torn') disk.life.world.meet('torn journal');
     if (tail === 'damaged') throw new Violation('journal', 'a good unit behind a bad one');
     for (const [index, unit] of units.entries()) {
       if (unit.sequence !== index + 1) throw new Violation('journal', 'a unit is missing');

@@ -9,6 +9,7 @@ import {
   type FragmentState,
 } from '../../../../apps/media/src/domain/journal-state.js';
 import type { FragmentReceipt } from '#contracts/fragment.js';
+import type { World } from '../../kernel/world.js';
 import type { DiskLink } from './disk-link.js';
 import { SimJournal } from './sim-journal.js';
 
@@ -19,11 +20,14 @@ export class SimLedger {
   private readonly changed = new Set<string>();
   private journal: SimJournal | undefined;
 
-  private constructor(private readonly states: Map<string, FragmentState>) {}
+  private constructor(
+    private readonly states: Map<string, FragmentState>,
+    private readonly world: World,
+  ) {}
 
   static async open(disk: DiskLink): Promise<SimLedger> {
     const states = new Map<string, FragmentState>();
-    const ledger = new SimLedger(states);
+    const ledger = new SimLedger(states, disk.life.world);
     ledger.journal = await SimJournal.open(disk, (record) => ledger.take(record));
     return ledger;
   }
@@ -35,6 +39,10 @@ export class SimLedger {
 
   find(fragmentId: string): FragmentState | undefined {
     return this.states.get(fragmentId);
+  }
+
+  get size(): number {
+    return this.states.size;
   }
 
   all(): [fragmentId: string, state: FragmentState][] {
@@ -80,6 +88,7 @@ export class SimLedger {
 
   private async record(record: JournalRecord): Promise<void> {
     await this.journal!.append(record);
+    this.world.meet(`journal ${record.type}`);
     this.take(record);
   }
 

@@ -9,18 +9,23 @@ import {
   type FragmentFile,
   type FragmentName,
 } from '#storage/fragment-name.js';
-import type { FragmentStore, StoredFragment, TrashedFragment } from '#storage/fragment-store.js';
+import type {
+  FragmentStore,
+  SealedFragmentReader,
+  StoredFragment,
+  TrashedFragment,
+} from '#storage/fragment-store.js';
 import type { DiskLink } from './disk-link.js';
 
-const FILES: readonly FragmentFile[] = ['data', 'index', 'manifest'];
+export const FILES: readonly FragmentFile[] = ['data', 'index', 'manifest'];
 const REMOVAL: readonly (readonly FragmentFile[])[] = [['manifest'], ['index', 'data']];
 const RETURN: readonly (readonly FragmentFile[])[] = [['data', 'index'], ['manifest']];
 const TRASH = '.trash';
 
-/** What the real recovery and removal ask of a store. */
+/** What the real recovery, removal and inventory ask of a store. */
 type UsedOfStore = Pick<
   FragmentStore,
-  'stat' | 'settle' | 'remove' | 'takeBack' | 'trash' | 'emptyTrash'
+  'stat' | 'settle' | 'remove' | 'takeBack' | 'trash' | 'emptyTrash' | 'list' | 'open'
 >;
 
 /** Where a file of a fragment has its place. */
@@ -103,16 +108,50 @@ export class SimStore implements UsedOfStore {
     if (this.disk.disk.list(way.from).length > 0) await this.move(name, way);
   }
 
-  async *trash(): AsyncIterable<TrashedFragment> {
+  async *trash(only?: string): AsyncIterable<TrashedFragment> {
     const { disk } = this.disk;
-    for (const tombstoneId of disk.list(TRASH)) {
-      const files = disk.list(trashOf(tombstoneId)).map(parseFileName);
-      const first = files.find((file) => file !== undefined);
+    for (const tombstoneId of only === undefined ? disk.list(TRASH) : [only]) {
+      const folder = trashOf(tombstoneId);
+      const names = disk.list(folder);
+      const first = names.map(parseFileName).find((file) => file !== undefined);
       if (!first) continue;
       const { fragmentId, number } = first;
-      const since = new Date(disk.changedAt(trashOf(tombstoneId)));
-      yield { tombstoneId, fragmentId, number, since };
+      const since = new Date(disk.changedAt(folder));
+      const text = names.find((name) => parseFileName(name)?.file === 'manifest');
+      const manifest = text && (JSON.parse(disk.read(`${folder}/${text}`).toString()) as Manifest);
+      yield { tombstoneId, fragmentId, number, since, ...(manifest && { manifest }) };
     }
+  }
+
+  async *list(known: (fragmentId: string) => boolean): AsyncIterable<StoredFragment> {
+    const { disk } = this.disk;
+    for (const imageId of disk.list('images')) {
+      for (const folder of disk.list(`images/${imageId}`)) {
+        const copy = Number(folder.slice(1));
+        const files = disk.list(`images/${imageId}/${folder}`).map(parseFileName);
+        const names = new Map(
+          files.flatMap((file): [string, number][] =>
+            file ? [[file.fragmentId, file.number]] : [],
+          ),
+        );
+        for (const [fragmentId, number] of names) {
+          if (known(fragmentId)) continue;
+          const found = await this.stat({ imageId, copy, number, fragmentId });
+          if (found) yield found;
+        }
+      }
+    }
+  }
+
+  async open(name: FragmentName): Promise<SealedFragmentReader> {
+    const manifest = JSON.parse((await this.read(name, 'manifest')).toString()) as Manifest;
+    const files = { data: await this.read(name, 'data'), index: await this.read(name, 'index') };
+    return {
+      manifest,
+      size: (object) => files[object].length,
+      read: async (object, offset, length) => files[object].subarray(offset, offset + length),
+      close: async () => undefined,
+    };
   }
 
   async emptyTrash(tombstoneId: string): Promise<void> {

@@ -22,6 +22,7 @@ export class WriteSession implements Session {
   private total: number | undefined;
   private readonly sealed: string[] = [];
   private writing: Promise<string> | undefined;
+  private judging: Promise<void> | undefined;
   private failure: unknown;
   private finished = false;
 
@@ -122,16 +123,22 @@ export class WriteSession implements Session {
     }
     await this.writing;
     this.total = fragments;
-    for (const fragmentId of this.sealed) {
-      const state = this.program.ledger!.find(fragmentId);
-      if (state?.phase === 'JUDGED' && state.verdict !== 'COMMITTED') {
-        this.failure = refusal(fragmentId, state.verdict);
-        throw this.failure;
+    this.judging ??= this.verdicts();
+    if (this.failure) throw this.failure;
+    return { done: this.finished };
+  }
+
+  /** Each fragment has to be COMMITTED; what is not ends the session. */
+  private async verdicts(): Promise<void> {
+    try {
+      for (const fragmentId of this.sealed) {
+        const verdict = await this.program.offers.verdict(fragmentId);
+        if (verdict !== 'COMMITTED') throw refusal(fragmentId, verdict);
       }
-      if (state?.phase === 'SEALED') return { done: false };
+      this.finished = true;
+    } catch (error) {
+      this.failure = error;
     }
-    this.finished = true;
-    return { done: true };
   }
 }
 

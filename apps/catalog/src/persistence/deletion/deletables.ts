@@ -106,6 +106,15 @@ export class Deletables {
     return rows.map((row) => row.image_id);
   }
 
+  /** The media servers that an image relies on. */
+  async serversOf(imageId: string): Promise<string[]> {
+    const rows = await this.db.query<{ media_id: string }[]>(
+      `SELECT DISTINCT media_id FROM fragment WHERE image_id = $1 AND state = 'ACTIVE'`,
+      [imageId],
+    );
+    return rows.map((row) => row.media_id);
+  }
+
   /** How many jobs hold each of the fragments. Ask it once they are locked: pins need that lock. */
   async pinsOf(fragmentIds: readonly string[]): Promise<ReadonlyMap<string, number>> {
     const rows = await this.db.query<{ fragment_id: string; pins: string }[]>(

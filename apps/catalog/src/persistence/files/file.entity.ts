@@ -1,5 +1,5 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
-import { asNumber } from './numbers.js';
+import { asNumber } from '../numbers.js';
 
 /**
  * The folders of each client, once for all of its images. Paths as path text, the root empty. An index

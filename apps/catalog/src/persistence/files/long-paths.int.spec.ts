@@ -3,12 +3,12 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { DataSource } from 'typeorm';
 import { openDatabase } from '#service/database.js';
-import { startPostgres, type TestPostgres } from '../../../../test/support/postgres.js';
-import { catalogDefinition } from '../catalog.definition.js';
-import type { FileEntry } from '../domain/files/file-view.js';
-import { splitPath } from '../domain/files/glob.js';
-import { readIndexRecord } from '../domain/files/index-record.js';
-import { line, treeLines } from '../testing/index-lines.js';
+import { startPostgres, type TestPostgres } from '../../../../../test/support/postgres.js';
+import { catalogDefinition } from '../../catalog.definition.js';
+import type { FileEntry } from '../../domain/files/file-view.js';
+import { splitPath } from '../../domain/files/glob.js';
+import { readIndexRecord } from '../../domain/files/index-record.js';
+import { line, treeLines } from '../../testing/index-lines.js';
 import { FileLoad } from './file-loads.js';
 import { Files, type ImageFiles } from './files.js';
 

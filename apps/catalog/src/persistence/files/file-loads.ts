@@ -4,7 +4,7 @@ import type { PoolClient } from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import type { DataSource, EntityManager } from 'typeorm';
 import { assert } from '#kernel/assert.js';
-import type { IndexRecord } from '../domain/files/index-record.js';
+import type { IndexRecord } from '../../domain/files/index-record.js';
 import { directoryDigest } from './directory-digest.js';
 
 /** Directories whose ids one load remembers; beyond it forgets and looks them up again. */

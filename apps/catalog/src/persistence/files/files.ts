@@ -1,6 +1,6 @@
 import type { EntityManager } from 'typeorm';
-import type { FileEntry } from '../domain/files/file-view.js';
-import { splitPath, toLike, type FindPlan } from '../domain/files/glob.js';
+import type { FileEntry } from '../../domain/files/file-view.js';
+import { splitPath, toLike, type FindPlan } from '../../domain/files/glob.js';
 import { directoryDigest } from './directory-digest.js';
 
 /** An image whose files are asked for. */

@@ -1,0 +1,31 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { ERA } from '../persistence/catalog-epoch.js';
+
+/**
+ * Which media servers were compared with the catalog since it was last in doubt. A database that was
+ * put back shows copies as good whose bytes are gone by tombstones that it has forgotten; to delete
+ * the other copy then would lose the image. So what an image keeps is believed only when its media
+ * servers were compared in this *era*: since the database was started, under this epoch. Kept in memory, since
+ * what the database itself says of that is in doubt as well.
+ */
+@Injectable()
+export class Comparisons {
+  private readonly eras = new Map<string, string>();
+
+  /** The era that the database is in, to be read in the transaction that relies on it. */
+  async era(db: Pick<EntityManager, 'query'>): Promise<string> {
+    const [row] = await db.query<{ era: string }[]>(`SELECT coalesce(${ERA}, '') AS era`);
+    return row!.era;
+  }
+
+  /** A server was compared, from its first fragment to its last, all in this era. */
+  mark(mediaId: string, era: string): void {
+    this.eras.set(mediaId, era);
+  }
+
+  /** Those of the servers that were not compared in this era. */
+  missing(mediaIds: readonly string[], era: string): string[] {
+    return mediaIds.filter((mediaId) => this.eras.get(mediaId) !== era);
+  }
+}
