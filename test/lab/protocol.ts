@@ -32,6 +32,8 @@ export interface Survey {
   readonly images: readonly ImageEvidence[];
   readonly fragments: readonly FragmentEvidence[];
   readonly failedJobs: readonly FailedJob[];
+  /** In words, differences that the catalog's own reconciliation would still have to settle. */
+  readonly unsettled: readonly string[];
   /** Bytes that were read back from the media. */
   readonly bytesRead: number;
 }
@@ -84,7 +86,5 @@ export interface Reply {
 export type Seen =
   | { readonly what: 'submitted'; readonly expectation: Expectation }
   | { readonly what: 'committed'; readonly fragmentIds: readonly string[] }
-  /** An image became COMPLETE ... */
-  | { readonly what: 'completed'; readonly imageId: string }
-  /** ... or a further copy of it. */
-  | { readonly what: 'copied'; readonly imageId: string };
+  /** An image became COMPLETE, or a further copy of it. */
+  | { readonly what: 'completed'; readonly imageId: string };

@@ -94,7 +94,15 @@ async function ailment(idle: boolean): Promise<string> {
     const [first] = jobs;
     if (first) return `job ${first.job} is still ${state} (${first.operation})`;
   }
-  return '';
+  return leftover();
+}
+
+/** In words, what ended jobs still hold. */
+async function leftover(): Promise<string> {
+  const { pins } = await stack().ask<{ pins: number }>('catalog.state');
+  if (pins > 0) return `${pins} fragments are pinned, and no job runs`;
+  const { allocations } = await stack().ask<{ allocations: unknown[] }>('broker.allocations');
+  return allocations.length > 0 ? `${allocations.length} allocations are held by no job` : '';
 }
 
 function run(command: string, ...args: readonly string[]): void {
@@ -112,7 +120,7 @@ function tellOfEvents({ nats }: Pick<Stack, 'nats'>): void {
     return { what: 'committed', fragmentIds: fragments.map(({ fragmentId }) => fragmentId) };
   });
   hear(imageCompleted, ({ imageId }) => ({ what: 'completed', imageId }));
-  hear(copyCompleted, ({ imageId }) => ({ what: 'copied', imageId }));
+  hear(copyCompleted, ({ imageId }) => ({ what: 'completed', imageId }));
 }
 
 function stack(): Stack {
