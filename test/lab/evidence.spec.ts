@@ -20,9 +20,10 @@ function fragment(parts: Parts = {}, fragmentId = 'f1'): FragmentEvidence {
 }
 
 function findings(fragments: FragmentEvidence[], known: Partial<Knowledge> = {}): string {
-  const nothing = { committed: new Set<string>(), completed: new Set<string>() };
+  const none = new Set<string>();
+  const nothing = { committed: none, deleted: none, completed: none, sealed: none };
   const images = [{ imageId: 'c_1', state: 'COMPLETE' }];
-  return judge({ fragments, images }, { ...nothing, sealed: new Set(), ...known }).join('\n');
+  return judge({ fragments, images }, { ...nothing, ...known }).join('\n');
 }
 
 describe('what three witnesses say of a fragment', () => {
@@ -118,6 +119,7 @@ describe('what three witnesses say of a fragment', () => {
 
   it('is held against what was seen before', () => {
     expect(findings([], { committed: new Set(['f9']) })).toMatch(/f9: .* the catalog has lost it/);
+    expect(findings([fragment()], { deleted: new Set(['f1']) })).toMatch(/f1: it was deleted/);
     expect(findings([], { sealed: new Set(['f9']) })).toMatch(/f9: .* gone without a tombstone/);
     expect(findings([], { completed: new Set(['c_2']) })).toMatch(/c_2 was COMPLETE/);
   });

@@ -31,6 +31,8 @@ export interface FragmentEvidence {
 export interface Knowledge {
   /** Fragments that were committed. */
   readonly committed: ReadonlySet<string>;
+  /** Fragments whose deletion was announced. */
+  readonly deleted: ReadonlySet<string>;
   /** Images that were COMPLETE. */
   readonly completed: ReadonlySet<string>;
   /** Fragments that lay on a medium, sealed, when it was last looked at. */
@@ -60,6 +62,10 @@ export function judge(
   );
   for (const id of known.committed) {
     if (!byId.get(id)?.catalog) findings.push(`${id}: it was committed, the catalog has lost it`);
+  }
+  for (const id of known.deleted) {
+    const state = byId.get(id)?.catalog?.state;
+    if (state !== 'DELETED') findings.push(`${id}: it was deleted, the catalog has it ${state}`);
   }
   for (const id of known.sealed) {
     const fragment = byId.get(id);

@@ -8,6 +8,7 @@ import type { Expectation, Seen } from './protocol.js';
 /** All that was seen of a cluster, over all lives of its machine. */
 export class Chronicle implements Knowledge {
   readonly committed = new Set<string>();
+  readonly deleted = new Set<string>();
   readonly completed = new Set<string>();
   readonly sealed = new Set<string>();
   /** By job. */
@@ -20,11 +21,16 @@ export class Chronicle implements Knowledge {
       case 'committed':
         for (const id of seen.fragmentIds) this.committed.add(id);
         break;
+      case 'deleted':
+        this.deleted.add(seen.fragmentId);
+        break;
       case 'completed':
         this.completed.add(seen.imageId);
         break;
       case 'submitted':
         this.expectations.set(seen.expectation.job, seen.expectation);
+        break;
+      case 'begun':
         break;
       default:
         seen satisfies never;
@@ -40,7 +46,7 @@ export class Chronicle implements Knowledge {
   /** Resolves when it is time to cut the power. */
   async until(trigger: Trigger): Promise<void> {
     if (trigger.after !== 'start') {
-      let missing = trigger.after === 'committed' ? trigger.count : 1;
+      let missing = 'count' in trigger ? trigger.count : 1;
       await new Promise<void>((resolve) => {
         const listener = (seen: Seen): void => {
           if (seen.what !== trigger.after) return;

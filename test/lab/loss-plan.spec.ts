@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 
 import { planLosses, randomFrom } from './loss-plan.js';
 
-const workloads = ['full', 'pair'];
+const workloads = ['full', 'pair', 'expire'];
 
 describe('the losses of a campaign', () => {
   it('are the same for the same seed, and others for another', () => {
@@ -16,9 +16,10 @@ describe('the losses of a campaign', () => {
     const kinds = new Set(losses.map(({ during, trigger }) => `${during} ${trigger.after}`));
     expect([...kinds].sort()).toEqual([
       'start start',
+      'work begun',
       'work committed',
       'work completed',
-      'work submitted',
+      'work deleted',
     ]);
     const names = losses.flatMap((loss) => loss.workloads.map(({ name }) => name));
     expect(new Set(names)).toEqual(new Set(workloads));

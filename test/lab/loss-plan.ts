@@ -2,10 +2,10 @@
 export type Trigger =
   /** So long after everything begins to start. */
   | { readonly after: 'start'; readonly ms: number }
-  /** So long after the first job was submitted. */
-  | { readonly after: 'submitted'; readonly ms: number }
-  /** So many fragments were seen committed; `ms` later. */
-  | { readonly after: 'committed'; readonly count: number; readonly ms: number }
+  /** So long after the first workload began. */
+  | { readonly after: 'begun'; readonly ms: number }
+  /** So many fragments were seen committed (or deleted); `ms` later. */
+  | { readonly after: 'committed' | 'deleted'; readonly count: number; readonly ms: number }
   /** An image, or a further copy, was seen COMPLETE; `ms` later. */
   | { readonly after: 'completed'; readonly ms: number };
 
@@ -18,6 +18,7 @@ export interface Loss {
   readonly workloads: readonly { readonly name: string; readonly chance: number }[];
 }
 
+const EXPIRE = 'expire';
 /** More of them than can be run before any trigger has come. */
 const WORKLOADS_EACH = 8;
 const START_SHARE = 0.15;
@@ -44,7 +45,10 @@ export function planLosses(options: {
       name: options.workloads[Math.floor(random() * options.workloads.length)]!,
       chance: random(),
     }));
-    return { during, trigger: triggerOf(during, random), workloads };
+    const trigger = triggerOf(during, random);
+    // Else most of these would find nothing that is deleted.
+    if (trigger.after === 'deleted') workloads[0] = { ...workloads[0]!, name: EXPIRE };
+    return { during, trigger, workloads };
   });
 }
 
@@ -52,10 +56,11 @@ export function describeTrigger(trigger: Trigger): string {
   switch (trigger.after) {
     case 'start':
       return `${(trigger.ms / 1_000).toFixed(1)} s`;
-    case 'submitted':
-      return `${(trigger.ms / 1_000).toFixed(1)} s of a job`;
+    case 'begun':
+      return `${(trigger.ms / 1_000).toFixed(1)} s`;
     case 'committed':
-      return `${trigger.count} commits + ${trigger.ms} ms`;
+    case 'deleted':
+      return `${trigger.count} ${trigger.after} + ${trigger.ms} ms`;
     case 'completed':
       return `one COMPLETE + ${trigger.ms} ms`;
     default:
@@ -79,7 +84,8 @@ function triggerOf(during: Loss['during'], random: () => number): Trigger {
   const amount = random();
   const ms = Math.floor(random() * LATER_MS_MAX);
   if (during === 'start') return { after: 'start', ms: Math.floor(amount * START_MS) };
-  if (kind < 0.35) return { after: 'submitted', ms: Math.floor(amount * WORK_MS) };
-  if (kind < 0.8) return { after: 'committed', count: 1 + Math.floor(amount * COMMITTED_MAX), ms };
+  if (kind < 0.3) return { after: 'begun', ms: Math.floor(amount * WORK_MS) };
+  if (kind < 0.5) return { after: 'deleted', count: 1 + Math.floor(amount * COMMITTED_MAX), ms };
+  if (kind < 0.85) return { after: 'committed', count: 1 + Math.floor(amount * COMMITTED_MAX), ms };
   return { after: 'completed', ms };
 }

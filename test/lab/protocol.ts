@@ -84,7 +84,10 @@ export interface Reply {
 
 /** What the guest tells unasked, as it happens. From then on it is true, whatever happens to the guest. */
 export type Seen =
+  /** A workload has prepared what it needs, and begins. */
+  | { readonly what: 'begun' }
   | { readonly what: 'submitted'; readonly expectation: Expectation }
   | { readonly what: 'committed'; readonly fragmentIds: readonly string[] }
+  | { readonly what: 'deleted'; readonly fragmentId: string }
   /** An image became COMPLETE, or a further copy of it. */
   | { readonly what: 'completed'; readonly imageId: string };

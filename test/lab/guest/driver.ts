@@ -9,7 +9,7 @@ import type { z } from 'zod';
 import { copyCompleted } from '#contracts/catalog/copy.js';
 import type { Message } from '#contracts/contract.js';
 import type { CloudEvent } from '#contracts/event.js';
-import { fragmentCommitted } from '#contracts/fragment.js';
+import { fragmentCommitted, fragmentDeleted } from '#contracts/fragment.js';
 import { imageCompleted } from '#contracts/image.js';
 import type { JobView } from '#contracts/job.js';
 import { compareTrees } from '../../support/compare-trees.js';
@@ -42,7 +42,8 @@ const handlers: { [N in CallName]: (request: RequestOf<N>) => Promise<AnswerOf<N
   async work({ workload, generation, chance }) {
     const submitted = (expectation: Expectation): void => tell({ what: 'submitted', expectation });
     try {
-      await runWorkload(workload, { stack: stack(), generation, chance, submitted });
+      const begun = (): void => tell({ what: 'begun' });
+      await runWorkload(workload, { stack: stack(), generation, chance, begun, submitted });
       return { refused: '' };
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
@@ -119,6 +120,7 @@ function tellOfEvents({ nats }: Pick<Stack, 'nats'>): void {
   hear(fragmentCommitted, ({ fragments }) => {
     return { what: 'committed', fragmentIds: fragments.map(({ fragmentId }) => fragmentId) };
   });
+  hear(fragmentDeleted, ({ fragmentId }) => ({ what: 'deleted', fragmentId }));
   hear(imageCompleted, ({ imageId }) => ({ what: 'completed', imageId }));
   hear(copyCompleted, ({ imageId }) => ({ what: 'completed', imageId }));
 }

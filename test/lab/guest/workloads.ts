@@ -15,6 +15,7 @@ export interface Work {
   readonly generation: number;
   /** From 0 to 1: the one choice that a workload may take. */
   readonly chance: number;
+  readonly begun: () => void;
   /** Says on which job what is to be expected of its image. */
   readonly submitted: (expectation: Expectation) => void;
 }
@@ -63,6 +64,7 @@ export async function runWorkload(name: string, work: Work): Promise<void> {
   const workload = WORKLOADS[name];
   if (!workload) throw new Error(`There is no workload "${name}".`);
   makeSourceTree(SOURCE, work.generation);
+  work.begun();
   await workload(work);
 }
 
