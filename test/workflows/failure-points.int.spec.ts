@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 
 import type { ExpiryDecision } from '#contracts/catalog/expiry.js';
 import { deleteStream } from '#contracts/streams.js';
@@ -38,13 +38,12 @@ beforeAll(async () => {
     env: {
       ...{ HOLDFAST_SILENCE_MS_MAX: '5000', HOLDFAST_RETRY_FIRST_MS: '500' },
       ...{ HOLDFAST_DRAIN_TRIES: '2', HOLDFAST_TOPOLOGY_LOOK_MS: '1000' },
-      ...{ HOLDFAST_CARE_EVERY: '1s', HOLDFAST_DELETE_GRACE: '1s' },
+      ...{ HOLDFAST_CARE_EVERY: '1s', HOLDFAST_DELETE_GRACE: '6s' },
       ...{ HOLDFAST_GRANT_EVERY: '200ms', HOLDFAST_GRANT_RESEND: '2s' },
     },
   });
   far = await startMedia('far', 'offsite');
   await putUnit('near', 'media1', 'main');
-  await putUnit('remote', 'far', 'offsite');
   tree = cluster.path('tree');
   makeNoiseTree(tree, { files: TREE_MIB, bytesEach: MIB });
   const job = jobOf(await cluster.cli('backup', '--storage', 'near', tree));
@@ -59,6 +58,8 @@ afterAll(async () => {
   for (const folder of mounted) await runCommand('umount', [folder]);
   await cluster?.stop();
 });
+
+beforeEach(() => putUnit('remote', 'far', 'offsite'));
 
 async function startMedia(
   mediaId: string,
@@ -166,10 +167,11 @@ describe('a media server', () => {
     const elsewhere = holders.filter(({ mediaId }) => mediaId === 'other').length;
     expect([SUPERSEDED + FENCED, COMMITTED]).toEqual([elsewhere, fragmentCount - elsewhere]);
     expect(far.files(imageId, copy)).toEqual(kept);
-    expect(await views.fragments(imageId, copy)).toEqual(holders);
+    // Later they go by tombstone, as what holds their numbers is good.
+    const live = (await views.fragments(imageId, copy)).filter(({ state }) => state === 'ACTIVE');
+    expect(live).toEqual(holders);
     await expectWhole(copy);
     await other.stop();
-    await putUnit('remote', 'far', 'offsite');
   });
 
   it('F23: whose volume is full ends the duplication with 129, and it goes on when there is room', async () => {
