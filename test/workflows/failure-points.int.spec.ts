@@ -292,7 +292,7 @@ async function killAll(): Promise<void> {
 }
 
 describe('a broker whose disk is full', () => {
-  it('F32: holds up nothing but itself: fragments are committed past it, and all heals', async () => {
+  it('F32: holds up nothing but itself: fragments get their verdicts past it, and all heals', async () => {
     const store = join(cluster.dataFolder, 'nats');
     await killAll();
     renameSync(store, `${store}-moved`);
@@ -303,12 +303,20 @@ describe('a broker whose disk is full', () => {
     await cluster.restart();
     if (!isSmall) return;
     const { job, copy } = await startCopy(far, 'offsite');
+    far.link.cut();
     const used = (await runCommand('du', ['-sk', store])).stdout.split('\t')[0];
-    await resize(store, `${Number(used) + 8}k`);
-    const committed = async () =>
-      (await views.fragments(imageId, copy)).filter(({ state }) => state === 'ACTIVE').length;
-    await until(async () => (await committed()) === fragmentCount, { what: 'all to be committed' });
-    await until(() => cluster.said().includes('cannot publish'), { what: 'a publish to fail' });
+    await resize(store, `${Number(used)}k`);
+    await until(
+      async () => {
+        await cluster.cli('image', 'verify', imageId, '--copy', '1', '--no-wait');
+        return cluster.said().includes('cannot publish');
+      },
+      { what: 'a publish to fail' },
+    );
+    far.link.restore();
+    const states = () => views.states('far').catch(() => ({ SEALED: 1 }));
+    await until(async () => !(await states()).SEALED, { what: 'verdicts past the broker' });
+    expect(sealedAt(far, copy).length).toBeGreaterThan(0);
     await killAll();
     await resize(store, '6g');
     await cluster.restart();
