@@ -244,8 +244,14 @@ describe('a database that is put back to an older state', () => {
           .length === 0,
       { what: 'catalog and media to agree' },
     );
-    const { images } = await cluster.ask<{ images: ImageView[] }>('catalog.images');
-    expect(images.map(({ state }) => state)).toEqual(images.map(() => 'COMPLETE'));
+    // The file indexes come from the media servers, too.
+    await until(
+      async () => {
+        const { images } = await cluster.ask<{ images: ImageView[] }>('catalog.images');
+        return images.every(({ state }) => state === 'COMPLETE');
+      },
+      { what: 'every image to be complete' },
+    );
     for (const one of [old, fresh]) {
       expect(await views.copies(one)).toMatchObject([{ state: 'COMPLETE' }, { state: 'COMPLETE' }]);
       expect(jobOf(await cluster.cli('image', 'verify', one))).toMatchObject({ status: 0 });
