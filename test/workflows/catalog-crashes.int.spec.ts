@@ -201,6 +201,11 @@ describe('a catalog that is killed with commits in its hands', () => {
 
 const databaseFolder = (suffix = '') => join(cluster.dataFolder, `postgres${suffix}`);
 
+async function bothAreUp(): Promise<boolean> {
+  const { servers } = await cluster.ask<{ servers: { state: string }[] }>('broker.servers');
+  return servers.filter(({ state }) => state === 'up').length === 2;
+}
+
 async function epoch(): Promise<string> {
   return (await cluster.ask<{ catalogEpoch: string }>('catalog.state')).catalogEpoch;
 }
@@ -230,6 +235,7 @@ describe('a database that is put back to an older state', () => {
     renameSync(databaseFolder('-old'), databaseFolder());
     await cluster.restart();
     await until(async () => (await epoch()) !== epochBefore, { what: 'a new epoch' });
+    await until(bothAreUp, { what: 'both media servers to be known again' });
     const imported = await cluster.cli('catalog', 'import-storage');
     expect(imported).toMatchObject({ exitCode: 0, json: { images: 1, refused: [] } });
     await until(
@@ -238,8 +244,14 @@ describe('a database that is put back to an older state', () => {
           .length === 0,
       { what: 'catalog and media to agree' },
     );
-    const { images } = await cluster.ask<{ images: ImageView[] }>('catalog.images');
-    expect(images.map(({ state }) => state)).toEqual(images.map(() => 'COMPLETE'));
+    // The file indexes come from the media servers, too.
+    await until(
+      async () => {
+        const { images } = await cluster.ask<{ images: ImageView[] }>('catalog.images');
+        return images.every(({ state }) => state === 'COMPLETE');
+      },
+      { what: 'every image to be complete' },
+    );
     for (const one of [old, fresh]) {
       expect(await views.copies(one)).toMatchObject([{ state: 'COMPLETE' }, { state: 'COMPLETE' }]);
       expect(jobOf(await cluster.cli('image', 'verify', one))).toMatchObject({ status: 0 });
