@@ -1,11 +1,18 @@
 import { describe, expect, it } from '@jest/globals';
-import { failuresOf, range } from './run-many.js';
+import { SeedRuns } from './run-many.js';
 
 const SEEDS_OF_A_TEST = 100;
+const FIRST_SEED = 1_001;
+const HUNDREDS = Array.from({ length: 10 }, (_, index) => FIRST_SEED + index * SEEDS_OF_A_TEST);
 
-describe('Clusters end everything that was open once nothing troubles them any more (I8):', () => {
-  it.each([...range(10, 10)])('hundred %i', async (hundred) => {
-    const seeds = range(hundred * SEEDS_OF_A_TEST, SEEDS_OF_A_TEST);
-    expect(await failuresOf(seeds, 'liveness')).toEqual([]);
+describe('Clusters end all that is open (I8) once nothing troubles them any more', () => {
+  const runs = new SeedRuns('liveness');
+
+  it.each(HUNDREDS)('with the hundred seeds from %i on', async (first) => {
+    expect(await runs.failures(first, SEEDS_OF_A_TEST)).toEqual([]);
+  });
+
+  it('and meet everything that they should', () => {
+    expect(runs.missed).toEqual([]);
   });
 });

@@ -1,11 +1,18 @@
 import { describe, expect, it } from '@jest/globals';
-import { failuresOf, range } from './run-many.js';
+import { SeedRuns } from './run-many.js';
 
 const SEEDS_OF_A_TEST = 100;
+const FIRST_SEED = 1;
+const HUNDREDS = Array.from({ length: 10 }, (_, index) => FIRST_SEED + index * SEEDS_OF_A_TEST);
 
-describe('Clusters keep I1 to I7 at every step, whatever happens to them:', () => {
-  it.each([...range(0, 10)])('hundred %i', async (hundred) => {
-    const seeds = range(hundred * SEEDS_OF_A_TEST, SEEDS_OF_A_TEST);
-    expect(await failuresOf(seeds, 'safety')).toEqual([]);
+describe('Clusters keep I1 to I7 at every step, whatever happens to them', () => {
+  const runs = new SeedRuns('safety');
+
+  it.each(HUNDREDS)('with the hundred seeds from %i on', async (first) => {
+    expect(await runs.failures(first, SEEDS_OF_A_TEST)).toEqual([]);
+  });
+
+  it('and meet everything that they should', () => {
+    expect(runs.missed).toEqual([]);
   });
 });

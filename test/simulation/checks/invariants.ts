@@ -17,8 +17,8 @@ import {
 import { Violation } from '../kernel/world.js';
 import type { SimDisk } from '../parts/sim-disk.js';
 
-/** A transaction may take so long from reading the clock to its commit. */
-const STEP_MS = 4_000;
+/** A transaction may take so long from reading the clock to its commit: its program may freeze. */
+const STEP_MS = 100_000;
 const LIVE = new Set(['ACTIVE', 'TO_BE_DELETED']);
 
 /**
