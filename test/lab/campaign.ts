@@ -92,7 +92,8 @@ export class Campaign {
         names.push(name);
         this.generation += 1;
         const request = { workload: name, generation: this.generation, chance };
-        await guest.call('work', request, WORK_MS_MAX);
+        const { refused } = await guest.call('work', request, WORK_MS_MAX);
+        if (refused !== '') names.push(`(${refused})`);
       }
     })();
     const ended = working.then(() => undefined, ignorePowerLoss);

@@ -45,7 +45,7 @@ export async function examine(
       result.findings.push(`after ${healed.seconds.toFixed(0)} s ${healed.note}`);
     }
     const survey = await guest.call('survey', {}, SURVEY_MS_MAX);
-    result.findings.push(...judge(survey, chronicle));
+    result.findings.push(...judge(survey, chronicle), ...survey.unsettled);
     const { fragments } = survey;
     result.fragments = fragments.length;
     result.deleted = fragments.filter(({ catalog }) => catalog?.state === 'DELETED').length;

@@ -26,8 +26,6 @@ export class Chronicle implements Knowledge {
       case 'submitted':
         this.expectations.set(seen.expectation.job, seen.expectation);
         break;
-      case 'copied':
-        break;
       default:
         seen satisfies never;
     }

@@ -15,7 +15,7 @@ import type { JobView } from '#contracts/job.js';
 import { compareTrees } from '../../support/compare-trees.js';
 import type { AnswerOf, Call, CallName, Expectation, Reply, RequestOf, Seen } from '../protocol.js';
 import { makeSourceTree } from './source-tree.js';
-import { logTails, Stack } from './stack.js';
+import { logTails, Refused, Stack } from './stack.js';
 import { survey, unjudged } from './survey.js';
 import { furnish, goingFragments, runWorkload, SOURCE, untilDone } from './workloads.js';
 
@@ -41,8 +41,13 @@ const handlers: { [N in CallName]: (request: RequestOf<N>) => Promise<AnswerOf<N
   },
   async work({ workload, generation, chance }) {
     const submitted = (expectation: Expectation): void => tell({ what: 'submitted', expectation });
-    await runWorkload(workload, { stack: stack(), generation, chance, submitted });
-    return {};
+    try {
+      await runWorkload(workload, { stack: stack(), generation, chance, submitted });
+      return { refused: '' };
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      return { refused: error.message };
+    }
   },
   async heal({ idle, msMax }) {
     const begun = performance.now();
@@ -89,7 +94,15 @@ async function ailment(idle: boolean): Promise<string> {
     const [first] = jobs;
     if (first) return `job ${first.job} is still ${state} (${first.operation})`;
   }
-  return '';
+  return leftover();
+}
+
+/** In words, what ended jobs still hold. */
+async function leftover(): Promise<string> {
+  const { pins } = await stack().ask<{ pins: number }>('catalog.state');
+  if (pins > 0) return `${pins} fragments are pinned, and no job runs`;
+  const { allocations } = await stack().ask<{ allocations: unknown[] }>('broker.allocations');
+  return allocations.length > 0 ? `${allocations.length} allocations are held by no job` : '';
 }
 
 function run(command: string, ...args: readonly string[]): void {
@@ -107,7 +120,7 @@ function tellOfEvents({ nats }: Pick<Stack, 'nats'>): void {
     return { what: 'committed', fragmentIds: fragments.map(({ fragmentId }) => fragmentId) };
   });
   hear(imageCompleted, ({ imageId }) => ({ what: 'completed', imageId }));
-  hear(copyCompleted, ({ imageId }) => ({ what: 'copied', imageId }));
+  hear(copyCompleted, ({ imageId }) => ({ what: 'completed', imageId }));
 }
 
 function stack(): Stack {

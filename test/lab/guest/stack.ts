@@ -35,6 +35,11 @@ const HASTE = {
 /** A participant that is silent for so long has died; the lab does not wait 30 s for that. */
 const SILENCE_MS_MAX = 10_000;
 
+/** A service said no. */
+export class Refused extends Error {
+  override readonly name = 'Refused';
+}
+
 /** `holdfast up` in the guest, as a person starts it, and ways to talk to it. */
 export class Stack {
   private constructor(
@@ -71,7 +76,7 @@ export class Stack {
       timeout: ANSWER_MS_MAX,
     });
     if (reply.headers?.hasError === true || reply.headers?.has('Nats-Service-Error') === true) {
-      throw new Error(`${endpoint} refused: ${reply.string()}`);
+      throw new Refused(`${endpoint} refused: ${reply.string()}`);
     }
     return reply.json<T>();
   }
