@@ -284,7 +284,10 @@ export class MediaProgram implements MediaContext {
   /** What the real classes use of a volume. */
   private volume(): Volume {
     const { ledger, mediaId, pool, store } = this;
-    return { ledger, mediaId, pool, store, volumeId: mediaId } as unknown as Volume;
+    // A simulated disk is never unmounted.
+    const requireThere = () => Promise.resolve();
+    const volume = { ledger, mediaId, pool, store, requireThere, volumeId: mediaId };
+    return volume as unknown as Volume;
   }
 
   private volumes(): Volumes {
