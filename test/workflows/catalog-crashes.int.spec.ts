@@ -68,18 +68,25 @@ async function backUp(): Promise<string> {
 
 /** SIGKILL for all but the far media server. */
 async function killAll(): Promise<void> {
+  const servers = cluster
+    .processes()
+    .filter(({ command }) => /postgres|nats-server/.test(command))
+    .map(({ pid }) => pid);
   await cluster.kill();
-  for (const { pid, command } of cluster.processes()) {
-    if (/postgres|nats-server/.test(command)) kill(pid);
-  }
-  await until(() => cluster.processes().length <= 1, { what: 'the cluster to be gone' });
+  for (const pid of servers) isThere(pid, 'SIGKILL');
+  // One that has ended, and that nobody has waited for yet, has its number and no command any more.
+  await until(() => cluster.processes().length <= 1 && !servers.some((pid) => isThere(pid)), {
+    what: 'the cluster to be gone',
+  });
 }
 
-function kill(pid: number): void {
+/** Sends it a signal, or none; false where it is gone. */
+function isThere(pid: number, signal: NodeJS.Signals | 0 = 0): boolean {
   try {
-    process.kill(pid, 'SIGKILL');
+    return process.kill(pid, signal);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error; // it is gone
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    return false;
   }
 }
 
