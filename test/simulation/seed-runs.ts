@@ -1,5 +1,5 @@
 import { FAULT_KINDS } from './kernel/faults.js';
-import { runSeed, type Mode } from './run-seed.js';
+import { runSeed, type SeedOptions } from './run-seed.js';
 
 /** What a thousand seeds have to meet: a simulator whose worlds are too mild would prove nothing. */
 export const MUST_MEET: readonly string[] = [
@@ -16,25 +16,31 @@ export const MUST_MEET: readonly string[] = [
   ...['backup ends with 0', 'duplicate ends with 0'],
 ];
 
+/** Runs seeds one after another, and keeps what they had to say. */
 export class SeedRuns {
+  /** What each failed seed says of itself: what broke, and how to see it again. */
+  readonly failures: string[] = [];
+  steps = 0;
+  faults = 0;
   private readonly met = new Set<string>();
 
-  constructor(private readonly mode: Mode) {}
+  constructor(private readonly options: SeedOptions) {}
 
-  /** What each failed seed says of itself: what broke, and how to see it again. */
-  async failures(from: number, count: number): Promise<string[]> {
-    const failures: string[] = [];
+  async run(from: number, count: number, onFailure: (text: string) => void): Promise<void> {
+    const { mode } = this.options;
     for (let seed = from; seed < from + count; seed += 1) {
-      const { violation, met } = await runSeed(String(seed), { mode: this.mode });
+      const { violation, met, steps, faults } = await runSeed(String(seed), this.options);
+      this.steps += steps;
+      this.faults += faults.length;
       for (const what of met.keys()) this.met.add(what);
       if (!violation) continue;
-      const again = `npm run simulate -- --seed ${seed} --mode ${this.mode}`;
-      failures.push(`${violation.message}\n  ${again}`);
+      const again = `npm run simulate -- --seed ${seed} --mode ${mode}`;
+      this.failures.push(`${violation.message}\n  ${again}`);
+      onFailure(this.failures.at(-1)!);
     }
-    return failures;
   }
 
-  /** What none of the seeds has met so far. */
+  /** What none of the seeds has met. */
   get missed(): string[] {
     return MUST_MEET.filter((what) => !this.met.has(what));
   }
