@@ -8,6 +8,7 @@ import { CONSUMERS, STREAMS } from '#contracts/streams.js';
 import { Nats } from '#messaging/connection.js';
 import { Requests } from '#messaging/requests.js';
 import { Topology } from '#messaging/topology.js';
+import { NEW_SPACE } from '../../apps/standalone/src/data-process.js';
 import { checkoutFolder } from '../../apps/standalone/src/servers/checkout-folder.js';
 import { startNats, type TestNats } from '../support/nats.js';
 import { startPostgres, type TestPostgres } from '../support/postgres.js';
@@ -42,7 +43,7 @@ export class CommitCluster {
     return cluster;
   }
 
-  /** All media servers, each with a new volume and an image of its own to write. */
+  /** All media servers with the heap that they have in a cluster, each with a new volume and an image of its own to write. */
   startMedia(port = this.nats.port): Promise<MediaProcess[]> {
     return Promise.all(this.media.map((mediaId) => this.startOneMedia(mediaId, port)));
   }
@@ -76,7 +77,7 @@ export class CommitCluster {
     const login = this.nats.login(`media-${mediaId}`);
     const folder = join(this.folder, imageId);
     mkdirSync(folder);
-    const child = this.fork('test/bench/commit-media.js', {});
+    const child = this.fork('test/bench/commit-media.js', {}, [NEW_SPACE]);
     const plan: MediaPlan = {
       mediaId,
       folder,
@@ -105,10 +106,15 @@ export class CommitCluster {
     return { connection: nats, close: () => nats.close() };
   }
 
-  private fork(file: string, env: Record<string, string>): ChildProcess {
+  private fork(
+    file: string,
+    env: Record<string, string>,
+    execArgv: readonly string[] = [],
+  ): ChildProcess {
     const log = openSync(this.logFile(this.processes.length), 'w');
     const child = fork(join(checkoutFolder(), 'dist', file), {
       env: { ...process.env, ...env },
+      execArgv: [...execArgv],
       stdio: ['ignore', log, log, 'ipc'],
     });
     this.processes.push(child);

@@ -61,7 +61,7 @@ export class PostgresLimit {
 
   /** Fragments per second, over so many batches. */
   async measure(rows: Rows, batches: number): Promise<number> {
-    await this.database.query('TRUNCATE fragment, outbox');
+    await this.database.query('TRUNCATE fragment, outbox CASCADE');
     const withMessages = rows !== 'fragments';
     const all = Array.from({ length: batches }, () => this.values(withMessages));
     const begun = performance.now();

@@ -61,7 +61,8 @@ export class MediaProcess {
     }
   }
 
-  launch(): void {
+  /** Starts it (again); `env` goes over its settings for this time. */
+  launch(env: Readonly<Record<string, string>> = {}): void {
     const log = openSync(this.logFile, 'a');
     const credentials = join(this.cluster.dataFolder, 'credentials');
     const main = join(checkoutFolder(), 'dist/apps/media/src/main.js');
@@ -69,6 +70,7 @@ export class MediaProcess {
       env: {
         PATH: process.env['PATH'],
         ...this.env,
+        ...env,
         HOLDFAST_NATS_URL: `nats://127.0.0.1:${this.link.port}`,
         HOLDFAST_NATS_USER: `media-${this.mediaId}`,
         HOLDFAST_NATS_SEED_FILE: join(credentials, `media-${this.mediaId}.nk`),

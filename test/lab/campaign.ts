@@ -92,7 +92,8 @@ export class Campaign {
         names.push(name);
         this.generation += 1;
         const request = { workload: name, generation: this.generation, chance };
-        await guest.call('work', request, WORK_MS_MAX);
+        const { refused } = await guest.call('work', request, WORK_MS_MAX);
+        if (refused !== '') names.push(`(${refused})`);
       }
     })();
     const ended = working.then(() => undefined, ignorePowerLoss);
@@ -110,13 +111,16 @@ export class Campaign {
 
 export function describeExamination(examination: Examination): string {
   const { findings, failed, startSeconds, healSeconds } = examination;
-  const { fragments, bytesRead, imagesRestored } = examination;
+  const { fragments, deleted, bytesRead, imagesRestored } = examination;
   if (findings.length > 0) return `FOUND:\n  ${findings.join('\n  ')}`;
-  return (
-    `ready in ${startSeconds.toFixed(0)} s, healed in ${healSeconds.toFixed(1)} s, ` +
-    `${fragments} fragments as they should be (${Math.round(bytesRead / 2 ** 20)} MiB read), ` +
-    `${imagesRestored} images restored${failed.map((job) => `; ${job}`).join('')}`
-  );
+  return [
+    `ready in ${startSeconds.toFixed(0)} s`,
+    `healed in ${healSeconds.toFixed(0)} s`,
+    `${fragments} fragments as they should be (${deleted} deleted)`,
+    `${Math.round(bytesRead / 2 ** 20)} MiB read`,
+    `${imagesRestored} images restored`,
+    ...failed,
+  ].join(', ');
 }
 
 function ignorePowerLoss(error: unknown): string {

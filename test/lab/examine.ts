@@ -14,6 +14,8 @@ export interface Examination {
   readonly startSeconds: number;
   readonly healSeconds: number;
   readonly fragments: number;
+  /** Those of them that are deleted. */
+  readonly deleted: number;
   readonly bytesRead: number;
   readonly imagesRestored: number;
   /** Jobs that failed, which the examination before had not seen. */
@@ -31,7 +33,8 @@ export async function examine(
 ): Promise<Examination> {
   const result = {
     ...{ findings: [] as string[], failed: [] as string[] },
-    ...{ startSeconds: 0, healSeconds: 0, fragments: 0, bytesRead: 0, imagesRestored: 0 },
+    ...{ startSeconds: 0, healSeconds: 0, imagesRestored: 0 },
+    ...{ fragments: 0, deleted: 0, bytesRead: 0 },
   };
   try {
     result.startSeconds = (await guest.call('start', {}, START_MS_MAX)).seconds;
@@ -42,13 +45,15 @@ export async function examine(
       result.findings.push(`after ${healed.seconds.toFixed(0)} s ${healed.note}`);
     }
     const survey = await guest.call('survey', {}, SURVEY_MS_MAX);
-    result.findings.push(...judge(survey, chronicle));
-    result.fragments = survey.fragments.length;
+    result.findings.push(...judge(survey, chronicle), ...survey.unsettled);
+    const { fragments } = survey;
+    result.fragments = fragments.length;
+    result.deleted = fragments.filter(({ catalog }) => catalog?.state === 'DELETED').length;
     result.bytesRead = survey.bytesRead;
     result.failed = survey.failedJobs
       .filter(({ job }) => chronicle.isNewFailure(job))
       .map(({ job, status, message }) => `job ${job} ended with ${status}: ${message}`);
-    for (const { fragmentId, medium } of survey.fragments) {
+    for (const { fragmentId, medium } of fragments) {
       if (medium?.manifestDigest) chronicle.sealed.add(fragmentId);
     }
     for (const image of survey.images.filter((one) => isToRestore(one, restored))) {

@@ -18,16 +18,13 @@ export class Chronicle implements Knowledge {
   add(seen: Seen): void {
     switch (seen.what) {
       case 'committed':
-        this.committed.add(seen.fragmentId);
+        for (const id of seen.fragmentIds) this.committed.add(id);
         break;
       case 'completed':
         this.completed.add(seen.imageId);
         break;
       case 'submitted':
         this.expectations.set(seen.expectation.job, seen.expectation);
-        break;
-      case 'copied':
-      case 'job-done':
         break;
       default:
         seen satisfies never;
@@ -45,8 +42,10 @@ export class Chronicle implements Knowledge {
     if (trigger.after !== 'start') {
       let missing = trigger.after === 'committed' ? trigger.count : 1;
       await new Promise<void>((resolve) => {
-        const listener = ({ what }: Seen): void => {
-          if (what !== trigger.after || (missing -= 1) > 0) return;
+        const listener = (seen: Seen): void => {
+          if (seen.what !== trigger.after) return;
+          missing -= seen.what === 'committed' ? seen.fragmentIds.length : 1;
+          if (missing > 0) return;
           this.listeners.delete(listener);
           resolve();
         };

@@ -18,7 +18,6 @@ describe('the losses of a campaign', () => {
       'start start',
       'work committed',
       'work completed',
-      'work copied',
       'work submitted',
     ]);
     const names = losses.flatMap((loss) => loss.workloads.map(({ name }) => name));

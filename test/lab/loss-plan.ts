@@ -7,7 +7,7 @@ export type Trigger =
   /** So many fragments were seen committed; `ms` later. */
   | { readonly after: 'committed'; readonly count: number; readonly ms: number }
   /** An image, or a further copy, was seen COMPLETE; `ms` later. */
-  | { readonly after: 'completed' | 'copied'; readonly ms: number };
+  | { readonly after: 'completed'; readonly ms: number };
 
 /** One loss of power. */
 export interface Loss {
@@ -57,8 +57,7 @@ export function describeTrigger(trigger: Trigger): string {
     case 'committed':
       return `${trigger.count} commits + ${trigger.ms} ms`;
     case 'completed':
-    case 'copied':
-      return `${trigger.after} + ${trigger.ms} ms`;
+      return `one COMPLETE + ${trigger.ms} ms`;
     default:
       return trigger satisfies never;
   }
@@ -82,5 +81,5 @@ function triggerOf(during: Loss['during'], random: () => number): Trigger {
   if (during === 'start') return { after: 'start', ms: Math.floor(amount * START_MS) };
   if (kind < 0.35) return { after: 'submitted', ms: Math.floor(amount * WORK_MS) };
   if (kind < 0.8) return { after: 'committed', count: 1 + Math.floor(amount * COMMITTED_MAX), ms };
-  return { after: kind < 0.9 ? 'completed' : 'copied', ms };
+  return { after: 'completed', ms };
 }

@@ -11,20 +11,15 @@ import type { Sabotage } from './protocol.js';
 export interface Proof {
   readonly name: string;
   readonly filesystem: VolumeFilesystem;
-  /** Works that follow one another; the power goes when the last one's image (or copy) is COMPLETE. */
-  readonly works: readonly Work[];
+  /** Workloads that follow one another; the power goes when the last one's image (or copy) is COMPLETE. */
+  readonly works: readonly string[];
   /** Missing where everything is synced and nothing may be found. */
   readonly mistake?: { readonly sabotage: Sabotage; readonly isFoundAs: RegExp };
 }
 
-interface Work {
-  readonly workload: string;
-  readonly until: 'completed' | 'copied';
-}
-
-const BACKUP: Work = { workload: 'full', until: 'completed' };
-/** Without a chance: within the first media server. */
-const COPY: Work = { workload: 'duplicate', until: 'copied' };
+const BACKUP = 'full';
+/** With no chance: within the first media server. */
+const COPY = 'duplicate';
 
 /** Each skips one of the syncs on the way of a fragment; nothing else is changed. */
 export const PROOFS: readonly Proof[] = [
@@ -97,8 +92,8 @@ export async function prove(place: LabPlace, base: Disks, proof: Proof): Promise
   try {
     const { mistake: made } = proof;
     await guest.call('start', made ? { sabotage: made.sabotage } : {}, START_MS_MAX);
-    for (const { workload, until } of proof.works) {
-      const completed = chronicle.until({ after: until, ms: 0 });
+    for (const workload of proof.works) {
+      const completed = chronicle.until({ after: 'completed', ms: 0 });
       const request = { workload, generation: 0, chance: 0 };
       const worked = guest.call('work', request, WORK_MS_MAX);
       worked.catch(() => undefined); // the power goes before it can answer

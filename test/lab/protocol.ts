@@ -32,6 +32,8 @@ export interface Survey {
   readonly images: readonly ImageEvidence[];
   readonly fragments: readonly FragmentEvidence[];
   readonly failedJobs: readonly FailedJob[];
+  /** In words, differences that the catalog's own reconciliation would still have to settle. */
+  readonly unsettled: readonly string[];
   /** Bytes that were read back from the media. */
   readonly bytesRead: number;
 }
@@ -46,7 +48,8 @@ export interface Calls {
   /** Runs a workload to its end. */
   work: {
     request: { workload: string; generation: number; chance: number };
-    answer: Record<string, never>;
+    /** What a service refused to do, and why; empty where it did everything. That is nothing wrong by itself. */
+    answer: { refused: string };
   };
   /** Waits until every sealed fragment has a verdict and, with `idle`, until no job is under way. */
   heal: { request: { idle: boolean; msMax: number }; answer: { seconds: number; note: string } };
@@ -82,9 +85,6 @@ export interface Reply {
 /** What the guest tells unasked, as it happens. From then on it is true, whatever happens to the guest. */
 export type Seen =
   | { readonly what: 'submitted'; readonly expectation: Expectation }
-  | { readonly what: 'committed'; readonly fragmentId: string; readonly imageId: string }
-  /** An image became COMPLETE ... */
-  | { readonly what: 'completed'; readonly imageId: string }
-  /** ... or a further copy of it. */
-  | { readonly what: 'copied'; readonly imageId: string }
-  | { readonly what: 'job-done'; readonly job: number; readonly status: number };
+  | { readonly what: 'committed'; readonly fragmentIds: readonly string[] }
+  /** An image became COMPLETE, or a further copy of it. */
+  | { readonly what: 'completed'; readonly imageId: string };

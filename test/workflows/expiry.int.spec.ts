@@ -22,7 +22,7 @@ beforeAll(async () => {
     env: {
       HOLDFAST_DELETE_GRACE: '2s',
       HOLDFAST_GRANT_EVERY: '100ms',
-      HOLDFAST_TRASH_GRACE_SECONDS: '1',
+      HOLDFAST_TRASH_GRACE: '1s',
     },
   });
   await cluster.ask('broker.unit-put', {
@@ -69,7 +69,7 @@ describe('an image on two media servers', () => {
   it('loses the copy that is expired, to the last byte, and is restored from the other', async () => {
     const imageId = await backUp();
     const duplicated = await cluster.cli('image', 'duplicate', imageId, '--to', 'vault');
-    expect(duplicated).toMatchObject({ exitCode: 0 });
+    expect(jobOf(duplicated)).toMatchObject({ status: 0, message: '' });
     expect(await copiesOf(imageId)).toEqual(['1 COMPLETE', '2 COMPLETE']);
     const [first, second] = [await fragmentsOf(imageId, 1), await fragmentsOf(imageId, 2)];
     const kept = await filesOf(second);

@@ -19,9 +19,9 @@ import { parseInput } from '#messaging/validation.js';
 import { UnitOfWork, type Work } from '#outbox/unit-of-work.js';
 import { CatalogConfig } from './config.js';
 import { failureKind, shouldPark } from './domain/failure-kind.js';
-import { judge, mayCommit } from './domain/verdict.js';
+import { judge, mayCommit, recalledFence } from './domain/verdict.js';
 import { CatalogEpoch } from './persistence/catalog-epoch.js';
-import { copyKey, Fragments } from './persistence/fragments.js';
+import { copyKey, Fragments, type CopyFence } from './persistence/fragments.js';
 import { ParkedMessageRow } from './persistence/side-tables.entity.js';
 
 /** One commit of a delivery, which may have brought several. */
@@ -145,7 +145,7 @@ async function commitFragments(
   catalogEpoch: string,
 ): Promise<{ receipts: FragmentReceipt[]; committed: number }> {
   const fragments = new Fragments(unit.db);
-  const fences = await fragments.lockFences(commits);
+  const fences = await recalled(fragments, commits, await fragments.lockFences(commits));
   const fenceOf = (commit: FragmentCommit) => fences.get(copyKey(commit));
   const twinOf = await fragments.twins(commits.filter((commit) => fenceOf(commit)?.hasOthers));
   const inserted = await fragments.insertNew(
@@ -172,12 +172,39 @@ async function commitFragments(
   return { receipts, committed: inserted.size };
 }
 
+/** The fences, with those raised that the catalog has forgotten to have granted. */
+async function recalled(
+  fragments: Fragments,
+  commits: readonly FragmentCommit[],
+  fences: ReadonlyMap<string, CopyFence>,
+): Promise<ReadonlyMap<string, CopyFence>> {
+  const isHigher = (commit: FragmentCommit) =>
+    commit.attempt > (fences.get(copyKey(commit))?.attempt ?? Number.MAX_SAFE_INTEGER);
+  if (!commits.some(isHigher)) return fences;
+  const raised = new Map(fences);
+  const copies: Pick<FragmentCommit, 'imageId' | 'copy' | 'attempt'>[] = [];
+  for (const [key, offers] of grouped(commits, copyKey)) {
+    const fence = fences.get(key);
+    const attempt = recalledFence(
+      fence,
+      offers.map((each) => each.attempt),
+    );
+    if (!fence || attempt === undefined) continue;
+    copies.push({ ...offers[0]!, attempt });
+    raised.set(key, { ...fence, attempt });
+  }
+  await fragments.raiseFences(copies);
+  return raised;
+}
+
 /** One message for each media server. */
 function sendReceipts(unit: Work, all: readonly FragmentReceipt[]): void {
   for (const [mediaId, receipts] of grouped(all, (receipt) => receipt.mediaId)) {
     const id = bundleId(receipts.map(({ fragmentId }) => fragmentId));
+    const { catalogEpoch } = receipts[0]!;
+    const verdicts = receipts.map(({ fragmentId, verdict }) => ({ fragmentId, verdict }));
     if (receipts.length === 1) unit.send(fragmentReceiptMessage, [mediaId, id], receipts[0]!);
-    else unit.send(fragmentReceiptsMessage, [mediaId, id], { receipts });
+    else unit.send(fragmentReceiptsMessage, [mediaId, id], { mediaId, catalogEpoch, verdicts });
   }
 }
 

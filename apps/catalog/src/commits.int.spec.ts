@@ -19,6 +19,7 @@ import { uuidOf, uuidv7 } from '#kernel/ids.js';
 import { Publisher } from '#messaging/publisher.js';
 import type { Requests } from '#messaging/requests.js';
 import { CommitBatches } from './commit-batches.js';
+import { ERA } from './persistence/catalog-epoch.js';
 import { CatalogHarness, eventually, OTHER_MEDIA } from './testing/catalog-harness.js';
 import { batchesOf, CommitModel, deliveries } from './testing/commit-model.js';
 import { commitOf, MEDIA } from './testing/commit.js';
@@ -291,8 +292,8 @@ describe('commits of fragments', () => {
       [imageId, (job += 1)],
     );
     await cluster.database.query(
-      `INSERT INTO image_copy (image_id, copy, attempt, job_attempt, unit, pool, media_id)
-       VALUES ($1, 1, $2, 1, 'u', 'p', 'm1')`,
+      `INSERT INTO image_copy (image_id, copy, attempt, job_attempt, unit, pool, media_id, granted_in)
+       VALUES ($1, 1, $2, 1, 'u', 'p', 'm1', ${ERA})`,
       [imageId, attempt],
     );
   }

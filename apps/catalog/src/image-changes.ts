@@ -17,6 +17,7 @@ import { unknownImage } from './domain/chain.js';
 import { waitsFor } from './domain/image-state.js';
 import { resumePointOf } from './domain/resume.js';
 import { expiryOf } from './domain/retention.js';
+import { CatalogEpoch } from './persistence/catalog-epoch.js';
 import { Gaps } from './persistence/copies/gaps.js';
 import { ImageViews } from './persistence/image-views.js';
 import { detailsOf, type ImageRow } from './persistence/image.entity.js';
@@ -36,13 +37,15 @@ export class ImageChanges {
     private readonly unitOfWork: UnitOfWork,
     private readonly clock: Clock,
     private readonly config: CatalogConfig,
+    private readonly epoch: CatalogEpoch,
   ) {}
 
   /**
    * The image for an attempt of a job. A later attempt goes on with the job's image, behind what is
    * committed without a gap; with `fresh` it gets a new one, and the old one is fenced and INCOMPLETE.
    */
-  begin(request: BeginRequest): Promise<ResponseOf<typeof imageBegin>> {
+  async begin(request: BeginRequest): Promise<ResponseOf<typeof imageBegin>> {
+    await this.epoch.get();
     return this.unitOfWork.run(async (unit) => {
       const images = new Images(unit.db);
       await images.lockClient(request.client);

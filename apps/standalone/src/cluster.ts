@@ -85,7 +85,10 @@ export class Cluster {
     await all(CONTROL.map((definition) => this.startControl(definition, servers)));
     this.goOn();
     const own = this.plan.media.filter(({ volumes }) => volumes.length > 0);
-    await all([...own.map((one) => this.startMedia(one, natsUrl)), this.startAgent(natsUrl)]);
+    const [first, ...further] = own.map((one) => () => this.startMedia(one, natsUrl));
+    // The first one by itself: the cluster's first storage unit is to be on it.
+    await all([first!(), this.startAgent(natsUrl)]);
+    await all(further.map((start) => start()));
     return { natsUrl };
   }
 

@@ -24,7 +24,7 @@ export interface DataProcessPlan {
  * The young generation of each thread, in MiB. V8's own 16 let a restore of 100,000 files peak at 278 MiB; with 2 it
  * is 240 MiB, in the same time.
  */
-const NEW_SPACE = '--max-semi-space-size=2';
+export const NEW_SPACE = '--max-semi-space-size=2';
 
 /**
  * Both processes have a dozen threads that take and give back buffers of 1 MiB. Left alone, the C library

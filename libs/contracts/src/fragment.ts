@@ -71,10 +71,15 @@ export const fragmentReceiptMessage = message('hf.int.v1.frag.receipt', ['media'
 /** Receipts that one message carries at most. */
 export const RECEIPTS_PER_MESSAGE_MAX = 256;
 
-/** The receipts of one transaction for one media server; the id is made as that of a bundle. */
+/** The receipts of one transaction for one media server; what they share stands in it once. */
 export const fragmentReceiptsMessage = message('hf.int.v1.frag.receipt', ['media', 'bundle'], {
   description: 'The catalog tells a media server its verdicts on several fragments',
-  schema: z.object({ receipts: z.array(fragmentReceipt).min(2).max(RECEIPTS_PER_MESSAGE_MAX) }),
+  schema: fragmentReceipt.pick({ mediaId: true, catalogEpoch: true }).extend({
+    verdicts: z
+      .array(fragmentReceipt.pick({ fragmentId: true, verdict: true }))
+      .min(2)
+      .max(RECEIPTS_PER_MESSAGE_MAX),
+  }),
 });
 
 /** Of one fragment its own id; of several one that is always the same for them. */
@@ -91,7 +96,13 @@ export function commitsOf(payload: unknown): readonly unknown[] {
 /** The receipts of a message of either kind; none where it is neither. */
 export function receiptsOf(payload: unknown): FragmentReceipt[] {
   const bundle = fragmentReceiptsMessage.schema.safeParse(payload);
-  if (bundle.success) return bundle.data.receipts;
+  if (bundle.success) {
+    const { mediaId, catalogEpoch, verdicts } = bundle.data;
+    return verdicts.map(({ fragmentId, verdict: said }) => ({
+      ...{ fragmentId, mediaId, catalogEpoch },
+      verdict: said,
+    }));
+  }
   const receipt = fragmentReceipt.safeParse(payload);
   return receipt.success ? [receipt.data] : [];
 }

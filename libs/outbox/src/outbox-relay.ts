@@ -3,6 +3,7 @@ import type { DataSource } from 'typeorm';
 import { backoffMs, sleep } from '#kernel/backoff.js';
 import { messageOf } from '#kernel/errors.js';
 import { JsonText, type Publisher } from '#messaging/publisher.js';
+import { RecentPayloads } from './recent-payloads.js';
 import type { UnitOfWork } from './unit-of-work.js';
 
 interface Row {
@@ -10,15 +11,16 @@ interface Row {
   readonly message_id: string;
   readonly subject: string;
   readonly content_type: string;
-  /** JSON, as text: it goes out as it is. */
-  readonly payload: string;
+  /** JSON, as text: it goes out as it is. Null where it is known here. */
+  readonly payload: string | null;
 }
 
 /** A row may be a bundle of some hundred kilobytes. */
 const BATCH_ROWS_MAX = 64;
 /** Catches what a crash left behind; a commit wakes the relay at once. */
 const LOOK_AGAIN_MS = 1_000;
-const RETRY = { firstMs: 100, maxMs: 10_000, jitter: 0.5 };
+/** While the broker is away; what waits goes out within this time of its return. */
+const RETRY = { firstMs: 100, maxMs: 1_000, jitter: 0.5 };
 const INBOX_KEPT = '14 days';
 const INBOX_SWEEP_MS = 3_600_000;
 
@@ -33,13 +35,17 @@ export class OutboxRelay {
   private loop: Promise<void> = Promise.resolve();
   private sweeper: NodeJS.Timeout | undefined;
   private woken = false;
+  private readonly recent = new RecentPayloads();
 
   constructor(
     private readonly database: DataSource,
     private readonly publisher: Publisher,
     unitOfWork: UnitOfWork,
   ) {
-    unitOfWork.whenCommitted(() => this.kick());
+    unitOfWork.whenCommitted((rows) => {
+      for (const { messageId, payload } of rows) this.recent.add(messageId, payload);
+      this.kick();
+    });
   }
 
   start(): void {
@@ -85,25 +91,33 @@ export class OutboxRelay {
     });
   }
 
-  /** Rows are locked while they are sent, so several replicas of a service share the work. */
+  /**
+   * Rows are taken out before they are sent and gone for good only when the broker has them all: until
+   * then they are locked, so several replicas of a service share the work.
+   */
   private relayBatch(): Promise<number> {
     return this.database.transaction(async (db) => {
-      const rows: Row[] = await db.query(
-        `SELECT id, message_id, subject, content_type, payload::text FROM outbox
-         ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED`,
-        [BATCH_ROWS_MAX],
+      const recent = this.recent.all();
+      const [rows]: [Row[], number] = await db.query(
+        `DELETE FROM outbox WHERE id IN (
+           SELECT id FROM outbox ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED
+         ) RETURNING id, message_id, subject, content_type,
+           CASE WHEN message_id = ANY($2::text[]) THEN NULL ELSE payload::text END AS payload`,
+        [BATCH_ROWS_MAX, [...recent.keys()]],
       );
-      if (rows.length === 0) return 0;
-      await Promise.all(rows.map((row) => this.publish(row)));
-      await db.query('DELETE FROM outbox WHERE id = ANY($1::bigint[])', [rows.map((r) => r.id)]);
+      rows.sort((a, b) => Number(a.id) - Number(b.id));
+      await Promise.all(
+        rows.map((row) => this.publish(row, row.payload ?? recent.get(row.message_id)!)),
+      );
+      for (const row of rows) this.recent.forget(row.message_id);
       return rows.length;
     });
   }
 
-  private publish(row: Row): Promise<void> {
+  private publish(row: Row, payload: string): Promise<void> {
     return this.publisher.publish({
       subject: row.subject,
-      payload: new JsonText(row.payload),
+      payload: new JsonText(payload),
       id: row.message_id,
       contentType: row.content_type,
     });

@@ -13,11 +13,12 @@ export interface Work {
   announce<M extends Message>(contract: M, id: string, data: PayloadOf<M>): void;
 }
 
-interface OutboxRow {
+export interface OutboxRow {
   readonly messageId: string;
   readonly subject: string;
   readonly contentType: string;
-  readonly payload: unknown;
+  /** JSON. */
+  readonly payload: string;
 }
 
 /** A statement has at most 65,535 parameters. */
@@ -28,7 +29,7 @@ const INSERT_ROWS_MAX = 1_000;
  * neither lost (state saved, nothing sent) nor a ghost (sent, state rolled back).
  */
 export class UnitOfWork {
-  private onCommit: () => void = () => undefined;
+  private onCommit: (rows: readonly OutboxRow[]) => void = () => undefined;
 
   constructor(
     private readonly database: DataSource,
@@ -38,7 +39,7 @@ export class UnitOfWork {
   ) {}
 
   /** The relay is told after each commit that has something to send. */
-  whenCommitted(notify: () => void): void {
+  whenCommitted(notify: (rows: readonly OutboxRow[]) => void): void {
     this.onCommit = notify;
   }
 
@@ -49,7 +50,7 @@ export class UnitOfWork {
       await insertOutbox(db, rows);
       return value;
     });
-    if (rows.length > 0) this.onCommit();
+    if (rows.length > 0) this.onCommit(rows);
     return result;
   }
 
@@ -72,7 +73,7 @@ export class UnitOfWork {
           messageId: uuidv7(this.clock.now()),
           subject: subjectOf(contract, ...ids),
           contentType: 'application/json',
-          payload,
+          payload: JSON.stringify(payload),
         });
       },
       announce: (contract, subject, data) => {
@@ -82,7 +83,9 @@ export class UnitOfWork {
           messageId: id,
           subject: subjectOf(contract, subject),
           contentType: CLOUD_EVENT_CONTENT_TYPE,
-          payload: envelope(contract, { id, source: this.source, subject, time, data }),
+          payload: JSON.stringify(
+            envelope(contract, { id, source: this.source, subject, time, data }),
+          ),
         });
       },
     };
@@ -98,10 +101,7 @@ async function insertOutbox(db: EntityManager, rows: readonly OutboxRow[]): Prom
     );
     await db.query(
       `INSERT INTO outbox (message_id, subject, content_type, payload) VALUES ${places.join()}`,
-      some.flatMap(({ messageId, subject, contentType, payload }) => [
-        ...[messageId, subject, contentType],
-        JSON.stringify(payload),
-      ]),
+      some.flatMap((row) => [row.messageId, row.subject, row.contentType, row.payload]),
     );
   }
 }

@@ -4,12 +4,18 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import type { z } from 'zod';
+
+import { copyCompleted } from '#contracts/catalog/copy.js';
+import type { Message } from '#contracts/contract.js';
 import type { CloudEvent } from '#contracts/event.js';
+import { fragmentCommitted } from '#contracts/fragment.js';
+import { imageCompleted } from '#contracts/image.js';
 import type { JobView } from '#contracts/job.js';
 import { compareTrees } from '../../support/compare-trees.js';
 import type { AnswerOf, Call, CallName, Expectation, Reply, RequestOf, Seen } from '../protocol.js';
 import { makeSourceTree } from './source-tree.js';
-import { logTails, Stack } from './stack.js';
+import { logTails, Refused, Stack } from './stack.js';
 import { survey, unjudged } from './survey.js';
 import { furnish, goingFragments, runWorkload, SOURCE, untilDone } from './workloads.js';
 
@@ -26,7 +32,7 @@ const handlers: { [N in CallName]: (request: RequestOf<N>) => Promise<AnswerOf<N
   async start({ sabotage }) {
     const begun = performance.now();
     started = await Stack.start(sabotage);
-    started.onEvent(tellOf);
+    tellOfEvents(started);
     return { seconds: secondsSince(begun) };
   },
   async furnish() {
@@ -35,8 +41,13 @@ const handlers: { [N in CallName]: (request: RequestOf<N>) => Promise<AnswerOf<N
   },
   async work({ workload, generation, chance }) {
     const submitted = (expectation: Expectation): void => tell({ what: 'submitted', expectation });
-    await runWorkload(workload, { stack: stack(), generation, chance, submitted });
-    return {};
+    try {
+      await runWorkload(workload, { stack: stack(), generation, chance, submitted });
+      return { refused: '' };
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      return { refused: error.message };
+    }
   },
   async heal({ idle, msMax }) {
     const begun = performance.now();
@@ -83,7 +94,15 @@ async function ailment(idle: boolean): Promise<string> {
     const [first] = jobs;
     if (first) return `job ${first.job} is still ${state} (${first.operation})`;
   }
-  return '';
+  return leftover();
+}
+
+/** In words, what ended jobs still hold. */
+async function leftover(): Promise<string> {
+  const { pins } = await stack().ask<{ pins: number }>('catalog.state');
+  if (pins > 0) return `${pins} fragments are pinned, and no job runs`;
+  const { allocations } = await stack().ask<{ allocations: unknown[] }>('broker.allocations');
+  return allocations.length > 0 ? `${allocations.length} allocations are held by no job` : '';
 }
 
 function run(command: string, ...args: readonly string[]): void {
@@ -91,14 +110,17 @@ function run(command: string, ...args: readonly string[]): void {
 }
 
 /** Facts: what an event says was committed before the event could be sent. */
-function tellOf({ type, data }: CloudEvent): void {
-  const facts = data as { fragmentId: string; imageId: string; job: number; status: number };
-  const { fragmentId, imageId, job, status } = facts;
-  if (type === 'io.holdfast.fragment.committed.v1')
-    tell({ what: 'committed', fragmentId, imageId });
-  if (type === 'io.holdfast.image.completed.v1') tell({ what: 'completed', imageId });
-  if (type === 'io.holdfast.copy.completed.v1') tell({ what: 'copied', imageId });
-  if (type === 'io.holdfast.job.done.v1') tell({ what: 'job-done', job, status });
+function tellOfEvents({ nats }: Pick<Stack, 'nats'>): void {
+  const hear = <T extends z.ZodType>(event: Message<T>, told: (data: z.infer<T>) => Seen): void => {
+    nats.subscribe(`${event.prefix}.>`, {
+      callback: (_, message) => tell(told(event.schema.parse(message.json<CloudEvent>().data))),
+    });
+  };
+  hear(fragmentCommitted, ({ fragments }) => {
+    return { what: 'committed', fragmentIds: fragments.map(({ fragmentId }) => fragmentId) };
+  });
+  hear(imageCompleted, ({ imageId }) => ({ what: 'completed', imageId }));
+  hear(copyCompleted, ({ imageId }) => ({ what: 'completed', imageId }));
 }
 
 function stack(): Stack {

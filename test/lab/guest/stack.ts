@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { connect, nkeyAuthenticator, type NatsConnection } from '@nats-io/transport-node';
 import { Client } from 'pg';
 
-import type { CloudEvent } from '#contracts/event.js';
 import {
   POSTGRES_DATABASE,
   POSTGRES_SUPERUSER,
@@ -31,10 +30,15 @@ const HASTE = {
   HOLDFAST_DELETE_GRACE: '1s',
   HOLDFAST_GRANT_EVERY: '1s',
   HOLDFAST_GRANT_RESEND: '5s',
-  HOLDFAST_TRASH_GRACE_SECONDS: '1',
+  HOLDFAST_TRASH_GRACE: '1s',
 };
 /** A participant that is silent for so long has died; the lab does not wait 30 s for that. */
 const SILENCE_MS_MAX = 10_000;
+
+/** A service said no. */
+export class Refused extends Error {
+  override readonly name = 'Refused';
+}
 
 /** `holdfast up` in the guest, as a person starts it, and ways to talk to it. */
 export class Stack {
@@ -72,16 +76,9 @@ export class Stack {
       timeout: ANSWER_MS_MAX,
     });
     if (reply.headers?.hasError === true || reply.headers?.has('Nats-Service-Error') === true) {
-      throw new Error(`${endpoint} refused: ${reply.string()}`);
+      throw new Refused(`${endpoint} refused: ${reply.string()}`);
     }
     return reply.json<T>();
-  }
-
-  /** Calls back for every public event from now on. */
-  onEvent(hear: (event: CloudEvent) => void): void {
-    this.nats.subscribe('hf.evt.v1.>', {
-      callback: (_, message) => hear(message.json<CloudEvent>()),
-    });
   }
 
   /** Ctrl-C, and waits until all is down. */

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { Blake3Hasher } from '@napi-rs/blake-hash';
 
 import type { MediaServer } from '#contracts/broker.js';
+import type { catalogReconcile } from '#contracts/catalog/care.js';
+import type { ResponseOf } from '#contracts/contract.js';
 import type { JobView } from '#contracts/job.js';
 import { JournalFiles } from '#storage/journal/journal-files.js';
 import { replaySegments, replaySnapshot } from '#storage/journal/journal-replay.js';
@@ -40,7 +42,8 @@ export async function survey(stack: Source): Promise<Survey> {
   }
   const images = await imagesOf(stack);
   const failedJobs = await failuresOf(stack);
-  return { images, fragments: [...fragments.values()], failedJobs, bytesRead };
+  const unsettled = await unsettledOf(stack);
+  return { images, fragments: [...fragments.values()], failedJobs, unsettled, bytesRead };
 }
 
 /** How many fragments are sealed and without a verdict, over all journals. */
@@ -80,6 +83,27 @@ async function imagesOf(stack: Source): Promise<ImageEvidence[]> {
     all.push(...images.map(({ imageId, job, state }) => ({ imageId, job, state })));
     if (images.length < page.limit) return all;
   }
+}
+
+/** What `holdfast catalog reconcile` would do; it is asked, and does nothing. */
+async function unsettledOf(stack: Source): Promise<string[]> {
+  type Page = ResponseOf<typeof catalogReconcile>;
+  const unsettled: string[] = [];
+  const { servers } = await stack.ask<{ servers: MediaServer[] }>('broker.servers');
+  for (const { mediaId } of servers) {
+    let after: string | null = null;
+    do {
+      const request = { mediaId, dryRun: true, ...(after ? { after } : {}) };
+      const page: Page = await stack.ask<Page>('catalog.reconcile', request);
+      for (const { fragmentId, finding, action } of page.findings) {
+        // What is kept aside stays so until a person looks at it.
+        if (action === 'none' || action === 'quarantine') continue;
+        unsettled.push(`${fragmentId}: reconciliation would ${action}: ${finding}`);
+      }
+      after = page.next;
+    } while (after !== null);
+  }
+  return unsettled;
 }
 
 /** Of the newest jobs. */

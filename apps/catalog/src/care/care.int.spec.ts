@@ -113,6 +113,12 @@ describe('reconciliation', () => {
     media.bytes.set(gone.fragmentId, 'missing');
     await reconcile();
     expect((await fragmentsOf(imageId)).map(({ state }) => state)).toEqual(['DAMAGED', 'ACTIVE']);
+    // Its volume was away, and is back.
+    media.bytes.delete(gone.fragmentId);
+    show(gone);
+    show(fine);
+    await reconcile();
+    expect((await fragmentsOf(imageId)).map(({ state }) => state)).toEqual(['ACTIVE', 'ACTIVE']);
   });
 
   it('sends the grant of a deletion again that was lost, and takes no other way', async () => {
@@ -225,15 +231,18 @@ describe('the catalog in a file', () => {
 });
 
 describe('a catalog that is lost', () => {
+  const ask = () => maker.operator.call(catalogImport, { mediaId: MEDIA });
+  const forget = () =>
+    cluster.database.query(
+      'TRUNCATE image, image_copy, fragment, file_version, pin, image_hold, image_completion, directory, refused_fragment CASCADE',
+    );
+
   it('is put together again from the manifests on the media', async () => {
     const { imageId } = await maker.backup(3);
     const { image: before } = await maker.operator.call(catalogImage, { imageId });
     const fragments = await fragmentsOf(imageId);
-    await cluster.database.query(
-      'TRUNCATE image, image_copy, fragment, file_version, pin, image_hold, image_completion, directory, refused_fragment CASCADE',
-    );
+    await forget();
     media.manifests.push(...fragments.map((fragment) => manifestOf(fragment, 3)).reverse());
-    const ask = () => maker.operator.call(catalogImport, { mediaId: MEDIA });
     const dry = await maker.operator.call(catalogImport, { mediaId: MEDIA, dryRun: true });
     expect(dry).toMatchObject({ images: 1, fragments: 3, refused: [] });
     expect(await ask()).toEqual({ images: 1, fragments: 3, refused: [], next: null });
@@ -244,6 +253,23 @@ describe('a catalog that is lost', () => {
     expect((await fragmentsOf(imageId)).map(({ fragmentId }) => fragmentId)).toEqual(
       fragments.map(({ fragmentId }) => fragmentId),
     );
+  });
+
+  it('is put together, too, when fragments are offered while their image is put back', async () => {
+    const { imageId } = await maker.backup(3);
+    const manifests = (await fragmentsOf(imageId)).map((fragment) => manifestOf(fragment, 3));
+    await forget();
+    // A page with the first fragment; the others come by offers before the next page does.
+    media.manifests.splice(0, 9, manifests[0]!);
+    await ask();
+    for (const { number, fragmentId } of manifests.slice(1)) {
+      expect(await maker.commit({ imageId, number, fragmentId })).toMatchObject({
+        verdict: 'COMMITTED',
+      });
+    }
+    media.manifests.splice(0, 9, ...manifests);
+    expect(await ask()).toMatchObject({ images: 0, fragments: 0, refused: [] });
+    await maker.state(imageId, 'COMPLETE');
   });
 
   it('takes nothing that it cannot read, and says why', async () => {

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { ERA } from '../persistence/catalog-epoch.js';
 
 /**
  * Which media servers were compared with the catalog since it was last in doubt. A database that was
@@ -14,10 +15,8 @@ export class Comparisons {
 
   /** The era that the database is in, to be read in the transaction that relies on it. */
   async era(db: Pick<EntityManager, 'query'>): Promise<string> {
-    const [row] = await db.query<{ era: string }[]>(
-      `SELECT pg_postmaster_start_time()::text || ' ' || catalog_epoch AS era FROM catalog_state`,
-    );
-    return row?.era ?? '';
+    const [row] = await db.query<{ era: string }[]>(`SELECT coalesce(${ERA}, '') AS era`);
+    return row!.era;
   }
 
   /** A server was compared, from its first fragment to its last, all in this era. */

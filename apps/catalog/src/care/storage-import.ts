@@ -10,7 +10,7 @@ import { UnitOfWork, type Work } from '#outbox/unit-of-work.js';
 import { countImage } from '../completion.js';
 import { commitOfManifest, imageOf, type ImportedImage } from '../domain/imported-image.js';
 import { ImportedImages } from '../persistence/care/imported-images.js';
-import { Fragments } from '../persistence/fragments.js';
+import { copyKey, Fragments } from '../persistence/fragments.js';
 import { Images } from '../persistence/images.js';
 import { MediaServers } from './media-servers.js';
 
@@ -82,17 +82,45 @@ async function take(
   }
   for (const { image, commit } of fresh) {
     if (await imported.add(image)) images += 1;
-    await imported.finish(image);
     await imported.addCopy(commit);
   }
-  const taken = await new Fragments(unit.db).insertNew(fresh.map(({ commit }) => commit));
-  for (const { commit } of fresh) {
-    if (taken.has(commit.fragmentId)) continue;
-    const reason = `another fragment holds number ${commit.number} of copy ${commit.copy} of ${commit.imageId}`;
-    refused.push({ fragmentId: commit.fragmentId, reason });
+  const imageIds = [...new Set(readable.map(({ image }) => image.imageId))].sort();
+  for (const imageId of imageIds) await new Images(unit.db).lock(imageId);
+  const taken = await takeFragments(unit, fresh, refused);
+  // What is known may have been offered while its image was being put back: it counts all the same.
+  for (const { image, commit } of readable) {
+    const isIn = taken.has(commit.fragmentId) || known.has(commit.fragmentId);
+    if (isIn) await imported.finish(image, commit);
   }
-  for (const imageId of new Set(fresh.map(({ image }) => image.imageId))) {
-    await countImage(unit, imageId);
-  }
+  for (const imageId of imageIds) await countImage(unit, imageId);
   return { images, fragments: taken.size };
+}
+
+/** Of the fragments of a number the latest attempt's counts, on whatever page it comes. */
+async function takeFragments(
+  unit: Work,
+  fresh: readonly Readable[],
+  refused: Refused,
+): Promise<ReadonlySet<string>> {
+  const imported = new ImportedImages(unit.db);
+  const fenced = await imported.fenced(fresh.map(({ commit }) => commit));
+  const latest = new Map<string, FragmentCommit>();
+  for (const { commit } of fresh) {
+    const key = `${copyKey(commit)}/${commit.number}`;
+    if (fenced.has(commit.fragmentId)) continue;
+    if ((latest.get(key)?.attempt ?? 0) < commit.attempt) latest.set(key, commit);
+  }
+  const commits = [...latest.values()];
+  await imported.supersede(commits);
+  const taken = await new Fragments(unit.db).insertNew(commits);
+  const known = await imported.known(fresh.map(({ commit }) => commit.fragmentId));
+  for (const { commit } of fresh) {
+    const { fragmentId, attempt, number, copy, imageId } = commit;
+    if (known.has(fragmentId)) continue;
+    const reason = fenced.has(fragmentId)
+      ? `attempt ${attempt} at copy ${copy} of ${imageId} is not the one that may commit`
+      : `another fragment holds number ${number} of copy ${copy} of ${imageId}`;
+    refused.push({ fragmentId, reason });
+  }
+  return taken;
 }

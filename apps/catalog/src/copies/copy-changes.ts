@@ -8,6 +8,7 @@ import { countCopies } from '../completion.js';
 import { unknownImage } from '../domain/chain.js';
 import { chooseCopy } from '../domain/copy-choice.js';
 import { waitsForCopy } from '../domain/image-state.js';
+import { CatalogEpoch } from '../persistence/catalog-epoch.js';
 import { Copies, type CopyFound } from '../persistence/copies/copies.js';
 import { FragmentSources } from '../persistence/copies/fragment-sources.js';
 import { Pins } from '../persistence/copies/pins.js';
@@ -23,14 +24,18 @@ const STATUS_OUT_OF_SEQUENCE = 229;
 /** Begins and finishes further copies. Each may be asked again: the answer stays the same. */
 @Injectable()
 export class CopyChanges {
-  constructor(private readonly unitOfWork: UnitOfWork) {}
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly epoch: CatalogEpoch,
+  ) {}
 
   /**
    * Grants a copy to an attempt of a job, and pins what it lacks in the other copies. The first run of
    * a duplication, its resumption and a repair are the same thing.
    */
-  begin(request: BeginRequest): Promise<ResponseOf<typeof copyBegin>> {
+  async begin(request: BeginRequest): Promise<ResponseOf<typeof copyBegin>> {
     const { imageId, job } = request;
+    await this.epoch.get();
     return this.unitOfWork.run(async ({ db }) => {
       const image = await new Images(db).lock(imageId);
       const view = await new ImageViews(db).one(imageId);
@@ -79,20 +84,19 @@ async function grant(
   const { imageId, copy, job, attempt: jobAttempt, unit, pool, mediaId } = request;
   const writer = { job, jobAttempt, unit, pool, mediaId };
   if (!known || known.state === 'DELETED') {
-    await copies.make(imageId, copy, writer);
-    return (known?.attempt ?? 0) + 1;
+    return copies.make(imageId, copy, writer);
   }
   const isOwn = known.job === job;
   if (isOwn && known.jobAttempt === jobAttempt) return known.attempt;
   if (isOwn && jobAttempt < known.jobAttempt) {
     throw outOfSequence(`Attempt ${jobAttempt} of job ${job} is over.`);
   }
-  await copies.grant(imageId, copy, writer);
+  const fence = await copies.grant(imageId, copy, writer);
   // Nothing is written to a whole copy, so it does not become complete once more.
   if (known.state === 'COMPLETE' && known.completedAttempt === known.attempt) {
     await copies.markCompleted(imageId, copy);
   }
-  return known.attempt + 1;
+  return fence;
 }
 
 function describe(image: ImageRow) {

@@ -44,6 +44,7 @@ export class Removals {
    */
   async report({ mediaId, removals }: Report): Promise<ResponseOf<typeof deleteReport>> {
     const catalogEpoch = await this.epoch.get();
+    const refused: string[] = [];
     await this.unitOfWork.run(async (unit) => {
       const now = this.clock.now();
       const deletables = new Deletables(unit.db);
@@ -53,17 +54,22 @@ export class Removals {
       const changes: DeletionChange[] = [];
       for (const removal of removals) {
         const row = known.get(removal.fragmentId.toLowerCase());
-        if (!row) continue;
+        if (!row) {
+          refused.push(removal.fragmentId);
+          continue;
+        }
         const input = { type: 'report', tombstoneId: removal.tombstoneId } as const;
-        const { fragment: to, refused } = decideDeletion(row, input, now.getTime());
-        if (!to) this.logger.error(`${mediaId} removed fragment ${row.fragmentId}: ${refused}`);
-        else if (row.state !== 'DELETED') {
+        const { fragment: to, refused: why } = decideDeletion(row, input, now.getTime());
+        if (!to) {
+          refused.push(row.fragmentId);
+          this.logger.error(`${mediaId} removed fragment ${row.fragmentId}: ${why}`);
+        } else if (row.state !== 'DELETED') {
           changes.push({ fragmentId: row.fragmentId, to, reason: row.stateReason });
           unit.announce(fragmentDeleted, row.fragmentId, tombstoneOf(row, catalogEpoch));
         }
       }
       await deletables.save(changes, now);
     });
-    return {};
+    return { refused };
   }
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { FragmentCommit } from '#contracts/fragment.js';
 import { batchesOf, CommitModel, deliveries, slot } from '../testing/commit-model.js';
-import { judge, mayCommit } from './verdict.js';
+import { judge, mayCommit, recalledFence } from './verdict.js';
 
 const offer: FragmentCommit = {
   fragmentId: '01900000-0000-7000-8000-000000000001',
@@ -107,5 +107,22 @@ describe('deliveries in any order, any number of times, in any batches', () => {
         }
       }),
     );
+  });
+});
+
+describe('a fence', () => {
+  const old = { attempt: 2, isOfEarlierEra: true };
+
+  it('rises to the highest attempt that is offered, where the catalog may have forgotten it', () => {
+    expect(recalledFence(old, [1, 5, 3])).toBe(5);
+  });
+
+  it.each([
+    ['of this era', { attempt: 2, isOfEarlierEra: false }, [5]],
+    ['that is right', old, [2]],
+    ['that is higher', old, [1]],
+    ['that there is not', undefined, [1]],
+  ])('stays where it is: one %s', (_, fence, offered) => {
+    expect(recalledFence(fence, offered)).toBeUndefined();
   });
 });

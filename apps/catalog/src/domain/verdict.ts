@@ -24,6 +24,26 @@ export interface Fence {
   readonly attempt: number;
 }
 
+/** A fence, and whether the database may have gone back in time since it was granted. */
+export interface DatedFence extends Fence {
+  readonly isOfEarlierEra: boolean;
+}
+
+/**
+ * The attempt that a fence has to rise to before commits to its copy are judged; undefined where it is
+ * right. A higher attempt than the catalog's was granted by the catalog, which has forgotten that. While
+ * it has granted none since, that attempt is the last one, and everything before it is over. (One that
+ * it grants after such a loss is higher than all that were granted before, so it is never met here.)
+ */
+export function recalledFence(
+  fence: DatedFence | undefined,
+  offered: Iterable<number>,
+): number | undefined {
+  if (!fence?.isOfEarlierEra) return undefined;
+  const last = Math.max(0, ...offered);
+  return last > fence.attempt ? last : undefined;
+}
+
 /** Whether a commit may be put in, if its number is free. */
 export function mayCommit(commit: FragmentCommit, copy: Fence | undefined, twin?: Piece): boolean {
   return copy?.attempt === commit.attempt && fits(commit, twin);
@@ -44,7 +64,7 @@ export function judge(
   if (holder) return 'SUPERSEDED';
   if (commit.attempt < copy.attempt) return 'FENCED';
   if (!fits(commit, twin)) return 'CORRUPT';
-  // An attempt that this catalog has not granted yet: it went back in time, and will learn.
+  // An attempt that was never granted, or is not recalled yet.
   return 'UNKNOWN_IMAGE';
 }
 

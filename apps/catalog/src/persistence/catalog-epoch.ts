@@ -6,6 +6,13 @@ import { messageOf } from '#kernel/errors.js';
 type Queries = Pick<EntityManager, 'query'>;
 
 /**
+ * The *era*: since the database was started, under this epoch. It cannot have gone back in time within
+ * one, whether or not anybody has noticed yet.
+ */
+export const ERA = `(SELECT pg_postmaster_start_time()::text || ' ' || catalog_epoch
+  FROM catalog_state)`;
+
+/**
  * Which catalog this is: the database system's identifier, its timeline, and a random part. Every
  * receipt bears it, so a media server notices that another catalog answers. It changes when the
  * database failed over or was restored to an earlier time (another timeline or system), and when

@@ -1,7 +1,8 @@
 import type { EntityManager } from 'typeorm';
 import type { FragmentCommit, Verdict } from '#contracts/fragment.js';
-import type { Existing, Fence, KnownFragment, Piece } from '../domain/verdict.js';
+import type { DatedFence, Existing, KnownFragment, Piece } from '../domain/verdict.js';
 import { arrayLiteral } from './array-literal.js';
+import { ERA } from './catalog-epoch.js';
 
 /** A column of `fragment`, its SQL type, and where its value comes from. */
 const COMMIT_COLUMNS: readonly (readonly [string, string, (c: FragmentCommit) => unknown])[] = [
@@ -31,11 +32,14 @@ const INSERT = `
   WITH offered AS (SELECT * FROM unnest(${ARRAYS}) AS o(${NAMES})),
   forgiven AS (
     DELETE FROM refused_fragment r USING offered o WHERE r.fragment_id = o.fragment_id
+  ),
+  inserted AS (
+    INSERT INTO fragment (${NAMES})
+    SELECT ${NAMES} FROM offered ORDER BY image_id, copy, number, fragment_id
+    ON CONFLICT DO NOTHING
+    RETURNING fragment_id
   )
-  INSERT INTO fragment (${NAMES})
-  SELECT ${NAMES} FROM offered ORDER BY image_id, copy, number, fragment_id
-  ON CONFLICT DO NOTHING
-  RETURNING fragment_id`;
+  SELECT string_agg(fragment_id::text, ',') AS ids FROM inserted`;
 
 const KNOWN = `f.fragment_id, f.image_id, f.copy, f.number, f.digest, f.stored_bytes,
   f.state IN ('ACTIVE', 'TO_BE_DELETED') AS live`;
@@ -55,6 +59,7 @@ interface FenceRow {
   readonly copy: number;
   readonly attempt: string;
   readonly has_others: boolean;
+  readonly is_old: boolean;
 }
 
 interface TwinRow {
@@ -66,7 +71,7 @@ interface TwinRow {
 }
 
 /** A fence, and whether the image has other copies than that one. */
-export interface CopyFence extends Fence {
+export interface CopyFence extends DatedFence {
   readonly hasOthers: boolean;
 }
 
@@ -81,8 +86,9 @@ export class Fragments {
   async lockFences(commits: readonly FragmentCommit[]): Promise<ReadonlyMap<string, CopyFence>> {
     const copies = [...new Map(commits.map((each) => [copyKey(each), each])).values()];
     const rows = await this.db.query<FenceRow[]>(
-      `SELECT c.image_id, c.copy, c.attempt, EXISTS (SELECT 1 FROM image_copy k
-         WHERE k.image_id = c.image_id AND k.copy <> c.copy) AS has_others
+      `SELECT c.image_id, c.copy, c.attempt, c.granted_in IS DISTINCT FROM ${ERA} AS is_old,
+         EXISTS (SELECT 1 FROM image_copy k
+           WHERE k.image_id = c.image_id AND k.copy <> c.copy) AS has_others
        FROM unnest($1::text[], $2::int[]) AS o(image_id, copy)
        JOIN image_copy c ON c.image_id = o.image_id AND c.copy = o.copy
        ORDER BY c.image_id, c.copy FOR SHARE OF c`,
@@ -91,8 +97,26 @@ export class Fragments {
     return new Map(
       rows.map((row) => [
         `${row.image_id}/${row.copy}`,
-        { attempt: Number(row.attempt), hasOthers: row.has_others },
+        { attempt: Number(row.attempt), hasOthers: row.has_others, isOfEarlierEra: row.is_old },
       ]),
+    );
+  }
+
+  /** Raises fences to attempts that were granted, and forgotten since. */
+  async raiseFences(
+    copies: readonly Pick<FragmentCommit, 'imageId' | 'copy' | 'attempt'>[],
+  ): Promise<void> {
+    await this.db.query(
+      `UPDATE image_copy c SET attempt = o.attempt,
+         completed_attempt = CASE c.completed_attempt WHEN c.attempt THEN o.attempt
+           ELSE c.completed_attempt END
+       FROM unnest($1::text[], $2::int[], $3::bigint[]) AS o(image_id, copy, attempt)
+       WHERE c.image_id = o.image_id AND c.copy = o.copy AND c.attempt < o.attempt`,
+      [
+        copies.map(({ imageId }) => imageId),
+        copies.map(({ copy }) => copy),
+        copies.map(({ attempt }) => attempt),
+      ],
     );
   }
 
@@ -129,11 +153,11 @@ export class Fragments {
   /** Puts in what is new and whose number is free; returns the ids that went in. */
   async insertNew(commits: readonly FragmentCommit[]): Promise<ReadonlySet<string>> {
     if (commits.length === 0) return new Set();
-    const rows = await this.db.query<{ fragment_id: string }[]>(
+    const [row] = await this.db.query<{ ids: string | null }[]>(
       INSERT,
       COMMIT_COLUMNS.map(([, , valueOf]) => arrayLiteral(commits.map(valueOf))),
     );
-    return new Set(rows.map((row) => row.fragment_id));
+    return new Set(row!.ids?.split(','));
   }
 
   /**

@@ -39,4 +39,8 @@ export class ImageCopyRow {
   /** The fence under which it was last counted complete; null if it never was. */
   @Column({ name: 'completed_attempt', type: 'bigint', nullable: true, transformer: asNumber })
   completedAttempt!: number | null;
+
+  /** The era in which the fence was granted; null where that is not known. See `nextFence`. */
+  @Column({ name: 'granted_in', type: 'text', nullable: true })
+  grantedIn!: string | null;
 }

@@ -2,6 +2,8 @@ import type { EntityManager } from 'typeorm';
 import type { ImageProgress } from '../domain/image-state.js';
 import type { BaseCandidate } from '../domain/base.js';
 import type { CommittedPiece } from '../domain/resume.js';
+import { ERA } from './catalog-epoch.js';
+import { nextFence } from './copies/next-fence.js';
 import { ImageCopyRow } from './image-copy.entity.js';
 import { ImageRow } from './image.entity.js';
 import { IS_COMPLETE, WAS_COMPLETE, WITH_COUNTS } from './image-views.js';
@@ -41,9 +43,12 @@ export class Images {
     return this.db.findOneBy(ImageCopyRow, { imageId, copy });
   }
 
-  async insert(image: Omit<ImageRow, 'number'>, copy: ImageCopyRow): Promise<void> {
+  async insert(
+    image: Omit<ImageRow, 'number'>,
+    copy: Omit<ImageCopyRow, 'grantedIn'>,
+  ): Promise<void> {
     await this.db.insert(ImageRow, image);
-    await this.db.insert(ImageCopyRow, copy);
+    await this.db.insert(ImageCopyRow, { ...copy, grantedIn: () => ERA });
   }
 
   async save(imageId: string, changes: Partial<Omit<ImageRow, 'number'>>): Promise<void> {
@@ -58,8 +63,8 @@ export class Images {
   ): Promise<void> {
     const { attempt, unit, pool, mediaId } = writer;
     await this.db.query(
-      `UPDATE image_copy SET attempt = attempt + 1, job_attempt = $3, unit = $4, pool = $5,
-         media_id = $6
+      `UPDATE image_copy c SET attempt = ${nextFence('c')}, granted_in = ${ERA},
+         job_attempt = $3, unit = $4, pool = $5, media_id = $6
        WHERE image_id = $1 AND copy = $2`,
       [imageId, copy, attempt, unit, pool, mediaId],
     );

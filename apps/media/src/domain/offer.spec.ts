@@ -56,6 +56,15 @@ describe('The offer of a sealed fragment', () => {
     expect(offer).toMatchObject({ phase: 'waiting', dueAt: 1_000 });
   });
 
+  it('does not wait for a clock that was put back, and only goes out early by one put forward', () => {
+    const { offer } = run([
+      ['taken', 1e12],
+      ['published', 1e12],
+    ]);
+    expect(step(offer, 'tick', 0).offer.phase).toBe('due');
+    expect(step(offer, 'tick', 2e12).offer.phase).toBe('due');
+  });
+
   it('goes out at once when the broker is back', () => {
     const { offer } = run([
       ['taken', 0],

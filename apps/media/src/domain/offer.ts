@@ -79,9 +79,7 @@ export function stepOffer(offer: Offer, input: OfferInput, context: OfferContext
       if (offer.phase !== 'publishing') return quietly(offer);
       return quietly(armed(offer, input, context));
     case 'tick':
-      return offer.phase === 'waiting' && context.now >= offer.dueAt
-        ? missed(offer)
-        : quietly(offer);
+      return offer.phase === 'waiting' && isDue(offer, context) ? missed(offer) : quietly(offer);
     case 'reconnected':
       return quietly(offer.phase === 'waiting' ? { ...offer, phase: 'due', rounds: 0 } : offer);
     case 'unknownImage': {
@@ -92,6 +90,11 @@ export function stepOffer(offer: Offer, input: OfferInput, context: OfferContext
     default:
       return input satisfies never;
   }
+}
+
+/** Further away than any delay is a moment of a clock that was put back since. */
+function isDue({ dueAt }: Offer, { now, settings }: OfferContext): boolean {
+  return now >= dueAt || dueAt - now > settings.resendMaxMs;
 }
 
 function armed(offer: Offer, after: 'published' | 'publishFailed', context: OfferContext): Offer {

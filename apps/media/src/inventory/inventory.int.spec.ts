@@ -1,8 +1,9 @@
-import { readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { FragmentCommit } from '#contracts/fragment.js';
 import { mediaInventory, mediaManifests, type InventoryEntry } from '#contracts/media.js';
+import { Unavailable } from '#kernel/errors.js';
 import { testFolder, type TestFolder } from '#storage/testing/small-volume.js';
 import { MemoryCatalog } from '../testing/memory-catalog.js';
 import { SAMPLE_DETAILS, TestMediaServer } from '../testing/media-server.js';
@@ -82,6 +83,18 @@ describe('What lies on a media server', () => {
       ...{ journal: 'COMMITTED', bytes: 'whole', catalogEpoch: 'epoch-1', tombstoneId: null },
       ...{ digest: fragments[0]!.digest, storedBytes: fragments[0]!.storedBytes, reason: '' },
     });
+  });
+
+  it('is not told as missing where the whole volume is away', async () => {
+    renameSync(join(folder.path, 'disk'), join(folder.path, 'elsewhere'));
+    mkdirSync(join(folder.path, 'disk'));
+    await expect(inventory()).rejects.toThrow('is not there');
+    const holdings = await media.holdings();
+    const holding = holdings.find(fragments[0]!.fragmentId)!;
+    await expect(checkFragment(holding)).rejects.toBeInstanceOf(Unavailable);
+    rmSync(join(folder.path, 'disk'), { recursive: true });
+    renameSync(join(folder.path, 'elsewhere'), join(folder.path, 'disk'));
+    expect((await inventory())[0]).toMatchObject({ bytes: 'whole' });
   });
 
   it('shows what is missing, truncated, unfinished or in the trash', async () => {

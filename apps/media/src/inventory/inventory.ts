@@ -83,7 +83,7 @@ async function toEntry(holding: Holding): Promise<InventoryEntry> {
   };
 }
 
-/** What the medium shows, by names and sizes alone. */
+/** What the medium shows, by names and sizes alone. Throws `Unavailable` where it is away as a whole. */
 export async function bytesOf(
   holding: Holding,
   found: StoredFragment | undefined,
@@ -91,7 +91,9 @@ export async function bytesOf(
   const { state } = holding;
   switch (found?.state) {
     case undefined:
-      return { bytes: (await isInTrash(holding)) ? 'trash' : 'missing', reason: '' };
+      if (await isInTrash(holding)) return { bytes: 'trash', reason: '' };
+      await holding.volume.requireThere();
+      return { bytes: 'missing', reason: '' };
     case 'damaged':
       return { bytes: 'damaged', reason: found.reason };
     case 'partial':

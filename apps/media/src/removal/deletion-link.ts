@@ -27,9 +27,10 @@ export class DeletionLink implements DeletionCatalog {
     return this.requests.call(deleteClaim, { mediaId: this.config.mediaId, ...removal });
   }
 
-  async report(removals: readonly Removal[]): Promise<void> {
+  async report(removals: readonly Removal[]): Promise<readonly string[]> {
     const { mediaId } = this.config;
-    await this.requests.call(deleteReport, { mediaId, removals: [...removals] });
+    const request = { mediaId, removals: [...removals] };
+    return (await this.requests.call(deleteReport, request)).refused;
   }
 
   /** Hands every grant to `take`, one after the other; after one that failed they come again. */

@@ -7,7 +7,7 @@ import type { Startable } from '#service/lifecycle.js';
 import { MediaConfig } from '../config.js';
 import { MediaNode } from '../media-node.js';
 import { DeletionLink } from './deletion-link.js';
-import { Removals } from './removals.js';
+import { Removals, type Removal } from './removals.js';
 import { emptyOldTrash } from './trash-reaper.js';
 
 /** From one try to the next to bring to the catalog what it has not heard. */
@@ -60,7 +60,8 @@ export class MediaRemovals implements Startable {
 
   private async reap(): Promise<void> {
     const time = { graceMs: this.config.trashGraceMs, now: this.clock.now() };
-    const emptied = await emptyOldTrash(this.node.volumes, time);
+    const standsBy = (removal: Removal) => this.removals.standsBy(removal);
+    const emptied = await emptyOldTrash(this.node.volumes, time, standsBy);
     if (emptied > 0) this.logger.log(`The trash gave up ${emptied} deleted fragments.`);
   }
 

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { TrashedFragment } from '#storage/fragment-store.js';
@@ -6,7 +6,6 @@ import { testFolder, type TestFolder } from '#storage/testing/small-volume.js';
 import { MemoryCatalog } from '../testing/memory-catalog.js';
 import { TestMediaServer } from '../testing/media-server.js';
 import { sampleBackup, sendBackup } from '../testing/sample-backup.js';
-import { emptyOldTrash } from './trash-reaper.js';
 
 describe('The removal of a fragment', () => {
   let folder: TestFolder;
@@ -143,9 +142,53 @@ describe('The removal of a fragment', () => {
     catalog.reportsDown = true;
     await expect(media.removals.onGrant(catalog.grant(second!))).rejects.toThrow();
     const later = (ms: number) => ({ graceMs: 60_000, now: new Date(Date.now() + ms) });
-    expect(await emptyOldTrash(media.volumes, later(0))).toBe(0);
-    expect(await emptyOldTrash(media.volumes, later(61_000))).toBe(1);
+    expect(await media.emptyOldTrash(later(0))).toBe(0);
+    expect(await media.emptyOldTrash(later(61_000))).toBe(1);
     expect((await trash()).map(({ fragmentId }) => fragmentId)).toEqual([second]);
+  });
+
+  it('stays in the trash while the catalog does not stand by it', async () => {
+    const [first] = fragmentIds;
+    catalog.forgotten.add(first!);
+    await media.removals.onGrant(catalog.grant(first!));
+    const late = { graceMs: 0, now: new Date(Date.now() + 1_000_000_000) };
+    expect(stateOf(first!)).toMatchObject({ phase: 'REMOVED', reported: false });
+    expect(await media.emptyOldTrash(late)).toBe(0);
+    catalog.forgotten.clear();
+    await media.removals.settle();
+    expect(await media.emptyOldTrash(late)).toBe(1);
+  });
+
+  it('is not final by the word of a catalog that has gone back in time since, or is away', async () => {
+    const [first] = fragmentIds;
+    const grant = catalog.grant(first!);
+    const { tombstoneId } = grant;
+    const late = { graceMs: 0, now: new Date(Date.now() + 1_000_000_000) };
+    await media.removals.onGrant(grant);
+    expect(stateOf(first!)).toMatchObject({ phase: 'REMOVED', reported: true });
+    catalog.granted.clear();
+    expect(await media.emptyOldTrash(late)).toBe(0);
+    catalog.granted.set(tombstoneId, first!);
+    catalog.deletionsDown = true;
+    await expect(media.emptyOldTrash(late)).rejects.toThrow('no catalog');
+    expect(await trash()).toHaveLength(1);
+    catalog.deletionsDown = false;
+    expect(await media.emptyOldTrash(late)).toBe(1);
+  });
+
+  it('that fails holds up no other', async () => {
+    const [first, second] = fragmentIds;
+    const grant = catalog.grant(first!);
+    const [name] = files(1);
+    mkdirSync(join(folder.path, '.trash', grant.tombstoneId), { recursive: true });
+    writeFileSync(join(folder.path, '.trash', grant.tombstoneId, name!), 'in the way');
+    await expect(media.removals.onGrant(grant)).rejects.toThrow('there already');
+    expect(files(1)).toContain(name);
+    catalog.reportsDown = true;
+    await expect(media.removals.onGrant(catalog.grant(second!))).rejects.toThrow();
+    catalog.reportsDown = false;
+    await expect(media.removals.settle()).rejects.toThrow('there already');
+    expect(catalog.deleted).toEqual([second]);
   });
 
   it('leaves what it does not know in the trash alone', async () => {
@@ -155,7 +198,7 @@ describe('The removal of a fragment', () => {
     rmSync(join(folder.path, 'journal'), { recursive: true });
     media = await TestMediaServer.start({ folder: folder.path, catalog });
     const late = { graceMs: 0, now: new Date(Date.now() + 1_000_000_000) };
-    expect(await emptyOldTrash(media.volumes, late)).toBe(0);
+    expect(await media.emptyOldTrash(late)).toBe(0);
     expect(await trash()).toHaveLength(1);
     expect(existsSync(join(folder.path, '.trash'))).toBe(true);
   });

@@ -14,7 +14,8 @@ export type Removal = Pick<Tombstone, 'tombstoneId' | 'fragmentId'>;
 /** The catalog, past the broker. Both throw `Unavailable` when nobody answers. */
 export interface DeletionCatalog {
   claim(removal: Removal): Promise<{ readonly confirmed: boolean; readonly reason: string }>;
-  report(removals: readonly Removal[]): Promise<void>;
+  /** Returns the fragments of which the catalog granted no such deletion (any more). */
+  report(removals: readonly Removal[]): Promise<readonly string[]>;
 }
 
 export interface RemovalsOptions {
@@ -69,14 +70,22 @@ export class Removals {
     return this.alone(() => this.grant(tombstone));
   }
 
-  /** Goes on with everything that waits for the catalog. Throws what went wrong. */
+  /** Goes on with everything that waits for the catalog. Throws the first of what went wrong. */
   settle(): Promise<void> {
     return this.alone(async () => {
+      const failures: unknown[] = [];
       for (const [fragmentId, tombstoneId] of this.condemned) {
         const volume = this.options.volumes.volumeOf(fragmentId)!;
-        await this.carryOut(volume, { fragmentId, tombstoneId });
+        // A catalog that is away is not asked for each of them.
+        const answer = await this.claim({ fragmentId, tombstoneId });
+        try {
+          await this.follow(volume, { fragmentId, tombstoneId }, answer);
+        } catch (error) {
+          failures.push(error);
+        }
       }
       await this.report();
+      if (failures.length > 0) throw failures[0];
     });
   }
 
@@ -93,6 +102,11 @@ export class Removals {
     this.unreported.delete(fragmentId);
   }
 
+  /** Whether the catalog stands by a deletion now. Throws `Unavailable` when it could not be asked. */
+  async standsBy({ fragmentId, tombstoneId }: Removal): Promise<boolean> {
+    return (await this.claim({ fragmentId, tombstoneId })).confirmed;
+  }
+
   private async grant(tombstone: Tombstone): Promise<void> {
     const { fragmentId, tombstoneId } = tombstone;
     const volume = this.options.volumes.volumeOf(fragmentId);
@@ -107,18 +121,22 @@ export class Removals {
         this.unreported.set(fragmentId, tombstoneId);
         return this.report();
       case 'claim':
-        await this.carryOut(volume!, { fragmentId, tombstoneId });
+        await this.follow(volume!, tombstone, await this.claim({ fragmentId, tombstoneId }));
         return this.report();
       default:
         return decision satisfies never;
     }
   }
 
-  private async carryOut(volume: Volume, removal: Removal): Promise<void> {
+  /** Does what the catalog has just answered to the claim. */
+  private async follow(
+    volume: Volume,
+    removal: Removal,
+    answer: { readonly confirmed: boolean; readonly reason: string },
+  ): Promise<void> {
     const { fragmentId, tombstoneId } = removal;
     const state = volume.ledger.find(fragmentId);
     if (!state || state.phase === 'INTENT' || state.phase === 'REMOVED') return;
-    const answer = await this.claim(removal);
     const grant = confirmGrant(removal, answer);
     if (!grant) return this.refused(volume, removal, answer.reason);
     const { ledger, store } = volume;
@@ -157,14 +175,20 @@ export class Removals {
     this.options.offers.add(fragmentId, volume);
   }
 
+  /**
+   * What the catalog does not stand by stays unreported, and so in the trash: it went back in time,
+   * and a reconciliation takes the fragment back or has its deletion granted again.
+   */
   private async report(): Promise<void> {
-    while (this.unreported.size > 0) {
-      const batch = [...this.unreported].slice(0, REPORT_MAX);
-      await this.options.catalog.report(
+    const all = [...this.unreported];
+    for (let from = 0; from < all.length; from += REPORT_MAX) {
+      const batch = all.slice(from, from + REPORT_MAX);
+      const refused = await this.options.catalog.report(
         batch.map(([fragmentId, tombstoneId]) => ({ fragmentId, tombstoneId })),
       );
       this.crashPoint('removal-reported');
       for (const [fragmentId] of batch) {
+        if (refused.includes(fragmentId)) continue;
         await this.options.volumes.volumeOf(fragmentId)?.ledger.reported(fragmentId);
         this.unreported.delete(fragmentId);
       }

@@ -1,20 +1,24 @@
 import type { TrashedFragment } from '#storage/fragment-store.js';
 import type { Volume } from '../volumes/volume.js';
+import type { Removal } from './removals.js';
 
 /**
  * Gives up for good what has been in the trash for longer than the grace period. Only that which the
- * journal has as removed by this very tombstone, and the catalog as deleted: anything else in the
- * trash is left for a person. Says how many fragments went.
+ * journal has as removed by this very tombstone, and for which the catalog, asked just before, stands
+ * by that: it may have gone back in time since. Anything else in the trash is left for a person. Says
+ * how many fragments went; throws what `standsBy` throws.
  */
 export async function emptyOldTrash(
   volumes: Iterable<Volume>,
   time: { readonly graceMs: number; readonly now: Date },
+  standsBy: (removal: Removal) => Promise<boolean>,
 ): Promise<number> {
   let emptied = 0;
   for (const volume of volumes) {
     for await (const trashed of volume.store.trash()) {
       const age = time.now.getTime() - trashed.since.getTime();
       if (age < time.graceMs || !isSettled(volume, trashed)) continue;
+      if (!(await standsBy(trashed))) continue;
       await volume.store.emptyTrash(trashed.tombstoneId);
       emptied += 1;
     }

@@ -55,9 +55,11 @@ describe('Draining a copy', () => {
     };
     const begun = Date.now();
     expect(await drainCopy(COPY, { offers, stopWriters, patienceMs: 200 })).toBe(2);
+    expect(Date.now() - begun).toBeLessThan(1_000);
     catalog.fragmentOffer = () => new Promise(() => undefined);
-    expect(await drainCopy(COPY, { offers, stopWriters, patienceMs: 200 })).toBe(2);
-    expect(Date.now() - begun).toBeLessThan(5_000);
+    const again = Date.now();
+    expect(await drainCopy(COPY, { offers, stopWriters, patienceMs: 1_000 })).toBe(2);
+    expect(Date.now() - again).toBeLessThan(2_000);
     expect(media.volumes.countByState()).toEqual({ SEALED: 2, INTENT: 1 });
   });
 

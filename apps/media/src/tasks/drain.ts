@@ -12,7 +12,6 @@ export interface DrainOptions {
 }
 
 const PATIENCE_MS = 3_000;
-/** A question that is not answered uses up the time by itself. */
 const LOOK_AGAIN = { firstMs: 20, maxMs: 500, jitter: 0 };
 
 /**
@@ -21,17 +20,16 @@ const LOOK_AGAIN = { firstMs: 20, maxMs: 500, jitter: 0 };
  */
 export async function drainCopy(of: CopyName, options: DrainOptions): Promise<number> {
   const { offers, stopWriters, patienceMs = PATIENCE_MS } = options;
+  const begun = performance.now();
+  const leftMs = () => patienceMs - (performance.now() - begun);
   let running = await stopWriters(of, patienceMs / 2);
-  let waitedMs = running > 0 ? patienceMs / 2 : 0;
   for (let attempt = 1; ; attempt += 1) {
     const open = offers.openOf(of);
     if (open.length === 0 && running === 0) return 0;
-    await atMost(patienceMs - waitedMs, offerQuietly(offers, open));
+    await atMost(leftMs(), offerQuietly(offers, open));
     const left = offers.openOf(of).length;
-    if ((left === 0 && running === 0) || waitedMs >= patienceMs) return left + running;
-    const delayMs = backoffMs(attempt, LOOK_AGAIN, 1);
-    await sleep(delayMs);
-    waitedMs += delayMs;
+    if ((left === 0 && running === 0) || leftMs() <= 0) return left + running;
+    await sleep(backoffMs(attempt, LOOK_AGAIN, 1));
     if (running > 0) running = await stopWriters(of, 0);
   }
 }

@@ -32,10 +32,9 @@ export class ControlOnTheWire {
       return { state: 'ACTIVE' as const };
     });
     this.serve(deleteClaim, (removal) => catalog.claim(removal));
-    this.serve(deleteReport, async ({ removals }) => {
-      await catalog.report(removals);
-      return {};
-    });
+    this.serve(deleteReport, async ({ removals }) => ({
+      refused: await catalog.report(removals),
+    }));
     this.serve(jobsReport, async ({ job, lines, result }) => {
       this.lines.set(job, [...(this.lines.get(job) ?? []), ...lines.map(({ text }) => text)]);
       if (result) this.results.set(job, result);

@@ -9,6 +9,7 @@ import { DuplicateRun } from '../duplication/duplicate-run.js';
 import { Care } from '../inventory/care.js';
 import { Holdings } from '../inventory/holdings.js';
 import { Removals } from '../removal/removals.js';
+import { emptyOldTrash } from '../removal/trash-reaper.js';
 import { ReadSession, type ReadOutcome } from '../sessions/read-session.js';
 import { SessionRegistry } from '../sessions/session-registry.js';
 import { Volumes } from '../volumes/volumes.js';
@@ -80,6 +81,10 @@ export class TestMediaServer {
       removals,
       clock: new SystemClock(),
     });
+  }
+
+  emptyOldTrash(time: { readonly graceMs: number; readonly now: Date }): Promise<number> {
+    return emptyOldTrash(this.volumes, time, (removal) => this.removals.standsBy(removal));
   }
 
   readonly removals: Removals;

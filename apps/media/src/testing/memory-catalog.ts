@@ -78,9 +78,14 @@ export class MemoryCatalog implements CommitPublisher, CatalogInquiry, DeletionC
     return { confirmed, reason: confirmed ? '' : 'it is not granted' };
   }
 
-  async report(removals: readonly Removal[]): Promise<void> {
+  /** Deletions that it has forgotten to have granted. */
+  readonly forgotten = new Set<string>();
+
+  async report(removals: readonly Removal[]): Promise<string[]> {
     if (this.deletionsDown || this.reportsDown) throw new Unavailable('no catalog');
-    for (const { fragmentId } of removals) this.deleted.push(fragmentId);
+    const ids = removals.map(({ fragmentId }) => fragmentId);
+    this.deleted.push(...ids.filter((id) => !this.forgotten.has(id)));
+    return ids.filter((id) => this.forgotten.has(id));
   }
 
   private receive(commit: FragmentCommit): FragmentReceipt {

@@ -2,7 +2,7 @@ import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import type { Clock } from '#kernel/clock.js';
-import { codeOf, messageOf, PermanentError } from '#kernel/errors.js';
+import { codeOf, messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
 import { uuidv7 } from '#kernel/ids.js';
 import { DirectoryFragmentStore } from '#storage/directory/directory-fragment-store.js';
 import { syncFolder } from '#storage/directory/sync-folder.js';
@@ -33,6 +33,7 @@ export interface VolumeOptions {
 /** A folder that holds fragments, with its journal: both belong together and to one media server. */
 export class Volume {
   private constructor(
+    private readonly path: string,
     readonly volumeId: string,
     readonly mediaId: string,
     readonly pool: string,
@@ -57,7 +58,17 @@ export class Volume {
       await ledger.close();
       throw error;
     }
-    return new Volume(volumeId, options.mediaId, options.pool, store, ledger);
+    return new Volume(path, volumeId, options.mediaId, options.pool, store, ledger);
+  }
+
+  /**
+   * Throws `Unavailable` where the folder does not hold this volume any more (its file system may have
+   * been unmounted): what is not found there then is not missing.
+   */
+  async requireThere(): Promise<void> {
+    const text = await readIdentity(this.path);
+    if (text?.includes(this.volumeId)) return;
+    throw new Unavailable(`the volume ${this.volumeId} is not there: see ${this.path}`, 83);
   }
 
   /** Resolves when the journal is durable and its lock is free. */

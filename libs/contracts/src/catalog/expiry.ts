@@ -65,5 +65,8 @@ export const deleteReport = endpoint('catalog', 'delete-report', {
       .min(1)
       .max(256),
   }),
-  response: z.object({}),
+  response: z.object({
+    /** Fragments of which this catalog granted no such deletion: it went back in time since. */
+    refused: z.array(z.uuid()).default([]),
+  }),
 });

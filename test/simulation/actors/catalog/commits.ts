@@ -115,8 +115,10 @@ function sendReceipts(unit: Work, all: readonly FragmentReceipt[]): void {
   for (const mediaId of new Set(all.map((each) => each.mediaId))) {
     const receipts = all.filter((each) => each.mediaId === mediaId);
     const id = bundleId(receipts.map(({ fragmentId }) => fragmentId));
+    const { catalogEpoch } = receipts[0]!;
+    const verdicts = receipts.map(({ fragmentId, verdict }) => ({ fragmentId, verdict }));
     if (receipts.length === 1) unit.send(fragmentReceiptMessage, [mediaId, id], receipts[0]!);
-    else unit.send(fragmentReceiptsMessage, [mediaId, id], { receipts });
+    else unit.send(fragmentReceiptsMessage, [mediaId, id], { mediaId, catalogEpoch, verdicts });
   }
 }
 

@@ -246,19 +246,24 @@ export class Deletions {
     { mediaId, removals }: RequestOf<typeof deleteReport>,
   ): Promise<ResponseOf<typeof deleteReport>> {
     const epoch = await unit.run('epoch', (db) => this.program.epoch(db));
+    const refused: string[] = [];
     const gone = await unit.run('notes removals', async (db) => {
+      refused.length = 0;
       const changed: FragmentRow[] = [];
       for (const { fragmentId, tombstoneId } of removals) {
         const row = (await db.lock(FRAGMENT, fragmentId, 'update')) as FragmentRow | undefined;
-        if (!row || row.mediaId !== mediaId || row.state === 'DELETED') continue;
-        if (await this.change(db, row, { type: 'report', tombstoneId })) changed.push(row);
+        if (row?.mediaId === mediaId && row.state === 'DELETED') continue;
+        const isOurs = row?.mediaId === mediaId;
+        if (isOurs && (await this.change(db, row, { type: 'report', tombstoneId })))
+          changed.push(row);
+        else refused.push(fragmentId);
       }
       return changed;
     });
     for (const row of gone) {
       unit.send(fragmentDeleted, [row.fragmentId], this.tombstoneOf(row, epoch));
     }
-    return {};
+    return { refused };
   }
 }
 

@@ -161,14 +161,15 @@ export class MediaProgram implements MediaContext {
       catalog: {
         claim: (removal) => this.claim(removal),
         report: async (gone) => {
-          await link.request(deleteReport, { mediaId, removals: [...gone] });
+          const request = { mediaId, removals: [...gone] };
+          return (await link.request(deleteReport, request)).refused;
         },
       },
       log: (_, text) => life.world.note(() => `${mediaId}: ${text}`),
     });
     this.removals = removals;
     this.repeat(SETTLE_MS, () => removals.settle());
-    this.repeat(REAP_MS, () => removals.alone(() => this.reap()));
+    this.repeat(REAP_MS, () => removals.alone(() => this.reap(removals)));
     link.consume({
       spec: mediaDeletes(mediaId),
       batchMax: 16,
@@ -188,9 +189,10 @@ export class MediaProgram implements MediaContext {
     return link.request(deleteClaim, { mediaId, ...removal });
   }
 
-  private async reap(): Promise<void> {
+  private async reap(removals: Removals): Promise<void> {
     const now = new Date(this.life.world.now);
-    await emptyOldTrash(this.volumes(), { graceMs: this.cluster.settings.trashGraceMs, now });
+    const time = { graceMs: this.cluster.settings.trashGraceMs, now };
+    await emptyOldTrash(this.volumes(), time, (removal) => removals.standsBy(removal));
   }
 
   private repeat(ms: number, work: () => Promise<unknown>): void {
@@ -280,7 +282,10 @@ export class MediaProgram implements MediaContext {
   /** What the real classes use of a volume. */
   private volume(): Volume {
     const { ledger, mediaId, pool, store } = this;
-    return { ledger, mediaId, pool, store, volumeId: mediaId } as unknown as Volume;
+    // A simulated disk is never unmounted.
+    const requireThere = () => Promise.resolve();
+    const volume = { ledger, mediaId, pool, store, requireThere, volumeId: mediaId };
+    return volume as unknown as Volume;
   }
 
   private volumes(): Volumes {

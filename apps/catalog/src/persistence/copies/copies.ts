@@ -2,7 +2,9 @@ import type { EntityManager } from 'typeorm';
 import type { CopyView } from '#contracts/catalog/copy.js';
 import type { CopyToChoose } from '../../domain/copy-choice.js';
 import { copyState, type CopyCounts } from '../../domain/copy-state.js';
+import { ERA } from '../catalog-epoch.js';
 import { EVERY_FRAGMENT } from '../fragment-view.js';
+import { nextFence } from './next-fence.js';
 
 /** A copy with everything that is counted of it. */
 export interface CopyFound extends CopyToChoose, CopyCounts {
@@ -82,37 +84,45 @@ export class Copies {
     );
   }
 
-  /** Makes a copy, or takes a deleted one's number: its fence rises all the same. */
-  async make(imageId: string, copy: number, writer: CopyWriter): Promise<void> {
+  /** Makes a copy, or takes a deleted one's number: its fence, which is returned, rises all the same. */
+  async make(imageId: string, copy: number, writer: CopyWriter): Promise<number> {
     const { job, jobAttempt, unit, pool, mediaId } = writer;
-    await this.db.query(
-      `INSERT INTO image_copy (image_id, copy, attempt, job_attempt, unit, pool, media_id, job,
-         begun_at)
-       VALUES ($1, $2, 1, $3, $4, $5, $6, $7, now())
-       ON CONFLICT (image_id, copy) DO UPDATE SET attempt = image_copy.attempt + 1,
+    const [row] = await this.db.query<{ attempt: string }[]>(
+      `INSERT INTO image_copy AS c (image_id, copy, attempt, job_attempt, unit, pool, media_id, job,
+         begun_at, granted_in)
+       VALUES ($1, $2, 1, $3, $4, $5, $6, $7, now(), ${ERA})
+       ON CONFLICT (image_id, copy) DO UPDATE SET attempt = ${nextFence('c')},
          job_attempt = excluded.job_attempt, unit = excluded.unit, pool = excluded.pool,
          media_id = excluded.media_id, job = excluded.job, begun_at = excluded.begun_at,
-         completed_attempt = NULL`,
+         completed_attempt = NULL, granted_in = excluded.granted_in
+       RETURNING c.attempt`,
       [imageId, copy, jobAttempt, unit, pool, mediaId, job],
     );
+    return Number(row!.attempt);
   }
 
-  /** Grants a copy to another attempt or job: whatever an older one still offers is FENCED. */
-  async grant(imageId: string, copy: number, writer: CopyWriter): Promise<void> {
+  /**
+   * Grants a copy to another attempt or job: whatever an older one still offers is FENCED. Returns the
+   * new fence.
+   */
+  async grant(imageId: string, copy: number, writer: CopyWriter): Promise<number> {
     const { job, jobAttempt, unit, pool, mediaId } = writer;
-    await this.db.query(
-      `UPDATE image_copy SET attempt = attempt + 1, job_attempt = $3, unit = $4, pool = $5,
-         media_id = $6, job = $7
-       WHERE image_id = $1 AND copy = $2`,
+    const [row] = await this.db.query<{ attempt: string }[]>(
+      `WITH granted AS (
+         UPDATE image_copy c SET attempt = ${nextFence('c')}, granted_in = ${ERA},
+           job_attempt = $3, unit = $4, pool = $5, media_id = $6, job = $7
+         WHERE image_id = $1 AND copy = $2 RETURNING attempt
+       ) SELECT attempt FROM granted`,
       [imageId, copy, jobAttempt, unit, pool, mediaId, job],
     );
+    return Number(row!.attempt);
   }
 
   /** Lets nobody commit to the copies any more, until they are granted again. */
   async close(imageId: string, copies: readonly number[]): Promise<void> {
     await this.db.query(
-      `UPDATE image_copy SET attempt = attempt + 1,
-         completed_attempt = CASE completed_attempt WHEN attempt THEN attempt + 1
+      `UPDATE image_copy c SET attempt = ${nextFence('c')}, granted_in = ${ERA},
+         completed_attempt = CASE completed_attempt WHEN attempt THEN ${nextFence('c')}
            ELSE completed_attempt END
        WHERE image_id = $1 AND copy = ANY($2::int[])`,
       [imageId, copies],

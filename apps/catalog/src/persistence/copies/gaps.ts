@@ -11,7 +11,7 @@ export class Gaps {
    * the image's index is loaded anew from the fragments that stay.
    */
   async giveUp(
-    { imageId, number }: Pick<ImageRow, 'imageId' | 'number'>,
+    { imageId }: Pick<ImageRow, 'imageId'>,
     what: {
       readonly copy: number;
       readonly from: number;
@@ -37,12 +37,21 @@ export class Gaps {
        WHERE image_id = $1 AND copy = $2 AND number >= $3 AND state = 'ACTIVE'`,
       [imageId, copy, from, now, deletableAt],
     );
-    if (loaded.length === 0) return;
+    if (loaded.length > 0) await this.loadAnew([imageId]);
+  }
+
+  /** Has the file indexes of images loaded anew. Call it with the images locked. */
+  async loadAnew(imageIds: readonly string[]): Promise<void> {
     await this.db.query(
-      `UPDATE fragment SET index_loaded_at = NULL, index_retry_at = now() WHERE image_id = $1
+      `UPDATE fragment SET index_loaded_at = NULL, index_retry_at = now()
+       WHERE image_id = ANY($1::text[])
          AND state IN ('ACTIVE', 'DAMAGED') AND index_loaded_at IS NOT NULL`,
-      [imageId],
+      [imageIds],
     );
-    await this.db.query('DELETE FROM file_version WHERE image_number = $1', [number]);
+    await this.db.query(
+      `DELETE FROM file_version WHERE image_number IN (
+         SELECT number FROM image WHERE image_id = ANY($1::text[]))`,
+      [imageIds],
+    );
   }
 }

@@ -8,7 +8,8 @@ const COPIES = `
   ALTER TABLE image_copy
     ADD COLUMN job bigint,
     ADD COLUMN begun_at timestamptz NOT NULL DEFAULT now(),
-    ADD COLUMN completed_attempt bigint;
+    ADD COLUMN completed_attempt bigint,
+    ADD COLUMN granted_in text;
   UPDATE image_copy c SET job = i.job, begun_at = i.begun_at
   FROM image i WHERE i.image_id = c.image_id;
   UPDATE image_copy c SET completed_attempt = c.attempt
@@ -65,7 +66,8 @@ export class CopiesAndDeletion1765000000000 implements MigrationInterface {
       ALTER TABLE fragment DROP COLUMN state_reason, DROP COLUMN given_up_at,
         DROP COLUMN deletable_at, DROP COLUMN tombstone_id, DROP COLUMN granted_at,
         DROP COLUMN grant_sent_at, DROP COLUMN deleted_at;
-      ALTER TABLE image_copy DROP COLUMN job, DROP COLUMN begun_at, DROP COLUMN completed_attempt;
+      ALTER TABLE image_copy DROP COLUMN job, DROP COLUMN begun_at, DROP COLUMN completed_attempt,
+        DROP COLUMN granted_in;
       UPDATE image SET job = 0 WHERE job IS NULL;
       ALTER TABLE image ALTER COLUMN job SET NOT NULL;
     `);
