@@ -44,6 +44,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ...habit({ grantsInDoubt: true }, 'I1'),
     setting: FORGETFUL,
   },
+  'offers by way of the broker only': habit({ offersByBrokerOnly: true }, 'I8', 'liveness'),
+  'takes for durable what an earlier life left': habit({ settlesNothing: true }, 'I1'),
   'offers each fragment once': habit({ offersOnce: true }, 'I8', 'liveness'),
   'has no fence': rule({ mayCommit: (_, copy) => copy !== undefined }, 'I7'),
   'says COMMITTED of a second fragment with the same number': rule(

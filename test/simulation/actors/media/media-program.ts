@@ -70,10 +70,7 @@ export class MediaProgram implements MediaContext {
     disk: SimDisk,
   ) {
     this.link = new Link(life, cluster);
-    this.store = new SimStore(
-      new DiskLink(life, disk),
-      cluster.rules.habits.skipsSync === undefined,
-    );
+    this.store = new SimStore(new DiskLink(life, disk), cluster.rules.habits);
     this.pool = cluster.poolOf(this.mediaId);
     life.spawn('start', () => this.untilBroken(this.start(new DiskLink(life, disk))));
   }
@@ -251,6 +248,7 @@ export class MediaProgram implements MediaContext {
           return link.request(catalogFragmentStatus, request);
         },
         fragmentOffer: async (commits) => {
+          if (this.cluster.rules.habits.offersByBrokerOnly) return [];
           const request = { mediaId, commits: [...commits] };
           return (await link.request(catalogFragmentOffer, request)).receipts;
         },
