@@ -47,6 +47,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   'offers by way of the broker only': habit({ offersByBrokerOnly: true }, 'I8', 'liveness'),
   'takes for durable what an earlier life left': habit({ settlesNothing: true }, 'I1'),
   'offers each fragment once': habit({ offersOnce: true }, 'I8', 'liveness'),
+  'calls complete what nobody has recorded (the seed)': habit({ countsNothing: true }, 'I5'),
   'has no fence': rule({ mayCommit: (_, copy) => copy !== undefined }, 'I7'),
   'says COMMITTED of a second fragment with the same number': rule(
     {

@@ -29,6 +29,7 @@ import type { Volume } from '../../../../apps/media/src/volumes/volume.js';
 import type { Volumes } from '../../../../apps/media/src/volumes/volumes.js';
 import type { Life } from '../../kernel/host.js';
 import type { SimDisk } from '../../parts/sim-disk.js';
+import type { Rules } from '../../rules.js';
 import type { Cluster } from '../cluster.js';
 import { contentsOf, Link } from '../link.js';
 import { isOutage } from '../network.js';
@@ -77,6 +78,10 @@ export class MediaProgram implements MediaContext {
 
   get mediaId(): string {
     return this.life.host.name;
+  }
+
+  get rules(): Rules {
+    return this.cluster.rules;
   }
 
   get ledger(): SimLedger | undefined {
