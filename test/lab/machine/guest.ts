@@ -44,8 +44,12 @@ export class Guest {
     private readonly plan: GuestPlan,
   ) {
     this.line = process.stdio[3] as Duplex;
-    this.line.on('error', (error) => this.end(error));
-    createInterface({ input: this.line }).on('line', (text) => this.hear(text));
+    // A guest that is killed in the middle of a line resets it; both report that.
+    const lost = (error: Error): void => this.end(new PowerLost(error.message));
+    this.line.on('error', lost);
+    createInterface({ input: this.line })
+      .on('line', (text) => this.hear(text))
+      .on('error', lost);
     for (const output of [process.stdout, process.stderr]) {
       output?.on('data', (bytes: Buffer) => appendFileSync(this.log, bytes));
     }
