@@ -74,6 +74,7 @@ export class Nats {
 
   private up = true;
   private readonly losses = new Set<() => void>();
+  private readonly returns = new Set<() => void>();
 
   /** Reports drops, returns and refused publishes until the connection is closed. */
   async watch(report: (status: Status) => void): Promise<void> {
@@ -95,12 +96,29 @@ export class Nats {
     });
   }
 
+  /** Resolves when the connection stands, or `signal` fires. */
+  untilConnected(signal: AbortSignal): Promise<void> {
+    if (this.connected || signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const done = () => {
+        this.returns.delete(done);
+        signal.removeEventListener('abort', done);
+        resolve();
+      };
+      this.returns.add(done);
+      signal.addEventListener('abort', done);
+    });
+  }
+
   private keepTrack(): Promise<void> {
     return this.watch(({ type }) => {
-      if (type === 'reconnect') this.up = true;
-      if (type !== 'disconnect') return;
-      this.up = false;
-      for (const lost of this.losses) lost();
+      if (type === 'disconnect') {
+        this.up = false;
+        for (const lost of this.losses) lost();
+      } else if (type === 'reconnect') {
+        this.up = true;
+        for (const back of this.returns) back();
+      }
     });
   }
 
