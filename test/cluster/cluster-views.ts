@@ -37,10 +37,10 @@ export class ClusterViews {
     return (await this.cluster().ask<{ states: Record<string, number> }>(endpoint)).states;
   }
 
-  /** How often the event stream has an event of a type (`fragment.committed`) about a subject. */
-  async told(type: string, subject: string): Promise<number> {
+  /** How often the event stream tells of a fragment in events of a type (`fragment.committed`). */
+  async told(type: string, fragmentId: string): Promise<number> {
     const { stdout } = await this.cluster().cli('events', type, '--since', '1h ago');
-    return stdout.split('\n').filter((line) => line.includes(`"subject":"${subject}"`)).length;
+    return stdout.split(`"fragmentId":"${fragmentId}"`).length - 1;
   }
 
   /** Submits a duplication and leaves it running. */

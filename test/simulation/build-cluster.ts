@@ -1,7 +1,7 @@
 import { CONSUMERS, STREAMS } from '#contracts/streams.js';
 import { Oracle } from './checks/oracle.js';
 import { CatalogProgram } from './actors/catalog/catalog-program.js';
-import { Cluster, type PlannedJob } from './actors/cluster.js';
+import { Cluster, type PlannedJob, type Settings } from './actors/cluster.js';
 import { AgentProgram } from './actors/control/agent-program.js';
 import { JobProgram } from './actors/control/job-program.js';
 import { KeeperProgram } from './actors/control/keeper-program.js';
@@ -22,7 +22,11 @@ const BEGINS_MS_MAX = 30_000;
 const DUPLICATES_AFTER_MS = { min: 15_000, max: 90_000 };
 
 /** Hosts with their programs, one broker, one database, and what they are to do: all from the seed. */
-export function buildCluster(world: World, rules: Rules): Cluster {
+export function buildCluster(
+  world: World,
+  rules: Rules,
+  settings: Partial<Settings> = {},
+): Cluster {
   const chance = new Chance(`${world.seed} cluster`);
   const broker = new SimBroker(() => world.now);
   for (const spec of STREAMS) broker.ensureStream(spec);
@@ -36,7 +40,10 @@ export function buildCluster(world: World, rules: Rules): Cluster {
     settings: {
       deleteGraceMs: chance.pick([5_000, 40_000]),
       trashGraceMs: chance.pick([20_000, 60_000, 400_000]),
+      careMs: chance.pick([45_000, 45_000, 150_000]),
+      operatorThins: chance.happens(0.3),
       operatorRestMsMax: chance.pick([12_000, 40_000]),
+      ...settings,
     },
     network: new Network(world),
   });

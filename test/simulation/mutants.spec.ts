@@ -5,9 +5,9 @@ import { runSeed } from './run-seed.js';
 /** A mistake that takes more than this to be found would be missed in daily life. */
 const SEEDS_MAX = 200;
 
-async function firstViolation({ rules, mode }: Mutant): Promise<string | undefined> {
+async function firstViolation({ rules, mode, setting }: Mutant): Promise<string | undefined> {
   for (let seed = 1; seed <= SEEDS_MAX; seed += 1) {
-    const { violation } = await runSeed(String(seed), { mode, rules });
+    const { violation } = await runSeed(String(seed), { mode, rules, ...(setting && { setting }) });
     if (violation) return violation.message;
   }
   return undefined;

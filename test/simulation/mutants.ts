@@ -1,7 +1,7 @@
 import { decideDeletion } from '../../apps/catalog/src/domain/deletion.js';
 import { planExpiry } from '../../apps/catalog/src/domain/expiry.js';
 import { judge } from '../../apps/catalog/src/domain/verdict.js';
-import type { Mode } from './run-seed.js';
+import type { Mode, Setting } from './run-seed.js';
 import { REAL_RULES, type Habits, type Rules } from './rules.js';
 
 /** A cluster that is wrong in one way, and how the simulator has to notice. */
@@ -10,6 +10,7 @@ export interface Mutant {
   readonly mode: Mode;
   /** How the name of the invariant that it breaks begins. */
   readonly breaks: string;
+  readonly setting?: Setting;
 }
 
 const habit = (habits: Habits, breaks: string, mode: Mode = 'safety'): Mutant => ({
@@ -22,6 +23,15 @@ const rule = (rules: Partial<Rules>, breaks: string): Mutant => ({
   ...{ mode: 'safety', breaks },
 });
 
+/** The database goes back now and then; what is deleted is soon gone for good. */
+const FORGETFUL: Setting = {
+  climate: { 'database-back': 0.1 },
+  settings: {
+    ...{ operatorThins: true, operatorRestMsMax: 6_000, careMs: 150_000 },
+    ...{ deleteGraceMs: 5_000, trashGraceMs: 20_000 },
+  },
+};
+
 /** Each by the mistake that it makes. A simulator that does not find one of them proves nothing. */
 export const MUTANTS: Readonly<Record<string, Mutant>> = {
   'trusts the acknowledgement of the broker': habit({ trustsTheBroker: true }, 'I6'),
@@ -30,8 +40,14 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   'seals before the data is synced': habit({ skipsSync: true }, 'I1'),
   'announces what is offered again': habit({ announcesRepeats: true }, 'I4'),
   'removes by the grant alone': habit({ skipsTheClaim: true }, 'I2'),
-  'grants while nobody knows what is left': habit({ grantsInDoubt: true }, 'I1'),
+  'grants while nobody knows what is left': {
+    ...habit({ grantsInDoubt: true }, 'I1'),
+    setting: FORGETFUL,
+  },
+  'offers by way of the broker only': habit({ offersByBrokerOnly: true }, 'I8', 'liveness'),
+  'takes for durable what an earlier life left': habit({ settlesNothing: true }, 'I1'),
   'offers each fragment once': habit({ offersOnce: true }, 'I8', 'liveness'),
+  'calls complete what nobody has recorded (the seed)': habit({ countsNothing: true }, 'I5'),
   'has no fence': rule({ mayCommit: (_, copy) => copy !== undefined }, 'I7'),
   'says COMMITTED of a second fragment with the same number': rule(
     {

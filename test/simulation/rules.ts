@@ -31,6 +31,12 @@ export interface Habits {
   readonly skipsTheClaim?: true;
   /** Grants what is due without having compared the media servers since the database was put back. */
   readonly grantsInDoubt?: true;
+  /** Calls an image complete when its writer says that it is through, as the seed did. */
+  readonly countsNothing?: true;
+  /** Never offers past the broker. */
+  readonly offersByBrokerOnly?: true;
+  /** Takes for durable what an earlier life has left behind. */
+  readonly settlesNothing?: true;
   /** Offers each fragment once. */
   readonly offersOnce?: true;
 }

@@ -1,12 +1,18 @@
-import type { Cluster } from './actors/cluster.js';
+import type { Cluster, Settings } from './actors/cluster.js';
 import { Weather } from './actors/weather.js';
 import { climateOf } from './climate.js';
 import { buildCluster } from './build-cluster.js';
 import { Invariants } from './checks/invariants.js';
 import { whatIsOpen } from './checks/liveness.js';
-import { Faults } from './kernel/faults.js';
+import { Faults, type FaultRates } from './kernel/faults.js';
 import { Violation, World, WORLD_BEGINS_MS } from './kernel/world.js';
 import { REAL_RULES, type Rules } from './rules.js';
+
+/** A world made for something, which the seed's own would meet too rarely. */
+export interface Setting {
+  readonly climate?: FaultRates;
+  readonly settings?: Partial<Settings>;
+}
 
 /** `safety`: faults to the end, I1 to I7. `liveness`: then they stop, and I8 has to come true. */
 export type Mode = 'safety' | 'liveness';
@@ -17,6 +23,8 @@ export interface SeedOptions {
   /** Exactly these faults strike, instead of those that the seed draws. */
   readonly plan?: ReadonlySet<string>;
   readonly traces?: boolean;
+  /** Instead of what the seed draws. */
+  readonly setting?: Setting;
   /** Is shown the cluster as it is at the end. */
   readonly onEnd?: (cluster: Cluster) => void;
 }
@@ -40,7 +48,7 @@ export const HEALING_MS_MAX = 1_800_000;
 
 /** Runs one history to its end or to the first violation. The same arguments give the same history. */
 export async function runSeed(seed: string, options: SeedOptions): Promise<SeedResult> {
-  const faults = new Faults(seed, climateOf(seed), options.plan);
+  const faults = new Faults(seed, options.setting?.climate ?? climateOf(seed), options.plan);
   const world = new World(seed, faults, { traces: options.traces ?? false });
   let violation: Violation | undefined;
   // Errors that are thrown as a matter of course need no stack, which takes long to make.
@@ -65,7 +73,7 @@ export async function runSeed(seed: string, options: SeedOptions): Promise<SeedR
 }
 
 async function live(world: World, options: SeedOptions): Promise<void> {
-  const cluster = buildCluster(world, options.rules ?? REAL_RULES);
+  const cluster = buildCluster(world, options.rules ?? REAL_RULES, options.setting?.settings);
   try {
     await trouble(world, cluster, options.mode);
   } finally {

@@ -68,18 +68,25 @@ async function backUp(): Promise<string> {
 
 /** SIGKILL for all but the far media server. */
 async function killAll(): Promise<void> {
+  const servers = cluster
+    .processes()
+    .filter(({ command }) => /postgres|nats-server/.test(command))
+    .map(({ pid }) => pid);
   await cluster.kill();
-  for (const { pid, command } of cluster.processes()) {
-    if (/postgres|nats-server/.test(command)) kill(pid);
-  }
-  await until(() => cluster.processes().length <= 1, { what: 'the cluster to be gone' });
+  for (const pid of servers) isThere(pid, 'SIGKILL');
+  // One that has ended, and that nobody has waited for yet, has its number and no command any more.
+  await until(() => cluster.processes().length <= 1 && !servers.some((pid) => isThere(pid)), {
+    what: 'the cluster to be gone',
+  });
 }
 
-function kill(pid: number): void {
+/** Sends it a signal, or none; false where it is gone. */
+function isThere(pid: number, signal: NodeJS.Signals | 0 = 0): boolean {
   try {
-    process.kill(pid, 'SIGKILL');
+    return process.kill(pid, signal);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error; // it is gone
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    return false;
   }
 }
 
@@ -201,6 +208,11 @@ describe('a catalog that is killed with commits in its hands', () => {
 
 const databaseFolder = (suffix = '') => join(cluster.dataFolder, `postgres${suffix}`);
 
+async function bothAreUp(): Promise<boolean> {
+  const { servers } = await cluster.ask<{ servers: { state: string }[] }>('broker.servers');
+  return servers.filter(({ state }) => state === 'up').length === 2;
+}
+
 async function epoch(): Promise<string> {
   return (await cluster.ask<{ catalogEpoch: string }>('catalog.state')).catalogEpoch;
 }
@@ -230,6 +242,7 @@ describe('a database that is put back to an older state', () => {
     renameSync(databaseFolder('-old'), databaseFolder());
     await cluster.restart();
     await until(async () => (await epoch()) !== epochBefore, { what: 'a new epoch' });
+    await until(bothAreUp, { what: 'both media servers to be known again' });
     const imported = await cluster.cli('catalog', 'import-storage');
     expect(imported).toMatchObject({ exitCode: 0, json: { images: 1, refused: [] } });
     await until(
@@ -238,8 +251,14 @@ describe('a database that is put back to an older state', () => {
           .length === 0,
       { what: 'catalog and media to agree' },
     );
-    const { images } = await cluster.ask<{ images: ImageView[] }>('catalog.images');
-    expect(images.map(({ state }) => state)).toEqual(images.map(() => 'COMPLETE'));
+    // The file indexes come from the media servers, too.
+    await until(
+      async () => {
+        const { images } = await cluster.ask<{ images: ImageView[] }>('catalog.images');
+        return images.every(({ state }) => state === 'COMPLETE');
+      },
+      { what: 'every image to be complete' },
+    );
     for (const one of [old, fresh]) {
       expect(await views.copies(one)).toMatchObject([{ state: 'COMPLETE' }, { state: 'COMPLETE' }]);
       expect(jobOf(await cluster.cli('image', 'verify', one))).toMatchObject({ status: 0 });

@@ -5,6 +5,7 @@ import { catalogCommits, CONSUMERS, mediaTasks, STREAMS } from '#contracts/strea
 import { Unavailable } from '#kernel/errors.js';
 import { sleep } from '#kernel/backoff.js';
 import { startNats, type TestNats } from '../../../test/support/nats.js';
+import { TcpProxy } from '../../../test/support/tcp-proxy.js';
 import { BatchConsumer, type Delivery } from './batch-consumer.js';
 import { Nats } from './connection.js';
 import { Publisher } from './publisher.js';
@@ -79,6 +80,28 @@ describe('messages between services', () => {
   it('that the stream has already are taken for published', async () => {
     const publisher = new Publisher(await as('media-m1'));
     await publisher.publish({ ...commit(1), id: 'another-id' });
+  });
+
+  it('are given up at once when the connection breaks, and go out when it is back', async () => {
+    const link = await TcpProxy.start({ port: server.port });
+    const url = `nats://127.0.0.1:${link.port}`;
+    const nats = await Nats.connect({ ...server.login('media-m1'), url, clientName: 'far' });
+    connected.push(nats);
+    const publisher = new Publisher(nats);
+    link.freeze();
+    const waiting = publisher.publish(commit(50));
+    const begun = performance.now();
+    link.cut();
+    await expect(waiting).rejects.toBeInstanceOf(Unavailable);
+    await expect(publisher.publish(commit(50))).rejects.toBeInstanceOf(Unavailable);
+    // A publish waits five seconds for its acknowledgement, but not for one that cannot come.
+    expect(performance.now() - begun).toBeLessThan(4_000);
+    link.thaw();
+    link.restore();
+    while (!nats.connected) await sleep(20);
+    await publisher.publish(commit(50));
+    await nats.close();
+    await link.stop();
   });
 
   it('are refused where the user has no right to them', async () => {

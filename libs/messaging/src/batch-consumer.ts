@@ -90,7 +90,7 @@ export class BatchConsumer {
   private async run(): Promise<void> {
     for (let failures = 0; !this.stopping.signal.aborted;) {
       try {
-        const consumer = await this.bind();
+        const consumer = await this.nats.whileConnected(() => this.bind());
         failures = 0;
         await this.pull(consumer);
       } catch (error) {
@@ -98,6 +98,8 @@ export class BatchConsumer {
         failures += 1;
         this.logger.warn(`cannot pull (${messageOf(error)}); trying again`);
       }
+      if (!this.nats.connected) failures = 0;
+      await this.nats.untilConnected(this.stopping.signal);
       await sleep(backoffMs(Math.max(failures, 1), BIND_AGAIN, 0.5), this.stopping.signal);
     }
   }

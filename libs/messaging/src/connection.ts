@@ -36,6 +36,7 @@ export class Nats {
     readonly user: string,
   ) {
     this.jetstream = jetstream(connection, { checkAPI: false } as never);
+    void this.keepTrack();
   }
 
   /**
@@ -72,14 +73,53 @@ export class Nats {
   }
 
   private up = true;
+  private readonly losses = new Set<() => void>();
+  private readonly returns = new Set<() => void>();
 
   /** Reports drops, returns and refused publishes until the connection is closed. */
   async watch(report: (status: Status) => void): Promise<void> {
-    for await (const status of this.connection.status()) {
-      if (status.type === 'disconnect') this.up = false;
-      if (status.type === 'reconnect') this.up = true;
-      report(status);
-    }
+    for await (const status of this.connection.status()) report(status);
+  }
+
+  /**
+   * Ends as `work` does; throws as soon as the connection breaks, and at once while it is down: an
+   * answer cannot come any more, so there is nothing to wait for.
+   */
+  whileConnected<T>(work: () => Promise<T>): Promise<T> {
+    if (!this.connected) return Promise.reject(new Error('the connection is down'));
+    return new Promise((resolve, reject) => {
+      const lost = () => reject(new Error('the connection broke'));
+      this.losses.add(lost);
+      void work()
+        .then(resolve, reject)
+        .finally(() => this.losses.delete(lost));
+    });
+  }
+
+  /** Resolves when the connection stands, or `signal` fires. */
+  untilConnected(signal: AbortSignal): Promise<void> {
+    if (this.connected || signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const done = () => {
+        this.returns.delete(done);
+        signal.removeEventListener('abort', done);
+        resolve();
+      };
+      this.returns.add(done);
+      signal.addEventListener('abort', done);
+    });
+  }
+
+  private keepTrack(): Promise<void> {
+    return this.watch(({ type }) => {
+      if (type === 'disconnect') {
+        this.up = false;
+        for (const lost of this.losses) lost();
+      } else if (type === 'reconnect') {
+        this.up = true;
+        for (const back of this.returns) back();
+      }
+    });
   }
 
   /** Resolves when everything published so far has reached the broker. */

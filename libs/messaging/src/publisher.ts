@@ -26,18 +26,17 @@ const PER_SUBJECT_LIMIT = 10077;
 export class Publisher {
   constructor(private readonly nats: Nats) {}
 
-  /** Throws `Unavailable` when the broker did not take it; then try again with the same id. */
+  /** Throws `Unavailable` when the broker did not take it, as far as one knows; then try again with the same id. */
   async publish(message: Outgoing): Promise<void> {
     const head = headers();
     head.set('Content-Type', message.contentType);
     const { payload } = message;
     const body = payload instanceof JsonText ? payload.text : JSON.stringify(payload);
     try {
-      await this.nats.jetstream.publish(message.subject, body, {
-        msgID: message.id,
-        timeout: ACK_MS_MAX,
-        headers: head,
-      });
+      const options = { msgID: message.id, timeout: ACK_MS_MAX, headers: head };
+      await this.nats.whileConnected(() =>
+        this.nats.jetstream.publish(message.subject, body, options),
+      );
     } catch (error) {
       if (error instanceof JetStreamApiError && error.code === PER_SUBJECT_LIMIT) return;
       const kind = error instanceof JetStreamError ? 'refused' : 'did not take';

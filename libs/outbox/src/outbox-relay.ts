@@ -19,7 +19,8 @@ interface Row {
 const BATCH_ROWS_MAX = 64;
 /** Catches what a crash left behind; a commit wakes the relay at once. */
 const LOOK_AGAIN_MS = 1_000;
-const RETRY = { firstMs: 100, maxMs: 10_000, jitter: 0.5 };
+/** While the broker is away; what waits goes out within this time of its return. */
+const RETRY = { firstMs: 100, maxMs: 1_000, jitter: 0.5 };
 const INBOX_KEPT = '14 days';
 const INBOX_SWEEP_MS = 3_600_000;
 

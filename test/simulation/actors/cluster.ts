@@ -35,8 +35,12 @@ export interface Settings {
   /** From the mark to the grant. */
   readonly deleteGraceMs: number;
   readonly trashGraceMs: number;
+  /** From one look at what is to be compared to the next. */
+  readonly careMs: number;
   /** The longest rest of the person at the command line. */
   readonly operatorRestMsMax: number;
+  /** Only ever gives up one copy of images that have several. */
+  readonly operatorThins: boolean;
 }
 
 export interface ClusterParts {

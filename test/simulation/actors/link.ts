@@ -12,7 +12,7 @@ import { CONSUMERS, type ConsumerSpec, type StreamSpec } from '#contracts/stream
 import { backoffMs } from '#kernel/backoff.js';
 import { Unavailable } from '#kernel/errors.js';
 import type { Life } from '../kernel/host.js';
-import { BrokerError, type Delivered, type Outgoing } from '../parts/broker.js';
+import { BrokerError, type Delivered, type Outgoing, type StreamState } from '../parts/broker.js';
 import { DatabaseError, type Transaction } from '../parts/database.js';
 import type { SimBroker } from '../parts/sim-broker.js';
 import type { SimDatabase, SimTransaction } from '../parts/sim-database.js';
@@ -29,6 +29,11 @@ export interface Surroundings {
   readonly network: Network;
   readonly broker: SimBroker;
   readonly database: SimDatabase;
+}
+
+interface Witness extends StreamState {
+  /** When its last message was stored, as far as that is there. */
+  readonly storedAt: number | undefined;
 }
 
 /** What a transaction of a service may do: statements, and messages that go out if it commits. */
@@ -67,8 +72,8 @@ export function contentsOf<T extends z.ZodType>(
 
 /** How one life of a program reaches the broker, the database and the others. */
 export class Link {
-  /** When each stream was made, as seen last. */
-  private readonly created = new Map<string, number>();
+  /** What was seen of the streams of consumers: enough to notice that they went back. */
+  private readonly witnesses = new Map<string, Witness>();
 
   private relay: { kick(): void } | undefined;
 
@@ -111,7 +116,7 @@ export class Link {
             await this.take(options, batch);
           } else {
             await this.idle(options.spec);
-            if (isOwn) await this.renewIfInsane(options.spec);
+            if (isOwn) await this.renewIfInsane(options.spec, false);
           }
         } catch (error) {
           if (!isOutage(error)) throw error;
@@ -128,20 +133,28 @@ export class Link {
   }
 
   /**
-   * A consumer that is ahead of its stream, or belongs to a stream that was made anew, would pass over
-   * what comes: it is made anew from the start. What it brings twice changes nothing.
+   * As `ConsumerCheck`: a consumer that is ahead of its stream, or whose stream was made anew or went
+   * back, would pass over what comes: it is made anew from the start. What it brings twice changes
+   * nothing. `mayRead`: only the keeper may read messages, by which it sees sequences used again.
    */
-  async renewIfInsane(spec: ConsumerSpec): Promise<void> {
+  async renewIfInsane(spec: ConsumerSpec, mayRead: boolean): Promise<void> {
     const { broker } = this.around;
     const { stream, durable } = spec;
     await this.viaHub(`looks after ${durable}`, () => {
       broker.ensureConsumer(spec);
-      const { lastSequence, created } = broker.streamState(stream);
+      const state = broker.streamState(stream);
       const { ackFloor, delivered } = broker.consumerState(stream, durable);
-      const isAhead = Math.max(ackFloor, delivered) > lastSequence;
-      const isNew = (this.created.get(stream) ?? created) !== created;
-      this.created.set(stream, created);
-      if (!isAhead && !isNew) return;
+      const before = this.witnesses.get(durable + stream);
+      const isAhead = Math.max(ackFloor, delivered) > state.lastSequence;
+      const hasGoneBack =
+        before !== undefined &&
+        (before.created !== state.created ||
+          state.lastSequence < before.lastSequence ||
+          (mayRead && broker.storedAt(stream, before.lastSequence) !== before.storedAt));
+      const storedAt = broker.storedAt(stream, state.lastSequence);
+      this.witnesses.set(durable + stream, { ...state, storedAt });
+      if (!isAhead && !hasGoneBack) return;
+      this.life.world.meet('a consumer made anew');
       this.life.world.note(() => `${durable} is made anew`);
       broker.deleteConsumer(stream, durable);
       broker.ensureConsumer({ ...spec, from: 'all' });

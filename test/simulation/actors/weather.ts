@@ -1,11 +1,12 @@
 import { STREAMS } from '#contracts/streams.js';
 import type { Snapshot } from '../parts/sim-database.js';
 import type { Cluster } from './cluster.js';
+import { FRAGMENT } from './tables.js';
 
 const ROUND_MS = 8_000;
 const OUTAGE_MS_MAX = 60_000;
 /** Rounds that a restored database may lie back. */
-const SNAPSHOTS_MAX = 12;
+const SNAPSHOTS_MAX = 40;
 
 /** What happens to the surroundings of the programs: broker, database, disks and the links between. */
 export class Weather {
@@ -83,9 +84,21 @@ export class Weather {
     if (back && this.snapshots.length > 0) {
       const snapshot = back.pick(this.snapshots);
       world.note(() => 'the database goes back in time');
+      this.meetForgotten(snapshot);
       database.restore(snapshot, { silently: back.happens(0.3) });
     }
     this.snapshots.push(database.snapshot());
     if (this.snapshots.length > SNAPSHOTS_MAX) this.snapshots.shift();
+  }
+
+  /** What the database is about to forget. */
+  private meetForgotten(snapshot: Snapshot): void {
+    const { world, database } = this.cluster;
+    const before = snapshot.tables.get(FRAGMENT)!;
+    for (const [key, row] of database.committed(FRAGMENT)) {
+      const then = before.get(key)?.['state'] ?? 'nothing';
+      if (then !== row['state'])
+        world.meet(`forgotten: ${String(row['state'])}, was ${String(then)}`);
+    }
   }
 }

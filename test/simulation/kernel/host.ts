@@ -3,7 +3,7 @@ import type { Happening } from './event-queue.js';
 import { Violation, type World } from './world.js';
 
 const EFFECT_MS_MAX = 3;
-const SLOW_EFFECT_MS_MAX = 2_000;
+const SLOW_EFFECT_MS_MAX = 1_000;
 const RESTART_MS_MAX = 20_000;
 const FREEZE_MS_MAX = 90_000;
 

@@ -106,6 +106,11 @@ export class SimBroker implements Broker {
     this.consumers.get(consumerKey(stream, durable))?.redeliverAll();
   }
 
+  /** When the message with that sequence was stored, if it is there. */
+  storedAt(name: string, sequence: number): number | undefined {
+    return this.streams.get(name)?.find(sequence)?.storedAt;
+  }
+
   lastSequence(name: string): number {
     return this.streams.get(name)?.state().lastSequence ?? 0;
   }

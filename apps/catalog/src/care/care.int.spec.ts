@@ -113,6 +113,12 @@ describe('reconciliation', () => {
     media.bytes.set(gone.fragmentId, 'missing');
     await reconcile();
     expect((await fragmentsOf(imageId)).map(({ state }) => state)).toEqual(['DAMAGED', 'ACTIVE']);
+    // Its volume was away, and is back.
+    media.bytes.delete(gone.fragmentId);
+    show(gone);
+    show(fine);
+    await reconcile();
+    expect((await fragmentsOf(imageId)).map(({ state }) => state)).toEqual(['ACTIVE', 'ACTIVE']);
   });
 
   it('sends the grant of a deletion again that was lost, and takes no other way', async () => {

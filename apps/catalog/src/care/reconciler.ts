@@ -121,7 +121,8 @@ export class Reconciler {
     await rows.sendGrantsAgain(of('resend-grant', 'grant-again'));
     await rows.reportDeleted(of('report-deleted'));
     for (const { fragmentId, finding, action } of findings) {
-      if (action === 'mark-damaged') await this.suspect(fragmentId, finding);
+      if (action === 'mark-damaged' || action === 'check-again')
+        await this.suspect(fragmentId, finding);
     }
   }
 

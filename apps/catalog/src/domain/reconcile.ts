@@ -2,13 +2,16 @@ import type { ReconcileFinding } from '#contracts/catalog/care.js';
 import type { FragmentState } from '#contracts/image.js';
 import type { InventoryEntry } from '#contracts/media.js';
 
-/** What the catalog has of a fragment. `REFUSED`: it was offered, and is kept in quarantine. */
+/**
+ * What the catalog has of a fragment. `REFUSED`: it was offered, and is kept in quarantine. `GIVEN_UP`:
+ * it is DAMAGED, and nobody wants it back.
+ */
 export interface KnownRow {
   readonly fragmentId: string;
   readonly imageId: string;
   readonly copy: number;
   readonly number: number;
-  readonly state: FragmentState | 'REFUSED';
+  readonly state: FragmentState | 'REFUSED' | 'GIVEN_UP';
   readonly digest: string;
   readonly storedBytes: number;
 }
@@ -45,6 +48,7 @@ function missingThere({ state }: KnownRow): Settlement | undefined {
     case 'DAMAGED':
     case 'DELETED':
     case 'REFUSED':
+    case 'GIVEN_UP':
       return undefined;
     default:
       return state satisfies never;
@@ -92,6 +96,10 @@ function compare(row: KnownRow, entry: InventoryEntry): Settlement | undefined {
         ? { finding: 'refused, but COMMITTED in the journal', action: 'offer-again' }
         : undefined;
     case 'DAMAGED':
+      return entry.bytes === 'whole' && isAsCommitted(row, entry)
+        ? { finding: 'DAMAGED, but it seems to be there again', action: 'check-again' }
+        : undefined;
+    case 'GIVEN_UP':
       return undefined;
     default:
       return row.state satisfies never;
@@ -106,7 +114,7 @@ function compareLive(row: KnownRow, entry: InventoryEntry): Settlement | undefin
   if (bytes !== 'whole') {
     return { finding: `${row.state}, but its bytes are ${bytes}`, action: 'mark-damaged' };
   }
-  if (entry.digest !== row.digest || entry.storedBytes !== row.storedBytes) {
+  if (!isAsCommitted(row, entry)) {
     return { finding: `${row.state}, but with another digest or size`, action: 'mark-damaged' };
   }
   switch (journal) {
@@ -126,6 +134,10 @@ function compareLive(row: KnownRow, entry: InventoryEntry): Settlement | undefin
     default:
       return journal satisfies never;
   }
+}
+
+function isAsCommitted(row: KnownRow, entry: InventoryEntry): boolean {
+  return entry.digest === row.digest && entry.storedBytes === row.storedBytes;
 }
 
 function compareGranted({ journal, bytes }: InventoryEntry): Settlement {

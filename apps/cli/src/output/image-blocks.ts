@@ -32,13 +32,19 @@ export function copyBlocks(
   copies: readonly CopyView[],
   fragments: readonly FragmentView[],
 ): string[] {
-  return copies.flatMap((copy) => [
-    '',
-    ...copyBlock(copy),
-    ...fragments
-      .filter((fragment) => fragment.copy === copy.copy)
-      .flatMap((fragment) => ['', ...fragmentBlock(fragment).map((line) => `  ${line}`)]),
-  ]);
+  return copies.flatMap((copy) => {
+    const own = fragments.filter((fragment) => fragment.copy === copy.copy);
+    // Attempts are fences: they rise, but not by one only.
+    const attempts = [...new Set(own.map(({ attempt }) => attempt))].sort((a, b) => a - b);
+    return [
+      '',
+      ...copyBlock(copy),
+      ...own.flatMap((fragment) => {
+        const resumes = attempts.indexOf(fragment.attempt);
+        return ['', ...fragmentBlock(fragment, resumes).map((line) => `  ${line}`)];
+      }),
+    ];
+  });
 }
 
 function copyBlock(copy: CopyView): string[] {
@@ -59,12 +65,13 @@ function copyBlock(copy: CopyView): string[] {
   ]);
 }
 
-function fragmentBlock(fragment: FragmentView): string[] {
+function fragmentBlock(fragment: FragmentView, resumes: number): string[] {
   return fieldLines([
     ['Fragment', fragment.number],
     ['Id', fragment.fragmentId],
     ['State', stateOf(fragment)],
-    ['Resume count', fragment.attempt - 1],
+    ['Resume count', resumes],
+    ['Attempt', fragment.attempt],
     ['Media server', fragment.mediaId],
     ['Pool', fragment.pool],
     ['Archive offset', fragment.archiveOffset],

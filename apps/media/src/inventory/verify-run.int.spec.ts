@@ -86,6 +86,14 @@ describe('A verification', () => {
     expect(await (await runOf(1)).run()).toMatchObject({ status: 1057, fragments: 4 });
   });
 
+  it('leaves out what is known to be damaged, once another one holds its number', async () => {
+    const lost = { ...sources.views[0]!, fragmentId: '01920000-0000-7000-8000-0000000000fe' };
+    sources.views.push({ ...lost, state: 'DAMAGED' });
+    expect(await (await runOf(1)).run()).toMatchObject({ status: 0 });
+    sources.views[0] = { ...sources.views[0]!, state: 'DAMAGED' };
+    expect(await (await runOf(1)).run()).toMatchObject({ status: 1057 });
+  });
+
   it('ends with the status of a catalog that is away, and can be cancelled', async () => {
     const run = await runOf();
     sources.fragments = async () => {

@@ -80,7 +80,9 @@ export class VerifyRun {
       after = last.number;
       const isHere = (one: FragmentView) =>
         one.mediaId === mediaId && (task.copy === undefined || one.copy === task.copy);
-      views.push(...page.flatMap(({ sources }) => sources).filter(isHere));
+      for (const { sources } of page) {
+        views.push(...sources.filter((one) => isHere(one) && !isReplaced(one, sources)));
+      }
     }
   }
 
@@ -129,6 +131,11 @@ export class VerifyRun {
     const what = isReading ? 'media read error' : 'A data corruption has been detected';
     return { status, message: `${what}: fragments ${named.join(', ')}${more}`, ...done };
   }
+}
+
+/** Known to be damaged, and mended by another one: it only waits for its tombstone. */
+function isReplaced({ state, copy }: FragmentView, all: readonly FragmentView[]): boolean {
+  return state === 'DAMAGED' && all.some((one) => one.copy === copy && one.state === 'ACTIVE');
 }
 
 function stopped(): PermanentError {

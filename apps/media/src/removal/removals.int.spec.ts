@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { TrashedFragment } from '#storage/fragment-store.js';
@@ -174,6 +174,21 @@ describe('The removal of a fragment', () => {
     expect(await trash()).toHaveLength(1);
     catalog.deletionsDown = false;
     expect(await media.emptyOldTrash(late)).toBe(1);
+  });
+
+  it('that fails holds up no other', async () => {
+    const [first, second] = fragmentIds;
+    const grant = catalog.grant(first!);
+    const [name] = files(1);
+    mkdirSync(join(folder.path, '.trash', grant.tombstoneId), { recursive: true });
+    writeFileSync(join(folder.path, '.trash', grant.tombstoneId, name!), 'in the way');
+    await expect(media.removals.onGrant(grant)).rejects.toThrow('there already');
+    expect(files(1)).toContain(name);
+    catalog.reportsDown = true;
+    await expect(media.removals.onGrant(catalog.grant(second!))).rejects.toThrow();
+    catalog.reportsDown = false;
+    await expect(media.removals.settle()).rejects.toThrow('there already');
+    expect(catalog.deleted).toEqual([second]);
   });
 
   it('leaves what it does not know in the trash alone', async () => {

@@ -70,14 +70,22 @@ export class Removals {
     return this.alone(() => this.grant(tombstone));
   }
 
-  /** Goes on with everything that waits for the catalog. Throws what went wrong. */
+  /** Goes on with everything that waits for the catalog. Throws the first of what went wrong. */
   settle(): Promise<void> {
     return this.alone(async () => {
+      const failures: unknown[] = [];
       for (const [fragmentId, tombstoneId] of this.condemned) {
         const volume = this.options.volumes.volumeOf(fragmentId)!;
-        await this.carryOut(volume, { fragmentId, tombstoneId });
+        // A catalog that is away is not asked for each of them.
+        const answer = await this.claim({ fragmentId, tombstoneId });
+        try {
+          await this.follow(volume, { fragmentId, tombstoneId }, answer);
+        } catch (error) {
+          failures.push(error);
+        }
       }
       await this.report();
+      if (failures.length > 0) throw failures[0];
     });
   }
 
@@ -113,18 +121,22 @@ export class Removals {
         this.unreported.set(fragmentId, tombstoneId);
         return this.report();
       case 'claim':
-        await this.carryOut(volume!, { fragmentId, tombstoneId });
+        await this.follow(volume!, tombstone, await this.claim({ fragmentId, tombstoneId }));
         return this.report();
       default:
         return decision satisfies never;
     }
   }
 
-  private async carryOut(volume: Volume, removal: Removal): Promise<void> {
+  /** Does what the catalog has just answered to the claim. */
+  private async follow(
+    volume: Volume,
+    removal: Removal,
+    answer: { readonly confirmed: boolean; readonly reason: string },
+  ): Promise<void> {
     const { fragmentId, tombstoneId } = removal;
     const state = volume.ledger.find(fragmentId);
     if (!state || state.phase === 'INTENT' || state.phase === 'REMOVED') return;
-    const answer = await this.claim(removal);
     const grant = confirmGrant(removal, answer);
     if (!grant) return this.refused(volume, removal, answer.reason);
     const { ledger, store } = volume;

@@ -14,6 +14,7 @@ export const reconcileFinding = z.object({
     'adopt',
     'take-back',
     'mark-damaged',
+    'check-again',
     'resend-grant',
     'grant-again',
     'report-deleted',

@@ -17,7 +17,6 @@ import { Deletions } from './deletions.js';
 
 const BATCH_MAX = 16;
 const ROUND_MS = 25_000;
-const CARE_MS = 45_000;
 const COMPARE_AGAIN_MS = 240_000;
 
 /** One life of a catalog service: a thin shell around the real verdicts and deletion decisions. */
@@ -55,7 +54,7 @@ export class CatalogProgram implements CatalogContext {
     });
     const reconciliation = new Reconciliation(this);
     reconciliation.serve();
-    this.repeat('care', CARE_MS, () => this.care(reconciliation));
+    this.repeat('care', this.settings.careMs, () => this.care(reconciliation));
     this.repeat('deletions', ROUND_MS, () => deletions.round());
   }
 

@@ -98,11 +98,11 @@ export class Deletions {
     unit: Work,
     request: RequestOf<typeof imageExpire>,
   ): Promise<ResponseOf<typeof imageExpire>> {
-    const { rules, life } = this.program;
-    const { now } = life.world;
-    const deletableAt = now + this.program.settings.deleteGraceMs;
-    const decisions = await unit.run('expires', async (db) => {
+    const { rules, life, settings } = this.program;
+    const { decisions, deletableAt } = await unit.run('expires', async (db) => {
       const image = await lockImage(db, request.imageId!);
+      const { now } = life.world;
+      const deletableAt = now + settings.deleteGraceMs;
       const expiresAt = request.now ? Math.min(now, image.expiresAt) : image.expiresAt;
       const changed = { ...image, expiresAt };
       if (expiresAt < image.expiresAt) await db.update(IMAGE, image.imageId, changed);
@@ -115,7 +115,7 @@ export class Deletions {
         await this.change(db, row, { type: 'retire', ties, deletableAt });
       }
       for (const copy of goes) await closeCopy(db, { imageId: image.imageId, copy });
-      return plan;
+      return { decisions: plan, deletableAt };
     });
     return { decisions, deletableAt: new Date(deletableAt).toISOString() };
   }

@@ -143,7 +143,7 @@ export class Images {
     if (fragmentsExpected !== request.fragments) throw new PermanentError(229, 'other totals');
     const counted = { ...image, fragmentsExpected };
     const missing = await missingNumbers(db, counted);
-    const complete = missing.length === 0;
+    const complete = this.program.rules.habits.countsNothing ?? missing.length === 0;
     await db.update(IMAGE, image.imageId, {
       ...counted,
       wasComplete: counted.wasComplete || complete,

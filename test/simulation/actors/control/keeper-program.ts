@@ -14,7 +14,7 @@ export class KeeperProgram {
       for (;;) {
         try {
           for (const spec of STREAMS) await link.ensureStream(spec);
-          for (const spec of CONSUMERS) await link.renewIfInsane(spec);
+          for (const spec of CONSUMERS) await link.renewIfInsane(spec, true);
         } catch (error) {
           if (!isOutage(error)) throw error;
         }

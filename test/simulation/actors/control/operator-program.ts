@@ -1,3 +1,4 @@
+import { catalogCopies } from '#contracts/catalog/copy.js';
 import { imageExpire, imageHold, imageUndelete } from '#contracts/catalog/expiry.js';
 import { PermanentError } from '#kernel/errors.js';
 import type { Life } from '../../kernel/host.js';
@@ -30,15 +31,36 @@ export class OperatorProgram {
     const { images } = this.cluster;
     if (images.length === 0) return;
     const { imageId } = chance.pick(images);
+    if (this.cluster.settings.operatorThins) return this.thin(imageId);
     const copy = chance.pick([undefined, 1, 2]);
-    try {
+    await this.tryTo(async () => {
+      const hold = { imageId, hold: 'h1', release: chance.happens(0.7) };
       await chance.pick([
+        () => this.link.request(imageExpire, { imageId, now: true }),
+        () => this.link.request(imageExpire, { imageId, now: true }),
         () => this.link.request(imageExpire, { imageId, ...(copy && { copy }) }),
         () => this.link.request(imageExpire, { imageId, copy: 1 }),
-        () => this.link.request(imageExpire, { imageId, now: chance.happens(0.4) }),
+        () => this.link.request(imageExpire, { imageId, copy: 2 }),
         () => this.link.request(imageUndelete, { imageId }),
-        () => this.link.request(imageHold, { imageId, hold: 'h1', release: chance.happens(0.6) }),
+        () => this.link.request(imageHold, hold),
       ])();
+    });
+  }
+
+  /** Gives up one copy where the catalog shows several that are good. */
+  private thin(imageId: string): Promise<void> {
+    const { chance } = this.life.host;
+    return this.tryTo(async () => {
+      const { copies } = await this.link.request(catalogCopies, { imageId });
+      const good = copies.filter(({ state }) => state === 'COMPLETE');
+      if (good.length < 2) return;
+      await this.link.request(imageExpire, { imageId, copy: chance.pick(good).copy });
+    });
+  }
+
+  private async tryTo(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
     } catch (error) {
       if (!isOutage(error) && !(error instanceof PermanentError)) throw error;
     }

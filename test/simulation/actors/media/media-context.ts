@@ -1,5 +1,6 @@
 import type { CommitOffers } from '../../../../apps/media/src/commits/commit-offers.js';
 import type { Life } from '../../kernel/host.js';
+import type { Rules } from '../../rules.js';
 import type { Link } from '../link.js';
 import type { FragmentWriter } from './fragment-writer.js';
 import type { SimLedger } from './sim-ledger.js';
@@ -10,6 +11,7 @@ export interface MediaContext {
   readonly life: Life;
   readonly link: Link;
   readonly mediaId: string;
+  readonly rules: Rules;
   readonly store: SimStore;
   readonly ledger: SimLedger | undefined;
   readonly writer: FragmentWriter;

@@ -29,6 +29,7 @@ import type { Volume } from '../../../../apps/media/src/volumes/volume.js';
 import type { Volumes } from '../../../../apps/media/src/volumes/volumes.js';
 import type { Life } from '../../kernel/host.js';
 import type { SimDisk } from '../../parts/sim-disk.js';
+import type { Rules } from '../../rules.js';
 import type { Cluster } from '../cluster.js';
 import { contentsOf, Link } from '../link.js';
 import { isOutage } from '../network.js';
@@ -70,16 +71,17 @@ export class MediaProgram implements MediaContext {
     disk: SimDisk,
   ) {
     this.link = new Link(life, cluster);
-    this.store = new SimStore(
-      new DiskLink(life, disk),
-      cluster.rules.habits.skipsSync === undefined,
-    );
+    this.store = new SimStore(new DiskLink(life, disk), cluster.rules.habits);
     this.pool = cluster.poolOf(this.mediaId);
     life.spawn('start', () => this.untilBroken(this.start(new DiskLink(life, disk))));
   }
 
   get mediaId(): string {
     return this.life.host.name;
+  }
+
+  get rules(): Rules {
+    return this.cluster.rules;
   }
 
   get ledger(): SimLedger | undefined {
@@ -251,6 +253,7 @@ export class MediaProgram implements MediaContext {
           return link.request(catalogFragmentStatus, request);
         },
         fragmentOffer: async (commits) => {
+          if (this.cluster.rules.habits.offersByBrokerOnly) return [];
           const request = { mediaId, commits: [...commits] };
           return (await link.request(catalogFragmentOffer, request)).receipts;
         },
@@ -284,7 +287,10 @@ export class MediaProgram implements MediaContext {
   /** What the real classes use of a volume. */
   private volume(): Volume {
     const { ledger, mediaId, pool, store } = this;
-    return { ledger, mediaId, pool, store, volumeId: mediaId } as unknown as Volume;
+    // A simulated disk is never unmounted.
+    const requireThere = () => Promise.resolve();
+    const volume = { ledger, mediaId, pool, store, requireThere, volumeId: mediaId };
+    return volume as unknown as Volume;
   }
 
   private volumes(): Volumes {

@@ -15,6 +15,7 @@ import type {
   StoredFragment,
   TrashedFragment,
 } from '#storage/fragment-store.js';
+import type { Habits } from '../../rules.js';
 import type { DiskLink } from './disk-link.js';
 
 export const FILES: readonly FragmentFile[] = ['data', 'index', 'manifest'];
@@ -44,8 +45,8 @@ export function digestOf(bytes: Buffer): string {
 export class SimStore implements UsedOfStore {
   constructor(
     private readonly disk: DiskLink,
-    /** Off in a world that is meant to fail. */
-    private readonly syncsData: boolean,
+    /** None of them in a world that is not meant to fail. */
+    private readonly habits: Pick<Habits, 'skipsSync' | 'settlesNothing'>,
   ) {}
 
   async begin(name: FragmentName): Promise<void> {
@@ -62,7 +63,7 @@ export class SimStore implements UsedOfStore {
     await disk.create(partial(name, 'manifest'));
     await disk.append(partial(name, 'manifest'), Buffer.from(JSON.stringify(manifest)));
     for (const file of FILES) {
-      if (this.syncsData || file !== 'data') await disk.sync(partial(name, file));
+      if (!this.habits.skipsSync || file !== 'data') await disk.sync(partial(name, file));
     }
     await disk.rename(partial(name, 'data'), pathOf(name, 'data'));
     await disk.rename(partial(name, 'index'), pathOf(name, 'index'));
@@ -94,8 +95,9 @@ export class SimStore implements UsedOfStore {
       : { state: 'damaged', name, reason: 'its files are missing or have other sizes' };
   }
 
-  settle(name: FragmentName): Promise<void> {
-    return this.disk.syncFolder(folderOf(name));
+  async settle(name: FragmentName): Promise<void> {
+    if (this.habits.settlesNothing) return;
+    await this.disk.syncFolder(folderOf(name));
   }
 
   async remove(grant: ConfirmedGrant, name: FragmentName): Promise<void> {

@@ -123,6 +123,7 @@ export class WriteSession implements Session {
     }
     await this.writing;
     this.total = fragments;
+    if (this.program.rules.habits.countsNothing) this.finished = true;
     this.judging ??= this.verdicts();
     if (this.failure) throw this.failure;
     return { done: this.finished };

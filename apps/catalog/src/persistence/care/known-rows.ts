@@ -14,6 +14,9 @@ interface Row {
 /** Rows that one page of a comparison reads; the catalog may know far more than the server has. */
 export const KNOWN_ROWS_MAX = 2_000;
 
+const STATE = `CASE WHEN state = 'DAMAGED' AND (given_up_at IS NOT NULL OR deletable_at IS NOT NULL)
+  THEN 'GIVEN_UP' ELSE state END`;
+
 /** The SQL of reconciliation. */
 export class KnownRows {
   constructor(private readonly db: Pick<EntityManager, 'query'>) {}
@@ -35,7 +38,7 @@ export class KnownRows {
     readonly before: Date;
   }): Promise<KnownRow[]> {
     const rows = await this.db.query<Row[]>(
-      `SELECT fragment_id, image_id, copy, number, state, digest, stored_bytes FROM fragment
+      `SELECT fragment_id, image_id, copy, number, ${STATE} AS state, digest, stored_bytes FROM fragment
        WHERE media_id = $1 AND ($2::uuid IS NULL OR fragment_id > $2)
          AND ($3::uuid IS NULL OR fragment_id <= $3) AND committed_at < $4
        UNION ALL
@@ -54,7 +57,7 @@ export class KnownRows {
   async byIds(fragmentIds: readonly string[]): Promise<ReadonlyMap<string, KnownRow>> {
     if (fragmentIds.length === 0) return new Map();
     const rows = await this.db.query<Row[]>(
-      `SELECT fragment_id, image_id, copy, number, state, digest, stored_bytes FROM fragment
+      `SELECT fragment_id, image_id, copy, number, ${STATE} AS state, digest, stored_bytes FROM fragment
        WHERE fragment_id = ANY($1::uuid[])
        UNION ALL
        SELECT fragment_id, offer->>'imageId', (offer->>'copy')::int, (offer->>'number')::int,
