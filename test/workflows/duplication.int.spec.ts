@@ -31,7 +31,8 @@ beforeAll(async () => {
     expect(await cluster.cli('unit', 'put', '-f', file)).toMatchObject({ exitCode: 0 });
   }
   tree = cluster.path('tree');
-  makeNoiseTree(tree, { files: 60, bytesEach: MIB });
+  // Enough that a copy takes longer than it takes to see that it has begun and to kill it.
+  makeNoiseTree(tree, { files: 300, bytesEach: MIB });
   imageId = jobOf(await cluster.cli('backup', tree)).imageId!;
 });
 afterAll(() => cluster?.stop());
