@@ -44,7 +44,7 @@ export interface SeedResult {
 
 const TROUBLE_MS = 300_000;
 /** I8 has to come true within this virtual time after the last fault. */
-export const HEALING_MS_MAX = 1_800_000;
+export const HEALING_MS_MAX = 2_700_000;
 
 /** Runs one history to its end or to the first violation. The same arguments give the same history. */
 export async function runSeed(seed: string, options: SeedOptions): Promise<SeedResult> {

@@ -78,7 +78,11 @@ export class ImageChanges {
         requireSameTotals(image, request);
       }
       const progress = await countImage(unit, image.imageId);
-      return { complete: progress.complete, waitsFor: waitsFor(progress) };
+      return {
+        complete: progress.complete,
+        waitsFor: waitsFor(progress),
+        uncommitted: (progress.fragmentsExpected ?? 0) - progress.committed,
+      };
     });
   }
 

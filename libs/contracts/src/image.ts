@@ -139,7 +139,12 @@ export const imageFinish = endpoint('catalog', 'image-finish', {
     files: z.int().nonnegative(),
     bytes: z.int().nonnegative(),
   }),
-  response: z.object({ complete: z.boolean(), waitsFor: z.string() }),
+  response: z.object({
+    complete: z.boolean(),
+    waitsFor: z.string(),
+    /** Fragments that are ACTIVE in no copy. */
+    uncommitted: z.int().nonnegative().default(0),
+  }),
 });
 
 export const imageAbandon = endpoint('catalog', 'image-abandon', {

@@ -1,8 +1,15 @@
 import type { TaskResult } from '#contracts/job.js';
 import { end, fail, PARTIAL, run } from './attempt.js';
-import { info, same, type Decision } from './input.js';
+import { info, same, type Decision, type InputOfType } from './input.js';
 import { changed, type BackupJob, type BegunImage } from './job.js';
 import { awaited, voiceOf } from './participants.js';
+
+/**
+ * How long the catalog may miss a commit that media server and agent have seen. It comes back when the
+ * database had gone back in time and the media server was compared; what does not is lost.
+ */
+const LOST_AFTER_MS = 30 * 60_000;
+const STATUS_CORRUPTION = 1057;
 
 /** The catalog has made the image, or says where to go on with it. */
 export function imageBegun(job: BackupJob, image: BegunImage, now: Date): Decision {
@@ -23,13 +30,32 @@ export function imageBegun(job: BackupJob, image: BegunImage, now: Date): Decisi
 export function backupReported(job: BackupJob, result: TaskResult, now: Date): Decision {
   if (result.status > PARTIAL) return fail(job, result, now);
   const all = awaited(job).every((one) => job.results[voiceOf(one)]);
-  return { job: all ? changed(job, { step: 'verifying' }) : job, effects: [] };
+  if (!all) return { job, effects: [] };
+  return { job: { ...changed(job, { step: 'verifying' }), verifyingSince: now }, effects: [] };
 }
 
-/** Done is what the catalog has counted, and nothing else. */
-export function imageCounted(job: BackupJob, complete: boolean, waitsFor: string): Decision {
-  if (!complete) return { job: changed(job, { waitsFor }), effects: [] };
-  const { status, message } = job.results['agent']!;
-  const decision = end(changed(job, { waitsFor: '' }), { status, message });
-  return { ...decision, effects: [info('image verified with the catalog'), ...decision.effects] };
+/**
+ * Done is what the catalog has counted, and nothing else. For its file index an image may wait for as
+ * long as it takes; a fragment that was committed and stays away is lost, and nobody could write it
+ * again as it was.
+ */
+export function imageCounted(
+  job: BackupJob,
+  { complete, waitsFor, uncommitted = 0 }: InputOfType<'image-state'>,
+  now: Date,
+): Decision {
+  if (complete) {
+    const { status, message } = job.results['agent']!;
+    const decision = end(changed(job, { waitsFor: '' }), { status, message });
+    return { ...decision, effects: [info('image verified with the catalog'), ...decision.effects] };
+  }
+  if (uncommitted === 0 || waitsFor !== job.waitsFor) {
+    return { job: { ...changed(job, { waitsFor }), verifyingSince: now }, effects: [] };
+  }
+  const since = job.verifyingSince?.getTime() ?? now.getTime();
+  if (now.getTime() - since <= LOST_AFTER_MS) return same(job);
+  const message =
+    `A data corruption has been detected: the catalog waits for ${waitsFor}, ` +
+    'which was committed and is damaged or lost. Run the backup again.';
+  return end(job, { status: STATUS_CORRUPTION, message });
 }

@@ -37,6 +37,18 @@ describe('a backup job', () => {
     expect(viewOf(job, NOW).operation).toBe('fragment 3');
   });
 
+  it('waits for an index as long as it takes, and not for ever for what was committed and is lost', () => {
+    const job = after(backup, ...running, agent, media, waiting);
+    expect(after(job, [waiting, later(86_400_000)]).step).toBe('verifying');
+    const lost = { ...waiting, uncommitted: 1 } as Input;
+    const other = { ...lost, waitsFor: 'fragment 4' } as Input;
+    const misses = after(job, lost);
+    expect(after(misses, [lost, later(1_800_000)]).step).toBe('verifying');
+    expect(after(misses, [other, later(1_800_001)]).step).toBe('verifying');
+    const over = after(misses, [lost, later(1_800_001)]);
+    expect(over).toMatchObject({ step: 'releasing', outcome: { status: 1057 } });
+  });
+
   it('needs the word of both, the media server and the agent', () => {
     expect(after(backup, ...running, agent).step).toBe('running');
     expect(after(backup, ...running, agent, media).step).toBe('verifying');

@@ -146,7 +146,7 @@ function silence({ from, instance, started }: InputOfType<'silent'>): TaskResult
 
 function counted(job: Job, state: InputOfType<'image-state'>, now: Date): Decision {
   if (job.step !== 'verifying') return same(job);
-  if (job.type === 'backup') return imageCounted(job, state.complete, state.waitsFor);
+  if (job.type === 'backup') return imageCounted(job, state, now);
   return job.type === 'duplicate' ? copyCounted(job, state, now) : same(job);
 }
 

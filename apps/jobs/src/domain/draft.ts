@@ -26,7 +26,10 @@ function fresh(backoff: Backoff) {
 
 export function backupDraft(request: BackupRequest, backoff: Backoff): BackupJob {
   const common = fresh(backoff);
-  return { ...common, type: 'backup', step: 'allocating', request, image: null, fresh: false };
+  return {
+    ...{ ...common, type: 'backup', step: 'allocating', request },
+    ...{ image: null, fresh: false, verifyingSince: null },
+  };
 }
 
 export function restoreDraft(request: RestoreRequest, backoff: Backoff): RestoreJob {

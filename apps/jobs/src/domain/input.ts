@@ -25,7 +25,13 @@ export type Answer =
   | { readonly type: 'copy-begun'; readonly copy: BegunCopy }
   | { readonly type: 'pinned'; readonly fragments: number }
   /** Of the image of a backup, or of the copy of a duplication. */
-  | { readonly type: 'image-state'; readonly complete: boolean; readonly waitsFor: string }
+  | {
+      readonly type: 'image-state';
+      readonly complete: boolean;
+      readonly waitsFor: string;
+      /** Fragments of a backup that are not committed, or not any more. */
+      readonly uncommitted?: number | undefined;
+    }
   /** The broker has the resources of a failed attempt back. */
   | { readonly type: 'let-go' }
   /** Sealed fragments without a verdict; null when the media server cannot be reached. */

@@ -121,6 +121,8 @@ export interface BackupJob extends JobBase {
   readonly image: BegunImage | null;
   /** The agent could not go on: this attempt makes a new image. */
   readonly fresh: boolean;
+  /** Since when the catalog has waited for the same; null unless verifying. */
+  readonly verifyingSince: Date | null;
 }
 
 export interface RestoreJob extends JobBase {

@@ -25,7 +25,10 @@ export function revive(document: SavedDocument, number: number): Job {
 }
 
 function ofItsType(saved: Job): Job {
-  if (saved.type === 'backup') return { ...saved, fresh: saved.fresh ?? false };
+  if (saved.type === 'backup') {
+    const verifyingSince = instant(saved.verifyingSince);
+    return { ...saved, fresh: saved.fresh ?? false, verifyingSince };
+  }
   if (saved.type === 'duplicate') {
     return { ...saved, verifyingSince: instant(saved.verifyingSince) };
   }

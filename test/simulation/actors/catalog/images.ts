@@ -149,7 +149,8 @@ export class Images {
       wasComplete: counted.wasComplete || complete,
     });
     if (complete) await db.update(COPY, key, { ...copy, completedAttempt: copy.attempt });
-    return { complete, waitsFor: complete ? '' : `the commit of fragment ${missing[0]}` };
+    const waitsFor = complete ? '' : `the commit of fragment ${missing[0]}`;
+    return { complete, waitsFor, uncommitted: missing.length };
   }
 }
 
