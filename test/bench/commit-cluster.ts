@@ -125,9 +125,9 @@ export class CommitCluster {
   private async said(child: ChildProcess): Promise<unknown> {
     const over = new AbortController();
     const { signal } = over;
-    const ended = once(child, 'exit', { signal }).then(() => {
+    const ended = once(child, 'exit', { signal }).then(([code, by]) => {
       const log = readFileSync(this.logFile(this.processes.indexOf(child)), 'utf8');
-      throw new Error(`A process of the bench ended: ${log.slice(-2_000)}`);
+      throw new Error(`A process of the bench ended (${code ?? by}): ${log.slice(-2_000)}`);
     });
     ended.catch(() => undefined);
     try {

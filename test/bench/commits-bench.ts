@@ -44,14 +44,17 @@ async function commitsPerSecond(
   const ours: number[] = [];
   const full: number[] = [];
   const bare: number[] = [];
-  for (let round = 0; round < ROUNDS; round += 1) {
-    full.push(await limit.measure('fragments with receipt and event', LIMIT_BATCHES));
-    bare.push(await limit.measure('fragments', LIMIT_BATCHES));
-    const load = { order: 'load', underWay: UNDER_WAY, warmMs: WARM_MS, ms: LOAD_MS } as const;
-    const committed = (await ask(media, () => load)).flat();
-    ours.push(committed.reduce((sum, one) => sum + one, 0) / (LOAD_MS / 1_000));
+  try {
+    for (let round = 0; round < ROUNDS; round += 1) {
+      full.push(await limit.measure('fragments with receipt and event', LIMIT_BATCHES));
+      bare.push(await limit.measure('fragments', LIMIT_BATCHES));
+      const load = { order: 'load', underWay: UNDER_WAY, warmMs: WARM_MS, ms: LOAD_MS } as const;
+      const committed = (await ask(media, () => load)).flat();
+      ours.push(committed.reduce((sum, one) => sum + one, 0) / (LOAD_MS / 1_000));
+    }
+  } finally {
+    await limit.close();
   }
-  await limit.close();
   const what = { measure: 'fragments committed end to end', unit: '/s', ours: median(ours) };
   return [
     measurement(

@@ -163,15 +163,20 @@ function receiptOf({ fragmentId, mediaId }: FragmentCommit) {
   };
 }
 
+/** As if it were alone in its transaction. */
 function eventOf(commit: FragmentCommit) {
   const id = uuidv7(clock.now());
+  const { fragmentId, number, mediaId, pool, archiveBytes, storedBytes, digest, last } = commit;
+  const { imageId, copy } = commit;
+  const fragment = { fragmentId, number, mediaId, pool, archiveBytes, storedBytes, digest, last };
   return {
     id,
-    subject: `hf.evt.v1.fragment.committed.${commit.fragmentId}`,
+    subject: `hf.evt.v1.fragment.committed.${imageId}`,
     payload: {
       ...{ specversion: '1.0', id, source: '/holdfast/catalog' },
-      ...{ type: 'io.holdfast.fragment.committed.v1', subject: commit.fragmentId },
-      ...{ time: clock.now().toISOString(), datacontenttype: 'application/json', data: commit },
+      ...{ type: 'io.holdfast.fragment.committed.v1', subject: imageId },
+      ...{ time: clock.now().toISOString(), datacontenttype: 'application/json' },
+      data: { imageId, copy, fragments: [fragment] },
     },
   };
 }

@@ -25,12 +25,10 @@ import { copyKey, Fragments, type CopyFence } from './persistence/fragments.js';
 import { ParkedMessageRow } from './persistence/side-tables.entity.js';
 
 /** One commit of a delivery, which may have brought several. */
-interface Offered {
+interface Offer {
   readonly delivery: Delivery;
+  /** As it came. */
   readonly payload: unknown;
-}
-
-interface Offer extends Offered {
   readonly commit: FragmentCommit;
 }
 
@@ -61,11 +59,14 @@ export class CommitBatches {
    */
   async handle(batch: readonly Delivery[]): Promise<void> {
     const offers: Offer[] = [];
-    for (const offered of batch.flatMap(unbundled)) {
-      try {
-        offers.push({ ...offered, commit: commitOf(offered) });
-      } catch (error) {
-        await this.park(offered, messageOf(error));
+    for (const delivery of batch) {
+      // Each by itself, so that a bad one holds up no other.
+      for (const payload of commitsOf(delivery.payload)) {
+        try {
+          offers.push({ delivery, payload, commit: commitOf(delivery, payload) });
+        } catch (error) {
+          await this.park(delivery, payload, messageOf(error));
+        }
       }
     }
     for (let from = 0; from < offers.length; from += this.config.batchMax) {
@@ -96,19 +97,19 @@ export class CommitBatches {
         await this.isolating(offers.slice(0, middle));
         await this.isolating(offers.slice(middle));
       } else if (shouldPark(kind, first!.delivery.deliveries)) {
-        await this.park(first!, messageOf(error));
+        await this.park(first!.delivery, first!.payload, messageOf(error));
       } else {
         throw error;
       }
     }
   }
 
-  private async park({ delivery, payload: json }: Offered, reason: string): Promise<void> {
+  private async park(delivery: Delivery, offered: unknown, reason: string): Promise<void> {
     const { subject, deliveries } = delivery;
     this.logger.error(`parked ${subject}: ${reason}`);
-    const payload = JSON.stringify(json) ?? '';
-    const isAlone = json === delivery.payload;
-    const messageId = isAlone ? delivery.messageId : `${delivery.messageId}:${uuidOf(payload)}`;
+    const payload = JSON.stringify(offered) ?? '';
+    // Several of one message may be parked, each of them once.
+    const messageId = `${delivery.messageId}:${uuidOf(payload)}`;
     await this.unitOfWork.run(({ db }) =>
       db.upsert(ParkedMessageRow, { messageId, subject, payload, reason, deliveries }, [
         'messageId',
@@ -117,13 +118,8 @@ export class CommitBatches {
   }
 }
 
-/** Each commit of a bundle by itself, so that a bad one holds up no other. */
-function unbundled(delivery: Delivery): Offered[] {
-  return commitsOf(delivery.payload).map((payload) => ({ delivery, payload }));
-}
-
 /** @throws InvalidInput where it is no commit, or not one for the subject it came on. */
-function commitOf({ delivery, payload }: Offered): FragmentCommit {
+function commitOf(delivery: Delivery, payload: unknown): FragmentCommit {
   const commit = parseInput(fragmentCommit, payload);
   // Ids are compared as text, and PostgreSQL writes them so.
   if (commit.fragmentId !== commit.fragmentId.toLowerCase())
@@ -212,9 +208,13 @@ function sendReceipts(unit: Work, all: readonly FragmentReceipt[]): void {
 function announceNews(unit: Work, news: readonly FragmentCommit[]): void {
   for (const commits of grouped(news, copyKey).values()) {
     const { imageId, copy } = commits[0]!;
-    const fragments = commits.map(({ imageId: _image, copy: _copy, ...fragment }) => fragment);
-    unit.announce(fragmentCommitted, imageId, { imageId, copy, fragments });
+    unit.announce(fragmentCommitted, imageId, { imageId, copy, fragments: commits.map(newsOf) });
   }
+}
+
+function newsOf(commit: FragmentCommit) {
+  const { fragmentId, number, mediaId, pool, archiveBytes, storedBytes, digest, last } = commit;
+  return { fragmentId, number, mediaId, pool, archiveBytes, storedBytes, digest, last };
 }
 
 function grouped<T>(all: readonly T[], keyOf: (one: T) => string): Map<string, T[]> {

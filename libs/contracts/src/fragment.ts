@@ -148,13 +148,23 @@ export const fragmentDamaged = publicEvent('fragment', 'damaged', {
   }),
 });
 
-/** Fragments of one copy that came into the catalog in one transaction; each is told of once. */
+/**
+ * Fragments of one copy that came into the catalog in one transaction; each is told of once. What
+ * else the catalog knows of them it says when it is asked.
+ */
 export const fragmentCommitted = publicEvent('fragment', 'committed', {
   description: 'Fragments of an image are in the catalog',
   id: 'image',
   data: z.object({
     imageId,
     copy: z.int(),
-    fragments: z.array(fragmentCommit.omit({ imageId: true, copy: true })).min(1),
+    fragments: z
+      .array(
+        fragmentCommit.pick({
+          ...{ fragmentId: true, number: true, mediaId: true, pool: true },
+          ...{ archiveBytes: true, storedBytes: true, digest: true, last: true },
+        }),
+      )
+      .min(1),
   }),
 });

@@ -72,7 +72,7 @@ export class OutboxRelay {
       try {
         const sent = await this.relayBatch();
         failures = 0;
-        if (sent === 0 && !this.woken) await this.nap();
+        if (sent < BATCH_ROWS_MAX && !this.woken) await this.nap();
       } catch (error) {
         failures += 1;
         this.logger.warn(`cannot publish: ${messageOf(error)}; trying again`);

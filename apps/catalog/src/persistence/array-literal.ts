@@ -10,6 +10,7 @@ export function arrayLiteral(values: readonly unknown[]): string {
 }
 
 function element(value: unknown): string {
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
   if (value === null || value === undefined) return 'NULL';
   const text = String(value);
   if (text.length !== 4 && PLAIN.test(text)) return text;
