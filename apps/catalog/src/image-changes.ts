@@ -81,7 +81,7 @@ export class ImageChanges {
       return {
         complete: progress.complete,
         waitsFor: waitsFor(progress),
-        uncommitted: (progress.fragmentsExpected ?? 0) - progress.committed,
+        uncommitted: Math.max((progress.fragmentsExpected ?? 0) - progress.committed, 0),
       };
     });
   }

@@ -49,9 +49,10 @@ export function imageCounted(
     const decision = end(changed(job, { waitsFor: '' }), { status, message });
     return { ...decision, effects: [info('image verified with the catalog'), ...decision.effects] };
   }
-  if (uncommitted === 0 || waitsFor !== job.waitsFor) {
+  if (waitsFor !== job.waitsFor) {
     return { job: { ...changed(job, { waitsFor }), verifyingSince: now }, effects: [] };
   }
+  if (uncommitted === 0) return same(job);
   const since = job.verifyingSince?.getTime() ?? now.getTime();
   if (now.getTime() - since <= LOST_AFTER_MS) return same(job);
   const message =
