@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { examine, START_MS_MAX, type Examination } from './examine.js';
-import { bootGuest, Chronicle, cutPower } from './lab-guest.js';
+import { bootGuest, Chronicle, cutPower, despiteCrashes } from './lab-guest.js';
 import { describeTrigger, type Loss } from './loss-plan.js';
 import { copyCluster, type Disks, type VolumeFilesystem } from './machine/disk.js';
 import { PowerLost, type Guest } from './machine/guest.js';
@@ -46,11 +46,15 @@ export class Campaign {
   async run(losses: readonly Loss[]): Promise<readonly string[]> {
     for (const [index, loss] of losses.entries()) {
       const title = `${this.name}, loss ${index + 1} of ${losses.length}`;
-      const findings = await this.live(loss, title);
+      const findings = await this.surviving(title, loss);
       if (findings.length > 0) return findings;
     }
     this.restored.clear();
-    return this.live(undefined, `${this.name}, last look`);
+    return this.surviving(`${this.name}, last look`);
+  }
+
+  private surviving(title: string, loss?: Loss): Promise<readonly string[]> {
+    return despiteCrashes(this.place.say, title, () => this.live(loss, title));
   }
 
   /** Boots, examines what the loss before has left, works, and loses the power, if there is a loss. */

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Knowledge } from './evidence.js';
 import type { Trigger } from './loss-plan.js';
-import { Guest, type GuestPlan } from './machine/guest.js';
+import { Guest, PowerLost, type GuestPlan } from './machine/guest.js';
 import type { Expectation, Seen } from './protocol.js';
 
 /** All that was seen of a cluster, over all lives of its machine. */
@@ -59,6 +59,29 @@ export class Chronicle implements Knowledge {
       });
     }
     if (trigger.ms > 0) await sleep(trigger.ms);
+  }
+}
+
+/** In a row. */
+const CRASHES_MAX = 3;
+
+/**
+ * Does something that loses no power of its own will. Now and then a guest's kernel dies all the same (the host's log then
+ * tells of an overflowed sigaltstack: some processors have larger signal frames than it was made for); then it is done
+ * once more.
+ */
+export async function despiteCrashes<T>(
+  say: (line: string) => void,
+  what: string,
+  work: () => Promise<T>,
+): Promise<T> {
+  for (let crashes = 1; ; crashes += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof PowerLost) || crashes === CRASHES_MAX) throw error;
+      say(`${what}: the guest's kernel has died by itself; once more`);
+    }
   }
 }
 

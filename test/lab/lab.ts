@@ -8,7 +8,7 @@ import { removeFolder, temporaryFolder } from '../support/temporary-folder.js';
 import { Campaign, type LabPlace } from './campaign.js';
 import { START_MS_MAX } from './examine.js';
 import { WORKLOADS } from './guest/workloads.js';
-import { bootGuest, Chronicle, cutAllPower, cutPower } from './lab-guest.js';
+import { bootGuest, Chronicle, cutAllPower, cutPower, despiteCrashes } from './lab-guest.js';
 import { labOptions, replayArguments, USAGE, type LabOptions } from './lab-options.js';
 import { planLosses } from './loss-plan.js';
 import { makeRestDisk, type Disks } from './machine/disk.js';
@@ -62,7 +62,7 @@ async function lab(folder: string, options: LabOptions, findings: string[]): Pro
   const place = { checkout, folder, say, tools: await prepareTools(checkout, say) };
   const works: (() => Promise<readonly string[]>)[] = [];
   say(`seed ${options.seed}, ${options.losses} losses, ${options.filesystems.join(' and ')}`);
-  const base = await makeBase(place);
+  const base = await despiteCrashes(say, 'set-up', () => makeBase(place));
   for (const [index, filesystem] of options.filesystems.entries()) {
     const count = shareOf(options.losses, index, options.filesystems.length);
     if (count === 0) continue;
@@ -93,7 +93,7 @@ async function inLanes(lanes: number, works: readonly (() => Promise<void>)[]): 
 /** A cluster that was set up, and stopped. */
 async function makeBase(place: LabPlace): Promise<Disks> {
   const folder = join(place.folder, 'base');
-  mkdirSync(folder);
+  mkdirSync(folder, { recursive: true });
   const disks = await makeRestDisk(folder);
   const { checkout, tools } = place;
   const guest = await bootGuest({ checkout, kernel: tools.kernel, disks, folder }, new Chronicle());

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 import { describeExamination, type LabPlace } from './campaign.js';
 import { examine, START_MS_MAX } from './examine.js';
-import { bootGuest, Chronicle, cutPower } from './lab-guest.js';
+import { bootGuest, Chronicle, cutPower, despiteCrashes } from './lab-guest.js';
 import { copyCluster, type Disks, type VolumeFilesystem } from './machine/disk.js';
 import type { Sabotage } from './protocol.js';
 
@@ -80,11 +80,19 @@ function mistake(skipSyncOf: string, isFoundAs: RegExp): NonNullable<Proof['mist
  * Works, and cuts the power the moment that the last image (or copy) is seen COMPLETE: all that was promised has to be there.
  * Resolves with what is wrong with the lab (or, where every sync is made, with what it has found).
  */
-export async function prove(place: LabPlace, base: Disks, proof: Proof): Promise<string[]> {
-  const { name, filesystem } = proof;
-  const title = `${filesystem}, ${name}`;
+export function prove(place: LabPlace, base: Disks, proof: Proof): Promise<string[]> {
+  const title = `${proof.filesystem}, ${proof.name}`;
+  return despiteCrashes(place.say, title, () => proveOnce(place, base, { ...proof, title }));
+}
+
+async function proveOnce(
+  place: LabPlace,
+  base: Disks,
+  proof: Proof & { readonly title: string },
+): Promise<string[]> {
+  const { title, filesystem } = proof;
   const folder = join(place.folder, title.replaceAll(/[^a-z0-9]+/g, '-'));
-  mkdirSync(folder);
+  mkdirSync(folder, { recursive: true });
   const disks = await copyCluster(base, { folder, filesystem, tools: place.tools });
   const chronicle = new Chronicle();
   const plan = { checkout: place.checkout, kernel: place.tools.kernel, disks, folder };

@@ -74,7 +74,8 @@ export class Guest {
       await guest.call('hello', {}, BOOT_MS_MAX);
     } catch (error) {
       await guest.cutPower();
-      throw new Error(`The guest does not boot. Its console:\n${guest.consoleTail()}`, {
+      const Kind = error instanceof PowerLost ? PowerLost : Error;
+      throw new Kind(`The guest does not boot. Its console:\n${guest.consoleTail()}`, {
         cause: error,
       });
     }
