@@ -19,6 +19,8 @@ export interface Loss {
 }
 
 const EXPIRE = 'expire';
+/** One may find no image yet, and make it; one may find an image that others build on. */
+const EXPIRES_FIRST = 3;
 /** More of them than can be run before any trigger has come. */
 const WORKLOADS_EACH = 8;
 const START_SHARE = 0.15;
@@ -47,8 +49,11 @@ export function planLosses(options: {
     }));
     const trigger = triggerOf(during, random);
     // Else most of these would find nothing that is deleted.
-    if (trigger.after === 'deleted') workloads[0] = { ...workloads[0]!, name: EXPIRE };
-    return { during, trigger, workloads };
+    const first = trigger.after === 'deleted' ? EXPIRES_FIRST : 0;
+    return {
+      ...{ during, trigger },
+      workloads: workloads.map((one, at) => (at < first ? { ...one, name: EXPIRE } : one)),
+    };
   });
 }
 
