@@ -81,7 +81,7 @@ class SealingMedia {
       clock,
       chance: () => Math.random(),
     });
-    await link.listen((receipt) => offers.onReceipt(receipt));
+    link.listen((receipts) => offers.onReceipts(receipts));
     offers.start(volumes);
     void nats.watch(({ type }) => {
       if (type === 'reconnect') offers.onReconnect();

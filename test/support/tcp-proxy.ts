@@ -89,7 +89,7 @@ export class TcpProxy {
   }
 
   private accept(client: Socket): void {
-    if (this.link.isCut) return void client.resetAndDestroy();
+    if (this.link.isCut) return reset(client);
     const target = connect({ ...this.target, allowHalfOpen: true });
     const pair = new Pair(client, target, this.link);
     this.pairs.add(pair);
@@ -125,12 +125,21 @@ class Pair {
 
   reset(): void {
     for (const stream of this.streams) stream.forget();
-    for (const socket of [this.client, this.target]) socket.resetAndDestroy();
+    for (const socket of [this.client, this.target]) reset(socket);
   }
 
   resume(): void {
     for (const stream of this.streams) stream.pass();
   }
+}
+
+/**
+ * With a reset, where that is possible: Node never closes a socket that it was to reset while its end
+ * was on the way, and the process then spins for ever when it ends.
+ */
+function reset(socket: Socket): void {
+  if (socket.writableEnded && !socket.writableFinished) socket.destroy();
+  else socket.resetAndDestroy();
 }
 
 /** What passes: bytes, the end of the stream, or that the connection broke. */
@@ -190,7 +199,7 @@ class Stream {
 
   private deliver(what: Item['what']): void {
     if (what === 'end') return void this.to.end();
-    if (what === 'reset') return void this.to.resetAndDestroy();
+    if (what === 'reset') return reset(this.to);
     this.heldBytes -= what.length;
     this.place.link.bytes[this.place.direction] += what.length;
     this.to.write(what);

@@ -78,7 +78,7 @@ export class MediaNode implements Startable {
     const holdings = new Holdings(volumes);
     this.opened = { volumes, offers, holdings };
     void this.lookForOrphans(holdings);
-    this.link.listen((receipt) => offers.onReceipt(receipt));
+    this.link.listen((receipts) => offers.onReceipts(receipts));
     offers.start(volumes);
     void this.nats.watch(({ type }) => {
       if (type === 'reconnect') offers.onReconnect();

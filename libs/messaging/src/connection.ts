@@ -52,6 +52,8 @@ export class Nats {
         authenticator,
         inboxPrefix: inboxPrefix(options.user),
         timeout: CONNECT_MS_MAX,
+        // Else every request and publish makes an error beforehand, for its stack.
+        noAsyncTraces: true,
         pingInterval: PING_MS,
         maxReconnectAttempts: -1,
         reconnectTimeWait: 250,

@@ -42,17 +42,15 @@ export class CatalogLink implements CommitPublisher, CatalogInquiry {
       .receipts;
   }
 
-  /** Hands every receipt to `take`; one that could not be taken is delivered again. */
-  listen(take: (receipt: FragmentReceipt) => Promise<void>): void {
+  /** Hands receipts to `take`; what could not be taken is delivered again. */
+  listen(take: (receipts: readonly FragmentReceipt[]) => Promise<void>): void {
     const spec = mediaReceipts(subjectToken(this.config.mediaId));
     this.receipts = new BatchConsumer(this.nats, {
       spec,
       batchMax: MESSAGES_MAX,
       lingerMs: 0,
       own: true,
-      handle: async (batch) => {
-        await Promise.all(batch.flatMap(({ payload }) => receiptsOf(payload)).map(take));
-      },
+      handle: (batch) => take(batch.flatMap(({ payload }) => receiptsOf(payload))),
     });
     this.receipts.start();
   }

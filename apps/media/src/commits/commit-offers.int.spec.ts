@@ -30,7 +30,7 @@ describe('The commit offers', () => {
       ...{ publisher: catalog, inquiry: catalog, places: volumes, clock, chance: () => 1 },
       settings: { tickMs: 2 },
     });
-    catalog.onReceipt = (receipt) => offers.onReceipt(receipt);
+    catalog.onReceipt = (receipt) => offers.onReceipts([receipt]);
     offers.start(volumes);
   };
   const end = async () => {
@@ -196,9 +196,19 @@ describe('The commit offers', () => {
       ...{ fragmentId, mediaId: 'media1', verdict: 'COMMITTED', catalogEpoch: 'epoch-1' },
       ...over,
     });
-    await offers.onReceipt(receipt({}));
-    await offers.onReceipt(receipt({ verdict: 'FENCED' }));
-    await offers.onReceipt(receipt({ fragmentId: sampleManifest(99).fragmentId }));
+    await offers.onReceipts([receipt({})]);
+    await offers.onReceipts([receipt({ verdict: 'FENCED' })]);
+    await offers.onReceipts([receipt({ fragmentId: sampleManifest(99).fragmentId })]);
+    expect(volume.ledger.find(fragmentId)).toMatchObject({ verdict: 'COMMITTED' });
+  });
+
+  it('take receipts that contradict each other in one message as if they had come one by one', async () => {
+    catalog.losesReceipts = true;
+    const fragmentId = await seal(1);
+    const said = (['SUPERSEDED', 'COMMITTED', 'FENCED'] as const).map((verdict) => ({
+      ...{ fragmentId, mediaId: 'media1', verdict, catalogEpoch: 'epoch-1' },
+    }));
+    await offers.onReceipts(said);
     expect(volume.ledger.find(fragmentId)).toMatchObject({ verdict: 'COMMITTED' });
   });
 
@@ -206,7 +216,7 @@ describe('The commit offers', () => {
     const fragmentId = await seal(1);
     await offers.verdict(fragmentId);
     const contradiction = { verdict: 'FENCED', catalogEpoch: 'epoch-2' } as const;
-    await offers.onReceipt({ fragmentId, mediaId: 'media1', ...contradiction });
+    await offers.onReceipts([{ fragmentId, mediaId: 'media1', ...contradiction }]);
     await until(() => catalog.asked === 1);
     expect(volume.ledger.find(fragmentId)).toMatchObject({ verdict: 'COMMITTED' });
   });

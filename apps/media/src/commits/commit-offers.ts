@@ -157,8 +157,7 @@ export class CommitOffers {
     });
     for (let at = 0; at < commits.length; at += INQUIRY_FRAGMENTS_MAX) {
       const page = commits.slice(at, at + INQUIRY_FRAGMENTS_MAX);
-      const receipts = await this.options.inquiry.fragmentOffer(page);
-      for (const receipt of receipts) await this.receive(receipt, 'answer');
+      await this.receive(await this.options.inquiry.fragmentOffer(page), 'answer');
     }
     return commits.length;
   }
@@ -177,12 +176,12 @@ export class CommitOffers {
   }
 
   /**
-   * Takes a receipt from the stream. When it resolves its verdict is durable and the message may be
-   * acknowledged. Throws if the journal cannot be written: then it must come again.
+   * Takes receipts from the stream. When it resolves their verdicts are durable and the messages may be
+   * acknowledged. Throws if a journal cannot be written: then they must come again.
    */
-  async onReceipt(receipt: FragmentReceipt): Promise<void> {
+  async onReceipts(receipts: readonly FragmentReceipt[]): Promise<void> {
     this.crashPoint('receipt-arrived');
-    await this.receive(receipt, 'stream');
+    await this.receive(receipts, 'stream');
   }
 
   /**
@@ -206,8 +205,30 @@ export class CommitOffers {
     this.due.add(fragmentId);
   }
 
-  private async receive(receipt: FragmentReceipt, origin: ReceiptOrigin): Promise<void> {
-    const { fragmentId, verdict } = receipt;
+  /** In the order in which they came, where several are about one fragment. */
+  private async receive(
+    receipts: readonly FragmentReceipt[],
+    origin: ReceiptOrigin,
+  ): Promise<void> {
+    const recorded = new Map<Volume, FragmentReceipt[]>();
+    const seen = new Set<string>();
+    const later: FragmentReceipt[] = [];
+    for (const receipt of receipts) {
+      if (seen.has(receipt.fragmentId)) later.push(receipt);
+      else this.sort(receipt, origin, recorded);
+      seen.add(receipt.fragmentId);
+    }
+    await Promise.all(Array.from(recorded, ([volume, news]) => this.record(volume, news)));
+    if (later.length > 0) await this.receive(later, origin);
+  }
+
+  /** What a receipt means; `recorded` gets it when its verdict belongs in the journal. */
+  private sort(
+    receipt: FragmentReceipt,
+    origin: ReceiptOrigin,
+    recorded: Map<Volume, FragmentReceipt[]>,
+  ): void {
+    const { fragmentId } = receipt;
     this.counters.receipts += 1;
     const volume = this.options.places.volumeOf(fragmentId);
     if (!volume) return;
@@ -221,14 +242,23 @@ export class CommitOffers {
       case 'ask':
         this.toAsk.add(fragmentId);
         return;
-      case 'record':
-        await volume.ledger.verdict(receipt);
-        this.crashPoint('verdict-journalled');
-        if (verdict === 'UNKNOWN_IMAGE') this.add(fragmentId, volume);
-        else this.settle(fragmentId, verdict);
+      case 'record': {
+        const news = recorded.get(volume);
+        if (news) news.push(receipt);
+        else recorded.set(volume, [receipt]);
         return;
+      }
       default:
         decision satisfies never;
+    }
+  }
+
+  private async record(volume: Volume, receipts: readonly FragmentReceipt[]): Promise<void> {
+    await volume.ledger.verdicts(receipts);
+    this.crashPoint('verdict-journalled');
+    for (const { fragmentId, verdict } of receipts) {
+      if (verdict === 'UNKNOWN_IMAGE') this.add(fragmentId, volume);
+      else this.settle(fragmentId, verdict);
     }
   }
 
@@ -317,7 +347,7 @@ export class CommitOffers {
     try {
       this.counters.asked += 1;
       const { receipts, unknown } = await this.options.inquiry.fragmentStatus(fragmentIds);
-      for (const receipt of receipts) await this.receive(receipt, 'answer');
+      await this.receive(receipts, 'answer');
       await this.offerDirectly(unknown);
     } catch (error) {
       this.counters.askFailed += 1;

@@ -108,7 +108,7 @@ export class TestMediaServer {
       chance: () => 0.5,
       settings: { resendFirstMs: 40, resendMaxMs: 100, retryFirstMs: 20, tickMs: 5 },
     });
-    catalog.onReceipt = (receipt) => offers.onReceipt(receipt);
+    catalog.onReceipt = (receipt) => offers.onReceipts([receipt]);
     offers.start(volumes);
     const registry = new SessionRegistry(clock);
     const onBug = (error: unknown) => void media.bugs.push(error);

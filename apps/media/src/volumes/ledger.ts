@@ -54,14 +54,17 @@ export class Ledger {
 
   /** The details of the image stay in the manifest's file: a record has to be short. */
   sealed(sealed: Manifest, sealedAt: string): Promise<void> {
-    const manifest = { ...sealed };
-    delete manifest.image;
+    const { image: _image, ...manifest } = sealed;
     return this.record({ type: 'SEALED', manifest, sealedAt });
   }
 
-  verdict(receipt: FragmentReceipt): Promise<void> {
-    const { fragmentId, verdict, catalogEpoch } = receipt;
-    return this.record({ type: 'VERDICT', fragmentId, verdict, catalogEpoch });
+  verdicts(receipts: readonly FragmentReceipt[]): Promise<void> {
+    return this.record(
+      ...receipts.map(
+        ({ fragmentId, verdict, catalogEpoch }) =>
+          ({ type: 'VERDICT', fragmentId, verdict, catalogEpoch }) as const,
+      ),
+    );
   }
 
   condemned(fragmentId: string, tombstoneId: string): Promise<void> {
@@ -89,10 +92,12 @@ export class Ledger {
     return this.journal.close();
   }
 
-  private async record(record: JournalRecord): Promise<void> {
-    await this.journal.append(record);
-    const id = fragmentOf(record);
-    this.states.set(id, applyRecord(this.states.get(id), record));
+  private async record(...records: readonly JournalRecord[]): Promise<void> {
+    await this.journal.append(...records);
+    for (const record of records) {
+      const id = fragmentOf(record);
+      this.states.set(id, applyRecord(this.states.get(id), record));
+    }
   }
 }
 

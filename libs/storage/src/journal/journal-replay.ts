@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { VolumeUnusable } from '../errors.js';
 import type { JournalFiles } from './journal-files.js';
 import { encodeUnit, scanUnits, type Unit, type UnitScan } from './journal-unit.js';
-import { recordLine, recordsOf, type ParseRecord } from './record-text.js';
+import { recordLine, recordsOf, type ParseRecord, type RecordLine } from './record-text.js';
 
 /** Payload of one unit of a snapshot; a unit holds whole records. */
 const SNAPSHOT_UNIT_BYTES = 1024 * 1024;
@@ -101,20 +101,20 @@ export function* snapshotUnits(records: readonly unknown[], through: Position): 
     records: records.length,
   };
   let sequence = 1;
-  yield encodeUnit(sequence, recordLine(head));
-  let lines: Buffer[] = [];
+  yield encodeUnit(sequence, [recordLine(head)]);
+  let lines: RecordLine[] = [];
   let bytes = 0;
   for (const record of records) {
     const line = recordLine(record);
-    if (bytes + line.length > SNAPSHOT_UNIT_BYTES) {
-      yield encodeUnit((sequence += 1), Buffer.concat(lines));
+    if (bytes + line.bytes > SNAPSHOT_UNIT_BYTES) {
+      yield encodeUnit((sequence += 1), lines);
       lines = [];
       bytes = 0;
     }
     lines.push(line);
-    bytes += line.length;
+    bytes += line.bytes;
   }
-  if (lines.length > 0) yield encodeUnit(sequence + 1, Buffer.concat(lines));
+  if (lines.length > 0) yield encodeUnit(sequence + 1, lines);
 }
 
 function expectNext(path: string, unit: Unit, sequence: number): void {

@@ -2,19 +2,23 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { encodeUnit, scanUnits } from './journal-unit.js';
 
-const unit = (sequence: number, text: string) => encodeUnit(sequence, Buffer.from(text));
+const unit = (sequence: number, ...texts: readonly string[]) =>
+  encodeUnit(
+    sequence,
+    texts.map((text) => ({ text, bytes: Buffer.byteLength(text) })),
+  );
 
 describe('The units of a journal file', () => {
   it('come back as they were written', () => {
     fc.assert(
-      fc.property(fc.array(fc.string({ maxLength: 200 }), { maxLength: 10 }), (texts) => {
-        const file = Buffer.concat(texts.map((text, index) => unit(index + 5, text)));
+      fc.property(fc.array(fc.array(fc.string({ unit: 'binary' })), { maxLength: 10 }), (units) => {
+        const file = Buffer.concat(units.map((texts, index) => unit(index + 5, ...texts)));
         const scan = scanUnits(file);
         expect(scan.tail).toBe('clean');
         expect(scan.units.map(({ payload }) => payload.toString())).toEqual(
-          texts.map((text) => Buffer.from(text).toString()),
+          units.map((texts) => texts.map((text) => `${text}\n`).join('')),
         );
-        expect(scan.units.map(({ sequence }) => sequence)).toEqual(texts.map((_, at) => at + 5));
+        expect(scan.units.map(({ sequence }) => sequence)).toEqual(units.map((_, at) => at + 5));
       }),
     );
   });

@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib';
+import type { RecordLine } from './record-text.js';
 
 /**
  * A journal file is a row of **units**. A unit is what one write and one fdatasync made durable:
@@ -11,6 +12,7 @@ export const UNIT_PAYLOAD_BYTES_MAX = 4 * 1024 * 1024;
 
 /** 0xF7 is in no UTF-8 text, so a payload can hold no magic. */
 const MAGIC = Buffer.from([0xf7, 0x48, 0x46, 0x4a]);
+const LINE_FEED = 0x0a;
 
 export interface Unit {
   /** Runs on by one from unit to unit, over all files of a journal. */
@@ -31,13 +33,19 @@ export interface UnitScan {
   readonly tail: 'clean' | 'torn' | 'damaged';
 }
 
-export function encodeUnit(sequence: number, payload: Buffer): Buffer {
-  const unit = Buffer.allocUnsafe(UNIT_HEADER_BYTES + payload.length);
+/** Writes text straight to its place: a busy media server makes many thousands of lines in a second. */
+export function encodeUnit(sequence: number, lines: readonly RecordLine[]): Buffer {
+  const payloadBytes = lines.reduce((sum, { bytes }) => sum + bytes + 1, 0);
+  const unit = Buffer.allocUnsafe(UNIT_HEADER_BYTES + payloadBytes);
   MAGIC.copy(unit, 0);
-  unit.writeUInt32LE(payload.length, 4);
+  unit.writeUInt32LE(payloadBytes, 4);
   unit.writeBigUInt64LE(BigInt(sequence), 8);
-  payload.copy(unit, UNIT_HEADER_BYTES);
-  unit.writeUInt32LE(checksum(unit, 0, payload.length), 16);
+  let at = UNIT_HEADER_BYTES;
+  for (const { text } of lines) {
+    at += unit.write(text, at, 'utf8');
+    at = unit.writeUInt8(LINE_FEED, at);
+  }
+  unit.writeUInt32LE(checksum(unit, 0, payloadBytes), 16);
   return unit;
 }
 

@@ -7,7 +7,7 @@ import { lockFolder, type FolderLock } from './folder-lock.js';
 import { JournalFiles } from './journal-files.js';
 import { replaySegments, replaySnapshot, snapshotUnits, type Position } from './journal-replay.js';
 import { encodeUnit } from './journal-unit.js';
-import { recordLine, type ParseRecord } from './record-text.js';
+import { recordLine, type ParseRecord, type RecordLine } from './record-text.js';
 
 /** A segment that has grown beyond this is followed by a new one. */
 export const SEGMENT_BYTES_MAX = 16 * 1024 * 1024;
@@ -38,15 +38,18 @@ interface OpenSegment {
 }
 
 interface Waiting {
-  readonly line: Buffer;
-  readonly resolve: () => void;
-  readonly reject: (error: unknown) => void;
+  readonly line: RecordLine;
+  /** Of the last record of an `append`; those before it have none. */
+  readonly settle?: {
+    readonly resolve: () => void;
+    readonly reject: (error: unknown) => void;
+  };
 }
 
 /**
  * An append-only journal in a folder of its own. It promises:
  *
- * - `append` resolves when the record survives a power loss; records come back in order. Several
+ * - `append` resolves when its records survive a power loss; records come back in order. Several
  *   appends that wait share one fdatasync.
  * - One process has it open, by a lock that ends with the process.
  * - A write that a crash cut off is dropped at open: nobody was told that it was done. Anything else
@@ -102,13 +105,16 @@ export class Journal<R> {
     return this.broken;
   }
 
-  /** Throws `VolumeFull` or `VolumeWriteFailed`; then the record may or may not be there. */
-  append(record: R): Promise<void> {
+  /** Throws `VolumeFull` or `VolumeWriteFailed`; then each of the records may or may not be there. */
+  append(...records: readonly R[]): Promise<void> {
     if (this.broken) return Promise.reject(this.broken);
     assert(!this.closed, 'a closed journal is written');
-    const line = recordLine(record);
+    const lines = records.map(recordLine);
+    const last = lines.pop();
+    if (!last) return Promise.resolve();
+    for (const line of lines) this.waiting.push({ line });
     return new Promise((resolve, reject) => {
-      this.waiting.push({ line, resolve, reject });
+      this.waiting.push({ line: last, settle: { resolve, reject } });
       this.flushing ??= this.flush();
     });
   }
@@ -159,10 +165,10 @@ export class Journal<R> {
       const batch = this.takeBatch();
       try {
         await this.alone(() => this.writeUnit(batch));
-        for (const { resolve } of batch) resolve();
+        for (const { settle } of batch) settle?.resolve();
       } catch (error) {
         this.broken = writeError(this.options.folder, error);
-        for (const { reject } of [...batch, ...this.waiting.splice(0)]) reject(this.broken);
+        for (const { settle } of [...batch, ...this.waiting.splice(0)]) settle?.reject(this.broken);
       }
     }
     this.flushing = undefined;
@@ -172,8 +178,8 @@ export class Journal<R> {
     let bytes = 0;
     let count = 0;
     for (const { line } of this.waiting) {
-      if (count > 0 && bytes + line.length > FLUSH_BYTES_MAX) break;
-      bytes += line.length;
+      if (count > 0 && bytes + line.bytes > FLUSH_BYTES_MAX) break;
+      bytes += line.bytes;
       count += 1;
     }
     return this.waiting.splice(0, count);
@@ -182,7 +188,10 @@ export class Journal<R> {
   private async writeUnit(batch: readonly Waiting[]): Promise<void> {
     const { state } = this;
     if (state.bytes >= (this.options.segmentBytesMax ?? SEGMENT_BYTES_MAX)) await this.endSegment();
-    const unit = encodeUnit(state.sequence + 1, Buffer.concat(batch.map(({ line }) => line)));
+    const unit = encodeUnit(
+      state.sequence + 1,
+      batch.map(({ line }) => line),
+    );
     let written = 0;
     while (written < unit.length) {
       const rest = unit.length - written;

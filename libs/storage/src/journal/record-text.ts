@@ -1,19 +1,26 @@
 import { messageOf } from '#kernel/errors.js';
 import { VolumeUnusable } from '../errors.js';
 
-/** The most that one record may take as JSON. */
+/** The most that one record may take as JSON, with the end of its line. */
 export const RECORD_BYTES_MAX = 64 * 1024;
 
 /** Turns what JSON gave into a record; throws if it is none (of a newer release, say). */
 export type ParseRecord<R> = (value: unknown) => R;
 
-/** One record as a line. */
-export function recordLine(record: unknown): Buffer {
-  const line = Buffer.from(`${JSON.stringify(record)}\n`, 'utf8');
-  if (line.length > RECORD_BYTES_MAX) {
-    throw new RangeError(`A journal record of ${line.length} bytes is too long.`);
+/** One record as JSON, without the end of its line. */
+export interface RecordLine {
+  readonly text: string;
+  readonly bytes: number;
+}
+
+/** Throws `RangeError` where it is too long. */
+export function recordLine(record: unknown): RecordLine {
+  const text = JSON.stringify(record);
+  const bytes = Buffer.byteLength(text);
+  if (bytes >= RECORD_BYTES_MAX) {
+    throw new RangeError(`A journal record of ${bytes} bytes is too long.`);
   }
-  return line;
+  return { text, bytes };
 }
 
 /** The records of a unit. `file` is for the text of the error. */

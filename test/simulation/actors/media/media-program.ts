@@ -117,7 +117,7 @@ export class MediaProgram implements MediaContext {
       batchMax: 64,
       handle: async (batch) => {
         const receipts = batch.flatMap(({ payload }) => receiptsOf(JSON.parse(payload)));
-        await this.untilBroken(Promise.all(receipts.map((each) => offers.onReceipt(each))));
+        await this.untilBroken(offers.onReceipts(receipts));
       },
     });
     if (!this.cluster.rules.habits.offersOnce) {
@@ -272,11 +272,10 @@ export class MediaProgram implements MediaContext {
   private async publishOffer(commits: readonly FragmentCommit[]): Promise<void> {
     await this.publish(commits);
     if (!this.cluster.rules.habits.trustsTheBroker) return;
-    for (const { fragmentId, mediaId } of commits) {
-      await this.ledger!.verdict({
-        ...{ fragmentId, mediaId, verdict: 'COMMITTED', catalogEpoch: 'assumed' },
-      });
-    }
+    const assumed = { verdict: 'COMMITTED', catalogEpoch: 'assumed' } as const;
+    await this.ledger!.verdicts(
+      commits.map(({ fragmentId, mediaId }) => ({ fragmentId, mediaId, ...assumed })),
+    );
   }
 
   private publish(commits: readonly FragmentCommit[]): Promise<void> {

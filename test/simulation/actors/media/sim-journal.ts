@@ -1,6 +1,6 @@
 import { VolumeUnusable } from '#storage/errors.js';
 import { encodeUnit, scanUnits } from '#storage/journal/journal-unit.js';
-import { recordLine, recordsOf } from '#storage/journal/record-text.js';
+import { recordLine, recordsOf, type RecordLine } from '#storage/journal/record-text.js';
 import {
   journalRecord,
   type JournalRecord,
@@ -12,7 +12,7 @@ const FOLDER = 'journal';
 const FILE = `${FOLDER}/journal-00000001.log`;
 
 interface Waiting {
-  readonly line: Buffer;
+  readonly lines: readonly RecordLine[];
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
@@ -55,11 +55,11 @@ export class SimJournal {
     return new SimJournal(disk, units.length);
   }
 
-  /** Resolves when the record survives a power loss. */
-  append(record: JournalRecord): Promise<void> {
+  /** Resolves when the records survive a power loss. */
+  append(...records: readonly JournalRecord[]): Promise<void> {
     if (this.failure) return Promise.reject(this.failure);
     return new Promise((resolve, reject) => {
-      this.waiting.push({ line: recordLine(record), resolve, reject });
+      this.waiting.push({ lines: records.map(recordLine), resolve, reject });
       if (!this.isFlushing) void this.flush();
     });
   }
@@ -70,8 +70,8 @@ export class SimJournal {
     while (this.waiting.length > 0) {
       const batch = this.waiting.splice(0);
       try {
-        const lines = Buffer.concat(batch.map(({ line }) => line));
-        await this.disk.append(FILE, encodeUnit(this.sequence + 1, lines));
+        const all = batch.flatMap(({ lines }) => lines);
+        await this.disk.append(FILE, encodeUnit(this.sequence + 1, all));
         await this.disk.sync(FILE);
         this.sequence += 1;
         for (const { resolve } of batch) resolve();

@@ -65,9 +65,13 @@ export class SimLedger {
     return this.record({ type: 'SEALED', manifest, sealedAt });
   }
 
-  verdict(receipt: FragmentReceipt): Promise<void> {
-    const { fragmentId, verdict, catalogEpoch } = receipt;
-    return this.record({ type: 'VERDICT', fragmentId, verdict, catalogEpoch });
+  verdicts(receipts: readonly FragmentReceipt[]): Promise<void> {
+    return this.record(
+      ...receipts.map(
+        ({ fragmentId, verdict, catalogEpoch }) =>
+          ({ type: 'VERDICT', fragmentId, verdict, catalogEpoch }) as const,
+      ),
+    );
   }
 
   condemned(fragmentId: string, tombstoneId: string): Promise<void> {
@@ -86,10 +90,12 @@ export class SimLedger {
     return this.record({ type: 'TAKEN_BACK', fragmentId });
   }
 
-  private async record(record: JournalRecord): Promise<void> {
-    await this.journal!.append(record);
-    this.world.meet(`journal ${record.type}`);
-    this.take(record);
+  private async record(...records: readonly JournalRecord[]): Promise<void> {
+    await this.journal!.append(...records);
+    for (const record of records) {
+      this.world.meet(`journal ${record.type}`);
+      this.take(record);
+    }
   }
 
   private take(record: JournalRecord): void {
