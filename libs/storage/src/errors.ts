@@ -30,6 +30,30 @@ export class FragmentUnreadable extends PermanentError {
   }
 }
 
+/** The host is short of something; of the fragment that says nothing. Status 83. */
+export class HostExhausted extends Unavailable {
+  override readonly name = 'HostExhausted';
+
+  constructor(what: string, cause: unknown) {
+    super(`media open error: ${what} cannot be read now: ${messageOf(cause)}`, 83, { cause });
+  }
+}
+
+const HOST_IS_SHORT = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN']);
+
+/** What a failed read of a sealed fragment means. */
+export function readError(
+  fragmentId: string,
+  what: string,
+  cause: unknown,
+): FragmentUnreadable | HostExhausted {
+  if (cause instanceof FragmentUnreadable) return cause;
+  if (HOST_IS_SHORT.has(codeOf(cause) ?? '')) {
+    return new HostExhausted(`fragment ${fragmentId}`, cause);
+  }
+  return new FragmentUnreadable(fragmentId, `${what}: ${messageOf(cause)}`);
+}
+
 /** A sealed fragment is not what its manifest says. Status 1057. */
 export class FragmentDamaged extends PermanentError {
   override readonly name = 'FragmentDamaged';

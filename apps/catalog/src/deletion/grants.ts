@@ -2,6 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { fragmentDeleteMessage } from '#contracts/fragment.js';
 import { Clock } from '#kernel/clock.js';
+import { messageOf } from '#kernel/errors.js';
 import { uuidv7 } from '#kernel/ids.js';
 import { UnitOfWork, type Work } from '#outbox/unit-of-work.js';
 import { Comparisons } from '../care/comparisons.js';
@@ -20,7 +21,7 @@ import { Images } from '../persistence/images.js';
 
 /** Images, and fragments of one, that a round takes at once. */
 const BATCH_MAX = 256;
-/** What something ties, although its grace period is over, is looked at again after this. */
+/** What cannot go although its grace period is over is looked at again after this. */
 const LOOK_AGAIN_MS = 60_000;
 
 /** Grants the deletion of what has waited out its grace period, and sends grants until they are done. */
@@ -43,7 +44,12 @@ export class Grants {
     const deletables = new Deletables(this.database);
     const due = await deletables.dueImages(this.clock.now(), BATCH_MAX);
     for (const imageId of due) {
-      while (!signal.aborted && (await this.grantDue(imageId)) === BATCH_MAX);
+      try {
+        while (!signal.aborted && (await this.grantDue(imageId)) === BATCH_MAX);
+      } catch (error) {
+        // It comes again with the next round; what is behind it must not wait for it.
+        this.logger.error(`deletions of ${imageId} failed: ${messageOf(error)}`);
+      }
     }
     await this.resend();
   }
@@ -83,7 +89,13 @@ export class Grants {
       const due = await deletables.lockDue(imageId, now, BATCH_MAX);
       const pins = await deletables.pinsOf(due.map(({ fragmentId }) => fragmentId));
       const facts = await new ImageFactsReader(unit.db).of(image!, now);
-      if (isStillNeeded(facts, now) && !(await this.isSure(unit, imageId))) return 0;
+      if (isStillNeeded(facts, now) && !(await this.isSure(unit, imageId))) {
+        await deletables.save(
+          due.map((each) => postponed(each, now)),
+          now,
+        );
+        return due.length;
+      }
       const keep = new Set(copiesToKeep(facts, due, now));
       const changes = due
         .filter(({ copy }) => !keep.has(copy))
@@ -126,8 +138,7 @@ export class Grants {
     const { fragment: to, refused } = decideDeletion(fragment, grant, now.getTime());
     if (to) return { fragmentId, to, reason: stateReason };
     this.logger.warn(`fragment ${fragmentId} is not deleted yet: ${refused}`);
-    const deletableAt = now.getTime() + LOOK_AGAIN_MS;
-    return { fragmentId, to: { ...fragment, deletableAt }, reason: stateReason };
+    return postponed(fragment, now);
   }
 
   /** A copy that was not the last good one when it was marked, and is it now. */
@@ -144,6 +155,12 @@ export class Grants {
     const names = [...copies].join(', ');
     this.logger.warn(`copy ${names} of ${imageId} is kept: the image is needed and has no other`);
   }
+}
+
+/** Others have their turn first. */
+function postponed(fragment: DeletableFragment, now: Date): DeletionChange {
+  const { fragmentId, stateReason: reason } = fragment;
+  return { fragmentId, to: { ...fragment, deletableAt: now.getTime() + LOOK_AGAIN_MS }, reason };
 }
 
 /** Copies that must stay as they are, with all that is marked of them. */

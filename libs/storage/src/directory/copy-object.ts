@@ -1,5 +1,4 @@
-import { messageOf } from '#kernel/errors.js';
-import { FragmentDamaged, FragmentUnreadable, isNoRoom } from '../errors.js';
+import { FragmentDamaged, isNoRoom, readError } from '../errors.js';
 import {
   READ_BYTES_MAX,
   type FragmentObject,
@@ -35,7 +34,7 @@ async function copyInKernel(
     await file.copyFrom(descriptor);
   } catch (error) {
     if (isNoRoom(error)) throw error;
-    throw new FragmentUnreadable(fragmentId, `cannot be copied: ${messageOf(error)}`);
+    throw readError(fragmentId, 'cannot be copied', error);
   }
 }
 

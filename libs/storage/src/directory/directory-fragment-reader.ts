@@ -1,8 +1,7 @@
 import { open, readFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Manifest } from '#archive/manifest.js';
-import { messageOf } from '#kernel/errors.js';
-import { FragmentUnreadable } from '../errors.js';
+import { FragmentUnreadable, readError } from '../errors.js';
 import { fileName, type FragmentName } from '../fragment-name.js';
 import type { FragmentObject, SealedFragmentReader } from '../fragment-store.js';
 import { readManifest } from '../manifest-check.js';
@@ -28,8 +27,7 @@ export class DirectoryFragmentReader implements SealedFragmentReader {
       return new DirectoryFragmentReader(manifest, { data, index });
     } catch (error) {
       await Promise.all(opened.map((handle) => handle.close()));
-      if (error instanceof FragmentUnreadable) throw error;
-      throw new FragmentUnreadable(name.fragmentId, `cannot be opened: ${messageOf(error)}`);
+      throw readError(name.fragmentId, 'cannot be opened', error);
     }
   }
 
@@ -62,7 +60,7 @@ export class DirectoryFragmentReader implements SealedFragmentReader {
     try {
       ({ bytesRead } = await this.handles[object].read(buffer, 0, buffer.length, position));
     } catch (error) {
-      throw new FragmentUnreadable(fragmentId, `${object} at ${position}: ${messageOf(error)}`);
+      throw readError(fragmentId, `${object} at ${position}`, error);
     }
     if (bytesRead === 0) throw new FragmentUnreadable(fragmentId, `${object} ends at ${position}`);
     return bytesRead;
