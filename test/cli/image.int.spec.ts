@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { brokerServers } from '#contracts/broker.js';
 import {
   catalogBackup,
+  catalogForgetVolume,
   catalogImport,
   catalogReconcile,
   catalogRestore,
@@ -14,6 +15,7 @@ import { FakeCluster } from './fake-cluster.js';
 
 const IMAGE = 'web1_1790000000';
 const NEXT = '01920000-0000-7000-8000-000000000001';
+const VOLUME = '01920000-0000-7000-8000-0000000000d1';
 const PROGRESS = {
   ...{ files: 0, bytes: 0, currentPath: '', waitedForEmpty: 0, waitedForFull: 0 },
   ...{ storedBytes: 3_145_728, fragments: 3, fragmentsTotal: 3 },
@@ -114,15 +116,26 @@ describe('catalog', () => {
     };
     cluster.answer(catalogReconcile, ({ after }) => ({
       ...{ checked: 500, findings: after ? [] : [finding], next: after ? null : NEXT },
+      away: [VOLUME],
     }));
     const { code, out, err } = await cluster.run('catalog', 'reconcile', '--dry-run');
     expect(code).toBe(1);
     expect(err).toContain('Left out, because they are down: media2');
     expect(out).toMatch(/offer-again$/m);
     expect(out).toContain('1,000 fragments compared: 1 differences found; nothing was done.');
+    expect(out.match(/forget-volume media1 \S+/g)).toEqual([`forget-volume media1 ${VOLUME}`]);
     expect(cluster.inputsOf(catalogReconcile)).toMatchObject([
       { mediaId: 'media1', dryRun: true },
       { mediaId: 'media1', after: NEXT, dryRun: true },
+    ]);
+  });
+
+  it('forget-volume gives up a volume', async () => {
+    cluster.answer(catalogForgetVolume, () => ({}));
+    const { out } = await cluster.run('catalog', 'forget-volume', 'media1', VOLUME);
+    expect(out).toContain('holdfast catalog reconcile --media media1');
+    expect(cluster.inputsOf(catalogForgetVolume)).toEqual([
+      { mediaId: 'media1', volumeId: VOLUME },
     ]);
   });
 
@@ -150,9 +163,11 @@ describe('catalog', () => {
     cluster.answer(catalogState, () => ({
       ...{ catalogEpoch: '7-1-ab', images: 2, fragments: { ACTIVE: 9 }, pins: 0, holds: 1 },
       ...{ parked: 0, refused: { FENCED: 2 } },
+      volumesAway: [{ mediaId: 'media1', volumeId: VOLUME, since: '2026-01-01T00:00:00.000Z' }],
     }));
     const { out } = await cluster.run('catalog', 'state');
     expect(out).toMatch(/^Fragments: +ACTIVE 9$/m);
     expect(out).toMatch(/^Refused fragments: +FENCED 2$/m);
+    expect(out).toContain(`${VOLUME} of media1`);
   });
 });

@@ -7,6 +7,7 @@ import { catalogConfig } from './config.js';
 import { Damage } from './deletion/damage.js';
 import { DeletionTimers } from './deletion/deletion-timers.js';
 import { IndexLoader } from './file-index/index-loader.js';
+import { MediaVolumeRow } from './persistence/care/media-volume.entity.js';
 import { DirectoryRow, FileVersionRow } from './persistence/files/file.entity.js';
 import { FragmentRow } from './persistence/fragment.entity.js';
 import { ImageHoldRow, PinRow } from './persistence/deletion/deletion.entity.js';
@@ -14,6 +15,7 @@ import { ImageCopyRow } from './persistence/image-copy.entity.js';
 import { ImageRow } from './persistence/image.entity.js';
 import { Catalog1764000000000 } from './persistence/migrations/1764000000000-catalog.js';
 import { CopiesAndDeletion1765000000000 } from './persistence/migrations/1765000000000-copies-and-deletion.js';
+import { MediaVolumes1766000000000 } from './persistence/migrations/1766000000000-media-volumes.js';
 import {
   CatalogStateRow,
   ImageCompletionRow,
@@ -38,10 +40,11 @@ export const catalogDefinition: ServiceDefinition<typeof catalogConfig> = {
       CatalogStateRow,
       PinRow,
       ImageHoldRow,
+      MediaVolumeRow,
       DirectoryRow,
       FileVersionRow,
     ],
-    migrations: [Catalog1764000000000, CopiesAndDeletion1765000000000],
+    migrations: [Catalog1764000000000, CopiesAndDeletion1765000000000, MediaVolumes1766000000000],
   },
   starts: [IndexLoader, CommitConsumer, Damage, DeletionTimers, ReconcileWatch, Healer],
 };

@@ -48,6 +48,12 @@ export class MediaNode implements Startable {
     return this.opened.offers;
   }
 
+  /** Ids of the volumes that are there. */
+  volumesThere(): Promise<string[]> {
+    assert(this.opened, 'the volumes are not open');
+    return this.opened.volumes.there();
+  }
+
   get holdings(): Holdings {
     assert(this.opened, 'the media server is used before its start');
     return this.opened.holdings;

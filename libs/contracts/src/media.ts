@@ -68,11 +68,18 @@ export const inventoryEntry = z.object({
 });
 export type InventoryEntry = z.infer<typeof inventoryEntry>;
 
+/** Ids of the volumes that are there: what was on another one is away, not missing. */
+const volumesThere = z.array(z.uuid());
+
 export const mediaInventory = endpoint('media', 'inventory', {
   description: 'What journals and volumes hold, by fragment id; for reconciliation',
   perInstance: true,
   request: z.object({ after: z.uuid().optional(), limit: inventoryPage }),
-  response: z.object({ entries: z.array(inventoryEntry), next: z.uuid().nullable() }),
+  response: z.object({
+    entries: z.array(inventoryEntry),
+    next: z.uuid().nullable(),
+    volumes: volumesThere,
+  }),
 });
 
 /** Manifests may hold long lists of selections: few to a page. */
@@ -120,5 +127,5 @@ export const mediaVerifyFragment = endpoint('media', 'verify-fragment', {
     'Reads one fragment whole and compares it with its digest; up to minutes for a large one',
   perInstance: true,
   request: z.object({ fragmentId: z.uuid() }),
-  response: z.object({ bytes: bytesState, reason: z.string() }),
+  response: z.object({ bytes: bytesState, reason: z.string(), volumes: volumesThere }),
 });

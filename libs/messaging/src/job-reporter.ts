@@ -85,12 +85,32 @@ export class JobReporter {
   async finish(result: TaskResult): Promise<void> {
     clearInterval(this.timer);
     await this.sending;
+    await this.untilHeard(async () => {
+      while (this.lines.length > REPORT_LINES_MAX) await this.send();
+      await this.send(result);
+    });
+  }
+
+  /**
+   * Stops reporting without a result: the job manager has ended the attempt itself. What was said
+   * until then is still brought into the job's log.
+   */
+  cease(): void {
+    clearInterval(this.timer);
+    this.stopped = true;
+    this.sending = this.sending.then(() =>
+      this.untilHeard(async () => {
+        while (this.lines.length > 0) await this.send();
+      }),
+    );
+  }
+
+  /** Speaks until the job manager has heard, has no use for it, or much time has passed. */
+  private async untilHeard(speak: () => Promise<void>): Promise<void> {
     const begun = this.clock.now().getTime();
     for (let attempt = 1; ; attempt += 1) {
       try {
-        while (this.lines.length > REPORT_LINES_MAX) await this.send();
-        await this.send(result);
-        return;
+        return await speak();
       } catch (error) {
         this.logger.warn(`cannot report the end: ${messageOf(error)}`);
         const tooLate = this.clock.now().getTime() - begun > LAST_WORD_MS_MAX;
@@ -98,12 +118,6 @@ export class JobReporter {
         await sleep(backoffMs(attempt, RETRY, 0.5));
       }
     }
-  }
-
-  /** Stops reporting without a result: the job manager has ended the attempt itself. */
-  cease(): void {
-    clearInterval(this.timer);
-    this.stopped = true;
   }
 
   private tick(): void {

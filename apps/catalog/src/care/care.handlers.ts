@@ -1,12 +1,16 @@
 import { Controller } from '@nestjs/common';
+import { DataSource } from 'typeorm';
 import {
   catalogBackup,
+  catalogForgetVolume,
   catalogImport,
   catalogReconcile,
   catalogRestore,
 } from '#contracts/catalog/care.js';
 import type { RequestOf, ResponseOf } from '#contracts/contract.js';
+import { NotFound } from '#kernel/errors.js';
 import { Answers } from '#messaging/answers.js';
+import { MediaVolumes } from '../persistence/care/media-volumes.js';
 import { CatalogCopies } from './catalog-copies.js';
 import { Reconciler } from './reconciler.js';
 import { StorageImport } from './storage-import.js';
@@ -18,6 +22,7 @@ export class CareHandlers {
     private readonly reconciler: Reconciler,
     private readonly storage: StorageImport,
     private readonly copies: CatalogCopies,
+    private readonly database: DataSource,
   ) {}
 
   @Answers(catalogReconcile)
@@ -25,6 +30,16 @@ export class CareHandlers {
     page: RequestOf<typeof catalogReconcile>,
   ): Promise<ResponseOf<typeof catalogReconcile>> {
     return this.reconciler.page(page);
+  }
+
+  @Answers(catalogForgetVolume)
+  async forgetVolume({
+    mediaId,
+    volumeId,
+  }: RequestOf<typeof catalogForgetVolume>): Promise<ResponseOf<typeof catalogForgetVolume>> {
+    const isKnown = await new MediaVolumes(this.database).forget(mediaId, volumeId);
+    if (!isKnown) throw new NotFound('volume', volumeId);
+    return {};
   }
 
   @Answers(catalogImport)

@@ -5,11 +5,13 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import type { Manifest } from '#archive/manifest.js';
 import {
   catalogBackup,
+  catalogForgetVolume,
   catalogImport,
   catalogReconcile,
   catalogRestore,
   catalogState,
 } from '#contracts/catalog/care.js';
+import { fragmentSuspect } from '#contracts/catalog/copy.js';
 import { imageExpire } from '#contracts/catalog/expiry.js';
 import { tombstone, type Tombstone } from '#contracts/fragment.js';
 import { catalogFragments, catalogImage, type FragmentView } from '#contracts/image.js';
@@ -119,6 +121,45 @@ describe('reconciliation', () => {
     show(fine);
     await reconcile();
     expect((await fragmentsOf(imageId)).map(({ state }) => state)).toEqual(['ACTIVE', 'ACTIVE']);
+  });
+
+  it('takes what may be on a volume that is away for there, until that one is given up', async () => {
+    const [disk1, disk2] = [
+      '01920000-0000-7000-8000-000000000001',
+      '01920000-0000-7000-8000-000000000002',
+    ];
+    media.volumes = [disk1, disk2];
+    const { imageId } = await maker.backup(1);
+    const [fragment] = (await fragmentsOf(imageId)) as [FragmentView];
+    show(fragment);
+    expect((await reconcile()).away).toEqual([]);
+    // The media server has started without it.
+    media.volumes = [disk1];
+    media.entries.delete(fragment.fragmentId);
+    media.bytes.set(fragment.fragmentId, 'missing');
+    const judged = async () => {
+      const { away, findings } = await reconcile();
+      return { away, findings: findings.filter((each) => each.imageId === imageId) };
+    };
+    expect(await judged()).toEqual({ away: [disk2], findings: [] });
+    const suspicion = { fragmentId: fragment.fragmentId, reason: 'gone', reporter: 'agent-web1' };
+    await expect(maker.operator.call(fragmentSuspect, suspicion)).rejects.toThrow(/is away/);
+    expect((await fragmentsOf(imageId))[0]).toMatchObject({ state: 'ACTIVE' });
+    const state = () => maker.operator.call(catalogState, {});
+    expect((await state()).volumesAway).toMatchObject([{ mediaId: MEDIA, volumeId: disk2 }]);
+    media.volumes = [disk1, disk2];
+    show(fragment);
+    await reconcile();
+    expect((await state()).volumesAway).toEqual([]);
+    media.volumes = [disk1];
+    media.entries.delete(fragment.fragmentId);
+    const given = { mediaId: MEDIA, volumeId: disk2 };
+    await maker.operator.call(catalogForgetVolume, given);
+    expect(await judged()).toMatchObject({ away: [], findings: [{ action: 'mark-damaged' }] });
+    expect((await fragmentsOf(imageId))[0]).toMatchObject({ state: 'DAMAGED' });
+    await expect(maker.operator.call(catalogForgetVolume, given)).rejects.toThrow(disk2);
+    media.volumes = [];
+    await maker.operator.call(catalogForgetVolume, { mediaId: MEDIA, volumeId: disk1 });
   });
 
   it('sends the grant of a deletion again that was lost, and takes no other way', async () => {

@@ -9,6 +9,9 @@ import { Comparisons } from './comparisons.js';
 import { MediaServers } from './media-servers.js';
 import { Reconciler } from './reconciler.js';
 
+/** How soon a media server is compared again of which a volume is away. */
+const AWAY_LOOK_MS = 300_000;
+
 /** What a comparison takes. */
 @Injectable()
 export class ReconcileParts {
@@ -28,8 +31,8 @@ export class ReconcileParts {
 export class ReconcileWatch implements Startable {
   private readonly logger = new Logger('reconcile');
   private readonly rounds: Repeating;
-  /** When each server that is up was compared last, in milliseconds of a clock that only runs on. */
-  private readonly comparedAt = new Map<string, number>();
+  /** The last comparison of each server that is up. */
+  private readonly last = new Map<string, LastComparison>();
 
   constructor(
     private readonly database: DataSource,
@@ -54,8 +57,8 @@ export class ReconcileWatch implements Startable {
   private async look(signal: AbortSignal): Promise<void> {
     await this.parts.epoch.refresh();
     const up = await this.parts.media.up();
-    for (const mediaId of this.comparedAt.keys()) {
-      if (!up.includes(mediaId)) this.comparedAt.delete(mediaId);
+    for (const mediaId of this.last.keys()) {
+      if (!up.includes(mediaId)) this.last.delete(mediaId);
     }
     for (const mediaId of up) {
       if (signal.aborted) return;
@@ -66,13 +69,36 @@ export class ReconcileWatch implements Startable {
   private async compareIfDue(mediaId: string): Promise<void> {
     const { comparisons, reconciler } = this.parts;
     const era = await comparisons.era(this.database);
-    const at = this.comparedAt.get(mediaId);
-    const isRecent = at !== undefined && performance.now() - at < this.config.reconcileEveryMs;
-    if (isRecent && comparisons.missing([mediaId], era).length === 0) return;
-    const { checked, findings } = await reconciler.server(mediaId);
-    this.comparedAt.set(mediaId, performance.now());
-    comparisons.mark(mediaId, era);
+    const last = this.last.get(mediaId);
+    const isRecent = last !== undefined && performance.now() - last.at < this.restMs(last);
+    if (isRecent && last.era === era) return;
+    const { checked, findings, away } = await reconciler.server(mediaId);
+    this.last.set(mediaId, { at: performance.now(), era, isWhole: away.length === 0 });
+    // What is on a volume that is away was not compared: nothing is to rely on it.
+    if (away.length === 0) comparisons.mark(mediaId, era);
+    for (const volumeId of away) this.logger.warn(awayText(mediaId, volumeId));
     if (findings > 0)
       this.logger.log(`${mediaId}: ${findings} differences in ${checked} fragments`);
   }
+
+  /** A volume that is away may be mounted at any time. */
+  private restMs({ isWhole }: LastComparison): number {
+    const { reconcileEveryMs } = this.config;
+    return isWhole ? reconcileEveryMs : Math.min(AWAY_LOOK_MS, reconcileEveryMs);
+  }
+}
+
+interface LastComparison {
+  /** In milliseconds of a clock that only runs on. */
+  readonly at: number;
+  readonly era: string;
+  readonly isWhole: boolean;
+}
+
+function awayText(mediaId: string, volumeId: string): string {
+  return (
+    `${mediaId}: its volume ${volumeId} is not there. What it does not show counts as lying on that ` +
+    'one. Mount it and start the media server again or, if it is lost, give it up: ' +
+    `holdfast catalog forget-volume ${mediaId} ${volumeId}`
+  );
 }

@@ -13,8 +13,17 @@ import { messageOf } from '#kernel/errors.js';
 import { Damage } from '../deletion/damage.js';
 import { provesRegression, reconcileFragment, type KnownRow } from '../domain/reconcile.js';
 import { KNOWN_ROWS_MAX, KnownRows } from '../persistence/care/known-rows.js';
+import { MediaVolumes } from '../persistence/care/media-volumes.js';
 import { CatalogEpoch } from '../persistence/catalog-epoch.js';
 import { MediaServers } from './media-servers.js';
+
+/** What came of comparing one media server with the catalog. */
+export interface Comparison {
+  readonly checked: number;
+  readonly findings: number;
+  /** Its volumes that were not there. */
+  readonly away: readonly string[];
+}
 
 type Page = RequestOf<typeof catalogReconcile>;
 type Action = ReconcileFinding['action'];
@@ -40,6 +49,8 @@ export class Reconciler {
     // First the time, then the server, then the rows: what is committed meanwhile is no difference.
     const before = await rows.now();
     const inventory = await this.media.ask(mediaInventory, mediaId, { after });
+    const volumes = new MediaVolumes(this.database.manager);
+    const away = await volumes.away(mediaId, inventory.volumes);
     const known = await rows.between({ mediaId, after, through: inventory.next, before });
     const isCut = known.length === KNOWN_ROWS_MAX;
     const next = isCut ? known.at(-1)!.fragmentId : inventory.next;
@@ -47,21 +58,23 @@ export class Reconciler {
       ({ fragmentId }) => next === null || fragmentId <= next,
     );
     const pairs = await this.pairs(known, entries, rows);
-    const findings = pairs.flatMap(findingOf);
+    const findings = pairs.flatMap((pair) => findingOf(pair, { isVolumeAway: away.length > 0 }));
     if (!dryRun) {
+      await volumes.see(mediaId, inventory.volumes);
       await this.renewEpochIfProven(pairs, mediaId);
       await this.settle(mediaId, findings, rows);
     }
-    return { checked: pairs.length, findings, next };
+    return { checked: pairs.length, findings, next, away };
   }
 
   /** All pages of one server, settled. */
-  async server(mediaId: string): Promise<{ checked: number; findings: number }> {
-    const total = { checked: 0, findings: 0 };
+  async server(mediaId: string): Promise<Comparison> {
+    const total = { checked: 0, findings: 0, away: [] as readonly string[] };
     for (let after: string | undefined; ;) {
       const page = await this.page({ mediaId, after, dryRun: false });
       total.checked += page.checked;
       total.findings += page.findings.length;
+      total.away = page.away;
       this.tell(mediaId, page.findings);
       if (page.next === null) return total;
       after = page.next;
@@ -141,8 +154,11 @@ interface Pair {
   readonly entry?: InventoryEntry;
 }
 
-function findingOf({ row, entry }: Pair): ReconcileFinding[] {
-  const settlement = reconcileFragment(row, entry);
+function findingOf(
+  { row, entry }: Pair,
+  options: { readonly isVolumeAway: boolean },
+): ReconcileFinding[] {
+  const settlement = reconcileFragment(row, entry, options);
   if (!settlement) return [];
   const { fragmentId, imageId, copy, number } = (row ?? entry)!;
   return [{ fragmentId, imageId, copy, number, ...settlement }];

@@ -31,7 +31,8 @@ describe('damage', () => {
       callback: (_, message) => {
         const { fragmentId } = message.json<{ fragmentId: string }>();
         const state = bytes.get(fragmentId);
-        if (state) message.respond(JSON.stringify({ bytes: state, reason: `it is ${state}` }));
+        const answer = { bytes: state, reason: `it is ${state}`, volumes: [] };
+        if (state) message.respond(JSON.stringify(answer));
       },
     });
     await observer.flush();

@@ -11,6 +11,7 @@ import { Requests } from '#messaging/requests.js';
 import { UnitOfWork } from '#outbox/unit-of-work.js';
 import type { Startable } from '#service/lifecycle.js';
 import { decideDamage } from '../domain/damage.js';
+import { MediaVolumes } from '../persistence/care/media-volumes.js';
 import { Copies } from '../persistence/copies/copies.js';
 import { Deletables } from '../persistence/deletion/deletables.js';
 import { Images } from '../persistence/images.js';
@@ -66,7 +67,14 @@ export class Damage implements Startable {
     );
     const finding = await Promise.race([asked, this.ended]);
     if (!finding) throw new Unavailable('The catalog stops.');
+    if (finding.bytes === 'missing') await this.requireVolumes(found.mediaId, finding.volumes);
     return { state: await this.found(fragmentId, finding) };
+  }
+
+  /** While a volume of its media server is away, a fragment that it does not show may be on that one. */
+  private async requireVolumes(mediaId: string, there: readonly string[]): Promise<void> {
+    const [away] = await new MediaVolumes(this.database).away(mediaId, there);
+    if (away) throw new Unavailable(`the volume ${away} of media server ${mediaId} is away`, 83);
   }
 
   /** Takes a finding of the fragment's own media server; returns the state that the fragment has now. */

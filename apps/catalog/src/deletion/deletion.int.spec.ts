@@ -87,10 +87,6 @@ describe('deletion', () => {
     );
   }
 
-  function dueNow(): Promise<string[]> {
-    return new Deletables(cluster.database).dueImages(new Date(), 256);
-  }
-
   function grantOf(fragmentId: string): Promise<Tombstone> {
     const find = () => Promise.resolve(grants.find((each) => each.fragmentId === fragmentId));
     return eventually(find, (found) => found !== undefined) as Promise<Tombstone>;
@@ -356,7 +352,8 @@ describe('deletion', () => {
     await new Promise((resolve) => setTimeout(resolve, 500));
     expect(await statesOf(imageId, 2)).toEqual(['TO_BE_DELETED']);
     // It has stepped aside: 256 like it would else be all that is ever looked at.
-    expect(await dueNow()).not.toContain(imageId);
+    const due = await new Deletables(cluster.database).dueImages(new Date(), 256);
+    expect(due).not.toContain(imageId);
     for (const catalog of catalogs) await cluster.compared(catalog);
     await endGrace(imageId);
     await grantOf(others[0]!);

@@ -84,4 +84,14 @@ describe('reconciliation', () => {
     expect(provesRegression(undefined, entryOf('SEALED'), 'e1')).toBe(false);
     expect(provesRegression(rowOf('ACTIVE'), entryOf('COMMITTED'), 'e1')).toBe(false);
   });
+
+  it('judges nothing missing while a volume is away', () => {
+    for (const state of ['ACTIVE', 'TO_BE_DELETED', 'DELETING'] as const) {
+      expect(reconcileFragment(rowOf(state), undefined, { isVolumeAway: true })).toBeUndefined();
+    }
+    const shown = entryOf('COMMITTED', 'missing');
+    expect(reconcileFragment(rowOf('ACTIVE'), shown, { isVolumeAway: true })).toMatchObject({
+      action: 'mark-damaged',
+    });
+  });
 });

@@ -21,14 +21,16 @@ export type Settlement = Pick<ReconcileFinding, 'finding' | 'action'>;
 /**
  * How a difference between the three witnesses (catalog, journal, bytes) ends; undefined where they
  * agree, or where what is under way will settle it. Nothing here removes anything: a deletion goes on
- * only where the catalog had granted it, and what nobody knows is kept and told.
+ * only where the catalog had granted it, and what nobody knows is kept and told. While a volume of the
+ * media server is away, what it does not show may be on that one.
  */
 export function reconcileFragment(
   row: KnownRow | undefined,
   entry: InventoryEntry | undefined,
+  { isVolumeAway = false } = {},
 ): Settlement | undefined {
   if (row && entry) return compare(row, entry);
-  if (row) return missingThere(row);
+  if (row) return isVolumeAway ? undefined : missingThere(row);
   return entry && unknownHere(entry);
 }
 

@@ -138,11 +138,15 @@ describe('the file index', () => {
     await commit(imageId, 3, indexes[2]!);
     await commit(imageId, 1, indexes[0]!);
     const early = await finish(imageId, 3);
-    expect(early).toEqual({ complete: false, waitsFor: 'the commit of fragment 2 of 3' });
+    expect(early).toEqual({
+      complete: false,
+      waitsFor: 'the commit of fragment 2 of 3',
+      uncommitted: 1,
+    });
     expect((await view(imageId)).state).toBe('IN_PROCESS');
     await commit(imageId, 2, indexes[1]!);
     await complete(imageId);
-    expect(await finish(imageId, 3)).toEqual({ complete: true, waitsFor: '' });
+    expect(await finish(imageId, 3)).toMatchObject({ complete: true, waitsFor: '' });
     const [count] = await cluster.database.query<{ count: string }[]>(
       `SELECT count(*) FROM file_version v JOIN image i ON i.number = v.image_number
        WHERE i.image_id = $1`,

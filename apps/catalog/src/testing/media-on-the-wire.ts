@@ -17,6 +17,8 @@ import {
 export class MediaOnTheWire {
   readonly entries = new Map<string, InventoryEntry>();
   readonly manifests: Manifest[] = [];
+  /** Those that are there. */
+  volumes: string[] = [];
   /** What it finds when it reads a fragment whole. */
   readonly bytes = new Map<string, BytesState>();
   /** What it was asked to do, as `endpoint fragment`. */
@@ -37,6 +39,7 @@ export class MediaOnTheWire {
     }));
     this.answer(mediaVerifyFragment, ({ fragmentId }) => ({
       ...{ bytes: this.bytes.get(fragmentId) ?? 'whole', reason: 'read' },
+      volumes: this.volumes,
     }));
     for (const endpoint of [mediaOfferAgain, mediaAdopt, mediaTakeBack]) {
       this.answer(endpoint, ({ fragmentIds }) => {
@@ -58,7 +61,8 @@ export class MediaOnTheWire {
       .sort((a, b) => (a.fragmentId < b.fragmentId ? -1 : 1));
     const entries = rest.slice(0, limit);
     const isLast = entries.length === rest.length;
-    return { entries, next: isLast ? null : entries.at(-1)!.fragmentId };
+    const next = isLast ? null : entries.at(-1)!.fragmentId;
+    return { entries, next, volumes: this.volumes };
   }
 
   private answer<E extends Endpoint>(

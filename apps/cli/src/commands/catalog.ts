@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { brokerServers } from '#contracts/broker.js';
 import {
   catalogBackup,
+  catalogForgetVolume,
   catalogImport,
   catalogReconcile,
   catalogRestore,
@@ -13,6 +14,7 @@ import type { Cluster } from '../cluster/cluster.js';
 import { EXIT, UsageError } from '../exit-codes.js';
 import { formatCount, formatSize } from '../output/size.js';
 import { fieldLines, type Column } from '../output/table.js';
+import { formatTime } from '../output/time.js';
 
 interface WalkOptions {
   readonly media?: string;
@@ -43,6 +45,12 @@ export function define(command: Command, cli: () => Cli): void {
     .option('--media <name>', 'this media server alone (default: all that are up)')
     .option('--dry-run', 'only say what would be done')
     .action((options: WalkOptions) => reconcile(cli(), options));
+  command
+    .command('forget-volume')
+    .description('give up a volume that will not come back')
+    .argument('<media>', 'its media server')
+    .argument('<volume>', 'its id, as "catalog state" shows it')
+    .action((mediaId: string, volumeId: string) => forgetVolume(cli(), { mediaId, volumeId }));
   command
     .command('import-storage')
     .description('put the images that lie on media servers into the catalog')
@@ -77,6 +85,10 @@ async function state(cli: Cli): Promise<void> {
         ['Holds', formatCount(answer.holds)],
         ['Parked messages', formatCount(answer.parked)],
         ['Refused fragments', counts(answer.refused)],
+        ...answer.volumesAway.map(({ mediaId, volumeId, since }): [string, string] => [
+          'Volume away',
+          `${volumeId} of ${mediaId}, since ${formatTime(since)}`,
+        ]),
       ]),
     );
   });
@@ -85,6 +97,7 @@ async function state(cli: Cli): Promise<void> {
 async function reconcile(cli: Cli, options: WalkOptions): Promise<void> {
   const dryRun = options.dryRun ?? false;
   const findings: ReconcileFinding[] = [];
+  const away: { mediaId: string; volumeId: string }[] = [];
   let checked = 0;
   await cli.withCluster(async (cluster) => {
     for (const mediaId of await serversOf(cli, cluster, options.media)) {
@@ -94,18 +107,39 @@ async function reconcile(cli: Cli, options: WalkOptions): Promise<void> {
         checked += answer.checked;
         findings.push(...answer.findings);
         cli.output.remark(`${mediaId}: ${formatCount(checked)} fragments compared`);
+        if (!answer.next) away.push(...answer.away.map((volumeId) => ({ mediaId, volumeId })));
         return answer.next;
       });
     }
   });
-  cli.answer({ checked, findings }, (output) => {
+  if (away.length > 0) cli.exitCode = EXIT.partial;
+  cli.answer({ checked, findings, away }, (output) => {
     if (findings.length > 0) output.table(FINDINGS, findings);
+    for (const { mediaId, volumeId } of away) {
+      output.line(
+        `The volume ${volumeId} of ${mediaId} is away: what may be on it was not judged.`,
+      );
+      output.line('Mount it and start the media server again or, if it is lost, give it up with:');
+      output.line(`holdfast catalog forget-volume ${mediaId} ${volumeId}`);
+    }
     const settled = dryRun ? 'found; nothing was done' : 'found and dealt with';
     output.line(
       findings.length === 0
         ? `${formatCount(checked)} fragments compared: no difference.`
         : `${formatCount(checked)} fragments compared: ${findings.length} differences ${settled}.`,
     );
+  });
+}
+
+async function forgetVolume(
+  cli: Cli,
+  volume: { readonly mediaId: string; readonly volumeId: string },
+): Promise<void> {
+  await cli.withCluster((cluster) => cluster.ask(catalogForgetVolume, volume));
+  cli.answer(volume, (output) => {
+    output.line(`The volume ${volume.volumeId} of ${volume.mediaId} is given up.`);
+    output.line('Have what was on it marked as damaged, and made anew from other copies, with:');
+    output.line(`holdfast catalog reconcile --media ${volume.mediaId}`);
   });
 }
 

@@ -35,7 +35,7 @@ export class CareHandlers {
     limit,
   }: RequestOf<typeof mediaInventory>): Promise<ResponseOf<typeof mediaInventory>> {
     const { rows: entries, next } = await inventoryPage(this.node.holdings, { after, limit });
-    return { entries, next };
+    return { entries, next, volumes: await this.node.volumesThere() };
   }
 
   @Answers(mediaManifests)
@@ -72,10 +72,12 @@ export class CareHandlers {
   async verifyFragment({
     fragmentId,
   }: RequestOf<typeof mediaVerifyFragment>): Promise<ResponseOf<typeof mediaVerifyFragment>> {
+    const volumes = await this.node.volumesThere();
     const holding = this.node.holdings.find(fragmentId);
-    if (!holding) return { bytes: 'missing', reason: 'neither journal nor volume knows it' };
+    if (!holding)
+      return { bytes: 'missing', reason: 'neither journal nor volume knows it', volumes };
     const { bytes, reason } = await this.checks.take(() => checkFragment(holding));
-    return { bytes, reason };
+    return { bytes, reason, volumes };
   }
 
   private care(): Care {

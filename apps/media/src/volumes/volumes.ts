@@ -35,6 +35,14 @@ export class Volumes implements FragmentPlaces {
     return this.volumes.values();
   }
 
+  /** Ids of those whose folders show them now: the file system of one may be away. */
+  async there(): Promise<string[]> {
+    const looks = this.volumes.map((volume) => volume.requireThere().then(() => volume.volumeId));
+    return (await Promise.allSettled(looks)).flatMap((look) =>
+      look.status === 'fulfilled' ? [look.value] : [],
+    );
+  }
+
   volumeOf(fragmentId: string): Volume | undefined {
     return this.volumes.find((volume) => volume.ledger.find(fragmentId));
   }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { endpoint } from '../contract.js';
-import { imageId, mediaName } from '../names.js';
+import { imageId, mediaName, timestamp } from '../names.js';
 
 /** One difference between catalog, journal and bytes, and the one way in which it ends. */
 export const reconcileFinding = z.object({
@@ -36,7 +36,15 @@ export const catalogReconcile = endpoint('catalog', 'reconcile', {
     checked: z.int(),
     findings: z.array(reconcileFinding),
     next: z.uuid().nullable(),
+    /** Volumes that the media server had and does not show: what may be on them counts as there. */
+    away: z.array(z.uuid()),
   }),
+});
+
+export const catalogForgetVolume = endpoint('catalog', 'forget-volume', {
+  description: 'Gives up a volume that will not come back: what was on it counts as missing then',
+  request: z.object({ mediaId: mediaName, volumeId: z.uuid() }),
+  response: z.object({}),
 });
 
 export const catalogImport = endpoint('catalog', 'import-storage', {
@@ -82,5 +90,6 @@ export const catalogState = endpoint('catalog', 'state', {
     parked: z.int(),
     /** By verdict. */
     refused: z.record(z.string(), z.int()),
+    volumesAway: z.array(z.object({ mediaId: mediaName, volumeId: z.uuid(), since: timestamp })),
   }),
 });

@@ -227,13 +227,13 @@ export class MediaProgram implements MediaContext {
     });
     ask(mediaInventory, async ({ after = '', limit }) => {
       const { rows: entries, next } = await inventoryPage(holdings, { after, limit });
-      return { entries, next };
+      return { entries, next, volumes: [] };
     });
     ask(mediaVerifyFragment, async ({ fragmentId }) => {
       const holding = holdings.find(fragmentId);
-      if (!holding) return { bytes: 'missing' as const, reason: '' };
+      if (!holding) return { bytes: 'missing' as const, reason: '', volumes: [] };
       const { bytes, reason } = await checkFragment(holding);
-      return { bytes, reason };
+      return { bytes, reason, volumes: [] };
     });
     const care = new Care({
       ...{ holdings, offers, removals: this.removals!, clock: new WorldClock(this.life) },
