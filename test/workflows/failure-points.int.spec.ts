@@ -91,9 +91,17 @@ async function mountSmall(folder: string, size: string): Promise<boolean> {
   return mount.code === 0;
 }
 
-async function resize(folder: string, size: string): Promise<void> {
-  const options = `remount,size=${size}`;
-  expect(await runCommand('mount', ['-o', options, folder])).toMatchObject({ code: 0 });
+function resize(folder: string, size: string): ReturnType<typeof runCommand> {
+  return runCommand('mount', ['-o', `remount,size=${size}`, folder]);
+}
+
+/** To what it holds; that may grow between the look and the change. */
+async function fill(folder: string): Promise<void> {
+  const isFull = async () => {
+    const used = (await runCommand('du', ['-sk', folder])).stdout.split('\t')[0];
+    return (await resize(folder, `${used}k`)).code === 0;
+  };
+  await until(isFull, { what: 'the file system to be full' });
 }
 
 const sealedAt = (server: MediaProcess, copy: number) =>
@@ -308,14 +316,13 @@ describe('a broker whose disk is full', () => {
       await cluster.restart();
       if (!isSmall) return;
       const { job, copy } = await startCopy(far, 'offsite');
-      const used = (await runCommand('du', ['-sk', store])).stdout.split('\t')[0];
-      await resize(store, `${used}k`);
+      await fill(store);
       // A broker may refuse what it cannot write, or say that it has it: neither is trusted.
       expect(() => writeFileSync(join(store, 'filler'), Buffer.alloc(64 * MIB))).toThrow('ENOSPC');
       await until(() => sealedAt(far, copy).length === fragmentCount, { what: 'all to be sealed' });
       await until(async () => !(await views.states('far'))['SEALED'], { what: 'every verdict' });
       await killAll();
-      await resize(store, '6g');
+      expect(await resize(store, '6g')).toMatchObject({ code: 0 });
       await cluster.restart();
       expect(await views.endOf(job)).toMatchObject({ status: 0 });
       await expectWhole(copy);

@@ -62,7 +62,7 @@ describe('What lies on a media server', () => {
         holdings,
         { after, limit },
       );
-      mediaInventory.response.parse({ entries: rows, next });
+      mediaInventory.response.parse({ entries: rows, next, volumes: [] });
       expect(rows.length).toBeLessThanOrEqual(limit);
       entries.push(...rows);
       after = next;
