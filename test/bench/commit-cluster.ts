@@ -77,7 +77,7 @@ export class CommitCluster {
     const login = this.nats.login(`media-${mediaId}`);
     const folder = join(this.folder, imageId);
     mkdirSync(folder);
-    const child = this.fork('test/bench/commit-media.js', {}, [NEW_SPACE]);
+    const child = this.fork('test/bench/commit-media.js', {}, [NEW_SPACE.media]);
     const plan: MediaPlan = {
       mediaId,
       folder,

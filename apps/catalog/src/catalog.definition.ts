@@ -15,7 +15,7 @@ import { ImageCopyRow } from './persistence/image-copy.entity.js';
 import { ImageRow } from './persistence/image.entity.js';
 import { Catalog1764000000000 } from './persistence/migrations/1764000000000-catalog.js';
 import { CopiesAndDeletion1765000000000 } from './persistence/migrations/1765000000000-copies-and-deletion.js';
-import { MediaVolumes1766000000000 } from './persistence/migrations/1766000000000-media-volumes.js';
+import { ByMediaServer1766000000000 } from './persistence/migrations/1766000000000-by-media-server.js';
 import {
   CatalogStateRow,
   ImageCompletionRow,
@@ -44,7 +44,7 @@ export const catalogDefinition: ServiceDefinition<typeof catalogConfig> = {
       DirectoryRow,
       FileVersionRow,
     ],
-    migrations: [Catalog1764000000000, CopiesAndDeletion1765000000000, MediaVolumes1766000000000],
+    migrations: [Catalog1764000000000, CopiesAndDeletion1765000000000, ByMediaServer1766000000000],
   },
   starts: [IndexLoader, CommitConsumer, Damage, DeletionTimers, ReconcileWatch, Healer],
 };

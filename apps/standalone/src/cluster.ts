@@ -135,7 +135,7 @@ export class Cluster {
   ): Promise<void> {
     const { folder, checkout } = this.plan;
     const child = new DataProcess({
-      name,
+      ...{ name, app },
       main: join(checkout, 'dist/apps', app, 'src/main.js'),
       env: { ...passedOn(), ...env },
       runFolder: folder.run,

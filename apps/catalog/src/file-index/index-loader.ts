@@ -14,8 +14,8 @@ import { IndexSource } from './index-source.js';
 /** A commit wakes the loader at once; this finds what is due again, or what a crash left. */
 const LOOK_AGAIN_MS = 2_000;
 /**
- * After a look that found too little, so many times as long as it took: with many fragments of absent
- * media servers a look is long, and every commit asks for one.
+ * After a look that found too little, so many times as long as it took: with many fragments that leave
+ * their turn to a lower copy a look is long, and every commit asks for one.
  */
 const REST_SHARE = 9;
 /** Another catalog holds the fragment: it needs a moment. */

@@ -18,7 +18,7 @@ import { asNumber } from './numbers.js';
 @Index('fragment_past_number', ['imageId', 'copy', 'number'], {
   where: `state IN ('DAMAGED', 'DELETING', 'DELETED')`,
 })
-@Index('fragment_index_to_load', ['indexRetryAt'], {
+@Index('fragment_index_to_load', ['mediaId', 'indexRetryAt', 'number'], {
   where: `index_loaded_at IS NULL AND state = 'ACTIVE'`,
 })
 @Index('fragment_to_delete', ['deletableAt'], { where: `state IN ('TO_BE_DELETED', 'DAMAGED')` })

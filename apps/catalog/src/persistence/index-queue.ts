@@ -50,6 +50,20 @@ const IS_FOR_LOWER_COPY = `EXISTS (
   ) l WHERE l.index_loaded_at IS NULL AND l.index_retry_at <= now()
     AND l.media_id <> ALL($3::text[]))`;
 
+const TO_LOAD = `f.index_loaded_at IS NULL AND f.state = 'ACTIVE'`;
+
+/**
+ * The media servers with something to load, found by one step of the index for each: those that are
+ * left out may have millions of fragments waiting.
+ */
+const MEDIA_WITH_SOME = `
+  WITH RECURSIVE media(media_id) AS (
+    SELECT min(f.media_id) FROM fragment f WHERE ${TO_LOAD}
+    UNION ALL
+    SELECT (SELECT min(f.media_id) FROM fragment f WHERE ${TO_LOAD} AND f.media_id > m.media_id)
+    FROM media m WHERE m.media_id IS NOT NULL
+  )`;
+
 /**
  * The fragments themselves are the queue of indexes to load: each number's once, from the lowest copy
  * that has it and can be reached.
@@ -63,14 +77,16 @@ export class IndexQueue {
     except: { readonly fragments: readonly string[]; readonly media: readonly string[] },
   ): Promise<PendingIndex[]> {
     const rows = await this.db.query<PendingRow[]>(
-      `SELECT f.*, ${IS_KNOWN} AS is_known FROM (
-         SELECT f.*, i.number AS image_number, i.client
-         FROM fragment f JOIN image i ON i.image_id = f.image_id
-         WHERE f.index_loaded_at IS NULL AND f.state = 'ACTIVE'
-           AND f.index_retry_at <= now() AND f.fragment_id <> ALL($2::uuid[])
-           AND f.media_id <> ALL($3::text[]) AND NOT ${IS_FOR_LOWER_COPY}
+      `${MEDIA_WITH_SOME}
+       SELECT f.*, i.number AS image_number, i.client, ${IS_KNOWN} AS is_known
+       FROM media m CROSS JOIN LATERAL (
+         SELECT f.* FROM fragment f
+         WHERE f.media_id = m.media_id AND ${TO_LOAD} AND f.index_retry_at <= now()
+           AND f.fragment_id <> ALL($2::uuid[]) AND NOT ${IS_FOR_LOWER_COPY}
          ORDER BY f.index_retry_at, f.number LIMIT $1
-       ) f ORDER BY f.index_retry_at, f.number`,
+       ) f JOIN image i ON i.image_id = f.image_id
+       WHERE m.media_id <> ALL($3::text[])
+       ORDER BY f.index_retry_at, f.number LIMIT $1`,
       [limit, except.fragments, except.media],
     );
     return rows.map((row) => ({
