@@ -27,17 +27,14 @@ const COMMIT_COLUMNS: readonly (readonly [string, string, (c: FragmentCommit) =>
 const NAMES = COMMIT_COLUMNS.map(([name]) => name).join(', ');
 const ARRAYS = COMMIT_COLUMNS.map(([, type], index) => `$${index + 1}::${type}[]`).join(', ');
 
-/** In one order everywhere, so that two catalogs with the same fragments wait, not deadlock. */
 const INSERT = `
-  WITH offered AS (SELECT * FROM unnest(${ARRAYS}) AS o(${NAMES})),
-  forgiven AS (
-    DELETE FROM refused_fragment r USING offered o WHERE r.fragment_id = o.fragment_id
-  ),
-  inserted AS (
-    INSERT INTO fragment (${NAMES})
-    SELECT ${NAMES} FROM offered ORDER BY image_id, copy, number, fragment_id
+  WITH inserted AS (
+    INSERT INTO fragment (${NAMES}) SELECT * FROM unnest(${ARRAYS})
     ON CONFLICT DO NOTHING
     RETURNING fragment_id
+  ),
+  forgiven AS (
+    DELETE FROM refused_fragment r USING inserted i WHERE r.fragment_id = i.fragment_id
   )
   SELECT string_agg(fragment_id::text, ',') AS ids FROM inserted`;
 
@@ -153,9 +150,10 @@ export class Fragments {
   /** Puts in what is new and whose number is free; returns the ids that went in. */
   async insertNew(commits: readonly FragmentCommit[]): Promise<ReadonlySet<string>> {
     if (commits.length === 0) return new Set();
+    const ordered = [...commits].sort(byPlace);
     const [row] = await this.db.query<{ ids: string | null }[]>(
       INSERT,
-      COMMIT_COLUMNS.map(([, , valueOf]) => arrayLiteral(commits.map(valueOf))),
+      COMMIT_COLUMNS.map(([, , valueOf]) => arrayLiteral(ordered.map(valueOf))),
     );
     return new Set(row!.ids?.split(','));
   }
@@ -236,6 +234,14 @@ export class Fragments {
 /** One (image, copy) as a key. */
 export function copyKey(of: Pick<FragmentCommit, 'imageId' | 'copy'>): string {
   return `${of.imageId}/${of.copy}`;
+}
+
+/** In one order everywhere, so that two catalogs with the same fragments wait, not deadlock. */
+function byPlace(a: FragmentCommit, b: FragmentCommit): number {
+  if (a.imageId !== b.imageId) return a.imageId < b.imageId ? -1 : 1;
+  if (a.copy !== b.copy) return a.copy - b.copy;
+  if (a.number !== b.number) return a.number - b.number;
+  return a.fragmentId < b.fragmentId ? -1 : 1;
 }
 
 function slotKey(of: KnownFragment | FragmentCommit): string {
