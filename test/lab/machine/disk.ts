@@ -1,5 +1,5 @@
-import { truncateSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { appendFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 
 import { runCommand } from '../../../apps/standalone/src/servers/system/command.js';
 import type { LabTools } from './lab-tools.js';
@@ -56,10 +56,11 @@ export async function copyCluster(
   return { rest, volume: { file, filesystem } };
 }
 
-/** What a machine does before it mounts a file system that has no journal of its own. */
+/** What a machine does before it mounts a file system that has no journal of its own. What was repaired is kept. */
 export async function checkDisks({ volume }: Disks): Promise<void> {
   if (volume?.filesystem !== 'bare-ext4') return;
-  await run(['e2fsck', '-f', '-y', volume.file], REPAIRED_MAX);
+  const said = await run(['e2fsck', '-f', '-y', volume.file], REPAIRED_MAX);
+  appendFileSync(join(dirname(volume.file), 'e2fsck.log'), `${said}\n`);
 }
 
 function makeEmpty(file: string): void {
@@ -67,7 +68,8 @@ function makeEmpty(file: string): void {
   truncateSync(file, DISK_BYTES);
 }
 
-async function run([command, ...args]: [string, ...string[]], codeMax = 0): Promise<void> {
+async function run([command, ...args]: [string, ...string[]], codeMax = 0): Promise<string> {
   const { code, stdout, stderr } = await runCommand(command, args, { timeoutMs: COMMAND_MS_MAX });
   if (code > codeMax) throw new Error(`${command} ${args.join(' ')}: ${stdout}${stderr}`);
+  return stdout;
 }
