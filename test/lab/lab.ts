@@ -10,8 +10,8 @@ import { START_MS_MAX } from './examine.js';
 import { WORKLOADS } from './guest/workloads.js';
 import { bootGuest, Chronicle, cutAllPower, cutPower, despiteCrashes } from './lab-guest.js';
 import { labOptions, replayArguments, USAGE, type LabOptions } from './lab-options.js';
-import { planLosses } from './loss-plan.js';
-import { makeRestDisk, type Disks } from './machine/disk.js';
+import { EXPIRE, planLosses } from './loss-plan.js';
+import { makeRestDisk, SURVIVES_DELETIONS, type Disks } from './machine/disk.js';
 import { prepareTools } from './machine/lab-tools.js';
 import { prove, PROOFS } from './proof.js';
 
@@ -66,7 +66,9 @@ async function lab(folder: string, options: LabOptions, findings: string[]): Pro
   for (const [index, filesystem] of options.filesystems.entries()) {
     const count = shareOf(options.losses, index, options.filesystems.length);
     if (count === 0) continue;
-    const workloads = Object.keys(WORKLOADS);
+    const workloads = Object.keys(WORKLOADS).filter(
+      (name) => name !== EXPIRE || SURVIVES_DELETIONS[filesystem],
+    );
     const losses = planLosses({ seed: options.seed + index, count, workloads });
     works.push(async () => {
       const campaign = await Campaign.prepare(place, base, filesystem);

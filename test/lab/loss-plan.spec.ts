@@ -11,6 +11,14 @@ describe('the losses of a campaign', () => {
     expect(plan(7)).not.toEqual(plan(8));
   });
 
+  it('wait for no deletion where nothing is deleted', () => {
+    const losses = planLosses({ seed: 1, count: 200, workloads: ['full', 'pair'] });
+    expect(losses.filter(({ trigger }) => trigger.after === 'deleted')).toEqual([]);
+    expect(losses.flatMap((loss) => loss.workloads.map(({ name }) => name))).not.toContain(
+      'expire',
+    );
+  });
+
   it('come under work of every kind, by every trigger, and while everything starts', () => {
     const losses = planLosses({ seed: 1, count: 200, workloads });
     const kinds = new Set(losses.map(({ during, trigger }) => `${during} ${trigger.after}`));

@@ -18,7 +18,7 @@ export interface Loss {
   readonly workloads: readonly { readonly name: string; readonly chance: number }[];
 }
 
-const EXPIRE = 'expire';
+export const EXPIRE = 'expire';
 /** One may find no image yet, and make it; one may find an image that others build on. */
 const EXPIRES_FIRST = 3;
 /** More of them than can be run before any trigger has come. */
@@ -47,7 +47,7 @@ export function planLosses(options: {
       name: options.workloads[Math.floor(random() * options.workloads.length)]!,
       chance: random(),
     }));
-    const trigger = triggerOf(during, random);
+    const trigger = possible(triggerOf(during, random), options.workloads);
     // Else most of these would find nothing that is deleted.
     const first = trigger.after === 'deleted' ? EXPIRES_FIRST : 0;
     return {
@@ -82,6 +82,12 @@ export function randomFrom(seed: number): () => number {
     mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
+}
+
+/** Where nothing is deleted, nobody can wait for a deletion. */
+function possible(trigger: Trigger, workloads: readonly string[]): Trigger {
+  if (trigger.after !== 'deleted' || workloads.includes(EXPIRE)) return trigger;
+  return { ...trigger, after: 'committed' };
 }
 
 function triggerOf(during: Loss['during'], random: () => number): Trigger {

@@ -12,6 +12,18 @@ import type { LabTools } from './lab-tools.js';
 export const FILESYSTEMS = ['ext4', 'btrfs', 'bare-ext4'] as const;
 export type VolumeFilesystem = (typeof FILESYSTEMS)[number];
 
+/**
+ * Without a journal a folder that was deleted may still be one on the disk while its block is part of a new folder. After
+ * a loss e2fsck finds a block with two owners, copies it, and gives what it holds to either of them: seen here when an
+ * image's folder had the block of an emptied trash, with all of its fragments in `lost+found` afterwards. No program can
+ * sync that away.
+ */
+export const SURVIVES_DELETIONS: Readonly<Record<VolumeFilesystem, boolean>> = {
+  ext4: true,
+  btrfs: true,
+  'bare-ext4': false,
+};
+
 /** The disks of a guest: the volumes apart, so that no sync of PostgreSQL's writes their pages. */
 export interface Disks {
   /** Missing while the cluster is set up. */
