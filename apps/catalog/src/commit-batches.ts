@@ -1,13 +1,10 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { subjectOf } from '#contracts/contract.js';
 import {
-  bundleId,
   commitsOf,
   fragmentCommit,
   fragmentCommitMessage,
   fragmentCommitted,
-  fragmentReceiptMessage,
-  fragmentReceiptsMessage,
   type FragmentCommit,
   type FragmentReceipt,
   type Verdict,
@@ -18,10 +15,11 @@ import type { Delivery } from '#messaging/batch-consumer.js';
 import { parseInput } from '#messaging/validation.js';
 import { UnitOfWork, type Work } from '#outbox/unit-of-work.js';
 import { CatalogConfig } from './config.js';
+import { copyKey, grouped, newsOfCopies, sendReceipts } from './domain/commit-messages.js';
 import { failureKind, shouldPark } from './domain/failure-kind.js';
 import { judge, mayCommit, recalledFence } from './domain/verdict.js';
 import { CatalogEpoch } from './persistence/catalog-epoch.js';
-import { copyKey, Fragments, type CopyFence } from './persistence/fragments.js';
+import { Fragments, type CopyFence } from './persistence/fragments.js';
 import { ParkedMessageRow } from './persistence/side-tables.entity.js';
 
 /** One commit of a delivery, which may have brought several. */
@@ -163,7 +161,7 @@ async function commitFragments(
     return { fragmentId, mediaId, verdict, catalogEpoch };
   });
   sendReceipts(unit, receipts);
-  announceNews(unit, news);
+  for (const told of newsOfCopies(news)) unit.announce(fragmentCommitted, told.imageId, told);
   await fragments.remember(refused);
   return { receipts, committed: inserted.size };
 }
@@ -191,38 +189,4 @@ async function recalled(
   }
   await fragments.raiseFences(copies);
   return raised;
-}
-
-/** One message for each media server. */
-function sendReceipts(unit: Work, all: readonly FragmentReceipt[]): void {
-  for (const [mediaId, receipts] of grouped(all, (receipt) => receipt.mediaId)) {
-    const id = bundleId(receipts.map(({ fragmentId }) => fragmentId));
-    const { catalogEpoch } = receipts[0]!;
-    const verdicts = receipts.map(({ fragmentId, verdict }) => ({ fragmentId, verdict }));
-    if (receipts.length === 1) unit.send(fragmentReceiptMessage, [mediaId, id], receipts[0]!);
-    else unit.send(fragmentReceiptsMessage, [mediaId, id], { mediaId, catalogEpoch, verdicts });
-  }
-}
-
-/** One event for each copy. */
-function announceNews(unit: Work, news: readonly FragmentCommit[]): void {
-  for (const commits of grouped(news, copyKey).values()) {
-    const { imageId, copy } = commits[0]!;
-    unit.announce(fragmentCommitted, imageId, { imageId, copy, fragments: commits.map(newsOf) });
-  }
-}
-
-function newsOf(commit: FragmentCommit) {
-  const { fragmentId, number, mediaId, pool, archiveBytes, storedBytes, digest, last } = commit;
-  return { fragmentId, number, mediaId, pool, archiveBytes, storedBytes, digest, last };
-}
-
-function grouped<T>(all: readonly T[], keyOf: (one: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const one of all) {
-    const group = groups.get(keyOf(one));
-    if (group) group.push(one);
-    else groups.set(keyOf(one), [one]);
-  }
-  return groups;
 }

@@ -1,6 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import type { EntityManager } from 'typeorm';
-import { ERA } from '../persistence/catalog-epoch.js';
 
 /**
  * Which media servers were compared with the catalog since it was last in doubt. A database that was
@@ -12,12 +10,6 @@ import { ERA } from '../persistence/catalog-epoch.js';
 @Injectable()
 export class Comparisons {
   private readonly eras = new Map<string, string>();
-
-  /** The era that the database is in, to be read in the transaction that relies on it. */
-  async era(db: Pick<EntityManager, 'query'>): Promise<string> {
-    const [row] = await db.query<{ era: string }[]>(`SELECT coalesce(${ERA}, '') AS era`);
-    return row!.era;
-  }
 
   /** A server was compared, from its first fragment to its last, all in this era. */
   mark(mediaId: string, era: string): void {

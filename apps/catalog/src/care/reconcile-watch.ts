@@ -4,7 +4,7 @@ import { messageOf } from '#kernel/errors.js';
 import { Repeating } from '#kernel/repeating.js';
 import type { Startable } from '#service/lifecycle.js';
 import { CatalogConfig } from '../config.js';
-import { CatalogEpoch } from '../persistence/catalog-epoch.js';
+import { CatalogEpoch, eraOf } from '../persistence/catalog-epoch.js';
 import { Comparisons } from './comparisons.js';
 import { MediaServers } from './media-servers.js';
 import { Reconciler } from './reconciler.js';
@@ -68,7 +68,7 @@ export class ReconcileWatch implements Startable {
 
   private async compareIfDue(mediaId: string): Promise<void> {
     const { comparisons, reconciler } = this.parts;
-    const era = await comparisons.era(this.database);
+    const era = await eraOf(this.database);
     const last = this.last.get(mediaId);
     const isRecent = last !== undefined && performance.now() - last.at < this.restMs(last);
     if (isRecent && last.era === era) return;

@@ -69,14 +69,16 @@ export class Reconciler {
 
   /** All pages of one server, settled. */
   async server(mediaId: string): Promise<Comparison> {
-    const total = { checked: 0, findings: 0, away: [] as readonly string[] };
+    const total = { checked: 0, findings: 0 };
+    // Of any page: what was away for a while was not compared.
+    const away = new Set<string>();
     for (let after: string | undefined; ;) {
       const page = await this.page({ mediaId, after, dryRun: false });
       total.checked += page.checked;
       total.findings += page.findings.length;
-      total.away = page.away;
+      for (const volumeId of page.away) away.add(volumeId);
       this.tell(mediaId, page.findings);
-      if (page.next === null) return total;
+      if (page.next === null) return { ...total, away: [...away] };
       after = page.next;
     }
   }

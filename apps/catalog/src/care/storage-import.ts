@@ -8,9 +8,10 @@ import { Clock } from '#kernel/clock.js';
 import { messageOf } from '#kernel/errors.js';
 import { UnitOfWork, type Work } from '#outbox/unit-of-work.js';
 import { countImage } from '../completion.js';
+import { copyKey } from '../domain/commit-messages.js';
 import { commitOfManifest, imageOf, type ImportedImage } from '../domain/imported-image.js';
 import { ImportedImages } from '../persistence/care/imported-images.js';
-import { copyKey, Fragments } from '../persistence/fragments.js';
+import { Fragments } from '../persistence/fragments.js';
 import { Images } from '../persistence/images.js';
 import { MediaServers } from './media-servers.js';
 

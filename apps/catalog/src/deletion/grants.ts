@@ -9,7 +9,7 @@ import { Comparisons } from '../care/comparisons.js';
 import { CatalogConfig } from '../config.js';
 import { decideDeletion } from '../domain/deletion.js';
 import { isLastGood, isStillNeeded, type ImageFacts } from '../domain/expiry.js';
-import { CatalogEpoch } from '../persistence/catalog-epoch.js';
+import { CatalogEpoch, eraOf } from '../persistence/catalog-epoch.js';
 import {
   Deletables,
   tombstoneOf,
@@ -116,7 +116,7 @@ export class Grants {
    */
   private async isSure({ db }: Work, imageId: string): Promise<boolean> {
     const servers = await new Deletables(db).serversOf(imageId);
-    const unsure = this.comparisons.missing(servers, await this.comparisons.era(db));
+    const unsure = this.comparisons.missing(servers, await eraOf(db));
     if (unsure.length === 0) return true;
     const why = `${unsure.join(', ')} must be compared with the catalog first`;
     if (why !== this.waitsFor) this.logger.warn(`deletions of images that are needed wait: ${why}`);

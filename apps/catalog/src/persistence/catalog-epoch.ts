@@ -12,6 +12,12 @@ type Queries = Pick<EntityManager, 'query'>;
 export const ERA = `(SELECT pg_postmaster_start_time()::text || ' ' || catalog_epoch
   FROM catalog_state)`;
 
+/** The era that the database is in, to be read in the transaction that relies on it. */
+export async function eraOf(db: Queries): Promise<string> {
+  const [row] = await db.query<{ era: string }[]>(`SELECT coalesce(${ERA}, '') AS era`);
+  return row!.era;
+}
+
 /**
  * Which catalog this is: the database system's identifier, its timeline, and a random part. Every
  * receipt bears it, so a media server notices that another catalog answers. It changes when the

@@ -1,5 +1,6 @@
 import type { EntityManager } from 'typeorm';
 import type { FragmentCommit, Verdict } from '#contracts/fragment.js';
+import { copyKey } from '../domain/commit-messages.js';
 import type { DatedFence, Existing, KnownFragment, Piece } from '../domain/verdict.js';
 import { arrayLiteral } from './array-literal.js';
 import { ERA } from './catalog-epoch.js';
@@ -229,11 +230,6 @@ export class Fragments {
     );
     return rows.map((row) => row.offer);
   }
-}
-
-/** One (image, copy) as a key. */
-export function copyKey(of: Pick<FragmentCommit, 'imageId' | 'copy'>): string {
-  return `${of.imageId}/${of.copy}`;
 }
 
 /** In one order everywhere, so that two catalogs with the same fragments wait, not deadlock. */

@@ -12,6 +12,7 @@ import { startService, type RunningService } from '#service/run-service.js';
 import { startNats, type TestNats } from '../../../../test/support/nats.js';
 import { startPostgres, type TestPostgres } from '../../../../test/support/postgres.js';
 import { Comparisons } from '../care/comparisons.js';
+import { eraOf } from '../persistence/catalog-epoch.js';
 import { catalogDefinition } from '../catalog.definition.js';
 import { MEDIA } from './commit.js';
 
@@ -80,7 +81,7 @@ export class CatalogHarness {
   async compared(service: RunningService): Promise<void> {
     const comparisons = service.app.get(Comparisons);
     const era = await eventually(
-      () => comparisons.era(this.database),
+      () => eraOf(this.database),
       (text) => text !== '',
     );
     for (const mediaId of [MEDIA, OTHER_MEDIA]) comparisons.mark(mediaId, era);

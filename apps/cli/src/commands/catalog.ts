@@ -97,7 +97,7 @@ async function state(cli: Cli): Promise<void> {
 async function reconcile(cli: Cli, options: WalkOptions): Promise<void> {
   const dryRun = options.dryRun ?? false;
   const findings: ReconcileFinding[] = [];
-  const away: { mediaId: string; volumeId: string }[] = [];
+  const volumesAway = new Map<string, { mediaId: string; volumeId: string }>();
   let checked = 0;
   await cli.withCluster(async (cluster) => {
     for (const mediaId of await serversOf(cli, cluster, options.media)) {
@@ -107,11 +107,12 @@ async function reconcile(cli: Cli, options: WalkOptions): Promise<void> {
         checked += answer.checked;
         findings.push(...answer.findings);
         cli.output.remark(`${mediaId}: ${formatCount(checked)} fragments compared`);
-        if (!answer.next) away.push(...answer.away.map((volumeId) => ({ mediaId, volumeId })));
+        for (const volumeId of answer.away) volumesAway.set(volumeId, { mediaId, volumeId });
         return answer.next;
       });
     }
   });
+  const away = [...volumesAway.values()];
   if (away.length > 0) cli.exitCode = EXIT.partial;
   cli.answer({ checked, findings, away }, (output) => {
     if (findings.length > 0) output.table(FINDINGS, findings);

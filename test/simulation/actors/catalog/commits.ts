@@ -1,15 +1,13 @@
 import {
-  bundleId,
   commitsOf,
   fragmentCommit,
   fragmentCommitted,
-  fragmentReceiptMessage,
-  fragmentReceiptsMessage,
   type FragmentCommit,
   type FragmentReceipt,
   type Verdict,
 } from '#contracts/fragment.js';
 import { catalogFragmentOffer, catalogFragmentStatus } from '#contracts/image.js';
+import { newsOfCopies, sendReceipts } from '../../../../apps/catalog/src/domain/commit-messages.js';
 import type { Existing, Fence } from '../../../../apps/catalog/src/domain/verdict.js';
 import type { Delivered } from '../../parts/broker.js';
 import type { Transaction } from '../../parts/database.js';
@@ -78,7 +76,7 @@ export class Commits {
       return { fragmentId, mediaId, verdict, catalogEpoch };
     });
     sendReceipts(unit, receipts);
-    announceNews(unit, news);
+    for (const told of newsOfCopies(news)) unit.send(fragmentCommitted, [told.imageId], told);
     await unit.run('remembers what was refused', (db) =>
       remember(db, refused, this.program.life.world.now),
     );
@@ -107,28 +105,6 @@ export class Commits {
       receipts: [...found.receipts, ...judged],
       unknown: ids.filter((id) => !answered.has(id)),
     };
-  }
-}
-
-/** One message for each media server. */
-function sendReceipts(unit: Work, all: readonly FragmentReceipt[]): void {
-  for (const mediaId of new Set(all.map((each) => each.mediaId))) {
-    const receipts = all.filter((each) => each.mediaId === mediaId);
-    const id = bundleId(receipts.map(({ fragmentId }) => fragmentId));
-    const { catalogEpoch } = receipts[0]!;
-    const verdicts = receipts.map(({ fragmentId, verdict }) => ({ fragmentId, verdict }));
-    if (receipts.length === 1) unit.send(fragmentReceiptMessage, [mediaId, id], receipts[0]!);
-    else unit.send(fragmentReceiptsMessage, [mediaId, id], { mediaId, catalogEpoch, verdicts });
-  }
-}
-
-/** One event for each copy. */
-function announceNews(unit: Work, news: readonly FragmentCommit[]): void {
-  for (const key of new Set(news.map(copyKey))) {
-    const commits = news.filter((commit) => copyKey(commit) === key);
-    const { imageId, copy } = commits[0]!;
-    const fragments = commits.map(({ imageId: _image, copy: _copy, ...fragment }) => fragment);
-    unit.send(fragmentCommitted, [imageId], { imageId, copy, fragments });
   }
 }
 
