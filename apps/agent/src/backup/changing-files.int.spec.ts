@@ -20,7 +20,7 @@ import { runBackup, type BackupOptions } from './run-backup.js';
 import { BackupLab, shell } from './testing/backup-lab.js';
 import { FolderSink } from './testing/folder-sink.js';
 import type { DataFrame } from './fragment-sink.js';
-import { SOURCE_WORKER } from './testing/source-worker.js';
+import { SOURCE_READERS } from './testing/source-readers.js';
 
 const RING = { buffers: 2, bufferBytes: 64 * 1024 };
 const FILE_BYTES = 4 * 2 ** 20;
@@ -166,7 +166,7 @@ describe('a backup that cannot go on', () => {
     newListingPath: `${folder}/${name}-listing`,
     ring: RING,
     sink,
-    worker: SOURCE_WORKER,
+    readers: SOURCE_READERS,
   });
 
   it('ends at once when it is stopped, wherever it waits', async () => {

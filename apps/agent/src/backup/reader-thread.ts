@@ -1,6 +1,5 @@
-import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 
 import { PermanentError } from '#kernel/errors.js';
 
@@ -8,6 +7,7 @@ import { DamagedListing } from '../domain/listing-merge.js';
 import type { Note } from '../domain/notes.js';
 
 import type { ReaderFailure, ReaderJob, ReaderMessage } from './reader-messages.js';
+import { READERS, type ReaderPool } from './reader-pool.js';
 
 /** How long a thread that was asked to end may take before it is ended by force. */
 const STOP_MS = 2_000;
@@ -21,42 +21,33 @@ export interface ReaderEvents {
   onFrame(frame: Extract<ReaderMessage, { type: 'frame' }>): void;
 }
 
-/** What a worker thread is started from. Tests start it from the source, through a loader. */
-export interface WorkerSource {
-  readonly url: URL;
-  readonly execArgv: readonly string[];
-}
-
-export const READER_WORKER: WorkerSource = {
-  url: new URL('./reader/reader.worker.js', import.meta.url),
-  execArgv: [],
-};
-
 /** The other end of the reading thread: what it says, in order. */
 export class ReaderThread {
   /** How often the next item was not there yet. */
   waits = 0;
 
   readonly #worker: Worker;
-  readonly #exited: Promise<unknown>;
+  /** Resolves when the thread has said its last word about this job, or has ended. */
+  readonly #over: Promise<'through' | 'gone'>;
+  #settle: (how: 'through' | 'gone') => void = () => undefined;
   readonly #items: ReaderItem[] = [];
   #failure: Error | undefined;
-  #ended = false;
   #wake: (() => void) | undefined;
 
   constructor(
     job: ReaderJob,
     private readonly events: ReaderEvents,
-    source: WorkerSource = READER_WORKER,
+    private readonly pool: ReaderPool = READERS,
   ) {
-    this.#worker = new Worker(source.url, { workerData: job, execArgv: [...source.execArgv] });
-    this.#exited = once(this.#worker, 'exit').catch(() => undefined);
+    this.#over = new Promise((resolve) => (this.#settle = resolve));
+    this.#worker = pool.take();
     this.#worker.on('message', (message: ReaderMessage) => this.#take(message));
     this.#worker.on('error', (error: Error) => this.fail(error));
     this.#worker.on('exit', (code) => {
-      if (this.#ended) return;
       this.fail(new Error(`The thread that reads the client ended early (code ${code})`));
+      this.#settle('gone');
     });
+    this.#worker.postMessage(job);
   }
 
   /** The next item in order. Rejects with the thread's failure, or with what `fail` was given. */
@@ -77,17 +68,18 @@ export class ReaderThread {
   }
 
   /**
-   * Resolves when the thread has ended, or after two seconds: a thread that hangs in a system call (a file system
-   * that does not answer) ends when that call does. The ring must have been stopped before.
+   * Lets go of the thread when it is through, after two seconds at the latest: one that hangs in a system call (a
+   * file system that does not answer) ends when that call does. The ring must have been stopped before.
    */
   async end(): Promise<void> {
     const cancel = new AbortController();
     const late = delay(STOP_MS, 'late', { signal: cancel.signal }).catch(() => undefined);
-    if ((await Promise.race([this.#exited, late])) === 'late') {
-      this.#worker.unref();
-      void this.#worker.terminate();
-    }
+    const how = await Promise.race([this.#over, late]);
     cancel.abort();
+    if (how === 'gone') return;
+    if (how === 'through') return this.pool.giveBack(this.#worker);
+    this.#worker.unref();
+    void this.#worker.terminate();
   }
 
   #take(message: ReaderMessage): void {
@@ -97,12 +89,13 @@ export class ReaderThread {
       case 'progress':
         return this.events.onProgress(message);
       case 'failed':
+        this.#settle('through');
         return this.fail(errorOf(message.reason));
       case 'frame':
         this.events.onFrame(message);
         break;
       case 'end':
-        this.#ended = true;
+        this.#settle('through');
         break;
       case 'index':
         break;

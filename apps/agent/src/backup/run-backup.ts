@@ -16,7 +16,8 @@ import type { FragmentSink } from './fragment-sink.js';
 import { startImage, type ImageStart } from './image-start.js';
 import { checkpointPath, discardListing } from './listing-file.js';
 import type { ReaderMessage, ReaderTotals } from './reader-messages.js';
-import { ReaderThread, type WorkerSource } from './reader-thread.js';
+import type { ReaderPool } from './reader-pool.js';
+import { ReaderThread } from './reader-thread.js';
 
 /** The default: level 1 is as fast as the network, and deeper levels gain little on files. */
 export const COMPRESSION_LEVEL_DEFAULT = 1;
@@ -61,8 +62,8 @@ export interface BackupOptions {
   /** Each note as it comes, as far as its text is kept. */
   readonly onNote?: ((note: Note) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Where the reading thread's code is, if not beside this module. */
-  readonly worker?: WorkerSource | undefined;
+  /** Whose thread reads, if not one of the compiled code. */
+  readonly readers?: ReaderPool | undefined;
 }
 
 export interface BackupResult {
@@ -157,7 +158,7 @@ class BackupRun {
         onProgress: (progress) => options.onProgress?.({ ...progress, waits: this.#waits }),
         onFrame: (frame) => this.#compress(frame),
       },
-      options.worker,
+      options.readers,
     );
   }
 

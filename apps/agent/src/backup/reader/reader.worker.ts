@@ -1,4 +1,4 @@
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 
 import { SystemClock } from '#kernel/clock.js';
 import { PermanentError, messageOf } from '#kernel/errors.js';
@@ -9,11 +9,11 @@ import { ReaderStopped } from '../buffer-ring.js';
 import { readClient } from './client-reader.js';
 import type { ReaderFailure, ReaderJob, ReaderMessage } from '../reader-messages.js';
 
-/** The thread of one backup that reads the client. It ends when everything is read. */
-function main(): void {
+/** Reads the client for one backup, and says at last how that ended. Then the next may come. */
+function read(job: ReaderJob): void {
   const post = (message: ReaderMessage) => parentPort!.postMessage(message);
   try {
-    post({ type: 'end', totals: readClient(workerData as ReaderJob, new SystemClock(), post) });
+    post({ type: 'end', totals: readClient(job, new SystemClock(), post) });
   } catch (error) {
     post({ type: 'failed', reason: failureOf(error) });
   }
@@ -37,4 +37,4 @@ function failureOf(error: unknown): ReaderFailure {
   };
 }
 
-main();
+parentPort!.on('message', read);

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { lstatSync, mkdirSync, rmSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { parseIndexLine, type IndexLine } from '#archive/index-line.js';
 import { toSystemPath } from '#archive/path-text.js';
@@ -9,7 +10,7 @@ import type { Note } from '../../domain/notes.js';
 import { runBackup, type BackupOptions, type BackupResult } from '../run-backup.js';
 
 import { FolderSink } from './folder-sink.js';
-import { SOURCE_WORKER } from './source-worker.js';
+import { SOURCE_READERS } from './source-readers.js';
 
 const PATH_BYTES_MAX = 4096;
 
@@ -31,6 +32,9 @@ export type LabOptions = Partial<BackupOptions> & {
   readonly base?: LabImage;
 };
 
+/** What has changed within a tick of the kernel's clock is stored again by the next incremental. */
+const CLOCK_TICK_MS = 20;
+
 /** Makes backups into folders and restores them with `zstd` and GNU tar alone. For tests. */
 export class BackupLab {
   #images = 0;
@@ -43,6 +47,7 @@ export class BackupLab {
     const sink = new FolderSink(name, options.fragmentBytesMax);
     const listing = `${name}/listing`;
     const notes: Note[] = [];
+    await sleep(CLOCK_TICK_MS);
     const result = await runBackup({
       selections,
       excludes: [],
@@ -52,7 +57,7 @@ export class BackupLab {
       newListingPath: listing,
       sink,
       onNote: (note) => notes.push(note),
-      worker: SOURCE_WORKER,
+      readers: SOURCE_READERS,
       ...options,
     });
     if (result.status !== 71) await commitListing(listing);

@@ -8,7 +8,7 @@ import { runBackup, type BackupOptions, type BackupResult } from '../run-backup.
 
 import { shell } from './backup-lab.js';
 import { FolderSink } from './folder-sink.js';
-import { SOURCE_WORKER } from './source-worker.js';
+import { SOURCE_READERS } from './source-readers.js';
 
 /** The sink of an attempt that is cut off when the fragment after `keep` begins, or at the end. */
 class CutSink extends FolderSink {
@@ -91,7 +91,7 @@ export class ResumeLab {
       kind: 'full',
       newListingPath: this.listing,
       resume: { nextNumber: begun + 1, archiveOffset },
-      worker: SOURCE_WORKER,
+      readers: SOURCE_READERS,
       sink,
       ...this.options.common,
       ...more,
