@@ -5,6 +5,7 @@ import { report } from './measurement.js';
 /** Each bench by its name on the command line. */
 const BENCHES: Readonly<Record<string, () => Promise<() => Promise<Measurement[]>>>> = {
   commits: async () => (await import('./commits-bench.js')).commitsBench,
+  jobs: async () => (await import('./jobs-bench.js')).jobsBench,
   start: async () => (await import('./start-bench.js')).startBench,
 };
 

@@ -48,6 +48,14 @@ export function atLeastOf(share: number): Goal {
   };
 }
 
+/** At least so many times what stands beside it. */
+export function atLeastTimes(times: number): Goal {
+  return {
+    text: `at least ${times} times it`,
+    reached: (_, ratio) => ratio !== null && ratio >= times,
+  };
+}
+
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
