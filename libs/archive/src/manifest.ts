@@ -12,6 +12,10 @@ const imageDetails = z.object({
   /** Absolute paths as path text. */
   selections: z.array(z.string()),
   baseImageId: z.string().nullable(),
+  keyword: z.string().optional(),
+  /** Of one of several streams of a run: the run, and how many streams it has. */
+  group: count.optional(),
+  groupStreams: count.optional(),
 });
 
 /**

@@ -9,12 +9,14 @@ import {
   imageId,
   imageKind,
   jobNumber,
+  keyword,
   mediaName,
   pageLimit,
   pathText,
   policyName,
   poolName,
   scheduleName,
+  STREAMS_MAX,
   timestamp,
   unitName,
 } from './names.js';
@@ -31,7 +33,9 @@ export const imageView = z.object({
   state: imageState,
   job: z.int(),
   backupTime: timestamp,
-  expiresAt: timestamp,
+  /** Null: it never expires by itself. */
+  expiresAt: timestamp.nullable(),
+  keyword: keyword.nullable().default(null),
   baseImageId: z.string().nullable(),
   selections: z.array(pathText),
   files: z.int(),
@@ -106,7 +110,13 @@ export const imageBegin = endpoint('catalog', 'image-begin', {
     schedule: scheduleName,
     kind: imageKind,
     selections: z.array(absolutePath),
+    /** Such as `14d`, or `infinite`. */
     retention: z.string(),
+    keyword: keyword.optional(),
+    /** For one of several streams: the parent job of the run. Who runs a stream again says it, too. */
+    group: jobNumber.optional(),
+    /** How many streams that run has. */
+    groupStreams: z.int().min(1).max(STREAMS_MAX).optional(),
     unit: unitName,
     pool: poolName,
     mediaId: mediaName,
@@ -158,6 +168,7 @@ export const catalogImages = endpoint('catalog', 'images', {
   request: z.object({
     client: clientName.optional(),
     policy: policyName.optional(),
+    keyword: keyword.optional(),
     before: imageId.optional(),
     limit: pageLimit,
   }),
@@ -206,7 +217,8 @@ export const catalogFind = endpoint('catalog', 'find', {
 });
 
 export const catalogChain = endpoint('catalog', 'restore-chain', {
-  description: 'The images that a restore reads, oldest first',
+  description:
+    'The images that a restore reads, oldest first; of a run with several streams one chain after the other',
   request: z.union([
     z.object({ imageId, exact: z.boolean().default(false) }),
     z.object({ client: clientName, at: timestamp, policy: policyName.optional() }),
@@ -223,6 +235,8 @@ export const catalogChain = endpoint('catalog', 'restore-chain', {
         anyOf: z.array(z.array(mediaName)).default([]),
       }),
     ),
+    /** How many of `images` each stream has. The stream whose newest image is the newest comes last. */
+    streams: z.array(z.int().min(1)).default([]),
   }),
 });
 

@@ -4,9 +4,11 @@ import { publicEvent } from './event.js';
 import {
   absolutePath,
   clientName,
+  hooks,
   imageId,
   imageKind,
   jobNumber,
+  keyword,
   pageLimit,
   pathText,
   policyName,
@@ -46,6 +48,10 @@ export const backupRequest = z.object({
   /** Attempts in all; a later one goes on where the catalog has the image complete up to. */
   tries: z.int().min(1).max(100).default(TRIES_DEFAULT),
   /** A request that is sent again with the same id makes no second job. */
+  /** Kept with the image: `holdfast images --keyword` finds it. */
+  keyword: keyword.optional(),
+  /** Run on the client around each attempt. */
+  hooks: hooks.optional(),
   requestId: z.uuid().optional(),
 });
 export type BackupRequest = z.infer<typeof backupRequest>;
@@ -156,6 +162,8 @@ export const taskResult = z.object({
   bytes: z.int().nonnegative().optional(),
   /** The agent has no checkpoint for this point: only a new image can be made. */
   cannotResume: z.boolean().optional(),
+  /** What failed behind a backup that is whole: the job ends with that, and keeps its image. */
+  afterwards: z.object({ status: z.int().nonnegative(), message: z.string() }).optional(),
 });
 export type TaskResult = z.infer<typeof taskResult>;
 

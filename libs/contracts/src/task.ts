@@ -5,6 +5,7 @@ import {
   clientName,
   dataAddress,
   dataToken,
+  hooks,
   imageDetails,
   imageId,
   imageKind,
@@ -12,6 +13,8 @@ import {
   mediaName,
   pathText,
   poolName,
+  scheduleName,
+  STREAMS_MAX,
 } from './names.js';
 
 const forAttempt = { job: jobNumber, attempt: z.int().min(1) };
@@ -39,8 +42,12 @@ export const resumePoint = z.object({
 });
 export type ResumePoint = z.infer<typeof resumePoint>;
 
-/** Images that one restore may build on. */
+/** Images that one image may build on, itself included. */
 export const CHAIN_IMAGES_MAX = 100;
+/** Listings that an agent is told to keep: for each stream those of two bases, and of what is being made. */
+export const KEPT_LISTINGS_MAX = 5 * STREAMS_MAX;
+/** Images that one restore may read: the chains of all streams together. */
+export const RESTORE_IMAGES_MAX = 500;
 
 export const mediaTask = z.discriminatedUnion('type', [
   z.object({
@@ -79,8 +86,8 @@ export const mediaTask = z.discriminatedUnion('type', [
     tokens: z
       .array(dataToken)
       .min(1)
-      .max(2 * CHAIN_IMAGES_MAX),
-    images: z.array(imageId).min(1).max(CHAIN_IMAGES_MAX),
+      .max(2 * RESTORE_IMAGES_MAX),
+    images: z.array(imageId).min(1).max(RESTORE_IMAGES_MAX),
   }),
   z.object({ type: z.literal('cancel'), ...forAttempt }),
 ]);
@@ -97,14 +104,16 @@ export const agentTask = z.discriminatedUnion('type', [
     /** The image that an incremental compares with; null for a full. */
     baseImageId: imageId.nullable(),
     /** Listings that later incrementals may still ask for; the agent drops others of this policy. */
-    keepListings: z.array(imageId).max(CHAIN_IMAGES_MAX),
+    keepListings: z.array(imageId).max(KEPT_LISTINGS_MAX),
     policy: z.string(),
+    schedule: scheduleName.optional(),
     selections: z.array(absolutePath).min(1).max(1_000),
     excludes: z.array(z.string()).max(1_000),
     crossMountPoints: z.boolean(),
     compressionLevel: z.int(),
     /** Null: from the beginning. */
     resume: resumePoint.nullable(),
+    hooks: hooks.optional(),
   }),
   z.object({
     type: z.literal('restore'),
@@ -112,8 +121,10 @@ export const agentTask = z.discriminatedUnion('type', [
     sources: z.array(
       z.object({ mediaId: mediaName, address: dataAddress, tokens: z.array(dataToken) }),
     ),
-    /** Oldest first: one full, then what builds on it. */
-    chain: z.array(imageId).min(1).max(CHAIN_IMAGES_MAX),
+    /** Oldest first: one full, then what builds on it. Of several streams one chain after the other. */
+    chain: z.array(imageId).min(1).max(RESTORE_IMAGES_MAX),
+    /** How many images of `chain` each stream has; the stream with the newest image comes last. */
+    streams: z.array(z.int().min(1)).max(STREAMS_MAX).optional(),
     paths: z.array(pathText).max(1_000),
     destination: absolutePath,
     overwrite: z.boolean(),

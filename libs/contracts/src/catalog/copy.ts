@@ -13,6 +13,7 @@ import {
   timestamp,
   unitName,
 } from '../names.js';
+import { RESTORE_IMAGES_MAX } from '../task.js';
 
 /**
  * Derived from the copy's fragments; nobody sets it. DEGRADED: once complete, now damaged.
@@ -45,7 +46,8 @@ export const copyView = z.object({
   /** Fragments that running jobs hold. */
   pinned: z.int(),
   storedBytes: z.int(),
-  expiresAt: timestamp,
+  /** Null: it never expires by itself. */
+  expiresAt: timestamp.nullable(),
 });
 export type CopyView = z.infer<typeof copyView>;
 
@@ -117,7 +119,7 @@ export const copyFinish = endpoint('catalog', 'copy-finish', {
 export const catalogPin = endpoint('catalog', 'pin', {
   description:
     'Holds the ACTIVE fragments of images for a job that reads them; asking again is harmless',
-  request: z.object({ job: jobNumber, imageIds: z.array(imageId).min(1).max(100) }),
+  request: z.object({ job: jobNumber, imageIds: z.array(imageId).min(1).max(RESTORE_IMAGES_MAX) }),
   response: z.object({ fragments: z.int() }),
 });
 

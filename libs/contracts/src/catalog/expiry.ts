@@ -34,7 +34,7 @@ export const imageExpire = endpoint('catalog', 'image-expire', {
 export const imageUndelete = endpoint('catalog', 'image-undelete', {
   description: 'Takes copies back that are marked for deletion and still within their grace period',
   request: z.object({ imageId, copy: z.int().min(1).max(10).optional() }),
-  response: z.object({ fragments: z.int(), expiresAt: timestamp }),
+  response: z.object({ fragments: z.int(), expiresAt: timestamp.nullable() }),
 });
 
 export const imageHold = endpoint('catalog', 'image-hold', {
