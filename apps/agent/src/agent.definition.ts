@@ -2,6 +2,7 @@ import type { ServiceDefinition } from '#service/service-definition.js';
 import { AgentModule } from './agent.module.js';
 import { agentConfig } from './config.js';
 import { AgentPresence } from './presence.js';
+import { AfterHooks } from './hooks/after-hooks.js';
 import { TaskListener } from './task-listener.js';
 
 export const agentDefinition: ServiceDefinition<typeof agentConfig> = {
@@ -10,5 +11,5 @@ export const agentDefinition: ServiceDefinition<typeof agentConfig> = {
   config: agentConfig,
   instance: (config) => config.HOLDFAST_CLIENT,
   module: (config) => AgentModule.with(config),
-  starts: [TaskListener, AgentPresence],
+  starts: [AfterHooks, TaskListener, AgentPresence],
 };

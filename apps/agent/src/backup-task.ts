@@ -8,10 +8,17 @@ import { CannotResume } from './backup/checkpoint-file.js';
 import { runBackup, type BackupProgress, type BackupResult } from './backup/run-backup.js';
 import { AgentConfig } from './config.js';
 import type { Note } from './domain/notes.js';
+import { BackupHooks, HookFailed } from './hooks/backup-hooks.js';
 import { ListingStore } from './listing-store.js';
 import { TransferSink } from './transfer-sink.js';
 
 type Task = Extract<AgentTask, { type: 'backup' }>;
+
+interface Use {
+  readonly writer: FragmentWriterClient;
+  readonly reporter: JobReporter;
+  readonly signal: AbortSignal;
+}
 
 const PARTIAL = 1;
 
@@ -27,7 +34,10 @@ export class BackupTask {
   /** By image: it has one listing and one checkpoint file, so its attempts come one after the other. */
   private readonly running = new Map<string, Promise<unknown>>();
 
-  constructor(private readonly config: AgentConfig) {
+  constructor(
+    private readonly config: AgentConfig,
+    private readonly hooks: BackupHooks,
+  ) {
     this.listings = new ListingStore(config.folder);
   }
 
@@ -52,7 +62,7 @@ export class BackupTask {
     signal: AbortSignal,
   ): Promise<TaskResult> {
     signal.throwIfAborted();
-    this.listings.clearUp(task.policy, [...this.running.keys()]);
+    this.listings.clearUp(task.policy, [...this.running.keys(), ...task.keepListings]);
     const writer = await FragmentWriterClient.connect({
       ...task.address,
       token: task.token,
@@ -62,25 +72,33 @@ export class BackupTask {
     signal.addEventListener('abort', cut, { once: true });
     try {
       checkPlace(task, writer);
-      const result = await this.backUp(task, { writer, reporter, signal });
-      if (result.status > PARTIAL) writer.abort(result.status, messageFor(task, result));
-      else await this.listings.keep(task.policy, task.imageId, task.keepListings);
-      reporter.progress(progressOf({ ...result, path: '' }));
-      return { ...totalsOf(result), message: messageFor(task, result) };
+      const use = { writer, reporter, signal };
+      return await this.hooks.around({ task, reporter, signal }, () => this.send(task, use));
     } catch (error) {
-      // Were it cut now, the media server's report of that might be heard before the agent's, which
-      // alone says what to do. The job manager ends the attempt, and with it the connection.
-      if (!(error instanceof CannotResume)) writer.close();
+      if (error instanceof HookFailed) writer.abort(error.status, error.message);
+      else hangUp(writer, error);
       throw error;
     } finally {
       signal.removeEventListener('abort', cut);
     }
   }
 
-  private backUp(
-    task: Task,
-    use: { writer: FragmentWriterClient; reporter: JobReporter; signal: AbortSignal },
-  ): Promise<BackupResult> {
+  /** Between the hooks. The connection does not wait for the one that comes after it. */
+  private async send(task: Task, use: Use): Promise<TaskResult> {
+    const { writer, reporter } = use;
+    try {
+      const result = await this.backUp(task, use);
+      if (result.status > PARTIAL) writer.abort(result.status, messageFor(task, result));
+      else await this.listings.keep(task.policy, task.imageId, task.keepListings);
+      reporter.progress(progressOf({ ...result, path: '' }));
+      return { ...totalsOf(result), message: messageFor(task, result) };
+    } catch (error) {
+      hangUp(writer, error);
+      throw error;
+    }
+  }
+
+  private backUp(task: Task, use: Use): Promise<BackupResult> {
     const base = task.baseImageId && this.listings.find(task.policy, task.baseImageId);
     return runBackup({
       selections: task.selections.map(fromPathText),
@@ -98,6 +116,14 @@ export class BackupTask {
       signal: use.signal,
     });
   }
+}
+
+/**
+ * Were it cut when the image cannot be gone on with, the media server's report of that might be heard before the
+ * agent's, which alone says what to do. The job manager ends the attempt, and with it the connection.
+ */
+function hangUp(writer: FragmentWriterClient, error: unknown): void {
+  if (!(error instanceof CannotResume)) writer.close();
 }
 
 /** Agent and media server were told the same by the job manager, or one of them is behind. */

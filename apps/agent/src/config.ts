@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { z } from 'zod';
 import { clientName } from '#contracts/names.js';
 
@@ -9,6 +10,8 @@ export const agentConfig = z.object({
   HOLDFAST_CLIENT: clientName,
   /** Where the agent keeps what it remembers of the last backups. */
   HOLDFAST_AGENT_FOLDER: z.string().min(1),
+  /** The only folder with commands that a policy may have run around backups; default: `hooks` in the agent's folder. */
+  HOLDFAST_AGENT_HOOKS: z.string().startsWith('/', 'is an absolute path').optional(),
   /** Folders that are left out of every backup, with a colon in between: where backups lie. */
   HOLDFAST_AGENT_LEAVE_OUT: z
     .string()
@@ -32,13 +35,17 @@ export class AgentConfig {
     readonly folder: string,
     readonly leaveOut: readonly string[],
     readonly ring: { readonly buffers: number; readonly bufferBytes: number },
+    /** The hook folder. */
+    readonly hooks: string = join(folder, 'hooks'),
   ) {}
 
   static from(values: AgentConfigValues): AgentConfig {
     const { HOLDFAST_CLIENT: client, HOLDFAST_AGENT_FOLDER: folder } = values;
-    return new AgentConfig(client, folder, values.HOLDFAST_AGENT_LEAVE_OUT, {
+    const ring = {
       buffers: values.HOLDFAST_DATA_BUFFERS,
       bufferBytes: values.HOLDFAST_DATA_BUFFER_BYTES,
-    });
+    };
+    const { HOLDFAST_AGENT_LEAVE_OUT: leaveOut, HOLDFAST_AGENT_HOOKS: hooks } = values;
+    return new AgentConfig(client, folder, leaveOut, ring, hooks);
   }
 }

@@ -26,12 +26,18 @@ export class ListingStore {
     return this.path(policy, imageId);
   }
 
-  /** The image is safe: its listing counts from now on, and those that nothing needs go. */
+  /**
+   * The image is safe: its listing counts from now on, and older ones that nothing needs go. A later one is another
+   * stream's of the same policy: whoever said what is needed could not know of it yet.
+   */
   async keep(policy: string, imageId: string, needed: readonly string[]): Promise<void> {
     await commitListing(this.path(policy, imageId));
     const kept = new Set([imageId, ...needed].map((id) => `${id}.tsv`));
     const folder = join(this.folder, 'listings', policy);
-    const over = readdirSync(folder).filter((name) => name.endsWith('.tsv') && !kept.has(name));
+    const own = backupTimeOf(imageId);
+    const over = readdirSync(folder).filter(
+      (name) => name.endsWith('.tsv') && !kept.has(name) && !(backupTimeOf(name) > own),
+    );
     for (const name of over) rmSync(join(folder, name));
   }
 
@@ -58,4 +64,9 @@ export class ListingStore {
   private path(policy: string, imageId: string): string {
     return join(this.folder, 'listings', policy, `${imageId}.tsv`);
   }
+}
+
+/** Of an image, or of a file that is named after one. */
+function backupTimeOf(name: string): number {
+  return Number(/_(\d+)(?:\.tsv)?$/.exec(name)?.[1] ?? 0);
 }

@@ -45,7 +45,8 @@ export function imageCounted(
   now: Date,
 ): Decision {
   if (complete) {
-    const { status, message } = job.results['agent']!;
+    const result = job.results['agent']!;
+    const { status, message } = result.afterwards ?? result;
     const decision = end(changed(job, { waitsFor: '' }), { status, message });
     return { ...decision, effects: [info('image verified with the catalog'), ...decision.effects] };
   }

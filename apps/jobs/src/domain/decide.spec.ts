@@ -65,6 +65,21 @@ describe('a backup job', () => {
     expect(viewOf(done, NOW)).toMatchObject({ status: 1 });
   });
 
+  it('ends with what failed behind it, when all of it is in the catalog', () => {
+    const afterwards = { status: 77, message: 'The hook thaw.sh ended with exit status 1.' };
+    const thawless = reported('agent', { afterwards });
+    const whole = after(backup, ...running, media, thawless);
+    expect(whole).toMatchObject({ step: 'verifying', outcome: null });
+    const done = after(whole, complete, released);
+    expect(viewOf(done, NOW)).toMatchObject({ ...afterwards, state: 'done', imageId: 'web1_1' });
+  });
+
+  it('hands its hooks to the agent', () => {
+    const hooks = { after: { script: 'thaw.sh', timeoutSeconds: 60 } };
+    const job = after({ ...backup, request: { ...backup.request, hooks } }, ...running);
+    expect(tasksOf(job, () => 't'.repeat(20)).agent?.task).toMatchObject({ hooks });
+  });
+
   it('gives its resources back and tells the others when one of them fails', () => {
     const full = reported('media', { status: 129, message: 'x' });
     const { job, effects } = decide(after(backup, ...running), full, NOW);

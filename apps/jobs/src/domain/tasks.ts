@@ -88,11 +88,13 @@ function backupTasks(job: BackupJob, token: string): Tasks {
         baseImageId: image.baseImageId,
         keepListings: [...image.keepListings],
         policy: request.policy,
+        schedule: request.schedule,
         selections: request.selections,
         excludes: request.excludes,
         crossMountPoints: request.crossMountPoints,
         compressionLevel: request.compressionLevel,
         resume: image.nextNumber > 1 ? resume : null,
+        ...(request.hooks ? { hooks: request.hooks } : {}),
       },
     },
   };
