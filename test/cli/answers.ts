@@ -12,6 +12,7 @@ export const IMAGE: ImageView = {
   job: 7,
   backupTime: '2026-01-01T00:00:00.000Z',
   expiresAt: '2026-01-15T00:00:00.000Z',
+  keyword: null,
   baseImageId: null,
   selections: ['/etc'],
   files: 1_200,

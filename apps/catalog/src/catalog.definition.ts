@@ -16,6 +16,7 @@ import { ImageRow } from './persistence/image.entity.js';
 import { Catalog1764000000000 } from './persistence/migrations/1764000000000-catalog.js';
 import { CopiesAndDeletion1765000000000 } from './persistence/migrations/1765000000000-copies-and-deletion.js';
 import { ByMediaServer1766000000000 } from './persistence/migrations/1766000000000-by-media-server.js';
+import { KeywordsAndStreams1767000000000 } from './persistence/migrations/1767000000000-keywords-and-streams.js';
 import {
   CatalogStateRow,
   ImageCompletionRow,
@@ -44,7 +45,12 @@ export const catalogDefinition: ServiceDefinition<typeof catalogConfig> = {
       DirectoryRow,
       FileVersionRow,
     ],
-    migrations: [Catalog1764000000000, CopiesAndDeletion1765000000000, ByMediaServer1766000000000],
+    migrations: [
+      Catalog1764000000000,
+      CopiesAndDeletion1765000000000,
+      ByMediaServer1766000000000,
+      KeywordsAndStreams1767000000000,
+    ],
   },
   starts: [IndexLoader, CommitConsumer, Damage, DeletionTimers, ReconcileWatch, Healer],
 };

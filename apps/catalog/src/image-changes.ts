@@ -6,7 +6,7 @@ import {
   type imageBegin,
   type imageFinish,
 } from '#contracts/image.js';
-import { CHAIN_IMAGES_MAX } from '#contracts/task.js';
+import { KEPT_LISTINGS_MAX } from '#contracts/task.js';
 import { Clock } from '#kernel/clock.js';
 import { PermanentError } from '#kernel/errors.js';
 import { UnitOfWork, type Work } from '#outbox/unit-of-work.js';
@@ -58,7 +58,7 @@ export class ImageChanges {
         copyAttempt: copy!.attempt,
         kind: image.kind,
         baseImageId: image.baseImageId,
-        keepListings: await images.possibleBases(image.client, image.policy, CHAIN_IMAGES_MAX),
+        keepListings: await images.possibleBases(image.client, image.policy, KEPT_LISTINGS_MAX),
         ...resumePointOf(await images.piecesOf(image.imageId, FIRST_COPY)),
         details: detailsOf(image),
       };
@@ -143,6 +143,7 @@ export class ImageChanges {
   private async made(unit: Work, request: BeginRequest): Promise<ImageRow> {
     const images = new Images(unit.db);
     const { job, attempt, client, policy, schedule, retention, selections } = request;
+    const { keyword = null, group = null, groupStreams = null } = request;
     const lineage: Lineage = { client, policy, selectionSet: selectionSet(selections) };
     const { kind, base } = chooseBase(request.kind, {
       any: await images.lastComplete(lineage, 'any'),
@@ -157,6 +158,7 @@ export class ImageChanges {
         ...{ imageId, schedule, kind, job, backupTime, retention, selections, begunAt: now },
         ...{ client, policy, selectionSet: [...lineage.selectionSet] },
         expiresAt: expiryOf(backupTime, retention),
+        ...{ keyword, group, groupStreams },
         baseImageId: base?.imageId ?? null,
         chainLength: (base?.chainLength ?? 0) + 1,
         ...{ finishedAt: null, fragmentsExpected: null, files: null, bytes: null },

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { imageExpire, imageUndelete } from '#contracts/catalog/expiry.js';
 import type { RequestOf } from '#contracts/contract.js';
 import {
   catalogChain,
@@ -144,6 +145,76 @@ describe('images', () => {
       status: 190,
     });
     await expect(chain({ client: 'nobody', at: far })).rejects.toMatchObject({ status: 243 });
+  });
+
+  describe('of several streams', () => {
+    const far = '2100-01-01T00:00:00.000Z';
+    const stream = (path: string, group: number, more: Partial<Begin> = {}) => {
+      const kind = 'differential' as const;
+      const run = { client: 'many1', policy: 'streams', group, groupStreams: 3 };
+      return { kind, selections: [path], ...run, ...more };
+    };
+    const at = async (when: string) => {
+      const { images, streams } = await jobs.call(catalogChain, { client: 'many1', at: when });
+      const ids = images.map(({ imageId }) => imageId);
+      return streams.map((length) => ids.splice(0, length));
+    };
+    const ids = (...chain: { imageId: string }[]) => chain.map(({ imageId }) => imageId);
+
+    it('make up a client together, also while a run is on its way or has failed in part', async () => {
+      const a1 = await backup(stream('/a', 500));
+      const b1 = await backup(stream('/b', 500, { selections: ['/b', '/c'] }));
+      expect(await at(far)).toEqual([ids(a1), ids(b1)]);
+      const d1 = await backup(stream('/d', 500));
+      const whole = new Date(d1.backupTime * 1_000).toISOString();
+      expect(await at(far)).toEqual([ids(a1), ids(b1), ids(d1)]);
+      // The next run has begun one stream of its three, in another order of the same selections.
+      const b2 = await backup(stream('/b', 600, { selections: ['/c', '/b'] }));
+      expect(b2.baseImageId).toBe(b1.imageId);
+      expect(b2.keepListings.sort()).toEqual(ids(a1, b1, d1, b2).sort());
+      expect(await at(far)).toEqual([ids(a1), ids(d1), ids(b1, b2)]);
+      expect(await at(whole)).toEqual([ids(a1), ids(b1), ids(d1)]);
+      const failed = await begin(stream('/d', 600));
+      await jobs.call(imageAbandon, { imageId: failed.imageId, job });
+      const a2 = await backup(stream('/a', 600));
+      expect(await at(far)).toEqual([ids(d1), ids(b1, b2), ids(a1, a2)]);
+      const one = await jobs.call(catalogChain, { imageId: a2.imageId });
+      expect(one.streams).toEqual([2]);
+    });
+
+    it('that a later run has dropped do not come back', async () => {
+      const less = { groupStreams: 1, group: 700 };
+      const a3 = await backup(stream('/a', 700, less));
+      const dropped = await at(far);
+      expect(dropped).toHaveLength(1);
+      expect(dropped[0]!.at(-1)).toBe(a3.imageId);
+      // A stream of an older run that is run again is none of the latest.
+      await backup(stream('/b', 600, { selections: ['/b', '/c'] }));
+      expect((await at(far)).map((chain) => chain.at(-1))).toEqual([a3.imageId]);
+      const alone = await backup({ client: 'many1', policy: 'streams', selections: ['/e'] });
+      expect(await at(far)).toEqual([ids(alone)]);
+    });
+  });
+
+  it('have a keyword to be found by, and may be kept for ever', async () => {
+    const kept = await backup({
+      client: 'key1',
+      keyword: 'before the move',
+      retention: 'infinite',
+    });
+    await backup({ client: 'key1' });
+    const { images } = await operator.call(catalogImages, { keyword: 'before the move' });
+    expect(images).toMatchObject([
+      { imageId: kept.imageId, keyword: 'before the move', expiresAt: null },
+    ]);
+    expect(kept.details).toMatchObject({ keyword: 'before the move', retention: 'infinite' });
+    const dry = { imageId: kept.imageId, dryRun: true };
+    const { decisions } = await operator.call(imageExpire, dry);
+    expect(decisions).toMatchObject([{ decision: 'keep' }]);
+    expect(decisions[0]!.reasons).toContain('never expires');
+    await operator.call(imageExpire, { ...dry, dryRun: false, now: true });
+    const back = await operator.call(imageUndelete, { imageId: kept.imageId });
+    expect(back.expiresAt).toBeNull();
   });
 
   it('become fulls where the agent had to make one', async () => {

@@ -143,7 +143,7 @@ describe('deletion', () => {
     expect(await expire(imageId)).toEqual(['1 keep: marked for deletion already']);
     const { fragments, expiresAt } = await maker.operator.call(imageUndelete, { imageId });
     expect(fragments).toBe(2);
-    expect(Date.parse(expiresAt) - Date.now()).toBeGreaterThan(13 * 86_400_000);
+    expect(Date.parse(expiresAt!) - Date.now()).toBeGreaterThan(13 * 86_400_000);
     expect(await copyStates(imageId)).toEqual(['COMPLETE']);
     await maker.state(imageId, 'COMPLETE');
     const again = maker.operator.call(imageUndelete, { imageId });

@@ -10,6 +10,7 @@ import { CatalogConfig } from '../config.js';
 import { unknownImage } from '../domain/chain.js';
 import { decideDeletion } from '../domain/deletion.js';
 import { planExpiry, type ImageFacts } from '../domain/expiry.js';
+import { isOver } from '../domain/retention.js';
 import { Copies } from '../persistence/copies/copies.js';
 import {
   Deletables,
@@ -88,7 +89,7 @@ export class Expiry {
       const fragments = await new Deletables(db).lock(imageId);
       const at = this.at(request);
       const facts = await factsOf(db, image, at);
-      if (facts.expiresAt < image.expiresAt) {
+      if (facts.expiresAt?.getTime() !== image.expiresAt?.getTime()) {
         await images.save(imageId, { expiresAt: facts.expiresAt });
       }
       const decisions = planExpiry(facts, request, at.now);
@@ -150,7 +151,7 @@ async function factsOf(
   { now, isImmediate }: { readonly now: Date; readonly isImmediate: boolean },
 ): Promise<ImageFacts> {
   const facts = await new ImageFactsReader(db).of(image, now);
-  return isImmediate && facts.expiresAt > now ? { ...facts, expiresAt: now } : facts;
+  return isImmediate && !isOver(facts.expiresAt, now) ? { ...facts, expiresAt: now } : facts;
 }
 
 function reasonOf({ stateReason }: DeletableFragment, why: string): string {

@@ -6,7 +6,7 @@ import { PermanentError } from '#kernel/errors.js';
 import { UnitOfWork } from '#outbox/unit-of-work.js';
 import { unknownImage } from '../domain/chain.js';
 import { decideDeletion } from '../domain/deletion.js';
-import { expiryOf } from '../domain/retention.js';
+import { expiryOf, isOver } from '../domain/retention.js';
 import { Deletables, type DeletionChange } from '../persistence/deletion/deletables.js';
 import { ImageHoldRow } from '../persistence/deletion/deletion.entity.js';
 import { ImageFactsReader } from '../persistence/deletion/image-facts.js';
@@ -44,12 +44,12 @@ export class SecondThoughts {
         });
       if (changes.length === 0) throw nothingMarked(imageId, copy);
       await deletables.save(changes, now);
-      const isOver = image.expiresAt <= now;
-      const expiresAt = isOver
+      const isPast = isOver(image.expiresAt, now);
+      const expiresAt = isPast
         ? expiryOf(Math.floor(now.getTime() / 1_000), image.retention)
         : image.expiresAt;
-      if (isOver) await images.save(imageId, { expiresAt });
-      return { fragments: changes.length, expiresAt: expiresAt.toISOString() };
+      if (isPast) await images.save(imageId, { expiresAt });
+      return { fragments: changes.length, expiresAt: expiresAt?.toISOString() ?? null };
     });
   }
 

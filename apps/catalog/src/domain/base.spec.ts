@@ -50,7 +50,8 @@ describe('what an image is begun with', () => {
   });
 
   it('expires a retention after its backup time', () => {
-    expect(expiryOf(1_700_000_000, '2w').toISOString()).toBe('2023-11-28T22:13:20.000Z');
+    expect(expiryOf(1_700_000_000, '2w')?.toISOString()).toBe('2023-11-28T22:13:20.000Z');
+    expect(expiryOf(1_700_000_000, 'infinite')).toBeNull();
     expect(() => expiryOf(0, 'forever')).toThrow('"forever" is no retention');
   });
 });

@@ -28,6 +28,7 @@ describe('expiration', () => {
   it.each<[string, Partial<ImageFacts>, RegExp]>([
     ['on hold', { holds: ['lawsuit'] }, /on hold: lawsuit/],
     ['not expired', { expiresAt: UNEXPIRED }, /expires 2026-07-01/],
+    ['kept for ever', { expiresAt: null }, /never expires/],
     ['still being made', { isBeingMade: true }, /still running/],
     ['read by a job', { copies: [copyOf(1, { pins: 2 })] }, /2 running jobs read it/],
     ['needed by an image that builds on it', { dependents: ['web1_2'] }, /web1_2 builds on/],
@@ -74,7 +75,7 @@ describe('expiration', () => {
       .map((all) => all.map((facts, at) => copyOf(at + 1, facts)));
     const image = fc.record({
       copies,
-      expiresAt: fc.constantFrom(EXPIRED, UNEXPIRED),
+      expiresAt: fc.constantFrom(EXPIRED, UNEXPIRED, null),
       dependents: fc.constantFrom([], ['web1_2']),
     });
     const named = fc.option(fc.integer({ min: 1, max: 4 }), { nil: undefined });
@@ -87,7 +88,8 @@ describe('expiration', () => {
             .map((each) => each.copy),
         );
         const good = facts.copies.filter(({ isGood, isMarked }) => isGood && !isMarked);
-        const isNeeded = facts.expiresAt > NOW || facts.dependents.length > 0;
+        const isNeeded =
+          facts.expiresAt === null || facts.expiresAt > NOW || facts.dependents.length > 0;
         const left = good.filter((each) => !gone.has(each.copy));
         if (isNeeded && good.length > 0) expect(left.length).toBeGreaterThan(0);
       }),

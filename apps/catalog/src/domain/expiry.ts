@@ -1,4 +1,5 @@
 import type { ExpiryDecision } from '#contracts/catalog/expiry.js';
+import { isOver } from './retention.js';
 
 /** One copy as far as its expiration depends on it. Deleted copies are left out. */
 export interface CopyFacts {
@@ -19,7 +20,8 @@ export interface ImageFacts {
   readonly imageId: string;
   /** Its backup still runs. */
   readonly isBeingMade: boolean;
-  readonly expiresAt: Date;
+  /** Null: it never expires by itself. */
+  readonly expiresAt: Date | null;
   readonly holds: readonly string[];
   /** Images that build on it and are still needed themselves. */
   readonly dependents: readonly string[];
@@ -40,7 +42,7 @@ export function planExpiry(
   request: { readonly copy?: number | undefined },
   now: Date,
 ): ExpiryDecision[] {
-  const isExpired = image.expiresAt <= now;
+  const isExpired = isOver(image.expiresAt, now);
   const isNeeded = isStillNeeded(image, now);
   let good = image.copies.filter(({ isGood, isMarked }) => isGood && !isMarked).length;
   return image.copies
@@ -71,7 +73,7 @@ export function isLastGood(image: ImageFacts, copy: number, now: Date): boolean 
 
 /** Whether its time is not over, or another image that is needed builds on it. */
 export function isStillNeeded({ expiresAt, dependents }: ImageFacts, now: Date): boolean {
-  return expiresAt > now || dependents.length > 0;
+  return !isOver(expiresAt, now) || dependents.length > 0;
 }
 
 function tiesOf({ holds, isBeingMade }: ImageFacts): string[] {
@@ -90,23 +92,23 @@ function obstacles({ pins, isMarked, isBeingWritten }: CopyFacts): string[] {
 }
 
 function untilWhen({ expiresAt }: ImageFacts): string {
-  return `expires ${expiresAt.toISOString()}`;
+  return expiresAt === null ? 'never expires' : `expires ${expiresAt.toISOString()}`;
 }
 
 function lastGood(
-  { dependents, expiresAt }: ImageFacts,
+  image: ImageFacts,
   { copy, now }: { readonly copy: CopyFacts; readonly now: Date },
 ): string {
-  const why =
-    expiresAt > now
-      ? `that expires ${expiresAt.toISOString()}`
-      : `that ${some(dependents)} ${dependents.length === 1 ? 'builds' : 'build'} on`;
+  const { dependents, expiresAt } = image;
+  const why = isOver(expiresAt, now)
+    ? `that ${some(dependents)} ${dependents.length === 1 ? 'builds' : 'build'} on`
+    : `that ${untilWhen(image)}`;
   const what = copy.isGood ? 'the last good copy' : 'there is no good copy';
   return `${what} of an image ${why}`;
 }
 
 function whyItGoes(image: ImageFacts, copy: CopyFacts, isExpired: boolean): string {
-  if (isExpired) return `expired ${image.expiresAt.toISOString()}`;
+  if (isExpired) return `expired ${image.expiresAt!.toISOString()}`;
   return copy.isGood ? 'another good copy remains' : 'it is not a good copy';
 }
 

@@ -20,7 +20,12 @@ export interface ImportedImage {
   readonly selections: readonly string[];
   readonly selectionSet: readonly string[];
   readonly baseImageId: string | null;
-  readonly expiresAt: Date;
+  /** Null: it never expires by itself. */
+  readonly expiresAt: Date | null;
+  readonly keyword: string | null;
+  /** The run of several streams that it belongs to, as its own cluster counted jobs. */
+  readonly group: number | null;
+  readonly groupStreams: number | null;
   /** Of its last fragment alone; without them it is not known to be whole. */
   readonly totals: {
     readonly fragments: number;
@@ -41,15 +46,18 @@ export function imageOf(manifest: Manifest, now: Date): ImportedImage {
   const retention = known?.retention ?? RETENTION_UNKNOWN;
   const selections = known?.selections ?? [];
   const { imageId, client, policy, backupTime, fragments, files, bytes } = manifest;
+  const expires = expiryOf(backupTime, retention);
   const isLast = manifest.last && fragments !== undefined;
   return {
     ...{ imageId, client, policy, kind, backupTime, retention, selections },
     schedule: known?.schedule ?? 'imported',
     selectionSet: selectionSet(selections),
     baseImageId: kind === 'full' ? null : (known?.baseImageId ?? null),
-    expiresAt: new Date(
-      Math.max(expiryOf(backupTime, retention).getTime(), now.getTime() + KEPT_AFTER_IMPORT_MS),
-    ),
+    expiresAt:
+      expires && new Date(Math.max(expires.getTime(), now.getTime() + KEPT_AFTER_IMPORT_MS)),
+    keyword: known?.keyword ?? null,
+    group: known?.group ?? null,
+    groupStreams: known?.groupStreams ?? null,
     totals: isLast ? { fragments, files: files ?? 0, bytes: bytes ?? 0 } : null,
   };
 }

@@ -60,7 +60,8 @@ interface ImageRecord {
   readonly kind: ImageKind;
   readonly job: string | null;
   readonly backup_time: string;
-  readonly expires_at: Date;
+  readonly expires_at: Date | null;
+  readonly keyword: string | null;
   readonly base_image_id: string | null;
   readonly selections: string[];
   readonly files: string | null;
@@ -98,16 +99,21 @@ export class ImageViews {
   async page(filter: {
     readonly client?: string | undefined;
     readonly policy?: string | undefined;
+    readonly keyword?: string | undefined;
     readonly before?: string | undefined;
     readonly limit: number;
   }): Promise<ImageView[]> {
     const rows = await this.db.query<ImageRecord[]>(
       `SELECT ${COLUMNS} FROM image i ${WITH_COUNTS}
        WHERE ($1::text IS NULL OR i.client = $1) AND ($2::text IS NULL OR i.policy = $2)
+         AND ($5::text IS NULL OR i.keyword = $5)
          AND ($3::text IS NULL OR (i.backup_time, i.image_id) <
            (SELECT b.backup_time, b.image_id FROM image b WHERE b.image_id = $3))
        ORDER BY i.backup_time DESC, i.image_id DESC LIMIT $4`,
-      [filter.client ?? null, filter.policy ?? null, filter.before ?? null, filter.limit],
+      [
+        ...[filter.client ?? null, filter.policy ?? null, filter.before ?? null, filter.limit],
+        filter.keyword ?? null,
+      ],
     );
     return rows.map(toView);
   }
@@ -229,7 +235,8 @@ function toView(row: ImageRecord): ImageView {
     }),
     job: Number(row.job ?? 0),
     backupTime: new Date(Number(row.backup_time) * 1_000).toISOString(),
-    expiresAt: row.expires_at.toISOString(),
+    expiresAt: row.expires_at?.toISOString() ?? null,
+    keyword: row.keyword,
     baseImageId: row.base_image_id,
     selections: row.selections,
     files: Number(row.files ?? 0),

@@ -10,6 +10,8 @@ import { asNumber } from './numbers.js';
 @Index('image_time', ['backupTime', 'imageId'])
 @Index('image_expires', ['expiresAt', 'imageId'])
 @Index('image_base', ['baseImageId'])
+@Index('image_group', ['client', 'policy', 'group'], { where: 'run_group IS NOT NULL' })
+@Index('image_keyword', ['keyword', 'backupTime'], { where: 'keyword IS NOT NULL' })
 export class ImageRow {
   @PrimaryColumn({ name: 'image_id', type: 'text' })
   imageId!: string;
@@ -46,8 +48,20 @@ export class ImageRow {
   @Column('text')
   retention!: string;
 
-  @Column({ name: 'expires_at', type: 'timestamptz' })
-  expiresAt!: Date;
+  /** Null: it never expires by itself. */
+  @Column({ name: 'expires_at', type: 'timestamptz', nullable: true })
+  expiresAt!: Date | null;
+
+  @Column({ type: 'text', nullable: true })
+  keyword!: string | null;
+
+  /** The parent job of the run, where that has several streams; null for a backup that stands alone. */
+  @Column({ name: 'run_group', type: 'bigint', nullable: true, transformer: asNumber })
+  group!: number | null;
+
+  /** How many streams the run has, where it is known. */
+  @Column({ name: 'group_streams', type: 'int', nullable: true })
+  groupStreams!: number | null;
 
   @Column({ name: 'base_image_id', type: 'text', nullable: true })
   baseImageId!: string | null;
@@ -88,5 +102,11 @@ export class ImageRow {
 /** What manifests carry of an image. */
 export function detailsOf(image: ImageRow): ImageDetails {
   const { job, schedule, retention, selections, baseImageId } = image;
-  return { job: job ?? 0, schedule, retention, selections, baseImageId };
+  const { keyword, group, groupStreams } = image;
+  return {
+    ...{ job: job ?? 0, schedule, retention, selections, baseImageId },
+    ...(keyword === null ? {} : { keyword }),
+    ...(group === null ? {} : { group }),
+    ...(groupStreams === null ? {} : { groupStreams }),
+  };
 }

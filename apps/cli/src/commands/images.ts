@@ -15,11 +15,12 @@ import { wholeNumber } from '../input/numbers.js';
 import { readPages } from '../input/pages.js';
 import { formatCount, formatSize } from '../output/size.js';
 import type { Column } from '../output/table.js';
-import { formatTime } from '../output/time.js';
+import { expiryText, formatTime } from '../output/time.js';
 
 interface ListOptions {
   readonly client?: string;
   readonly policy?: string;
+  readonly keyword?: string;
   readonly limit: number;
 }
 
@@ -38,13 +39,14 @@ const COLUMNS: readonly Column<ImageView>[] = [
   { title: 'SIZE', right: true, cell: ({ bytes }) => formatSize(bytes) },
   { title: 'STORED', right: true, cell: ({ storedBytes }) => formatSize(storedBytes) },
   { title: 'FRAGMENTS', right: true, cell: ({ fragments }) => formatCount(fragments) },
-  { title: 'EXPIRES', cell: ({ expiresAt }) => formatTime(expiresAt) },
+  { title: 'EXPIRES', cell: ({ expiresAt }) => expiryText(expiresAt) },
 ];
 
 export function define(command: Command, cli: () => Cli): void {
   command
     .option('--client <name>', 'images of this client')
     .option('--policy <name>', 'images of this policy')
+    .option('--keyword <text>', 'images with this keyword')
     .option('--limit <n>', 'at most so many', wholeNumber('--limit', 1, LIMIT_MAX), LIMIT_DEFAULT)
     .action((options: ListOptions) => list(cli(), options));
   command

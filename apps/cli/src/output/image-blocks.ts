@@ -2,7 +2,7 @@ import type { CopyView } from '#contracts/catalog/copy.js';
 import type { FragmentView, ImageView } from '#contracts/image.js';
 import { formatCount, formatSize } from './size.js';
 import { fieldLines } from './table.js';
-import { formatTime } from './time.js';
+import { expiryText, formatTime } from './time.js';
 
 /** One image in detail. */
 export function imageBlock(image: ImageView): string[] {
@@ -16,7 +16,8 @@ export function imageBlock(image: ImageView): string[] {
     ['State', image.state],
     ['Job', image.job],
     ['Backup time', formatTime(image.backupTime)],
-    ['Expires', formatTime(image.expiresAt)],
+    ['Expires', expiryText(image.expiresAt)],
+    ['Keyword', image.keyword],
     ['Selections', image.selections.join(', ')],
     ['Files', formatCount(image.files)],
     ['Size', exactSize(image.bytes)],
@@ -61,7 +62,7 @@ function copyBlock(copy: CopyView): string[] {
     ['Damaged', formatCount(copy.damaged)],
     ['Pinned', formatCount(copy.pinned)],
     ['Stored', exactSize(copy.storedBytes)],
-    ['Expires', formatTime(copy.expiresAt)],
+    ['Expires', expiryText(copy.expiresAt)],
   ]);
 }
 

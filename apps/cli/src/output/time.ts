@@ -8,6 +8,11 @@ export function formatTime(time: string | null): string {
   return `${day} ${formatClock(at)}`;
 }
 
+/** When an image expires; `never` where it does not by itself. */
+export function expiryText(time: string | null): string {
+  return time === null ? 'never' : formatTime(time);
+}
+
 /** `18:00:05` in local time. */
 export function formatClock(at: Date): string {
   return `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;

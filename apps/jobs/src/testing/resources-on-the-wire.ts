@@ -142,6 +142,7 @@ function imageView(imageId: string): ImageView {
     ...{ imageId, client: 'web1', policy: 'p', schedule: 'user', kind: 'full', state: 'COMPLETE' },
     ...{ job: 1, backupTime: AT, expiresAt: AT, baseImageId: null, selections: ['/etc'] },
     ...{ files: 1, bytes: 1, storedBytes: 1, fragments: 7, copies: 1, holds: [] },
+    keyword: null,
   };
 }
 

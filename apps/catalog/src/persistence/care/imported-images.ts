@@ -11,14 +11,16 @@ export class ImportedImages {
   async add(image: ImportedImage): Promise<boolean> {
     const rows = await this.db.query<unknown[]>(
       `INSERT INTO image (image_id, client, policy, schedule, kind, job, backup_time, retention,
-         expires_at, base_image_id, chain_length, selections, selection_set, begun_at, abandoned_at)
-       VALUES ($1, $2, $3, $4, $5, NULL, $6, $7, $8, $9, 1, $10, $11,
+         expires_at, base_image_id, chain_length, selections, selection_set, keyword, run_group,
+         group_streams, begun_at, abandoned_at)
+       VALUES ($1, $2, $3, $4, $5, NULL, $6, $7, $8, $9, 1, $10, $11, $12, $13, $14,
          to_timestamp($6::bigint), now())
        ON CONFLICT DO NOTHING RETURNING 1`,
       [
         ...[image.imageId, image.client, image.policy, image.schedule, image.kind],
         ...[image.backupTime, image.retention, image.expiresAt, image.baseImageId],
-        ...[image.selections, image.selectionSet],
+        ...[image.selections, image.selectionSet, image.keyword],
+        ...[image.group, image.groupStreams],
       ],
     );
     return rows.length > 0;
@@ -34,7 +36,8 @@ export class ImportedImages {
     await this.db.query(
       `UPDATE image SET kind = $2, schedule = $3, retention = $4, expires_at = $5,
          base_image_id = $6, selections = $7, selection_set = $8, fragments_expected = $9,
-         files = $10, bytes = $11, finished_at = now(), abandoned_at = NULL
+         files = $10, bytes = $11, keyword = $15, run_group = $16, group_streams = $17,
+         finished_at = now(), abandoned_at = NULL
        WHERE image_id = $1 AND job IS NULL AND (fragments_expected IS NULL OR NOT EXISTS (
          SELECT 1 FROM fragment f WHERE f.image_id = $1 AND f.last AND f.fragment_id <> $12
            AND f.state = 'ACTIVE' AND (f.copy > 1 OR $13 = 1 AND f.attempt > $14)))`,
@@ -42,6 +45,7 @@ export class ImportedImages {
         ...[image.imageId, image.kind, image.schedule, image.retention, image.expiresAt],
         ...[image.baseImageId, image.selections, image.selectionSet, fragments, files, bytes],
         ...[last.fragmentId, last.copy, last.attempt],
+        ...[image.keyword, image.group, image.groupStreams],
       ],
     );
   }

@@ -149,7 +149,7 @@ interface CopyRecord {
   readonly job: string | null;
   readonly completed_attempt: string | null;
   readonly fragments_expected: number | null;
-  readonly expires_at: Date;
+  readonly expires_at: Date | null;
   readonly active: string;
   readonly live: string;
   readonly kept: string;
@@ -204,6 +204,6 @@ function toView(row: CopyRecord, state: CopyView['state']): CopyView {
     damaged: Number(row.damaged),
     pinned: Number(row.pinned),
     storedBytes: Number(row.stored_bytes),
-    expiresAt: row.expires_at.toISOString(),
+    expiresAt: row.expires_at?.toISOString() ?? null,
   };
 }

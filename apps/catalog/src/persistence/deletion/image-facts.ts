@@ -22,7 +22,7 @@ const DEPENDENTS = `
   )
   SELECT DISTINCT t.child FROM tree t JOIN image i ON i.image_id = t.image_id
   WHERE i.abandoned_at IS NULL
-    AND (i.expires_at > $2 OR EXISTS (SELECT 1 FROM image_hold h WHERE h.image_id = i.image_id))
+    AND (i.expires_at IS NULL OR i.expires_at > $2 OR EXISTS (SELECT 1 FROM image_hold h WHERE h.image_id = i.image_id))
     AND (NOT EXISTS (SELECT 1 FROM ${EVERY_FRAGMENT} f WHERE f.image_id = i.image_id)
       OR EXISTS (SELECT 1 FROM ${EVERY_FRAGMENT} f WHERE f.image_id = i.image_id
         AND (f.state = 'ACTIVE' OR f.state = 'DAMAGED' AND f.deletable_at IS NULL)))

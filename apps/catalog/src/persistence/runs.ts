@@ -1,0 +1,87 @@
+import type { EntityManager } from 'typeorm';
+import type { Run } from '../domain/run-streams.js';
+import { IS_COMPLETE, WITH_COUNTS } from './image-views.js';
+
+/** Images of one client that one policy made. */
+export interface RunScope {
+  readonly client: string;
+  readonly policy: string;
+}
+
+/**
+ * What tells a run from others: several streams share a group; a backup that stands alone is a run of its own. Groups of
+ * images that were imported are another cluster's numbers, and are never taken for ours.
+ */
+export interface RunName {
+  readonly imageId: string;
+  readonly group: number | null;
+  readonly isImported: boolean;
+}
+
+interface RunRecord {
+  readonly since: string;
+  readonly streams: number | null;
+  readonly sets: string[];
+}
+
+/** The runs of policies, as their images tell of them. */
+export class Runs {
+  constructor(private readonly db: Pick<EntityManager, 'query'>) {}
+
+  /** The run that an image belongs to. */
+  async of(imageId: string): Promise<RunName> {
+    const [row] = await this.db.query<{ run_group: string | null; imported: boolean }[]>(
+      'SELECT run_group, job IS NULL AS imported FROM image WHERE image_id = $1',
+      [imageId],
+    );
+    const group = row!.run_group;
+    return { imageId, group: group === null ? null : Number(group), isImported: row!.imported };
+  }
+
+  /** The latest run behind this one that had begun by `at` (unix seconds): a stream of this one may be run again later. */
+  async behind(run: RunName, scope: RunScope, at: number): Promise<RunName | undefined> {
+    if (run.group === null) return undefined;
+    const [row] = await this.db.query<{ image_id: string; run_group: string }[]>(
+      `SELECT image_id, run_group FROM image
+       WHERE client = $1 AND policy = $2 AND backup_time <= $3 AND run_group > $4
+         AND (job IS NULL) = $5 ORDER BY run_group DESC LIMIT 1`,
+      [scope.client, scope.policy, at, run.group, run.isImported],
+    );
+    return row && { ...run, imageId: row.image_id, group: Number(row.run_group) };
+  }
+
+  /**
+   * What there is of a run's streams at `at` (unix seconds), from this run or an earlier one: a stream that has no COMPLETE
+   * image yet counts as not begun. `since` is when the run began.
+   */
+  async read(run: RunName, scope: RunScope, at: number): Promise<Run & { readonly since: number }> {
+    const [row] = await this.db.query<RunRecord[]>(
+      `SELECT min(i.backup_time) AS since, max(i.group_streams) AS streams,
+         array_agg(DISTINCT to_json(i.selection_set)::text) AS sets
+       FROM image i
+       WHERE i.client = $1 AND i.policy = $2 AND CASE WHEN $3::bigint IS NULL
+         THEN i.image_id = $4 ELSE i.run_group = $3 AND (i.job IS NULL) = $5 END`,
+      [scope.client, scope.policy, run.group, run.imageId, run.isImported],
+    );
+    const begun = row!.sets.map((set) => JSON.parse(set) as string[]);
+    const sets: string[][] = [];
+    for (const set of begun) if (await this.newestOf(scope, set, at)) sets.push(set);
+    return { since: Number(row!.since), streams: row!.streams ?? begun.length, sets };
+  }
+
+  /** The newest COMPLETE image with these selections at or before `at` (unix seconds). */
+  async newestOf(
+    { client, policy }: RunScope,
+    selectionSet: readonly string[],
+    at: number,
+  ): Promise<string | undefined> {
+    const [row] = await this.db.query<{ image_id: string }[]>(
+      `SELECT i.image_id FROM image i ${WITH_COUNTS}
+       WHERE i.client = $1 AND i.policy = $2 AND i.selection_set = $3::text[]
+         AND i.backup_time <= $4 AND ${IS_COMPLETE}
+       ORDER BY i.backup_time DESC LIMIT 1`,
+      [client, policy, selectionSet, at],
+    );
+    return row?.image_id;
+  }
+}
