@@ -33,8 +33,10 @@ export class RestoreTask {
     let refusals = 0;
     try {
       const chain: RestoreImage[] = [];
-      for (const imageId of task.chain) {
-        const image = await askForImage(this.requests, imageId, (id) => routes.leadTo(id));
+      const streams = streamsOf(task);
+      for (const [at, imageId] of task.chain.entries()) {
+        const found = await askForImage(this.requests, imageId, (id) => routes.leadTo(id));
+        const image = { ...found, stream: streams[at] ?? 0 };
         routes.add(image);
         chain.push(image);
       }
@@ -76,6 +78,11 @@ export class RestoreTask {
         this.logger.warn(`${what} is suspect, but the catalog does not know: ${messageOf(error)}`);
       });
   }
+}
+
+/** The stream of each image of the chain; a task without streams has one. */
+function streamsOf({ streams = [] }: Task): number[] {
+  return streams.flatMap((images, stream) => Array.from({ length: images }, () => stream));
 }
 
 function report(result: RestoreResult, reporter: JobReporter): TaskResult {

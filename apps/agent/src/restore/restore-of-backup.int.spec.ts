@@ -1,4 +1,13 @@
-import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { blake3 } from '@napi-rs/blake-hash';
@@ -50,14 +59,20 @@ function imageOf({ sink }: LabImage): RestoreImage {
   return { imageId: sink.folder, fragments };
 }
 
-async function restore(
-  images: readonly LabImage[],
+function restore(images: readonly LabImage[], more: Partial<RestoreRequest> = {}) {
+  return restoreStreams([images], more);
+}
+
+async function restoreStreams(
+  streams: readonly (readonly LabImage[])[],
   more: Partial<RestoreRequest> = {},
 ): Promise<RestoreResult & { target: string; read: FolderReader }> {
   const target = `${folder}/restored-${++count}`;
   const read = new FolderReader('');
   const result = await runRestore({
-    chain: images.map(imageOf),
+    chain: streams.flatMap((images, stream) =>
+      images.map((image) => ({ ...imageOf(image), stream })),
+    ),
     reader: read,
     selection: [],
     destination: target,
@@ -128,4 +143,72 @@ it('reads a few frames and the index for one small file of a large image', async
   expect(result).toMatchObject({ status: 0, files: 1, bytes: 8, notes: [] });
   expect(image.result.storedBytes).toBeGreaterThan(40 * 2 ** 20);
   expect(result.read.dataBytes).toBeLessThan(2.1 * 2 ** 20);
+});
+
+describe('a client that was backed up in several streams', () => {
+  const write = (path: string, text: string) => {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text);
+  };
+  const filesIn = (target: string, source: string): Record<string, string> =>
+    Object.fromEntries(
+      readdirSync(`${target}${source}`, { recursive: true, encoding: 'utf8' })
+        .filter((path) => statSync(`${target}${source}/${path}`).isFile())
+        .sort()
+        .map((path) => [path, readFileSync(`${target}${source}/${path}`, 'utf8')]),
+    );
+
+  it('comes back as it was, each stream in its last state', async () => {
+    const source = `${folder}/many`;
+    for (const name of ['a', 'b']) {
+      write(`${source}/${name}/gone/same`, `${name} first`);
+      write(`${source}/${name}/kept`, `${name} first`);
+    }
+    const a = [await lab.backUp([`${source}/a`])];
+    const b = [await lab.backUp([`${source}/b`])];
+    rmSync(`${source}/a/gone`, { recursive: true });
+    writeFileSync(`${source}/a/new`, 'a second');
+    a.push(await lab.backUp([`${source}/a`], { base: a[0]! }));
+    renameSync(`${source}/b/kept`, `${source}/b/kept.renamed`);
+    b.push(await lab.backUp([`${source}/b`], { base: b[0]! }));
+    const { target, ...result } = await restoreStreams([a, b]);
+    expect(result).toMatchObject({ status: 0, notes: [] });
+    expect(await compareTrees(`${source}/a`, `${target}${source}/a`)).toEqual([]);
+    expect(await compareTrees(`${source}/b`, `${target}${source}/b`)).toEqual([]);
+    const some = await restoreStreams([a, b], {
+      selection: [`${source}/b/gone`, `${source}/a/new`],
+    });
+    expect(some.status).toBe(0);
+    expect(filesIn(some.target, source)).toEqual({ 'a/new': 'a second', 'b/gone/same': 'b first' });
+  });
+
+  it('has the newest of what several streams hold, and what only one of them holds', async () => {
+    const source = `${folder}/overlap`;
+    write(`${source}/top`, 'first');
+    write(`${source}/inner/changed`, 'first');
+    write(`${source}/inner/gone`, 'first');
+    write(`${source}/inner/folder/file`, 'first');
+    const outer = [await lab.backUp([source])];
+    const inner = [await lab.backUp([`${source}/inner`])];
+    write(`${source}/top`, 'second');
+    write(`${source}/inner/changed`, 'second');
+    outer.push(await lab.backUp([source], { base: outer[0]! }));
+    write(`${source}/inner/changed`, 'third');
+    rmSync(`${source}/inner/gone`);
+    rmSync(`${source}/inner/folder`, { recursive: true });
+    write(`${source}/inner/folder`, 'a file now');
+    inner.push(await lab.backUp([`${source}/inner`], { base: inner[0]! }));
+    const { target, status } = await restoreStreams([outer, inner]);
+    expect(status).toBe(0);
+    expect(filesIn(target, source)).toEqual({
+      top: 'second',
+      'inner/changed': 'third',
+      'inner/folder': 'a file now',
+      // The outer stream had it, and knows nothing of what the inner one saw later.
+      'inner/gone': 'first',
+    });
+    const turned = await restoreStreams([inner, outer]);
+    expect(filesIn(turned.target, source)).toMatchObject({ 'inner/changed': 'second' });
+    expect(filesIn(turned.target, source)).toHaveProperty('inner/folder/file', 'first');
+  });
 });

@@ -6,6 +6,7 @@ import { IndexCursor, type IndexItem } from './index-cursor.js';
 import { mergeIndexes } from './index-merge.js';
 import type { FallOver } from './fall-over.js';
 import type { RestoreImage } from './restore-source.js';
+import { mergeStreams } from './stream-merge.js';
 import type { Selection } from './selection.js';
 
 /**
@@ -47,7 +48,7 @@ export async function* planEntries(options: PlanSource): AsyncGenerator<PlannedE
   const cursors = chain.map((image, i) => new IndexCursor(image, i, { sources, onDamage }));
   const places = new Places(chain);
   try {
-    for await (const items of mergeIndexes(cursors)) {
+    for await (const items of mergeStreams(streamsOf(cursors).map(mergeIndexes))) {
       signal?.throwIfAborted();
       const batch: PlannedEntry[] = [];
       for (const item of items) {
@@ -67,6 +68,16 @@ export async function* planEntries(options: PlanSource): AsyncGenerator<PlannedE
   } finally {
     for (const cursor of cursors) await cursor.close();
   }
+}
+
+/** The cursors of each stream, in their order. */
+function streamsOf(cursors: readonly IndexCursor[]): IndexCursor[][] {
+  const streams = new Map<number, IndexCursor[]>();
+  for (const cursor of cursors) {
+    const { stream = 0 } = cursor.image;
+    streams.set(stream, [...(streams.get(stream) ?? []), cursor]);
+  }
+  return [...streams.values()];
 }
 
 /** Entries lie one behind the other in each archive. What an index says otherwise is not followed: it could never be read. */

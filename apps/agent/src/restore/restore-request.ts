@@ -3,7 +3,10 @@ import type { FragmentReader, RestoreImage } from './restore-source.js';
 import type { WriterThread } from './writer/start-writer.js';
 
 export interface RestoreRequest {
-  /** The images that make up the state to restore, oldest first: a full, then incrementals. */
+  /**
+   * The images that make up the state to restore, oldest first: a full, then incrementals. Of several streams one such
+   * chain behind the other; where they overlap the last stream rules.
+   */
   readonly chain: readonly RestoreImage[];
   readonly reader: FragmentReader;
   /** Told of each source that another one had to take the place of, or that nobody could. */

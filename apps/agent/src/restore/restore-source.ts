@@ -47,6 +47,8 @@ export interface RestoreImage {
   readonly fragments: readonly RestoreFragment[];
   /** Numbers of fragments that are in no copy any more. */
   readonly lost?: readonly number[];
+  /** Which stream of the run it belongs to, counted from 0; images of one stream lie side by side. */
+  readonly stream?: number;
 }
 
 /** The whole range in one buffer. @throws PermanentError if fewer or more bytes come than were asked for. */

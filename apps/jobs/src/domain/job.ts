@@ -34,6 +34,8 @@ export interface ChainImage {
   readonly media: readonly string[];
   /** Sets of servers of which one each is enough; missing in jobs of earlier releases. */
   readonly anyOf?: readonly (readonly string[])[];
+  /** Which stream of the run it belongs to, counted from 0; missing where there is one only. */
+  readonly stream?: number;
 }
 
 /**

@@ -120,12 +120,20 @@ function restoreTasks(job: RestoreJob, newToken: () => string): Tasks {
         ...attempt,
         sources: sources.map(({ mediaId, address, tokens }) => ({ mediaId, address, tokens })),
         chain: job.chain.map(({ imageId }) => imageId),
+        ...streamsOf(job),
         paths: job.request.paths,
         destination: job.request.destination,
         overwrite: job.request.overwrite,
       },
     },
   };
+}
+
+/** How many images of the chain each stream has, where there are several. */
+function streamsOf({ chain }: RestoreJob): { streams?: number[] } {
+  const counts = new Map<number, number>();
+  for (const { stream = 0 } of chain) counts.set(stream, (counts.get(stream) ?? 0) + 1);
+  return counts.size > 1 ? { streams: [...counts.values()] } : {};
 }
 
 /** The server that writes gets its sources in the catalog's order; its own volumes need no token. */
