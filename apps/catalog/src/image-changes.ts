@@ -143,7 +143,7 @@ export class ImageChanges {
   private async made(unit: Work, request: BeginRequest): Promise<ImageRow> {
     const images = new Images(unit.db);
     const { job, attempt, client, policy, schedule, retention, selections } = request;
-    const { keyword = null, group = null, groupStreams = null } = request;
+    const { keyword, group = null, groupStreams = null } = request;
     const lineage: Lineage = { client, policy, selectionSet: selectionSet(selections) };
     const { kind, base } = chooseBase(request.kind, {
       any: await images.lastComplete(lineage, 'any'),
@@ -158,7 +158,7 @@ export class ImageChanges {
         ...{ imageId, schedule, kind, job, backupTime, retention, selections, begunAt: now },
         ...{ client, policy, selectionSet: [...lineage.selectionSet] },
         expiresAt: expiryOf(backupTime, retention),
-        ...{ keyword, group, groupStreams },
+        ...{ keyword: keyword || null, group, groupStreams },
         baseImageId: base?.imageId ?? null,
         chainLength: (base?.chainLength ?? 0) + 1,
         ...{ finishedAt: null, fragmentsExpected: null, files: null, bytes: null },

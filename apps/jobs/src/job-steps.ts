@@ -121,7 +121,7 @@ export class JobSteps {
       kind: request.kind,
       selections: request.selections,
       retention: request.retention,
-      ...(request.keyword === undefined ? {} : { keyword: request.keyword }),
+      ...(request.keyword ? { keyword: request.keyword } : {}),
       unit: request.storage,
       pool: allocation!.pool!,
       mediaId: allocation!.media[0]!.mediaId,

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { endpoint } from './contract.js';
 import { publicEvent } from './event.js';
+import { STREAMS_MAX } from './job.js';
 import { fragmentCommit, fragmentReceipt } from './fragment.js';
 import {
   absolutePath,
@@ -16,7 +17,6 @@ import {
   policyName,
   poolName,
   scheduleName,
-  STREAMS_MAX,
   timestamp,
   unitName,
 } from './names.js';

@@ -4,7 +4,6 @@ import { publicEvent } from './event.js';
 import {
   absolutePath,
   clientName,
-  hooks,
   imageId,
   imageKind,
   jobNumber,
@@ -23,6 +22,29 @@ export type JobState = z.infer<typeof jobState>;
 
 export const jobType = z.enum(['backup', 'restore', 'duplicate', 'verify']);
 export type JobType = z.infer<typeof jobType>;
+
+/** A script of the client's hook folder: a bare file name, never a path and never a line for a shell. */
+export const jobHook = z.object({
+  script: z
+    .string()
+    .regex(
+      /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,254}$/,
+      'a hook is the bare name of a file in the hook folder: 1 to 255 letters, digits, ".", "_" or "-", without a dot in front',
+    ),
+  /** Then it is killed. */
+  timeoutSeconds: z.int().min(1).max(86_400).default(300),
+});
+export type JobHook = z.infer<typeof jobHook>;
+export const jobHooks = z.object({
+  /** Runs before anything is read; its failure ends the attempt. */
+  before: jobHook.optional(),
+  /** Runs once the one before has succeeded, whatever becomes of the attempt. */
+  after: jobHook.optional(),
+});
+export type JobHooks = z.infer<typeof jobHooks>;
+
+/** Streams of one request: each becomes a job of its own. */
+export const STREAMS_MAX = 100;
 
 /** The policy name that backups bear which no policy asked for (`holdfast backup PATH`). */
 export const ON_DEMAND_POLICY = 'on-demand';
@@ -51,7 +73,7 @@ export const backupRequest = z.object({
   /** Kept with the image: `holdfast images --keyword` finds it. */
   keyword: keyword.optional(),
   /** Run on the client around each attempt. */
-  hooks: hooks.optional(),
+  hooks: jobHooks.optional(),
   requestId: z.uuid().optional(),
 });
 export type BackupRequest = z.infer<typeof backupRequest>;

@@ -35,33 +35,12 @@ export const timestamp = z.iso.datetime();
 /** Copies that an image may have, the first one included. They are numbered from 1. */
 export const COPIES_MAX = 10;
 
-/** Streams that one run of a policy may have on a client. */
-export const STREAMS_MAX = 100;
-
 /** Which image a backup makes. */
 export const imageKind = z.enum(['full', 'differential', 'cumulative']);
 export type ImageKind = z.infer<typeof imageKind>;
 
 /** A word or sentence of the policy's that stays with its images, to find them by. */
-export const keyword = z.string().min(1).max(128);
-
-/** A command of the client's own around a backup. */
-export const hook = z.object({
-  /** A file in the client's hook folder: never a path, never a line for a shell. */
-  script: z
-    .string()
-    .regex(
-      /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,254}$/,
-      'a hook is the bare name of a file in the hook folder of the client: 1 to 255 letters, digits, ".", "_" or "-", without a dot in front',
-    ),
-  /** Then it is killed. */
-  timeoutSeconds: z.int().min(1).max(86_400).default(300),
-});
-export type Hook = z.infer<typeof hook>;
-
-/** Run on the client before each attempt at a backup, and after it, whatever became of it. */
-export const hooks = z.object({ before: hook.optional(), after: hook.optional() });
-export type Hooks = z.infer<typeof hooks>;
+export const keyword = z.string().max(128);
 
 /** What an image's last manifest says beyond its fragments: enough to put it back into a catalog. */
 export const imageDetails = z.object({
@@ -74,7 +53,7 @@ export const imageDetails = z.object({
   /** The run that it is a stream of, where the run has several. */
   group: jobNumber.optional(),
   /** How many streams that run has. */
-  groupStreams: z.int().min(1).max(STREAMS_MAX).optional(),
+  groupStreams: z.int().min(1).optional(),
 });
 export type ImageDetails = z.infer<typeof imageDetails>;
 

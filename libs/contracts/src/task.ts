@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { message } from './contract.js';
+import { jobHooks, STREAMS_MAX } from './job.js';
 import {
   absolutePath,
   clientName,
   dataAddress,
   dataToken,
-  hooks,
   imageDetails,
   imageId,
   imageKind,
@@ -14,7 +14,6 @@ import {
   pathText,
   poolName,
   scheduleName,
-  STREAMS_MAX,
 } from './names.js';
 
 const forAttempt = { job: jobNumber, attempt: z.int().min(1) };
@@ -111,9 +110,10 @@ export const agentTask = z.discriminatedUnion('type', [
     excludes: z.array(z.string()).max(1_000),
     crossMountPoints: z.boolean(),
     compressionLevel: z.int(),
+    /** Scripts of the client's hook folder; each child of a parent job runs them around itself. */
+    hooks: jobHooks.optional(),
     /** Null: from the beginning. */
     resume: resumePoint.nullable(),
-    hooks: hooks.optional(),
   }),
   z.object({
     type: z.literal('restore'),

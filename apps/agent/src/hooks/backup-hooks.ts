@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { TaskResult } from '#contracts/job.js';
-import type { Hook, Hooks } from '#contracts/names.js';
+import type { JobHook, JobHooks, TaskResult } from '#contracts/job.js';
 import type { AgentTask } from '#contracts/task.js';
 import { PermanentError, Unavailable } from '#kernel/errors.js';
 import type { JobReporter } from '#messaging/job-reporter.js';
@@ -61,7 +60,7 @@ export class BackupHooks {
 
   private async hooked(
     attempt: HookedAttempt,
-    hooks: Hooks,
+    hooks: JobHooks,
     backUp: () => Promise<TaskResult>,
   ): Promise<TaskResult> {
     const { task, signal } = attempt;
@@ -91,7 +90,7 @@ export class BackupHooks {
   }
 
   /** Both are looked at before anything is frozen that nobody could thaw. */
-  private async check({ before, after }: Hooks): Promise<void> {
+  private async check({ before, after }: JobHooks): Promise<void> {
     const inFront = before && (await this.runner.objection(before));
     if (before && inFront !== undefined) {
       const { status, message } = verdictBefore(before.script, notStarted(inFront));
@@ -107,7 +106,7 @@ export class BackupHooks {
   }
 
   private async before(
-    hook: Hook,
+    hook: JobHook,
     attempt: HookedAttempt,
     note: HookNote | undefined,
   ): Promise<void> {
@@ -164,7 +163,7 @@ export class BackupHooks {
   }
 }
 
-function say({ reporter }: HookedAttempt, { script }: Hook): void {
+function say({ reporter }: HookedAttempt, { script }: JobHook): void {
   reporter.progress({ currentPath: `running hook ${script}` });
 }
 
@@ -172,7 +171,7 @@ function logOf({ reporter }: HookedAttempt): Log {
   return (severity, text) => reporter.log(severity, text);
 }
 
-function noteOf({ job, attempt, policy, schedule }: Task, after: Hook): HookNote {
+function noteOf({ job, attempt, policy, schedule }: Task, after: JobHook): HookNote {
   const who = { job, attempt, policy, ...(schedule === undefined ? {} : { schedule }) };
   return { version: 1, ...who, after, process: null };
 }

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { Logger } from '@nestjs/common';
 import { z } from 'zod';
 
-import { hook, jobNumber } from '#contracts/names.js';
+import { jobHook } from '#contracts/job.js';
+import { jobNumber } from '#contracts/names.js';
 import { codeOf, messageOf } from '#kernel/errors.js';
 
 /** What the hook after a backup needs when nobody remembers the backup. */
@@ -13,7 +14,7 @@ export const hookNote = z.object({
   attempt: z.int().min(1),
   policy: z.string(),
   schedule: z.string().optional(),
-  after: hook,
+  after: jobHook,
   /** The hook that runs now, if one does. */
   process: z.object({ pid: z.int(), startedAt: z.string().nullable() }).nullable(),
 });

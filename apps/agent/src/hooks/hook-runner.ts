@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { Hook } from '#contracts/names.js';
+import type { JobHook } from '#contracts/job.js';
 import { AgentConfig } from '../config.js';
 import type { HookEnd } from '../domain/hook-verdict.js';
 import { HookFolder, HookRefused } from './hook-folder.js';
@@ -33,13 +33,13 @@ export class HookRunner {
   }
 
   /** Why a hook could not be run now; undefined if it could. */
-  async objection({ script }: Hook): Promise<string | undefined> {
+  async objection({ script }: JobHook): Promise<string | undefined> {
     const found = await this.find(script);
     return typeof found === 'string' ? undefined : found.why;
   }
 
   async run(
-    { script, timeoutSeconds }: Hook,
+    { script, timeoutSeconds }: JobHook,
     context: HookContext,
     events: HookEvents,
   ): Promise<HookEnd> {

@@ -11,8 +11,7 @@ import {
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 
-import type { TaskResult } from '#contracts/job.js';
-import type { Hooks } from '#contracts/names.js';
+import type { JobHooks, TaskResult } from '#contracts/job.js';
 import { PermanentError } from '#kernel/errors.js';
 import { removeFolder, temporaryFolder } from '../../../../test/support/temporary-folder.js';
 import { AgentConfig } from '../config.js';
@@ -153,7 +152,7 @@ describe('a hook folder', () => {
 
 const RING = { buffers: 2, bufferBytes: 65_536 };
 const GOOD: TaskResult = { status: 0, message: '', kind: 'full', fragments: 1, files: 1, bytes: 1 };
-const both: Hooks = {
+const both: JobHooks = {
   before: { script: 'freeze.sh', timeoutSeconds: 5 },
   after: { script: 'thaw.sh', timeoutSeconds: 5 },
 };
@@ -167,7 +166,7 @@ function agent() {
 }
 
 function attemptOf(
-  more: { hooks?: Hooks; attempt?: number; signal?: AbortSignal } = {},
+  more: { hooks?: JobHooks; attempt?: number; signal?: AbortSignal } = {},
 ): HookedAttempt & { lines: string[]; paths: string[] } {
   const lines: string[] = [];
   const paths: string[] = [];
