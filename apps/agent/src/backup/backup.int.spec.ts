@@ -180,6 +180,16 @@ describe('selections', () => {
     expect(pathsOf(image)).toEqual(['d select/a', 'f select/a/skip.tmp']);
   });
 
+  it('have what was excluded taken back, file by file or folder by folder', async () => {
+    const only = await lab.backUp(at('a'), { excludes: [`${folder}/select/a/*`, '!b/'] });
+    expect(pathsOf(only)).toEqual(['d select/a', 'd select/a/b', 'f select/a/b/file']);
+    const folders = await lab.backUp(at('a'), { excludes: ['file', 'skip.tmp', '!/**/skip.tmp'] });
+    expect(pathsOf(folders)).not.toContain('f select/a/b/file');
+    expect(pathsOf(folders)).toContain('f select/a/skip.tmp');
+    const inside = await lab.backUp(at('a'), { excludes: ['b', '!file'] });
+    expect(pathsOf(inside)).not.toContain('f select/a/b/file');
+  });
+
   it('that do not exist are reported; if none exists nothing is sent', async () => {
     const some = await lab.backUp(at('c', 'missing'));
     expect(some.result.status).toBe(1);

@@ -2,42 +2,84 @@ import picomatch from 'picomatch';
 
 import { isAscii, type ByteString } from '#archive/path-text.js';
 
-/** Whether an entry is left out. `isFolder` undefined: not known yet, so folder patterns wait. */
-export type ExcludeTest = (
-  path: ByteString,
-  name: ByteString,
-  isFolder: boolean | undefined,
-) => boolean;
+/** Whether an entry is left out. */
+export interface ExcludeTest {
+  /** `isFolder` undefined: not known yet. True then only if it is left out either way. */
+  (path: ByteString, name: ByteString, isFolder: boolean | undefined): boolean;
+  /** What was let through while it was not known must be asked about again, also where it is no folder. */
+  readonly filesWait: boolean;
+}
 
 interface Pattern {
+  /** It takes back what an earlier one leaves out. */
+  readonly takesBack: boolean;
   readonly foldersOnly: boolean;
   readonly onName: boolean;
   readonly glob: string;
 }
 
+/** Patterns that follow each other and do the same. */
+interface Rule {
+  readonly takesBack: boolean;
+  readonly matches: (path: string, name: string, isFolder: boolean) => boolean;
+}
+
 /**
- * Makes one test of all the patterns: picomatch globs, `*` matching names that begin with a dot, too. A pattern
- * without a slash is held against the name; one that begins with a slash against the absolute
- * path; any other matches at every depth. A slash at the end: folders only. Characters are
- * UTF-8's, as in the policy.
+ * Makes one test of all the patterns, of which the last one that fits decides: picomatch globs, `*` matching names that
+ * begin with a dot, too. A pattern without a slash is held against the name; one that begins with a slash against the
+ * absolute path; any other matches at every depth. A slash at the end: folders only. `!` in front takes back what patterns
+ * before it leave out; what a folder holds that is left out is not looked at, so nothing in it comes back. Characters are
+ * UTF-8's, as in the policy. docs/formats.md has examples.
  */
 export function excludeTest(patterns: readonly string[]): ExcludeTest {
-  const parsed = patterns.filter((pattern) => pattern !== '').map(parse);
-  const forAll = matcher(parsed.filter((pattern) => !pattern.foldersOnly));
-  const forFolders = matcher(parsed.filter((pattern) => pattern.foldersOnly));
-  if (parsed.length === 0) return () => false;
-  return (path, name, isFolder) => {
-    if (isFolder !== true) return forAll(text(path), text(name));
-    return forAll(text(path), text(name)) || forFolders(text(path), text(name));
+  const parsed = patterns.map(parse).filter(({ glob }) => glob !== '');
+  const rules = rulesOf(parsed).reverse();
+  const filesWait = parsed.some(({ takesBack, foldersOnly }) => takesBack && foldersOnly);
+  const isOut = (path: string, name: string, isFolder: boolean): boolean => {
+    const last = rules.find((rule) => rule.matches(path, name, isFolder));
+    return last !== undefined && !last.takesBack;
   };
+  const test = (path: ByteString, name: ByteString, isFolder: boolean | undefined): boolean => {
+    if (rules.length === 0) return false;
+    const [pathText, nameText] = [text(path), text(name)];
+    if (isFolder !== undefined) return isOut(pathText, nameText, isFolder);
+    return isOut(pathText, nameText, false) && (!filesWait || isOut(pathText, nameText, true));
+  };
+  return Object.assign(test, { filesWait });
 }
 
 function parse(pattern: string): Pattern {
-  const foldersOnly = pattern.length > 1 && pattern.endsWith('/');
-  const body = foldersOnly ? pattern.slice(0, -1) : pattern;
+  // `!(a|b)` is a glob: anything but these.
+  const takesBack = pattern.startsWith('!') && !pattern.startsWith('!(');
+  const given = takesBack ? pattern.slice(1) : pattern;
+  const foldersOnly = given.length > 1 && given.endsWith('/');
+  const body = foldersOnly ? given.slice(0, -1) : given;
   const onName = !body.includes('/');
-  const anchored = onName || body.startsWith('/') || body.startsWith('**/');
-  return { foldersOnly, onName, glob: anchored ? body : `**/${body}` };
+  return { takesBack, foldersOnly, onName, glob: onName ? body : pathGlob(body) };
+}
+
+function pathGlob(body: string): string {
+  // To picomatch, `/**` at the end is the folder itself, too, and `/**/` in front is no folder less.
+  const glob = body.endsWith('/**') ? `${body}/*` : body;
+  if (glob.startsWith('/**/')) return glob.slice(1);
+  return glob.startsWith('/') || glob.startsWith('**/') ? glob : `**/${glob}`;
+}
+
+function rulesOf(patterns: readonly Pattern[]): Rule[] {
+  const runs: Pattern[][] = [];
+  for (const pattern of patterns) {
+    const run = runs.at(-1);
+    if (run?.[0]!.takesBack === pattern.takesBack) run.push(pattern);
+    else runs.push([pattern]);
+  }
+  return runs.map((run) => {
+    const forAll = matcher(run.filter((pattern) => !pattern.foldersOnly));
+    const forFolders = matcher(run.filter((pattern) => pattern.foldersOnly));
+    return {
+      takesBack: run[0]!.takesBack,
+      matches: (path, name, isFolder) => forAll(path, name) || (isFolder && forFolders(path, name)),
+    };
+  });
 }
 
 function matcher(patterns: readonly Pattern[]): (path: string, name: string) => boolean {

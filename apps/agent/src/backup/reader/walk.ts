@@ -88,8 +88,10 @@ export class Walk {
       this.#lookFailed(path, error, 'vanished before it was read');
       return;
     }
-    if (this.#stat.type !== 'd') this.#add(path);
-    else if (!excluded(path, name, true)) this.#folder(path, device);
+    const isFolder = this.#stat.type === 'd';
+    if ((isFolder || excluded.filesWait) && excluded(path, name, isFolder)) return;
+    if (isFolder) this.#folder(path, device);
+    else this.#add(path);
   }
 
   /** @param device the file system to stay on */
