@@ -40,3 +40,17 @@ describe('what failed backups have left', () => {
     ]);
   });
 });
+
+it('keeps the listings of streams that began later, and drops what is older and not needed', async () => {
+  const store = new ListingStore(folder);
+  mkdirSync(`${folder}/listings/streams`, { recursive: true });
+  for (const image of ['web1_10', 'web1_11', 'web1_30']) {
+    writeFileSync(`${folder}/listings/streams/${image}.tsv`, '');
+  }
+  writeFileSync(`${folder}/listings/streams/web1_20.tsv.part`, '');
+  // Image 30 is another stream's, which was faster, and of which nobody knew when image 20 began.
+  await store.keep('streams', 'web1_20', ['web1_11']);
+  expect(readdirSync(`${folder}/listings/streams`).sort()).toEqual(
+    [11, 20, 30].map((at) => `web1_${at}.tsv`),
+  );
+});

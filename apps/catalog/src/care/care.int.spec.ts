@@ -14,7 +14,12 @@ import {
 import { fragmentSuspect } from '#contracts/catalog/copy.js';
 import { imageExpire } from '#contracts/catalog/expiry.js';
 import { tombstone, type Tombstone } from '#contracts/fragment.js';
-import { catalogFragments, catalogImage, type FragmentView } from '#contracts/image.js';
+import {
+  catalogChain,
+  catalogFragments,
+  catalogImage,
+  type FragmentView,
+} from '#contracts/image.js';
 import type { InventoryEntry } from '#contracts/media.js';
 import { jobsDuplicate } from '#contracts/job.js';
 import { CatalogHarness, eventually } from '../testing/catalog-harness.js';
@@ -311,6 +316,40 @@ describe('a catalog that is lost', () => {
     media.manifests.splice(0, 9, ...manifests);
     expect(await ask()).toMatchObject({ images: 0, fragments: 0, refused: [] });
     await maker.state(imageId, 'COMPLETE');
+  });
+
+  it('brings back its keyword, its streams, and that it is kept for ever', async () => {
+    const run = { keyword: 'before the move', group: 41, groupStreams: 2 };
+    const begun = { ...run, retention: 'infinite', policy: 'streams' };
+    const { imageId } = await maker.backup(1, begun);
+    const other = await maker.backup(1, { ...begun, selections: ['/srv'] });
+    const manifests: Manifest[] = [];
+    for (const [id, selections] of [
+      [imageId, ['/etc']],
+      [other.imageId, ['/srv']],
+    ] as const) {
+      const manifest = manifestOf((await fragmentsOf(id))[0]!, 1);
+      const image = {
+        ...manifest.image!,
+        ...run,
+        retention: 'infinite',
+        selections: [...selections],
+      };
+      manifests.push({ ...manifest, policy: 'streams', image });
+    }
+    await forget();
+    media.manifests.splice(0, 9, ...manifests);
+    expect(await ask()).toMatchObject({ images: 2, fragments: 2, refused: [] });
+    await maker.state(imageId, 'COMPLETE');
+    await maker.state(other.imageId, 'COMPLETE');
+    const { image } = await maker.operator.call(catalogImage, { imageId });
+    expect(image).toMatchObject({ keyword: 'before the move', expiresAt: null });
+    const at = '2100-01-01T00:00:00.000Z';
+    const whole = { client: 'web1', policy: 'streams', at };
+    expect((await maker.jobs.call(catalogChain, whole)).streams).toEqual([1, 1]);
+    // A run of this cluster that happens to have the same number is another one.
+    await maker.backup(1, { policy: 'streams', group: 41, groupStreams: 1, selections: ['/new'] });
+    expect((await maker.jobs.call(catalogChain, whole)).streams).toEqual([1]);
   });
 
   it('takes nothing that it cannot read, and says why', async () => {
