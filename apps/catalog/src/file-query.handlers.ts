@@ -4,7 +4,7 @@ import type { RequestOf, ResponseOf } from '#contracts/contract.js';
 import { catalogFiles, catalogFind } from '#contracts/image.js';
 import { NotFound } from '#kernel/errors.js';
 import { Answers } from '#messaging/answers.js';
-import { IMAGES_HINT, unknownImage } from './domain/chain.js';
+import { IMAGES_HINT, unknownImage } from './domain/chains/chain.js';
 import { toFileView } from './domain/files/file-view.js';
 import { planFind, trimSlashes } from './domain/files/glob.js';
 import { Files } from './persistence/files/files.js';

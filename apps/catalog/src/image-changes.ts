@@ -13,7 +13,7 @@ import { UnitOfWork, type Work } from '#outbox/unit-of-work.js';
 import { countImage } from './completion.js';
 import { CatalogConfig } from './config.js';
 import { chooseBase, freeBackupTime, selectionSet } from './domain/base.js';
-import { unknownImage } from './domain/chain.js';
+import { unknownImage } from './domain/chains/chain.js';
 import { waitsFor } from './domain/image-state.js';
 import { resumePointOf } from './domain/resume.js';
 import { expiryOf } from './domain/retention.js';

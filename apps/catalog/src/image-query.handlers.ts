@@ -9,7 +9,7 @@ import {
   type ImageView,
 } from '#contracts/image.js';
 import { Answers } from '#messaging/answers.js';
-import { unknownImage } from './domain/chain.js';
+import { unknownImage } from './domain/chains/chain.js';
 import { ImageViews } from './persistence/image-views.js';
 import { RestoreChains } from './restore-chains.js';
 

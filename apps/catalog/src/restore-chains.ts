@@ -2,8 +2,8 @@ import type { DataSource } from 'typeorm';
 import type { RequestOf, ResponseOf } from '#contracts/contract.js';
 import type { catalogChain } from '#contracts/image.js';
 import { NotFound } from '#kernel/errors.js';
-import { choosePolicy, IMAGES_HINT, restoreChain } from './domain/chain.js';
-import { isWhole, orderedChains, streamSets, type Run } from './domain/run-streams.js';
+import { choosePolicy, IMAGES_HINT, restoreChain } from './domain/chains/chain.js';
+import { isWhole, orderedChains, streamSets, type Run } from './domain/chains/run-streams.js';
 import { ImageViews, type ReadableImage } from './persistence/image-views.js';
 import { Runs, type RunScope } from './persistence/runs.js';
 

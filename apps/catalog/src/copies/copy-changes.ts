@@ -5,7 +5,7 @@ import { assert } from '#kernel/assert.js';
 import { PermanentError } from '#kernel/errors.js';
 import { UnitOfWork } from '#outbox/unit-of-work.js';
 import { countCopies } from '../completion.js';
-import { unknownImage } from '../domain/chain.js';
+import { unknownImage } from '../domain/chains/chain.js';
 import { chooseCopy } from '../domain/copy-choice.js';
 import { waitsForCopy } from '../domain/image-state.js';
 import { CatalogEpoch } from '../persistence/catalog-epoch.js';

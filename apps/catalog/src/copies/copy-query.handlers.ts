@@ -3,7 +3,7 @@ import { DataSource } from 'typeorm';
 import { catalogCopies, catalogFragmentSources } from '#contracts/catalog/copy.js';
 import type { RequestOf, ResponseOf } from '#contracts/contract.js';
 import { Answers } from '#messaging/answers.js';
-import { unknownImage } from '../domain/chain.js';
+import { unknownImage } from '../domain/chains/chain.js';
 import { bestFirst } from '../domain/copy-state.js';
 import { Copies } from '../persistence/copies/copies.js';
 import { FragmentSources } from '../persistence/copies/fragment-sources.js';

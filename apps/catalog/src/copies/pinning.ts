@@ -8,7 +8,7 @@ import { PermanentError, Unavailable } from '#kernel/errors.js';
 import { Requests } from '#messaging/requests.js';
 import { UnitOfWork } from '#outbox/unit-of-work.js';
 import { CatalogConfig } from '../config.js';
-import { requirePinned } from '../domain/chain.js';
+import { requirePinned } from '../domain/chains/chain.js';
 import { Pins } from '../persistence/copies/pins.js';
 import { ImageViews } from '../persistence/image-views.js';
 

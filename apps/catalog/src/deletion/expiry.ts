@@ -7,7 +7,7 @@ import { Clock } from '#kernel/clock.js';
 import { InvalidInput } from '#kernel/errors.js';
 import { UnitOfWork } from '#outbox/unit-of-work.js';
 import { CatalogConfig } from '../config.js';
-import { unknownImage } from '../domain/chain.js';
+import { unknownImage } from '../domain/chains/chain.js';
 import { decideDeletion } from '../domain/deletion.js';
 import { planExpiry, type ImageFacts } from '../domain/expiry.js';
 import { isOver } from '../domain/retention.js';

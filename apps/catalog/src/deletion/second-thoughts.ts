@@ -4,7 +4,7 @@ import type { RequestOf, ResponseOf } from '#contracts/contract.js';
 import { Clock } from '#kernel/clock.js';
 import { PermanentError } from '#kernel/errors.js';
 import { UnitOfWork } from '#outbox/unit-of-work.js';
-import { unknownImage } from '../domain/chain.js';
+import { unknownImage } from '../domain/chains/chain.js';
 import { decideDeletion } from '../domain/deletion.js';
 import { expiryOf, isOver } from '../domain/retention.js';
 import { Deletables, type DeletionChange } from '../persistence/deletion/deletables.js';

@@ -1,5 +1,5 @@
 import type { EntityManager } from 'typeorm';
-import type { Run } from '../domain/run-streams.js';
+import type { Run } from '../domain/chains/run-streams.js';
 import { IS_COMPLETE, WITH_COUNTS } from './image-views.js';
 
 /** Images of one client that one policy made. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { choosePolicy, restoreChain, type ChainLink } from './chain.js';
-import { imageState, waitsFor } from './image-state.js';
+import { imageState, waitsFor } from '../image-state.js';
 
 function image(
   imageId: string,
