@@ -1,5 +1,8 @@
 import { Injectable, Logger } from '@nestjs/common';
+import { Clock } from '#kernel/clock.js';
 import { messageOf } from '#kernel/errors.js';
+import { JobReporter } from '#messaging/job-reporter.js';
+import { Requests } from '#messaging/requests.js';
 import type { Startable } from '#service/lifecycle.js';
 import { AgentConfig } from '../config.js';
 import { verdictAfter, type HookVerdict } from '../domain/hook-verdict.js';
@@ -28,8 +31,10 @@ export class AfterHooks implements Startable {
   private readonly live = new Set<string>();
 
   constructor(
-    config: AgentConfig,
+    private readonly config: AgentConfig,
     private readonly runner: HookRunner,
+    private readonly requests: Requests,
+    private readonly clock: Clock,
   ) {
     this.notes = new HookNotes(config.folder);
   }
@@ -80,13 +85,19 @@ export class AfterHooks implements Startable {
     for (const note of await this.notes.ofJob(job)) await this.settleNote(note, log);
   }
 
+  /** It is told in the job's log, whether the job goes on or not, and in the agent's own. */
   private async settleLeft(): Promise<void> {
-    const log: Log = (severity, text) => {
-      if (severity === 'info') this.logger.log(text);
-      else this.logger.error(text);
-    };
-    for (const note of await this.notes.all()) {
-      await this.settleNote(note, (severity, text) => log(severity, `job ${note.job}: ${text}`));
+    for (const { job, attempt } of await this.notes.all()) {
+      const reporter = new JobReporter(this.requests, this.clock, {
+        ...{ job, attempt, from: 'agent', instance: this.config.client },
+        onStop: () => undefined,
+      });
+      await this.settleJob(job, (severity, text) => {
+        reporter.log(severity, text);
+        if (severity === 'info') this.logger.log(`job ${job}: ${text}`);
+        else this.logger.warn(`job ${job}: ${text}`);
+      });
+      reporter.cease();
     }
   }
 

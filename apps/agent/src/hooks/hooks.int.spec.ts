@@ -12,7 +12,9 @@ import {
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 
 import type { JobHooks, TaskResult } from '#contracts/job.js';
+import { SystemClock } from '#kernel/clock.js';
 import { PermanentError } from '#kernel/errors.js';
+import type { Requests } from '#messaging/requests.js';
 import { removeFolder, temporaryFolder } from '../../../../test/support/temporary-folder.js';
 import { AgentConfig } from '../config.js';
 import { AfterHooks } from './after-hooks.js';
@@ -30,6 +32,7 @@ beforeAll(async () => {
 });
 afterAll(() => removeFolder(folder));
 beforeEach(() => {
+  reports = [];
   hooks = `${folder}/${(count += 1)}/hooks`;
   mkdirSync(hooks, { recursive: true, mode: 0o755 });
 });
@@ -157,11 +160,19 @@ const both: JobHooks = {
   after: { script: 'thaw.sh', timeoutSeconds: 5 },
 };
 
+/** What agents told the job manager by themselves. */
+let reports: { lines: { text: string }[] }[] = [];
+
 /** An agent process as far as hooks are concerned. */
 function agent() {
   const config = new AgentConfig('web1', agentFolder(), [], RING);
   const runner = new HookRunner(config);
-  const afterHooks = new AfterHooks(config, runner);
+  const call = (_: unknown, report: unknown) => {
+    reports.push(report as { lines: { text: string }[] });
+    return Promise.resolve({ goOn: false });
+  };
+  const requests = { call } as unknown as Requests;
+  const afterHooks = new AfterHooks(config, runner, requests, new SystemClock());
   return { afterHooks, hooks: new BackupHooks(runner, afterHooks) };
 }
 
@@ -265,6 +276,12 @@ describe('a backup between hooks', () => {
     next.afterHooks.start();
     await eventually(() => said().length === 2 && notes().length === 0);
     expect(said()).toEqual(['freeze', 'thaw 7 50 nightly']);
+    await eventually(() => reports.length === 1);
+    expect(reports[0]).toMatchObject({ job: 7, attempt: 1, from: 'agent', instance: 'web1' });
+    expect(reports[0]!.lines.map(({ text }) => text)).toEqual([
+      'the agent ended before the hook thaw.sh had run: running it now',
+      ...['running hook thaw.sh', 'hook thaw.sh has ended'],
+    ]);
     await next.hooks.around(attemptOf({ attempt: 2 }), () => Promise.resolve(GOOD));
     expect(said()).toEqual(['freeze', 'thaw 7 50 nightly', 'freeze', 'thaw 7 0 nightly']);
   });
