@@ -60,6 +60,11 @@ describe('lists', () => {
   it('of images and one image in full', async () => {
     cluster.answer(catalogImages, () => ({ images: [IMAGE] }));
     expect((await cluster.run('images')).out).toMatch(/^IMAGE .*\nweb1_1790000000 .* COMPLETE /);
+    const kept = { ...IMAGE, expiresAt: null, keyword: 'before the move' };
+    cluster.answer(catalogImages, () => ({ images: [kept] }));
+    const found = await cluster.run('images', '--keyword', 'before the move');
+    expect(found.out).toMatch(/ never\n$/);
+    expect(cluster.inputsOf(catalogImages).at(-1)).toMatchObject({ keyword: 'before the move' });
     cluster.answer(catalogImage, () => ({ image: IMAGE }));
     cluster.answer(catalogCopies, () => ({ copies: [COPY] }));
     cluster.answer(catalogFragments, ({ afterNumber }) => ({

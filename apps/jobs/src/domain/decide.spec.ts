@@ -146,6 +146,24 @@ describe('a restore job', () => {
     });
     expect(cancelTasks(runs).media[0]?.task.type).toBe('cancel');
   });
+
+  it('tells the agent which images belong to one stream, where there are several', () => {
+    const taskFor = (streams: (number | undefined)[]) => {
+      const images = streams.map((stream, at) => ({
+        ...{ imageId: `web1_${at}`, kind: 'full' as const, media: ['m1'] },
+        ...(stream === undefined ? {} : { stream }),
+      }));
+      const input: Input = { ...planned, chain: images };
+      return tasksOf(after(restore, input, granted('m1'), pinned), () => 't'.repeat(20)).agent
+        ?.task;
+    };
+    expect(taskFor([0, 1, 1])).toMatchObject({
+      streams: [1, 2],
+      chain: ['web1_0', 'web1_1', 'web1_2'],
+    });
+    expect(taskFor([0, 0])).not.toHaveProperty('streams');
+    expect(taskFor([undefined, undefined])).not.toHaveProperty('streams');
+  });
 });
 
 /** Any input, once it is said of which attempt it is. */
