@@ -3,30 +3,33 @@ import type { DataSource } from 'typeorm';
 import { backoffMs, sleep } from '#kernel/backoff.js';
 import { messageOf } from '#kernel/errors.js';
 import { JsonText, type Publisher } from '#messaging/publisher.js';
-import { RecentPayloads } from './recent-payloads.js';
-import type { UnitOfWork } from './unit-of-work.js';
+import { OwnRows } from './own-rows.js';
+import type { CommittedRow, UnitOfWork } from './unit-of-work.js';
 
 interface Row {
   readonly id: string;
   readonly message_id: string;
   readonly subject: string;
   readonly content_type: string;
-  /** JSON, as text: it goes out as it is. Null where it is known here. */
-  readonly payload: string | null;
+  /** JSON, as text: it goes out as it is. */
+  readonly payload: string;
 }
 
 /** A row may be a bundle of some hundred kilobytes. */
 const BATCH_ROWS_MAX = 64;
-/** Catches what a crash left behind; a commit wakes the relay at once. */
+/** How often the table is looked at for what nobody publishes: a process may have died. */
 const LOOK_AGAIN_MS = 1_000;
+/** Whoever committed a row has published it by then, or is no more. */
+const OTHERS_ROWS_AGE = '2 s';
 /** While the broker is away; what waits goes out within this time of its return. */
 const RETRY = { firstMs: 100, maxMs: 1_000, jitter: 0.5 };
 const INBOX_KEPT = '14 days';
 const INBOX_SWEEP_MS = 3_600_000;
 
 /**
- * Publishes outbox rows in order and removes each once the broker has it. A row may go out twice
- * (published, then a crash before its removal), so receivers are idempotent.
+ * Publishes outbox rows in order and removes each once the broker has it. What this process commits goes
+ * out from memory; what a process that is no more has left is found in the table. A row may go out
+ * twice (published, then a crash before its removal), so receivers are idempotent.
  */
 export class OutboxRelay {
   private readonly logger = new Logger('outbox');
@@ -35,7 +38,10 @@ export class OutboxRelay {
   private loop: Promise<void> = Promise.resolve();
   private sweeper: NodeJS.Timeout | undefined;
   private woken = false;
-  private readonly recent = new RecentPayloads();
+  private readonly own = new OwnRows();
+  /** There are rows in the table that are not among our own: all of it comes first. */
+  private tableFirst = true;
+  private lookedAt = 0;
 
   constructor(
     private readonly database: DataSource,
@@ -43,7 +49,7 @@ export class OutboxRelay {
     unitOfWork: UnitOfWork,
   ) {
     unitOfWork.whenCommitted((rows) => {
-      for (const { messageId, payload } of rows) this.recent.add(messageId, payload);
+      if (!this.own.add(rows)) this.tableFirst = true;
       this.kick();
     });
   }
@@ -70,15 +76,36 @@ export class OutboxRelay {
     for (let failures = 0; !this.stopping.signal.aborted;) {
       this.woken = false;
       try {
-        const sent = await this.relayBatch();
+        const isMore = await this.relaySome();
         failures = 0;
-        if (sent < BATCH_ROWS_MAX && !this.woken) await this.nap();
+        if (!isMore && !this.woken) await this.nap();
       } catch (error) {
         failures += 1;
         this.logger.warn(`cannot publish: ${messageOf(error)}; trying again`);
         await sleep(backoffMs(failures, RETRY, 0.5), this.stopping.signal);
       }
     }
+  }
+
+  /** True when there may be more. */
+  private async relaySome(): Promise<boolean> {
+    if (this.tableFirst) {
+      this.tableFirst = false;
+      try {
+        this.tableFirst = (await this.relayTable('0 s')) > 0;
+      } catch (error) {
+        this.tableFirst = true;
+        throw error;
+      }
+      return true;
+    }
+    if (!this.own.isEmpty) {
+      await this.relayOwn();
+      return true;
+    }
+    if (performance.now() - this.lookedAt < LOOK_AGAIN_MS) return false;
+    this.lookedAt = performance.now();
+    return (await this.relayTable(OTHERS_ROWS_AGE)) > 0;
   }
 
   private nap(): Promise<void> {
@@ -91,36 +118,45 @@ export class OutboxRelay {
     });
   }
 
+  private async relayOwn(): Promise<void> {
+    const rows = this.own.first(BATCH_ROWS_MAX);
+    await this.publish(rows);
+    const ids = rows.map(({ id }) => id);
+    await this.database.query('DELETE FROM outbox WHERE id = ANY($1::bigint[])', [ids]);
+    this.own.forget(new Set(ids));
+  }
+
   /**
    * Rows are taken out before they are sent and gone for good only when the broker has them all: until
    * then they are locked, so several replicas of a service share the work.
    */
-  private relayBatch(): Promise<number> {
+  private relayTable(age: string): Promise<number> {
     return this.database.transaction(async (db) => {
-      const recent = this.recent.all();
       const [rows]: [Row[], number] = await db.query(
         `DELETE FROM outbox WHERE id IN (
-           SELECT id FROM outbox ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED
-         ) RETURNING id, message_id, subject, content_type,
-           CASE WHEN message_id = ANY($2::text[]) THEN NULL ELSE payload::text END AS payload`,
-        [BATCH_ROWS_MAX, [...recent.keys()]],
+           SELECT id FROM outbox WHERE created_at <= now() - $2::interval
+           ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED
+         ) RETURNING id, message_id, subject, content_type, payload`,
+        [BATCH_ROWS_MAX, age],
       );
-      rows.sort((a, b) => Number(a.id) - Number(b.id));
-      await Promise.all(
-        rows.map((row) => this.publish(row, row.payload ?? recent.get(row.message_id)!)),
-      );
-      for (const row of rows) this.recent.forget(row.message_id);
+      const ordered = rows.sort((a, b) => Number(a.id) - Number(b.id));
+      await this.publish(ordered.map(toCommitted));
+      this.own.forget(new Set(rows.map(({ id }) => id)));
       return rows.length;
     });
   }
 
-  private publish(row: Row, payload: string): Promise<void> {
-    return this.publisher.publish({
-      subject: row.subject,
-      payload: new JsonText(payload),
-      id: row.message_id,
-      contentType: row.content_type,
-    });
+  private async publish(rows: readonly CommittedRow[]): Promise<void> {
+    await Promise.all(
+      rows.map((row) =>
+        this.publisher.publish({
+          subject: row.subject,
+          payload: new JsonText(row.payload),
+          id: row.messageId,
+          contentType: row.contentType,
+        }),
+      ),
+    );
   }
 
   private async sweepInbox(): Promise<void> {
@@ -128,4 +164,8 @@ export class OutboxRelay {
       .query(`DELETE FROM inbox WHERE handled_at < now() - $1::interval`, [INBOX_KEPT])
       .catch((error: unknown) => this.logger.warn(`inbox: ${messageOf(error)}`));
   }
+}
+
+function toCommitted({ id, message_id, subject, content_type, payload }: Row): CommittedRow {
+  return { id, messageId: message_id, subject, contentType: content_type, payload };
 }

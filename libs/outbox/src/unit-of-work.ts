@@ -21,6 +21,11 @@ export interface OutboxRow {
   readonly payload: string;
 }
 
+/** As it stands in the table. */
+export interface CommittedRow extends OutboxRow {
+  readonly id: string;
+}
+
 /** A statement has at most 65,535 parameters. */
 const INSERT_ROWS_MAX = 1_000;
 
@@ -29,7 +34,7 @@ const INSERT_ROWS_MAX = 1_000;
  * neither lost (state saved, nothing sent) nor a ghost (sent, state rolled back).
  */
 export class UnitOfWork {
-  private onCommit: (rows: readonly OutboxRow[]) => void = () => undefined;
+  private onCommit: (rows: readonly CommittedRow[]) => void = () => undefined;
 
   constructor(
     private readonly database: DataSource,
@@ -39,19 +44,18 @@ export class UnitOfWork {
   ) {}
 
   /** The relay is told after each commit that has something to send. */
-  whenCommitted(notify: (rows: readonly OutboxRow[]) => void): void {
+  whenCommitted(notify: (rows: readonly CommittedRow[]) => void): void {
     this.onCommit = notify;
   }
 
   async run<T>(work: (work: Work) => Promise<T>): Promise<T> {
     const rows: OutboxRow[] = [];
-    const result = await this.database.transaction(async (db) => {
-      const value = await work(this.workIn(db, rows));
-      await insertOutbox(db, rows);
-      return value;
-    });
-    if (rows.length > 0) this.onCommit(rows);
-    return result;
+    const { value, committed } = await this.database.transaction(async (db) => ({
+      value: await work(this.workIn(db, rows)),
+      committed: await insertOutbox(db, rows),
+    }));
+    if (committed.length > 0) this.onCommit(committed);
+    return value;
   }
 
   /** As `run`, but a message id that was handled before changes nothing. */
@@ -93,15 +97,22 @@ export class UnitOfWork {
 }
 
 /** Rows are few and may be long: as plain values they need no quoting, as elements of arrays they do. */
-async function insertOutbox(db: EntityManager, rows: readonly OutboxRow[]): Promise<void> {
+async function insertOutbox(
+  db: EntityManager,
+  rows: readonly OutboxRow[],
+): Promise<CommittedRow[]> {
+  const ids = new Map<string, string>();
   for (let from = 0; from < rows.length; from += INSERT_ROWS_MAX) {
     const some = rows.slice(from, from + INSERT_ROWS_MAX);
     const places = some.map(
       (_, n) => `($${4 * n + 1}, $${4 * n + 2}, $${4 * n + 3}, $${4 * n + 4}::json)`,
     );
-    await db.query(
-      `INSERT INTO outbox (message_id, subject, content_type, payload) VALUES ${places.join()}`,
+    const inserted: { id: string; message_id: string }[] = await db.query(
+      `INSERT INTO outbox (message_id, subject, content_type, payload) VALUES ${places.join()}
+       RETURNING id, message_id`,
       some.flatMap((row) => [row.messageId, row.subject, row.contentType, row.payload]),
     );
+    for (const { id, message_id } of inserted) ids.set(message_id, id);
   }
+  return rows.map((row) => ({ ...row, id: ids.get(row.messageId)! }));
 }

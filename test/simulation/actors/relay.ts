@@ -9,7 +9,7 @@ const LOOK_AGAIN_MS = 60_000;
 const RETRY_MS = 2_000;
 
 /**
- * Publishes outbox rows and removes each when the broker has it, as `OutboxRelay` does: in a transaction
+ * Publishes outbox rows and removes each when the broker has it, as `OutboxRelay` does with the table: in a transaction
  * that locks them, so that several share the work.
  */
 export class Relay {
