@@ -6,6 +6,7 @@ import {
   type imageBegin,
   type imageFinish,
 } from '#contracts/image.js';
+import type { ImageKind } from '#contracts/names.js';
 import { KEPT_LISTINGS_MAX } from '#contracts/task.js';
 import { Clock } from '#kernel/clock.js';
 import { PermanentError } from '#kernel/errors.js';
@@ -15,12 +16,12 @@ import { CatalogConfig } from './config.js';
 import { chooseBase, freeBackupTime, selectionSet } from './domain/base.js';
 import { unknownImage } from './domain/chains/chain.js';
 import { waitsFor } from './domain/image-state.js';
-import { resumePointOf } from './domain/resume.js';
+import { resumePointOf, type CommittedPiece } from './domain/resume.js';
 import { expiryOf } from './domain/retention.js';
 import { CatalogEpoch } from './persistence/catalog-epoch.js';
 import { Gaps } from './persistence/copies/gaps.js';
-import { ImageViews } from './persistence/image-views.js';
-import { detailsOf, type ImageRow } from './persistence/image.entity.js';
+import { viewOfNew } from './persistence/image-views.js';
+import { detailsOf, type ImageRow, type NewImage } from './persistence/image.entity.js';
 import { Images, type Lineage } from './persistence/images.js';
 
 type BeginRequest = RequestOf<typeof imageBegin>;
@@ -29,6 +30,14 @@ type FinishRequest = RequestOf<typeof imageFinish>;
 const FIRST_COPY = 1;
 const FIRST_ATTEMPT = 1;
 const STATUS_OUT_OF_SEQUENCE = 229;
+
+/** An image as an attempt finds it: new, or with what earlier attempts have committed. */
+interface Begun {
+  readonly image: NewImage;
+  /** The fence of its first copy. */
+  readonly copyAttempt: number;
+  readonly pieces: readonly CommittedPiece[];
+}
 
 /** Begins, finishes and abandons images. Each may be asked again: the answer stays the same. */
 @Injectable()
@@ -49,17 +58,17 @@ export class ImageChanges {
     return this.unitOfWork.run(async (unit) => {
       const images = new Images(unit.db);
       await images.lockClient(request.client);
-      const image = (await this.continued(unit, request)) ?? (await this.made(unit, request));
-      const copy = await images.copy(image.imageId, FIRST_COPY);
+      const { image, copyAttempt, pieces } =
+        (await this.continued(unit, request)) ?? (await this.made(unit, request));
       return {
         imageId: image.imageId,
         backupTime: image.backupTime,
         copy: FIRST_COPY,
-        copyAttempt: copy!.attempt,
+        copyAttempt,
         kind: image.kind,
         baseImageId: image.baseImageId,
         keepListings: await images.possibleBases(image.client, image.policy, KEPT_LISTINGS_MAX),
-        ...resumePointOf(await images.piecesOf(image.imageId, FIRST_COPY)),
+        ...resumePointOf(pieces),
         details: detailsOf(image),
       };
     });
@@ -103,26 +112,36 @@ export class ImageChanges {
     });
   }
 
-  private async continued(unit: Work, request: BeginRequest): Promise<ImageRow | undefined> {
+  private async continued(unit: Work, request: BeginRequest): Promise<Begun | undefined> {
     const images = new Images(unit.db);
     const known = await images.latestOf(request.job);
     const image = known && (await images.lock(known.imageId));
-    if (!image) return undefined;
+    if (!image || !(await this.isGoneOnWith(unit, image, request))) return undefined;
+    return {
+      image,
+      copyAttempt: (await images.copy(image.imageId, FIRST_COPY))!.attempt,
+      pieces: await images.piecesOf(image.imageId, FIRST_COPY),
+    };
+  }
+
+  /** False where the attempt makes a new one instead. */
+  private async isGoneOnWith(unit: Work, image: ImageRow, request: BeginRequest): Promise<boolean> {
     const { imageId } = image;
+    const images = new Images(unit.db);
     const { jobAttempt } = (await images.copy(imageId, FIRST_COPY))!;
     // What a backup has finished stays as it is, whoever asks.
-    if (request.attempt === jobAttempt || image.finishedAt !== null) return image;
+    if (request.attempt === jobAttempt || image.finishedAt !== null) return true;
     if (request.attempt < jobAttempt) {
       throw outOfSequence(`Attempt ${request.attempt} of job ${request.job} is over.`);
     }
     await images.raiseFence(imageId, FIRST_COPY, request);
     if (request.fresh) {
       await images.save(imageId, { abandonedAt: image.abandonedAt ?? this.clock.now() });
-      return undefined;
+      return false;
     }
     await images.save(imageId, { abandonedAt: null });
     await this.giveUpBehindGap(unit, image);
-    return image;
+    return true;
   }
 
   /**
@@ -140,39 +159,43 @@ export class ImageChanges {
     });
   }
 
-  private async made(unit: Work, request: BeginRequest): Promise<ImageRow> {
+  private async made(unit: Work, request: BeginRequest): Promise<Begun> {
     const images = new Images(unit.db);
     const { job, attempt, client, policy, schedule, retention, selections } = request;
     const { keyword, group = null, groupStreams = null } = request;
     const lineage: Lineage = { client, policy, selectionSet: selectionSet(selections) };
-    const { kind, base } = chooseBase(request.kind, {
-      any: await images.lastComplete(lineage, 'any'),
-      full: await images.lastComplete(lineage, 'full'),
-    });
+    const { kind, base } = chooseBase(request.kind, await lastOf(images, lineage, request.kind));
     const now = this.clock.now();
     const wanted = Math.floor(now.getTime() / 1_000);
     const backupTime = freeBackupTime(wanted, await images.backupTimesFrom(client, wanted));
     const imageId = `${client}_${backupTime}`;
-    await images.insert(
-      {
-        ...{ imageId, schedule, kind, job, backupTime, retention, selections, begunAt: now },
-        ...{ client, policy, selectionSet: [...lineage.selectionSet] },
-        expiresAt: expiryOf(backupTime, retention),
-        ...{ keyword: keyword || null, group, groupStreams },
-        baseImageId: base?.imageId ?? null,
-        chainLength: (base?.chainLength ?? 0) + 1,
-        ...{ finishedAt: null, fragmentsExpected: null, files: null, bytes: null },
-        abandonedAt: null,
-      },
-      {
-        ...{ imageId, copy: FIRST_COPY, attempt: FIRST_ATTEMPT, jobAttempt: attempt },
-        ...{ unit: request.unit, pool: request.pool, mediaId: request.mediaId },
-        ...{ job, begunAt: now, completedAttempt: null },
-      },
-    );
-    unit.announce(imageBegun, imageId, (await new ImageViews(unit.db).one(imageId))!);
-    return (await images.find(imageId))!;
+    const image: NewImage = {
+      ...{ imageId, schedule, kind, job, backupTime, retention, selections, begunAt: now },
+      ...{ client, policy, selectionSet: [...lineage.selectionSet] },
+      expiresAt: expiryOf(backupTime, retention),
+      ...{ keyword: keyword || null, group, groupStreams },
+      baseImageId: base?.imageId ?? null,
+      chainLength: (base?.chainLength ?? 0) + 1,
+      ...{ finishedAt: null, fragmentsExpected: null, files: null, bytes: null },
+      abandonedAt: null,
+    };
+    await images.insert(image, {
+      ...{ imageId, copy: FIRST_COPY, attempt: FIRST_ATTEMPT, jobAttempt: attempt },
+      ...{ unit: request.unit, pool: request.pool, mediaId: request.mediaId },
+      ...{ job, begunAt: now, completedAttempt: null },
+    });
+    unit.announce(imageBegun, imageId, viewOfNew(image));
+    return { image, copyAttempt: FIRST_ATTEMPT, pieces: [] };
   }
+}
+
+/** What an incremental may build on; a full builds on nothing. */
+async function lastOf(images: Images, lineage: Lineage, kind: ImageKind) {
+  if (kind === 'full') return { any: undefined, full: undefined };
+  return {
+    any: await images.lastComplete(lineage, 'any'),
+    full: await images.lastComplete(lineage, 'full'),
+  };
 }
 
 function outOfSequence(message: string): PermanentError {

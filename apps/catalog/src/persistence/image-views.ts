@@ -3,6 +3,7 @@ import type { FragmentView, ImageView } from '#contracts/image.js';
 import type { ImageKind } from '#contracts/names.js';
 import { imageState } from '../domain/image-state.js';
 import { EVERY_FRAGMENT, IS_LIVE, toFragmentView, type FragmentRecord } from './fragment-view.js';
+import type { NewImage } from './image.entity.js';
 
 /**
  * Counts of an image's numbers over all its copies, beside the image `i`, as `c`: a number counts
@@ -216,6 +217,18 @@ const ALL_FRAGMENTS = `SELECT f.* ${FRAGMENTS_OF_COPY}
   ORDER BY f.number FETCH FIRST $4 ROWS WITH TIES`;
 const FRAGMENTS = `SELECT DISTINCT ON (f.number) f.* ${FRAGMENTS_OF_COPY} AND f.state <> 'DELETED'
   ORDER BY f.number, ${IS_LIVE} DESC, f.committed_at DESC LIMIT $4`;
+
+/** An image that has just been made: it has a copy, and nothing in it. */
+export function viewOfNew(image: NewImage): ImageView {
+  return {
+    ...{ imageId: image.imageId, client: image.client, policy: image.policy },
+    ...{ schedule: image.schedule, kind: image.kind, state: 'IN_PROCESS', job: image.job ?? 0 },
+    backupTime: new Date(image.backupTime * 1_000).toISOString(),
+    expiresAt: image.expiresAt?.toISOString() ?? null,
+    ...{ keyword: image.keyword, baseImageId: image.baseImageId, selections: image.selections },
+    ...{ files: 0, bytes: 0, storedBytes: 0, fragments: 0, copies: 1, holds: [] },
+  };
+}
 
 function toReadable(row: ImageRecord): ReadableImage {
   return { ...toView(row), isDamaged: row.damaged, wasComplete: row.was_complete };

@@ -99,8 +99,11 @@ export class ImageRow {
   abandonedAt!: Date | null;
 }
 
+/** An image as it is made; the table gives it its number. */
+export type NewImage = Omit<ImageRow, 'number'>;
+
 /** What manifests carry of an image. */
-export function detailsOf(image: ImageRow): ImageDetails {
+export function detailsOf(image: NewImage): ImageDetails {
   const { job, schedule, retention, selections, baseImageId } = image;
   const { keyword, group, groupStreams } = image;
   return {

@@ -5,8 +5,8 @@ import type { CommittedPiece } from '../domain/resume.js';
 import { ERA } from './catalog-epoch.js';
 import { nextFence } from './copies/next-fence.js';
 import { ImageCopyRow } from './image-copy.entity.js';
-import { ImageRow } from './image.entity.js';
-import { IS_COMPLETE, WAS_COMPLETE, WITH_COUNTS } from './image-views.js';
+import { ImageRow, type NewImage } from './image.entity.js';
+import { IS_COMPLETE, WITH_COUNTS } from './image-views.js';
 
 /** What a backup must share with another to build on it. */
 export interface Lineage {
@@ -43,10 +43,7 @@ export class Images {
     return this.db.findOneBy(ImageCopyRow, { imageId, copy });
   }
 
-  async insert(
-    image: Omit<ImageRow, 'number'>,
-    copy: Omit<ImageCopyRow, 'grantedIn'>,
-  ): Promise<void> {
+  async insert(image: NewImage, copy: Omit<ImageCopyRow, 'grantedIn'>): Promise<void> {
     await this.db.insert(ImageRow, image);
     await this.db.insert(ImageCopyRow, { ...copy, grantedIn: () => ERA });
   }
@@ -92,15 +89,15 @@ export class Images {
   }
 
   /**
-   * Images whose listings a later incremental may want: of each selection set the newest COMPLETE
-   * full and the newest COMPLETE one, and what is still being made. The newest first.
+   * Images whose listings a later incremental may want: of each selection set the newest full and the
+   * newest one that was COMPLETE once, and what is still being made. The newest first.
    */
   async possibleBases(client: string, policy: string, limit: number): Promise<string[]> {
     const rows = await this.db.query<{ image_id: string }[]>(
       `WITH known AS (
          SELECT i.image_id, i.backup_time, i.selection_set, i.kind = 'full' AS is_full,
-           ${IS_COMPLETE} AS complete, NOT ${WAS_COMPLETE} AS is_new
-         FROM image i ${WITH_COUNTS}
+           d.image_id IS NOT NULL AS complete
+         FROM image i LEFT JOIN image_completion d ON d.image_id = i.image_id
          WHERE i.client = $1 AND i.policy = $2 AND i.abandoned_at IS NULL
        ), wanted AS (
          (SELECT DISTINCT ON (selection_set) image_id, backup_time FROM known
@@ -109,7 +106,7 @@ export class Images {
          (SELECT DISTINCT ON (selection_set) image_id, backup_time FROM known
           WHERE complete AND is_full ORDER BY selection_set, backup_time DESC)
          UNION
-         SELECT image_id, backup_time FROM known WHERE is_new
+         SELECT image_id, backup_time FROM known WHERE NOT complete
        )
        SELECT image_id FROM wanted ORDER BY backup_time DESC LIMIT $3`,
       [client, policy, limit],
