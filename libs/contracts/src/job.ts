@@ -23,6 +23,10 @@ export type JobState = z.infer<typeof jobState>;
 export const jobType = z.enum(['backup', 'restore', 'duplicate', 'verify']);
 export type JobType = z.infer<typeof jobType>;
 
+/** Who had the job made: somebody at once, the scheduler, or a user of the client. */
+export const jobOrigin = z.enum(['immediate', 'scheduled', 'user']);
+export type JobOrigin = z.infer<typeof jobOrigin>;
+
 /** A script of the client's hook folder: a bare file name, never a path and never a line for a shell. */
 export const jobHook = z.object({
   script: z
@@ -75,6 +79,13 @@ export const backupRequest = z.object({
   /** Run on the client around each attempt. */
   hooks: jobHooks.optional(),
   requestId: z.uuid().optional(),
+  /** End of the start window: a job that is queued still then ends with 196. */
+  closesAt: timestamp.optional(),
+  /** Jobs of this policy that may be active at once. */
+  policyJobsMax: z.int().min(1).max(10_000).optional(),
+  /** More than one list: a parent job with a child for each, which backs up these selections. */
+  streams: z.array(z.array(absolutePath).min(1).max(1_000)).min(1).max(STREAMS_MAX).optional(),
+  origin: jobOrigin.optional(),
 });
 export type BackupRequest = z.infer<typeof backupRequest>;
 
@@ -156,6 +167,8 @@ export const jobView = z.object({
   retryAt: timestamp.nullable().default(null),
   /** What an active job does now, what a queued one waits for. */
   operation: z.string(),
+  /** The job whose child it is. */
+  parent: jobNumber.nullable().optional(),
   createdAt: timestamp,
   startedAt: timestamp.nullable(),
   endedAt: timestamp.nullable(),

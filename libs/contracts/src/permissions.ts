@@ -77,6 +77,8 @@ function policy(): Permissions {
     publish: [
       'hf.svc.v1.jobs.backup',
       'hf.svc.v1.jobs.get',
+      'hf.svc.v1.broker.client',
+      'hf.svc.v1.broker.units',
       'hf.evt.v1.policy.>',
       ...consume(policyJobs),
     ],

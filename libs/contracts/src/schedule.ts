@@ -1,0 +1,139 @@
+import { z } from 'zod';
+import { imageKind, scheduleName, unitName } from './names.js';
+
+const UNIT_MS = { m: 60_000, h: 3_600_000, d: 86_400_000, w: 7 * 86_400_000 } as const;
+
+/** A length of time as people write it: `30m`, `24h`, `7d`, `2w`. */
+export const duration = z
+  .string()
+  .regex(/^[1-9]\d{0,4}[mhdw]$/, 'a length of time is a number and m, h, d or w, such as "24h"');
+
+/** Milliseconds of a length of time that `duration` allows. */
+export function durationMs(text: string): number {
+  return Number(text.slice(0, -1)) * UNIT_MS[text.at(-1) as keyof typeof UNIT_MS];
+}
+
+export const WEEKDAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
+export const weekday = z.enum(WEEKDAYS, {
+  error: `a weekday is ${WEEKDAYS.slice(0, -1).join(', ')} or ${WEEKDAYS.at(-1)}`,
+});
+export type Weekday = z.infer<typeof weekday>;
+
+const RULES_MAX = 400;
+
+const date = z.iso.date({ error: 'a date is a day that exists, written as "2026-12-24"' });
+
+const weeks = z.union(
+  [
+    z.literal('every'),
+    z
+      .array(z.union([z.int().min(1).max(5), z.literal('last')]))
+      .min(1)
+      .max(6),
+  ],
+  { error: 'weeks are "every", or a list of 1 to 5 (which one of the month) and "last"' },
+);
+
+const monthDay = z.union([z.int().min(1).max(31), z.literal('last')], {
+  error: 'a day of the month is 1 to 31, or "last"',
+});
+
+const dayRuleFields = {
+  dates: z.array(date).max(RULES_MAX).optional().describe('single days, such as "2026-12-24"'),
+  weekdays: z
+    .array(z.strictObject({ day: weekday, weeks: weeks.default('every') }))
+    .max(RULES_MAX)
+    .optional()
+    .describe('weekdays; `weeks` picks the first to fifth, or the last, of the month'),
+  monthDays: z.array(monthDay).max(32).optional().describe('days of the month, 1 to 31 or "last"'),
+};
+
+/** Days of the calendar: those of any of the three lists. */
+export const dayRule = z.strictObject(dayRuleFields);
+export type DayRule = z.infer<typeof dayRule>;
+
+export const calendar = z
+  .strictObject({
+    ...dayRuleFields,
+    retriesAfterRunDay: z
+      .boolean()
+      .default(false)
+      .describe('whether what did not run on its day is still done in a later window'),
+  })
+  .refine(({ dates, weekdays, monthDays }) => [dates, weekdays, monthDays].some((l) => l?.length), {
+    error: 'a calendar needs at least one of dates, weekdays and monthDays',
+  });
+export type Calendar = z.infer<typeof calendar>;
+
+export const WINDOW_MAX = '7d';
+
+export const startWindow = z.strictObject({
+  days: z
+    .union([z.literal('every'), z.array(weekday).min(1).max(7)], {
+      error: `days are "every", or a list of ${WEEKDAYS.join(', ')}`,
+    })
+    .default('every')
+    .describe('the weekdays on which it opens'),
+  from: z
+    .string()
+    .regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'a time of day is written as "18:00" (00:00 to 23:59)')
+    .describe("the time of day at which it opens, in the policy's time zone"),
+  for: duration
+    .refine((text) => durationMs(text) <= durationMs(WINDOW_MAX), {
+      error: `a window lasts at most 7 days ("${WINDOW_MAX}"); for "at any time" leave windows out`,
+    })
+    .describe('how long it is open, also past midnight'),
+});
+export type StartWindow = z.infer<typeof startWindow>;
+
+export const scheduleType = z.enum([...imageKind.options, 'user'], {
+  error: `a schedule's type is ${imageKind.options.join(', ')} or user`,
+});
+export type ScheduleType = z.infer<typeof scheduleType>;
+
+export const RETENTION_LEVEL_MAX = 24;
+
+/** How long what is backed up is kept: a length of time, for ever, or a level that stands for one. */
+export const retention = z.union(
+  [duration, z.literal('infinite'), z.int().min(0).max(RETENTION_LEVEL_MAX)],
+  {
+    error: `a retention is a length of time such as "14d", "infinite", or a level from 0 to ${RETENTION_LEVEL_MAX}`,
+  },
+);
+export type Retention = z.infer<typeof retention>;
+
+export const schedule = z
+  .strictObject({
+    name: scheduleName,
+    type: scheduleType.describe(
+      'what it makes; of type user: its windows say when clients may start one themselves',
+    ),
+    frequency: duration
+      .optional()
+      .describe(
+        'due that long after the last good backup; with neither this nor a calendar: by hand',
+      ),
+    calendar: calendar.optional().describe('due once on each day that it names'),
+    windows: z
+      .array(startWindow)
+      .min(1)
+      .max(100)
+      .optional()
+      .describe('when a backup may start; left out: at any time'),
+    exclude: dayRule.optional().describe('days on which nothing starts'),
+    retention: retention.default('14d').describe('how long its images are kept'),
+    storage: unitName.optional().describe("in place of the policy's storage"),
+    priority: z.int().min(0).max(99_999).optional().describe("in place of the policy's priority"),
+  })
+  .superRefine(({ type, frequency, calendar: days }, context) => {
+    const wrong = (field: string, message: string) =>
+      context.addIssue({ code: 'custom', path: [field], message });
+    if (frequency !== undefined && days !== undefined) {
+      wrong('calendar', 'a schedule has a frequency or a calendar, not both');
+    }
+    if (type !== 'user') return;
+    const why = 'a user schedule never runs by itself; its windows say when users may start one';
+    if (frequency !== undefined) wrong('frequency', why);
+    if (days !== undefined) wrong('calendar', why);
+  });
+export type Schedule = z.infer<typeof schedule>;
