@@ -1,50 +1,48 @@
 import { Injectable } from '@nestjs/common';
-import { DataSource } from 'typeorm';
+import { DataSource, type EntityManager } from 'typeorm';
 import { PolicySettings } from './config.js';
-import { agenda, type Entry } from './domain/agenda.js';
-import type { History } from './domain/history.js';
-import { Histories } from './persistence/histories.js';
-import { Policies } from './persistence/policies.js';
-import { RunningJobs } from './persistence/running-jobs.js';
+import { agenda, type Entry } from './domain/due/agenda.js';
+import { asOf } from './domain/due/history.js';
+import { AgendaRows, type RowFilter } from './persistence/agenda-rows.js';
+import { Suspensions } from './persistence/suspensions.js';
+import { PolicyPlans } from './policy-plans.js';
+
+export interface AgendaQuestion extends RowFilter {
+  readonly asked: Date;
+}
 
 /** Reads what there is of policies and works out when everything is due. */
 @Injectable()
 export class Agendas {
   constructor(
     private readonly database: DataSource,
+    private readonly plans: PolicyPlans,
     private readonly settings: PolicySettings,
   ) {}
 
-  /** The entries of one policy, or of all. */
-  read(name?: string): Promise<Entry[]> {
-    return this.database.transaction('REPEATABLE READ', async (db) => {
-      const policies = (await new Policies(db).all()).filter(
-        ({ policy }) => name === undefined || policy.name === name,
-      );
-      const histories = new Map<string, History>();
-      for (const { policy, schedule, client, history } of await new Histories(db).all(name)) {
-        histories.set(key(policy, schedule, client), history);
-      }
-      const running = new Map<string, number>();
-      for (const { policy, client, job } of await new RunningJobs(db).all(name)) {
-        running.set(key(policy, client), job);
-      }
-      return policies.flatMap(({ policy, createdAt }) =>
-        agenda(
-          {
-            policy,
-            knownSince: createdAt,
-            history: (schedule, client) => histories.get(key(policy.name, schedule, client)),
-            running: (client) => running.get(key(policy.name, client)),
-          },
-          this.settings.retry,
-        ),
-      );
-    });
+  /** The entries of one policy or client, or of all; all of them as of one moment. */
+  read(question: AgendaQuestion): Promise<Entry[]> {
+    return this.database.transaction('REPEATABLE READ', (db) => this.readIn(db, question));
   }
-}
 
-/** Names hold no space. */
-function key(...names: string[]): string {
-  return names.join(' ');
+  private async readIn(db: EntityManager, question: AgendaQuestion): Promise<Entry[]> {
+    const { asked, client } = question;
+    const plans = await this.plans.read(db, question.policy);
+    const suspensions = await new Suspensions(db).all();
+    const rows = new AgendaRows(db);
+    const [histories, running] = [await rows.histories(question), await rows.running(question)];
+    const entries: Entry[] = [];
+    for (const { plan, createdAt } of plans) {
+      const { name } = plan.policy;
+      const state = {
+        ...{ plan, knownSince: createdAt, suspendedSince: suspensions.sinceOf(name) },
+        history: (schedule: string, host: string) => asOf(histories(name, schedule, host), asked),
+        running: (host: string) => running(name, host),
+      };
+      for (const entry of agenda(state, { retry: this.settings.retry, asked, client })) {
+        entries.push(entry);
+      }
+    }
+    return entries;
+  }
 }

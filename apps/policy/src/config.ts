@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { RetryRule } from './domain/due.js';
+import type { RetryRule } from './domain/due/retry.js';
 
 const count = z.coerce.number().int();
 

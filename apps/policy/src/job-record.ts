@@ -2,10 +2,10 @@ import { Injectable } from '@nestjs/common';
 import type { JobView } from '#contracts/job.js';
 import { Clock } from '#kernel/clock.js';
 import { UnitOfWork, type Work } from '#outbox/unit-of-work.js';
-import { endingOf, withEnding, withFailure } from './domain/history.js';
+import { endingOf, withEnding, withFailure } from './domain/due/history.js';
 import { Histories, type EntryKey } from './persistence/histories.js';
 import { Policies } from './persistence/policies.js';
-import { RunningJobs } from './persistence/running-jobs.js';
+import { RunningJobs, type SubmittedJob } from './persistence/running-jobs.js';
 
 /** Clocks of two hosts may differ by that much. */
 const CLOCK_SKEW_MS = 60_000;
@@ -21,11 +21,11 @@ export class JobRecord {
     private readonly clock: Clock,
   ) {}
 
-  async submitted(key: EntryKey, job: number): Promise<void> {
+  async submitted(submitted: SubmittedJob): Promise<void> {
     await this.unitOfWork.run(async ({ db }) => {
-      const known = await new Histories(db).lock(key);
-      if (known === undefined || known.lastEndedJob >= job) return;
-      await new RunningJobs(db).add({ ...key, job }, this.clock.now());
+      const known = await new Histories(db).lock(submitted);
+      if (known === undefined || known.lastEndedJob >= submitted.job) return;
+      await new RunningJobs(db).add(submitted, this.clock.now());
     });
   }
 
@@ -52,19 +52,21 @@ export class JobRecord {
 
   /** A job that the job manager does not know any more. */
   async lost(job: number): Promise<void> {
-    await this.unitOfWork.run(({ db }) => new RunningJobs(db).remove(job));
+    await this.unitOfWork.run(async ({ db }) => {
+      await new RunningJobs(db).remove(job);
+    });
   }
 
   private async endIn({ db }: Work, view: JobView): Promise<void> {
-    const ending = endingOf(view);
-    if (ending === undefined || view.type !== 'backup') return;
+    // A stream's end is no backup's: its parent's end tells of all of them.
+    if (view.state !== 'done' || view.type !== 'backup' || (view.parent ?? null) !== null) return;
     const { policy: name, schedule, client } = view;
     const key = { policy: name, schedule, client };
     const histories = new Histories(db);
     const known = await histories.lock(key);
-    await new RunningJobs(db).remove(view.job);
+    const ending = endingOf(view, await new RunningJobs(db).remove(view.job));
     const stored = await new Policies(db).find(name);
-    if (known === undefined || stored === undefined) return;
+    if (ending === undefined || known === undefined || stored === undefined) return;
     const createdAt = new Date(view.createdAt).getTime();
     if (createdAt + CLOCK_SKEW_MS < stored.createdAt.getTime()) return;
     await histories.save(key, withEnding(known.history, ending), view.job);

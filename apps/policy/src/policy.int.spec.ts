@@ -240,7 +240,8 @@ describe('the policy service', () => {
     const [job] = jobsOf('hand');
     expect((await dueOf('hand')).find(({ client }) => client === 'web1')).toMatchObject({
       dueAt: null,
-      reason: `only by hand: the schedule has no frequency; job ${job} runs now`,
+      reason: `only by hand: the schedule has no frequency and no calendar; job ${job} runs now`,
+      running: job,
     });
     await jobs.end(job!, 0);
     await eventually(
@@ -338,7 +339,10 @@ describe('the policy service', () => {
     const info = await plain.request('$SRV.INFO.policy', '', { timeout: 1_000 });
     const { endpoints } = info.json<{ endpoints: { name: string }[] }>();
     expect(endpoints.map(({ name }) => name).sort()).toEqual(
-      ['delete', 'due', 'get', 'health', 'list', 'put', 'run'].sort(),
+      [
+        ...['check', 'delete', 'due', 'get', 'health', 'list', 'put', 'resume-scheduling'],
+        ...['retention-level-put', 'retention-levels', 'run', 'suspend-scheduling', 'user-backup'],
+      ].sort(),
     );
   });
 });

@@ -1,25 +1,42 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { Agendas } from './agendas.js';
+import { ClusterCheck } from './cluster-check.js';
 import { PolicySettings } from './config.js';
+import { DueHandlers } from './handlers/due.handlers.js';
+import { PolicyHandlers } from './handlers/policy.handlers.js';
+import { RetentionHandlers } from './handlers/retention.handlers.js';
+import { RunHandlers } from './handlers/run.handlers.js';
+import { SchedulingHandlers } from './handlers/scheduling.handlers.js';
 import { JobEndings } from './job-endings.js';
 import { JobRecord } from './job-record.js';
-import { PolicyHandlers } from './policy.handlers.js';
-import { ScheduleHandlers } from './schedule.handlers.js';
+import { PolicyChanges } from './policy-changes.js';
+import { PolicyPlans } from './policy-plans.js';
 import { Scheduler } from './scheduler.js';
 import { SilentJobs } from './silent-jobs.js';
 import { Submitter } from './submitter.js';
+import { UserBackups } from './user-backups.js';
 
 @Module({})
 export class PolicyModule {
   static of(settings: PolicySettings): DynamicModule {
     return {
       module: PolicyModule,
-      controllers: [PolicyHandlers, ScheduleHandlers],
+      controllers: [
+        PolicyHandlers,
+        DueHandlers,
+        RunHandlers,
+        SchedulingHandlers,
+        RetentionHandlers,
+      ],
       providers: [
         { provide: PolicySettings, useValue: settings },
+        PolicyPlans,
         Agendas,
+        PolicyChanges,
+        ClusterCheck,
         JobRecord,
         Submitter,
+        UserBackups,
         JobEndings,
         SilentJobs,
         Scheduler,

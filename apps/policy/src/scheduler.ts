@@ -6,7 +6,7 @@ import { Repeating } from '#kernel/repeating.js';
 import type { Startable } from '#service/lifecycle.js';
 import { Agendas } from './agendas.js';
 import { PolicySettings } from './config.js';
-import { submissions } from './domain/agenda.js';
+import { submissions, type Entry } from './domain/due/agenda.js';
 import { parallel } from './parallel.js';
 import { Submitter } from './submitter.js';
 
@@ -56,8 +56,13 @@ export class Scheduler implements Startable {
     });
   }
 
+  private async due(): Promise<Entry[]> {
+    const now = this.clock.now();
+    return submissions(await this.agendas.read({ asked: now }), now);
+  }
+
   private async submitDue(signal: AbortSignal): Promise<void> {
-    const entries = submissions(await this.agendas.read(), this.clock.now());
+    const entries = await this.due();
     await parallel(entries.slice(0, SUBMISSIONS_MAX), SUBMISSIONS_AT_ONCE, async (entry) => {
       if (!signal.aborted) await this.submitter.submitDue(entry);
     });

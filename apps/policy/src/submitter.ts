@@ -1,18 +1,15 @@
 import { Injectable, Logger } from '@nestjs/common';
+import { DataSource } from 'typeorm';
 import { jobsBackup } from '#contracts/job.js';
-import type { PolicySpec, Schedule } from '#contracts/policy.js';
+import type { Retention } from '#contracts/schedule.js';
 import { PermanentError } from '#kernel/errors.js';
 import { Requests } from '#messaging/requests.js';
-import { requestIdOf, type Entry } from './domain/agenda.js';
+import { backupRequestOf, type Submission } from './domain/backup-request.js';
+import { requestIdOf, type Entry } from './domain/due/agenda.js';
+import { reasonOf } from './domain/due/reason.js';
+import { periodOf } from './domain/retention-levels.js';
 import { JobRecord } from './job-record.js';
-
-export interface Submission {
-  readonly policy: PolicySpec;
-  readonly schedule: Schedule;
-  readonly client: string;
-  /** The same id makes the same job; without one each call makes another. */
-  readonly requestId?: string;
-}
+import { RetentionLevels } from './persistence/retention-levels.js';
 
 /** Turns a policy's schedule and client into a job. */
 @Injectable()
@@ -20,38 +17,41 @@ export class Submitter {
   private readonly logger = new Logger('scheduler');
 
   constructor(
+    private readonly database: DataSource,
     private readonly requests: Requests,
     private readonly record: JobRecord,
   ) {}
 
   /** Throws `PermanentError` when the job manager refuses, `Unavailable` when it is away. */
-  async submit({ policy, schedule, client, requestId }: Submission): Promise<number> {
-    const { selections, excludes, storage, priority, crossMountPoints, compressionLevel } = policy;
-    const { job } = await this.requests.call(jobsBackup, {
-      policy: policy.name,
-      schedule: schedule.name,
-      client,
-      kind: schedule.type,
-      retention: schedule.retention,
-      ...{ selections, excludes, storage, priority, crossMountPoints, compressionLevel },
-      ...(requestId === undefined ? {} : { requestId }),
-    });
-    await this.record.submitted({ policy: policy.name, schedule: schedule.name, client }, job);
+  async submit(submission: Submission): Promise<number> {
+    const { policy, schedule, client, dueAt } = submission;
+    const retention = await this.resolved(schedule.retention);
+    const { job } = await this.requests.call(jobsBackup, backupRequestOf(submission, retention));
+    const key = { policy: policy.name, schedule: schedule.name, client };
+    await this.record.submitted({ ...key, job, dueAt });
     return job;
   }
 
   /** Submits a run that is due. A refusal is written down, so that it is not tried at once again. */
   async submitDue(entry: Entry): Promise<void> {
-    const { policy, schedule, client, reason } = entry;
+    const { policy, schedule, client, dueAt, closesAt } = entry;
     const what = `${policy.name} ${schedule.name} ${client}`;
     try {
-      const job = await this.submit({ ...entry, requestId: requestIdOf(entry) });
-      this.logger.log(`${what}: job ${job} (${reason})`);
+      const job = await this.submit({
+        ...{ policy, schedule, client, dueAt, closesAt, origin: 'scheduled' },
+        requestId: requestIdOf(entry),
+      });
+      this.logger.log(`${what}: job ${job} (${reasonOf(entry, entry.times, Number(dueAt))})`);
     } catch (error) {
       if (!(error instanceof PermanentError)) throw error;
       this.logger.warn(`${what}: refused with status ${error.status}: ${error.message}`);
       const key = { policy: policy.name, schedule: schedule.name, client };
       await this.record.refused(key, error.status);
     }
+  }
+
+  private async resolved(retention: Retention): Promise<string> {
+    if (typeof retention === 'string') return retention;
+    return periodOf(retention, await new RetentionLevels(this.database.manager).changed());
   }
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { durationMs, durationText } from './duration.js';
+import { durationMs } from '#contracts/schedule.js';
+import { durationText } from './duration.js';
 
 describe('a length of time', () => {
   it('is read and written as people write it', () => {

@@ -1,5 +1,6 @@
 import type { RequestOf } from '#contracts/contract.js';
-import type { policyRun, PolicySpec, Schedule } from '#contracts/policy.js';
+import type { policyRun, PolicySpec } from '#contracts/policy.js';
+import type { Schedule } from '#contracts/schedule.js';
 import { NotFound, PermanentError } from '#kernel/errors.js';
 
 export interface Run {

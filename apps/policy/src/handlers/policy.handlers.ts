@@ -2,38 +2,48 @@ import { Controller } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import type { RequestOf, ResponseOf } from '#contracts/contract.js';
 import { ON_DEMAND_POLICY } from '#contracts/job.js';
-import { policyDelete, policyGet, policyList, policyPut } from '#contracts/policy.js';
-import { Clock } from '#kernel/clock.js';
+import {
+  policyCheck,
+  policyDelete,
+  policyGet,
+  policyList,
+  policyPut,
+  type PolicySpec,
+} from '#contracts/policy.js';
 import { InvalidInput } from '#kernel/errors.js';
 import { Answers } from '#messaging/answers.js';
 import { UnitOfWork } from '#outbox/unit-of-work.js';
-import { Histories } from './persistence/histories.js';
-import { Policies } from './persistence/policies.js';
+import { ClusterCheck } from '../cluster-check.js';
+import { Policies } from '../persistence/policies.js';
+import { Suspensions } from '../persistence/suspensions.js';
+import { PolicyChanges } from '../policy-changes.js';
 
 @Controller()
 export class PolicyHandlers {
   constructor(
     private readonly database: DataSource,
     private readonly unitOfWork: UnitOfWork,
-    private readonly clock: Clock,
+    private readonly changes: PolicyChanges,
+    private readonly cluster: ClusterCheck,
   ) {}
 
   @Answers(policyPut)
-  put({ policy, create }: RequestOf<typeof policyPut>): Promise<ResponseOf<typeof policyPut>> {
-    if (policy.name === ON_DEMAND_POLICY) {
-      throw new InvalidInput(
-        `policy.name: "${ON_DEMAND_POLICY}" is what backups without a policy are filed under. Choose another name.`,
-        'policy.name',
-      );
-    }
-    return this.unitOfWork.run(async ({ db }) => {
-      const now = this.clock.now();
-      const policies = new Policies(db);
-      if (create) await policies.create(policy, now);
-      const created = create || (await policies.put(policy, now));
-      await new Histories(db).begin(policy, now);
-      return { policy, created };
-    });
+  async put({
+    policy,
+    create,
+    check,
+  }: RequestOf<typeof policyPut>): Promise<ResponseOf<typeof policyPut>> {
+    refuseReservedName(policy);
+    const warnings = check ? await this.cluster.warnings(policy) : [];
+    return { policy, created: await this.changes.put(policy, create), warnings };
+  }
+
+  @Answers(policyCheck)
+  async check({ policy }: RequestOf<typeof policyCheck>): Promise<ResponseOf<typeof policyCheck>> {
+    refuseReservedName(policy);
+    const found = await new Policies(this.database.manager).find(policy.name);
+    const warnings = await this.cluster.warnings(policy);
+    return { policy, exists: found !== undefined, warnings };
   }
 
   @Answers(policyGet)
@@ -43,8 +53,9 @@ export class PolicyHandlers {
 
   @Answers(policyList)
   async list(_request: RequestOf<typeof policyList>): Promise<ResponseOf<typeof policyList>> {
-    const all = await new Policies(this.database.manager).all();
-    return { policies: all.map(({ policy }) => policy) };
+    const db = this.database.manager;
+    const [all, suspensions] = [await new Policies(db).all(), await new Suspensions(db).all()];
+    return { policies: all.map(({ policy }) => policy), suspensions: suspensions.views };
   }
 
   @Answers(policyDelete)
@@ -54,4 +65,12 @@ export class PolicyHandlers {
       return {};
     });
   }
+}
+
+function refuseReservedName({ name }: PolicySpec): void {
+  if (name !== ON_DEMAND_POLICY) return;
+  throw new InvalidInput(
+    `policy.name: "${name}" is what backups without a policy are filed under. Choose another name.`,
+    'policy.name',
+  );
 }

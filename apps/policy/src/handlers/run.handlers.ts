@@ -1,23 +1,22 @@
 import { Controller } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import type { RequestOf, ResponseOf } from '#contracts/contract.js';
-import { policyDue, policyRun } from '#contracts/policy.js';
+import { policyRun, policyUserBackup } from '#contracts/policy.js';
 import { PermanentError } from '#kernel/errors.js';
 import { Answers } from '#messaging/answers.js';
-import { Agendas } from './agendas.js';
-import type { Entry } from './domain/agenda.js';
-import { planRun } from './domain/run.js';
-import { parallel } from './parallel.js';
-import { Policies } from './persistence/policies.js';
-import { Submitter } from './submitter.js';
+import { planRun } from '../domain/run.js';
+import { parallel } from '../parallel.js';
+import { Policies } from '../persistence/policies.js';
+import { Submitter } from '../submitter.js';
+import { UserBackups } from '../user-backups.js';
 
 const SUBMISSIONS_AT_ONCE = 8;
 
 @Controller()
-export class ScheduleHandlers {
+export class RunHandlers {
   constructor(
     private readonly database: DataSource,
-    private readonly agendas: Agendas,
+    private readonly userBackups: UserBackups,
     private readonly submitter: Submitter,
   ) {}
 
@@ -30,7 +29,10 @@ export class ScheduleHandlers {
     const refusals: { client: string; error: PermanentError }[] = [];
     await parallel(clients, SUBMISSIONS_AT_ONCE, async (client) => {
       try {
-        jobs.push({ client, job: await this.submitter.submit({ policy, schedule, client }) });
+        const job = await this.submitter.submit({
+          ...{ policy, schedule, client, origin: 'immediate', dueAt: null, closesAt: null },
+        });
+        jobs.push({ client, job });
       } catch (error) {
         if (!(error instanceof PermanentError)) throw error;
         refusals.push({ client, error });
@@ -47,30 +49,10 @@ export class ScheduleHandlers {
     };
   }
 
-  @Answers(policyDue)
-  async due({
-    policy,
-    client,
-    limit,
-  }: RequestOf<typeof policyDue>): Promise<ResponseOf<typeof policyDue>> {
-    if (policy !== undefined) await new Policies(this.database.manager).get(policy);
-    const all = (await this.agendas.read(policy)).filter(
-      (entry) => client === undefined || entry.client === client,
-    );
-    return { due: all.sort(bySoonest).slice(0, limit).map(toDueEntry), total: all.length };
+  @Answers(policyUserBackup)
+  userBackup(
+    request: RequestOf<typeof policyUserBackup>,
+  ): Promise<ResponseOf<typeof policyUserBackup>> {
+    return this.userBackups.start(request);
   }
-}
-
-function bySoonest(a: Entry, b: Entry): number {
-  return (a.dueAt?.getTime() ?? Infinity) - (b.dueAt?.getTime() ?? Infinity) || 0;
-}
-
-function toDueEntry({ policy, schedule, client, dueAt, reason, running }: Entry) {
-  return {
-    policy: policy.name,
-    schedule: schedule.name,
-    client,
-    dueAt: dueAt?.toISOString() ?? null,
-    reason: running === undefined ? reason : `${reason}; job ${running} runs now`,
-  };
 }

@@ -1,17 +1,14 @@
 import type { EntityManager } from 'typeorm';
 import { z } from 'zod';
 import type { PolicySpec } from '#contracts/policy.js';
-import type { History } from '../domain/history.js';
+import type { Hold } from '../domain/due/hold.js';
+import type { History } from '../domain/due/history.js';
 import { HistoryEntity } from './history.entity.js';
 
 export interface EntryKey {
   readonly policy: string;
   readonly schedule: string;
   readonly client: string;
-}
-
-export interface StoredHistory extends EntryKey {
-  readonly history: History;
 }
 
 const failures = z.array(
@@ -26,15 +23,6 @@ const failures = z.array(
 export class Histories {
   constructor(private readonly db: EntityManager) {}
 
-  /** Of one policy, or of all. */
-  async all(policy?: string): Promise<StoredHistory[]> {
-    const rows = await this.db.find(
-      HistoryEntity,
-      policy === undefined ? {} : { where: { policy } },
-    );
-    return rows.map((row) => ({ ...keyOf(row), history: toHistory(row) }));
-  }
-
   /** Begins a history for each schedule and client of a policy that has none. */
   async begin({ name, schedules, clients }: PolicySpec, now: Date): Promise<void> {
     await this.db.query(
@@ -43,6 +31,21 @@ export class Histories {
        FROM unnest($2::text[]) AS schedule CROSS JOIN unnest($3::text[]) AS client
        ON CONFLICT DO NOTHING`,
       [name, schedules.map((schedule) => schedule.name), clients, now],
+    );
+  }
+
+  /** An earlier hold of the same entry is replaced; all others stay. */
+  async hold(policy: string, holds: readonly Hold[]): Promise<void> {
+    await this.db.query(
+      `UPDATE history SET held_until = held.until
+       FROM unnest($2::text[], $3::text[], $4::timestamptz[]) AS held (schedule, client, until)
+       WHERE history.policy = $1 AND history.schedule = held.schedule
+         AND history.client = held.client`,
+      [
+        policy,
+        ...[holds.map(({ schedule }) => schedule), holds.map(({ client }) => client)],
+        holds.map(({ until }) => until),
+      ],
     );
   }
 
@@ -59,26 +62,29 @@ export class Histories {
   async save(key: EntryKey, history: History, endedJob: number | null): Promise<void> {
     await this.db.query(
       `UPDATE history SET last_good_job = $4, last_good_at = $5, failures = $6,
-         last_ended_job = greatest(last_ended_job, $7)
+         last_good_planned_at = $7, last_ended_job = greatest(last_ended_job, $8)
        WHERE policy = $1 AND schedule = $2 AND client = $3`,
       [
         ...[key.policy, key.schedule, key.client],
         ...[history.lastGood?.job ?? null, history.lastGood?.at ?? null],
-        ...[JSON.stringify(history.failures), endedJob],
+        ...[JSON.stringify(history.failures), history.lastGood?.plannedAt ?? null, endedJob],
       ],
     );
   }
 }
 
-function keyOf({ policy, schedule, client }: HistoryEntity): EntryKey {
-  return { policy, schedule, client };
-}
-
 function toHistory(row: HistoryEntity): History {
-  const { lastGoodJob, lastGoodAt } = row;
+  const { knownSince, heldUntil, lastGoodJob, lastGoodAt, lastGoodPlannedAt } = row;
   return {
-    knownSince: row.knownSince,
-    lastGood: lastGoodAt === null ? null : { job: Number(lastGoodJob), at: lastGoodAt },
+    ...{ knownSince, heldUntil },
+    lastGood:
+      lastGoodAt === null
+        ? null
+        : {
+            job: Number(lastGoodJob),
+            at: lastGoodAt,
+            plannedAt: lastGoodPlannedAt ?? lastGoodAt,
+          },
     failures: failures.parse(row.failures),
   };
 }

@@ -21,6 +21,14 @@ export class HistoryEntity {
   @Column('timestamptz', { name: 'last_good_at', nullable: true })
   lastGoodAt!: Date | null;
 
+  /** When that one was due or asked for; older rows do not know. */
+  @Column('timestamptz', { name: 'last_good_planned_at', nullable: true })
+  lastGoodPlannedAt!: Date | null;
+
+  /** What a change of the policy made due waits until then. */
+  @Column('timestamptz', { name: 'held_until', nullable: true })
+  heldUntil!: Date | null;
+
   /** `{job, at, status}` each, the oldest first. */
   @Column('jsonb')
   failures!: object;

@@ -8,6 +8,12 @@ export interface StoredPolicy {
   readonly createdAt: Date;
 }
 
+export interface PolicyVersion {
+  readonly name: string;
+  readonly version: string;
+  readonly createdAt: Date;
+}
+
 /** The SQL about policies. */
 export class Policies {
   constructor(private readonly db: EntityManager) {}
@@ -26,6 +32,32 @@ export class Policies {
 
   async all(): Promise<StoredPolicy[]> {
     return (await this.db.find(PolicyEntity, { order: { name: 'ASC' } })).map(stored);
+  }
+
+  /** The same, and nobody else changes it until the transaction ends. */
+  async lock(name: string): Promise<StoredPolicy | undefined> {
+    const row = await this.db.findOne(PolicyEntity, {
+      where: { name },
+      lock: { mode: 'pessimistic_write' },
+    });
+    return row === null ? undefined : stored(row);
+  }
+
+  /** One, or all, by name; the version is another one after each change. */
+  versions(name?: string): Promise<PolicyVersion[]> {
+    return this.db.query(
+      `SELECT name, xmin::text AS version, created_at AS "createdAt" FROM policy
+       WHERE $1::text IS NULL OR name = $1 ORDER BY name`,
+      [name ?? null],
+    );
+  }
+
+  async named(names: readonly string[]): Promise<PolicySpec[]> {
+    const rows: { spec: object }[] = await this.db.query(
+      'SELECT spec FROM policy WHERE name = ANY($1)',
+      [names],
+    );
+    return rows.map(({ spec }) => policySpec.parse(spec));
   }
 
   /** Throws `PermanentError` (226) where there is one of that name. */
@@ -60,6 +92,7 @@ export class Policies {
     if (affected === 0) throw unknownPolicy(name);
     await this.db.query('DELETE FROM history WHERE policy = $1', [name]);
     await this.db.query('DELETE FROM running_job WHERE policy = $1', [name]);
+    await this.db.query('DELETE FROM suspension WHERE policy = $1', [name]);
   }
 }
 

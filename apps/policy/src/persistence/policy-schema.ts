@@ -1,11 +1,14 @@
 import type { OwnedSchema } from '#service/database.js';
 import { HistoryEntity } from './history.entity.js';
 import { Policies1790000000000 } from './migrations/1790000000000-policies.js';
+import { Windows1796000000000 } from './migrations/1796000000000-windows.js';
 import { PolicyEntity } from './policy.entity.js';
+import { RetentionLevelEntity } from './retention-level.entity.js';
 import { RunningJobEntity } from './running-job.entity.js';
+import { SuspensionEntity } from './suspension.entity.js';
 
 export const policySchema: OwnedSchema = {
   schema: 'policy',
-  entities: [PolicyEntity, HistoryEntity, RunningJobEntity],
-  migrations: [Policies1790000000000],
+  entities: [PolicyEntity, HistoryEntity, RunningJobEntity, SuspensionEntity, RetentionLevelEntity],
+  migrations: [Policies1790000000000, Windows1796000000000],
 };

@@ -16,6 +16,10 @@ export class RunningJobEntity {
   @Column('text')
   client!: string;
 
+  /** The due time that it was submitted for; null for what somebody started. */
+  @Column('timestamptz', { name: 'due_at', nullable: true })
+  dueAt!: Date | null;
+
   /** When it was submitted, or the job manager was asked about it last. */
   @Column('timestamptz', { name: 'heard_at' })
   heardAt!: Date;

@@ -6,28 +6,28 @@ export interface RunningJob extends EntryKey {
   readonly job: number;
 }
 
+export interface SubmittedJob extends RunningJob {
+  readonly dueAt: Date | null;
+}
+
 /** The SQL about jobs that were submitted and have not ended. */
 export class RunningJobs {
   constructor(private readonly db: EntityManager) {}
 
-  async all(policy?: string): Promise<RunningJob[]> {
-    const rows = await this.db.find(RunningJobEntity, {
-      ...(policy === undefined ? {} : { where: { policy } }),
-      order: { job: 'ASC' },
-    });
-    return rows.map(toJob);
-  }
-
-  async add({ job, policy, schedule, client }: RunningJob, now: Date): Promise<void> {
+  async add({ job, policy, schedule, client, dueAt }: SubmittedJob, now: Date): Promise<void> {
     await this.db.query(
-      `INSERT INTO running_job (job, policy, schedule, client, heard_at)
-       VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
-      [job, policy, schedule, client, now],
+      `INSERT INTO running_job (job, policy, schedule, client, due_at, heard_at)
+       VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
+      [job, policy, schedule, client, dueAt, now],
     );
   }
 
-  async remove(job: number): Promise<void> {
-    await this.db.query('DELETE FROM running_job WHERE job = $1', [job]);
+  /** Returns the due time that it was submitted for; null if there was none, or it is not known. */
+  async remove(job: number): Promise<Date | null> {
+    const [rows] = (await this.db.query('DELETE FROM running_job WHERE job = $1 RETURNING due_at', [
+      job,
+    ])) as [{ due_at: Date | null }[], number];
+    return rows[0]?.due_at ?? null;
   }
 
   /** Those without news since `before`, the longest silent first. They count as heard `now`. */

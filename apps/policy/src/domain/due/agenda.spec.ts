@@ -1,7 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
-import { policySpec, type Schedule } from '#contracts/policy.js';
-import { agenda, requestIdOf, submissions, type PolicyState } from './agenda.js';
+import { policySpec } from '#contracts/policy.js';
+import type { Schedule } from '#contracts/schedule.js';
+import { agenda as agendaOf, requestIdOf, submissions, type PolicyState } from './agenda.js';
 import type { History } from './history.js';
+import { planOf } from './policy-plan.js';
 
 const HOUR = 3_600_000;
 const T0 = new Date('2026-03-01T12:00:00Z');
@@ -10,6 +12,7 @@ const retry = { triesMax: 2, windowMs: 12 * HOUR, delayMs: 600_000 };
 
 const full: Schedule = { name: 'weekly', type: 'full', frequency: '1w', retention: '14d' };
 const incremental: Schedule = { ...full, name: 'daily', type: 'differential', frequency: '1d' };
+const fresh: History = { knownSince: T0, heldUntil: null, lastGood: null, failures: [] };
 const policy = policySpec.parse({
   name: 'p',
   clients: ['web1', 'web2'],
@@ -19,19 +22,22 @@ const policy = policySpec.parse({
 
 function state(histories: Record<string, History> = {}, running: Record<string, number> = {}) {
   return {
-    policy,
+    plan: planOf(policy),
     knownSince: T0,
+    suspendedSince: null,
     history: (schedule, client) => histories[`${schedule} ${client}`],
     running: (client) => running[client],
   } satisfies PolicyState as PolicyState;
 }
+
+const agenda = (of: PolicyState, asked = T0) => agendaOf(of, { retry, asked });
 
 const names = (entries: ReturnType<typeof submissions>) =>
   entries.map(({ schedule, client }) => `${schedule.name} ${client}`);
 
 describe('the agenda of a policy', () => {
   it('has an entry for each schedule of each client', () => {
-    expect(names(agenda(state(), retry)).sort()).toEqual([
+    expect(names(agenda(state())).sort()).toEqual([
       'daily web1',
       'daily web2',
       'weekly web1',
@@ -40,27 +46,27 @@ describe('the agenda of a policy', () => {
   });
 
   it('submits one job of a client at a time, the fullest that is due', () => {
-    expect(names(submissions(agenda(state(), retry), T0))).toEqual(['weekly web1', 'weekly web2']);
+    expect(names(submissions(agenda(state()), T0))).toEqual(['weekly web1', 'weekly web2']);
     const busy = state({}, { web1: 7 });
-    expect(names(submissions(agenda(busy, retry), T0))).toEqual(['weekly web2']);
+    expect(names(submissions(agenda(busy), T0))).toEqual(['weekly web2']);
   });
 
   it('lets a full count for the incrementals, but not the other way round', () => {
-    const history: History = { knownSince: T0, lastGood: { job: 1, at: T0 }, failures: [] };
-    const afterFull = agenda(state({ 'weekly web1': history }), retry);
+    const history: History = { ...fresh, lastGood: { job: 1, at: T0, plannedAt: T0 } };
+    const afterFull = agenda(state({ 'weekly web1': history }));
     expect(names(submissions(afterFull, at(HOUR)))).toEqual(['weekly web2']);
     expect(names(submissions(afterFull, at(24 * HOUR)))).toContain('daily web1');
-    const afterIncremental = agenda(state({ 'daily web1': history }), retry);
+    const afterIncremental = agenda(state({ 'daily web1': history }));
     expect(names(submissions(afterIncremental, at(HOUR)))).toContain('weekly web1');
   });
 
   it('has the same request id for the same run, and another for the next', () => {
-    const [first] = submissions(agenda(state(), retry), T0);
-    const [again] = submissions(agenda(state(), retry), at(HOUR));
+    const [first] = submissions(agenda(state()), T0);
+    const [again] = submissions(agenda(state()), at(HOUR));
     expect(requestIdOf(again!)).toBe(requestIdOf(first!));
     const failures = [{ job: 3, at: T0, status: 58 }];
-    const history: History = { knownSince: T0, lastGood: null, failures };
-    const [next] = submissions(agenda(state({ 'weekly web1': history }), retry), at(HOUR));
+    const history: History = { ...fresh, failures };
+    const [next] = submissions(agenda(state({ 'weekly web1': history })), at(HOUR));
     expect(requestIdOf(next!)).not.toBe(requestIdOf(first!));
   });
 });

@@ -1,78 +1,110 @@
-import type { PolicySpec, Schedule } from '#contracts/policy.js';
-import type { ImageKind } from '#contracts/names.js';
+import type { PolicySpec } from '#contracts/policy.js';
+import type { Schedule } from '#contracts/schedule.js';
 import { uuidOf } from '#kernel/ids.js';
-import { due, type Due, type RetryRule } from './due.js';
-import type { GoodBackup, History } from './history.js';
+import type { OpenTimes } from '../time/open-times.js';
+import { due, type Due } from './due.js';
+import type { Failure, GoodBackup, History } from './history.js';
+import { FULLNESS, type PolicyPlan } from './policy-plan.js';
+import type { RetryRule } from './retry.js';
 
 /** One schedule of one client of a policy. */
 export interface Entry extends Due {
   readonly policy: PolicySpec;
   readonly schedule: Schedule;
+  readonly times: OpenTimes;
   readonly client: string;
   /** A job of this policy and client that has not ended, whatever its schedule. */
   readonly running: number | undefined;
+  /** Since when scheduling is suspended, of the policy or of all. */
+  readonly suspendedSince: Date | null;
 }
 
 export interface PolicyState {
-  readonly policy: PolicySpec;
+  readonly plan: PolicyPlan;
   /** When the policy was made; stands in where there is no history of an entry. */
   readonly knownSince: Date;
+  readonly suspendedSince: Date | null;
   readonly history: (schedule: string, client: string) => History | undefined;
   readonly running: (client: string) => number | undefined;
 }
 
-/** How much of a client an image holds by itself. */
-const FULLNESS: Record<ImageKind, number> = { differential: 0, cumulative: 1, full: 2 };
+export interface Question {
+  /** The cluster's rule for what failed. */
+  readonly retry: RetryRule;
+  readonly asked: Date;
+  /** Of this client only. */
+  readonly client?: string | undefined;
+}
+
+const NO_FAILURES: readonly Failure[] = [];
 
 /** All entries of a policy with their due times. */
-export function agenda(state: PolicyState, retry: RetryRule): Entry[] {
-  const { policy } = state;
-  return policy.clients.flatMap((client) =>
-    policy.schedules.map((schedule) => ({
-      policy,
-      schedule,
-      client,
-      running: state.running(client),
-      ...due({
-        active: policy.active,
-        schedule,
-        history: state.history(schedule.name, client) ?? newHistory(state.knownSince),
-        lastFuller: lastFuller(state, schedule, client),
-        retry,
-      }),
-    })),
-  );
+export function agenda(state: PolicyState, question: Question): Entry[] {
+  const { policy, schedules, effectiveFrom } = state.plan;
+  const asked = question.asked.getTime();
+  const retry = state.plan.retry ?? question.retry;
+  const entries: Entry[] = [];
+  for (const client of policy.clients) {
+    if (question.client !== undefined && question.client !== client) continue;
+    const userFailures = failuresOfUsers(state, client);
+    for (const { schedule, times, runDays, fuller } of schedules) {
+      const history = state.history(schedule.name, client) ?? newHistory(state.knownSince);
+      const lastFuller = fuller.length === 0 ? null : lastOf(state, fuller, client);
+      const when = due({
+        ...{ active: policy.active, effectiveFrom, schedule, times, runDays },
+        ...{ history, lastFuller, userFailures, retry, asked },
+      });
+      entries.push({
+        ...{ policy, schedule, times, client },
+        running: state.running(client),
+        suspendedSince: state.suspendedSince,
+        ...when,
+      });
+    }
+  }
+  return entries;
 }
 
 export function newHistory(knownSince: Date): History {
-  return { knownSince, lastGood: null, failures: [] };
+  return { knownSince, heldUntil: null, lastGood: null, failures: [] };
+}
+
+function failuresOfUsers({ plan, history }: PolicyState, client: string): readonly Failure[] {
+  if (plan.userSchedules.length === 0) return NO_FAILURES;
+  return plan.userSchedules.flatMap((name) => history(name, client)?.failures ?? NO_FAILURES);
 }
 
 /** A full makes the incrementals of its day superfluous, as a cumulative does the differentials. */
-function lastFuller(state: PolicyState, schedule: Schedule, client: string): GoodBackup | null {
-  const goods = state.policy.schedules
-    .filter(({ type }) => FULLNESS[type] > FULLNESS[schedule.type])
-    .map(({ name }) => state.history(name, client)?.lastGood ?? null)
-    .filter((good) => good !== null);
-  return goods.reduce<GoodBackup | null>((a, b) => (a !== null && a.at >= b.at ? a : b), null);
+function lastOf(state: PolicyState, schedules: readonly string[], client: string) {
+  let last: GoodBackup | null = null;
+  for (const name of schedules) {
+    const good = state.history(name, client)?.lastGood ?? null;
+    if (good !== null && (last === null || good.at > last.at)) last = good;
+  }
+  return last;
 }
 
 /**
- * What is to be submitted now: of each policy and client at most one, none where a job still runs;
- * the fullest of those that are due, since it may make the others superfluous. Higher priorities come
- * first, then the longest overdue.
+ * What is to be submitted now: of each policy and client at most one, none where a job still runs or
+ * scheduling is suspended; the fullest of those that are due, since it may make the others
+ * superfluous. Higher priorities come first, then the longest overdue.
  */
 export function submissions(entries: readonly Entry[], now: Date): Entry[] {
   const chosen = new Map<string, Entry>();
   for (const entry of entries) {
-    if (entry.dueAt === null || entry.dueAt > now || entry.running !== undefined) continue;
+    if (entry.dueAt === null || entry.dueAt > now) continue;
+    if (entry.running !== undefined || entry.suspendedSince !== null) continue;
     const key = `${entry.policy.name} ${entry.client}`;
     const rival = chosen.get(key);
     if (rival === undefined || goesBefore(entry, rival)) chosen.set(key, entry);
   }
   return [...chosen.values()].sort(
-    (a, b) => b.policy.priority - a.policy.priority || Number(a.dueAt) - Number(b.dueAt),
+    (a, b) => priorityOf(b) - priorityOf(a) || Number(a.dueAt) - Number(b.dueAt),
   );
+}
+
+function priorityOf({ policy, schedule }: Entry): number {
+  return schedule.priority ?? policy.priority;
 }
 
 function goesBefore(a: Entry, b: Entry): boolean {

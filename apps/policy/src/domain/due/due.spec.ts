@@ -1,8 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import type { Schedule } from '#contracts/policy.js';
-import { due, type DueInput, type RetryRule } from './due.js';
+import type { Schedule } from '#contracts/schedule.js';
+import { OpenTimes } from '../time/open-times.js';
+import { zoneOf } from '../time/zone.js';
+import { due, type DueInput } from './due.js';
 import { withEnding, withFailure, type Failure, type History } from './history.js';
+import { reasonOf } from './reason.js';
+import type { RetryRule } from './retry.js';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -12,12 +16,18 @@ const at = (ms: number) => new Date(T0.getTime() + ms);
 
 const daily: Schedule = { name: 'full', type: 'full', frequency: '1d', retention: '14d' };
 const retry: RetryRule = { triesMax: 2, windowMs: 12 * HOUR, delayMs: 10 * MINUTE };
-const fresh: History = { knownSince: T0, lastGood: null, failures: [] };
-const good = { job: 5, at: T0 };
+const fresh: History = { knownSince: T0, heldUntil: null, lastGood: null, failures: [] };
+const good = { job: 5, at: T0, plannedAt: T0 };
 
 function ask(history: Partial<History>, rest: Partial<DueInput> = {}) {
-  const input = { active: true, schedule: daily, lastFuller: null, retry, ...rest };
-  return due({ ...input, history: { ...fresh, ...history } });
+  const schedule = rest.schedule ?? daily;
+  const times = new OpenTimes(zoneOf('UTC'), schedule);
+  const asked = T0.getTime();
+  const found = due({
+    ...{ active: true, effectiveFrom: 0, schedule, times, runDays: undefined, lastFuller: null },
+    ...{ userFailures: [], retry, asked, ...rest, history: { ...fresh, ...history } },
+  });
+  return { dueAt: found.dueAt, reason: reasonOf(found, times, asked) };
 }
 
 const failed = (job: number, ms: number, status = 58): Failure => ({ job, at: at(ms), status });
@@ -35,10 +45,13 @@ describe('a schedule is due', () => {
   });
 
   it('later when a fuller schedule has done its work since', () => {
-    const { dueAt, reason } = ask({ lastGood: good }, { lastFuller: { job: 9, at: at(HOUR) } });
+    const { dueAt, reason } = ask(
+      { lastGood: good },
+      { lastFuller: { ...good, job: 9, at: at(HOUR) } },
+    );
     expect(dueAt).toEqual(at(DAY + HOUR));
     expect(reason).toContain('of a fuller schedule (job 9');
-    expect(ask({ lastGood: good }, { lastFuller: { job: 4, at: at(-HOUR) } }).dueAt).toEqual(
+    expect(ask({ lastGood: good }, { lastFuller: { ...good, at: at(-HOUR) } }).dueAt).toEqual(
       at(DAY),
     );
   });
@@ -47,7 +60,7 @@ describe('a schedule is due', () => {
     const { frequency: _, ...byHand } = daily;
     expect(ask({}, { schedule: byHand })).toEqual({
       dueAt: null,
-      reason: 'only by hand: the schedule has no frequency',
+      reason: 'only by hand: the schedule has no frequency and no calendar',
     });
     expect(ask({}, { active: false }).dueAt).toBeNull();
   });
@@ -104,7 +117,10 @@ const anyFailure = fc.record({
 const anyFrequency = fc.constantFrom('5m', '1h', '1d', '1w');
 const anyHistory = fc.record({
   knownSince: fc.constant(T0),
-  lastGood: fc.option(fc.record({ job: fc.nat(9), at: fc.integer({ min: -DAY, max: 0 }).map(at) })),
+  heldUntil: fc.constant(null),
+  lastGood: fc.option(
+    fc.integer({ min: -DAY, max: 0 }).map((ms) => ({ job: 9, at: at(ms), plannedAt: at(ms) })),
+  ),
   failures: fc
     .array(anyFailure, { maxLength: 8 })
     .map((all) => all.reduce<History>((h, failure) => withFailure(h, failure), fresh).failures),
@@ -148,15 +164,14 @@ function extraTries(failures: readonly Failure[]): number {
 }
 
 describe('the history', () => {
-  const ending = { job: 6, status: 0, begunAt: at(HOUR), endedAt: at(2 * HOUR) };
+  const ending = { job: 6, status: 0, plannedAt: at(0), begunAt: at(HOUR), endedAt: at(2 * HOUR) };
 
   it('counts status 0 and 1 as good, and forgets the failures before', () => {
     const failures = [failed(4, 0)];
     for (const status of [0, 1]) {
       expect(withEnding({ ...fresh, failures }, { ...ending, status })).toEqual({
-        knownSince: T0,
-        lastGood: { job: 6, at: at(HOUR) },
-        failures: [],
+        ...fresh,
+        lastGood: { job: 6, at: at(HOUR), plannedAt: at(0) },
       });
     }
   });
@@ -170,7 +185,8 @@ describe('the history', () => {
       // A policy runs one job of a client at a time, so their times follow their numbers.
       all.map(({ job, status }) => ({
         ...{ job, status },
-        ...{ begunAt: at(job * HOUR), endedAt: at(job * HOUR + MINUTE) },
+        ...{ plannedAt: at(job * HOUR), begunAt: at(job * HOUR) },
+        endedAt: at(job * HOUR + MINUTE),
       })),
     );
     const both = endings.chain((all) =>

@@ -1,105 +1,142 @@
-import type { Schedule } from '#contracts/policy.js';
-import { statusText } from '#contracts/status-codes.js';
-import { durationMs, durationText } from './duration.js';
+import { durationMs, type Schedule } from '#contracts/schedule.js';
+import type { OpenTimes } from '../time/open-times.js';
+import type { RunDay, RunDays } from '../time/run-days.js';
+import { latest, type Cause, type Timed } from './cause.js';
 import type { Failure, GoodBackup, History } from './history.js';
-
-/** The field's rule: so many tries in a sliding window, and a pause between two of them. */
-export interface RetryRule {
-  readonly triesMax: number;
-  readonly windowMs: number;
-  readonly delayMs: number;
-}
+import { retryAfter, type RetryRule } from './retry.js';
 
 export interface Due {
   /** Null: never by itself. In the past: as soon as possible, since then. */
   readonly dueAt: Date | null;
-  readonly reason: string;
+  /** The end of the window that it would start in; null without windows. */
+  readonly closesAt: Date | null;
+  readonly cause: Cause;
+  /** It would have been due then, were it for the cause alone; later because of windows. */
+  readonly readyAt: number | null;
 }
 
 export interface DueInput {
   readonly active: boolean;
+  /** In milliseconds; 0 if it always was. */
+  readonly effectiveFrom: number;
   readonly schedule: Schedule;
+  readonly times: OpenTimes;
+  /** Of a schedule with a calendar. */
+  readonly runDays: RunDays | undefined;
   readonly history: History;
   /** The last good backup of another schedule of this client that holds at least as much. */
   readonly lastFuller: GoodBackup | null;
+  readonly userFailures: readonly Failure[];
   readonly retry: RetryRule;
+  /** The instant of the question, in milliseconds. */
+  readonly asked: number;
 }
-
-/** Termination requested by an administrator: whoever ended it does not want it back at once. */
-const STATUS_CANCELLED = 150;
 
 /**
- * When a schedule of a client is due. It depends on what has happened alone, not on the time of the
- * question: the same due time stands for the same run, however often it is asked for.
+ * When a schedule of a client is due: what has happened says when it is ready, and the start
+ * windows when it may begin.
+ *
+ * The instant of the question only tells which windows are over. So the answer stays the same until
+ * the window closes that it would start in, and the same due time stands for the same run, however
+ * often it is asked for. It is never before a window opens or on an excluded day, and never in a
+ * window that was over at the instant of the question.
  */
 export function due(input: DueInput): Due {
-  const { active, schedule, history, retry } = input;
-  if (!active) return { dueAt: null, reason: 'the policy is not active' };
-  if (schedule.frequency === undefined) {
-    return { dueAt: null, reason: 'only by hand: the schedule has no frequency' };
-  }
-  const frequencyMs = durationMs(schedule.frequency);
-  const regular = regularDue(input, schedule.frequency);
-  const again = retryDue(history.failures, { ...retry, frequencyMs });
-  return again !== undefined && again.dueAt > regular.dueAt ? again : regular;
+  const { active, schedule, runDays } = input;
+  if (!active) return never('inactive');
+  if (schedule.type === 'user') return never('user');
+  if (runDays !== undefined) return calendarDue(input, runDays);
+  if (schedule.frequency === undefined) return never('by-hand');
+  return frequencyDue(input, schedule.frequency);
 }
 
-interface Timed extends Due {
-  readonly dueAt: Date;
+function frequencyDue(input: DueInput, frequency: string): Due {
+  const { history, effectiveFrom, retry, userFailures, times, asked } = input;
+  const regularMs = durationMs(frequency);
+  const held = history.heldUntil?.getTime();
+  const ready = latest(
+    regular(input, frequency),
+    retryAfter(history.failures, { ...retry, userFailures, regularMs }),
+    held === undefined ? undefined : { at: held, cause: { kind: 'held', until: held } },
+    { at: effectiveFrom, cause: { kind: 'effective', until: effectiveFrom } },
+  );
+  const at = moved(times, ready.at, asked);
+  return at === undefined ? never('never-open') : begin(times, at, ready);
 }
 
-function regularDue({ history, lastFuller }: DueInput, frequency: string): Timed {
-  const own = history.lastGood;
-  const base = lastFuller !== null && lastFuller.at > (own?.at ?? 0) ? lastFuller : own;
-  if (base === null) {
-    return { dueAt: history.knownSince, reason: 'no good backup yet: due at once' };
-  }
-  const what = base === own ? 'good backup' : 'good backup of a fuller schedule';
+function regular({ history, lastFuller }: DueInput, frequency: string): Timed {
+  const base = later(history.lastGood, lastFuller);
+  if (base === null) return { at: history.knownSince.getTime(), cause: { kind: 'new' } };
+  const fuller = base !== history.lastGood;
   return {
-    dueAt: after(base.at, durationMs(frequency)),
-    reason: `${frequency} after the last ${what} (job ${base.job}, ${base.at.toISOString()})`,
+    at: base.at.getTime() + durationMs(frequency),
+    cause: { kind: 'frequency', frequency, base, fuller },
   };
 }
 
-/** When it may be tried again after failures. */
-function retryDue(
-  failures: readonly Failure[],
-  rule: RetryRule & { readonly frequencyMs: number },
-): Timed | undefined {
-  const last = failures.at(-1);
-  if (last === undefined) return undefined;
-  const status = `status ${last.status} (${statusText(last.status)})`;
-  const delayed = after(last.at, rule.delayMs);
-  const delay = durationText(rule.delayMs);
-  if (last.job === null) {
-    const reason = `the job manager refused with ${status}; asked again after ${delay}`;
-    return { dueAt: delayed, reason };
+/**
+ * Once on each run day. What did not run on it is left out, or, where the calendar allows that,
+ * made up for in a later window until the next run day.
+ */
+function calendarDue(input: DueInput, runDays: RunDays): Due {
+  const { history, times, asked, lastFuller, effectiveFrom } = input;
+  const since = Math.max(
+    history.knownSince.getTime(),
+    history.heldUntil?.getTime() ?? 0,
+    effectiveFrom,
+  );
+  const base = later(history.lastGood, lastFuller, 'plannedAt');
+  const isDone = ({ from }: RunDay) => base !== null && base.plannedAt.getTime() >= from;
+  let next = runDays.next(Math.max(asked, since - 1));
+  while (next !== undefined && isDone(next)) next = runDays.next(next.runAt);
+  const afterwards = input.schedule.calendar?.retriesAfterRunDay ?? false;
+  const last = runDays.latest(asked, afterwards ? undefined : 0);
+  if (last !== undefined && last.runAt >= since && !isDone(last)) {
+    const ready = readyOn(last, input);
+    const at = moved(times, ready.at, asked);
+    const inTime = at !== undefined && (afterwards || at < last.to);
+    if (inTime && (next === undefined || at < next.runAt)) return begin(times, at, ready);
   }
-  const ended = `job ${last.job} ended with ${status}`;
-  // A window that ends later must not swallow the next regular run.
-  const nextRun = after(last.at, Math.max(rule.frequencyMs, rule.delayMs));
-  if (last.status === STATUS_CANCELLED) {
-    const dueAt = earlier(after(last.at, rule.windowMs), nextRun);
-    return { dueAt, reason: `${ended}; left alone for ${durationText(+dueAt - +last.at)}` };
-  }
-  const windowBegin = after(last.at, -rule.windowMs);
-  const tries = failures.filter(({ job, at }) => job !== null && at > windowBegin);
-  const oldest = tries.at(-rule.triesMax);
-  if (oldest === undefined) return { dueAt: delayed, reason: `${ended}; again after ${delay}` };
+  if (next === undefined) return never('no-run-day');
+  return begin(times, next.runAt, { at: next.runAt, cause: { kind: 'calendar', day: next.day } });
+}
+
+/** At the hour of the run day, or as soon as what failed since may be tried again. */
+function readyOn({ day, runAt }: RunDay, { history, retry, userFailures }: DueInput): Timed {
+  const { failures } = history;
+  const failedSince = (failures.at(-1)?.at.getTime() ?? -Infinity) >= runAt;
+  return latest(
+    { at: runAt, cause: { kind: 'calendar', day } },
+    failedSince ? retryAfter(failures, { ...retry, userFailures, regularMs: Infinity }) : undefined,
+  );
+}
+
+/** The instant, or the next one at which a backup may start and that is not over when asked. */
+function moved(times: OpenTimes, ready: number, asked: number): number | undefined {
+  if (ready >= asked) return times.firstOpen(ready);
+  const since = times.openSince(asked);
+  return since === undefined ? times.firstOpen(asked) : Math.max(ready, since);
+}
+
+function begin(times: OpenTimes, at: number, ready: Timed): Due {
+  const closes = times.hasWindows ? times.closesAfter(at) : null;
   return {
-    dueAt: later(delayed, earlier(after(oldest.at, rule.windowMs), nextRun)),
-    reason: `${ended}; ${rule.triesMax} tries within ${durationText(rule.windowMs)} have failed`,
+    dueAt: new Date(at),
+    closesAt: closes === null ? null : new Date(closes),
+    cause: ready.cause,
+    readyAt: ready.at,
   };
 }
 
-function after(time: Date, ms: number): Date {
-  return new Date(time.getTime() + ms);
+function never(kind: 'inactive' | 'user' | 'by-hand' | 'never-open' | 'no-run-day'): Due {
+  return { dueAt: null, closesAt: null, cause: { kind }, readyAt: null };
 }
 
-function earlier(a: Date, b: Date): Date {
-  return a < b ? a : b;
-}
-
-function later(a: Date, b: Date): Date {
-  return a > b ? a : b;
+function later(
+  own: GoodBackup | null,
+  fuller: GoodBackup | null,
+  by: 'at' | 'plannedAt' = 'at',
+): GoodBackup | null {
+  if (own === null || fuller === null) return own ?? fuller;
+  return fuller[by] > own[by] ? fuller : own;
 }

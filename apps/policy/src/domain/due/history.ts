@@ -5,6 +5,8 @@ export interface GoodBackup {
   readonly job: number;
   /** When it began, so that a daily schedule stays at its time of day. */
   readonly at: Date;
+  /** When it was due, or asked for: which day of a calendar it was for. */
+  readonly plannedAt: Date;
 }
 
 /** A try that did not end well, or that the job manager refused (then without a job). */
@@ -18,6 +20,8 @@ export interface Failure {
 export interface History {
   /** Since when the policy holds this schedule and client. */
   readonly knownSince: Date;
+  /** What a change of the policy made due waits until then. */
+  readonly heldUntil: Date | null;
   readonly lastGood: GoodBackup | null;
   /** Those after the last good backup, the oldest first, at most `FAILURES_MAX`. */
   readonly failures: readonly Failure[];
@@ -29,16 +33,21 @@ export const FAILURES_MAX = 20;
 export interface Ending {
   readonly job: number;
   readonly status: number;
+  readonly plannedAt: Date;
   readonly begunAt: Date;
   readonly endedAt: Date;
 }
 
-/** The ending of a job that is done; `undefined` while it is not. */
-export function endingOf(view: JobView): Ending | undefined {
+/**
+ * The ending of a job that is done; `undefined` while it is not. `dueAt` is what it was submitted
+ * for, where that is known.
+ */
+export function endingOf(view: JobView, dueAt: Date | null): Ending | undefined {
   if (view.state !== 'done' || view.status === null) return undefined;
   return {
     job: view.job,
     status: view.status,
+    plannedAt: dueAt ?? new Date(view.createdAt),
     begunAt: new Date(view.startedAt ?? view.createdAt),
     endedAt: new Date(view.endedAt ?? view.startedAt ?? view.createdAt),
   };
@@ -56,7 +65,7 @@ export function withEnding(history: History, ending: Ending): History {
     if (lastGood !== null && lastGood.at >= ending.begunAt) return history;
     return {
       ...history,
-      lastGood: { job: ending.job, at: ending.begunAt },
+      lastGood: { job: ending.job, at: ending.begunAt, plannedAt: ending.plannedAt },
       failures: history.failures.filter(({ at }) => at > ending.endedAt),
     };
   }
@@ -70,4 +79,10 @@ export function withFailure(history: History, failure: Failure): History {
   const jobs = history.failures.filter(({ job }) => job !== null);
   const failures = [...jobs, failure].sort((a, b) => a.at.getTime() - b.at.getTime());
   return { ...history, failures: failures.slice(-FAILURES_MAX) };
+}
+
+/** The history without the failures that came only after an instant. */
+export function asOf(history: History | undefined, instant: Date): History | undefined {
+  if (history === undefined || (history.failures.at(-1)?.at ?? 0) <= instant) return history;
+  return { ...history, failures: history.failures.filter(({ at }) => at <= instant) };
 }

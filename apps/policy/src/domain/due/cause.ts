@@ -1,0 +1,36 @@
+import type { Failure, GoodBackup } from './history.js';
+
+/** Why a schedule of a client is due when it is, or why never by itself. */
+export type Cause =
+  | { readonly kind: 'inactive' | 'by-hand' | 'no-run-day' | 'never-open' | 'new' }
+  | { readonly kind: 'user' }
+  | { readonly kind: 'effective' | 'held'; readonly until: number }
+  | {
+      readonly kind: 'frequency';
+      readonly frequency: string;
+      readonly base: GoodBackup;
+      readonly fuller: boolean;
+    }
+  | { readonly kind: 'calendar'; readonly day: number }
+  | {
+      readonly kind: 'refused' | 'failed' | 'window-closed';
+      readonly failure: Failure;
+      readonly delayMs: number;
+    }
+  | { readonly kind: 'cancelled'; readonly failure: Failure; readonly aloneMs: number }
+  | {
+      readonly kind: 'tries-used';
+      readonly failure: Failure;
+      readonly tries: number;
+      readonly windowMs: number;
+    };
+
+/** An instant in milliseconds, and why it is that one. */
+export interface Timed {
+  readonly at: number;
+  readonly cause: Cause;
+}
+
+export function latest(...all: readonly (Timed | undefined)[]): Timed {
+  return all.filter((one) => one !== undefined).reduce((a, b) => (b.at > a.at ? b : a));
+}

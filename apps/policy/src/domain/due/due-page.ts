@@ -1,0 +1,102 @@
+import type { DueEntry } from '#contracts/policy.js';
+import type { Entry } from './agenda.js';
+import { reasonOf } from './reason.js';
+
+export interface PageQuestion {
+  /** Only what is due by then. */
+  readonly by: Date | undefined;
+  readonly limit: number;
+  /** The last entry of the page before, as its `next` named it. */
+  readonly after?: string | undefined;
+  readonly asked: Date;
+}
+
+export interface DuePage {
+  readonly due: DueEntry[];
+  readonly total: number;
+  readonly next: string | null;
+}
+
+/** What comes last of all: those that run only by hand. */
+const NEVER = 'never';
+
+type Place = Pick<DueEntry, 'policy' | 'schedule' | 'client'> & { readonly at: number };
+
+/** One page of the entries, the soonest first; `total` counts those of all pages. */
+export function duePage(entries: readonly Entry[], question: PageQuestion): DuePage {
+  const { by, limit, after, asked } = question;
+  const until = by?.getTime() ?? Infinity;
+  const due = entries.filter(({ dueAt }) => by === undefined || (dueAt && Number(dueAt) <= until));
+  const from = after === undefined ? undefined : placeOf(after);
+  const left = from === undefined ? due : due.filter((entry) => compare(toPlace(entry), from) > 0);
+  const page = firstOf(left, limit);
+  return {
+    due: page.map((entry) => toDueEntry(entry, asked)),
+    total: due.length,
+    next: left.length > page.length ? cursorOf(page.at(-1)!) : null,
+  };
+}
+
+/**
+ * The first so many in order. There may be hundreds of thousands and few are wanted, so what cannot
+ * be among them is dropped before anything is sorted.
+ */
+function firstOf(entries: readonly Entry[], limit: number): Entry[] {
+  let kept: { entry: Entry; place: Place }[] = [];
+  let last: Place | undefined;
+  for (const entry of entries) {
+    const place = toPlace(entry);
+    if (last !== undefined && compare(place, last) > 0) continue;
+    kept.push({ entry, place });
+    if (kept.length < 2 * limit) continue;
+    kept = kept.sort((a, b) => compare(a.place, b.place)).slice(0, limit);
+    last = kept.at(-1)!.place;
+  }
+  kept.sort((a, b) => compare(a.place, b.place));
+  return kept.slice(0, limit).map(({ entry }) => entry);
+}
+
+function toPlace({ dueAt, policy, schedule, client }: Entry): Place {
+  const at = dueAt === null ? Infinity : dueAt.getTime();
+  return { at, policy: policy.name, schedule: schedule.name, client };
+}
+
+function compare(a: Place, b: Place): number {
+  if (a.at !== b.at) return a.at < b.at ? -1 : 1;
+  return (
+    inOrder(a.policy, b.policy) || inOrder(a.schedule, b.schedule) || inOrder(a.client, b.client)
+  );
+}
+
+function inOrder(a: string, b: string): number {
+  return a === b ? 0 : a < b ? -1 : 1;
+}
+
+/** Names hold no space. */
+function cursorOf({ dueAt, policy, schedule, client }: Entry): string {
+  return [dueAt?.toISOString() ?? NEVER, policy.name, schedule.name, client].join(' ');
+}
+
+function placeOf(cursor: string): Place {
+  const [at = '', policy = '', schedule = '', client = ''] = cursor.split(' ');
+  return { at: at === NEVER ? Infinity : Date.parse(at), policy, schedule, client };
+}
+
+function toDueEntry(entry: Entry, asked: Date): DueEntry {
+  const { policy, schedule, client, dueAt, closesAt, running, suspendedSince } = entry;
+  const reasons = [
+    reasonOf(entry, entry.times, asked.getTime()),
+    running === undefined ? undefined : `job ${running} runs now`,
+    suspendedSince === null || dueAt === null
+      ? undefined
+      : `scheduling is suspended since ${suspendedSince.toISOString()}`,
+  ];
+  return {
+    ...{ policy: policy.name, schedule: schedule.name, client },
+    dueAt: dueAt?.toISOString() ?? null,
+    reason: reasons.filter((reason) => reason !== undefined).join('; '),
+    closesAt: closesAt?.toISOString() ?? null,
+    running: running ?? null,
+    suspended: suspendedSince !== null,
+  };
+}

@@ -1,0 +1,47 @@
+import { durationMs } from '#contracts/schedule.js';
+import type { Entry } from './agenda.js';
+
+export interface Hold {
+  readonly schedule: string;
+  readonly client: string;
+  readonly until: Date;
+}
+
+/**
+ * What a change of a policy makes due that was not due before. It waits: for the next window to
+ * open, without windows for one frequency, but no longer than it would have without the change. A
+ * first backup that nothing holds back is due at once.
+ *
+ * `before` are the entries of the policy as it was, `after` those that it has now and that are known
+ * from earlier, both asked at `now`.
+ */
+export function holds(before: readonly Entry[], after: readonly Entry[], now: Date): Hold[] {
+  const dueBefore = new Map(before.map((entry) => [keyOf(entry), entry.dueAt]));
+  return after.flatMap((entry) => {
+    if (entry.dueAt === null || entry.dueAt > now) return [];
+    const planned = dueBefore.get(keyOf(entry)) ?? null;
+    if (planned !== null && planned <= now) return [];
+    const until = heldUntil(entry, now);
+    if (until === null) return [];
+    const { schedule, client } = entry;
+    return [
+      {
+        ...{ schedule: schedule.name, client },
+        until: planned !== null && planned < until ? planned : until,
+      },
+    ];
+  });
+}
+
+function heldUntil({ schedule, times, cause }: Entry, now: Date): Date | null {
+  // A calendar's next run day is the first one after that.
+  if (schedule.frequency === undefined) return now;
+  if (cause.kind === 'new' && !times.hasWindows) return null;
+  const regular = now.getTime() + durationMs(schedule.frequency);
+  const closes = times.closesAfter(now.getTime()) ?? Infinity;
+  return new Date(Math.min(regular, closes));
+}
+
+function keyOf({ schedule, client }: Entry): string {
+  return `${schedule.name} ${client}`;
+}
