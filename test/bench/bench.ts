@@ -6,6 +6,7 @@ import { report } from './measurement.js';
 const BENCHES: Readonly<Record<string, () => Promise<() => Promise<Measurement[]>>>> = {
   commits: async () => (await import('./commits-bench.js')).commitsBench,
   jobs: async () => (await import('./jobs-bench.js')).jobsBench,
+  due: async () => (await import('./due-bench.js')).dueBench,
   start: async () => (await import('./start-bench.js')).startBench,
 };
 

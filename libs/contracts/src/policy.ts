@@ -137,11 +137,15 @@ function wrongStreams(lines: readonly string[], multipleStreams: boolean): strin
   return undefined;
 }
 
+const knownZones = new Set<string>();
+
 /** A name, not an offset such as `+01:00`, which knows no daylight-saving time. */
 function isTimeZone(name: string): boolean {
+  if (knownZones.has(name)) return true;
   if (!/^[A-Za-z]/.test(name)) return false;
   try {
     new Intl.DateTimeFormat('en', { timeZone: name });
+    knownZones.add(name);
     return true;
   } catch {
     return false;

@@ -23,20 +23,25 @@ const RULES_MAX = 400;
 
 const date = z.iso.date({ error: 'a date is a day that exists, written as "2026-12-24"' });
 
+/** A whole number of a range, whatever is wrong with it said in the same words. */
+function wholeNumber(min: number, max: number, error: string) {
+  return z.int({ error }).min(min, { error }).max(max, { error });
+}
+
+const WEEKS = 'weeks are "every", or a list of 1 to 5 (which one of the month) and "last"';
 const weeks = z.union(
   [
     z.literal('every'),
     z
-      .array(z.union([z.int().min(1).max(5), z.literal('last')]))
-      .min(1)
+      .array(z.union([wholeNumber(1, 5, WEEKS), z.literal('last')], { error: WEEKS }))
+      .min(1, { error: WEEKS })
       .max(6),
   ],
-  { error: 'weeks are "every", or a list of 1 to 5 (which one of the month) and "last"' },
+  { error: WEEKS },
 );
 
-const monthDay = z.union([z.int().min(1).max(31), z.literal('last')], {
-  error: 'a day of the month is 1 to 31, or "last"',
-});
+const MONTH_DAY = 'a day of the month is 1 to 31, or "last"';
+const monthDay = z.union([wholeNumber(1, 31, MONTH_DAY), z.literal('last')], { error: MONTH_DAY });
 
 const dayRuleFields = {
   dates: z.array(date).max(RULES_MAX).optional().describe('single days, such as "2026-12-24"'),
@@ -93,12 +98,12 @@ export type ScheduleType = z.infer<typeof scheduleType>;
 
 export const RETENTION_LEVEL_MAX = 24;
 
+const RETENTION = `a retention is a length of time such as "14d", "infinite", or a level from 0 to ${RETENTION_LEVEL_MAX}`;
+
 /** How long what is backed up is kept: a length of time, for ever, or a level that stands for one. */
 export const retention = z.union(
-  [duration, z.literal('infinite'), z.int().min(0).max(RETENTION_LEVEL_MAX)],
-  {
-    error: `a retention is a length of time such as "14d", "infinite", or a level from 0 to ${RETENTION_LEVEL_MAX}`,
-  },
+  [duration, z.literal('infinite'), wholeNumber(0, RETENTION_LEVEL_MAX, RETENTION)],
+  { error: RETENTION },
 );
 export type Retention = z.infer<typeof retention>;
 

@@ -1,5 +1,4 @@
 import { Controller } from '@nestjs/common';
-import { DataSource } from 'typeorm';
 import type { RequestOf, ResponseOf } from '#contracts/contract.js';
 import { policyResumeScheduling, policySuspendScheduling } from '#contracts/policy.js';
 import { Clock } from '#kernel/clock.js';

@@ -31,6 +31,9 @@ export interface Timed {
   readonly cause: Cause;
 }
 
-export function latest(...all: readonly (Timed | undefined)[]): Timed {
-  return all.filter((one) => one !== undefined).reduce((a, b) => (b.at > a.at ? b : a));
+/** The latest of them; of two at the same instant the first. */
+export function latest(first: Timed, ...others: readonly (Timed | undefined)[]): Timed {
+  let found = first;
+  for (const other of others) if (other !== undefined && other.at > found.at) found = other;
+  return found;
 }

@@ -20,7 +20,13 @@ export interface DuePage {
 /** What comes last of all: those that run only by hand. */
 const NEVER = 'never';
 
-type Place = Pick<DueEntry, 'policy' | 'schedule' | 'client'> & { readonly at: number };
+interface Place {
+  /** Milliseconds; `Infinity` for never. */
+  readonly at: number;
+  readonly policy: string;
+  readonly schedule: string;
+  readonly client: string;
+}
 
 /** One page of the entries, the soonest first; `total` counts those of all pages. */
 export function duePage(entries: readonly Entry[], question: PageQuestion): DuePage {
@@ -42,18 +48,29 @@ export function duePage(entries: readonly Entry[], question: PageQuestion): DueP
  * be among them is dropped before anything is sorted.
  */
 function firstOf(entries: readonly Entry[], limit: number): Entry[] {
-  let kept: { entry: Entry; place: Place }[] = [];
+  let kept: Entry[] = [];
   let last: Place | undefined;
   for (const entry of entries) {
-    const place = toPlace(entry);
-    if (last !== undefined && compare(place, last) > 0) continue;
-    kept.push({ entry, place });
+    if (last !== undefined && isAfter(entry, last)) continue;
+    kept.push(entry);
     if (kept.length < 2 * limit) continue;
-    kept = kept.sort((a, b) => compare(a.place, b.place)).slice(0, limit);
-    last = kept.at(-1)!.place;
+    kept = inOrder(kept).slice(0, limit);
+    last = toPlace(kept.at(-1)!);
   }
-  kept.sort((a, b) => compare(a.place, b.place));
-  return kept.slice(0, limit).map(({ entry }) => entry);
+  return inOrder(kept).slice(0, limit);
+}
+
+function inOrder(entries: readonly Entry[]): Entry[] {
+  return entries
+    .map((entry) => ({ entry, place: toPlace(entry) }))
+    .sort((a, b) => compare(a.place, b.place))
+    .map(({ entry }) => entry);
+}
+
+/** Mostly the time alone tells, and then nothing is made only to be compared. */
+function isAfter(entry: Entry, place: Place): boolean {
+  const at = entry.dueAt === null ? Infinity : entry.dueAt.getTime();
+  return at === place.at ? compare(toPlace(entry), place) > 0 : at > place.at;
 }
 
 function toPlace({ dueAt, policy, schedule, client }: Entry): Place {
@@ -62,13 +79,15 @@ function toPlace({ dueAt, policy, schedule, client }: Entry): Place {
 }
 
 function compare(a: Place, b: Place): number {
-  if (a.at !== b.at) return a.at < b.at ? -1 : 1;
   return (
-    inOrder(a.policy, b.policy) || inOrder(a.schedule, b.schedule) || inOrder(a.client, b.client)
+    byValue(a.at, b.at) ||
+    byValue(a.policy, b.policy) ||
+    byValue(a.schedule, b.schedule) ||
+    byValue(a.client, b.client)
   );
 }
 
-function inOrder(a: string, b: string): number {
+function byValue<T extends string | number>(a: T, b: T): number {
   return a === b ? 0 : a < b ? -1 : 1;
 }
 

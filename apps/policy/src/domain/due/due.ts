@@ -51,14 +51,16 @@ export function due(input: DueInput): Due {
 }
 
 function frequencyDue(input: DueInput, frequency: string): Due {
-  const { history, effectiveFrom, retry, userFailures, times, asked } = input;
+  const { history, effectiveFrom, times, asked } = input;
   const regularMs = durationMs(frequency);
   const held = history.heldUntil?.getTime();
   const ready = latest(
     regular(input, frequency),
-    retryAfter(history.failures, { ...retry, userFailures, regularMs }),
+    again(input, regularMs),
     held === undefined ? undefined : { at: held, cause: { kind: 'held', until: held } },
-    { at: effectiveFrom, cause: { kind: 'effective', until: effectiveFrom } },
+    effectiveFrom === 0
+      ? undefined
+      : { at: effectiveFrom, cause: { kind: 'effective', until: effectiveFrom } },
   );
   const at = moved(times, ready.at, asked);
   return at === undefined ? never('never-open') : begin(times, at, ready);
@@ -102,13 +104,20 @@ function calendarDue(input: DueInput, runDays: RunDays): Due {
 }
 
 /** At the hour of the run day, or as soon as what failed since may be tried again. */
-function readyOn({ day, runAt }: RunDay, { history, retry, userFailures }: DueInput): Timed {
-  const { failures } = history;
+function readyOn({ day, runAt }: RunDay, input: DueInput): Timed {
+  const { failures } = input.history;
   const failedSince = (failures.at(-1)?.at.getTime() ?? -Infinity) >= runAt;
   return latest(
     { at: runAt, cause: { kind: 'calendar', day } },
-    failedSince ? retryAfter(failures, { ...retry, userFailures, regularMs: Infinity }) : undefined,
+    failedSince ? again(input, Infinity) : undefined,
   );
+}
+
+function again({ history, retry, userFailures }: DueInput, regularMs: number): Timed | undefined {
+  const { failures } = history;
+  return failures.length === 0
+    ? undefined
+    : retryAfter(failures, { ...retry, userFailures, regularMs });
 }
 
 /** The instant, or the next one at which a backup may start and that is not over when asked. */
