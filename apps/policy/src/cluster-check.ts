@@ -1,9 +1,15 @@
 import { Injectable } from '@nestjs/common';
-import { brokerClient, brokerUnits } from '#contracts/broker.js';
+import { brokerClient, brokerGroups, brokerServers, brokerUnits } from '#contracts/broker.js';
 import type { PolicySpec, PolicyWarning } from '#contracts/policy.js';
-import { messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
+import { Clock } from '#kernel/clock.js';
+import { PermanentError, Unavailable } from '#kernel/errors.js';
 import { Requests } from '#messaging/requests.js';
-import { clientWarning, storageWarnings } from './domain/policy-warnings.js';
+import {
+  policyWarnings,
+  storageWarnings,
+  unknownClient,
+  type Storage,
+} from './domain/policy-warnings.js';
 import { parallel } from './parallel.js';
 
 const QUESTIONS_AT_ONCE = 16;
@@ -11,25 +17,30 @@ const QUESTIONS_AT_ONCE = 16;
 /** Asks the cluster for what a policy names. */
 @Injectable()
 export class ClusterCheck {
-  constructor(private readonly requests: Requests) {}
+  constructor(
+    private readonly requests: Requests,
+    private readonly clock: Clock,
+  ) {}
 
   /** What will not work as things are now. A broker that does not answer is a warning, too. */
   async warnings(policy: PolicySpec): Promise<PolicyWarning[]> {
+    const known = policyWarnings(policy, this.clock.now());
     try {
-      return [...(await this.clients(policy)), ...(await this.storage(policy))];
+      const clients = await this.unknownClients(policy);
+      return [...clients, ...storageWarnings(policy, await this.storage()), ...known];
     } catch (error) {
       if (!(error instanceof Unavailable)) throw error;
-      const message = `clients and storage were not checked, the broker is away: ${messageOf(error)}`;
-      return [{ field: 'policy', message }];
+      const message = `clients and storage were not checked: ${error.message}`;
+      return [{ field: 'policy', message }, ...known];
     }
   }
 
-  private async clients({ clients }: PolicySpec): Promise<PolicyWarning[]> {
-    const found: (PolicyWarning | undefined)[] = [];
-    await parallel([...clients.entries()], QUESTIONS_AT_ONCE, async ([index, client]) => {
-      found[index] = clientWarning(index, client, await this.isKnown(client));
+  private async unknownClients({ clients }: PolicySpec): Promise<PolicyWarning[]> {
+    const unknown = new Set<string>();
+    await parallel(clients, QUESTIONS_AT_ONCE, async (client) => {
+      if (!(await this.isKnown(client))) unknown.add(client);
     });
-    return found.filter((warning) => warning !== undefined);
+    return clients.flatMap((client, i) => (unknown.has(client) ? [unknownClient(client, i)] : []));
   }
 
   private async isKnown(client: string): Promise<boolean> {
@@ -42,8 +53,22 @@ export class ClusterCheck {
     }
   }
 
-  private async storage(policy: PolicySpec): Promise<PolicyWarning[]> {
-    const { units } = await this.requests.call(brokerUnits, {});
-    return storageWarnings(policy, units);
+  private async storage(): Promise<Storage> {
+    const [{ units }, { servers }, groups] = await Promise.all([
+      this.requests.call(brokerUnits, {}),
+      this.requests.call(brokerServers, {}),
+      this.groups(),
+    ]);
+    return { units, servers, groups };
+  }
+
+  /** A broker of an earlier release has none, and does not answer. */
+  private async groups(): Promise<Storage['groups']> {
+    try {
+      return (await this.requests.call(brokerGroups, {})).groups;
+    } catch (error) {
+      if (error instanceof Unavailable) return [];
+      throw error;
+    }
   }
 }

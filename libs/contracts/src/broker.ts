@@ -170,6 +170,12 @@ export const brokerUnits = endpoint('broker', 'units', {
   response: z.object({ units: z.array(storageUnit.extend({ jobsActive: z.int() })) }),
 });
 
+export const brokerGroups = endpoint('broker', 'groups', {
+  description: 'All storage unit groups',
+  request: z.object({}),
+  response: z.object({ groups: z.array(z.object({ name: unitName, units: z.array(unitName) })) }),
+});
+
 export const brokerUnitPut = endpoint('broker', 'unit-put', {
   description: 'Creates or changes a storage unit',
   request: z.object({ unit: storageUnit }),

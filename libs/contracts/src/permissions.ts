@@ -79,6 +79,8 @@ function policy(): Permissions {
       'hf.svc.v1.jobs.get',
       'hf.svc.v1.broker.client',
       'hf.svc.v1.broker.units',
+      'hf.svc.v1.broker.groups',
+      'hf.svc.v1.broker.servers',
       'hf.evt.v1.policy.>',
       ...consume(policyJobs),
     ],
