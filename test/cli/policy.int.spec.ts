@@ -2,7 +2,19 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { policyDue, policyGet, policyPut, policyRun, policySpec } from '#contracts/policy.js';
+import {
+  policyDue,
+  policyGet,
+  policyList,
+  policyPut,
+  policyResumeScheduling,
+  policyRetentionLevelPut,
+  policyRetentionLevels,
+  policyRun,
+  policySpec,
+  policySuspendScheduling,
+  policyUserBackup,
+} from '#contracts/policy.js';
 import { FakeCluster } from './fake-cluster.js';
 
 let cluster: FakeCluster;
@@ -30,12 +42,16 @@ describe('policy', () => {
   const spec = policySpec.parse({ name: 'p', clients: ['web1'], selections: ['/etc'] });
 
   it('is created from a file, run, and shown as such a file', async () => {
-    cluster.answer(policyPut, ({ policy }) => ({ policy, created: true }));
+    cluster.answer(policyPut, ({ policy }) => ({
+      policy,
+      created: true,
+      warnings: [{ field: 'policy.storage', message: 'there is no unit' }],
+    }));
     const path = file('p.yaml', 'name: p\nclients: [web1]\nselections: [/etc]\n');
-    expect((await cluster.run('policy', 'create', '-f', path)).out).toContain(
-      'Policy p is created.',
-    );
-    expect(cluster.inputsOf(policyPut)).toEqual([{ policy: spec, create: true }]);
+    const created = await cluster.run('policy', 'create', '-f', path);
+    expect(created.out).toContain('Policy p is created.');
+    expect(created.err).toBe('Warning: policy.storage: there is no unit.\n');
+    expect(cluster.inputsOf(policyPut)).toEqual([{ policy: spec, create: true, check: true }]);
     cluster.answer(policyRun, () => ({ jobs: [{ job: 7, client: 'web1' }] }));
     expect((await cluster.run('policy', 'run', 'p', '--schedule', 'full')).out).toBe(
       'Job 7 backs up web1. Watch it with: holdfast jobs watch 7\n',
@@ -43,7 +59,11 @@ describe('policy', () => {
     cluster.answer(policyGet, () => ({ policy: spec }));
     const again = file('again.yaml', (await cluster.run('policy', 'show', 'p')).out);
     await cluster.run('policy', 'put', '-f', again);
-    expect(cluster.inputsOf(policyPut).at(-1)).toEqual({ policy: spec, create: false });
+    expect(cluster.inputsOf(policyPut).at(-1)).toEqual({
+      policy: spec,
+      create: false,
+      check: true,
+    });
   });
 
   it('with an error is refused with its place; nothing is asked', async () => {
@@ -59,6 +79,63 @@ describe('policy', () => {
   it('shows what is due', async () => {
     const due = { policy: 'p', schedule: 'full', client: 'web1', dueAt: null, reason: 'by hand' };
     cluster.answer(policyDue, () => ({ due: [due] }));
-    expect((await cluster.run('policy', 'due')).out).toMatch(/^- +p +full +web1 +by hand$/m);
+    expect((await cluster.run('policy', 'due')).out).toMatch(/^- +p +full +web1 +- +by hand$/m);
+  });
+
+  it('shows what is due by a time, in pages, and that there is more', async () => {
+    const due = { policy: 'p', schedule: 'full', client: 'web1', dueAt: null, reason: 'r' };
+    cluster.answer(policyDue, ({ limit = 1_000 }) => ({
+      ...{ due: Array.from({ length: limit }, () => due), total: 5_000 },
+      next: 'never p full web1',
+    }));
+    const run = await cluster.run(
+      ...['policy', 'due', '--at', '2026-12-01T18:00:00Z', '--policy', 'p', '--limit', '1500'],
+    );
+    expect(run.out.match(/web1/g)).toHaveLength(1_500);
+    expect(run.err).toBe('1500 of 5000. Show more with --limit.\n');
+    const at = '2026-12-01T18:00:00.000Z';
+    expect(cluster.inputsOf(policyDue)).toEqual([
+      { at, policy: 'p', limit: 1_000 },
+      { at, policy: 'p', limit: 500, after: 'never p full web1' },
+    ]);
+  });
+
+  it('scheduling is suspended and resumed, and the lists say so', async () => {
+    const since = '2026-12-01T18:00:00.000Z';
+    const suspensions = [{ policy: 'p', since }];
+    cluster.answer(policySuspendScheduling, () => ({ suspensions }));
+    const suspended = await cluster.run('policy', 'suspend-scheduling', 'p');
+    expect(suspended.out).toBe(
+      'Nothing of policy p starts by itself any more; what runs goes on.\n',
+    );
+    cluster.answer(policyList, () => ({ policies: [spec], suspensions }));
+    const list = await cluster.run('policy', 'list');
+    expect(list.out).toMatch(/SCHEDULING\n.*suspended\n$/);
+    expect(list.err).toMatch(
+      /^Scheduling of policy p is suspended since 2026-.*resume-scheduling p\n$/,
+    );
+    cluster.answer(policyResumeScheduling, () => ({ suspensions: [] }));
+    expect((await cluster.run('policy', 'resume-scheduling')).out).toBe('Scheduling goes on.\n');
+    expect(cluster.inputsOf(policyResumeScheduling)).toEqual([{}]);
+  });
+
+  it('is what the backup of a user belongs to', async () => {
+    cluster.answer(policyUserBackup, () => ({ job: 9, policy: 'p', schedule: 'own' }));
+    const run = await cluster.run('policy', 'user-backup', '/home/me', '--client', 'web1');
+    expect(run.out).toContain('Job 9 backs up web1 (policy p, schedule own).');
+    expect(cluster.inputsOf(policyUserBackup)).toEqual([
+      { client: 'web1', selections: ['/home/me'] },
+    ]);
+  });
+
+  it('names retention levels, which stand for periods', async () => {
+    cluster.answer(policyRetentionLevels, () => ({
+      levels: [{ level: 3, period: '40d', isDefault: false }],
+    }));
+    expect((await cluster.run('policy', 'retention-levels')).out).toMatch(/^ +3 +40d +set$/m);
+    cluster.answer(policyRetentionLevelPut, (level) => ({ level }));
+    expect((await cluster.run('policy', 'retention-level', '3', 'infinite')).code).toBe(0);
+    expect(cluster.inputsOf(policyRetentionLevelPut)).toEqual([{ level: 3, period: 'infinite' }]);
+    expect((await cluster.run('policy', 'retention-level', '3', 'long')).code).toBe(64);
   });
 });

@@ -1,20 +1,23 @@
 import type { Command } from 'commander';
 import {
   policyDelete,
-  policyDue,
   policyGet,
   policyList,
   policyPut,
   policyRun,
   policySpec,
-  type DueEntry,
   type PolicySpec,
+  type Suspension,
 } from '#contracts/policy.js';
 import type { Cli } from '../cli.js';
 import type { Column } from '../output/table.js';
-import { formatTime } from '../output/time.js';
+import { defineScheduling, suspensionRemarks } from './policy-scheduling.js';
 
-const COLUMNS: readonly Column<PolicySpec>[] = [
+interface ListedPolicy extends PolicySpec {
+  readonly scheduling: string;
+}
+
+const COLUMNS: readonly Column<ListedPolicy>[] = [
   { title: 'POLICY', cell: ({ name }) => name },
   { title: 'ACTIVE', cell: ({ active }) => (active ? 'yes' : 'no') },
   { title: 'CLIENTS', cell: ({ clients }) => shortList(clients) },
@@ -22,14 +25,7 @@ const COLUMNS: readonly Column<PolicySpec>[] = [
   { title: 'SCHEDULES', cell: ({ schedules }) => shortList(schedules.map(({ name }) => name)) },
   { title: 'STORAGE', cell: ({ storage }) => storage },
   { title: 'PRIORITY', right: true, cell: ({ priority }) => priority },
-];
-
-const DUE_COLUMNS: readonly Column<DueEntry>[] = [
-  { title: 'DUE', cell: ({ dueAt }) => formatTime(dueAt) },
-  { title: 'POLICY', cell: ({ policy }) => policy },
-  { title: 'SCHEDULE', cell: ({ schedule }) => schedule },
-  { title: 'CLIENT', cell: ({ client }) => client },
-  { title: 'REASON', cell: ({ reason }) => reason },
+  { title: 'SCHEDULING', cell: ({ scheduling }) => scheduling },
 ];
 
 export function define(command: Command, cli: () => Cli): void {
@@ -65,12 +61,7 @@ export function define(command: Command, cli: () => Cli): void {
     .option('--schedule <name>', 'which one (default: the first full one)')
     .option('--client <name>', 'for this client only')
     .action((name: string, options: RunOptions) => run(cli(), { name, ...options }));
-  command
-    .command('due')
-    .description('show when what is due next, and why')
-    .option('--policy <name>', 'of this policy only')
-    .option('--client <name>', 'of this client only')
-    .action((options: { policy?: string; client?: string }) => due(cli(), options));
+  defineScheduling(command, cli);
 }
 
 interface RunOptions {
@@ -82,9 +73,12 @@ async function put(cli: Cli, file: string, create: boolean): Promise<void> {
   const { readDocument } = await import('../input/document-file.js');
   const policy = readDocument(file, policySpec);
   await cli.withCluster(async (cluster) => {
-    const answer = await cluster.ask(policyPut, { policy, create });
+    const answer = await cluster.ask(policyPut, { policy, create, check: true });
     cli.answer(answer, (output) => {
       output.line(`Policy ${policy.name} is ${answer.created ? 'created' : 'changed'}.`);
+      for (const { field, message } of answer.warnings) {
+        output.remark(`Warning: ${field}: ${message}.`);
+      }
       output.line(`Run it now with: holdfast policy run ${policy.name}`);
     });
   });
@@ -93,9 +87,18 @@ async function put(cli: Cli, file: string, create: boolean): Promise<void> {
 async function list(cli: Cli): Promise<void> {
   const answer = await cli.withCluster((cluster) => cluster.ask(policyList, {}));
   cli.answer(answer, (output) => {
-    if (answer.policies.length > 0) output.table(COLUMNS, answer.policies);
+    const { policies, suspensions } = answer;
+    const listed = policies.map((policy) => listedPolicy(policy, suspensions));
+    if (listed.length > 0) output.table(COLUMNS, listed);
     else output.line('No policies. Create one with: holdfast policy create -f FILE');
+    for (const remark of suspensionRemarks(suspensions)) output.remark(remark);
   });
+}
+
+function listedPolicy(policy: PolicySpec, suspensions: readonly Suspension[]): ListedPolicy {
+  const suspended = suspensions.some((one) => one.policy === null || one.policy === policy.name);
+  const scheduling = !policy.active ? 'inactive' : suspended ? 'suspended' : 'on';
+  return { ...policy, scheduling };
 }
 
 async function show(cli: Cli, name: string): Promise<void> {
@@ -115,15 +118,10 @@ async function run(cli: Cli, request: RunOptions & { name: string }): Promise<vo
     for (const { job, client } of answer.jobs) {
       output.line(`Job ${job} backs up ${client}. Watch it with: holdfast jobs watch ${job}`);
     }
+    for (const { client, status, message } of answer.refused) {
+      output.remark(`${client}: status ${status}: ${message}`);
+    }
     if (answer.jobs.length === 0) output.line('No job was started.');
-  });
-}
-
-async function due(cli: Cli, filter: { policy?: string; client?: string }): Promise<void> {
-  const answer = await cli.withCluster((cluster) => cluster.ask(policyDue, filter));
-  cli.answer(answer, (output) => {
-    if (answer.due.length > 0) output.table(DUE_COLUMNS, answer.due);
-    else output.line('Nothing is planned.');
   });
 }
 
