@@ -84,8 +84,8 @@ describe('policy', () => {
 
   it('shows what is due by a time, in pages, and that there is more', async () => {
     const due = { policy: 'p', schedule: 'full', client: 'web1', dueAt: null, reason: 'r' };
-    cluster.answer(policyDue, ({ limit = 1_000 }) => ({
-      ...{ due: Array.from({ length: limit }, () => due), total: 5_000 },
+    cluster.answer(policyDue, ({ limit }) => ({
+      ...{ due: Array.from({ length: Number(limit) }, () => due), total: 5_000 },
       next: 'never p full web1',
     }));
     const run = await cluster.run(

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { policySpec } from '#contracts/policy.js';
-import { anyTimes } from '../time/testing/any-times.js';
+import { anyTimes } from '../../testing/any-times.js';
 import { agenda } from './agenda.js';
 import type { History } from './history.js';
 import { holds } from './hold.js';

@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { schedule as scheduleSchema } from '#contracts/schedule.js';
 import { dateOfDay } from './day-rules.js';
 import { OpenTimes } from './open-times.js';
-import { anyTimes } from './testing/any-times.js';
-import { ZONES } from './testing/zones.js';
+import { anyTimes } from '../../testing/any-times.js';
+import { ZONES } from '../../testing/zones.js';
 import { zoneOf } from './zone.js';
 
 const at = (text: string) => Date.parse(text);

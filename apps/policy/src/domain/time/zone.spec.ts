@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { dayOfDate } from './day-rules.js';
-import { ZONES } from './testing/zones.js';
+import { ZONES } from '../../testing/zones.js';
 import { DAY_MS, Zone, zoneOf } from './zone.js';
 
 const instant = (text: string) => Date.parse(text);
