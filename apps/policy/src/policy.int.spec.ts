@@ -29,6 +29,22 @@ describe('the policy service', () => {
     });
   });
 
+  it('lists policies in pages that fit into a message', async () => {
+    const selections = Array.from({ length: 1_000 }, (_, i) => `/srv/${'x'.repeat(200)}/${i}`);
+    const names = ['big1', 'big2', 'big3', 'big4'];
+    for (const name of names) await put({ name, selections });
+    const seen: string[] = [];
+    let after: unknown;
+    do {
+      const { body } = await ask('list', { limit: 4, ...(after ? { after } : {}) });
+      expect(body['total']).toBe(5);
+      seen.push(...(body['policies'] as { name: string }[]).map(({ name }) => name));
+      after = body['next'];
+    } while (after !== null);
+    expect(seen).toEqual([...names, 'hand']);
+    for (const name of names) await ask('delete', { name });
+  });
+
   it('names the field that is wrong, and what is allowed', async () => {
     expect((await put({ name: 'hand' }, true)).error).toMatchObject({
       status: 226,
@@ -109,7 +125,7 @@ describe('the policy service', () => {
       return due[0]?.schedule === 'daily' && due[0].reason.includes(`(job ${job},`);
     }, 'the full counts for the incremental, too');
     const [daily, weekly] = await dueOf('auto');
-    expect(daily!.reason).toContain('1d after the last good backup of a fuller schedule');
+    expect(daily!.reason).toContain('1d after the last good backup of a fuller or rarer schedule');
     expect(weekly!.reason).toContain('1w after the last good backup');
     const days = (entry: Due) => (Date.parse(entry.dueAt!) - Date.now()) / 86_400_000;
     expect([daily, weekly].map((entry) => Math.round(days(entry!)))).toEqual([1, 7]);

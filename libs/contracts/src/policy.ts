@@ -219,9 +219,18 @@ export const policyGet = endpoint('policy', 'get', {
 
 export const policyList = endpoint('policy', 'list', {
   description: 'All policies, by name, and whether scheduling is suspended',
-  request: z.object({}),
+  request: z.object({
+    limit: pageLimit.default(PAGE_ROWS_MAX),
+    /** The `next` of the page before. */
+    after: policyName.optional(),
+  }),
   response: z.object({
+    /** As many as were asked for, or as fit into one message. */
     policies: z.array(policySpec),
+    /** How many there are in all pages. */
+    total: z.int().default(0),
+    /** Where the next page begins; null on the last one. */
+    next: policyName.nullable().default(null),
     suspensions: z.array(suspension).default([]),
   }),
 });

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { ResponseOf } from '#contracts/contract.js';
 import {
   policyDelete,
   policyGet,
@@ -10,6 +11,7 @@ import {
   type Suspension,
 } from '#contracts/policy.js';
 import type { Cli } from '../cli.js';
+import type { Cluster } from '../cluster/cluster.js';
 import type { Column } from '../output/table.js';
 import { defineScheduling, suspensionRemarks } from './policy-scheduling.js';
 
@@ -85,7 +87,7 @@ async function put(cli: Cli, file: string, create: boolean): Promise<void> {
 }
 
 async function list(cli: Cli): Promise<void> {
-  const answer = await cli.withCluster((cluster) => cluster.ask(policyList, {}));
+  const answer = await cli.withCluster(readAll);
   cli.answer(answer, (output) => {
     const { policies, suspensions } = answer;
     const listed = policies.map((policy) => listedPolicy(policy, suspensions));
@@ -99,6 +101,16 @@ function listedPolicy(policy: PolicySpec, suspensions: readonly Suspension[]): L
   const suspended = suspensions.some((one) => one.policy === null || one.policy === policy.name);
   const scheduling = !policy.active ? 'inactive' : suspended ? 'suspended' : 'on';
   return { ...policy, scheduling };
+}
+
+async function readAll(cluster: Cluster): Promise<ResponseOf<typeof policyList>> {
+  let answer = await cluster.ask(policyList, {});
+  const policies = [...answer.policies];
+  while (answer.next !== null) {
+    answer = await cluster.ask(policyList, { after: answer.next });
+    policies.push(...answer.policies);
+  }
+  return { ...answer, policies };
 }
 
 async function show(cli: Cli, name: string): Promise<void> {

@@ -52,10 +52,10 @@ export class PolicyHandlers {
   }
 
   @Answers(policyList)
-  async list(_request: RequestOf<typeof policyList>): Promise<ResponseOf<typeof policyList>> {
+  async list(request: RequestOf<typeof policyList>): Promise<ResponseOf<typeof policyList>> {
     const db = this.database.manager;
-    const [all, suspensions] = [await new Policies(db).all(), await new Suspensions(db).all()];
-    return { policies: all.map(({ policy }) => policy), suspensions: suspensions.views };
+    const suspensions = await new Suspensions(db).all();
+    return { ...(await new Policies(db).page(request)), suspensions: suspensions.views };
   }
 
   @Answers(policyDelete)

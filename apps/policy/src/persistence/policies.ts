@@ -8,6 +8,15 @@ export interface StoredPolicy {
   readonly createdAt: Date;
 }
 
+export interface PolicyPage {
+  readonly policies: PolicySpec[];
+  readonly next: string | null;
+  readonly total: number;
+}
+
+/** Well below what a message may hold, since defaults are filled in. */
+const PAGE_BYTES_MAX = 512 * 1_024;
+
 export interface PolicyVersion {
   readonly name: string;
   readonly version: string;
@@ -30,8 +39,20 @@ export class Policies {
     return row === null ? undefined : stored(row);
   }
 
-  async all(): Promise<StoredPolicy[]> {
-    return (await this.db.find(PolicyEntity, { order: { name: 'ASC' } })).map(stored);
+  /** By name, from the one after `after` on; a page ends early where a message is full. */
+  async page({ after, limit }: { after?: string | undefined; limit: number }): Promise<PolicyPage> {
+    const rows: { spec: object; total: string; bytes: string }[] = await this.db.query(
+      `SELECT * FROM (
+         SELECT name, spec, (SELECT count(*) FROM policy) AS total,
+           sum(octet_length(spec::text)) OVER (ORDER BY name) AS bytes
+         FROM policy WHERE $1::text IS NULL OR name > $1 ORDER BY name LIMIT $2
+       ) AS page ORDER BY name`,
+      [after ?? null, limit + 1],
+    );
+    const fitting = rows.filter(({ bytes }, i) => i === 0 || Number(bytes) <= PAGE_BYTES_MAX);
+    const policies = fitting.slice(0, limit).map(({ spec }) => policySpec.parse(spec));
+    const next = policies.length < rows.length ? policies.at(-1)!.name : null;
+    return { policies, next, total: Number(rows[0]?.total ?? 0) };
   }
 
   /** The same, and nobody else changes it until the transaction ends. */

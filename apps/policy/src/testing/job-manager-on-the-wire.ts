@@ -8,6 +8,8 @@ import type { Nats } from '#messaging/connection.js';
 import { Publisher } from '#messaging/publisher.js';
 import { toErrorBody } from '#messaging/wire-error.js';
 
+const NO_LOG = { log: [], logLines: 0 };
+
 /** The job manager as it looks from outside: it numbers jobs, knows request ids, tells of ends. */
 export class JobManagerOnTheWire {
   readonly requests: BackupRequest[] = [];
@@ -21,7 +23,9 @@ export class JobManagerOnTheWire {
     connection.subscribe('hf.svc.v1.jobs.get', {
       callback: (_, msg) => {
         const { job } = msg.json<{ job: number }>();
-        msg.respond(JSON.stringify({ job: this.views.get(job), log: [], logLines: 0 }));
+        msg.respond(
+          JSON.stringify({ job: this.views.get(job) ?? this.viewOf(job, null), ...NO_LOG }),
+        );
       },
     });
   }
@@ -39,27 +43,26 @@ export class JobManagerOnTheWire {
 
   /** Ends a job; `heard: false` loses the event. */
   async end(job: number, status: number, options: { heard: boolean } = { heard: true }) {
+    const view = this.viewOf(job, status);
+    this.views.set(job, view);
+    if (options.heard) await this.publish(view);
+  }
+
+  /** `status` is null while it runs. */
+  private viewOf(job: number, status: number | null): JobView {
     const request = this.requests[job - 1]!;
     const now = new Date().toISOString();
-    const view: JobView = {
-      ...{ job, type: 'backup', state: 'done', status, statusText: '', message: '' },
+    return {
+      ...{ job, type: 'backup', status, statusText: '', message: '', kind: request.kind },
+      state: status === null ? 'active' : 'done',
       ...{ policy: request.policy, schedule: request.schedule, client: request.client },
-      ...{
-        kind: request.kind,
-        imageId: null,
-        storage: null,
-        mediaId: null,
-        attempt: 1,
-        retryAt: null,
-      },
-      ...{ operation: '', createdAt: now, startedAt: now, endedAt: now },
+      ...{ imageId: null, storage: null, mediaId: null, attempt: 1, retryAt: null },
+      ...{ operation: '', createdAt: now, startedAt: now, endedAt: status === null ? null : now },
       progress: {
         ...{ files: 0, bytes: 0, storedBytes: 0, currentPath: '' },
         ...{ waitedForEmpty: 0, waitedForFull: 0, fragments: 0, fragmentsTotal: 0 },
       },
     };
-    this.views.set(job, view);
-    if (options.heard) await this.publish(view);
   }
 
   async publish(data: unknown): Promise<void> {

@@ -60,6 +60,21 @@ describe('the agenda of a policy', () => {
     expect(names(submissions(afterIncremental, at(HOUR)))).toContain('weekly web1');
   });
 
+  it('lets a monthly full count for a weekly one of its kind, but not the other way round', () => {
+    const monthly: Schedule = { ...full, name: 'monthly', frequency: '4w' };
+    const plan = planOf({ ...policy, clients: ['web1'], schedules: [full, monthly] });
+    const history: History = { ...fresh, lastGood: { job: 1, at: T0, plannedAt: T0 } };
+    expect(names(submissions(agenda({ ...state(), plan }), T0))).toEqual(['monthly web1']);
+    const afterMonthly = agenda({ ...state({ 'monthly web1': history }), plan });
+    expect(names(submissions(afterMonthly, at(HOUR)))).toEqual([]);
+    const afterWeekly = agenda({ ...state({ 'weekly web1': history }), plan });
+    expect(names(submissions(afterWeekly, at(HOUR)))).toEqual(['monthly web1']);
+  });
+
+  it('submits nothing of what is suspended', () => {
+    expect(submissions(agenda({ ...state(), suspendedSince: T0 }), at(HOUR))).toEqual([]);
+  });
+
   it('has the same request id for the same run, and another for the next', () => {
     const [first] = submissions(agenda(state()), T0);
     const [again] = submissions(agenda(state()), at(HOUR));

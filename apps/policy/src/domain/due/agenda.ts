@@ -4,7 +4,7 @@ import { uuidOf } from '#kernel/ids.js';
 import type { OpenTimes } from '../time/open-times.js';
 import { due, type Due } from './due.js';
 import type { Failure, GoodBackup, History } from './history.js';
-import { FULLNESS, type PolicyPlan } from './policy-plan.js';
+import { FULLNESS, rarityMs, type PolicyPlan } from './policy-plan.js';
 import type { RetryRule } from './retry.js';
 
 /** One schedule of one client of a policy. */
@@ -91,7 +91,7 @@ function failuresOfUsers({ plan, history }: PolicyState, client: string): readon
   return plan.userSchedules.flatMap((name) => history(name, client)?.failures ?? NO_FAILURES);
 }
 
-/** A full makes the incrementals of its day superfluous, as a cumulative does the differentials. */
+/** A full makes the incrementals of its day superfluous, as a monthly full does a weekly one. */
 function lastOf(state: PolicyState, schedules: readonly string[], client: string) {
   let last: GoodBackup | null = null;
   for (const name of schedules) {
@@ -103,8 +103,8 @@ function lastOf(state: PolicyState, schedules: readonly string[], client: string
 
 /**
  * What is to be submitted now: of each policy and client at most one, none where a job still runs or
- * scheduling is suspended; the fullest of those that are due, since it may make the others
- * superfluous. Higher priorities come first, then the longest overdue.
+ * scheduling is suspended; the fullest of those that are due, and of these the rarest, since it may
+ * make the others superfluous. Higher priorities come first, then the longest overdue.
  */
 export function submissions(entries: readonly Entry[], now: Date): Entry[] {
   const chosen = new Map<string, Entry>();
@@ -125,8 +125,11 @@ function priorityOf({ policy, schedule }: Entry): number {
 }
 
 function goesBefore(a: Entry, b: Entry): boolean {
-  const fuller = FULLNESS[a.schedule.type] - FULLNESS[b.schedule.type];
-  return fuller === 0 ? Number(a.dueAt) < Number(b.dueAt) : fuller > 0;
+  const order =
+    FULLNESS[a.schedule.type] - FULLNESS[b.schedule.type] ||
+    rarityMs(a.schedule) - rarityMs(b.schedule) ||
+    Number(b.dueAt) - Number(a.dueAt);
+  return order > 0;
 }
 
 /** The same for the same run, so that asking for it again makes no second job. */

@@ -50,7 +50,7 @@ describe('a schedule is due', () => {
       { lastFuller: { ...good, job: 9, at: at(HOUR) } },
     );
     expect(dueAt).toEqual(at(DAY + HOUR));
-    expect(reason).toContain('of a fuller schedule (job 9');
+    expect(reason).toContain('of a fuller or rarer schedule (job 9');
     expect(ask({ lastGood: good }, { lastFuller: { ...good, at: at(-HOUR) } }).dueAt).toEqual(
       at(DAY),
     );

@@ -24,7 +24,7 @@ export interface DueInput {
   /** Of a schedule with a calendar. */
   readonly runDays: RunDays | undefined;
   readonly history: History;
-  /** The last good backup of another schedule of this client that holds at least as much. */
+  /** The last good backup of another schedule of this client that counts for this one. */
   readonly lastFuller: GoodBackup | null;
   readonly userFailures: readonly Failure[];
   readonly retry: RetryRule;

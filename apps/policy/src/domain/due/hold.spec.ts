@@ -30,6 +30,8 @@ function entries(policy: object, history: History, asked = now) {
   return agenda(state, { retry, asked });
 }
 
+const old = { ...known, lastGood: { ...good, at: at('11-10T20:00') } };
+
 const policyOf = (schedule: object, rest: object = {}) => ({
   schedules: [{ name: 's', type: 'full', ...schedule }],
   ...rest,
@@ -49,7 +51,10 @@ describe('a change of a policy', () => {
   });
 
   it('sets off no run: it waits one frequency, or for the next window', () => {
-    expect(held(weekly, policyOf({ frequency: '1d' }))).toEqual([at('11-27T12:00')]);
+    expect(held(weekly, policyOf({ frequency: '1h' }))).toEqual([at('11-26T13:00')]);
+    expect(held(policyOf({ frequency: '1w' }, { active: false }), weekly, old)).toEqual([
+      at('11-27T12:00'),
+    ]);
     const windows = { frequency: '1d', windows: allDay };
     expect(held(weekly, policyOf(windows))).toEqual([at('11-26T18:00')]);
     expect(held(policyOf(windows, { active: false }), policyOf(windows))).toEqual([

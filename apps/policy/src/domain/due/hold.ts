@@ -7,10 +7,13 @@ export interface Hold {
   readonly until: Date;
 }
 
+/** What has no window is not put off for longer, however rarely it runs. */
+const WITHOUT_WINDOW_MS_MAX = 86_400_000;
+
 /**
  * What a change of a policy makes due that was not due before. It waits: for the next window to
- * open, without windows for one frequency, but no longer than it would have without the change. A
- * first backup that nothing holds back is due at once.
+ * open, without windows for one frequency or a day, but no longer than it would have without the
+ * change. A first backup that nothing holds back is due at once.
  *
  * `before` are the entries of the policy as it was, `after` those that it has now and that are known
  * from earlier, both asked at `now`.
@@ -37,9 +40,9 @@ function heldUntil({ schedule, times, cause }: Entry, now: Date): Date | null {
   // A calendar's next run day is the first one after that.
   if (schedule.frequency === undefined) return now;
   if (cause.kind === 'new' && !times.hasWindows) return null;
-  const regular = now.getTime() + durationMs(schedule.frequency);
-  const closes = times.closesAfter(now.getTime()) ?? Infinity;
-  return new Date(Math.min(regular, closes));
+  const closes = times.hasWindows ? times.closesAfter(now.getTime()) : null;
+  const aWhile = Math.min(durationMs(schedule.frequency), WITHOUT_WINDOW_MS_MAX);
+  return new Date(closes ?? now.getTime() + aWhile);
 }
 
 function keyOf({ schedule, client }: Entry): string {

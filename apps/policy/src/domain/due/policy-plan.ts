@@ -1,5 +1,5 @@
 import type { PolicySpec } from '#contracts/policy.js';
-import type { Schedule, ScheduleType } from '#contracts/schedule.js';
+import { durationMs, type Schedule, type ScheduleType } from '#contracts/schedule.js';
 import { OpenTimes } from '../time/open-times.js';
 import { RunDays } from '../time/run-days.js';
 import { zoneOf } from '../time/zone.js';
@@ -18,7 +18,7 @@ export interface SchedulePlan {
   readonly schedule: Schedule;
   readonly times: OpenTimes;
   readonly runDays: RunDays | undefined;
-  /** Names of the schedules that hold more. */
+  /** Names of the schedules whose good backups count for this one, too. */
   readonly fuller: readonly string[];
 }
 
@@ -50,11 +50,21 @@ export function planOf(policy: PolicySpec): PolicyPlan {
         schedule,
         times,
         runDays: schedule.calendar && new RunDays(times, schedule.calendar),
-        fuller: schedules
-          .filter(({ type }) => type !== 'user' && FULLNESS[type] > FULLNESS[schedule.type])
-          .map(({ name }) => name),
+        fuller: schedules.filter((other) => countsFor(other, schedule)).map(({ name }) => name),
       };
     }),
     userSchedules: schedules.filter(({ type }) => type === 'user').map(({ name }) => name),
   };
+}
+
+/** The field's rule: what holds more counts, and of the same kind what runs as rarely or more so. */
+function countsFor(other: Schedule, schedule: Schedule): boolean {
+  if (other.type === 'user' || other === schedule) return false;
+  if (other.type !== schedule.type) return FULLNESS[other.type] > FULLNESS[schedule.type];
+  return schedule.frequency !== undefined && rarityMs(other) >= durationMs(schedule.frequency);
+}
+
+/** How long it is from run to run; 0 for what has no frequency. */
+export function rarityMs({ frequency }: Schedule): number {
+  return frequency === undefined ? 0 : durationMs(frequency);
 }

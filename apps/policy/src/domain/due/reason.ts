@@ -39,7 +39,7 @@ function causeText(cause: Exclude<Cause, { kind: 'user' }>, times: OpenTimes): s
     case 'held':
       return `a change of the policy sets off nothing by itself: held until ${clockText(times.zone, cause.until)}`;
     case 'frequency': {
-      const what = cause.fuller ? 'good backup of a fuller schedule' : 'good backup';
+      const what = cause.fuller ? 'good backup of a fuller or rarer schedule' : 'good backup';
       const { job, at } = cause.base;
       return `${cause.frequency} after the last ${what} (job ${job}, ${at.toISOString()})`;
     }

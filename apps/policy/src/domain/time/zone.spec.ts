@@ -43,6 +43,15 @@ describe('the clock of a zone', () => {
     expect(apia.dayAt(apia.startOf(day))).toBe(day + 1);
   });
 
+  it('stays in its day when it is put back over midnight', () => {
+    // Until 2011 the clock of Newfoundland was put back at 00:01, to 23:01 of the day before.
+    const zone = zoneOf('America/St_Johns');
+    const day = dayOfDate('2010-11-07');
+    const again = instant('2010-11-07T02:45:00Z');
+    expect(zone.clockAt(again)).toBe(clock('2010-11-06T23:15'));
+    expect(zone.dayAt(again)).toBe(day);
+  });
+
   it('shows what Intl shows, at any time', () => {
     fc.assert(
       fc.property(anyZone, anyInstant, (name, at) => {
