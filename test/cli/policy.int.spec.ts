@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import {
+  policyCheck,
   policyDue,
   policyGet,
   policyList,
@@ -64,6 +65,18 @@ describe('policy', () => {
       create: false,
       check: true,
     });
+  });
+
+  it('is checked, and kept nowhere', async () => {
+    cluster.answer(policyCheck, ({ policy }) => ({
+      ...{ policy, exists: false },
+      warnings: [{ field: 'policy.storage', message: 'there is no unit' }],
+    }));
+    const path = file('check.yaml', 'name: p\nclients: [web1]\nselections: [/etc]\n');
+    expect((await cluster.run('policy', 'check', '-f', path)).out).toBe(
+      'policy.storage: there is no unit.\nPolicy p would be created; 1 warning.\n',
+    );
+    expect(cluster.inputsOf(policyPut)).toEqual([]);
   });
 
   it('with an error is refused with its place; nothing is asked', async () => {

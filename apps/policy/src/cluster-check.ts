@@ -13,6 +13,8 @@ import {
 import { parallel } from './parallel.js';
 
 const QUESTIONS_AT_ONCE = 16;
+/** Whoever puts a policy waits for this. */
+const SHORTLY = { timeoutMs: 1_500 };
 
 /** Asks the cluster for what a policy names. */
 @Injectable()
@@ -45,7 +47,7 @@ export class ClusterCheck {
 
   private async isKnown(client: string): Promise<boolean> {
     try {
-      await this.requests.call(brokerClient, { client });
+      await this.requests.call(brokerClient, { client }, SHORTLY);
       return true;
     } catch (error) {
       if (error instanceof PermanentError) return false;
@@ -55,8 +57,8 @@ export class ClusterCheck {
 
   private async storage(): Promise<Storage> {
     const [{ units }, { servers }, groups] = await Promise.all([
-      this.requests.call(brokerUnits, {}),
-      this.requests.call(brokerServers, {}),
+      this.requests.call(brokerUnits, {}, SHORTLY),
+      this.requests.call(brokerServers, {}, SHORTLY),
       this.groups(),
     ]);
     return { units, servers, groups };
@@ -65,7 +67,7 @@ export class ClusterCheck {
   /** A broker of an earlier release has none, and does not answer. */
   private async groups(): Promise<Storage['groups']> {
     try {
-      return (await this.requests.call(brokerGroups, {})).groups;
+      return (await this.requests.call(brokerGroups, {}, SHORTLY)).groups;
     } catch (error) {
       if (error instanceof Unavailable) return [];
       throw error;

@@ -20,18 +20,24 @@ export class PolicyPlans {
   async read(db: EntityManager, name?: string): Promise<StoredPlan[]> {
     const policies = new Policies(db);
     const versions = await policies.versions(name);
-    const changed = versions.filter((row) => this.known.get(row.name)?.version !== row.version);
-    const versionOf = new Map(changed.map((row) => [row.name, row.version]));
-    const specs = changed.length === 0 ? [] : await policies.named([...versionOf.keys()]);
-    for (const policy of specs) {
-      const version = versionOf.get(policy.name)!;
-      this.known.set(policy.name, { version, plan: planOf(policy) });
+    // Another question may forget or replace what this one has found, so it keeps it.
+    const plans = new Map<string, PolicyPlan>();
+    const changed = new Map<string, string>();
+    for (const row of versions) {
+      const known = this.known.get(row.name);
+      if (known?.version === row.version) plans.set(row.name, known.plan);
+      else changed.set(row.name, row.version);
+    }
+    for (const policy of changed.size > 0 ? await policies.named([...changed.keys()]) : []) {
+      const plan = planOf(policy);
+      plans.set(policy.name, plan);
+      this.known.set(policy.name, { version: changed.get(policy.name)!, plan });
     }
     if (name === undefined) this.forgetOthers(new Set(versions.map((row) => row.name)));
-    return versions.map((row) => ({
-      plan: this.known.get(row.name)!.plan,
-      createdAt: row.createdAt,
-    }));
+    return versions.flatMap(({ name: found, createdAt }) => {
+      const plan = plans.get(found);
+      return plan === undefined ? [] : [{ plan, createdAt }];
+    });
   }
 
   private forgetOthers(names: ReadonlySet<string>): void {

@@ -281,7 +281,7 @@ export const policyUserBackup = endpoint('policy', 'user-backup', {
 const dueCursor = z
   .string()
   .max(300)
-  .regex(/^\S+ \S+ \S+ \S+$/, 'pass on `next` as it was given');
+  .regex(/^(never|\d{4}-\d\d-\d\dT[\d:.]+Z) \S+ \S+ \S+$/, 'pass on `next` as it was given');
 
 export const policyDue = endpoint('policy', 'due', {
   description: 'When each schedule of each client is due next, and why; or what is due by a time',

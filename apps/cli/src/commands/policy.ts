@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { ResponseOf } from '#contracts/contract.js';
 import {
+  policyCheck,
   policyDelete,
   policyGet,
   policyList,
@@ -43,6 +44,11 @@ export function define(command: Command, cli: () => Cli): void {
     .requiredOption(...file)
     .action((options: { file: string }) => put(cli(), options.file, false));
   command
+    .command('check')
+    .description('say what is wrong with a policy in a file, and keep nothing of it')
+    .requiredOption(...file)
+    .action((options: { file: string }) => check(cli(), options.file));
+  command
     .command('list')
     .description('list all policies')
     .action(() => list(cli()));
@@ -83,6 +89,19 @@ async function put(cli: Cli, file: string, create: boolean): Promise<void> {
       }
       output.line(`Run it now with: holdfast policy run ${policy.name}`);
     });
+  });
+}
+
+async function check(cli: Cli, file: string): Promise<void> {
+  const { readDocument } = await import('../input/document-file.js');
+  const policy = readDocument(file, policySpec);
+  const answer = await cli.withCluster((cluster) => cluster.ask(policyCheck, { policy }));
+  cli.answer(answer, (output) => {
+    for (const { field, message } of answer.warnings) output.line(`${field}: ${message}.`);
+    const what = answer.exists ? 'would be changed' : 'would be created';
+    const warnings =
+      answer.warnings.length === 1 ? '1 warning' : `${answer.warnings.length} warnings`;
+    output.line(`Policy ${policy.name} ${what}; ${warnings}.`);
   });
 }
 

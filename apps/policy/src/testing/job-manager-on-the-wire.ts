@@ -48,6 +48,11 @@ export class JobManagerOnTheWire {
     if (options.heard) await this.publish(view);
   }
 
+  /** Ends one stream of a job, which is a job of its own. */
+  async endStream(parent: number, status: number): Promise<void> {
+    await this.publish({ ...this.viewOf(parent, status), job: parent + 100_000, parent });
+  }
+
   /** `status` is null while it runs. */
   private viewOf(job: number, status: number | null): JobView {
     const request = this.requests[job - 1]!;

@@ -14,7 +14,8 @@ export const HORIZON_DAYS = 400;
 const OPEN_DAYS_MAX = 9;
 /** A window of seven days, and the night on which the clock is put back. */
 const WINDOW_DAYS_MAX = 8;
-const DAYS_CACHED_MAX = 1_000;
+/** There are thousands of schedules, and of most a few days around now are asked for. */
+const DAYS_CACHED_MAX = 100;
 
 /**
  * When a schedule lets a backup start: in its windows, but never on an excluded day. Windows that
@@ -47,6 +48,8 @@ export class OpenTimes {
 
   /** The parts of a day in which it is open, in order; neighbours do not touch. */
   on(day: number): readonly Span[] {
+    // A year of whole days is quick to work out, and too much to remember.
+    if (this.windows === undefined) return this.openOn(day);
     let spans = this.days.get(day);
     if (spans === undefined) {
       if (this.days.size > DAYS_CACHED_MAX) this.days.clear();
