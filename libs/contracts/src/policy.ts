@@ -4,6 +4,7 @@ import { jobHooks, STREAMS_MAX } from './job.js';
 import {
   clientName,
   jobNumber,
+  keyword,
   PAGE_ROWS_MAX,
   pageLimit,
   pathText,
@@ -49,10 +50,6 @@ export const policySpec = z
   .strictObject({
     name: policyName,
     active: z.boolean().default(true).describe('an inactive policy runs nothing'),
-    effectiveFrom: timestamp
-      .optional()
-      .describe('nothing is due before, such as "2026-12-01T00:00:00Z"'),
-    timeZone: timeZone.default('UTC').describe('in which its windows and calendars are meant'),
     clients: z.array(clientName).min(1).max(CLIENTS_MAX).describe('the hosts it backs up'),
     selections,
     excludes: excludes.default([]),
@@ -76,15 +73,14 @@ export const policySpec = z
       })
       .default([{ name: 'full', type: 'full', retention: '14d' }])
       .describe('when it is backed up, and how'),
+    effectiveFrom: timestamp
+      .optional()
+      .describe('nothing is due before, such as "2026-12-01T00:00:00Z"'),
+    timeZone: timeZone.default('UTC').describe('in which its windows and calendars are meant'),
     storage: unitName.default('default').describe('storage unit, or group of them'),
     priority: z.int().min(0).max(99_999).default(0).describe('0 to 99999; higher goes first'),
     jobsMax: z.int().min(1).max(10_000).optional().describe('its jobs that may be active at once'),
-    keyword: z
-      .string()
-      .min(1)
-      .max(128)
-      .optional()
-      .describe('kept with its images, to find them by'),
+    keyword: keyword.min(1).optional().describe('kept with its images, to find them by'),
     hooks: jobHooks
       .optional()
       .describe("scripts of the client's hook folder, run before and after a backup"),

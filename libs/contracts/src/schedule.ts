@@ -91,9 +91,7 @@ export const startWindow = z.strictObject({
 });
 export type StartWindow = z.infer<typeof startWindow>;
 
-export const scheduleType = z.enum([...imageKind.options, 'user'], {
-  error: `a schedule's type is ${imageKind.options.join(', ')} or user`,
-});
+export const scheduleType = z.enum([...imageKind.options, 'user']);
 export type ScheduleType = z.infer<typeof scheduleType>;
 
 export const RETENTION_LEVEL_MAX = 24;
