@@ -44,7 +44,7 @@ describe('a policy file', () => {
       /^p\.yaml:\d+:\d+: there is no field "retries"; allowed are name, active, clients, /,
     );
     expect(() => parse(GOOD.replace('frequency', 'frequencey'))).toThrow(
-      /schedules\[0\]: there is no field "frequencey"; allowed are name, type, frequency, retention/,
+      /schedules\[0\]: there is no field "frequencey"; allowed are name, type, frequency, calendar, windows/,
     );
   });
 
