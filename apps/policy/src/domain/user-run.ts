@@ -13,6 +13,8 @@ export interface UserRun {
   readonly closesAt: Date | null;
 }
 
+type UserRequest = Omit<RequestOf<typeof policyUserBackup>, 'selections'>;
+
 interface Candidate {
   readonly plan: PolicyPlan;
   readonly of: SchedulePlan;
@@ -23,7 +25,11 @@ interface Candidate {
  * open. Throws what the field's status codes say: 197 schedule, 198, 236, 239, 240 and 241 nothing
  * that fits, 247 not active, 199 closed now.
  */
-export function planUserRun(plans: readonly PolicyPlan[], request: Request, now: Date): UserRun {
+export function planUserRun(
+  plans: readonly PolicyPlan[],
+  request: UserRequest,
+  now: Date,
+): UserRun {
   const candidates = fitting(plans, request);
   const instant = now.getTime();
   const open = candidates.find(
@@ -38,9 +44,7 @@ export function planUserRun(plans: readonly PolicyPlan[], request: Request, now:
   };
 }
 
-type Request = Omit<RequestOf<typeof policyUserBackup>, 'selections'>;
-
-function fitting(plans: readonly PolicyPlan[], request: Request): Candidate[] {
+function fitting(plans: readonly PolicyPlan[], request: UserRequest): Candidate[] {
   const { schedule } = request;
   const all = activePlans(plans, request).flatMap((plan) =>
     plan.schedules.map((of) => ({ plan, of })),
@@ -58,7 +62,7 @@ function fitting(plans: readonly PolicyPlan[], request: Request): Candidate[] {
 
 function activePlans(
   plans: readonly PolicyPlan[],
-  { client, policy: name }: Request,
+  { client, policy: name }: UserRequest,
 ): readonly PolicyPlan[] {
   const ofClient = plans.filter(({ policy }) => policy.clients.includes(client));
   const active = ofClient.filter(({ policy }) => policy.active);

@@ -4,7 +4,7 @@ import type { Schedule } from '#contracts/schedule.js';
 import { OpenTimes } from '../time/open-times.js';
 import { zoneOf } from '../time/zone.js';
 import { due, type DueInput } from './due.js';
-import { withEnding, withFailure, type Failure, type History } from './history.js';
+import { asOf, withEnding, withFailure, type Failure, type History } from './history.js';
 import { reasonOf } from './reason.js';
 import type { RetryRule } from './retry.js';
 
@@ -174,6 +174,12 @@ describe('the history', () => {
         lastGood: { job: 6, at: at(HOUR), plannedAt: at(0) },
       });
     }
+  });
+
+  it('as of an instant lacks the failures that came later', () => {
+    const failures = [failed(4, HOUR), failed(5, 2 * HOUR)];
+    expect(asOf({ ...fresh, failures }, at(HOUR))?.failures).toEqual([failures[0]]);
+    expect(asOf({ ...fresh, failures }, at(3 * HOUR))?.failures).toEqual(failures);
   });
 
   it('is the same after a repeat, and in whatever order the endings come', () => {

@@ -40,15 +40,6 @@ export class RunDays {
     return this.lastLatest.run;
   }
 
-  private searchBack(instant: number, days: number): RunDay | undefined {
-    const last = this.times.zone.dayAt(instant);
-    for (let day = last; day >= last - days; day--) {
-      const run = this.on(day);
-      if (run !== undefined && run.runAt <= instant) return run;
-    }
-    return undefined;
-  }
-
   /** The first one whose run is due only after that instant. */
   next(instant: number): RunDay | undefined {
     const first = this.times.zone.dayAt(instant);
@@ -68,6 +59,14 @@ export class RunDays {
     for (let day = last + 1; day <= last + HORIZON_DAYS; day++) {
       const run = this.on(day);
       if (run !== undefined) return run;
+    }
+    return undefined;
+  }
+  private searchBack(instant: number, days: number): RunDay | undefined {
+    const last = this.times.zone.dayAt(instant);
+    for (let day = last; day >= last - days; day--) {
+      const run = this.on(day);
+      if (run !== undefined && run.runAt <= instant) return run;
     }
     return undefined;
   }
