@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { JobView } from '#contracts/job.js';
+import { ON_DEMAND_POLICY, type JobView } from '#contracts/job.js';
 import { Clock } from '#kernel/clock.js';
 import { UnitOfWork, type Work } from '#outbox/unit-of-work.js';
 import { endingOf, withEnding, withFailure } from './domain/due/history.js';
@@ -42,6 +42,7 @@ export class JobRecord {
 
   /** A message that is delivered again changes nothing. */
   async heardEnd(messageId: string, view: JobView): Promise<void> {
+    if (!concernsPolicy(view)) return;
     await this.unitOfWork.once(messageId, (work) => this.endIn(work, view));
   }
 
@@ -58,8 +59,7 @@ export class JobRecord {
   }
 
   private async endIn({ db }: Work, view: JobView): Promise<void> {
-    // A stream's end is no backup's: its parent's end tells of all of them.
-    if (view.state !== 'done' || view.type !== 'backup' || (view.parent ?? null) !== null) return;
+    if (!concernsPolicy(view)) return;
     const { policy: name, schedule, client } = view;
     const key = { policy: name, schedule, client };
     const histories = new Histories(db);
@@ -71,4 +71,10 @@ export class JobRecord {
     if (createdAt + CLOCK_SKEW_MS < stored.createdAt.getTime()) return;
     await histories.save(key, withEnding(known.history, ending), view.job);
   }
+}
+
+/** A stream's end is no backup's: its parent's end tells of all of them. */
+function concernsPolicy({ state, type, parent, policy }: JobView): boolean {
+  const isBackup = state === 'done' && type === 'backup' && (parent ?? null) === null;
+  return isBackup && policy !== ON_DEMAND_POLICY;
 }
