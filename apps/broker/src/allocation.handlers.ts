@@ -1,21 +1,29 @@
 import { Controller } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { brokerAllocate, brokerAllocations, brokerRelease } from '#contracts/broker.js';
+import {
+  brokerAllocate,
+  brokerAllocations,
+  brokerPriority,
+  brokerQueue,
+  brokerRelease,
+} from '#contracts/broker.js';
 import type { RequestOf, ResponseOf } from '#contracts/contract.js';
 import { PAGE_ROWS_MAX } from '#contracts/names.js';
 import { Clock } from '#kernel/clock.js';
 import { Answers } from '#messaging/answers.js';
 import { Allocator } from './allocator.js';
-import { plan } from './domain/plan.js';
+import { ConfigurationChanges } from './configuration-changes.js';
+import { releaseNote } from './domain/release-note.js';
 import { Allocations } from './persistence/allocations.js';
-import { Queue } from './persistence/queue.js';
-import { ResourceTable } from './persistence/resource-table.js';
+import { QueuePages } from './persistence/queue-pages.js';
+import { QueueView } from './queue/queue-view.js';
 
 @Controller()
 export class AllocationHandlers {
   constructor(
     private readonly database: DataSource,
     private readonly allocator: Allocator,
+    private readonly changes: ConfigurationChanges,
     private readonly clock: Clock,
   ) {}
 
@@ -25,32 +33,57 @@ export class AllocationHandlers {
   }
 
   @Answers(brokerRelease)
-  async release(
-    request: RequestOf<typeof brokerRelease>,
-  ): Promise<ResponseOf<typeof brokerRelease>> {
-    return { released: await this.allocator.release(request) };
+  async release({
+    job,
+    attempt,
+    allocationId,
+  }: RequestOf<typeof brokerRelease>): Promise<ResponseOf<typeof brokerRelease>> {
+    if (allocationId === undefined) {
+      return { released: await this.allocator.release({ job: job!, attempt: attempt! }) };
+    }
+    const holder = await this.allocator.releaseById(allocationId);
+    return { released: true, note: releaseNote(holder) };
   }
 
-  /** The reasons are worked out now, by the plan that grants. */
+  @Answers(brokerPriority)
+  async priority({
+    job,
+    priority,
+  }: RequestOf<typeof brokerPriority>): Promise<ResponseOf<typeof brokerPriority>> {
+    return { changed: await this.changes.setPriority(job, priority) };
+  }
+
   @Answers(brokerAllocations)
   async allocations(
-    _request: RequestOf<typeof brokerAllocations>,
+    filter: RequestOf<typeof brokerAllocations>,
   ): Promise<ResponseOf<typeof brokerAllocations>> {
     return this.database.transaction('REPEATABLE READ', async (db) => {
-      const table = await ResourceTable.read(db);
-      const held = await new Allocations(db).first(PAGE_ROWS_MAX);
-      const { requests, total } = await new Queue(db).first(PAGE_ROWS_MAX);
-      const { waits } = plan(requests, table, this.clock.now());
-      const reasons = new Map(waits.map(({ request, reason }) => [request.arrival, reason]));
+      const table = await this.allocator.table(db);
+      const held = await new Allocations(db).first(filter, PAGE_ROWS_MAX);
+      const isFiltered = Object.values(filter).some((value) => value !== undefined);
+      const view = await QueueView.read(db, table, this.clock.now());
+      const { entries } = isFiltered
+        ? { entries: [] }
+        : await view.page({}, undefined, PAGE_ROWS_MAX);
       return {
         allocations: held.map((row) => table.describe(row)),
-        queue: requests.map(({ job, attempt, arrival }) => ({
-          job,
-          attempt,
-          reason: reasons.get(arrival) ?? 'about to be granted',
-        })),
-        queued: total,
+        queue: entries.map(({ job, attempt, reason, wait }) => ({ job, attempt, reason, wait })),
+        queued: await new QueuePages(db).count(),
       };
+    });
+  }
+
+  @Answers(brokerQueue)
+  async queue({
+    after,
+    limit,
+    ...filter
+  }: RequestOf<typeof brokerQueue>): Promise<ResponseOf<typeof brokerQueue>> {
+    return this.database.transaction('REPEATABLE READ', async (db) => {
+      const table = await this.allocator.table(db);
+      const view = await QueueView.read(db, table, this.clock.now());
+      const page = await view.page(filter, after, limit);
+      return { ...page, queued: await new QueuePages(db).count() };
     });
   }
 }

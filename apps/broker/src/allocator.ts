@@ -1,32 +1,28 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { DataSource } from 'typeorm';
-import { allocationGranted, type Allocation, type StorageUnit } from '#contracts/broker.js';
+import { DataSource, type EntityManager } from 'typeorm';
+import type { Allocation, WaitReason } from '#contracts/broker.js';
 import { Clock } from '#kernel/clock.js';
-import { uuidv7 } from '#kernel/ids.js';
+import { NotFound } from '#kernel/errors.js';
 import { UnitOfWork, type Work } from '#outbox/unit-of-work.js';
 import { BrokerSettings } from './config.js';
 import { firstUnit } from './domain/first-unit.js';
-import { plan, type Grant } from './domain/plan.js';
-import {
-  NAMES_SHOWN_MAX,
-  refusal,
-  superseded,
-  unitRefusal,
-  unknownClient,
-} from './domain/refusal.js';
+import { NAMES_SHOWN_MAX, refusal, superseded, unknownClient } from './domain/refusal.js';
 import type { ResourceRequest } from './domain/resource-request.js';
-import { AllocationEntity } from './persistence/allocation.entity.js';
+import { Walk } from './domain/plan/walk.js';
+import { Grants } from './grants.js';
 import { Allocations, type AttemptId } from './persistence/allocations.js';
 import { Attempts } from './persistence/attempts.js';
 import { Hosts } from './persistence/hosts.js';
 import { Queue } from './persistence/queue.js';
 import { ResourceTable } from './persistence/resource-table.js';
 import { StorageUnits } from './persistence/storage-units.js';
+import { walkQueue } from './queue/queue-walk.js';
 import { SharedTransaction } from './shared-transaction.js';
+import { announceStates } from './state-changes.js';
 
 export type AllocateAnswer =
   | { readonly state: 'granted'; readonly allocation: Allocation }
-  | { readonly state: 'queued'; readonly reason: string };
+  | { readonly state: 'queued'; readonly reason: string; readonly wait: WaitReason };
 
 /**
  * Hands resources out. Each change happens in a transaction under one lock that all replicas share:
@@ -60,36 +56,52 @@ export class Allocator {
   release(attempt: AttemptId): Promise<boolean> {
     return this.locked(async (work, now) => {
       const { held, waited } = await new Attempts(work.db).release(attempt);
+      // Who only waited may have had a claim; the next look at the queue will find out.
       if (held) await this.grantWaiting(work, now);
       return held || waited;
     });
   }
 
+  /** Takes an allocation from whoever has it, and says who that was. Status 2023 if nobody has. */
+  releaseById(allocationId: string): Promise<AttemptId> {
+    return this.change(async (work) => {
+      const holder = await new Allocations(work.db).release(allocationId);
+      if (holder === undefined) throw new NotFound('allocation', allocationId, 2023);
+      return holder;
+    });
+  }
+
   /**
    * Grants what can be granted by now, after something has changed. Leases that ran out are
-   * released first, and a cluster without any storage unit gets its first one.
+   * released first, what has changed by itself is taken down, and a cluster without any storage unit
+   * gets its first one.
    */
   evaluate(): Promise<void> {
-    return this.locked(async (work, now) => {
+    return this.change(async (work, now) => {
       for (const { job, attempt } of await new Allocations(work.db).releaseExpired(now)) {
         this.logger.warn(`job ${job} attempt ${attempt}: the lease ran out and was not renewed`);
       }
-      const unit = firstUnit(await ResourceTable.read(work.db));
+      const unit = firstUnit(await this.table(work.db));
       if (unit !== undefined) {
         await new StorageUnits(work.db).put(unit);
         this.logger.log(`made storage unit default on pool ${unit.pool} of ${unit.mediaId}`);
       }
-      await this.grantWaiting(work, now);
     });
   }
 
-  async putUnit(unit: StorageUnit): Promise<void> {
-    await this.locked(async (work, now) => {
-      const wrong = unitRefusal(unit, (await ResourceTable.read(work.db)).servers);
-      if (wrong !== undefined) throw wrong;
-      await new StorageUnits(work.db).put(unit);
+  /** Changes something under the lock, then grants what can be granted by that. */
+  change<T>(change: (work: Work, now: Date) => Promise<T>): Promise<T> {
+    return this.locked(async (work, now) => {
+      const value = await change(work, now);
+      await announceStates(work, await this.table(work.db), now);
       await this.grantWaiting(work, now);
+      return value;
     });
+  }
+
+  /** All that there is to hand out. */
+  table(db: EntityManager): Promise<ResourceTable> {
+    return ResourceTable.read(db, this.settings);
   }
 
   private locked<T>(change: (work: Work, now: Date) => Promise<T>): Promise<T> {
@@ -102,19 +114,26 @@ export class Allocator {
     db: Work['db'],
   ): Promise<AllocateAnswer | undefined> {
     const now = this.clock.now();
-    const held = await new Allocations(db).renew(request, this.leaseUntil(now));
+    const { held, waiting } = await new Attempts(db).known(request, this.settings.leaseUntil(now));
     if (held !== undefined) {
-      return { state: 'granted', allocation: (await ResourceTable.read(db)).describe(held) };
+      return { state: 'granted', allocation: (await this.table(db)).describe(held) };
     }
-    const waiting = await new Queue(db).find(request);
     if (waiting === undefined) return undefined;
-    const [wait] = plan([waiting], await ResourceTable.read(db), now).waits;
-    return wait && { state: 'queued', reason: wait.reason };
+    const walk = new Walk(await this.table(db), now);
+    const alone = walk.obstacleTo(waiting);
+    if (alone !== undefined) return { state: 'queued', reason: alone.reason, wait: alone.wait };
+    // Nothing but others in the queue: those ahead of it, or one with a claim.
+    await walkQueue(walk, new Queue(db), { now });
+    if (walk.grants.some((grant) => grant.arrival === waiting.arrival)) return undefined;
+    const behind = walk.waits.find((wait) => wait.request.arrival === waiting.arrival);
+    const obstacle = behind ?? walk.obstacleTo(waiting);
+    return obstacle && { state: 'queued', reason: obstacle.reason, wait: obstacle.wait };
   }
 
   private allocateAnew(request: ResourceRequest): Promise<AllocateAnswer> {
     return this.locked(async (work, now) => {
-      const newest = await new Attempts(work.db).replaceEarlier(request);
+      const attempts = new Attempts(work.db);
+      const { newest, clientKnown } = await attempts.replaceEarlier(request, request.client);
       if (newest > request.attempt) throw superseded(request, newest);
       if (newest === request.attempt) {
         // It asked twice at once, or waits for what has become free: it is in the tables already.
@@ -123,91 +142,46 @@ export class Allocator {
         if (answer === undefined) throw new Error(`job ${request.job} neither holds nor waits`);
         return answer;
       }
-      return this.grantOrQueue(request, work, now);
+      const table = await this.table(work.db);
+      const wrong = refusal(request, table);
+      if (wrong !== undefined) throw wrong;
+      // Media servers move images among themselves, also of a client that has gone.
+      if (request.purpose === 'write' && !clientKnown) {
+        const known = await new Hosts(work.db).someClients(NAMES_SHOWN_MAX);
+        throw unknownClient(request.client, known);
+      }
+      return this.grantOrQueue(request, { table, work, now });
     });
   }
 
+  /** The queue is read only where the request could be granted: then others may have to go first. */
   private async grantOrQueue(
     request: ResourceRequest,
-    work: Work,
-    now: Date,
+    { table, work, now }: { table: ResourceTable; work: Work; now: Date },
   ): Promise<AllocateAnswer> {
-    const table = await ResourceTable.read(work.db);
-    await this.refuse(request, table, work);
-    const asking = { ...request, arrival: Number.MAX_SAFE_INTEGER };
-    const candidates = [...(await new Queue(work.db).candidates(now)), asking];
-    const { grants, waits } = plan(candidates, table, now);
-    const rows = await this.grant(grants, { table, work, now });
-    announce(
-      work,
-      rows.filter((row) => !isFor(request, row)),
-    );
-    const mine = rows.find((row) => isFor(request, row));
-    if (mine !== undefined) return { state: 'granted', allocation: mine };
-    await new Queue(work.db).add(request);
-    const wait = waits.find(({ request: other }) => other === asking);
-    return { state: 'queued', reason: wait!.reason };
-  }
-
-  private async refuse(
-    request: ResourceRequest,
-    table: ResourceTable,
-    { db }: Work,
-  ): Promise<void> {
-    const wrong = refusal(request, table);
-    if (wrong !== undefined) throw wrong;
-    // Media servers move images among themselves, also of a client that has gone.
-    if (request.purpose !== 'write') return;
-    const hosts = new Hosts(db);
-    if ((await hosts.client(request.client)) === null) {
-      throw unknownClient(request.client, await hosts.someClients(NAMES_SHOWN_MAX));
+    const walk = new Walk(table, now);
+    const queue = new Queue(work.db);
+    let obstacle = walk.obstacleTo(request);
+    if (obstacle === undefined) {
+      const asking = { ...request, arrival: Number.MAX_SAFE_INTEGER, queuedAt: now };
+      await walkQueue(walk, queue, { now, asking });
+      const mine = await this.grants(work, now).make(walk, table, asking);
+      if (mine !== undefined) return { state: 'granted', allocation: mine };
+      obstacle = walk.obstacleTo(request);
     }
+    if (obstacle === undefined) throw new Error(`nothing is in the way of job ${request.job}`);
+    await queue.add(request, now);
+    return { state: 'queued', reason: obstacle.reason, wait: obstacle.wait };
   }
 
   private async grantWaiting(work: Work, now: Date): Promise<void> {
-    const candidates = await new Queue(work.db).candidates(now);
-    if (candidates.length === 0) return;
-    const table = await ResourceTable.read(work.db);
-    const { grants } = plan(candidates, table, now);
-    announce(work, await this.grant(grants, { table, work, now }));
+    const table = await this.table(work.db);
+    const walk = new Walk(table, now);
+    await walkQueue(walk, new Queue(work.db), { now });
+    await this.grants(work, now).make(walk, table);
   }
 
-  private async grant(
-    requests: readonly Grant[],
-    { table, work, now }: { table: ResourceTable; work: Work; now: Date },
-  ): Promise<Allocation[]> {
-    const rows = requests.map((request) => this.toRow(request, table, now));
-    await new Allocations(work.db).add(rows);
-    const waited = requests.filter(({ arrival }) => arrival !== Number.MAX_SAFE_INTEGER);
-    await new Queue(work.db).remove(waited);
-    return rows.map((row) => table.describe(row));
+  private grants(work: Work, now: Date): Grants {
+    return new Grants(work, now, this.settings.leaseUntil(now));
   }
-
-  private toRow(grant: Grant, table: ResourceTable, now: Date): AllocationEntity {
-    const { job, attempt, purpose, client, place } = grant;
-    const unit = place.unit === null ? undefined : table.units.get(place.unit);
-    return {
-      ...{ allocationId: uuidv7(now), job, attempt, purpose, client },
-      unit: unit?.name ?? null,
-      pool: unit?.pool ?? null,
-      fragmentBytesMax: unit?.fragmentBytesMax ?? null,
-      media: [...place.media],
-      grantedAt: now,
-      leaseUntil: this.leaseUntil(now),
-    };
-  }
-
-  private leaseUntil(now: Date): Date {
-    return new Date(now.getTime() + this.settings.leaseMs);
-  }
-}
-
-function announce(work: Work, granted: readonly Allocation[]): void {
-  for (const allocation of granted) {
-    work.announce(allocationGranted, String(allocation.job), allocation);
-  }
-}
-
-function isFor(a: AttemptId, b: AttemptId): boolean {
-  return a.job === b.job && a.attempt === b.attempt;
 }

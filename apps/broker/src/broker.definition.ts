@@ -2,7 +2,7 @@ import type { ServiceDefinition } from '#service/service-definition.js';
 import { BrokerModule } from './broker.module.js';
 import { brokerConfig, BrokerSettings } from './config.js';
 import { brokerSchema } from './persistence/broker-schema.js';
-import { QueueWatch } from './queue-watch.js';
+import { QueueWatch } from './queue/queue-watch.js';
 
 export const brokerDefinition: ServiceDefinition<typeof brokerConfig> = {
   name: 'broker',

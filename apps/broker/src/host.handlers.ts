@@ -5,10 +5,9 @@ import type { RequestOf, ResponseOf } from '#contracts/contract.js';
 import { Clock } from '#kernel/clock.js';
 import { Answers } from '#messaging/answers.js';
 import { Allocator } from './allocator.js';
-import { bringsResources, hostState } from './domain/liveness.js';
+import { changesResources, hostState } from './domain/liveness.js';
 import { NAMES_SHOWN_MAX, unknownClient } from './domain/refusal.js';
 import { Hosts } from './persistence/hosts.js';
-import { ResourceTable } from './persistence/resource-table.js';
 
 @Controller()
 export class HostHandlers {
@@ -29,7 +28,7 @@ export class HostHandlers {
     const now = this.clock.now();
     if (beat.role === 'agent') {
       await this.hosts.agentSeen(beat, now);
-    } else if (bringsResources(await this.hosts.mediaSeen(beat, now), beat, now)) {
+    } else if (changesResources(await this.hosts.mediaSeen(beat, now), beat, now)) {
       await this.allocator.evaluate();
     }
     return {};
@@ -58,7 +57,7 @@ export class HostHandlers {
   async servers(
     _request: RequestOf<typeof brokerServers>,
   ): Promise<ResponseOf<typeof brokerServers>> {
-    const { rows } = await ResourceTable.read(this.database.manager);
+    const { rows } = await this.allocator.table(this.database.manager);
     return { servers: [...rows.values()].map((row) => ({ ...row, ...this.aliveness(row) })) };
   }
 

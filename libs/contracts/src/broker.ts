@@ -6,10 +6,23 @@ import {
   dataAddress,
   jobNumber,
   mediaName,
+  PAGE_ROWS_MAX,
+  policyName,
   poolName,
   timestamp,
   unitName,
 } from './names.js';
+
+/** Volumes that a heartbeat names; one without a class is a disk. */
+const volumeFields = {
+  pool: poolName,
+  path: z.string(),
+  freeBytes: z.int().nonnegative(),
+  totalBytes: z.int().nonnegative(),
+  /** `sequential`: only so many jobs may write at once as the pool has drives there (1 if unsaid). */
+  class: z.enum(['disk', 'sequential']).optional(),
+  drives: z.int().min(0).max(1_000).optional(),
+};
 
 /** A media server or an agent says that it lives, where it is and what it has. */
 export const hostHeartbeat = z.discriminatedUnion('role', [
@@ -19,14 +32,7 @@ export const hostHeartbeat = z.discriminatedUnion('role', [
     host: z.string(),
     version: z.string(),
     address: dataAddress,
-    volumes: z.array(
-      z.object({
-        pool: poolName,
-        path: z.string(),
-        freeBytes: z.int().nonnegative(),
-        totalBytes: z.int().nonnegative(),
-      }),
-    ),
+    volumes: z.array(z.object(volumeFields)),
   }),
   z.object({ role: z.literal('agent'), id: clientName, host: z.string(), version: z.string() }),
 ]);
@@ -42,10 +48,10 @@ export const mediaServer = z.object({
   version: z.string(),
   address: dataAddress,
   state: z.enum(['up', 'down']),
+  /** Nothing new is written there; it may still be read. */
+  drained: z.boolean().optional(),
   lastSeenAt: timestamp,
-  volumes: z.array(
-    z.object({ pool: poolName, path: z.string(), freeBytes: z.int(), totalBytes: z.int() }),
-  ),
+  volumes: z.array(z.object(volumeFields)),
 });
 export type MediaServer = z.infer<typeof mediaServer>;
 
@@ -61,6 +67,12 @@ export const storageUnit = z.strictObject({
     .min(2 * 1024 * 1024)
     .max(1024 ** 4)
     .default(1024 ** 3),
+  /** With so much of its volume used, the unit takes no new jobs ... */
+  highWaterPercent: z.int().min(1).max(100).default(98),
+  /** ... until less than this is used again. */
+  lowWaterPercent: z.int().min(1).max(100).default(80),
+  /** Used only by whoever names it, or a group that names it: never as any unit of a pool. */
+  onDemandOnly: z.boolean().default(false),
 });
 export type StorageUnit = z.infer<typeof storageUnit>;
 
@@ -77,6 +89,7 @@ export const allocation = z.object({
   /** Null for reads, which need no unit. */
   unit: unitName.nullable(),
   pool: poolName.nullable(),
+  policy: policyName.nullish(),
   fragmentBytesMax: z.int().nullable(),
   /** The one that writes comes first, those that it reads from behind it. */
   media: z.array(z.object({ mediaId: mediaName, address: dataAddress })),
@@ -84,6 +97,28 @@ export const allocation = z.object({
   leaseUntil: timestamp,
 });
 export type Allocation = z.infer<typeof allocation>;
+
+/**
+ * What a request waits for. `turn`: there would be enough, but somebody who has waited longest has a
+ * claim to it. `mount` is for media servers to say; the broker does not.
+ */
+export const waitReason = z.enum([
+  'unit-busy',
+  'unit-full',
+  'unit-drained',
+  'unit-missing',
+  'media-down',
+  'no-volume',
+  'client-limit',
+  'policy-limit',
+  'drive-busy',
+  'mount',
+  'turn',
+]);
+export type WaitReason = z.infer<typeof waitReason>;
+
+/** Stored bytes that a job expects to write; they count as used while it runs. */
+const estimatedBytes = z.int().nonnegative().optional();
 
 export const brokerAllocate = endpoint('broker', 'allocate', {
   description: 'Asks for all resources of one attempt of a job; asking again is harmless',
@@ -93,8 +128,13 @@ export const brokerAllocate = endpoint('broker', 'allocate', {
       job: jobNumber,
       attempt: z.int().min(1),
       client: clientName,
+      /** A storage unit, or a group of them. */
       unit: unitName,
       priority: z.int().default(0),
+      policy: policyName.optional(),
+      /** Backups of this policy that may run at once, this one included. */
+      policyJobsMax: z.int().min(1).max(10_000).optional(),
+      estimatedBytes,
     }),
     z.object({
       purpose: z.literal('read'),
@@ -116,18 +156,37 @@ export const brokerAllocate = endpoint('broker', 'allocate', {
       pool: poolName,
       sources: z.array(mediaName).min(1).max(100),
       priority: z.int().default(0),
+      policy: policyName.optional(),
+      estimatedBytes,
     }),
   ]),
   response: z.discriminatedUnion('state', [
     z.object({ state: z.literal('granted'), allocation }),
-    z.object({ state: z.literal('queued'), reason: z.string() }),
+    z.object({ state: z.literal('queued'), reason: z.string(), wait: waitReason.optional() }),
   ]),
 });
 
 export const brokerRelease = endpoint('broker', 'release', {
-  description: 'Gives back what a job holds or waits for; releasing twice is harmless',
-  request: z.object({ job: jobNumber, attempt: z.int().min(1) }),
-  response: z.object({ released: z.boolean() }),
+  description:
+    'Gives back what a job holds or waits for; an operator names the allocation instead. Twice is harmless',
+  request: z
+    .object({
+      job: jobNumber.optional(),
+      attempt: z.int().min(1).optional(),
+      allocationId: z.uuid().optional(),
+    })
+    .refine(
+      ({ job, attempt, allocationId }) =>
+        allocationId === undefined
+          ? job !== undefined && attempt !== undefined
+          : job === undefined && attempt === undefined,
+      'name either job and attempt, or allocationId',
+    ),
+  response: z.object({
+    released: z.boolean(),
+    /** For the operator: whose it was, and what becomes of that job. */
+    note: z.string().optional(),
+  }),
 });
 
 export const brokerHeartbeat = endpoint('broker', 'heartbeat', {
@@ -164,10 +223,18 @@ export const brokerServers = endpoint('broker', 'servers', {
   response: z.object({ servers: z.array(mediaServer) }),
 });
 
+export const unitView = storageUnit.extend({
+  jobsActive: z.int(),
+  drained: z.boolean(),
+  /** It has reached its high water mark and is not below the low one again. */
+  full: z.boolean(),
+});
+export type UnitView = z.infer<typeof unitView>;
+
 export const brokerUnits = endpoint('broker', 'units', {
   description: 'All storage units with what they are used for now',
   request: z.object({}),
-  response: z.object({ units: z.array(storageUnit.extend({ jobsActive: z.int() })) }),
+  response: z.object({ units: z.array(unitView) }),
 });
 
 export const brokerGroups = endpoint('broker', 'groups', {
@@ -182,15 +249,83 @@ export const brokerUnitPut = endpoint('broker', 'unit-put', {
   response: z.object({ unit: storageUnit }),
 });
 
+export const brokerUnitDelete = endpoint('broker', 'unit-delete', {
+  description: 'Removes a storage unit that nothing uses: no job, no waiting request, no group',
+  request: z.object({ name: unitName }),
+  response: z.object({}),
+});
+
+/** Of one job, in the queue. */
+export const queuedView = z.object({
+  job: jobNumber,
+  attempt: z.int(),
+  reason: z.string(),
+  wait: waitReason.optional(),
+});
+
 export const brokerAllocations = endpoint('broker', 'allocations', {
   description: 'What is granted now, and what waits',
-  request: z.object({}),
+  request: z.object({
+    media: mediaName.optional(),
+    unit: unitName.optional(),
+    pool: poolName.optional(),
+    client: clientName.optional(),
+    policy: policyName.optional(),
+  }),
   response: z.object({
+    /** Those that fit all filters, the oldest first; the first 1,000. */
     allocations: z.array(allocation),
-    /** In the order of their turn; the first 1,000. */
-    queue: z.array(z.object({ job: jobNumber, attempt: z.int(), reason: z.string() })),
+    /** In the order of their turn; the first 1,000. Empty with a filter: ask `queue`. */
+    queue: z.array(queuedView),
     /** How many wait in all. */
     queued: z.int().default(0),
+  }),
+});
+
+/** A place in the queue: higher priorities first, then who came first. */
+export const queueTurn = z.object({ priority: z.int(), arrival: z.int() });
+export type QueueTurn = z.infer<typeof queueTurn>;
+
+export const queueEntry = queuedView.extend({
+  wait: waitReason,
+  purpose: z.enum(['write', 'read', 'duplicate']),
+  client: clientName,
+  /** As asked for: a storage unit or a group. */
+  unit: unitName.nullable(),
+  pool: poolName.nullable(),
+  policy: policyName.nullable(),
+  priority: z.int(),
+  /** In the whole queue, from 1. */
+  position: z.int(),
+  since: timestamp,
+});
+export type QueueEntry = z.infer<typeof queueEntry>;
+
+export const brokerQueue = endpoint('broker', 'queue', {
+  description: 'Who waits for what, in the order of their turn, in pages',
+  request: z.object({
+    unit: unitName.optional(),
+    client: clientName.optional(),
+    policy: policyName.optional(),
+    reason: waitReason.optional(),
+    /** `next` of the page before. */
+    after: queueTurn.optional(),
+    limit: z.int().min(1).max(PAGE_ROWS_MAX).default(100),
+  }),
+  response: z.object({
+    entries: z.array(queueEntry),
+    next: queueTurn.nullable(),
+    /** How many wait in all, whatever the filters. */
+    queued: z.int(),
+  }),
+});
+
+export const brokerPriority = endpoint('broker', 'priority', {
+  description: 'Changes the priority of a request that waits; higher goes first',
+  request: z.object({ job: jobNumber, priority: z.int().min(0).max(99_999) }),
+  response: z.object({
+    /** False: the job waits for nothing. */
+    changed: z.boolean(),
   }),
 });
 

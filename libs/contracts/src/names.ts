@@ -14,6 +14,7 @@ export const clientName = nameOf('client name');
 export const policyName = nameOf('policy name');
 export const scheduleName = nameOf('schedule name');
 export const unitName = nameOf('storage unit name');
+export const groupName = nameOf('storage unit group name');
 export const poolName = nameOf('storage pool name');
 export const mediaName = nameOf('media server name');
 

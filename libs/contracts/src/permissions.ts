@@ -117,7 +117,7 @@ function jobs(): Permissions {
 
 function broker(): Permissions {
   return {
-    publish: ['hf.evt.v1.allocation.>'],
+    publish: ['hf.evt.v1.allocation.>', 'hf.evt.v1.media.>', 'hf.evt.v1.unit.>'],
     subscribe: [read('broker'), ...answers('broker')],
   };
 }

@@ -52,6 +52,7 @@ export const STATUS_TEXTS: Readonly<Record<number, string>> = {
   220: 'database system error',
   226: 'the entity already exists',
   227: 'no entity was found',
+  228: 'unable to process request',
   229: 'events out of sequence - image inconsistency',
   230: 'the specified policy does not exist in the configuration database',
   236: 'the specified client does not exist in an active policy',
@@ -66,7 +67,10 @@ export const STATUS_TEXTS: Readonly<Record<number, string>> = {
   1000: 'Client is offline',
   1057: 'A data corruption has been detected',
   2027: 'media server is not active',
+  2023: 'allocation identifier is not known to EMM',
+  2030: 'insufficient disk space or high water mark would be exceeded',
   2040: 'maximum job count has been reached for the storage unit',
+  2111: 'all storage units are On Demand Only',
 };
 
 export const STATUS_PARTIAL = 1;

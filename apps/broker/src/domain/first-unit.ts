@@ -6,12 +6,13 @@ import type { Resources } from './resources.js';
  * media server that has one; so that one machine needs no configuration. A person who makes a unit
  * first, whatever its name, gets no other.
  */
-export function firstUnit({ servers, units }: Resources): StorageUnit | undefined {
+export function firstUnit({
+  servers,
+  units,
+}: Pick<Resources, 'servers' | 'units'>): StorageUnit | undefined {
   if (units.size > 0) return undefined;
   for (const { mediaId, pools } of servers.values()) {
-    if (pools[0] !== undefined) {
-      return storageUnit.parse({ name: 'default', mediaId, pool: pools[0] });
-    }
+    for (const pool of pools.keys()) return storageUnit.parse({ name: 'default', mediaId, pool });
   }
   return undefined;
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { HEARTBEAT_MISSED_MS } from '#contracts/broker.js';
-import { bringsResources, hostState, type MediaHeartbeat } from './liveness.js';
+import { changesResources, hostState, serverPools, type MediaHeartbeat } from './liveness.js';
+import type { MarkedUnit } from './water-marks.js';
 
 const NOW = new Date('2026-03-01T12:00:00Z');
 const ago = (ms: number) => new Date(NOW.getTime() - ms);
@@ -22,15 +23,45 @@ describe('a host', () => {
   });
 });
 
+const volume = { pool: 'disk', path: '/data', freeBytes: 50, totalBytes: 100 };
+const marked: MarkedUnit & { pool: string } = {
+  ...{ pool: 'disk', full: false, highWaterPercent: 98, lowWaterPercent: 80 },
+};
+
+function sighting(options: { ago?: number; volumes?: MediaHeartbeat['volumes']; full?: boolean }) {
+  const { ago: ms = 5_000, volumes = [volume], full = false } = options;
+  return { lastSeenAt: ago(ms), pools: serverPools(volumes), units: [{ ...marked, full }] };
+}
+
 describe('a heartbeat', () => {
-  it('brings resources when the server is new, was down, or has another pool', () => {
-    expect(bringsResources(undefined, beat, NOW)).toBe(true);
-    expect(bringsResources({ lastSeenAt: ago(60_000), pools: ['disk'] }, beat, NOW)).toBe(true);
-    expect(bringsResources({ lastSeenAt: ago(5_000), pools: ['tape'] }, beat, NOW)).toBe(true);
+  const says = (volumes: MediaHeartbeat['volumes']) => ({ ...beat, volumes });
+
+  it('changes something when the server is new, was down, or has another pool', () => {
+    const same = says([volume]);
+    expect(changesResources(undefined, same, NOW)).toBe(true);
+    expect(changesResources(sighting({ ago: 60_000 }), same, NOW)).toBe(true);
+    expect(changesResources(sighting({ volumes: [] }), same, NOW)).toBe(true);
   });
 
-  it('brings nothing when it says what is known already', () => {
-    const before = { lastSeenAt: ago(5_000), pools: ['disk', 'tape'] };
-    expect(bringsResources(before, beat, NOW)).toBe(false);
+  it('changes something when a unit reaches a water mark, or has more drives', () => {
+    const almost = says([{ ...volume, freeBytes: 2 }]);
+    expect(changesResources(sighting({}), almost, NOW)).toBe(true);
+    expect(changesResources(sighting({ full: true }), says([volume]), NOW)).toBe(true);
+    const tape = { ...volume, class: 'sequential' as const };
+    const one = sighting({ volumes: [{ ...tape, drives: 1 }] });
+    expect(changesResources(one, says([{ ...tape, drives: 2 }]), NOW)).toBe(true);
+    expect(changesResources(one, says([tape]), NOW)).toBe(false);
+  });
+
+  it('changes nothing when it says what is known already, or only that there is more room', () => {
+    expect(changesResources(sighting({}), says([volume]), NOW)).toBe(false);
+    expect(changesResources(sighting({}), says([{ ...volume, freeBytes: 90 }]), NOW)).toBe(false);
+    const between = says([{ ...volume, freeBytes: 15 }]);
+    expect(changesResources(sighting({ full: true }), between, NOW)).toBe(false);
+  });
+
+  it('shows of several volumes of a pool the roomiest, where it writes', () => {
+    const pools = serverPools([volume, { ...volume, freeBytes: 70 }, { ...volume, freeBytes: 1 }]);
+    expect([...pools]).toEqual([['disk', { freeBytes: 70, totalBytes: 100, drives: null }]]);
   });
 });

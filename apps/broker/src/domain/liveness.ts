@@ -1,4 +1,6 @@
 import { HEARTBEAT_MISSED_MS, type HostHeartbeat } from '#contracts/broker.js';
+import type { ServerPool } from './resources.js';
+import { isFull, type MarkedUnit } from './water-marks.js';
 
 /** Up or down follows from the last heartbeat; it is stored nowhere, so it cannot be out of date. */
 export function hostState(lastSeenAt: Date, now: Date): 'up' | 'down' {
@@ -15,19 +17,42 @@ export type MediaHeartbeat = Extract<HostHeartbeat, { role: 'media' }>;
 /** What was known of a media server before its heartbeat. */
 export interface MediaSighting {
   readonly lastSeenAt: Date;
-  readonly pools: readonly string[];
+  readonly pools: ReadonlyMap<string, ServerPool>;
+  readonly units: readonly (MarkedUnit & { readonly pool: string })[];
 }
 
 /**
- * Whether a heartbeat could let a waiting job go: the server is new, was down, or has other pools.
- * Most heartbeats change nothing, and for them the queue is left alone.
+ * Whether a heartbeat could change who gets what: the server is new, was down, has another pool or
+ * more drives, or one of its units reaches a water mark. Most heartbeats change nothing, and for
+ * them the queue is left alone.
  */
-export function bringsResources(
+export function changesResources(
   before: MediaSighting | undefined,
   beat: MediaHeartbeat,
   now: Date,
 ): boolean {
   if (before === undefined || hostState(before.lastSeenAt, now) === 'down') return true;
-  const known = new Set(before.pools);
-  return beat.volumes.some(({ pool }) => !known.has(pool));
+  const pools = serverPools(beat.volumes);
+  for (const [name, { drives }] of pools) {
+    const known = before.pools.get(name);
+    if (known === undefined || (drives ?? 0) > (known.drives ?? 0)) return true;
+  }
+  return before.units.some((unit) => isFull(unit, pools.get(unit.pool)) !== unit.full);
+}
+
+/** What a media server has, by pool: of several volumes the roomiest, where it writes. */
+export function serverPools(volumes: MediaHeartbeat['volumes']): Map<string, ServerPool> {
+  const pools = new Map<string, ServerPool>();
+  for (const { pool, freeBytes, totalBytes, class: kind, drives = 1 } of volumes) {
+    const known = pools.get(pool);
+    const roomier =
+      known === undefined || freeBytes > known.freeBytes ? { freeBytes, totalBytes } : known;
+    const counted = kind === 'sequential' ? Math.max(drives, known?.drives ?? 0) : null;
+    pools.set(pool, {
+      freeBytes: roomier.freeBytes,
+      totalBytes: roomier.totalBytes,
+      drives: counted,
+    });
+  }
+  return pools;
 }

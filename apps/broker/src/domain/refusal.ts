@@ -1,26 +1,32 @@
 import { InvalidInput, NotFound, PermanentError } from '#kernel/errors.js';
-import type { StorageUnit } from '#contracts/broker.js';
-import type { ResourceRequest } from './resource-request.js';
+import { unitsOfPool } from './plan/place.js';
+import { bytesOf, type ResourceRequest } from './resource-request.js';
 import type { Resources, UnitResource } from './resources.js';
 
 /** Names that a message lists at most; the rest is counted. */
 export const NAMES_SHOWN_MAX = 10;
 
+type Known = Pick<Resources, 'servers' | 'units' | 'groups'>;
+
 /**
  * The error for a request that no release and no heartbeat could ever let go; `undefined` when it
  * may wait. A request that waits for ever is a mistake that nobody sees.
  */
-export function refusal(
-  request: ResourceRequest,
-  resources: Pick<Resources, 'servers' | 'units'>,
-): PermanentError | undefined {
+export function refusal(request: ResourceRequest, resources: Known): PermanentError | undefined {
   switch (request.purpose) {
-    case 'write':
-      return resources.units.has(request.unit)
-        ? undefined
-        : unknownUnit(request.unit, [...resources.units.keys()]);
-    case 'duplicate':
-      return poolRefusal(request.pool, [...resources.units.values()]);
+    case 'write': {
+      const names = resources.groups.get(request.unit)?.units ?? [request.unit];
+      const units = names.flatMap((name) => resources.units.get(name) ?? []);
+      return units.length === 0
+        ? unknownUnit(request.unit, resources)
+        : sizeRefusal(request, units, resources);
+    }
+    case 'duplicate': {
+      const units = unitsOfPool(request.pool, resources.units.values());
+      return units.length === 0
+        ? poolRefusal(request.pool, [...resources.units.values()])
+        : sizeRefusal(request, units, resources);
+    }
     case 'read': {
       const sets = request.anyOf ?? request.media.map((id) => [id]);
       const missing = sets.find((set) => set.every((id) => !resources.servers.has(id)))?.[0];
@@ -34,8 +40,8 @@ export function refusal(
 }
 
 /** Status 213 when there is no storage unit at all, else 219. */
-function unknownUnit(name: string, units: readonly string[]): NotFound {
-  if (units.length === 0) {
+function unknownUnit(name: string, { units, groups }: Known): NotFound {
+  if (units.size === 0) {
     return new NotFound(
       'storage unit',
       name,
@@ -43,12 +49,44 @@ function unknownUnit(name: string, units: readonly string[]): NotFound {
       'There is none at all: no media server has reported yet.',
     );
   }
-  return new NotFound('storage unit', name, 219, `Storage units that exist: ${listed(units)}.`);
+  const known = `Storage units that exist: ${listed([...units.keys()])}.`;
+  const grouped = groups.size > 0 ? ` Groups: ${listed([...groups.keys()])}.` : '';
+  return new NotFound('storage unit', name, 219, `${known}${grouped}`);
 }
 
-/** Only a unit says how many jobs may write to a pool at once. Status 213. */
-function poolRefusal(pool: string, units: readonly UnitResource[]): PermanentError | undefined {
-  if (units.some((unit) => unit.pool === pool)) return undefined;
+/** A job that expects more than an empty volume takes would wait for ever. Status 2030. */
+function sizeRefusal(
+  request: ResourceRequest,
+  units: readonly UnitResource[],
+  { servers }: Known,
+): PermanentError | undefined {
+  const bytes = bytesOf(request);
+  const fitsSomewhere = units.some(({ mediaId, pool: name, highWaterPercent }) => {
+    const pool = servers.get(mediaId)?.pools.get(name);
+    if (pool === undefined || pool.totalBytes === 0 || pool.drives !== null) return true;
+    return bytes <= (pool.totalBytes * highWaterPercent) / 100;
+  });
+  if (fitsSomewhere) return undefined;
+  const names = listed(units.map(({ name }) => name));
+  return new PermanentError(
+    2030,
+    `The job expects to write ${bytes} bytes. That is more than fits below the high water mark of ` +
+      `an empty volume of storage unit ${names}. Use a larger volume or another unit.`,
+    'estimatedBytes',
+  );
+}
+
+/** Only a unit says how many jobs may write to a pool at once. Status 213 or 2111. */
+function poolRefusal(pool: string, units: readonly UnitResource[]): PermanentError {
+  const onDemand = units.filter((unit) => unit.pool === pool).map(({ name }) => name);
+  if (onDemand.length > 0) {
+    return new PermanentError(
+      2111,
+      `All storage units of pool "${pool}" are on demand only: ${listed(onDemand)}. ` +
+        'Set onDemandOnly of one to false, or make another: holdfast unit put -f FILE.',
+      'pool',
+    );
+  }
   const pools = [...new Set(units.map((unit) => unit.pool))];
   const known = pools.length > 0 ? `Pools that have one: ${listed(pools)}.` : 'No pool has one.';
   return new PermanentError(
@@ -58,7 +96,8 @@ function poolRefusal(pool: string, units: readonly UnitResource[]): PermanentErr
   );
 }
 
-function unknownServer(mediaId: string, servers: readonly string[]): NotFound {
+/** Status 2027. */
+export function unknownServer(mediaId: string, servers: readonly string[]): NotFound {
   const hint =
     servers.length === 0
       ? 'None has reported yet.'
@@ -78,21 +117,6 @@ export function unknownClient(
   return new NotFound('client', name, 243, `The client is not in the configuration. ${hint}`);
 }
 
-/** A storage unit must point at what is there, or each job on it would wait for ever. */
-export function unitRefusal(
-  unit: StorageUnit,
-  servers: Resources['servers'],
-): PermanentError | undefined {
-  const server = servers.get(unit.mediaId);
-  if (server === undefined) return unknownServer(unit.mediaId, [...servers.keys()]);
-  if (server.pools.includes(unit.pool)) return undefined;
-  const pools = server.pools.length > 0 ? `It has: ${listed(server.pools)}.` : 'It has none.';
-  return new InvalidInput(
-    `unit.pool: media server ${unit.mediaId} has no volume of pool "${unit.pool}". ${pools}`,
-    'unit.pool',
-  );
-}
-
 /** An attempt that a later one has replaced gets nothing more. */
 export function superseded(request: ResourceRequest, newest: number): PermanentError {
   return new InvalidInput(
@@ -101,7 +125,8 @@ export function superseded(request: ResourceRequest, newest: number): PermanentE
   );
 }
 
-function listed(names: readonly string[], total = names.length): string {
+/** A few of the names, sorted, and how many more there are. */
+export function listed(names: readonly string[], total = names.length): string {
   const shown = [...names].sort().slice(0, NAMES_SHOWN_MAX);
   const more = total - shown.length;
   return `${shown.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;

@@ -1,8 +1,18 @@
 import type { RequestOf } from '#contracts/contract.js';
-import type { brokerAllocate } from '#contracts/broker.js';
+import type { brokerAllocate, QueueTurn } from '#contracts/broker.js';
 
 /** What one attempt of a job needs, all of it at once. */
 export type ResourceRequest = RequestOf<typeof brokerAllocate>;
 
 /** A request that waits. The lower its `arrival`, the longer it has waited. */
-export type WaitingRequest = ResourceRequest & { readonly arrival: number };
+export type WaitingRequest = ResourceRequest & QueueTurn & { readonly queuedAt: Date };
+
+/** The order of the queue: a higher priority first, then whoever came first. */
+export function byTurn(a: QueueTurn, b: QueueTurn): number {
+  return b.priority - a.priority || a.arrival - b.arrival;
+}
+
+/** Stored bytes that a request expects to write; 0: it says nothing, or writes nothing. */
+export function bytesOf(request: ResourceRequest): number {
+  return request.purpose === 'read' ? 0 : (request.estimatedBytes ?? 0);
+}

@@ -1,34 +1,79 @@
 import type { EntityManager } from 'typeorm';
-import { AllocationEntity } from './allocation.entity.js';
+import { AllocationEntity } from './entities/allocation.entity.js';
 
 export interface AttemptId {
   readonly job: number;
   readonly attempt: number;
 }
 
-interface Row {
+/** As pg hands it over; out of JSON, numbers and times are what JSON has for them. */
+export interface AllocationRow {
   readonly allocation_id: string;
   readonly job: string;
   readonly attempt: string;
   readonly purpose: AllocationEntity['purpose'];
   readonly client: string;
+  readonly policy: string | null;
   readonly unit: string | null;
   readonly pool: string | null;
   readonly fragment_bytes_max: string | null;
+  readonly estimated_bytes: string;
   readonly media: string[];
-  readonly granted_at: Date;
-  readonly lease_until: Date;
+  readonly granted_at: Date | string;
+  readonly lease_until: Date | string;
+}
+
+export interface AllocationFilter {
+  readonly media?: string | undefined;
+  readonly unit?: string | undefined;
+  readonly pool?: string | undefined;
+  readonly client?: string | undefined;
+  readonly policy?: string | undefined;
 }
 
 /** The SQL about what is granted. */
 export class Allocations {
   constructor(private readonly db: EntityManager) {}
 
-  first(limit: number): Promise<AllocationEntity[]> {
-    return this.db.find(AllocationEntity, {
-      order: { grantedAt: 'ASC', job: 'ASC' },
-      take: limit,
-    });
+  /** Those that fit all of the filter, the oldest first. */
+  async first(filter: AllocationFilter, limit: number): Promise<AllocationEntity[]> {
+    const rows: AllocationRow[] = await this.db.query(
+      `SELECT * FROM allocation
+       WHERE ($1::text IS NULL OR $1 = ANY (media)) AND ($2::text IS NULL OR unit = $2)
+         AND ($3::text IS NULL OR pool = $3) AND ($4::text IS NULL OR client = $4)
+         AND ($5::text IS NULL OR policy = $5)
+       ORDER BY granted_at, job LIMIT $6`,
+      [
+        ...[filter.media ?? null, filter.unit ?? null, filter.pool ?? null],
+        ...[filter.client ?? null, filter.policy ?? null, limit],
+      ],
+    );
+    return rows.map(toAllocation);
+  }
+
+  /** Takes one away by its id, and says whose it was. */
+  async release(allocationId: string): Promise<AttemptId | undefined> {
+    const [rows] = (await this.db.query(
+      'DELETE FROM allocation WHERE allocation_id = $1 RETURNING job, attempt',
+      [allocationId],
+    )) as [{ job: string; attempt: string }[], number];
+    return rows.map(({ job, attempt }) => ({ job: Number(job), attempt: Number(attempt) }))[0];
+  }
+
+  /** Jobs that write to a media server or a unit, and that only read from the server. */
+  async countOn(on: {
+    media?: string;
+    unit?: string;
+  }): Promise<{ writing: number; reading: number }> {
+    const rows: { writing: string; reading: string }[] = await this.db.query(
+      `SELECT
+         count(*) FILTER (WHERE unit = $2 OR unit IS NOT NULL AND media[1] = $1) AS writing,
+         count(*) FILTER (WHERE $1 = ANY (media)
+           AND (unit IS NULL OR media[1] <> $1)) AS reading
+       FROM allocation`,
+      [on.media ?? null, on.unit ?? null],
+    );
+    return { writing: Number(rows[0]!.writing), reading: Number(rows[0]!.reading) };
   }
 
   async add(rows: readonly AllocationEntity[]): Promise<void> {
@@ -42,18 +87,6 @@ export class Allocations {
       .execute();
   }
 
-  /** Extends the lease of an attempt's allocation and returns it; undefined when it has none. */
-  async renew(
-    { job, attempt }: AttemptId,
-    leaseUntil: Date,
-  ): Promise<AllocationEntity | undefined> {
-    const [rows] = (await this.db.query(
-      'UPDATE allocation SET lease_until = $3 WHERE job = $1 AND attempt = $2 RETURNING *',
-      [job, attempt, leaseUntil],
-    )) as [Row[], number];
-    return rows.map(toEntity)[0];
-  }
-
   /** Releases what nobody renewed in time, and says what that was. */
   async releaseExpired(now: Date): Promise<AttemptId[]> {
     const [rows] = (await this.db.query(
@@ -64,12 +97,13 @@ export class Allocations {
   }
 }
 
-function toEntity(row: Row): AllocationEntity {
-  const { purpose, client, unit, pool, media } = row;
+export function toAllocation(row: AllocationRow): AllocationEntity {
+  const { purpose, client, policy, unit, pool, media } = row;
   return {
     ...{ allocationId: row.allocation_id, job: Number(row.job), attempt: Number(row.attempt) },
-    ...{ purpose, client, unit, pool, media },
+    ...{ purpose, client, policy, unit, pool, media },
+    estimatedBytes: Number(row.estimated_bytes),
     fragmentBytesMax: row.fragment_bytes_max === null ? null : Number(row.fragment_bytes_max),
-    ...{ grantedAt: row.granted_at, leaseUntil: row.lease_until },
+    ...{ grantedAt: new Date(row.granted_at), leaseUntil: new Date(row.lease_until) },
   };
 }

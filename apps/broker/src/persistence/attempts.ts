@@ -1,5 +1,14 @@
 import type { EntityManager } from 'typeorm';
-import type { AttemptId } from './allocations.js';
+import type { WaitingRequest } from '../domain/resource-request.js';
+import { toAllocation, type AllocationRow, type AttemptId } from './allocations.js';
+import type { AllocationEntity } from './entities/allocation.entity.js';
+import { toWaiting, type WaitingRow } from './waiting-row.js';
+
+/** What is known of an attempt; at most one of the two. */
+export interface Known {
+  readonly held: AllocationEntity | undefined;
+  readonly waiting: WaitingRequest | undefined;
+}
 
 /** What became of taking attempts away. */
 export interface Dropped {
@@ -10,6 +19,25 @@ export interface Dropped {
 /** The SQL about attempts, whether they hold something or wait. */
 export class Attempts {
   constructor(private readonly db: EntityManager) {}
+
+  /**
+   * What an attempt holds, its lease renewed, or what it waits for. In one statement: whoever is new
+   * asks this, too.
+   */
+  async known({ job, attempt }: AttemptId, leaseUntil: Date): Promise<Known> {
+    const rows: { held: AllocationRow | null; waiting: WaitingRow | null }[] = await this.db.query(
+      `WITH renewed AS (
+         UPDATE allocation SET lease_until = $3 WHERE job = $1 AND attempt = $2 RETURNING *)
+       SELECT (SELECT row_to_json(renewed) FROM renewed) AS held,
+         (SELECT row_to_json(waiting) FROM waiting WHERE job = $1 AND attempt = $2) AS waiting`,
+      [job, attempt, leaseUntil],
+    );
+    const { held, waiting } = rows[0]!;
+    return {
+      held: held === null ? undefined : toAllocation(held),
+      waiting: waiting === null ? undefined : toWaiting(waiting),
+    };
+  }
 
   async release({ job, attempt }: AttemptId): Promise<Dropped> {
     const rows: Dropped[] = await this.db.query(
@@ -23,17 +51,23 @@ export class Attempts {
 
   /**
    * Takes away what earlier attempts of a job hold or wait for, so that a new attempt never waits
-   * for its own predecessor. Returns the newest attempt that is left, 0 for none.
+   * for its own predecessor. Says which is the newest attempt that is left, 0 for none, and, as it
+   * costs no further round trip, whether the client is known.
    */
-  async replaceEarlier({ job, attempt }: AttemptId): Promise<number> {
-    const rows: { newest: string | null }[] = await this.db.query(
+  async replaceEarlier(
+    { job, attempt }: AttemptId,
+    client: string,
+  ): Promise<{ newest: number; clientKnown: boolean }> {
+    const rows: { newest: string | null; client_known: boolean }[] = await this.db.query(
       `WITH held AS (DELETE FROM allocation WHERE job = $1 AND attempt < $2),
          waited AS (DELETE FROM waiting WHERE job = $1 AND attempt < $2)
-       SELECT max(attempt) AS newest FROM
-         (SELECT job, attempt FROM allocation UNION ALL SELECT job, attempt FROM waiting) AS known
-       WHERE job = $1 AND attempt >= $2`,
-      [job, attempt],
+       SELECT greatest(
+           (SELECT max(attempt) FROM allocation WHERE job = $1 AND attempt >= $2),
+           (SELECT max(attempt) FROM waiting WHERE job = $1 AND attempt >= $2)) AS newest,
+         EXISTS (SELECT FROM client WHERE client = $3) AS client_known`,
+      [job, attempt, client],
     );
-    return Number(rows[0]?.newest ?? 0);
+    const { newest, client_known: clientKnown } = rows[0]!;
+    return { newest: Number(newest ?? 0), clientKnown };
   }
 }

@@ -1,10 +1,28 @@
 import type { EntityManager } from 'typeorm';
 import type { HostHeartbeat } from '#contracts/broker.js';
-import type { MediaHeartbeat, MediaSighting } from '../domain/liveness.js';
-import { ClientEntity } from './client.entity.js';
-import type { MediaServerEntity } from './media-server.entity.js';
+import {
+  serverPools,
+  upSince,
+  type MediaHeartbeat,
+  type MediaSighting,
+} from '../domain/liveness.js';
+import { ClientEntity } from './entities/client.entity.js';
+import type { MediaServerEntity } from './entities/media-server.entity.js';
 
 type AgentHeartbeat = Extract<HostHeartbeat, { role: 'agent' }>;
+
+interface Before {
+  readonly seen: Date | null;
+  readonly volumes: MediaServerEntity['volumes'] | null;
+  readonly units: MediaSighting['units'];
+}
+
+/** The state of a media server is another one than was announced last. */
+export interface Announcement {
+  readonly mediaId: string;
+  readonly state: 'up' | 'down';
+  readonly lastSeenAt: Date;
+}
 
 /** The SQL about media servers and clients. */
 export class Hosts {
@@ -12,28 +30,47 @@ export class Hosts {
 
   /** Takes a heartbeat down and returns what was known before it. Time never runs backwards. */
   async mediaSeen(beat: MediaHeartbeat, now: Date): Promise<MediaSighting | undefined> {
-    const rows: { seen: Date | null; volumes: MediaServerEntity['volumes'] | null }[] =
-      await this.db.query(
-        `WITH before AS (SELECT last_seen_at, volumes FROM media_server WHERE media_id = $1)
-         INSERT INTO media_server AS known (media_id, host, version, address, volumes, last_seen_at)
-         VALUES ($1, $2, $3, $4, $5, $6)
-         ON CONFLICT (media_id) DO UPDATE SET host = EXCLUDED.host, version = EXCLUDED.version,
-           address = EXCLUDED.address, volumes = EXCLUDED.volumes,
-           last_seen_at = greatest(known.last_seen_at, EXCLUDED.last_seen_at)
-         RETURNING (SELECT last_seen_at FROM before) AS seen,
-           (SELECT volumes FROM before) AS volumes`,
-        [
-          beat.id,
-          beat.host,
-          beat.version,
-          JSON.stringify(beat.address),
-          JSON.stringify(beat.volumes),
-          now,
-        ],
-      );
+    const rows: Before[] = await this.db.query(
+      `WITH before AS (SELECT last_seen_at, volumes FROM media_server WHERE media_id = $1)
+       INSERT INTO media_server AS known (media_id, host, version, address, volumes, last_seen_at)
+       VALUES ($1, $2, $3, $4, $5, $6)
+       ON CONFLICT (media_id) DO UPDATE SET host = EXCLUDED.host, version = EXCLUDED.version,
+         address = EXCLUDED.address, volumes = EXCLUDED.volumes,
+         last_seen_at = greatest(known.last_seen_at, EXCLUDED.last_seen_at)
+       RETURNING (SELECT last_seen_at FROM before) AS seen,
+         (SELECT volumes FROM before) AS volumes,
+         (SELECT coalesce(json_agg(json_build_object('pool', pool, 'full', is_full,
+            'highWaterPercent', high_water_percent, 'lowWaterPercent', low_water_percent)), '[]')
+          FROM storage_unit WHERE storage_unit.media_id = $1) AS units`,
+      [
+        ...[beat.id, beat.host, beat.version],
+        ...[JSON.stringify(beat.address), JSON.stringify(beat.volumes), now],
+      ],
+    );
     const before = rows[0];
     if (!before?.seen) return undefined;
-    return { lastSeenAt: before.seen, pools: (before.volumes ?? []).map(({ pool }) => pool) };
+    const pools = serverPools(before.volumes ?? []);
+    return { lastSeenAt: before.seen, pools, units: before.units };
+  }
+
+  /** Takes down which servers have come up or gone down since somebody asked last. */
+  async changedStates(now: Date): Promise<Announcement[]> {
+    const [rows] = (await this.db.query(
+      `UPDATE media_server SET announced = CASE announced WHEN 'up' THEN 'down' ELSE 'up' END
+       WHERE (announced = 'up') <> (last_seen_at >= $1)
+       RETURNING media_id, announced, last_seen_at`,
+      [upSince(now)],
+    )) as [{ media_id: string; announced: 'up' | 'down'; last_seen_at: Date }[], number];
+    return rows.map((row) => ({
+      ...{ mediaId: row.media_id, state: row.announced, lastSeenAt: row.last_seen_at },
+    }));
+  }
+
+  async setDrained(mediaId: string, drained: boolean): Promise<void> {
+    await this.db.query('UPDATE media_server SET drained = $2 WHERE media_id = $1', [
+      mediaId,
+      drained,
+    ]);
   }
 
   async agentSeen(beat: AgentHeartbeat, now: Date): Promise<void> {

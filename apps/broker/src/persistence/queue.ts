@@ -1,78 +1,60 @@
 import type { EntityManager } from 'typeorm';
-import type { ResourceRequest, WaitingRequest } from '../domain/resource-request.js';
-import { upSince } from '../domain/liveness.js';
+import type { QueueTurn } from '#contracts/broker.js';
+import { bytesOf, type ResourceRequest, type WaitingRequest } from '../domain/resource-request.js';
+import type { Openings, Targets } from '../domain/plan/targets.js';
 import type { AttemptId } from './allocations.js';
+import { needsOf, toWaiting, type WaitingRow } from './waiting-row.js';
 
-interface Row {
-  readonly arrival: string;
-  readonly job: string;
-  readonly attempt: string;
-  readonly purpose: ResourceRequest['purpose'];
-  readonly client: string;
-  readonly unit: string | null;
-  readonly pool: string | null;
-  readonly media: string[] | null;
-  readonly any_of: string[][] | null;
-  readonly priority: string;
+/** Requests that are looked at before the openings are asked for again. */
+const WINDOW_ROWS = 32;
+
+/** The next requests that could be granted something, in the order of their turns. */
+export interface Window {
+  readonly requests: readonly WaitingRequest[];
+  /** True: there are no more. */
+  readonly isLast: boolean;
 }
 
-/** The SQL about what waits. */
+/** The SQL about what waits, as far as it decides who gets what. */
 export class Queue {
   constructor(private readonly db: EntityManager) {}
 
-  /** The first of the queue in the order of their turn, and how many there are. */
-  async first(limit: number): Promise<{ requests: WaitingRequest[]; total: number }> {
-    const rows: (Row & { total: string })[] = await this.db.query(
-      `SELECT *, count(*) OVER () AS total FROM waiting ORDER BY priority DESC, arrival LIMIT $1`,
-      [limit],
-    );
-    return { requests: rows.map(toRequest), total: Number(rows[0]?.total ?? 0) };
-  }
-
   /**
-   * Whoever could be granted something now: per unit as many writers as it has free slots, per pool
-   * as many duplications as its units have, of those with a source that is up, and all readers. What
-   * that costs does not grow with the queue.
+   * The next requests behind `after` that fit into the openings. What that costs does not grow with
+   * those who wait for what is busy, full or away.
    */
-  async candidates(now: Date): Promise<WaitingRequest[]> {
-    const rows: Row[] = await this.db.query(
-      `SELECT next.* FROM storage_unit CROSS JOIN LATERAL (
-         SELECT * FROM waiting WHERE waiting.unit = storage_unit.name
-         ORDER BY priority DESC, arrival
-         LIMIT greatest(0, jobs_max -
-           (SELECT count(*) FROM allocation WHERE allocation.unit = storage_unit.name))) AS next
-       UNION ALL SELECT next.* FROM (
-         SELECT pool, sum(greatest(0, jobs_max -
-           (SELECT count(*) FROM allocation WHERE allocation.unit = storage_unit.name))) AS free
-         FROM storage_unit GROUP BY pool) AS room CROSS JOIN LATERAL (
-         SELECT * FROM waiting WHERE waiting.pool = room.pool AND EXISTS (
-           SELECT FROM media_server
-           WHERE media_id = ANY (waiting.media) AND last_seen_at >= $1)
-         ORDER BY priority DESC, arrival LIMIT room.free) AS next
-       UNION ALL SELECT * FROM waiting WHERE unit IS NULL AND pool IS NULL`,
-      [upSince(now)],
-    );
-    return rows.map(toRequest);
+  async window(open: Openings, after: QueueTurn | undefined): Promise<Window> {
+    const rows: WaitingRow[] = await this.db.query(WINDOW, [
+      ...[[...open.units.keys()], [...open.units.values()]],
+      ...[[...open.pools.keys()], [...open.pools.values()], open.serversUp],
+      ...[open.clientsAtLimit, JSON.stringify(Object.fromEntries(open.policyJobs))],
+      ...[after?.priority ?? null, after?.arrival ?? null],
+    ]);
+    return { requests: rows.map(toWaiting), isLast: rows.length < WINDOW_ROWS };
   }
 
-  async find({ job, attempt }: AttemptId): Promise<WaitingRequest | undefined> {
-    const rows: Row[] = await this.db.query(
-      'SELECT * FROM waiting WHERE job = $1 AND attempt = $2',
-      [job, attempt],
-    );
-    return rows.map(toRequest)[0];
+  /** See `claimants`: the first of each priority that waits for `sound` targets, if it came before. */
+  async claimants(sound: Targets, before: Date): Promise<WaitingRequest[]> {
+    const rows: WaitingRow[] = await this.db.query(CLAIMANTS, [
+      ...[[...sound.units.keys()], [...sound.units.values()]],
+      ...[[...sound.pools.keys()], [...sound.pools.values()], sound.serversUp],
+      before,
+    ]);
+    return rows.map(toWaiting);
   }
 
   /** Puts a request at the end of the queue. */
-  async add(request: ResourceRequest): Promise<void> {
+  async add(request: ResourceRequest, now: Date): Promise<void> {
     const { job, attempt, purpose, client, priority } = request;
-    const { unit, pool, media } = needs(request);
-    const anyOf =
-      request.purpose === 'read' && request.anyOf ? JSON.stringify(request.anyOf) : null;
+    const { unit, pool, media, anyOf, policy, policyJobsMax } = needsOf(request);
     await this.db.query(
-      `INSERT INTO waiting (job, attempt, purpose, client, unit, pool, media, any_of, priority)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-      [job, attempt, purpose, client, unit, pool, media, anyOf, priority],
+      `INSERT INTO waiting (job, attempt, purpose, client, unit, pool, media, any_of, priority,
+         policy, policy_jobs_max, estimated_bytes, queued_at)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+      [
+        ...[job, attempt, purpose, client, unit, pool, media, anyOf, priority],
+        ...[policy, policyJobsMax, bytesOf(request), now],
+      ],
     );
   }
 
@@ -84,43 +66,65 @@ export class Queue {
       [requests.map(({ job }) => job), requests.map(({ attempt }) => attempt)],
     );
   }
-}
 
-function toRequest(row: Row): WaitingRequest {
-  const shared = {
-    job: Number(row.job),
-    attempt: Number(row.attempt),
-    client: row.client,
-    priority: Number(row.priority),
-    arrival: Number(row.arrival),
-  };
-  switch (row.purpose) {
-    case 'write':
-      return { ...shared, purpose: 'write', unit: row.unit ?? '' };
-    case 'read':
-      return {
-        ...{ ...shared, purpose: 'read', media: row.media ?? [] },
-        ...(row.any_of ? { anyOf: row.any_of } : {}),
-      };
-    case 'duplicate':
-      return {
-        ...{ ...shared, purpose: 'duplicate' },
-        ...{ pool: row.pool ?? '', sources: row.media ?? [] },
-      };
-    default:
-      return row.purpose satisfies never;
+  /** False where the job waits for nothing. */
+  async setPriority(job: number, priority: number): Promise<boolean> {
+    const [, count] = (await this.db.query('UPDATE waiting SET priority = $2 WHERE job = $1', [
+      job,
+      priority,
+    ])) as [unknown, number];
+    return count > 0;
   }
 }
 
-function needs(request: ResourceRequest): Pick<Row, 'unit' | 'pool' | 'media'> {
-  switch (request.purpose) {
-    case 'write':
-      return { unit: request.unit, pool: null, media: null };
-    case 'read':
-      return { unit: null, pool: null, media: request.media };
-    case 'duplicate':
-      return { unit: null, pool: request.pool, media: request.sources };
-    default:
-      return request satisfies never;
-  }
-}
+/**
+ * For each thing that may be named the first few; then the first few of these. Rows that a limit
+ * stands against are passed over in the index: there may be many, and they cost little.
+ */
+const WINDOW = `
+  SELECT * FROM (
+    SELECT next.* FROM unnest($1::text[], $2::bigint[]) AS open (name, room) CROSS JOIN LATERAL (
+      SELECT * FROM waiting
+      WHERE waiting.unit = open.name AND (estimated_bytes = 0 OR estimated_bytes <= open.room)
+        AND client <> ALL ($6::text[])
+        AND (policy IS NULL OR policy_jobs_max IS NULL
+          OR policy_jobs_max > coalesce(($7::jsonb ->> policy)::integer, 0))
+        AND ($8::bigint IS NULL OR priority < $8 OR (priority = $8 AND arrival > $9::bigint))
+      ORDER BY priority DESC, arrival LIMIT ${WINDOW_ROWS}) AS next
+    UNION ALL
+    SELECT next.* FROM unnest($3::text[], $4::bigint[]) AS open (name, room) CROSS JOIN LATERAL (
+      SELECT * FROM waiting
+      WHERE waiting.pool = open.name AND (estimated_bytes = 0 OR estimated_bytes <= open.room)
+        AND media && $5::text[]
+        AND ($8::bigint IS NULL OR priority < $8 OR (priority = $8 AND arrival > $9::bigint))
+      ORDER BY priority DESC, arrival LIMIT ${WINDOW_ROWS}) AS next
+    UNION ALL
+    SELECT * FROM (
+      SELECT * FROM waiting
+      WHERE unit IS NULL AND pool IS NULL
+        AND CASE WHEN any_of IS NULL THEN media <@ $5::text[] ELSE NOT EXISTS (
+          SELECT FROM jsonb_array_elements(any_of) AS one (set) WHERE NOT one.set ?| $5::text[]) END
+        AND ($8::bigint IS NULL OR priority < $8 OR (priority = $8 AND arrival > $9::bigint))
+      ORDER BY priority DESC, arrival LIMIT ${WINDOW_ROWS}) AS reads
+  ) AS eligible ORDER BY priority DESC, arrival LIMIT ${WINDOW_ROWS}`;
+
+/** Jumps from one priority to the next one, as there is no other way to skip rows of an index. */
+const CLAIMANTS = `
+  WITH RECURSIVE level AS (
+    (SELECT priority FROM waiting ORDER BY priority DESC LIMIT 1)
+    UNION ALL
+    SELECT (SELECT waiting.priority FROM waiting WHERE waiting.priority < level.priority
+      ORDER BY waiting.priority DESC LIMIT 1)
+    FROM level WHERE level.priority IS NOT NULL),
+  units AS (SELECT * FROM unnest($1::text[], $2::bigint[]) AS sound (name, room)),
+  pools AS (SELECT * FROM unnest($3::text[], $4::bigint[]) AS sound (name, room))
+  SELECT oldest.* FROM level CROSS JOIN LATERAL (
+    SELECT * FROM waiting
+    WHERE priority = level.priority AND (
+      EXISTS (SELECT FROM units WHERE name = waiting.unit
+        AND (estimated_bytes = 0 OR estimated_bytes <= room))
+      OR media && $5::text[] AND EXISTS (SELECT FROM pools WHERE name = waiting.pool
+        AND (estimated_bytes = 0 OR estimated_bytes <= room)))
+    ORDER BY arrival LIMIT 1) AS oldest
+  WHERE oldest.queued_at <= $6
+  ORDER BY oldest.priority DESC`;

@@ -1,27 +1,66 @@
 import type { EntityManager } from 'typeorm';
+import type { UnitGroup } from '#contracts/broker-configuration.js';
 import type { Allocation, MediaServer } from '#contracts/broker.js';
-import type { Resources, ServerResource, UnitResource } from '../domain/resources.js';
-import type { AllocationEntity } from './allocation.entity.js';
+import { serverPools } from '../domain/liveness.js';
+import {
+  poolKey,
+  type PoolUse,
+  type Resources,
+  type ServerResource,
+  type UnitResource,
+} from '../domain/resources.js';
+import type { AllocationEntity } from './entities/allocation.entity.js';
 
 /** A media server as its last heartbeat left it. */
 export interface ServerRow extends Omit<MediaServer, 'state' | 'lastSeenAt'> {
   readonly lastSeenAt: Date;
+  readonly drained: boolean;
 }
 
 /** In one statement: it is read for each grant, and each round trip holds up the next one. */
 const READ = `
+  WITH held AS MATERIALIZED (
+    SELECT purpose, client, policy, unit, pool, media[1] AS media, count(*) AS jobs,
+      sum(estimated_bytes) AS bytes
+    FROM allocation WHERE unit IS NOT NULL GROUP BY purpose, client, policy, unit, pool, media[1])
   SELECT
     (SELECT coalesce(json_agg(json_build_object('name', name, 'mediaId', media_id, 'pool', pool,
-        'jobsMax', jobs_max, 'fragmentBytesMax', fragment_bytes_max, 'jobsActive',
-        (SELECT count(*) FROM allocation WHERE allocation.unit = storage_unit.name))
-        ORDER BY name), '[]') FROM storage_unit) AS units,
+        'jobsMax', jobs_max, 'fragmentBytesMax', fragment_bytes_max,
+        'highWaterPercent', high_water_percent, 'lowWaterPercent', low_water_percent,
+        'onDemandOnly', on_demand_only, 'drained', drained, 'full', is_full, 'chosen', chosen,
+        'jobsActive', coalesce(busy.jobs, 0)) ORDER BY name), '[]')
+      FROM storage_unit LEFT JOIN
+        (SELECT unit, sum(jobs) AS jobs FROM held GROUP BY unit) AS busy ON busy.unit = name) AS units,
     (SELECT coalesce(json_agg(json_build_object('mediaId', media_id, 'host', host,
-        'version', version, 'address', address, 'volumes', volumes, 'lastSeenAt', last_seen_at)
-        ORDER BY media_id), '[]') FROM media_server) AS servers`;
+        'version', version, 'address', address, 'volumes', volumes, 'lastSeenAt', last_seen_at,
+        'drained', drained) ORDER BY media_id), '[]') FROM media_server) AS servers,
+    (SELECT coalesce(json_agg(json_build_object('name', name, 'units', units,
+        'selection', selection) ORDER BY name), '[]') FROM unit_group) AS groups,
+    (SELECT coalesce(json_object_agg(client, jobs_max), '{}') FROM client_limit) AS limits,
+    (SELECT coalesce(json_agg(row_to_json(used)), '[]') FROM
+      (SELECT media AS "mediaId", pool, sum(jobs) AS jobs, sum(bytes) AS bytes
+       FROM held GROUP BY media, pool) AS used) AS pools,
+    (SELECT coalesce(json_object_agg(client, jobs), '{}') FROM
+      (SELECT client, sum(jobs) AS jobs FROM held WHERE purpose = 'write'
+       GROUP BY client) AS of_client) AS clients,
+    (SELECT coalesce(json_object_agg(policy, jobs), '{}') FROM
+      (SELECT policy, sum(jobs) AS jobs FROM held WHERE purpose = 'write' AND policy IS NOT NULL
+       GROUP BY policy) AS of_policy) AS policies`;
 
 interface Read {
   readonly units: UnitResource[];
   readonly servers: (Omit<ServerRow, 'lastSeenAt'> & { readonly lastSeenAt: string })[];
+  readonly groups: UnitGroup[];
+  readonly limits: Record<string, number>;
+  readonly pools: (PoolUse & { readonly mediaId: string; readonly pool: string })[];
+  readonly clients: Record<string, number>;
+  readonly policies: Record<string, number>;
+}
+
+/** What is no table of this service. */
+export interface Defaults {
+  /** Backups of a client without a limit of its own. */
+  readonly clientJobsMax: number;
 }
 
 /** Everything there is to hand out, read at one moment, by name. */
@@ -29,22 +68,34 @@ export class ResourceTable implements Resources {
   readonly units: ReadonlyMap<string, UnitResource>;
   readonly rows: ReadonlyMap<string, ServerRow>;
   readonly servers: ReadonlyMap<string, ServerResource>;
+  readonly groups: ReadonlyMap<string, UnitGroup>;
+  readonly poolUse: ReadonlyMap<string, PoolUse>;
+  readonly clientLimits: ReadonlyMap<string, number>;
+  readonly clientJobs: ReadonlyMap<string, number>;
+  readonly policyJobs: ReadonlyMap<string, number>;
+  readonly clientJobsMax: number;
 
-  private constructor({ units, servers }: Read) {
-    const rows = servers.map((row) => ({ ...row, lastSeenAt: new Date(row.lastSeenAt) }));
-    this.units = new Map(units.map((unit) => [unit.name, unit]));
+  private constructor(read: Read, { clientJobsMax }: Defaults) {
+    const rows = read.servers.map((row) => ({ ...row, lastSeenAt: new Date(row.lastSeenAt) }));
+    this.units = new Map(read.units.map((unit) => [unit.name, unit]));
     this.rows = new Map(rows.map((row) => [row.mediaId, row]));
     this.servers = new Map(rows.map((row) => [row.mediaId, toResource(row)]));
+    this.groups = new Map(read.groups.map((group) => [group.name, group]));
+    this.poolUse = new Map(read.pools.map((use) => [poolKey(use), use]));
+    this.clientLimits = new Map(Object.entries(read.limits));
+    this.clientJobs = new Map(Object.entries(read.clients));
+    this.policyJobs = new Map(Object.entries(read.policies));
+    this.clientJobsMax = clientJobsMax;
   }
 
-  static async read(db: EntityManager): Promise<ResourceTable> {
+  static async read(db: EntityManager, defaults: Defaults): Promise<ResourceTable> {
     const [row]: Read[] = await db.query(READ);
-    return new ResourceTable(row!);
+    return new ResourceTable(row!, defaults);
   }
 
   /** An allocation as callers see it, with where its media servers are now. */
   describe(row: AllocationEntity): Allocation {
-    const { media, grantedAt, leaseUntil, ...fields } = row;
+    const { media, grantedAt, leaseUntil, estimatedBytes: _, ...fields } = row;
     return {
       ...fields,
       media: media.map((mediaId) => ({ mediaId, address: this.addressOf(mediaId) })),
@@ -60,6 +111,6 @@ export class ResourceTable implements Resources {
   }
 }
 
-function toResource({ mediaId, lastSeenAt, volumes }: ServerRow): ServerResource {
-  return { mediaId, lastSeenAt, pools: [...new Set(volumes.map(({ pool }) => pool))] };
+function toResource({ mediaId, lastSeenAt, volumes, drained }: ServerRow): ServerResource {
+  return { mediaId, lastSeenAt, drained, pools: serverPools(volumes) };
 }

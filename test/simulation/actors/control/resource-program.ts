@@ -1,7 +1,8 @@
-import { brokerAllocate, brokerRelease, type Allocation } from '#contracts/broker.js';
+import { brokerAllocate, brokerRelease, storageUnit, type Allocation } from '#contracts/broker.js';
 import type { RequestOf, ResponseOf } from '#contracts/contract.js';
 import { uuidOf } from '#kernel/ids.js';
-import { plan, type Grant } from '../../../../apps/broker/src/domain/plan.js';
+import { plan } from '../../../../apps/broker/src/domain/plan/plan.js';
+import type { Grant } from '../../../../apps/broker/src/domain/plan/walk.js';
 import { refusal, superseded } from '../../../../apps/broker/src/domain/refusal.js';
 import type { WaitingRequest } from '../../../../apps/broker/src/domain/resource-request.js';
 import type { Resources } from '../../../../apps/broker/src/domain/resources.js';
@@ -65,7 +66,8 @@ export class ResourceProgram {
       const wrong = refusal(request, await this.resources(db));
       if (wrong) throw wrong;
       const arrival = await db.next('arrival');
-      await db.insert(WAITING, key, { ...request, arrival });
+      // Rows hold plain values: the time of the world, as a number.
+      await db.insert(WAITING, key, { ...request, arrival, queuedAt: this.life.world.now });
     }
     const waits = await this.grantWaiting(db);
     const held = await db.read(ALLOCATION, key);
@@ -76,7 +78,10 @@ export class ResourceProgram {
 
   /** Grants what can be granted; returns who goes on waiting. */
   private async grantWaiting(db: Transaction) {
-    const queue = (await db.select(WAITING, {})).map(({ row }) => row as unknown as WaitingRequest);
+    const queue = (await db.select(WAITING, {})).map(({ row }) => ({
+      ...(row as unknown as WaitingRequest),
+      queuedAt: new Date(Number(row['queuedAt'])),
+    }));
     const { now } = this.life.world;
     const { grants, waits } = plan(queue, await this.resources(db), new Date(now));
     for (const grant of grants) {
@@ -105,16 +110,23 @@ export class ResourceProgram {
   private async resources(db: Transaction): Promise<Resources> {
     const held = (await db.select(ALLOCATION, {})).map(({ row }) => row);
     const mediaIds = [...this.cluster.disks.keys()];
+    const size = { freeBytes: 0, totalBytes: 0, drives: null };
     const servers = mediaIds.map((mediaId) => {
-      const pools = [this.cluster.poolOf(mediaId)];
-      return [mediaId, { mediaId, pools, lastSeenAt: this.cluster.lastSeenAt(mediaId) }] as const;
+      const pools = new Map([[this.cluster.poolOf(mediaId), size]]);
+      const lastSeenAt = this.cluster.lastSeenAt(mediaId);
+      return [mediaId, { mediaId, pools, lastSeenAt, drained: false }] as const;
     });
     const units = mediaIds.map((mediaId) => {
       const jobsActive = held.filter((row) => row['unit'] === mediaId).length;
       const pool = this.cluster.poolOf(mediaId);
-      const limits = { jobsMax: JOBS_MAX, jobsActive, fragmentBytesMax: 1_000_000 };
-      return [mediaId, { name: mediaId, mediaId, pool, ...limits }] as const;
+      const unit = storageUnit.parse({ name: mediaId, mediaId, pool, jobsMax: JOBS_MAX });
+      const state = { jobsActive, drained: false, full: false, chosen: 0 };
+      return [mediaId, { ...unit, ...state }] as const;
     });
-    return { servers: new Map(servers), units: new Map(units) };
+    return {
+      ...{ servers: new Map(servers), units: new Map(units), groups: new Map() },
+      ...{ poolUse: new Map(), clientLimits: new Map(), clientJobsMax: JOBS_MAX * units.length },
+      ...{ clientJobs: new Map(), policyJobs: new Map() },
+    };
   }
 }

@@ -4,12 +4,14 @@ import { Clock } from '#kernel/clock.js';
 import { messageOf } from '#kernel/errors.js';
 import { Repeating } from '#kernel/repeating.js';
 import type { Startable } from '#service/lifecycle.js';
-import { Allocator } from './allocator.js';
-import { BrokerSettings } from './config.js';
+import { Allocator } from '../allocator.js';
+import { BrokerSettings } from '../config.js';
+import { upSince } from '../domain/liveness.js';
 
 /**
- * Evaluates the queue now and then without an occasion: leases run out silently, and a crash may
- * come between a heartbeat and what it leads to.
+ * Evaluates the queue now and then without an occasion: leases run out and media servers go down
+ * silently, time gives a claim to who has waited, and a crash may come between a heartbeat and what it
+ * leads to.
  */
 @Injectable()
 export class QueueWatch implements Startable {
@@ -44,11 +46,13 @@ export class QueueWatch implements Startable {
 
   /** Without the lock: an idle cluster is to cost next to nothing. */
   private async isDue(): Promise<boolean> {
+    const now = this.clock.now();
     const rows: { due: boolean }[] = await this.database.query(
       `SELECT EXISTS (SELECT 1 FROM waiting)
          OR EXISTS (SELECT 1 FROM allocation WHERE lease_until <= $1)
+         OR EXISTS (SELECT 1 FROM media_server WHERE (announced = 'up') <> (last_seen_at >= $2))
          OR NOT EXISTS (SELECT 1 FROM storage_unit) AND EXISTS (SELECT 1 FROM media_server) AS due`,
-      [this.clock.now()],
+      [now, upSince(now)],
     );
     return rows[0]?.due ?? false;
   }

@@ -5,6 +5,7 @@ import { bigInteger } from './big-integer.js';
 @Entity('waiting')
 @Unique('waiting_job_attempt', ['job', 'attempt'])
 @Index('waiting_turn', ['unit', 'priority', 'arrival'])
+@Index('waiting_level', ['priority', 'arrival'])
 @Index('waiting_pool_turn', ['pool', 'priority', 'arrival'])
 export class WaitingEntity {
   @PrimaryGeneratedColumn('identity', { type: 'bigint', generatedIdentity: 'ALWAYS' })
@@ -22,7 +23,7 @@ export class WaitingEntity {
   @Column('text')
   client!: string;
 
-  /** The unit of a write ... */
+  /** The unit of a write, or the group ... */
   @Column('text', { nullable: true })
   unit!: string | null;
 
@@ -40,4 +41,16 @@ export class WaitingEntity {
 
   @Column('bigint', { transformer: bigInteger })
   priority!: number;
+
+  @Column('text', { nullable: true })
+  policy!: string | null;
+
+  @Column('integer', { name: 'policy_jobs_max', nullable: true })
+  policyJobsMax!: number | null;
+
+  @Column('bigint', { name: 'estimated_bytes', default: 0, transformer: bigInteger })
+  estimatedBytes!: number;
+
+  @Column('timestamptz', { name: 'queued_at', default: () => 'now()' })
+  queuedAt!: Date;
 }

@@ -19,6 +19,9 @@ export class AllocationEntity {
   @Column('text')
   client!: string;
 
+  @Column('text', { nullable: true })
+  policy!: string | null;
+
   /** Null for reads, as are the next two. A slot of this unit is taken while the row exists. */
   @Column('text', { nullable: true })
   @Index('allocation_unit')
@@ -29,6 +32,10 @@ export class AllocationEntity {
 
   @Column('bigint', { name: 'fragment_bytes_max', nullable: true, transformer: bigInteger })
   fragmentBytesMax!: number | null;
+
+  /** Counts as used for as long as the row exists; 0 where nothing was said. */
+  @Column('bigint', { name: 'estimated_bytes', default: 0, transformer: bigInteger })
+  estimatedBytes!: number;
 
   @Column('text', { array: true })
   media!: string[];

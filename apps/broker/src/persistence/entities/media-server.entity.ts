@@ -21,4 +21,12 @@ export class MediaServerEntity {
 
   @Column('timestamptz', { name: 'last_seen_at' })
   lastSeenAt!: Date;
+
+  /** Nothing new is written there. No heartbeat touches it, nor the next one. */
+  @Column('boolean', { default: false })
+  drained!: boolean;
+
+  /** What was announced last; whether the server is up follows from `lastSeenAt`. */
+  @Column('text', { default: 'down' })
+  announced!: 'up' | 'down';
 }

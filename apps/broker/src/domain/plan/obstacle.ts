@@ -1,0 +1,128 @@
+import type { WaitReason } from '#contracts/broker.js';
+import type { Ledger, Scope } from './ledger.js';
+import { hostState } from '../liveness.js';
+import type { ResourceRequest } from '../resource-request.js';
+import type { Resources, UnitResource } from '../resources.js';
+
+/** Why a request gets nothing now. */
+export class Obstacle {
+  constructor(
+    readonly wait: WaitReason,
+    /** In words for the person who asks why a job waits. */
+    readonly reason: string,
+  ) {}
+
+  /** One for all: it is named after the first, and says everything. */
+  static all(obstacles: readonly Obstacle[]): Obstacle {
+    const reasons = new Set(obstacles.map(({ reason }) => reason));
+    return new Obstacle(obstacles[0]!.wait, [...reasons].join('; '));
+  }
+}
+
+/** Something older has a claim to what would be free. */
+export const MUST_TAKE_TURN = new Obstacle(
+  'turn',
+  'a job that has waited longest has a claim to what is free',
+);
+
+/** How a request looks at what is left. */
+export interface Sight {
+  readonly ledger: Ledger;
+  readonly scope: Scope;
+  readonly now: Date;
+}
+
+/** Why a server can be neither read nor written. */
+export function serverObstacle(
+  mediaId: string,
+  { servers }: Pick<Resources, 'servers'>,
+  now: Date,
+): Obstacle | undefined {
+  const server = servers.get(mediaId);
+  if (server === undefined) {
+    return new Obstacle('media-down', `media server ${mediaId} has not reported yet`);
+  }
+  if (hostState(server.lastSeenAt, now) === 'up') return undefined;
+  const seen = server.lastSeenAt.toISOString();
+  return new Obstacle('media-down', `media server ${mediaId} is down (last seen ${seen})`);
+}
+
+/** Why a unit takes no job, though nothing ran there and there was room. */
+export function unitOutOfOrder(
+  name: string,
+  resources: Resources,
+  now: Date,
+): Obstacle | undefined {
+  const unit = resources.units.get(name);
+  if (unit === undefined) {
+    return new Obstacle('unit-missing', `storage unit ${name} does not exist`);
+  }
+  const down = serverObstacle(unit.mediaId, resources, now);
+  if (down !== undefined) return down;
+  const server = resources.servers.get(unit.mediaId)!;
+  if (unit.drained) return new Obstacle('unit-drained', `storage unit ${name} is drained`);
+  if (server.drained) {
+    return new Obstacle('unit-drained', `media server ${unit.mediaId} is drained`);
+  }
+  if (server.pools.has(unit.pool)) return undefined;
+  return new Obstacle(
+    'no-volume',
+    `media server ${unit.mediaId} has no volume of pool ${unit.pool}`,
+  );
+}
+
+/** Why a unit takes a job that expects to write `bytes` not now; `undefined` when it can. */
+export function unitObstacle(name: string, bytes: number, sight: Sight): Obstacle | undefined {
+  const { ledger, now } = sight;
+  const broken = unitOutOfOrder(name, ledger.resources, now);
+  if (broken !== undefined) return broken;
+  const unit = ledger.resources.units.get(name)!;
+  if (unit.full) {
+    return new Obstacle(
+      'unit-full',
+      `storage unit ${name} has reached its high water mark of ${unit.highWaterPercent} % ` +
+        `and takes nothing until less than ${unit.lowWaterPercent} % is used`,
+    );
+  }
+  if (ledger.slots(unit) <= 0) {
+    const jobs = unit.jobsMax === 1 ? '1 job' : `${unit.jobsMax} jobs`;
+    return new Obstacle('unit-busy', `storage unit ${name} runs its maximum of ${jobs}`);
+  }
+  if (ledger.drives(unit) <= 0) {
+    return new Obstacle(
+      'drive-busy',
+      `all drives of pool ${unit.pool} on ${unit.mediaId} are busy`,
+    );
+  }
+  // A job that expects nothing is let in: what it will need is not known.
+  if (bytes === 0 || bytes <= ledger.room(unit, sight.scope)) return undefined;
+  return new Obstacle('unit-full', roomText(unit, bytes, ledger));
+}
+
+function roomText(unit: UnitResource, bytes: number, ledger: Ledger): string {
+  const room = Math.max(0, ledger.room(unit, 'taken'));
+  const later = bytes <= ledger.roomAtBest(unit) ? ', the rest is promised to running jobs' : '';
+  return (
+    `storage unit ${unit.name} has room for ${room} bytes below its high water mark of ` +
+    `${unit.highWaterPercent} %${later}; the job expects to write ${bytes}`
+  );
+}
+
+/** Why a request would exceed a limit of its client or its policy. Backups alone count. */
+export function limitObstacle(request: ResourceRequest, sight: Sight): Obstacle | undefined {
+  if (request.purpose !== 'write') return undefined;
+  const { ledger, scope } = sight;
+  const { client, policy, policyJobsMax } = request;
+  if (ledger.clientSlots(client, scope) <= 0) {
+    const backups = backupsOf(ledger.clientMax(client));
+    return new Obstacle('client-limit', `client ${client} runs its maximum of ${backups}`);
+  }
+  if (policy === undefined || policyJobsMax === undefined) return undefined;
+  if (ledger.policyJobs(policy, scope) < policyJobsMax) return undefined;
+  const backups = backupsOf(policyJobsMax);
+  return new Obstacle('policy-limit', `policy ${policy} runs its maximum of ${backups}`);
+}
+
+function backupsOf(count: number): string {
+  return count === 1 ? '1 backup' : `${count} backups`;
+}
