@@ -117,6 +117,9 @@ export const waitReason = z.enum([
 ]);
 export type WaitReason = z.infer<typeof waitReason>;
 
+/** Backups of one policy that a limit may allow at once. */
+export const POLICY_JOBS_MAX = 10_000;
+
 /** Stored bytes that a job expects to write; they count as used while it runs. */
 const estimatedBytes = z.int().nonnegative().optional();
 
@@ -133,7 +136,7 @@ export const brokerAllocate = endpoint('broker', 'allocate', {
       priority: z.int().default(0),
       policy: policyName.optional(),
       /** Backups of this policy that may run at once, this one included. */
-      policyJobsMax: z.int().min(1).max(10_000).optional(),
+      policyJobsMax: z.int().min(1).max(POLICY_JOBS_MAX).optional(),
       estimatedBytes,
     }),
     z.object({

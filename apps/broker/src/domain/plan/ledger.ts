@@ -14,6 +14,7 @@ export type Scope = 'taken' | 'claimed';
 export class Ledger {
   private readonly taken = new Counts();
   private readonly claimed = new Counts();
+  private readonly policyMaxima = new Map<string, number>();
   private readonly choices = new Map<string, number>();
   private lastChosen: number;
 
@@ -65,6 +66,14 @@ export class Ledger {
     return (this.resources.policyJobs.get(policy) ?? 0) + this.used(`policy ${policy}`, scope);
   }
 
+  /**
+   * The most that a claim allows of a policy, `Infinity` without one. A request brings its policy's
+   * limit with it: one that was asked for before the policy changed may allow less than its successors.
+   */
+  policyMax(policy: string, scope: Scope): number {
+    return scope === 'claimed' ? (this.policyMaxima.get(policy) ?? Infinity) : Infinity;
+  }
+
   /** Clients and policies that something here counts for. */
   get known(): { clients: Set<string>; policies: Set<string> } {
     const { clientJobs, policyJobs } = this.resources;
@@ -104,7 +113,14 @@ export class Ledger {
 
   /** Keeps slots of its client and its policy for a request, and room where `unit` is given. */
   claim(request: ResourceRequest, unit: UnitResource | undefined): void {
-    if (request.purpose === 'write') this.count(this.claimed, request);
+    if (request.purpose === 'write') {
+      this.count(this.claimed, request);
+      const { policy, policyJobsMax = Infinity } = request;
+      if (policy !== undefined) {
+        const max = Math.min(this.policyMax(policy, 'claimed'), policyJobsMax);
+        this.policyMaxima.set(policy, max);
+      }
+    }
     if (unit !== undefined) this.claimed.add(`room ${poolKey(unit)}`, bytesOf(request));
   }
 

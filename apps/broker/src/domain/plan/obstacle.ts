@@ -117,9 +117,10 @@ export function limitObstacle(request: ResourceRequest, sight: Sight): Obstacle 
     const backups = backupsOf(ledger.clientMax(client));
     return new Obstacle('client-limit', `client ${client} runs its maximum of ${backups}`);
   }
-  if (policy === undefined || policyJobsMax === undefined) return undefined;
-  if (ledger.policyJobs(policy, scope) < policyJobsMax) return undefined;
-  const backups = backupsOf(policyJobsMax);
+  if (policy === undefined) return undefined;
+  const max = Math.min(policyJobsMax ?? Infinity, ledger.policyMax(policy, scope));
+  if (ledger.policyJobs(policy, scope) < max) return undefined;
+  const backups = backupsOf(max);
   return new Obstacle('policy-limit', `policy ${policy} runs its maximum of ${backups}`);
 }
 

@@ -1,6 +1,7 @@
 import { namesToTry } from './group-choice.js';
 import type { Ledger } from './ledger.js';
 import { serverObstacle, unitObstacle, unitOutOfOrder } from './obstacle.js';
+import { POLICY_JOBS_MAX } from '#contracts/broker.js';
 import { unitsOfPool } from './place.js';
 import type { UnitResource } from '../resources.js';
 
@@ -32,8 +33,14 @@ export function openings(ledger: Ledger, now: Date): Openings {
   return {
     ...targets,
     clientsAtLimit: [...clients].filter((client) => ledger.clientSlots(client, 'claimed') <= 0),
-    policyJobs: new Map([...policies].map((name) => [name, ledger.policyJobs(name, 'claimed')])),
+    policyJobs: new Map([...policies].map((name) => [name, policyJobs(name, ledger)])),
   };
+}
+
+/** So many that no limit is above it, where a claim leaves nothing. */
+function policyJobs(policy: string, ledger: Ledger): number {
+  const jobs = ledger.policyJobs(policy, 'claimed');
+  return jobs < ledger.policyMax(policy, 'claimed') ? jobs : POLICY_JOBS_MAX;
 }
 
 /** Where a request waits for nothing but what running jobs will give back. */
