@@ -4,15 +4,16 @@ import type { Allocation, WaitReason } from '#contracts/broker.js';
 import { Clock } from '#kernel/clock.js';
 import { NotFound } from '#kernel/errors.js';
 import { UnitOfWork, type Work } from '#outbox/unit-of-work.js';
+import { Batches } from './batches.js';
 import { BrokerSettings } from './config.js';
 import { firstUnit } from './domain/first-unit.js';
-import { NAMES_SHOWN_MAX, refusal, superseded, unknownClient } from './domain/refusal.js';
+import { superseded } from './domain/refusal.js';
 import type { ResourceRequest } from './domain/resource-request.js';
 import { Walk } from './domain/plan/walk.js';
 import { Grants } from './grants.js';
+import { answerNew, queuedBy, refusalOf } from './new-requests.js';
 import { Allocations, type AttemptId } from './persistence/allocations.js';
 import { Attempts } from './persistence/attempts.js';
-import { Hosts } from './persistence/hosts.js';
 import { Queue } from './persistence/queue.js';
 import { ResourceTable } from './persistence/resource-table.js';
 import { StorageUnits } from './persistence/storage-units.js';
@@ -24,6 +25,9 @@ export type AllocateAnswer =
   | { readonly state: 'granted'; readonly allocation: Allocation }
   | { readonly state: 'queued'; readonly reason: string; readonly wait: WaitReason };
 
+/** Requests that one transaction answers at most, so that other changes get their turn. */
+const REQUESTS_MAX = 256;
+
 /**
  * Hands resources out. Each change happens in a transaction under one lock that all replicas share:
  * it reads what there is, plans, grants, and announces in its outbox. So no two of them can hand out
@@ -33,6 +37,7 @@ export type AllocateAnswer =
 export class Allocator {
   private readonly logger = new Logger('allocator');
   private readonly transaction: SharedTransaction;
+  private readonly batches: Batches<ResourceRequest, AllocateAnswer>;
 
   constructor(
     private readonly database: DataSource,
@@ -41,6 +46,11 @@ export class Allocator {
     private readonly settings: BrokerSettings,
   ) {
     this.transaction = new SharedTransaction(unitOfWork, 'holdfast broker');
+    this.batches = new Batches({
+      answer: (requests) => this.answerBatch(requests),
+      keyOf: ({ job }) => String(job),
+      sizeMax: REQUESTS_MAX,
+    });
   }
 
   /**
@@ -49,7 +59,7 @@ export class Allocator {
    */
   async allocate(request: ResourceRequest): Promise<AllocateAnswer> {
     const { manager } = this.database;
-    return (await this.answerAgain(request, manager)) ?? (await this.allocateAnew(request));
+    return (await this.answerAgain(request, manager)) ?? (await this.batches.ask(request));
   }
 
   /** Gives back what an attempt holds or waits for; false when that was nothing. */
@@ -121,57 +131,48 @@ export class Allocator {
     if (waiting === undefined) return undefined;
     const walk = new Walk(await this.table(db), now);
     const alone = walk.obstacleTo(waiting);
-    if (alone !== undefined) return { state: 'queued', reason: alone.reason, wait: alone.wait };
+    if (alone !== undefined) return queuedBy(alone, waiting);
     // Nothing but others in the queue: those ahead of it, or one with a claim.
     await walkQueue(walk, new Queue(db), { now });
     if (walk.grants.some((grant) => grant.arrival === waiting.arrival)) return undefined;
     const behind = walk.waits.find((wait) => wait.request.arrival === waiting.arrival);
-    const obstacle = behind ?? walk.obstacleTo(waiting);
-    return obstacle && { state: 'queued', reason: obstacle.reason, wait: obstacle.wait };
+    return queuedBy(behind ?? walk.obstacleTo(waiting), waiting);
   }
 
-  private allocateAnew(request: ResourceRequest): Promise<AllocateAnswer> {
+  /** All of a batch in one transaction; each gets its answer, or its error. */
+  private answerBatch(
+    requests: readonly ResourceRequest[],
+  ): Promise<readonly (AllocateAnswer | Error)[]> {
     return this.locked(async (work, now) => {
-      const attempts = new Attempts(work.db);
-      const { newest, clientKnown } = await attempts.replaceEarlier(request, request.client);
-      if (newest > request.attempt) throw superseded(request, newest);
-      if (newest === request.attempt) {
-        // It asked twice at once, or waits for what has become free: it is in the tables already.
-        await this.grantWaiting(work, now);
-        const answer = await this.answerAgain(request, work.db);
-        if (answer === undefined) throw new Error(`job ${request.job} neither holds nor waits`);
-        return answer;
-      }
+      const earlier = await new Attempts(work.db).replaceEarlier(requests);
       const table = await this.table(work.db);
-      const wrong = refusal(request, table);
-      if (wrong !== undefined) throw wrong;
-      // Media servers move images among themselves, also of a client that has gone.
-      if (request.purpose === 'write' && !clientKnown) {
-        const known = await new Hosts(work.db).someClients(NAMES_SHOWN_MAX);
-        throw unknownClient(request.client, known);
+      const answers = new Map<ResourceRequest, AllocateAnswer | Error>();
+      const fresh: ResourceRequest[] = [];
+      for (const [index, request] of requests.entries()) {
+        const { newest, clientKnown } = earlier[index]!;
+        if (newest > request.attempt) answers.set(request, superseded(request, newest));
+        if (newest >= request.attempt) continue;
+        const wrong = await refusalOf(request, clientKnown, { table, work });
+        if (wrong === undefined) fresh.push(request);
+        else answers.set(request, wrong);
       }
-      return this.grantOrQueue(request, { table, work, now });
+      const situation = { table, work, now, grants: this.grants(work, now) };
+      const given = await answerNew(fresh, situation);
+      for (const [index, request] of fresh.entries()) answers.set(request, given[index]!);
+      const known = requests.filter((request) => !answers.has(request));
+      // They asked twice at once, or wait for what has become free: they are in the tables already.
+      // And what an earlier attempt has given back may be for somebody else.
+      const hasFreed = earlier.some(({ freed }) => freed);
+      if (known.length > 0 || hasFreed) await this.grantWaiting(work, now);
+      for (const request of known) answers.set(request, await this.knownAnswer(request, work.db));
+      return requests.map((request) => answers.get(request)!);
     });
   }
 
-  /** The queue is read only where the request could be granted: then others may have to go first. */
-  private async grantOrQueue(
-    request: ResourceRequest,
-    { table, work, now }: { table: ResourceTable; work: Work; now: Date },
-  ): Promise<AllocateAnswer> {
-    const walk = new Walk(table, now);
-    const queue = new Queue(work.db);
-    let obstacle = walk.obstacleTo(request);
-    if (obstacle === undefined) {
-      const asking = { ...request, arrival: Number.MAX_SAFE_INTEGER, queuedAt: now };
-      await walkQueue(walk, queue, { now, asking });
-      const mine = await this.grants(work, now).make(walk, table, asking);
-      if (mine !== undefined) return { state: 'granted', allocation: mine };
-      obstacle = walk.obstacleTo(request);
-    }
-    if (obstacle === undefined) throw new Error(`nothing is in the way of job ${request.job}`);
-    await queue.add(request, now);
-    return { state: 'queued', reason: obstacle.reason, wait: obstacle.wait };
+  private async knownAnswer(request: ResourceRequest, db: Work['db']): Promise<AllocateAnswer> {
+    const answer = await this.answerAgain(request, db);
+    if (answer === undefined) throw new Error(`job ${request.job} neither holds nor waits`);
+    return answer;
   }
 
   private async grantWaiting(work: Work, now: Date): Promise<void> {

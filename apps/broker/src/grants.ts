@@ -19,28 +19,28 @@ export class Grants {
   ) {}
 
   /**
-   * Writes them down and takes them out of the queue. Who waited hears it by an event; `asking` did
-   * not, and its allocation, if there is one, is returned.
+   * Writes them down and takes them out of the queue. Who waited hears it by an event; those who are
+   * `asking` did not, and what they got is returned, by their arrivals.
    */
   async make(
     walk: Walk,
     table: ResourceTable,
-    asking?: WaitingRequest,
-  ): Promise<Allocation | undefined> {
+    asking: readonly WaitingRequest[] = [],
+  ): Promise<Map<number, Allocation>> {
     const { db } = this.work;
-    if (walk.grants.length === 0) return undefined;
+    const answers = new Map<number, Allocation>();
+    if (walk.grants.length === 0) return answers;
     const rows = walk.grants.map((grant) => this.toRow(grant, table));
     await new Allocations(db).add(rows);
     await new StorageUnits(db).setChosen(walk.chosen());
-    const isAsking = ({ arrival }: Grant) => arrival === asking?.arrival;
-    await new Queue(db).remove(walk.grants.filter((grant) => !isAsking(grant)));
-    let mine: Allocation | undefined;
-    for (const [index, grant] of walk.grants.entries()) {
+    const arrivals = new Set(asking.map(({ arrival }) => arrival));
+    await new Queue(db).remove(walk.grants.filter(({ arrival }) => !arrivals.has(arrival)));
+    for (const [index, { arrival, job }] of walk.grants.entries()) {
       const allocation = table.describe(rows[index]!);
-      if (isAsking(grant)) mine = allocation;
-      else this.work.announce(allocationGranted, String(grant.job), allocation);
+      if (arrivals.has(arrival)) answers.set(arrival, allocation);
+      else this.work.announce(allocationGranted, String(job), allocation);
     }
-    return mine;
+    return answers;
   }
 
   private toRow(grant: Grant, { units }: Pick<Resources, 'units'>): AllocationEntity {

@@ -50,24 +50,43 @@ export class Attempts {
   }
 
   /**
-   * Takes away what earlier attempts of a job hold or wait for, so that a new attempt never waits
-   * for its own predecessor. Says which is the newest attempt that is left, 0 for none, and, as it
-   * costs no further round trip, whether the client is known.
+   * Takes away what earlier attempts of jobs hold or wait for, so that a new attempt never waits for
+   * its own predecessor. Says for each whether that made something free, which is the newest attempt
+   * that is left, 0 for none, and, as it costs no further round trip, whether the client is known.
    */
   async replaceEarlier(
-    { job, attempt }: AttemptId,
-    client: string,
-  ): Promise<{ newest: number; clientKnown: boolean }> {
-    const rows: { newest: string | null; client_known: boolean }[] = await this.db.query(
-      `WITH held AS (DELETE FROM allocation WHERE job = $1 AND attempt < $2),
-         waited AS (DELETE FROM waiting WHERE job = $1 AND attempt < $2)
+    requests: readonly (AttemptId & { readonly client: string })[],
+  ): Promise<{ newest: number; freed: boolean; clientKnown: boolean }[]> {
+    const rows: {
+      newest: string | null;
+      freed: boolean;
+      client_known: boolean;
+    }[] = await this.db.query(
+      `WITH asked AS (SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[])
+           WITH ORDINALITY AS asked (job, attempt, client, n)),
+         held AS (DELETE FROM allocation USING asked
+           WHERE allocation.job = asked.job AND allocation.attempt < asked.attempt
+           RETURNING allocation.job),
+         waited AS (DELETE FROM waiting USING asked
+           WHERE waiting.job = asked.job AND waiting.attempt < asked.attempt)
        SELECT greatest(
-           (SELECT max(attempt) FROM allocation WHERE job = $1 AND attempt >= $2),
-           (SELECT max(attempt) FROM waiting WHERE job = $1 AND attempt >= $2)) AS newest,
-         EXISTS (SELECT FROM client WHERE client = $3) AS client_known`,
-      [job, attempt, client],
+           (SELECT max(attempt) FROM allocation
+            WHERE allocation.job = asked.job AND allocation.attempt >= asked.attempt),
+           (SELECT max(attempt) FROM waiting
+            WHERE waiting.job = asked.job AND waiting.attempt >= asked.attempt)) AS newest,
+         EXISTS (SELECT FROM held WHERE held.job = asked.job) AS freed,
+         EXISTS (SELECT FROM client WHERE client.client = asked.client) AS client_known
+       FROM asked ORDER BY n`,
+      [
+        requests.map(({ job }) => job),
+        requests.map(({ attempt }) => attempt),
+        requests.map(({ client }) => client),
+      ],
     );
-    const { newest, client_known: clientKnown } = rows[0]!;
-    return { newest: Number(newest ?? 0), clientKnown };
+    return rows.map(({ newest, freed, client_known: clientKnown }) => ({
+      newest: Number(newest ?? 0),
+      freed,
+      clientKnown,
+    }));
   }
 }

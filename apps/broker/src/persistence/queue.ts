@@ -43,18 +43,25 @@ export class Queue {
     return rows.map(toWaiting);
   }
 
-  /** Puts a request at the end of the queue. */
-  async add(request: ResourceRequest, now: Date): Promise<void> {
-    const { job, attempt, purpose, client, priority } = request;
-    const { unit, pool, media, anyOf, policy, policyJobsMax } = needsOf(request);
+  /** Puts requests at the end of the queue, in this order. */
+  async add(requests: readonly ResourceRequest[], now: Date): Promise<void> {
+    if (requests.length === 0) return;
+    const rows = requests.map((request, n) => ({
+      n,
+      ...needsOf(request),
+      ...{ job: request.job, attempt: request.attempt, purpose: request.purpose },
+      ...{ client: request.client, priority: request.priority, bytes: bytesOf(request) },
+    }));
     await this.db.query(
-      `INSERT INTO waiting (job, attempt, purpose, client, unit, pool, media, any_of, priority,
-         policy, policy_jobs_max, estimated_bytes, queued_at)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
-      [
-        ...[job, attempt, purpose, client, unit, pool, media, anyOf, priority],
-        ...[policy, policyJobsMax, bytesOf(request), now],
-      ],
+      `INSERT INTO waiting (job, attempt, purpose, client, priority, estimated_bytes, unit, pool,
+         media, any_of, policy, policy_jobs_max, queued_at)
+       SELECT job, attempt, purpose, client, priority, bytes, unit, pool, media, "anyOf", policy,
+         "policyJobsMax", $2
+       FROM json_to_recordset($1) AS asked (job bigint, attempt bigint, purpose text,
+         client text, priority bigint, bytes bigint, unit text, pool text, media text[],
+         "anyOf" jsonb, policy text, "policyJobsMax" integer, n bigint)
+       ORDER BY n`,
+      [JSON.stringify(rows), now],
     );
   }
 

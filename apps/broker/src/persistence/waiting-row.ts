@@ -57,8 +57,7 @@ export interface Needs {
   readonly unit: string | null;
   readonly pool: string | null;
   readonly media: readonly string[] | null;
-  /** JSON. */
-  readonly anyOf: string | null;
+  readonly anyOf: readonly (readonly string[])[] | null;
   readonly policy: string | null;
   readonly policyJobsMax: number | null;
 }
@@ -71,8 +70,8 @@ export function needsOf(request: ResourceRequest): Needs {
       return { ...nothing, unit, policy, policyJobsMax };
     }
     case 'read': {
-      const anyOf = request.anyOf ? JSON.stringify(request.anyOf) : null;
-      return { ...nothing, media: request.media, anyOf, policy: null, policyJobsMax: null };
+      const { media, anyOf = null } = request;
+      return { ...nothing, media, anyOf, policy: null, policyJobsMax: null };
     }
     case 'duplicate': {
       const { pool, sources: media, policy = null } = request;

@@ -30,7 +30,7 @@ describe('a walk through the queue', () => {
         const asking = { ...last, arrival: Number.MAX_SAFE_INTEGER };
         const walk = new Walk(all, NOW);
         const others = new MemoryQueue(queue.slice(0, -1), 3);
-        await walkQueue(walk, others, { now: NOW, asking });
+        await walkQueue(walk, others, { now: NOW, asking: [asking] });
         const jobs = (grants: readonly { job: number; place: unknown }[]) =>
           grants.map(({ job, place }) => ({ job, place }));
         const whole = plan([...queue.slice(0, -1), { ...asking, queuedAt: NOW }], all, NOW);

@@ -4,18 +4,18 @@ import type { Walk } from '../domain/plan/walk.js';
 import type { Queue } from '../persistence/queue.js';
 
 /**
- * Walks through the queue and reads of it only what can matter; `asking` is a request that stands not
+ * Walks through the queue and reads of it only what can matter; those who are `asking` stand not
  * in it yet. The walk decides as `plan` would for the whole queue; of those that get nothing,
  * it sees only some.
  */
 export async function walkQueue(
   walk: Walk,
   queue: Pick<Queue, 'window' | 'claimants'>,
-  { now, asking }: { now: Date; asking?: WaitingRequest },
+  { now, asking = [] }: { now: Date; asking?: readonly WaitingRequest[] },
 ): Promise<void> {
   const claimants = await queue.claimants(walk.soundTargets(), claimsBefore(now));
   const claims = new Set(claimants.map(({ arrival }) => arrival));
-  let others = asking === undefined ? claimants : [...claimants, asking];
+  let others = [...claimants, ...asking];
   let after: WaitingRequest | undefined;
   for (;;) {
     const { requests, isLast } = await queue.window(walk.openings(), after);
