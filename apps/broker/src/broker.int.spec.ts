@@ -1,127 +1,32 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import type { NatsConnection } from '@nats-io/transport-node';
-import { natsUsers } from '#contracts/permissions.js';
-import { CONSUMERS, STREAMS } from '#contracts/streams.js';
-import { Nats } from '#messaging/connection.js';
-import { Topology } from '#messaging/topology.js';
-import { startService, type RunningService } from '#service/run-service.js';
-import { startNats, type TestNats } from '../../../test/support/nats.js';
-import { startPostgres, type TestPostgres } from '../../../test/support/postgres.js';
-import { temporaryFolder } from '../../../test/support/temporary-folder.js';
-import { brokerDefinition } from './broker.definition.js';
-
-interface Reply {
-  readonly body: Record<string, unknown>;
-  readonly error: { status: number; message: string; field?: string } | undefined;
-}
+import { eventually, RunningBroker } from './testing/running-broker.js';
 
 interface Held {
   readonly job: number;
 }
 
-const EVENTS = 'hf.evt.v1.allocation.granted.>';
 const LEASE_SECONDS = 2;
 
 describe('the broker', () => {
-  let nats: TestNats;
-  let postgres: TestPostgres;
-  const services: RunningService[] = [];
-  let plain: NatsConnection;
-  const events: { subject: string; data: Record<string, unknown> }[] = [];
+  let broker: RunningBroker;
 
   beforeAll(async () => {
-    // With the rights that the services really have: a missing one shows here.
-    [nats, postgres] = await Promise.all([
-      startNats({ users: natsUsers({ media: ['m1'], clients: ['web1'] }) }),
-      startPostgres(),
-    ]);
-    await ensureTopology();
     // Two replicas: requests go to either.
-    services.push(await start(), await start());
-    plain = await nats.connect('operator');
-    plain.subscribe(EVENTS, {
-      callback: (_error, msg) => {
-        const { data } = msg.json<{ data: Record<string, unknown> }>();
-        events.push({ subject: msg.subject, data });
-      },
-    });
-    await plain.flush();
+    broker = await RunningBroker.start({ replicas: 2, leaseSeconds: LEASE_SECONDS });
   });
 
-  afterAll(async () => {
-    for (const service of services) await service.stop();
-    await Promise.all([nats?.stop(), postgres?.stop()]);
-  });
+  afterAll(() => broker?.stop());
 
   let mediaLives = false;
   beforeEach(async () => {
     if (mediaLives) await mediaBeat('m1');
   });
 
-  async function ensureTopology(): Promise<void> {
-    const login = nats.login('topology');
-    const admin = await Nats.connect({ ...login, clientName: 'spec' });
-    const topology = new Topology(admin);
-    await topology.ensureStreams(STREAMS);
-    await topology.ensureConsumers(CONSUMERS);
-    await admin.close();
-  }
-
-  async function start(): Promise<RunningService> {
-    const seedFile = join(await temporaryFolder(), 'broker.nk');
-    writeFileSync(seedFile, nats.login('broker').seed);
-    return startService(brokerDefinition, {
-      HOLDFAST_NATS_URL: nats.url,
-      HOLDFAST_NATS_USER: 'broker',
-      HOLDFAST_NATS_SEED_FILE: seedFile,
-      HOLDFAST_DATABASE_URL: postgres.url,
-      HOLDFAST_BROKER_LEASE_SECONDS: String(LEASE_SECONDS),
-      HOLDFAST_BROKER_EVALUATE_SECONDS: '1',
-    });
-  }
-
-  async function ask(endpoint: string, request: unknown): Promise<Reply> {
-    const body = typeof request === 'string' ? request : JSON.stringify(request);
-    const reply = await plain.request(`hf.svc.v1.broker.${endpoint}`, body, { timeout: 5_000 });
-    const answer = reply.json<Record<string, unknown>>();
-    return { body: answer, error: answer['error'] as Reply['error'] };
-  }
-
-  const mediaBeat = (id: string, pools: string[] = ['main']) =>
-    ask('heartbeat', {
-      role: 'media',
-      id,
-      host: `${id}.local`,
-      version: '0.1.0',
-      address: { host: '127.0.0.1', port: 4_000 },
-      volumes: pools.map((pool) => ({
-        pool,
-        path: `/data/${pool}`,
-        freeBytes: 2 ** 41,
-        totalBytes: 2 ** 42,
-      })),
-    });
-
-  const write = (job: number, options: Record<string, unknown> = {}) =>
-    ask('allocate', {
-      ...{ purpose: 'write', job, attempt: 1, client: 'web1', unit: 'default' },
-      ...options,
-    });
-
-  const release = (job: number, attempt = 1) => ask('release', { job, attempt });
-
-  async function eventually(check: () => boolean | Promise<boolean>, what: string): Promise<void> {
-    for (let waited = 0; waited < 8_000; waited += 20) {
-      if (await check()) return;
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-    throw new Error(`it never happened: ${what}`);
-  }
-
-  const heardGrantOf = (job: number) =>
-    events.some(({ subject }) => subject === `hf.evt.v1.allocation.granted.${job}`);
+  const ask = (endpoint: string, request: unknown) => broker.ask(endpoint, request);
+  const mediaBeat = (id: string, pools?: string[]) => broker.mediaBeat(id, pools);
+  const write = (job: number, options?: Record<string, unknown>) => broker.write(job, options);
+  const release = (job: number, attempt?: number) => broker.release(job, attempt);
+  const heardGrantOf = (job: number) => broker.heardGrantOf(job);
 
   it('refuses what can never be granted before there is anything', async () => {
     expect((await write(1)).error).toMatchObject({ status: 213 });
@@ -292,11 +197,8 @@ describe('the broker', () => {
   });
 
   it('queues for a media server that is down, and grants when it comes back', async () => {
-    await plain.flush();
     const before = new Date(Date.now() - 3_600_000);
-    await inDatabase((query) =>
-      query(`UPDATE broker.media_server SET last_seen_at = $1`, [before]),
-    );
+    await broker.inDatabase('UPDATE broker.media_server SET last_seen_at = $1', [before]);
     expect((await write(70)).body).toEqual({
       state: 'queued',
       reason: `media server m1 is down (last seen ${before.toISOString()})`,
@@ -307,7 +209,7 @@ describe('the broker', () => {
     expect((await ask('servers', {})).body).toMatchObject({ servers: [{ state: 'down' }] });
     await mediaBeat('m1');
     await eventually(() => heardGrantOf(70) && heardGrantOf(71), 'both got what they waited for');
-    const grant = events.find(({ subject }) => subject.endsWith('.71'))?.data;
+    const grant = broker.heard('allocation.granted.71')?.data;
     expect(grant).toMatchObject({
       purpose: 'read',
       unit: null,
@@ -349,10 +251,9 @@ describe('the broker', () => {
   it('lets duplications pass whose sources are down, and grants them when those come back', async () => {
     await mediaBeat('m2', ['far']);
     await mediaBeat('m3', ['disk']);
-    await inDatabase((query) =>
-      query(`UPDATE broker.media_server SET last_seen_at = $1 WHERE media_id = 'm3'`, [
-        new Date(Date.now() - 3_600_000),
-      ]),
+    await broker.inDatabase(
+      "UPDATE broker.media_server SET last_seen_at = $1 WHERE media_id = 'm3'",
+      [new Date(Date.now() - 3_600_000)],
     );
     const first = await duplicate(90, { sources: ['m3'] });
     expect(first.body['reason']).toContain('media server m3 is down');
@@ -365,24 +266,14 @@ describe('the broker', () => {
     await Promise.all([release(90), release(92)]);
   });
 
-  async function inDatabase(
-    work: (query: (sql: string, values?: unknown[]) => Promise<unknown>) => Promise<unknown>,
-  ): Promise<void> {
-    const { Client } = (await import('pg')).default;
-    const client = new Client({ connectionString: postgres.superuserUrl });
-    await client.connect();
-    await work((sql, values) => client.query(sql, values as never));
-    await client.end();
-  }
-
   it('shows itself to any micro service tool', async () => {
-    const ping = await plain.request('$SRV.PING.broker', '', { timeout: 1_000 });
+    const ping = await broker.plain.request('$SRV.PING.broker', '', { timeout: 1_000 });
     expect(ping.json()).toMatchObject({
       type: 'io.nats.micro.v1.ping_response',
       name: 'broker',
       version: '0.1.0',
     });
-    const info = await plain.request('$SRV.INFO.broker', '', { timeout: 1_000 });
+    const info = await broker.plain.request('$SRV.INFO.broker', '', { timeout: 1_000 });
     const { endpoints } = info.json<{ endpoints: { name: string; subject: string }[] }>();
     expect(endpoints.map(({ name }) => name).sort()).toEqual(
       ['allocate', 'allocations', 'client', 'clients', 'health', 'heartbeat', 'release', 'servers']
@@ -391,7 +282,7 @@ describe('the broker', () => {
         .concat(['queue'])
         .sort(),
     );
-    const stats = await plain.request('$SRV.STATS.broker', '', { timeout: 1_000 });
+    const stats = await broker.plain.request('$SRV.STATS.broker', '', { timeout: 1_000 });
     const { endpoints: counted } = stats.json<{
       endpoints: { name: string; num_requests: number; average_processing_time: number }[];
     }>();

@@ -119,7 +119,7 @@ export const anyQueue: fc.Arbitrary<WaitingRequest[]> = fc
         fc.oneof({ weight: 4, arbitrary: anyWrite }, anyRead, anyCopy),
         fc.integer({ min: 0, max: 2 }),
       ),
-      { maxLength: 40 },
+      { maxLength: 40, size: 'max' },
     ),
     upTo(20),
   )

@@ -90,7 +90,7 @@ const anyCommand = fc.oneof(
   anyGroupChange,
   anyDrain,
 );
-const anySequence = fc.array(anyCommand, { minLength: 5, maxLength: 50 });
+const anySequence = fc.array(anyCommand, { minLength: 5, maxLength: 50, size: 'max' });
 
 function seen(broker: BrokerModel, mediaId: string, change: Partial<ServerResource>): void {
   broker.servers.set(mediaId, { ...broker.servers.get(mediaId)!, ...change });

@@ -129,8 +129,12 @@ describe('any job that others could be in the way of', () => {
     fc.assert(
       fc.property(
         anyRequest,
-        fc.array(anyRequest, { minLength: 1, maxLength: 40 }),
-        fc.array(fc.integer({ min: 1, max: JOB_STEPS_MAX }), { minLength: 1, maxLength: 20 }),
+        fc.array(anyRequest, { minLength: 1, maxLength: 40, size: 'max' }),
+        fc.array(fc.integer({ min: 1, max: JOB_STEPS_MAX }), {
+          minLength: 1,
+          maxLength: 20,
+          size: 'max',
+        }),
         (wish, others, lengths) => {
           const shift = new Shift(anyCluster);
           const lasts = (job: number) => lengths[job % lengths.length]!;
