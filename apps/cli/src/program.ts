@@ -65,13 +65,28 @@ const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'unit',
-    summary: 'create and change storage units',
-    load: () => import('./commands/unit.js'),
+    summary: 'create, change and remove storage units',
+    load: () => import('./commands/broker/unit.js'),
+  },
+  {
+    name: 'group',
+    summary: 'create, change and remove storage unit groups',
+    load: () => import('./commands/broker/group.js'),
+  },
+  {
+    name: 'pool',
+    summary: 'declare storage pools',
+    load: () => import('./commands/broker/pool.js'),
+  },
+  {
+    name: 'limit',
+    summary: 'set how many backups of a client may run at once',
+    load: () => import('./commands/broker/limit.js'),
   },
   {
     name: 'broker',
-    summary: 'show allocations, media servers, storage units and clients',
-    load: () => import('./commands/broker.js'),
+    summary: 'show and steer who gets which resources',
+    load: () => import('./commands/broker/broker.js'),
   },
   {
     name: 'catalog',
