@@ -1,6 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
-import type { Allocation, WaitReason } from '#contracts/broker.js';
 import { Clock } from '#kernel/clock.js';
 import { NotFound } from '#kernel/errors.js';
 import { UnitOfWork, type Work } from '#outbox/unit-of-work.js';
@@ -11,7 +10,7 @@ import { superseded } from './domain/refusal.js';
 import type { ResourceRequest } from './domain/resource-request.js';
 import { Walk } from './domain/plan/walk.js';
 import { Grants } from './grants.js';
-import { answerNew, queuedBy, refusalOf } from './new-requests.js';
+import { answerNew, queuedBy, refusalOf, type AllocateAnswer } from './new-requests.js';
 import { Allocations, type AttemptId } from './persistence/allocations.js';
 import { Attempts } from './persistence/attempts.js';
 import { Queue } from './persistence/queue.js';
@@ -20,10 +19,6 @@ import { StorageUnits } from './persistence/storage-units.js';
 import { walkQueue } from './queue/queue-walk.js';
 import { SharedTransaction } from './shared-transaction.js';
 import { announceStates } from './state-changes.js';
-
-export type AllocateAnswer =
-  | { readonly state: 'granted'; readonly allocation: Allocation }
-  | { readonly state: 'queued'; readonly reason: string; readonly wait: WaitReason };
 
 /** Requests that one transaction answers at most, so that other changes get their turn. */
 const REQUESTS_MAX = 256;

@@ -1,7 +1,6 @@
-import type { Allocation } from '#contracts/broker.js';
+import type { Allocation, WaitReason } from '#contracts/broker.js';
 import { PermanentError } from '#kernel/errors.js';
 import type { Work } from '#outbox/unit-of-work.js';
-import type { AllocateAnswer } from './allocator.js';
 import type { Obstacle } from './domain/plan/obstacle.js';
 import { Walk } from './domain/plan/walk.js';
 import { NAMES_SHOWN_MAX, refusal, unknownClient } from './domain/refusal.js';
@@ -11,6 +10,10 @@ import { Hosts } from './persistence/hosts.js';
 import { Queue } from './persistence/queue.js';
 import type { ResourceTable } from './persistence/resource-table.js';
 import { walkQueue } from './queue/queue-walk.js';
+
+export type AllocateAnswer =
+  | { readonly state: 'granted'; readonly allocation: Allocation }
+  | { readonly state: 'queued'; readonly reason: string; readonly wait: WaitReason };
 
 /** What one transaction does for requests that nobody has seen before. */
 export interface Situation {

@@ -6,11 +6,17 @@ import {
   brokerGroupPut,
   brokerGroups,
 } from '#contracts/broker-configuration.js';
-import { brokerUnitDelete, brokerUnitPut, brokerUnits } from '#contracts/broker.js';
+import { brokerUnitDelete, brokerUnitPut, brokerUnits, type UnitView } from '#contracts/broker.js';
 import type { RequestOf, ResponseOf } from '#contracts/contract.js';
 import { Answers } from '#messaging/answers.js';
 import { Allocator } from './allocator.js';
+import type { UnitResource } from './domain/resources.js';
 import { ConfigurationChanges } from './configuration-changes.js';
+
+/** The order of choices is the broker's own affair. */
+function unitView({ chosen: _chosen, ...unit }: UnitResource): UnitView {
+  return unit;
+}
 
 @Controller()
 export class UnitHandlers {
@@ -23,7 +29,7 @@ export class UnitHandlers {
   @Answers(brokerUnits)
   async units(_request: RequestOf<typeof brokerUnits>): Promise<ResponseOf<typeof brokerUnits>> {
     const { units } = await this.allocator.table(this.database.manager);
-    return { units: [...units.values()].map(({ chosen: _, ...unit }) => unit) };
+    return { units: [...units.values()].map(unitView) };
   }
 
   @Answers(brokerUnitPut)

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { copy, NOW, read, resources, server, unit, write } from '../../testing/sample-resources.js';
 import { plan } from './plan.js';
 import type { WaitingRequest } from '../resource-request.js';
-import type { Resources, UnitResource } from '../resources.js';
+import type { UnitResource } from '../resources.js';
 
 describe('a read of several copies', () => {
   const all = resources([server('m1'), server('m2', { down: true }), server('m3')], []);
