@@ -9,7 +9,7 @@ import {
   brokerLimits,
   brokerPoolPut,
   brokerPools,
-} from '#contracts/broker-configuration.js';
+} from '#contracts/broker/configuration.js';
 import {
   brokerAllocations,
   brokerPriority,

@@ -4,7 +4,7 @@ import {
   type ClientLimitView,
   type StoragePool,
   type UnitGroup,
-} from '#contracts/broker-configuration.js';
+} from '#contracts/broker/configuration.js';
 import type { StorageUnit } from '#contracts/broker.js';
 import { NotFound, PermanentError } from '#kernel/errors.js';
 import type { Work } from '#outbox/unit-of-work.js';

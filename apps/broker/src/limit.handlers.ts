@@ -6,7 +6,7 @@ import {
   brokerPoolDelete,
   brokerPoolPut,
   brokerPools,
-} from '#contracts/broker-configuration.js';
+} from '#contracts/broker/configuration.js';
 import type { RequestOf, ResponseOf } from '#contracts/contract.js';
 import { Answers } from '#messaging/answers.js';
 import { Allocator } from './allocator.js';

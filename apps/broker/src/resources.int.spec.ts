@@ -103,6 +103,31 @@ describe('the resources of the broker', () => {
     });
   });
 
+  it('keeps the place of a client for who has waited longest, and says so to the others', async () => {
+    await broker.ask('limit-put', { client: 'web1', jobsMax: 1 });
+    await broker.write(15, { unit: 'b', client: 'web2' });
+    expect((await broker.write(16, { unit: 'b' })).body).toMatchObject({ wait: 'unit-busy' });
+    await broker.inDatabase(
+      `UPDATE broker.waiting SET queued_at = queued_at - interval '1 hour' WHERE job = $1`,
+      [16],
+    );
+    // Its unit is free, and so is its client; but job 16 needs the client, too.
+    for (let asked = 0; asked < 2; asked += 1) {
+      expect((await broker.write(17)).body).toMatchObject({ state: 'queued', wait: 'turn' });
+    }
+    expect(await queueOf()).toMatchObject([
+      { job: 16, wait: 'unit-busy' },
+      { job: 17, wait: 'turn' },
+    ]);
+    await broker.release(15);
+    await eventually(() => broker.heardGrantOf(16), 'it has its turn');
+    expect((await broker.write(17)).body).toMatchObject({ wait: 'client-limit' });
+    await broker.release(16);
+    await eventually(() => broker.heardGrantOf(17), 'then the other one');
+    await broker.release(17);
+    await broker.ask('limit-put', { client: 'web1', jobsMax: null });
+  });
+
   it('stops at the high water mark, and goes on below the low one', async () => {
     await broker.mediaBeat('m1', ['main'], 99);
     await eventually(() => broker.heard('unit.full.a', { full: true }) !== undefined, 'it is full');

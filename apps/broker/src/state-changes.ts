@@ -1,4 +1,4 @@
-import { mediaDown, mediaUp, unitFull } from '#contracts/broker-configuration.js';
+import { mediaDown, mediaUp, unitFull } from '#contracts/broker/configuration.js';
 import type { Work } from '#outbox/unit-of-work.js';
 import type { Resources } from './domain/resources.js';
 import { markChanges } from './domain/water-marks.js';

@@ -5,7 +5,7 @@ import {
   brokerGroupDelete,
   brokerGroupPut,
   brokerGroups,
-} from '#contracts/broker-configuration.js';
+} from '#contracts/broker/configuration.js';
 import { brokerUnitDelete, brokerUnitPut, brokerUnits, type UnitView } from '#contracts/broker.js';
 import type { RequestOf, ResponseOf } from '#contracts/contract.js';
 import { Answers } from '#messaging/answers.js';

@@ -1,4 +1,4 @@
-import type { UnitGroup } from '#contracts/broker-configuration.js';
+import type { UnitGroup } from '#contracts/broker/configuration.js';
 import type { StorageUnit } from '#contracts/broker.js';
 import { InvalidInput, NotFound, PermanentError } from '#kernel/errors.js';
 import { listed, unknownServer } from './refusal.js';

@@ -1,4 +1,4 @@
-import type { PoolView, StoragePool } from '#contracts/broker-configuration.js';
+import type { PoolView, StoragePool } from '#contracts/broker/configuration.js';
 import type { MediaServer, StorageUnit } from '#contracts/broker.js';
 
 /** Pools that were declared, and those that only a volume or a unit names: these are primary ones. */

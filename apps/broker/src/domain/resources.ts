@@ -1,4 +1,4 @@
-import type { UnitGroup } from '#contracts/broker-configuration.js';
+import type { UnitGroup } from '#contracts/broker/configuration.js';
 import type { StorageUnit } from '#contracts/broker.js';
 
 /** What a media server has of one pool: the roomiest of its volumes, which is where it writes. */

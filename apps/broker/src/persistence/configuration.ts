@@ -1,5 +1,5 @@
 import type { EntityManager } from 'typeorm';
-import type { StoragePool, UnitGroup } from '#contracts/broker-configuration.js';
+import type { StoragePool, UnitGroup } from '#contracts/broker/configuration.js';
 import type { Uses } from '../domain/configuration-refusal.js';
 import { StoragePoolEntity } from './entities/configuration.entity.js';
 

@@ -1,5 +1,5 @@
 import type { EntityManager } from 'typeorm';
-import type { UnitGroup } from '#contracts/broker-configuration.js';
+import type { UnitGroup } from '#contracts/broker/configuration.js';
 import type { Allocation, MediaServer } from '#contracts/broker.js';
 import { serverPools } from '../domain/liveness.js';
 import {

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { UnitGroup } from '#contracts/broker-configuration.js';
+import type { UnitGroup } from '#contracts/broker/configuration.js';
 import { CLAIM_AFTER_MS } from '../domain/plan/claims.js';
 import type { WaitingRequest } from '../domain/resource-request.js';
 import { poolKey, type Resources, type ServerPool } from '../domain/resources.js';

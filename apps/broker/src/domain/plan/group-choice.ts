@@ -1,4 +1,4 @@
-import type { UnitGroup } from '#contracts/broker-configuration.js';
+import type { UnitGroup } from '#contracts/broker/configuration.js';
 import type { Ledger } from './ledger.js';
 import { Obstacle, unitObstacle, unitOutOfOrder, type Sight } from './obstacle.js';
 import type { Resources, UnitResource } from '../resources.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { UnitSelection } from '#contracts/broker-configuration.js';
+import type { UnitSelection } from '#contracts/broker/configuration.js';
 import { copy, NOW, resources, server, unit, write } from '../../testing/sample-resources.js';
 import type { ServerResource, UnitResource } from '../resources.js';
 import { plan } from './plan.js';

@@ -1,5 +1,5 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
-import type { StoragePool, UnitGroup } from '#contracts/broker-configuration.js';
+import type { StoragePool, UnitGroup } from '#contracts/broker/configuration.js';
 
 @Entity('unit_group')
 export class UnitGroupEntity {

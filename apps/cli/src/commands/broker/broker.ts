@@ -4,7 +4,7 @@ import {
   brokerGroups,
   brokerLimits,
   brokerPools,
-} from '#contracts/broker-configuration.js';
+} from '#contracts/broker/configuration.js';
 import {
   brokerAllocations,
   brokerClients,

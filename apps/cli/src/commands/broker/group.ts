@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { brokerGroupDelete, brokerGroupPut, unitGroup } from '#contracts/broker-configuration.js';
+import { brokerGroupDelete, brokerGroupPut, unitGroup } from '#contracts/broker/configuration.js';
 import type { Cli } from '../../cli.js';
 import { readDocument } from '../../input/document-file.js';
 

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { brokerLimitPut } from '#contracts/broker-configuration.js';
+import { brokerLimitPut } from '#contracts/broker/configuration.js';
 import type { Cli } from '../../cli.js';
 import { wholeNumber } from '../../input/numbers.js';
 

@@ -1,4 +1,4 @@
-import type { ClientLimitView, PoolView, UnitGroup } from '#contracts/broker-configuration.js';
+import type { ClientLimitView, PoolView, UnitGroup } from '#contracts/broker/configuration.js';
 import type {
   Allocation,
   brokerClients,

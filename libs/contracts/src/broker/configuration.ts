@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { endpoint } from './contract.js';
-import { publicEvent } from './event.js';
-import { clientName, groupName, mediaName, poolName, timestamp, unitName } from './names.js';
+import { endpoint } from '../contract.js';
+import { publicEvent } from '../event.js';
+import { clientName, groupName, mediaName, poolName, timestamp, unitName } from '../names.js';
 
 /** How a group chooses among its units. */
 export const unitSelection = z.enum(['prioritized', 'failover', 'round-robin', 'load-balance']);
