@@ -1,11 +1,12 @@
 import { Controller } from '@nestjs/common';
-import { DataSource } from 'typeorm';
+import { DataSource, type EntityManager } from 'typeorm';
 import {
   brokerAllocate,
   brokerAllocations,
   brokerPriority,
   brokerQueue,
   brokerRelease,
+  type QueueEntry,
 } from '#contracts/broker.js';
 import type { RequestOf, ResponseOf } from '#contracts/contract.js';
 import { PAGE_ROWS_MAX } from '#contracts/names.js';
@@ -16,6 +17,7 @@ import { ConfigurationChanges } from './configuration-changes.js';
 import { releaseNote } from './domain/release-note.js';
 import { Allocations } from './persistence/allocations.js';
 import { QueuePages } from './persistence/queue-pages.js';
+import type { ResourceTable } from './persistence/resource-table.js';
 import { QueueView } from './queue/queue-view.js';
 
 @Controller()
@@ -61,16 +63,18 @@ export class AllocationHandlers {
       const table = await this.allocator.table(db);
       const held = await new Allocations(db).first(filter, PAGE_ROWS_MAX);
       const isFiltered = Object.values(filter).some((value) => value !== undefined);
-      const view = await QueueView.read(db, table, this.clock.now());
-      const { entries } = isFiltered
-        ? { entries: [] }
-        : await view.page({}, undefined, PAGE_ROWS_MAX);
+      const entries = isFiltered ? [] : await this.firstInQueue(db, table);
       return {
         allocations: held.map((row) => table.describe(row)),
         queue: entries.map(({ job, attempt, reason, wait }) => ({ job, attempt, reason, wait })),
         queued: await new QueuePages(db).count(),
       };
     });
+  }
+
+  private async firstInQueue(db: EntityManager, table: ResourceTable): Promise<QueueEntry[]> {
+    const view = await QueueView.read(db, table, this.clock.now());
+    return (await view.page({}, undefined, PAGE_ROWS_MAX)).entries;
   }
 
   @Answers(brokerQueue)
