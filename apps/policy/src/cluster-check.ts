@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { brokerClient, brokerGroups, brokerServers, brokerUnits } from '#contracts/broker.js';
+import { brokerGroups } from '#contracts/broker/configuration.js';
+import { brokerClient, brokerServers, brokerUnits } from '#contracts/broker.js';
 import type { PolicySpec, PolicyWarning } from '#contracts/policy.js';
 import { Clock } from '#kernel/clock.js';
 import { PermanentError, Unavailable } from '#kernel/errors.js';

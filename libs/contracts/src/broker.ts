@@ -240,12 +240,6 @@ export const brokerUnits = endpoint('broker', 'units', {
   response: z.object({ units: z.array(unitView) }),
 });
 
-export const brokerGroups = endpoint('broker', 'groups', {
-  description: 'All storage unit groups',
-  request: z.object({}),
-  response: z.object({ groups: z.array(z.object({ name: unitName, units: z.array(unitName) })) }),
-});
-
 export const brokerUnitPut = endpoint('broker', 'unit-put', {
   description: 'Creates or changes a storage unit',
   request: z.object({ unit: storageUnit }),

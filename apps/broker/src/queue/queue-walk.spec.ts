@@ -18,7 +18,7 @@ describe('a walk through the queue', () => {
         expect(walk.grants).toEqual(whole.grants);
         expect([...whole.waits]).toEqual(expect.arrayContaining(walk.waits));
       }),
-      { numRuns: 1_000 },
+      { numRuns: 300 },
     );
   });
 
@@ -36,7 +36,7 @@ describe('a walk through the queue', () => {
         const whole = plan([...queue.slice(0, -1), { ...asking, queuedAt: NOW }], all, NOW);
         expect(jobs(walk.grants)).toEqual(jobs(whole.grants));
       }),
-      { numRuns: 500 },
+      { numRuns: 200 },
     );
   });
 

@@ -115,7 +115,7 @@ function always(check: (made: Plan, broker: BrokerModel) => void): void {
         check(broker.evaluate(), broker);
       }
     }),
-    { numRuns: 300 },
+    { numRuns: 100 },
   );
 }
 
@@ -198,7 +198,7 @@ describe('over any sequence of requests, releases, heartbeats, crashes and chang
           expect(broker.queue.length).toBeLessThan(left);
         }
       }),
-      { numRuns: 200 },
+      { numRuns: 60 },
     );
   });
 });

@@ -152,7 +152,7 @@ describe('any job that others could be in the way of', () => {
           }
         },
       ),
-      { numRuns: 200 },
+      { numRuns: 100 },
     );
   });
 
