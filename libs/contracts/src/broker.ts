@@ -11,6 +11,9 @@ import {
   unitName,
 } from './names.js';
 
+/** A disk, or the volumes of a library, on which so many jobs write at once as it has drives. */
+const storageClass = z.enum(['disk', 'sequential']).optional();
+
 /** A media server or an agent says that it lives, where it is and what it has. */
 export const hostHeartbeat = z.discriminatedUnion('role', [
   z.object({
@@ -25,6 +28,8 @@ export const hostHeartbeat = z.discriminatedUnion('role', [
         path: z.string(),
         freeBytes: z.int().nonnegative(),
         totalBytes: z.int().nonnegative(),
+        class: storageClass,
+        drives: z.int().min(1).optional(),
       }),
     ),
   }),
@@ -44,7 +49,14 @@ export const mediaServer = z.object({
   state: z.enum(['up', 'down']),
   lastSeenAt: timestamp,
   volumes: z.array(
-    z.object({ pool: poolName, path: z.string(), freeBytes: z.int(), totalBytes: z.int() }),
+    z.object({
+      pool: poolName,
+      path: z.string(),
+      freeBytes: z.int(),
+      totalBytes: z.int(),
+      class: storageClass,
+      drives: z.int().optional(),
+    }),
   ),
 });
 export type MediaServer = z.infer<typeof mediaServer>;

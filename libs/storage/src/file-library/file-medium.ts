@@ -6,11 +6,11 @@ import { assert } from '#kernel/assert.js';
 import { syncFolder } from '../directory/sync-folder.js';
 import { namesIn } from '../directory/read-folder.js';
 import { VolumeUnusable, writeError } from '../errors.js';
-import type { RecyclePermit } from '../sequential/recycle-permit.js';
 import { BlockUnreadable, EndOfMedium } from '../sequential/sequential-errors.js';
 import {
   BLOCK_BYTES_MAX,
   type MediumRecord,
+  type RecyclePermit,
   type SequentialMedium,
 } from '../sequential/sequential-medium.js';
 import { mapLine, parseMap, type MappedRecord } from './block-map.js';

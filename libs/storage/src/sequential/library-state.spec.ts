@@ -116,7 +116,7 @@ describe('a volume', () => {
         }
         recycled += world.recycled;
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
     expect(recycled).toBeGreaterThan(0);
   });
@@ -194,7 +194,7 @@ describe('the choice of a volume', () => {
         const here = fitting.filter((barcode) => look.places.has(barcode));
         expect(choice.type === 'ask').toBe(fitting.length > 0 && here.length === 0);
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 

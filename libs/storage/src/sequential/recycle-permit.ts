@@ -1,17 +1,5 @@
+import type { RecyclePermit } from './sequential-medium.js';
 import { parseLabel } from './volume-format.js';
-
-declare const permitted: unique symbol;
-
-/**
- * The only value by which a volume can be written from its beginning, which gives up all that it
- * holds. `permitRecycling` alone makes one, for one cartridge with the label that it bears now.
- */
-export interface RecyclePermit {
-  readonly [permitted]: true;
-  readonly barcode: string;
-  /** The first block that it has to have, byte for byte; undefined for one that is blank. */
-  readonly label: Buffer | undefined;
-}
 
 /** What the books say of the volume on a cartridge. */
 export interface BooksOfVolume {

@@ -1,7 +1,18 @@
-import type { RecyclePermit } from './recycle-permit.js';
-
 /** The most that one block holds. */
 export const BLOCK_BYTES_MAX = 1024 * 1024;
+
+declare const permitted: unique symbol;
+
+/**
+ * The only value by which a volume can be written from its beginning, which gives up all that it
+ * holds. `permitRecycling` alone makes one, for one cartridge with the label that it bears now.
+ */
+export interface RecyclePermit {
+  readonly [permitted]: true;
+  readonly barcode: string;
+  /** The first block that it has to have, byte for byte; undefined for one that is blank. */
+  readonly label: Buffer | undefined;
+}
 
 /** What lies at a position: a block of data, a file mark, or nothing any more. */
 export type MediumRecord =

@@ -1,8 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import type { MediaChanger } from '../sequential/media-changer.js';
-import { permitRecycling, type RecyclePermit } from '../sequential/recycle-permit.js';
+import { permitRecycling } from '../sequential/recycle-permit.js';
 import { BlockUnreadable, CartridgeBusy, EndOfMedium } from '../sequential/sequential-errors.js';
-import type { MediumRecord, SequentialMedium } from '../sequential/sequential-medium.js';
+import type {
+  MediumRecord,
+  RecyclePermit,
+  SequentialMedium,
+} from '../sequential/sequential-medium.js';
 import { encodeLabel, parseLabel } from '../sequential/volume-format.js';
 import { patternBytes } from './fragments.js';
 
