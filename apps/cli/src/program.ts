@@ -74,6 +74,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/broker.js'),
   },
   {
+    name: 'library',
+    summary: 'show libraries of sequential volumes, answer mount requests, label and eject',
+    load: () => import('./commands/library.js'),
+  },
+  {
     name: 'catalog',
     summary: 'reconcile, rebuild, back up and restore the catalog',
     load: () => import('./commands/catalog.js'),
