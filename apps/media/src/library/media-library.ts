@@ -136,7 +136,7 @@ export class MediaLibrary {
     const labelled = await library.desk.use(
       (look) => chooseToRead(look, { barcode, label }),
       (medium) => library.begin(medium, label),
-      () => new NothingThere(`slot ${slot}`),
+      { onNone: () => new NothingThere(`slot ${slot}`), isLook: true },
     );
     if (!labelled) throw this.refusal(barcode);
     return this.viewOf(labelled);

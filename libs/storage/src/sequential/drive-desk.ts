@@ -22,6 +22,13 @@ export interface DriveDeskOptions {
   readonly stayMs?: number;
 }
 
+export interface UseOptions {
+  /** What is thrown when no volume will do. */
+  readonly onNone: () => Error;
+  /** The volume is only looked at: nobody will come for it again at once. */
+  readonly isLook?: boolean;
+}
+
 interface Bay {
   readonly drive: number;
   medium: SequentialMedium | undefined;
@@ -54,7 +61,7 @@ export class DriveDesk {
   async use<T>(
     choose: (look: LibraryLook) => Choice,
     work: (medium: SequentialMedium) => Promise<T>,
-    onNone: () => Error,
+    { onNone, isLook = false }: UseOptions,
   ): Promise<T> {
     for (;;) {
       const next = await this.alone(() => this.take(choose));
@@ -72,7 +79,7 @@ export class DriveDesk {
         throw error;
       } finally {
         next.bay.isBusy = false;
-        next.bay.usedMs = performance.now();
+        next.bay.usedMs = isLook ? -Infinity : performance.now();
         this.wake();
       }
     }

@@ -12,7 +12,7 @@ import type { SequentialFragmentStore } from './sequential-fragment-store.js';
 
 describeFragmentStore('Sequential', async ({ freeBytes } = {}) => {
   const small = freeBytes && { cartridges: 1, capacityBytes: freeBytes, spoolBytesMax: freeBytes };
-  const fixture = await SequentialFixture.start(small || {});
+  const fixture = await SequentialFixture.start(small || { cartridges: 1 });
   const { store } = fixture;
   // The library has one owner, so a second adapter on it cannot be had at the same time.
   return { store, reopen: () => store, fullStatus: 96, dispose: () => fixture.dispose() };

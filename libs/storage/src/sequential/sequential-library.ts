@@ -125,7 +125,7 @@ export class SequentialLibrary {
       this.desk.use(
         (look) => chooseToWrite(look, this.state, storedBytes + indexBytes),
         (medium) => this.tryWrite(medium, spooled),
-        () => new NoMediaLeft(this.options.pool),
+        { onNone: () => new NoMediaLeft(this.options.pool) },
       );
     while (!(await isWritten())) this.options.log('warning', 'going on with another volume');
   }
@@ -153,7 +153,7 @@ export class SequentialLibrary {
           throw new FragmentUnreadable(fragmentId, `${range.object}: ${error.message}`);
         }
       },
-      () => new FragmentUnreadable(fragmentId, 'is on no volume'),
+      { onNone: () => new FragmentUnreadable(fragmentId, 'is on no volume') },
     );
   }
 
@@ -168,7 +168,7 @@ export class SequentialLibrary {
         if (text) await this.adopt(medium, text);
         else await this.ledger.add({ ...CARTRIDGE, kind: 'blank', barcode, capacityBytes });
       },
-      () => new WrongVolume(barcode, 'is nowhere'),
+      { onNone: () => new WrongVolume(barcode, 'is nowhere'), isLook: true },
     );
   }
 
@@ -226,7 +226,7 @@ export class SequentialLibrary {
         await this.desk.use(
           (look) => chooseToRead(look, volume),
           (medium) => this.prepare(medium).then(() => undefined),
-          () => new WrongVolume(barcode, 'is nowhere'),
+          { onNone: () => new WrongVolume(barcode, 'is nowhere'), isLook: true },
         );
       }
     }
