@@ -162,7 +162,6 @@ describe('A media server that is killed', () => {
     // What is on the volume then, and how many fragments are safe.
     ['medium-written', 0],
     ['medium-marked', 1],
-    ['position-journalled', 1],
   ] as const)('at "%s" with a library goes on where it was: %i is safe', async (at, safe) => {
     expect(await runUntilDeath(folder.path, at, 'library')).toBe('SIGKILL');
     const catalog = new MemoryCatalog();
