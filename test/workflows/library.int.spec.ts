@@ -39,10 +39,13 @@ async function volume(): Promise<LibraryVolume> {
   return libraries[0]!.volumes[0]!;
 }
 
+async function viewOf(job: number): Promise<JobView> {
+  return (await cluster.ask<{ job: JobView }>('jobs.get', { job })).job;
+}
+
 async function ended(job: number): Promise<JobView> {
-  const view = async () => (await cluster.ask<{ job: JobView }>('jobs.get', { job })).job;
-  await until(async () => (await view()).state === 'done', { what: `the end of job ${job}` });
-  return view();
+  await until(async () => (await viewOf(job)).state === 'done', { what: `the end of job ${job}` });
+  return viewOf(job);
 }
 
 /** The mount request of a job. */
@@ -83,6 +86,8 @@ describe('a library of sequential volumes', () => {
     const { job } = (await cluster.cli(...restore)).json as { job: number };
     const request = await requestOf(job);
     expect(request.volumes).toEqual([{ label: 'T00001', barcode: 'T00001' }]);
+    const says = async () => (await viewOf(job)).operation === 'waiting for volume T00001';
+    await until(says, { what: 'the job to say what it waits for' });
     renameSync(shelf, join(library, 'library/mail/T00001'));
     const answered = await cluster.cli('library', 'answer', request.requestId, 'mounted');
     expect(answered.json).toEqual({ imported: ['T00001'] });

@@ -80,6 +80,7 @@ describe('A media server with a library', () => {
     expect(await reading).toBe(true);
     expect(library.mounts.list()).toEqual([]);
     expect(media.jobLog[0]).toMatch(/waiting for volume T00001/);
+    expect(media.waits).toEqual(['volume T00001', '']);
     reader.close();
   });
 

@@ -7,7 +7,7 @@ import { MediaConfig } from '../config.js';
 import { CopyLink } from '../duplication/copy-link.js';
 import { DuplicateRun, type DuplicateTask } from '../duplication/duplicate-run.js';
 import { VerifyRun, type VerifyTask } from '../inventory/verify-run.js';
-import { atWorkFor, type JobAtWork } from '../library/job-at-work.js';
+import { atWorkFor, jobOf } from '../library/job-at-work.js';
 import { MediaNode } from '../media-node.js';
 import type { RunningTask } from './running-task.js';
 
@@ -71,8 +71,7 @@ export class CopyTasks {
     const run = make(reporter);
     const toEnd = async () => {
       if (!(await reporter.begin(`started process media (pid=${process.pid})`))) return;
-      const log: JobAtWork['log'] = (severity, text) => reporter.log(severity, text);
-      const result = await atWorkFor({ job, signal, log }, () => run.run());
+      const result = await atWorkFor(jobOf(reporter, job, signal), () => run.run());
       if (signal.aborted) reporter.cease();
       else await reporter.finish(result);
     };

@@ -5,7 +5,7 @@ import { JobReporter } from '#messaging/job-reporter.js';
 import { Requests } from '#messaging/requests.js';
 import type { Connection } from '#transfer/connection.js';
 import { MediaConfig } from '../config.js';
-import { atWorkFor, type JobAtWork } from '../library/job-at-work.js';
+import { atWorkFor, jobOf } from '../library/job-at-work.js';
 import { MediaNode } from '../media-node.js';
 import type { RunningTask } from './running-task.js';
 import { ReadSession } from '../sessions/read-session.js';
@@ -40,8 +40,7 @@ export class ReadTasks {
   private async serve(task: ReadTask, reporter: JobReporter, stopped: Promise<void>) {
     const sessions = new Set<ReadSession>();
     const over = new AbortController();
-    const log: JobAtWork['log'] = (severity, text) => reporter.log(severity, text);
-    const at = { job: task.job, signal: over.signal, log };
+    const at = jobOf(reporter, task.job, over.signal);
     if (!(await reporter.begin(`started process media (pid=${process.pid})`))) return;
     for (const token of task.tokens) {
       this.node.registry.expect({

@@ -9,7 +9,7 @@ import { Requests } from '#messaging/requests.js';
 import type { Connection } from '#transfer/connection.js';
 import { MediaConfig } from '../config.js';
 import { clockTime } from '../domain/clock-time.js';
-import { atWorkFor, type JobAtWork } from '../library/job-at-work.js';
+import { atWorkFor, jobOf } from '../library/job-at-work.js';
 import { MediaNode } from '../media-node.js';
 import type { RunningTask } from './running-task.js';
 import { WriteSession, type WriteOutcome } from '../sessions/write-session.js';
@@ -109,17 +109,13 @@ class WriteRun {
     this.serving = true;
     const begun = process.hrtime.bigint();
     this.reporter.log('info', 'begin writing');
-    const outcome = await atWorkFor(this.jobAtWork(), () => this.session!.run(connection));
+    const outcome = await atWorkFor(jobOf(this.reporter, this.task.job, this.over.signal), () =>
+      this.session!.run(connection),
+    );
     const time = clockTime(Number(process.hrtime.bigint() - begun) / 1e9);
     this.reporter.log('info', `end writing; write time: ${time}`);
     if (outcome.bug) this.reporter.log('error', messageOf(outcome.bug));
     this.finish(outcome);
-  }
-
-  private jobAtWork(): JobAtWork {
-    const { signal } = this.over;
-    const log: JobAtWork['log'] = (severity, text) => this.reporter.log(severity, text);
-    return { job: this.task.job, signal, log };
   }
 
   private async report(outcome: WriteOutcome): Promise<void> {

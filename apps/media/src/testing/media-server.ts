@@ -98,6 +98,7 @@ export class TestMediaServer {
   readonly removals: Removals;
   readonly removalLog: string[] = [];
   readonly jobLog: string[] = [];
+  readonly waits: string[] = [];
   /** Ends the job at work. */
   readonly over = new AbortController();
   readonly bugs: unknown[] = [];
@@ -204,7 +205,8 @@ export class TestMediaServer {
   /** As the tasks do it. */
   atWork<T>(work: () => Promise<T>): Promise<T> {
     const log = (_: string, text: string) => void this.jobLog.push(text);
-    return atWorkFor({ job: JOB, signal: this.over.signal, log }, work);
+    const waitingFor = (what: string) => void this.waits.push(what);
+    return atWorkFor({ job: JOB, signal: this.over.signal, log, waitingFor }, work);
   }
 
   async stop(): Promise<void> {
