@@ -259,14 +259,12 @@ describe('a permit to begin a volume anew', () => {
       shipped.filter(({ code }) => pattern.test(code)).map(({ path }) => path);
     expect(using(/\bpermitRecycling\b/)).toEqual([
       'libs/storage/src/sequential/recycle-permit.ts',
-      'libs/storage/src/sequential/sequential-library.ts',
+      'libs/storage/src/sequential/volume-keeper.ts',
     ]);
     expect(using(/\bas RecyclePermit\b/)).toEqual([
       'libs/storage/src/sequential/recycle-permit.ts',
     ]);
-    expect(using(/\bmedium\.begin\(/)).toEqual([
-      'libs/storage/src/sequential/sequential-library.ts',
-    ]);
+    expect(using(/\bmedium\.begin\(/)).toEqual(['libs/storage/src/sequential/volume-keeper.ts']);
   });
 });
 

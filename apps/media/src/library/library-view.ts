@@ -3,7 +3,7 @@ import {
   volumeState,
   type OtherCartridge,
   type VolumeBooks,
-} from '#storage/sequential/library-state.js';
+} from '#storage/library-books/library-state.js';
 import type { ChangerInventory } from '#storage/sequential/media-changer.js';
 
 /** Where each cartridge is, in words. */

@@ -2,8 +2,8 @@ import type { LibraryView, LibraryVolume } from '#contracts/library.js';
 import type { Clock } from '#kernel/clock.js';
 import { InvalidInput, NotFound, PermanentError } from '#kernel/errors.js';
 import { libraryFolder, openFileLibrary } from '#storage/file-library/open-library.js';
-import { chooseToRead } from '#storage/sequential/choose-volume.js';
-import { volumeState, type VolumeBooks } from '#storage/sequential/library-state.js';
+import { chooseToRead } from '#storage/library-books/choose-volume.js';
+import { volumeState, type VolumeBooks } from '#storage/library-books/library-state.js';
 import type { ChangerInventory } from '#storage/sequential/media-changer.js';
 import { CartridgeBusy, NothingThere } from '#storage/sequential/sequential-errors.js';
 import { SequentialFragmentStore } from '#storage/sequential/sequential-fragment-store.js';
@@ -85,10 +85,11 @@ export class MediaLibrary {
   async inventory(): Promise<string[]> {
     const { library } = this;
     const { slots, drives } = await library.desk.withChanger((changer) => changer.inventory());
-    const found = [...slots, ...drives]
-      .flatMap(({ barcode }) => barcode ?? [])
-      .filter((barcode) => !library.state.isKnown(barcode));
-    for (const barcode of found) await library.identify(barcode);
+    const here = [...slots, ...drives].flatMap(({ barcode }) => barcode ?? []);
+    const found = here.filter((barcode) => library.isOpen(barcode));
+    // One that was taken for somebody else's may have been mended, or changed for another one.
+    const isForeign = (barcode: string) => library.state.others.get(barcode)?.kind === 'foreign';
+    for (const barcode of [...found, ...here.filter(isForeign)]) await library.lookAt(barcode);
     this.mounts.arrived();
     return found;
   }
@@ -96,11 +97,13 @@ export class MediaLibrary {
   /** Takes what lies in the mail slot into free slots. @returns the barcodes. */
   async importMail(): Promise<string[]> {
     const imported = await this.library.desk.withChanger(async (changer) => {
-      const { slots, mail } = await changer.inventory();
-      const free = slots.filter(({ barcode }) => barcode === undefined);
+      const { slots, drives, mail } = await changer.inventory();
+      const loaded = drives.filter(({ barcode }) => barcode !== undefined).length;
+      // What is in a drive has to get back.
+      const free = slots.filter(({ barcode }) => barcode === undefined).slice(loaded);
       if (mail.length > free.length) {
         throw new CartridgeBusy(
-          `${mail.length} cartridges are in the mail slot, ${free.length} slots are free`,
+          `${mail.length} cartridges are in the mail slot, there is room for ${free.length}`,
         );
       }
       for (const [at, barcode] of mail.entries()) await changer.import(barcode, free[at]!.slot);
@@ -135,7 +138,7 @@ export class MediaLibrary {
     this.expectNewLabel(label, barcode);
     const labelled = await library.desk.use(
       (look) => chooseToRead(look, { barcode, label }),
-      (medium) => library.begin(medium, label),
+      (medium) => library.keeper.begin(medium, label),
       { onNone: () => new NothingThere(`slot ${slot}`), isLook: true },
     );
     if (!labelled) throw this.refusal(barcode);
@@ -146,7 +149,7 @@ export class MediaLibrary {
     const books = this.library.state.volumeOn(this.find(volume).barcode);
     if (!books)
       throw new PermanentError(227, `Cartridge ${volume} has no label of ours.`, 'volume');
-    await this.library.suspend(books, reason);
+    await this.library.keeper.suspend(books, reason);
     return this.viewOf(this.library.state.volumes.get(books.volumeId)!);
   }
 

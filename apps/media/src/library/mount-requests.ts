@@ -2,7 +2,7 @@ import type { MountRequest } from '#contracts/library.js';
 import type { Clock } from '#kernel/clock.js';
 import { NotFound, PermanentError, Unavailable } from '#kernel/errors.js';
 import { uuidv7 } from '#kernel/ids.js';
-import type { WantedVolume } from '#storage/sequential/choose-volume.js';
+import type { WantedVolume } from '#storage/library-books/choose-volume.js';
 import type { MountDesk } from '#storage/sequential/drive-desk.js';
 import { MountRefused } from '#storage/sequential/sequential-errors.js';
 import { jobAtWork, type JobAtWork } from './job-at-work.js';

@@ -1,7 +1,8 @@
 import { sleep } from '#kernel/backoff.js';
-import type { Choice, LibraryLook, WantedVolume } from './choose-volume.js';
+import { PermanentError } from '#kernel/errors.js';
+import type { Choice, LibraryLook, WantedVolume } from '../library-books/choose-volume.js';
 import type { ChangerInventory, MediaChanger } from './media-changer.js';
-import { CartridgeBusy } from './sequential-errors.js';
+import { CartridgeBusy, CartridgeUnusable } from './sequential-errors.js';
 import type { SequentialMedium } from './sequential-medium.js';
 
 /** Asks a person for volumes that are not in the library. */
@@ -33,12 +34,16 @@ interface Bay {
   readonly drive: number;
   medium: SequentialMedium | undefined;
   isBusy: boolean;
-  /** When its volume was used last, and mounted. */
+  /** When its volume was used last. */
   usedMs: number;
+  /** When it was mounted. */
+  sinceMs: number;
 }
 
 /** A volume that was just used stays for whoever wants it again, while others can wait a moment. */
 const STAY_MS = 200;
+/** But no longer than so, however often it is wanted again. */
+const STAY_MS_MAX = 30_000;
 
 /**
  * The drives of a library and its robot. One works with a drive at a time; a volume stays in its
@@ -147,23 +152,30 @@ export class DriveDesk {
   /** Undefined while every free drive has a volume that was used a moment ago. */
   private async mount(barcode: string, inventory: ChangerInventory): Promise<Bay | undefined> {
     const there = inventory.drives.find((drive) => drive.barcode === barcode);
-    if (there) return this.opened(this.bay(there.drive));
+    if (there) return this.opened(this.bay(there.drive), barcode);
     const slot = inventory.slots.find((one) => one.barcode === barcode)!;
     const free = inventory.drives.filter(({ drive }) => !this.bay(drive).isBusy);
     const isEmpty = (one: (typeof free)[number]) => one.barcode === undefined;
     const target = free.find(isEmpty) ?? free.sort((a, b) => this.usedMs(a) - this.usedMs(b))[0]!;
-    if (!isEmpty(target) && performance.now() - this.usedMs(target) < this.stayMs) return undefined;
+    if (!isEmpty(target) && this.stays(this.bay(target.drive))) return undefined;
     const bay = this.bay(target.drive);
     this.known = undefined;
     if (!isEmpty(target)) await this.empty(bay);
     await this.options.changer.load(slot.slot, target.drive);
+    bay.sinceMs = performance.now();
     this.options.onMount?.(barcode, target.drive);
-    return this.opened(bay);
+    return this.opened(bay, barcode);
   }
 
-  private async opened(bay: Bay): Promise<Bay> {
-    bay.medium ??= await this.options.changer.drive(bay.drive).open();
-    return bay;
+  private async opened(bay: Bay, barcode: string): Promise<Bay> {
+    try {
+      bay.medium ??= await this.options.changer.drive(bay.drive).open();
+      return bay;
+    } catch (error) {
+      // A drive that is in use says nothing about a cartridge.
+      if (!(error instanceof PermanentError)) throw error;
+      throw new CartridgeUnusable(barcode, error);
+    }
   }
 
   /** Back into the first slot that is empty. */
@@ -186,9 +198,20 @@ export class DriveDesk {
   private bay(drive: number): Bay {
     const known = this.bays.get(drive);
     if (known) return known;
-    const bay: Bay = { drive, medium: undefined, isBusy: false, usedMs: -Infinity };
+    const bay: Bay = {
+      drive,
+      medium: undefined,
+      isBusy: false,
+      usedMs: -Infinity,
+      sinceMs: -Infinity,
+    };
     this.bays.set(drive, bay);
     return bay;
+  }
+
+  private stays({ usedMs, sinceMs }: Bay): boolean {
+    const now = performance.now();
+    return now - usedMs < this.stayMs && now - sinceMs < STAY_MS_MAX;
   }
 
   private usedMs({ drive }: { readonly drive: number }): number {

@@ -1,4 +1,4 @@
-import { PermanentError, Unavailable } from '#kernel/errors.js';
+import { messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
 import { VolumeFull } from '../errors.js';
 
 /** No further block fits on the volume. What was written before it is as it was. */
@@ -25,6 +25,18 @@ export class DriveUnusable extends Unavailable {
 
   constructor(drive: string, reason: string) {
     super(`media open error: drive ${drive} ${reason}`, 83);
+  }
+}
+
+/** A cartridge was mounted and cannot be opened: its volume is damaged, or no volume at all. Status 83. */
+export class CartridgeUnusable extends PermanentError {
+  override readonly name = 'CartridgeUnusable';
+
+  constructor(
+    readonly barcode: string,
+    cause: unknown,
+  ) {
+    super(83, `media open error: cartridge ${barcode}: ${messageOf(cause)}`);
   }
 }
 

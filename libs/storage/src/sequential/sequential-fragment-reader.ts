@@ -1,7 +1,7 @@
 import type { Manifest } from '#archive/manifest.js';
 import type { FragmentObject, SealedFragmentReader } from '../fragment-store.js';
 import { checkRange } from '../read-range.js';
-import type { FragmentOnVolume } from './library-state.js';
+import type { FragmentOnVolume } from '../library-books/library-state.js';
 import type { SequentialLibrary } from './sequential-library.js';
 
 /**

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { confirmGrant } from '../confirmed-grant.js';
@@ -6,7 +6,9 @@ import type { FragmentName } from '../fragment-name.js';
 import { describeFragmentStore } from '../testing/describe-fragment-store.js';
 import { all, fragmentName, patternBytes, write } from '../testing/fragments.js';
 import { SequentialFixture, type SequentialShape } from '../testing/sequential-fixture.js';
-import { volumeState } from './library-state.js';
+import { LibraryLedger } from '../library-books/library-ledger.js';
+import { volumeState } from '../library-books/library-state.js';
+import { READING } from './volume-keeper.js';
 import type { LibraryStep } from './sequential-library.js';
 import type { SequentialFragmentStore } from './sequential-fragment-store.js';
 
@@ -70,6 +72,50 @@ describe('A sequential fragment store', () => {
     expect(await isWhole(fixture, fragmentName(3))).toBe(true);
     await write(fixture.store, fragmentName(4), content);
     expect(await isWhole(fixture, fragmentName(4))).toBe(true);
+  });
+
+  it('never takes a volume for empty of which it could not read all', async () => {
+    const fixture = await start({ cartridges: 1 });
+    for (const seed of [1, 2]) await write(fixture.store, fragmentName(seed), content);
+    await fixture.close();
+    rmSync(fixture.path('ledger'), { recursive: true });
+    const data = fixture.path('library/drives/001/T00001/00000001.data');
+    const map = readFileSync(data.replace(/data$/, 'blocks'), 'utf8').split('\n');
+    const header = Number(map[2]!.split('\t')[2]);
+    const bytes = readFileSync(data);
+    bytes[header + 5]! ^= 1;
+    writeFileSync(data, bytes);
+    await fixture.open();
+    expect(states(fixture)).toEqual([['T00001', 'suspended']]);
+    expect((await all(fixture.store)).map(({ name }) => name.number)).toEqual([2]);
+    await discard(fixture.store, fragmentName(2));
+    await fixture.store.emptyTrash(TOMBSTONE_ID);
+    const [volume] = fixture.library.state.volumes.values();
+    await expect(fixture.library.keeper.suspend(volume!, null)).rejects.toMatchObject({
+      status: 97,
+    });
+    const writer = await fixture.store.create(fragmentName(3));
+    await expect(writer.writeData([content.data])).rejects.toMatchObject({ status: 96 });
+    await writer.abandon();
+  });
+
+  it('goes on to look over a volume where a process died over it', async () => {
+    const fixture = await start({ cartridges: 1 });
+    for (const seed of [1, 2]) await write(fixture.store, fragmentName(seed), content);
+    const [volume] = fixture.library.state.volumes.values();
+    const { barcode, volumeId, label, capacityBytes, labelledAt } = volume!;
+    await fixture.close();
+    rmSync(fixture.path('ledger'), { recursive: true });
+    const ledger = await LibraryLedger.open(fixture.path('ledger'));
+    const begun = { endPosition: 2, writtenBytes: 0, capacityBytes, full: false };
+    await ledger.add(
+      { type: 'LABELLED', barcode, volumeId, label, capacityBytes, labelledAt },
+      { type: 'EXTENT', volumeId, ...begun, suspended: READING },
+    );
+    await ledger.close();
+    await fixture.open();
+    expect(states(fixture)).toEqual([['T00001', 'filling']]);
+    expect(await isWhole(fixture, fragmentName(2))).toBe(true);
   });
 
   it('writes a fragment anew on the next volume when the end of the medium comes first', async () => {
@@ -184,6 +230,24 @@ describe('A sequential fragment store', () => {
     await other.open();
     await expect(isWhole(fixture, fragmentName(1))).rejects.toMatchObject({ status: 93 });
     await write(fixture.store, fragmentName(2), content);
+    expect(states(fixture)).toEqual([
+      ['T00001', 'suspended'],
+      ['T00002', 'filling'],
+    ]);
+  });
+
+  it('passes over a cartridge that cannot be opened, and calls what is on it unreadable', async () => {
+    const fixture = await start({ drives: 1 });
+    await write(fixture.store, fragmentName(1), content);
+    await fixture.close();
+    const map = fixture.path('library/drives/001/T00001/00000001.blocks');
+    const lines = readFileSync(map, 'utf8').split('\n');
+    writeFileSync(map, [lines[0], ...lines.slice(2)].join('\n'));
+    await fixture.open();
+    const reader = await fixture.store.open(fragmentName(1));
+    await expect(reader.read('data', 0, 10)).rejects.toMatchObject({ status: 85 });
+    await write(fixture.store, fragmentName(2), content);
+    expect(await isWhole(fixture, fragmentName(2))).toBe(true);
     expect(states(fixture)).toEqual([
       ['T00001', 'suspended'],
       ['T00002', 'filling'],

@@ -20,7 +20,7 @@ import type {
   StoredFragment,
   TrashedFragment,
 } from '../fragment-store.js';
-import type { FragmentOnVolume } from './library-state.js';
+import type { FragmentOnVolume } from '../library-books/library-state.js';
 import type { SequentialLibrary } from './sequential-library.js';
 import { SequentialFragmentReader } from './sequential-fragment-reader.js';
 import { SequentialFragmentWriter, type Spool } from './sequential-fragment-writer.js';

@@ -10,10 +10,8 @@ import {
   headerOf,
   layoutOf,
   parseHeader,
-  parseLabel,
   parseManifestBytes,
   type FragmentHeader,
-  type VolumeLabel,
 } from './volume-format.js';
 
 /** A fragment that lies whole on a volume. */
@@ -52,11 +50,6 @@ export async function readLabel(medium: SequentialMedium): Promise<Buffer | unde
   await medium.locate(0);
   const first = await medium.next();
   return first.type === 'block' ? first.bytes : Buffer.alloc(0);
-}
-
-export async function readVolumeLabel(medium: SequentialMedium): Promise<VolumeLabel | undefined> {
-  const first = await readLabel(medium);
-  return first && parseLabel(first);
 }
 
 /** What lies on a volume from a position on, file by file. */

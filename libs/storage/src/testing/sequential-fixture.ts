@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { FixedClock } from '#kernel/clock.js';
 import { FileChanger } from '../file-library/file-changer.js';
-import type { WantedVolume } from '../sequential/choose-volume.js';
+import type { WantedVolume } from '../library-books/choose-volume.js';
 import { SequentialFragmentStore } from '../sequential/sequential-fragment-store.js';
 import { SequentialLibrary, type LibraryStep } from '../sequential/sequential-library.js';
 import { testFolder, type TestFolder } from './small-volume.js';

@@ -1,5 +1,5 @@
 import { roomOn, volumeState, type LibraryState, type VolumeBooks } from './library-state.js';
-import { bytesOnMedium } from './volume-format.js';
+import { bytesOnMedium } from '../sequential/volume-format.js';
 
 /** Where the cartridges are at this moment, those outside and in the mail slot left out. */
 export interface LibraryLook {

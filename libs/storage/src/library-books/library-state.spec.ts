@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { manifestOf, fragmentName } from '../testing/fragments.js';
 import { chooseToRead, chooseToWrite, type LibraryLook } from './choose-volume.js';
 import { LibraryState, roomOn, volumeState } from './library-state.js';
-import { permitRecycling } from './recycle-permit.js';
-import { bytesOnMedium, encodeLabel } from './volume-format.js';
+import { permitRecycling } from '../sequential/recycle-permit.js';
+import { bytesOnMedium, encodeLabel } from '../sequential/volume-format.js';
 
 const BARCODES = ['T00001', 'T00002', 'T00003'] as const;
 const CAPACITY_BYTES = 100_000;

@@ -12,6 +12,8 @@ const MANIFEST_BYTES_MAX = 48 * 1024;
  * before it counts. If it is lost, reading the volumes from their labels on makes another one.
  */
 export class LibraryLedger {
+  private exclusive: Promise<void> = Promise.resolve();
+
   private constructor(
     private readonly journal: Journal<LibraryRecord>,
     readonly state: LibraryState,
@@ -33,9 +35,15 @@ export class LibraryLedger {
     return this.journal.failure;
   }
 
-  async add(...records: readonly LibraryRecord[]): Promise<void> {
-    await this.journal.append(...records);
-    for (const record of records) this.state.apply(record);
+  /** A record that does not fit is a bug, and is thrown before it could spoil the ledger. */
+  add(...records: readonly LibraryRecord[]): Promise<void> {
+    const result = this.exclusive.then(async () => {
+      this.state.expectFit(records);
+      await this.journal.append(...records);
+      for (const record of records) this.state.apply(record);
+    });
+    this.exclusive = result.catch(() => undefined);
+    return result;
   }
 
   close(): Promise<void> {

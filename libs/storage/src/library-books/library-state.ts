@@ -1,6 +1,6 @@
 import type { Manifest } from '#archive/manifest.js';
 import type { LibraryRecord } from './library-record.js';
-import { FIRST_POSITION } from './volume-format.js';
+import { FIRST_POSITION } from '../sequential/volume-format.js';
 
 /** A volume as the ledger knows it. */
 export interface VolumeBooks {
@@ -57,15 +57,25 @@ export class LibraryState {
     return this.byBarcode.has(barcode) || this.others.has(barcode);
   }
 
+  /** Throws unless all of these can follow, one after the other, what the ledger says now. */
+  expectFit(records: readonly LibraryRecord[]): void {
+    const begun = new Set<string>();
+    for (const record of records) {
+      const id = this.misfit(record, begun);
+      if (id !== undefined) throw unfit(record.type, id);
+      if (record.type === 'LABELLED') begun.add(record.volumeId);
+    }
+  }
+
   /**
    * The state after one more record. One that fits no state is a damaged ledger or a bug: it throws,
    * since to guess is to lose something.
    */
   apply(record: LibraryRecord): void {
+    this.expectFit([record]);
     switch (record.type) {
       case 'CARTRIDGE': {
         const { barcode, kind, capacityBytes, reason } = record;
-        if (this.byBarcode.has(barcode)) throw unfit(record.type, barcode);
         this.others.set(barcode, { barcode, kind, capacityBytes, reason });
         return;
       }
@@ -122,12 +132,40 @@ export class LibraryState {
     if (writing !== undefined) yield { type: 'WRITING', volumeId, fragmentId: writing };
   }
 
+  /** What a record is about that does not fit. `begun`: volumes that begin just before it. */
+  private misfit(record: LibraryRecord, begun: ReadonlySet<string>): string | undefined {
+    switch (record.type) {
+      case 'CARTRIDGE':
+        return this.byBarcode.has(record.barcode) ? record.barcode : undefined;
+      case 'LABELLED': {
+        const isHeld = (this.volumeOn(record.barcode)?.holds.size ?? 0) > 0;
+        return isHeld || this.volumes.has(record.volumeId) ? record.volumeId : undefined;
+      }
+      case 'WRITTEN': {
+        const { fragmentId } = record.manifest;
+        if (this.fragments.has(fragmentId)) return fragmentId;
+        return this.isVolume(record.volumeId, begun) ? undefined : record.volumeId;
+      }
+      case 'WRITING':
+      case 'EXTENT':
+        return this.isVolume(record.volumeId, begun) ? undefined : record.volumeId;
+      case 'TRASHED':
+      case 'TAKEN_BACK':
+        return this.fragments.has(record.fragmentId) ? undefined : record.fragmentId;
+      case 'GONE':
+        return this.fragments.get(record.fragmentId)?.trash ? undefined : record.fragmentId;
+      default:
+        return record satisfies never;
+    }
+  }
+
+  private isVolume(volumeId: string, begun: ReadonlySet<string>): boolean {
+    return this.volumes.has(volumeId) || begun.has(volumeId);
+  }
+
   private labelled(record: Extract<LibraryRecord, { type: 'LABELLED' }>): void {
     const { barcode, volumeId, label, capacityBytes, labelledAt } = record;
     const before = this.volumeOn(barcode);
-    if (this.volumes.has(volumeId) || (before && before.holds.size > 0)) {
-      throw unfit(record.type, volumeId);
-    }
     if (before) this.volumes.delete(before.volumeId);
     this.others.delete(barcode);
     this.byBarcode.set(barcode, volumeId);
@@ -140,15 +178,13 @@ export class LibraryState {
   private written(record: Extract<LibraryRecord, { type: 'WRITTEN' }>): void {
     const { volumeId, manifest, position, manifestBytes, at } = record;
     const { fragmentId } = manifest;
-    if (this.fragments.has(fragmentId)) throw unfit(record.type, fragmentId);
     const holds = new Set(this.volume(volumeId).holds).add(fragmentId);
     this.fragments.set(fragmentId, { manifest, volumeId, position, manifestBytes, at });
     this.change(volumeId, { holds });
   }
 
   private gone(fragmentId: string): void {
-    const { volumeId, trash } = this.fragment(fragmentId);
-    if (!trash) throw unfit('GONE', fragmentId);
+    const { volumeId } = this.fragment(fragmentId);
     const holds = new Set(this.volume(volumeId).holds);
     holds.delete(fragmentId);
     this.fragments.delete(fragmentId);

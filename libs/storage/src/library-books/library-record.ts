@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { manifestSchema } from '#archive/manifest.js';
-import { volumeLabelText } from './volume-format.js';
+import { volumeLabelText } from '../sequential/volume-format.js';
 
 const barcode = z.string().min(1);
 const bytes = z.int().nonnegative();
