@@ -8,7 +8,7 @@ import {
   mediaMountAnswer,
   mediaMounts,
   mediaVolumeState,
-} from '#contracts/library.js';
+} from '#contracts/media/library.js';
 import { PermanentError } from '#kernel/errors.js';
 import { FakeCluster } from './fake-cluster.js';
 

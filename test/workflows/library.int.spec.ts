@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import type { JobView } from '#contracts/job.js';
-import type { LibraryView, LibraryVolume, MountRequest } from '#contracts/library.js';
+import type { LibraryView, LibraryVolume, MountRequest } from '#contracts/media/library.js';
 import { checkoutFolder } from '../../apps/standalone/src/servers/checkout-folder.js';
 import { runCommand } from '../../apps/standalone/src/servers/system/command.js';
 import { jobOf, logOf } from '../cluster/cluster-cli.js';

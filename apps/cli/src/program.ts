@@ -76,7 +76,7 @@ const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'library',
     summary: 'show libraries of sequential volumes, answer mount requests, label and eject',
-    load: () => import('./commands/library.js'),
+    load: () => import('./commands/operate/library.js'),
   },
   {
     name: 'catalog',

@@ -1,4 +1,4 @@
-import type { LibraryVolume } from '#contracts/library.js';
+import type { LibraryVolume } from '#contracts/media/library.js';
 import {
   volumeState,
   type OtherCartridge,

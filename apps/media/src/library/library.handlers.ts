@@ -9,7 +9,7 @@ import {
   mediaMountAnswer,
   mediaMounts,
   mediaVolumeState,
-} from '#contracts/library.js';
+} from '#contracts/media/library.js';
 import { NotFound } from '#kernel/errors.js';
 import { Answers } from '#messaging/answers.js';
 import { MediaNode } from '../media-node.js';

@@ -1,7 +1,7 @@
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { MountRequest } from '#contracts/library.js';
+import type { MountRequest } from '#contracts/media/library.js';
 import type { FragmentReaderClient } from '#transfer/fragment-reader-client.js';
 import { FileChanger } from '#storage/file-library/file-changer.js';
 import { testFolder, type TestFolder } from '#storage/testing/small-volume.js';

@@ -1,4 +1,4 @@
-import type { LibraryView, LibraryVolume } from '#contracts/library.js';
+import type { LibraryView, LibraryVolume } from '#contracts/media/library.js';
 import type { Clock } from '#kernel/clock.js';
 import { InvalidInput, NotFound, PermanentError } from '#kernel/errors.js';
 import { libraryFolder, openFileLibrary } from '#storage/file-library/open-library.js';

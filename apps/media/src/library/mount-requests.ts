@@ -1,4 +1,4 @@
-import type { MountRequest } from '#contracts/library.js';
+import type { MountRequest } from '#contracts/media/library.js';
 import type { Clock } from '#kernel/clock.js';
 import { NotFound, PermanentError, Unavailable } from '#kernel/errors.js';
 import { uuidv7 } from '#kernel/ids.js';

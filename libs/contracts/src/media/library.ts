@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { endpoint } from './contract.js';
-import { jobNumber, poolName, timestamp } from './names.js';
+import { endpoint } from '../contract.js';
+import { jobNumber, poolName, timestamp } from '../names.js';
 
 const barcode = z.string().min(1).max(32);
 const label = z

@@ -13,15 +13,15 @@ import {
   type LibraryView,
   type LibraryVolume,
   type MountRequest,
-} from '#contracts/library.js';
+} from '#contracts/media/library.js';
 import { PermanentError } from '#kernel/errors.js';
-import type { Cli } from '../cli.js';
-import type { Cluster } from '../cluster/cluster.js';
-import { UsageError } from '../exit-codes.js';
-import { wholeNumber } from '../input/numbers.js';
-import { formatSize } from '../output/size.js';
-import type { Column } from '../output/table.js';
-import { formatTime } from '../output/time.js';
+import type { Cli } from '../../cli.js';
+import type { Cluster } from '../../cluster/cluster.js';
+import { UsageError } from '../../exit-codes.js';
+import { wholeNumber } from '../../input/numbers.js';
+import { formatSize } from '../../output/size.js';
+import type { Column } from '../../output/table.js';
+import { formatTime } from '../../output/time.js';
 
 interface Where {
   readonly media?: string;
