@@ -123,7 +123,7 @@ describe('A media server with a library', () => {
   it('writes to the next volume while one is away, and says 96 when none has room', async () => {
     await media.stop();
     const small = join(folder.path, 'small');
-    await makeSmallLibrary(small);
+    await makeSmallLibrary(small, { cartridges: 2, capacityBytes: 80_000 });
     const given = { folder: small, catalog, isLibrary: true };
     media = await TestMediaServer.start(given);
     library = media.volumes.libraries[0]!;
@@ -142,6 +142,27 @@ describe('A media server with a library', () => {
     ]);
     expect(await write('web1_1790000003')).toBe(96);
     expect(media.volumes.countByState()['COMMITTED']).toBe(4);
+  });
+
+  it('ends a backup with status 98 when nobody will bring the volume that has room', async () => {
+    await media.stop();
+    const small = join(folder.path, 'small');
+    await makeSmallLibrary(small, { cartridges: 1, capacityBytes: 400_000 });
+    media = await TestMediaServer.start({ folder: small, catalog, isLibrary: true });
+    library = media.volumes.libraries[0]!;
+    await sendBackup((await media.write({ imageId: 'web1_1790000001' })).writer, backup);
+    await library.eject('S1');
+    const { writer, outcome } = await media.write({ imageId: 'web1_1790000002' });
+    const sending = sendBackup(writer, backup);
+    sending.catch(() => undefined);
+    const request = await untilAsked();
+    library.mounts.cancel(request.requestId, '');
+    expect(await outcome).toMatchObject({ status: 98, fragments: 0 });
+    await library.importMail();
+    const again = await media.write({ imageId: 'web1_1790000002', attempt: 2 });
+    await sendBackup(again.writer, backup);
+    expect((await again.outcome).status).toBe(0);
+    expect(media.volumes.countByState()).toMatchObject({ COMMITTED: 4 });
   });
 
   it('labels blank and scratch cartridges, and never one that holds anything', async () => {
@@ -166,16 +187,19 @@ describe('A media server with a library', () => {
   });
 });
 
-/** One drive, and two cartridges that take one sample backup each. */
-async function makeSmallLibrary(path: string): Promise<void> {
+/** One drive, and few cartridges with little room. */
+async function makeSmallLibrary(
+  path: string,
+  { cartridges, capacityBytes }: { cartridges: number; capacityBytes: number },
+): Promise<void> {
   const places = join(path, 'library');
   mkdirSync(places, { recursive: true });
   const shape = { slots: 3, drives: 1 };
   const file = { version: 1, changer: 'file', ...shape };
   writeFileSync(join(path, 'library.json'), JSON.stringify(file));
   const changer = await FileChanger.open({ folder: places, ...shape });
-  for (const slot of [1, 2]) {
-    await changer.addCartridge(slot, { barcode: `S${slot}`, capacityBytes: 80_000 });
+  for (let slot = 1; slot <= cartridges; slot += 1) {
+    await changer.addCartridge(slot, { barcode: `S${slot}`, capacityBytes });
   }
   await changer.close();
 }
