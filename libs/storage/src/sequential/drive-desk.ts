@@ -54,6 +54,8 @@ export class DriveDesk {
   private exclusive: Promise<unknown> = Promise.resolve();
   /** Until something is moved. What a person moves is seen when one says so. */
   private known: ChangerInventory | undefined;
+  /** The newest one, which a move under way may have made old. */
+  private last: ChangerInventory | undefined;
   private waiting: (() => void)[] = [];
 
   private readonly stayMs: number;
@@ -98,6 +100,7 @@ export class DriveDesk {
         return await work(this.options.changer);
       } finally {
         this.known = undefined;
+        this.last = undefined;
         this.wake();
       }
     });
@@ -113,6 +116,11 @@ export class DriveDesk {
   /** Where the cartridges are. */
   inventory(): Promise<ChangerInventory> {
     return this.alone(() => this.lookOver());
+  }
+
+  /** Which cartridges are in the library, without waiting for a robot that moves one of them. */
+  async glance(): Promise<ChangerInventory> {
+    return this.known ?? this.last ?? this.inventory();
   }
 
   async close(): Promise<void> {
@@ -134,7 +142,9 @@ export class DriveDesk {
   }
 
   private async lookOver(): Promise<ChangerInventory> {
-    return (this.known ??= await this.options.changer.inventory());
+    this.known ??= await this.options.changer.inventory();
+    this.last = this.known;
+    return this.known;
   }
 
   private look({ slots, drives }: ChangerInventory): LibraryLook {

@@ -113,7 +113,7 @@ export class SequentialLibrary {
 
   /** Of the volumes that are in the library now. */
   async room(): Promise<{ freeBytes: number; totalBytes: number }> {
-    const { slots, drives } = await this.desk.inventory();
+    const { slots, drives } = await this.desk.glance();
     const barcodes = [...slots, ...drives].flatMap(({ barcode }) => barcode ?? []);
     return roomOf(this.state, new Set(barcodes));
   }
