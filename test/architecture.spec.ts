@@ -49,6 +49,18 @@ const REMOVALS: Readonly<Record<string, { calls: readonly string[]; why: string 
     calls: ['rename', 'rm'],
     why: 'moves a fragment into the trash with the confirmed grant for it, or back; empties the trash',
   },
+  'libs/storage/src/file-library/file-changer.ts': {
+    calls: ['rename'],
+    why: 'moves a whole cartridge to an empty place, which replaces nothing; gives a new one its name',
+  },
+  'libs/storage/src/file-library/file-medium.ts': {
+    calls: ['rename', 'rm'],
+    why: 'begins a volume anew with the permit for its label (every fragment on it is gone by its tombstone) and drops the generation before; clears what it began of one before that had a name',
+  },
+  'libs/storage/src/sequential/sequential-fragment-store.ts': {
+    calls: ['rm'],
+    why: 'drops from the spool what is durable on a volume and in its ledger',
+  },
   'apps/media/src/volumes/volume.ts': {
     calls: ['rename', "'w'"],
     why: 'writes the identity of a new volume',
@@ -229,6 +241,7 @@ describe('a confirmed grant', () => {
       'libs/storage/src/directory/directory-trash.ts',
       'libs/storage/src/fragment-store.ts',
       'libs/storage/src/memory/memory-fragment-store.ts',
+      'libs/storage/src/sequential/sequential-fragment-store.ts',
     ]);
     const makers = shipped.filter(({ code }) => /\bconfirmGrant\b/.test(code));
     expect(makers.map(({ path }) => path)).toEqual([
@@ -237,6 +250,21 @@ describe('a confirmed grant', () => {
     ]);
     const casts = shipped.filter(({ code }) => /\bas ConfirmedGrant\b/.test(code));
     expect(casts.map(({ path }) => path)).toEqual(['libs/storage/src/confirmed-grant.ts']);
+  });
+});
+
+describe('a permit to begin a volume anew', () => {
+  it('is made of the books in one place and used in one place', () => {
+    const using = (pattern: RegExp) =>
+      shipped.filter(({ code }) => pattern.test(code)).map(({ path }) => path);
+    expect(using(/\bpermitRecycling\b/)).toEqual([
+      'libs/storage/src/sequential/recycle-permit.ts',
+      'libs/storage/src/sequential/volume-keeper.ts',
+    ]);
+    expect(using(/\bas RecyclePermit\b/)).toEqual([
+      'libs/storage/src/sequential/recycle-permit.ts',
+    ]);
+    expect(using(/\bmedium\.begin\(/)).toEqual(['libs/storage/src/sequential/volume-keeper.ts']);
   });
 });
 

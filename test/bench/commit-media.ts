@@ -71,6 +71,8 @@ class SealingMedia {
       HOLDFAST_MEDIA_VOLUMES: [{ pool: 'default', path: plan.folder }],
       HOLDFAST_MEDIA_RESERVE_BYTES: 0,
       HOLDFAST_MEDIA_PORT: 0,
+      HOLDFAST_MEDIA_LIBRARIES: [],
+      HOLDFAST_MOUNT_TIMEOUT: 0,
       HOLDFAST_TRASH_GRACE: 0,
     });
     const link = new CatalogLink(nats, new Publisher(nats), new Requests(nats), config);

@@ -89,6 +89,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/broker/broker.js'),
   },
   {
+    name: 'library',
+    summary: 'show libraries of sequential volumes, answer mount requests, label and eject',
+    load: () => import('./commands/operate/library.js'),
+  },
+  {
     name: 'catalog',
     summary: 'reconcile, rebuild, back up and restore the catalog',
     load: () => import('./commands/catalog.js'),

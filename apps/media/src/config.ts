@@ -20,10 +20,16 @@ const volumeList = z
       .max(100),
   );
 
-export const mediaConfig = z.object({
+const NO_VOLUMES: z.output<typeof volumeList> = [];
+
+const settings = z.object({
   /** This media server's name; it stays the same for as long as its volumes live. */
   HOLDFAST_MEDIA_ID: mediaName,
-  HOLDFAST_MEDIA_VOLUMES: volumeList,
+  HOLDFAST_MEDIA_VOLUMES: volumeList.default(NO_VOLUMES),
+  /** Folders of libraries, each with the pool that its sequential volumes are. */
+  HOLDFAST_MEDIA_LIBRARIES: volumeList.default(NO_VOLUMES),
+  /** How long a job waits for a volume that is not in its library. */
+  HOLDFAST_MOUNT_TIMEOUT: durationSetting.prefault('30m'),
   /** Left free on each volume's file system, in bytes. */
   HOLDFAST_MEDIA_RESERVE_BYTES: z.coerce
     .number()
@@ -37,6 +43,11 @@ export const mediaConfig = z.object({
   /** For tests: the place at which the process dies (see crash-point.ts). */
   HOLDFAST_CRASH_AT: z.string().optional(),
 });
+
+export const mediaConfig = settings.refine(
+  (one) => one.HOLDFAST_MEDIA_VOLUMES.length + one.HOLDFAST_MEDIA_LIBRARIES.length > 0,
+  { path: ['HOLDFAST_MEDIA_VOLUMES'], message: 'a media server has a volume or a library' },
+);
 export type MediaConfigValues = z.output<typeof mediaConfig>;
 
 /** The configuration as an injection token. */
@@ -53,6 +64,14 @@ export class MediaConfig {
 
   get volumes(): readonly { readonly pool: string; readonly path: string }[] {
     return this.values.HOLDFAST_MEDIA_VOLUMES;
+  }
+
+  get libraries(): readonly { readonly pool: string; readonly path: string }[] {
+    return this.values.HOLDFAST_MEDIA_LIBRARIES;
+  }
+
+  get mountTimeoutMs(): number {
+    return this.values.HOLDFAST_MOUNT_TIMEOUT;
   }
 
   get reserveBytes(): number {

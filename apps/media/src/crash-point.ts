@@ -2,6 +2,9 @@
 export type CrashPointName =
   | 'intent-journalled'
   | 'frame-written'
+  | 'medium-written'
+  | 'medium-marked'
+  | 'position-journalled'
   | 'fragment-sealed'
   | 'seal-journalled'
   | 'commit-published'

@@ -8,15 +8,20 @@ import { checkFragment } from './inventory/fragment-check.js';
 import { MemorySources } from './testing/memory-sources.js';
 import { TestMediaServer } from './testing/media-server.js';
 import { MemoryCatalog } from './testing/memory-catalog.js';
+import { sampleBackup, sendBackup } from './testing/sample-backup.js';
 
 const TESTING = join(dirname(fileURLToPath(import.meta.url)), 'testing');
 
 /** Runs the server until it dies by SIGKILL or is done. */
-function runUntilDeath(folder: string, crashPoint: CrashPointName | 'never'): Promise<string> {
+function runUntilDeath(
+  folder: string,
+  crashPoint: CrashPointName | 'never',
+  kind: 'disk' | 'library' = 'disk',
+): Promise<string> {
   const loader = join(TESTING, 'run-typescript.mjs');
   const child = spawn(
     process.execPath,
-    ['--import', loader, join(TESTING, 'crashing-server.ts'), folder, crashPoint],
+    ['--import', loader, join(TESTING, 'crashing-server.ts'), folder, crashPoint, kind],
     { env: { ...process.env, NODE_OPTIONS: '' } },
   );
   let text = '';
@@ -147,6 +152,54 @@ describe('A media server that is killed', () => {
         await expect(media.removals.settle()).rejects.toThrow('no catalog');
         const phase = at === 'trash-moved' ? 'REMOVED' : 'CONDEMNED';
         expect(media.volumes.countByState()).toMatchObject({ [phase]: 1 });
+      } finally {
+        await media.stop();
+      }
+    },
+  );
+
+  it.each([
+    // What is on the volume then, and how many fragments are safe.
+    ['medium-written', 0],
+    ['medium-marked', 1],
+  ] as const)('at "%s" with a library goes on where it was: %i is safe', async (at, safe) => {
+    expect(await runUntilDeath(folder.path, at, 'library')).toBe('SIGKILL');
+    const catalog = new MemoryCatalog();
+    const media = await TestMediaServer.start({ folder: folder.path, catalog, isLibrary: true });
+    try {
+      while (media.offers.open > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+      expect(media.volumes.countByState()['COMMITTED'] ?? 0).toBe(safe);
+      const holdings = await media.holdings();
+      const checked = (await holdings.page('', 10)).map((holding) => checkFragment(holding));
+      const found = (await Promise.all(checked)).map(({ bytes }) => bytes);
+      expect(found.filter((bytes) => bytes === 'whole')).toHaveLength(safe);
+      expect(found.filter((bytes) => bytes === 'partial')).toHaveLength(found.length - safe);
+      const { writer, outcome } = await media.write({ copy: 3 });
+      await sendBackup(
+        writer,
+        await sampleBackup({ fragments: 2, framesEach: 1, frameBytes: 9_000 }),
+      );
+      expect((await outcome).status).toBe(0);
+      const [view] = await Promise.all(media.volumes.libraries.map((one) => one.view()));
+      expect(view!.volumes.filter(({ state }) => state === 'filling')).toHaveLength(1);
+    } finally {
+      await media.stop();
+    }
+  });
+
+  it.each(['trash-moved'] as const)(
+    'at "%s" with a library finishes the removal when the catalog still confirms it',
+    async (at) => {
+      expect(await runUntilDeath(folder.path, at, 'library')).toBe('SIGKILL');
+      const catalog = new MemoryCatalog();
+      catalog.confirmsAll = true;
+      const media = await TestMediaServer.start({ folder: folder.path, catalog, isLibrary: true });
+      try {
+        await media.removals.settle();
+        expect(media.volumes.countByState()).toEqual({ COMMITTED: 3, REMOVED: 1 });
+        const now = new Date(Date.now() + 1_000);
+        expect(await media.emptyOldTrash({ graceMs: 0, now })).toBe(1);
+        expect((await (await media.holdings()).page('', 10)).length).toBe(4);
       } finally {
         await media.stop();
       }

@@ -11,6 +11,7 @@ import { CommitOffers } from './commits/commit-offers.js';
 import { MediaConfig } from './config.js';
 import { crashAt, type CrashPoint } from './crash-point.js';
 import { Holdings } from './inventory/holdings.js';
+import { MediaLibrary } from './library/media-library.js';
 import { SessionRegistry } from './sessions/session-registry.js';
 import { Volumes } from './volumes/volumes.js';
 
@@ -43,6 +44,10 @@ export class MediaNode implements Startable {
     return this.opened.volumes;
   }
 
+  get libraries(): readonly MediaLibrary[] {
+    return this.volumes.libraries;
+  }
+
   get offers(): CommitOffers {
     assert(this.opened, 'the media server is used before its start');
     return this.opened.offers;
@@ -71,6 +76,8 @@ export class MediaNode implements Startable {
       volumes: config.volumes,
       volumeReserveBytes: config.reserveBytes,
       clock,
+      libraries: config.libraries,
+      openLibrary: (where) => this.openLibrary(where),
     });
     const offers = new CommitOffers({
       publisher: this.link,
@@ -102,6 +109,17 @@ export class MediaNode implements Startable {
     await this.opened?.volumes.close();
   }
 
+  private openLibrary(where: { path: string; pool: string }): Promise<MediaLibrary> {
+    const { mediaId, reserveBytes: spoolReserveBytes, mountTimeoutMs } = this.config;
+    const log = (severity: 'info' | 'warning', text: string) => {
+      const told = `library "${where.pool}": ${text}`;
+      if (severity === 'info') this.logger.log(told);
+      else this.logger.warn(told);
+    };
+    const given = { mediaId, spoolReserveBytes, mountTimeoutMs, log, clock: this.clock };
+    return MediaLibrary.open({ ...where, ...given, onStep: this.crashPoint });
+  }
+
   /** In the background: the names of all fragments are read. */
   private async lookForOrphans(holdings: Holdings): Promise<void> {
     try {
@@ -123,9 +141,9 @@ export class MediaNode implements Startable {
    * it: so this process ends, and whoever keeps it starts it anew.
    */
   private requireJournals(): void {
-    for (const { ledger } of this.volumes) {
-      if (!ledger.failure) continue;
-      this.logger.fatal(`A journal cannot be written: ${ledger.failure.message}`);
+    for (const { failure } of this.volumes) {
+      if (!failure) continue;
+      this.logger.fatal(`A journal cannot be written: ${failure.message}`);
       process.exit(1);
     }
   }

@@ -3,6 +3,7 @@ import { CatalogLink } from './commits/catalog-link.js';
 import { MediaConfig, type MediaConfigValues } from './config.js';
 import { CopyLink } from './duplication/copy-link.js';
 import { CareHandlers } from './inventory/care.handlers.js';
+import { LibraryHandlers } from './library/library.handlers.js';
 import { MediaNode } from './media-node.js';
 import { MediaTasks } from './tasks/media-tasks.js';
 import { MediaHandlers } from './media.handlers.js';
@@ -14,7 +15,7 @@ import { ReadTasks } from './tasks/read-tasks.js';
 import { WriteTasks } from './tasks/write-tasks.js';
 
 @Module({
-  controllers: [CareHandlers, MediaHandlers],
+  controllers: [CareHandlers, LibraryHandlers, MediaHandlers],
   providers: [
     CatalogLink,
     CopyLink,

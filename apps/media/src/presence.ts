@@ -7,6 +7,7 @@ import { Requests } from '#messaging/requests.js';
 import type { Startable } from '#service/lifecycle.js';
 import { VERSION } from '#service/version.js';
 import { MediaConfig } from './config.js';
+import type { MediaLibrary } from './library/media-library.js';
 import { MediaNode } from './media-node.js';
 
 /** Lets the broker know this media server, where its data port is and how much room it has. */
@@ -37,9 +38,19 @@ export class MediaPresence implements Startable {
       host: hostname(),
       version: VERSION,
       address: this.node.address,
-      volumes: await Promise.all(this.config.volumes.map(describeVolume)),
+      volumes: await Promise.all([
+        ...this.config.volumes.map(describeVolume),
+        ...this.node.libraries.map(describeLibrary),
+      ]),
     };
   }
+}
+
+/** Its room is that of the volumes which are in it; of the disk under a library of files no more. */
+async function describeLibrary(library: MediaLibrary) {
+  const { pool, path, drives } = library;
+  const { freeBytes, totalBytes } = await library.room();
+  return { pool, path, freeBytes, totalBytes, class: 'sequential' as const, drives };
 }
 
 async function describeVolume({ pool, path }: { pool: string; path: string }) {

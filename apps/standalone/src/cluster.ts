@@ -17,7 +17,7 @@ import { password, seedFile } from './servers/credential-files.js';
 import type { DataFolder } from './servers/data-folder.js';
 import { NATS_USERS_FILE } from './servers/nats-server.js';
 import { startServers, type Servers } from './servers.js';
-import type { MediaPlan } from './media-plan.js';
+import type { MediaPlan, VolumePlan } from './media-plan.js';
 import { ensureServiceRoles, roleName } from './service-roles.js';
 
 export interface ClusterPlan {
@@ -108,12 +108,14 @@ export class Cluster {
     this.undo.push(() => service.stop());
   }
 
-  private startMedia({ mediaId, volumes }: MediaPlan, natsUrl: string): Promise<void> {
+  private startMedia(plan: MediaPlan, natsUrl: string): Promise<void> {
+    const { mediaId, volumes, libraries = [] } = plan;
     const isFirst = mediaId === this.plan.media[0]?.mediaId;
     return this.startProcess(isFirst ? 'media' : `media-${mediaId}`, 'media', {
       ...this.natsEnvironment(natsUrl, `media-${mediaId}`),
       HOLDFAST_MEDIA_ID: mediaId,
-      HOLDFAST_MEDIA_VOLUMES: volumes.map(({ pool, path }) => `${pool}=${path}`).join(','),
+      HOLDFAST_MEDIA_VOLUMES: listOf(volumes),
+      ...(libraries.length > 0 && { HOLDFAST_MEDIA_LIBRARIES: listOf(libraries) }),
     });
   }
 
@@ -195,8 +197,11 @@ export class Cluster {
   }
 
   private foldersOfBackups(): string[] {
-    const volumes = this.plan.media.flatMap((one) => one.volumes.map(({ path }) => path));
-    return [this.plan.folder.path, ...volumes];
+    const places = this.plan.media.flatMap(({ volumes, libraries = [] }) => [
+      ...volumes,
+      ...libraries,
+    ]);
+    return [this.plan.folder.path, ...places.map(({ path }) => path)];
   }
 
   private seedFile(user: string): string {
@@ -206,6 +211,10 @@ export class Cluster {
   private password(schema: string): string {
     return password(this.plan.folder.credentials, `postgres-${schema}`);
   }
+}
+
+function listOf(places: readonly VolumePlan[]): string {
+  return places.map(({ pool, path }) => `${pool}=${path}`).join(',');
 }
 
 /** Waits for all, also where one fails: what the others start must be known before it is stopped. */

@@ -19,7 +19,13 @@ describe('the media servers of a cluster', () => {
     expect(plans[2]!.volumes).toEqual([]);
   });
 
+  it('may have libraries, on the first one', () => {
+    const [plan] = mediaPlans({ libraries: ['tape=/mnt/library'] }, '/data/media');
+    expect(plan!.libraries).toEqual([{ pool: 'tape', path: '/mnt/library' }]);
+  });
+
   it.each([
+    [{ libraries: ['tape'] }, /no library/],
     [{ volumes: ['copy'] }, /POOL=FOLDER/],
     [{ volumes: ['copy=relative'] }, /absolute/],
     [{ volumes: ['no pool=/a'] }, /no volume/],

@@ -12,6 +12,8 @@ export interface VolumePlan {
 export interface MediaPlan {
   readonly mediaId: string;
   readonly volumes: readonly VolumePlan[];
+  /** Folders of libraries with sequential volumes. */
+  readonly libraries?: readonly VolumePlan[];
 }
 
 export interface MediaWishes {
@@ -19,6 +21,8 @@ export interface MediaWishes {
   readonly mediaId?: string | undefined;
   /** Further volumes of the first one, each `POOL=FOLDER`. */
   readonly volumes?: readonly string[] | undefined;
+  /** Libraries of the first one, each `POOL=FOLDER`. */
+  readonly libraries?: readonly string[] | undefined;
   /** Further media servers, each `NAME` (started elsewhere) or `NAME:POOL=FOLDER[,POOL=FOLDER]`. */
   readonly mediaServers?: readonly string[] | undefined;
 }
@@ -29,8 +33,9 @@ export function mediaPlans(wishes: MediaWishes, mediaFolder: string): MediaPlan[
     mediaId: nameOf(wishes.mediaId ?? 'media1'),
     volumes: [
       { pool: 'main', path: join(mediaFolder, 'main') },
-      ...(wishes.volumes ?? []).map(volumeOf),
+      ...(wishes.volumes ?? []).map((text) => volumeOf(text)),
     ],
+    ...(wishes.libraries && { libraries: wishes.libraries.map((one) => volumeOf(one, 'library')) }),
   };
   const plans = [first, ...(wishes.mediaServers ?? []).map(serverOf)];
   const twice = plans.find((one, at) => plans.findIndex((p) => p.mediaId === one.mediaId) < at);
@@ -44,18 +49,18 @@ function serverOf(text: string): MediaPlan {
   const volumes = text
     .slice(at + 1)
     .split(',')
-    .map(volumeOf);
+    .map((one) => volumeOf(one));
   return { mediaId: nameOf(text.slice(0, at)), volumes };
 }
 
-function volumeOf(text: string): VolumePlan {
+function volumeOf(text: string, kind: 'volume' | 'library' = 'volume'): VolumePlan {
   const at = text.indexOf('=');
   const pool = text.slice(0, at);
   const path = text.slice(at + 1);
   if (at < 0 || !poolName.safeParse(pool).success || !isAbsolute(path) || /[,:]/.test(path)) {
     throw wrong(
-      `"${text}" is no volume; POOL=FOLDER is, with an absolute path without "," and ":".`,
-      'volume',
+      `"${text}" is no ${kind}; POOL=FOLDER is, with an absolute path without "," and ":".`,
+      kind,
     );
   }
   return { pool, path };

@@ -138,6 +138,8 @@ const progressed = z.object({
   /** Of jobs that count them (duplicate, verify); 0 of 0 else. */
   fragments: z.int().nonnegative(),
   fragmentsTotal: z.int().nonnegative(),
+  /** What a participant waits for, in words (`volume WEEKLY1`); empty when it goes on. */
+  waitingFor: z.string().max(200).optional(),
 });
 
 export const jobProgress = progressed.extend({

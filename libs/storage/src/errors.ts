@@ -1,14 +1,18 @@
 import { codeOf, messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
 
-/** The volume has no room left beyond its reserve. Nothing that was sealed is touched. Status 129. */
+/**
+ * The volume has no room left beyond its reserve. Nothing that was sealed is touched. Status 129, or
+ * what fits the kind of storage better.
+ */
 export class VolumeFull extends PermanentError {
   override readonly name = 'VolumeFull';
 
-  constructor(where: string) {
-    super(
-      129,
-      `Disk storage unit is full: ${where}. Give the volume more room or use another one.`,
-    );
+  constructor(
+    where: string,
+    status = 129,
+    message = `Disk storage unit is full: ${where}. Give the volume more room or use another one.`,
+  ) {
+    super(status, message);
   }
 }
 

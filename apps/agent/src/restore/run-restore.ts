@@ -1,4 +1,4 @@
-import { messageOf } from '#kernel/errors.js';
+import { messageOf, Unavailable } from '#kernel/errors.js';
 
 import { FallOver } from './fall-over.js';
 import { RestoreNotes } from './restore-notes.js';
@@ -12,10 +12,14 @@ import type { RestoreRequest } from './restore-request.js';
 import { RestoreRun } from './restore-run.js';
 import { Selection } from './selection.js';
 
+/** A mount request that timed out, and one that an operator cancelled. */
+const MOUNT_REFUSALS: ReadonlySet<number> = new Set([52, 98]);
+
 export interface RestoreResult {
   /**
    * 0 everything was restored · 1 something is missing or not quite as it was · 5 nothing could be restored · 150 it
-   * was stopped · 185 nothing that was asked for is in the image.
+   * was stopped · 185 nothing that was asked for is in the image · 52 or 98 nothing was restored, since nobody brought
+   * the volume, or an operator refused to.
    */
   readonly status: number;
   /** Entries restored: files, folders, links and the rest. */
@@ -46,12 +50,14 @@ export async function runRestore(request: RestoreRequest): Promise<RestoreResult
   };
   const run = new RestoreRun(request, notes, sources);
   let survey: RestoreSurvey | undefined;
+  let refusal: number | undefined;
   try {
     survey = await surveyPlan(plan);
     noteSurvey(survey, selection, notes);
     // What is wrong with the indexes was said in the first pass.
     await run.restore(survey, { ...plan, onDamage: () => undefined });
   } catch (error) {
+    if (error instanceof Unavailable && MOUNT_REFUSALS.has(error.status)) refusal = error.status;
     if (signal?.aborted !== true) {
       notes.add({ text: `The restore ended early: ${messageOf(error)}`, lost: true });
     }
@@ -67,6 +73,7 @@ export async function runRestore(request: RestoreRequest): Promise<RestoreResult
     nothingFound: survey?.files === 0 && request.selection.length > 0,
     nothingDone: files === 0 && leftAlone === 0,
     lost,
+    refusal,
   };
   return {
     status: statusOf(outcome),
@@ -82,11 +89,13 @@ export function statusOf(outcome: {
   readonly nothingFound: boolean;
   readonly nothingDone: boolean;
   readonly lost: boolean;
+  /** Why the volume is not there on which the data lies. */
+  readonly refusal?: number | undefined;
 }): number {
   if (outcome.stopped) return 150;
   if (outcome.nothingFound) return 185;
   if (!outcome.lost) return 0;
-  return outcome.nothingDone ? 5 : 1;
+  return outcome.nothingDone ? (outcome.refusal ?? 5) : 1;
 }
 
 function noteSurvey(survey: RestoreSurvey, selection: Selection, notes: RestoreNotes): void {

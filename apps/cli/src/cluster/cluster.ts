@@ -10,6 +10,7 @@ import type { ClusterAddress } from './find-cluster.js';
 const USER = 'operator';
 /** Services answer in milliseconds; reading an index from a medium takes the catalog longer. */
 const ANSWER_MS_MAX = 30_000;
+const INSTANCE_MS_MAX = 120_000;
 const CLOSE_MS_MAX = 1_000;
 
 /** A connection to a running cluster, as the operator. */
@@ -41,6 +42,16 @@ export class Cluster {
   ): Promise<ResponseOf<E>> {
     parseInput(endpoint.request, input);
     return this.requests.call(endpoint, input, { timeoutMs });
+  }
+
+  /** The same of one instance: a media server. Moving cartridges may take a while. */
+  askInstance<E extends Endpoint>(
+    instance: string,
+    endpoint: E,
+    input: InputOf<E>,
+  ): Promise<ResponseOf<E>> {
+    parseInput(endpoint.request, input);
+    return this.requests.call(endpoint, input, { instance, timeoutMs: INSTANCE_MS_MAX });
   }
 
   /**

@@ -9,6 +9,7 @@ interface UpOptions {
   readonly client?: string;
   readonly mediaId?: string;
   readonly volume?: readonly string[];
+  readonly library?: readonly string[];
   readonly mediaServer?: readonly string[];
 }
 
@@ -26,6 +27,7 @@ export function define(command: Command, cli: () => Cli): void {
     .option('--client <name>', "this machine's name as a client (default: its host name)")
     .option('--media-id <name>', "its media server's name (default: media1)")
     .option('--volume <pool=folder>', 'a further volume of it; may be given several times', collect)
+    .option('--library <pool=folder>', 'a library of it with sequential volumes', collect)
     .option(
       '--media-server <name[:pool=folder,...]>',
       'a further media server; without a volume it is only admitted, and started elsewhere',
@@ -37,7 +39,7 @@ export function define(command: Command, cli: () => Cli): void {
 /** Runs until it is told to stop. The services are loaded here: no other command needs them. */
 async function up(
   cli: Cli,
-  { database, volume, mediaServer, ...options }: UpOptions,
+  { database, volume, library, mediaServer, ...options }: UpOptions,
 ): Promise<void> {
   const [{ up: run }, { defaultFolder }] = await Promise.all([
     import('../../../standalone/src/up.js'),
@@ -50,6 +52,7 @@ async function up(
     natsUrl: cli.options.nats,
     databaseUrl: database,
     volumes: volume,
+    libraries: library,
     mediaServers: mediaServer,
   });
 }

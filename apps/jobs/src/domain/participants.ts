@@ -66,6 +66,7 @@ function sumOf(parts: readonly Partial<JobProgress>[]): JobProgress {
       storedBytes: sum.storedBytes + (part.storedBytes ?? 0),
       fragments: sum.fragments + (part.fragments ?? 0),
       fragmentsTotal: sum.fragmentsTotal + (part.fragmentsTotal ?? 0),
+      ...(part.waitingFor && { waitingFor: part.waitingFor }),
     }),
     NO_PROGRESS,
   );

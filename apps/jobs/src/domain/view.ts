@@ -32,12 +32,17 @@ export function viewOf(job: Job, createdAt: Date): JobView {
     mediaId: job.allocation?.media[0]?.mediaId ?? job.retry?.drain?.mediaId ?? null,
     attempt: job.attempt,
     retryAt: job.retry?.at.toISOString() ?? null,
-    operation: job.waitsFor || operationOf(job),
+    operation: job.waitsFor || waitOf(job) || operationOf(job),
     createdAt: createdAt.toISOString(),
     startedAt: job.startedAt?.toISOString() ?? null,
     endedAt: job.endedAt?.toISOString() ?? null,
     progress: job.progress,
   };
+}
+
+/** What one that works for it waits for, until it says that it goes on. */
+function waitOf({ step, progress }: Job): string {
+  return step === 'running' && progress.waitingFor ? `waiting for ${progress.waitingFor}` : '';
 }
 
 function operationOf(job: Job): string {

@@ -7,6 +7,7 @@ import { MediaConfig } from '../config.js';
 import { CopyLink } from '../duplication/copy-link.js';
 import { DuplicateRun, type DuplicateTask } from '../duplication/duplicate-run.js';
 import { VerifyRun, type VerifyTask } from '../inventory/verify-run.js';
+import { atWorkFor, jobOf } from '../library/job-at-work.js';
 import { MediaNode } from '../media-node.js';
 import type { RunningTask } from './running-task.js';
 
@@ -57,9 +58,10 @@ export class CopyTasks {
     { job, attempt }: DuplicateTask | VerifyTask,
     make: (reporter: JobReporter) => CopyRun,
   ): RunningTask {
-    let isOver = false;
+    const over = new AbortController();
+    const { signal } = over;
     const cancel = () => {
-      isOver = true;
+      over.abort();
       run.cancel();
     };
     const reporter = new JobReporter(this.requests, this.clock, {
@@ -69,8 +71,8 @@ export class CopyTasks {
     const run = make(reporter);
     const toEnd = async () => {
       if (!(await reporter.begin(`started process media (pid=${process.pid})`))) return;
-      const result = await run.run();
-      if (isOver) reporter.cease();
+      const result = await atWorkFor(jobOf(reporter, job, signal), () => run.run());
+      if (signal.aborted) reporter.cease();
       else await reporter.finish(result);
     };
     return { end: toEnd(), cancel };

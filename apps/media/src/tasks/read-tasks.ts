@@ -5,6 +5,7 @@ import { JobReporter } from '#messaging/job-reporter.js';
 import { Requests } from '#messaging/requests.js';
 import type { Connection } from '#transfer/connection.js';
 import { MediaConfig } from '../config.js';
+import { atWorkFor, jobOf } from '../library/job-at-work.js';
 import { MediaNode } from '../media-node.js';
 import type { RunningTask } from './running-task.js';
 import { ReadSession } from '../sessions/read-session.js';
@@ -38,15 +39,18 @@ export class ReadTasks {
 
   private async serve(task: ReadTask, reporter: JobReporter, stopped: Promise<void>) {
     const sessions = new Set<ReadSession>();
+    const over = new AbortController();
+    const at = jobOf(reporter, task.job, over.signal);
     if (!(await reporter.begin(`started process media (pid=${process.pid})`))) return;
     for (const token of task.tokens) {
       this.node.registry.expect({
         token,
         role: 'read',
-        serve: (connection) => this.read(task, sessions, connection),
+        serve: (connection) => atWorkFor(at, () => this.read(task, sessions, connection)),
       });
     }
     await stopped;
+    over.abort();
     for (const token of task.tokens) this.node.registry.forget(token);
     for (const session of sessions) session.cancel();
     reporter.cease();

@@ -9,6 +9,7 @@ import { Requests } from '#messaging/requests.js';
 import type { Connection } from '#transfer/connection.js';
 import { MediaConfig } from '../config.js';
 import { clockTime } from '../domain/clock-time.js';
+import { atWorkFor, jobOf } from '../library/job-at-work.js';
 import { MediaNode } from '../media-node.js';
 import type { RunningTask } from './running-task.js';
 import { WriteSession, type WriteOutcome } from '../sessions/write-session.js';
@@ -48,6 +49,7 @@ class WriteRun {
   private readonly finished: Promise<WriteOutcome>;
   private finish: (outcome: WriteOutcome) => void = () => undefined;
   private session: WriteSession | undefined;
+  private readonly over = new AbortController();
   private cancelled = false;
   private serving = false;
 
@@ -97,6 +99,7 @@ class WriteRun {
   /** A session that runs comes to its end first: a seal that is under way is part of it. */
   cancel(): void {
     this.cancelled = true;
+    this.over.abort();
     this.node.registry.forget(this.task.token);
     this.session?.cancel();
     if (!this.serving) this.finish(failed(150, ''));
@@ -106,7 +109,9 @@ class WriteRun {
     this.serving = true;
     const begun = process.hrtime.bigint();
     this.reporter.log('info', 'begin writing');
-    const outcome = await this.session!.run(connection);
+    const outcome = await atWorkFor(jobOf(this.reporter, this.task.job, this.over.signal), () =>
+      this.session!.run(connection),
+    );
     const time = clockTime(Number(process.hrtime.bigint() - begun) / 1e9);
     this.reporter.log('info', `end writing; write time: ${time}`);
     if (outcome.bug) this.reporter.log('error', messageOf(outcome.bug));

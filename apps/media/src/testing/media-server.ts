@@ -8,6 +8,8 @@ import { noCrash, type CrashPoint } from '../crash-point.js';
 import { DuplicateRun } from '../duplication/duplicate-run.js';
 import { Care } from '../inventory/care.js';
 import { Holdings } from '../inventory/holdings.js';
+import { atWorkFor } from '../library/job-at-work.js';
+import { MediaLibrary } from '../library/media-library.js';
 import { Removals } from '../removal/removals.js';
 import { emptyOldTrash } from '../removal/trash-reaper.js';
 import { ReadSession, type ReadOutcome } from '../sessions/read-session.js';
@@ -26,7 +28,13 @@ export interface MediaServerOptions {
   readonly catalog?: MemoryCatalog;
   readonly reserveBytes?: number;
   readonly crashPoint?: CrashPoint;
+  /** The folder is that of a library, and the pool's fragments lie on its volumes. */
+  readonly isLibrary?: boolean;
+  readonly mountTimeoutMs?: number;
 }
+
+/** The job of every session here. */
+const JOB = 7;
 
 export const SAMPLE_DETAILS = {
   job: 7,
@@ -89,6 +97,10 @@ export class TestMediaServer {
 
   readonly removals: Removals;
   readonly removalLog: string[] = [];
+  readonly jobLog: string[] = [];
+  readonly waits: string[] = [];
+  /** Ends the job at work. */
+  readonly over = new AbortController();
   readonly bugs: unknown[] = [];
   readonly progress: SessionProgress[] = [];
   session: WriteSession | undefined;
@@ -97,11 +109,18 @@ export class TestMediaServer {
     const clock = new SystemClock();
     const catalog = options.catalog ?? new MemoryCatalog();
     const crashPoint = options.crashPoint ?? noCrash;
+    const { mediaId = 'media1', mountTimeoutMs = 60_000, isLibrary = false } = options;
+    const main = [{ path: options.folder, pool: 'disk' }];
     const volumes = await Volumes.open({
-      mediaId: options.mediaId ?? 'media1',
-      volumes: [{ path: options.folder, pool: 'disk' }, ...(options.more ?? [])],
+      mediaId,
+      volumes: [...(isLibrary ? [] : main), ...(options.more ?? [])],
       volumeReserveBytes: options.reserveBytes ?? 0,
       clock,
+      libraries: isLibrary ? main : [],
+      openLibrary: (where) => {
+        const given = { ...where, mediaId, clock, mountTimeoutMs, spoolReserveBytes: 0 };
+        return MediaLibrary.open({ ...given, log: () => undefined, onStep: crashPoint });
+      },
     });
     const offers = new CommitOffers({
       ...{ publisher: catalog, inquiry: catalog, places: volumes, clock, crashPoint },
@@ -137,7 +156,7 @@ export class TestMediaServer {
     this.session = session;
     const outcome = new Promise<WriteOutcome>((resolve) => {
       const serve = async (connection: Parameters<WriteSession['run']>[0]) =>
-        resolve(await session.run(connection));
+        resolve(await this.atWork(() => session.run(connection)));
       this.registry.expect({ token, role: 'write', serve });
     });
     return { writer: await FragmentWriterClient.connect({ ...this.address, token }), outcome };
@@ -166,7 +185,7 @@ export class TestMediaServer {
     const session = new ReadSession({ imageIds, places: this.volumes });
     const outcome = new Promise<ReadOutcome>((resolve) => {
       const serve = async (connection: Parameters<ReadSession['run']>[0]) =>
-        resolve(await session.run(connection));
+        resolve(await this.atWork(() => session.run(connection)));
       this.registry.expect({ token, role: 'read', serve });
     });
     return { reader: await FragmentReaderClient.connect({ ...this.address, token }), outcome };
@@ -183,7 +202,15 @@ export class TestMediaServer {
     });
   }
 
+  /** As the tasks do it. */
+  atWork<T>(work: () => Promise<T>): Promise<T> {
+    const log = (_: string, text: string) => void this.jobLog.push(text);
+    const waitingFor = (what: string) => void this.waits.push(what);
+    return atWorkFor({ job: JOB, signal: this.over.signal, log, waitingFor }, work);
+  }
+
   async stop(): Promise<void> {
+    this.over.abort();
     await this.server.close();
     await this.offers.stop();
     // What is on its way comes again, to whoever starts next.

@@ -28,18 +28,44 @@ export interface VolumeOptions {
   /** Left free on the file system. */
   readonly reserveBytes: number;
   readonly clock: Clock;
+  /** Opens what holds the fragments, where that is not the folder itself. */
+  readonly openStore?: () => Promise<OpenedStore>;
 }
 
-/** A folder that holds fragments, with its journal: both belong together and to one media server. */
+/** A store that has something to close, and may fail for good. */
+export interface OpenedStore {
+  readonly store: FragmentStore;
+  readonly failure: Error | undefined;
+  close(): Promise<void>;
+}
+
+/**
+ * A folder that holds fragments (or the books of a library that does), with its journal: both belong
+ * together and to one media server.
+ */
 export class Volume {
+  readonly mediaId: string;
+  readonly pool: string;
+
   private constructor(
     private readonly path: string,
     readonly volumeId: string,
-    readonly mediaId: string,
-    readonly pool: string,
-    readonly store: FragmentStore,
+    { mediaId, pool }: VolumeOptions,
+    private readonly opened: OpenedStore,
     readonly ledger: Ledger,
-  ) {}
+  ) {
+    this.mediaId = mediaId;
+    this.pool = pool;
+  }
+
+  get store(): FragmentStore {
+    return this.opened.store;
+  }
+
+  /** Set when a journal could not be written: nothing more is accepted until it is opened again. */
+  get failure(): Error | undefined {
+    return this.ledger.failure ?? this.opened.failure;
+  }
 
   /**
    * Opens the volume in a folder, and makes a new one of an empty folder (the folder too, if its
@@ -49,16 +75,19 @@ export class Volume {
   static async open(options: VolumeOptions): Promise<Volume> {
     const path = resolve(options.path);
     const volumeId = await identify(path, options);
-    const store = new DirectoryFragmentStore({ folder: path, reserveBytes: options.reserveBytes });
     const ledger = await openLedger(path);
+    let opened: OpenedStore | undefined;
     try {
+      opened = await (options.openStore ?? (() => openFolder(path, options)))();
+      const { store } = opened;
       await recoverSeals({ store, ledger }, options.clock);
       await recoverTrash({ store, ledger });
     } catch (error) {
+      await opened?.close();
       await ledger.close();
       throw error;
     }
-    return new Volume(path, volumeId, options.mediaId, options.pool, store, ledger);
+    return new Volume(path, volumeId, options, opened, ledger);
   }
 
   /**
@@ -72,9 +101,16 @@ export class Volume {
   }
 
   /** Resolves when the journal is durable and its lock is free. */
-  close(): Promise<void> {
-    return this.ledger.close();
+  async close(): Promise<void> {
+    await this.opened.close();
+    await this.ledger.close();
   }
+}
+
+async function openFolder(folder: string, options: VolumeOptions): Promise<OpenedStore> {
+  const { reserveBytes } = options;
+  const store = new DirectoryFragmentStore({ folder, reserveBytes });
+  return { store, failure: undefined, close: async () => undefined };
 }
 
 async function identify(path: string, options: VolumeOptions): Promise<string> {

@@ -2,6 +2,7 @@ import type { Clock } from '#kernel/clock.js';
 import { PermanentError } from '#kernel/errors.js';
 import { VolumeUnusable } from '#storage/errors.js';
 import type { FragmentPlaces } from '../commits/commit-offers.js';
+import type { MediaLibrary } from '../library/media-library.js';
 import { Volume } from './volume.js';
 
 export interface VolumesOptions {
@@ -9,26 +10,41 @@ export interface VolumesOptions {
   readonly volumes: readonly { readonly path: string; readonly pool: string }[];
   readonly volumeReserveBytes: number;
   readonly clock: Clock;
+  /** Pools whose fragments lie on the sequential volumes of a library. */
+  readonly libraries?: readonly { readonly path: string; readonly pool: string }[];
+  readonly openLibrary?: (where: { path: string; pool: string }) => Promise<MediaLibrary>;
 }
 
 /** The volumes of this media server. */
 export class Volumes implements FragmentPlaces {
-  private constructor(private readonly volumes: readonly Volume[]) {}
+  private constructor(
+    private readonly volumes: readonly Volume[],
+    readonly libraries: readonly MediaLibrary[],
+  ) {}
 
   /** Opens all of them, or none: throws `VolumeUnusable` for the first that cannot be opened. */
   static async open(options: VolumesOptions): Promise<Volumes> {
     const opened: Volume[] = [];
+    const libraries: MediaLibrary[] = [];
+    const { mediaId, clock, volumeReserveBytes: reserveBytes, openLibrary } = options;
     try {
       for (const { path, pool } of options.volumes) {
-        const { mediaId, clock, volumeReserveBytes: reserveBytes } = options;
         opened.push(await Volume.open({ path, pool, mediaId, reserveBytes, clock }));
+      }
+      for (const { path, pool } of options.libraries ?? []) {
+        const openStore = async () => {
+          const library = await openLibrary!({ path, pool });
+          libraries.push(library);
+          return library;
+        };
+        opened.push(await Volume.open({ path, pool, mediaId, reserveBytes, clock, openStore }));
       }
       expectDistinct(opened, options);
     } catch (error) {
       await Promise.all(opened.map((volume) => volume.close()));
       throw error;
     }
-    return new Volumes(opened);
+    return new Volumes(opened, libraries);
   }
 
   [Symbol.iterator](): Iterator<Volume> {

@@ -5,6 +5,8 @@ export interface StoreFixture {
   readonly store: FragmentStore;
   /** Another adapter on the same volume, as after a restart; the same one if it cannot be left. */
   reopen(): FragmentStore;
+  /** What it says when it is full, where that is not the status of a disk (129). */
+  readonly fullStatus?: number;
   dispose(): Promise<void>;
 }
 

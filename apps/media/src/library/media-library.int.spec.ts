@@ -1,0 +1,205 @@
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { MountRequest } from '#contracts/media/library.js';
+import type { FragmentReaderClient } from '#transfer/fragment-reader-client.js';
+import { FileChanger } from '#storage/file-library/file-changer.js';
+import { testFolder, type TestFolder } from '#storage/testing/small-volume.js';
+import { checkFragment } from '../inventory/fragment-check.js';
+import { TestMediaServer } from '../testing/media-server.js';
+import { MemoryCatalog } from '../testing/memory-catalog.js';
+import { sampleBackup, sendBackup, type SampleFragment } from '../testing/sample-backup.js';
+import type { MediaLibrary } from './media-library.js';
+
+describe('A media server with a library', () => {
+  let folder: TestFolder;
+  let catalog: MemoryCatalog;
+  let media: TestMediaServer;
+  let library: MediaLibrary;
+  let backup: SampleFragment[];
+
+  const start = async (mountTimeoutMs?: number) => {
+    const given = { folder: folder.path, catalog, isLibrary: true };
+    media = await TestMediaServer.start({ ...given, ...(mountTimeoutMs && { mountTimeoutMs }) });
+    library = media.volumes.libraries[0]!;
+  };
+  beforeEach(async () => {
+    folder = testFolder();
+    catalog = new MemoryCatalog();
+    await start();
+    backup = await sampleBackup({ fragments: 2, framesEach: 2, frameBytes: 30_000 });
+    await sendBackup((await media.write()).writer, backup);
+  });
+  afterEach(async () => {
+    await media.stop();
+    folder.dispose();
+  });
+
+  const place = (...names: string[]) => join(folder.path, 'library', ...names);
+  const readFirst = async (reader: FragmentReaderClient) => {
+    const [fragmentId] = catalog.committed.keys();
+    const length = backup[0]!.frames[0]!.bytes.length;
+    const pieces: Buffer[] = [];
+    const range = { fragmentId: fragmentId!, object: 'data', offset: 0, length } as const;
+    for await (const piece of reader.read(range)) pieces.push(Buffer.from(piece));
+    return Buffer.concat(pieces).equals(backup[0]!.frames[0]!.bytes);
+  };
+  const untilAsked = async (): Promise<MountRequest> => {
+    for (;;) {
+      const [request] = library.mounts.list();
+      if (request) return request;
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+  };
+
+  it('writes a backup to a volume and reads it back over the data port', async () => {
+    const { volumes, drives } = await library.view();
+    const [used, ...others] = volumes;
+    expect(used).toMatchObject({ volume: 'T00001', state: 'filling', fragments: 2 });
+    expect(used!.place).toMatch(/^drive /);
+    expect(drives.map(({ volume }) => volume)).toContain('T00001');
+    expect(new Set(others.map(({ state }) => state))).toEqual(new Set(['scratch']));
+    const { reader, outcome } = await media.read();
+    expect(await readFirst(reader)).toBe(true);
+    reader.close();
+    expect((await outcome).status).toBe(0);
+    const { freeBytes, totalBytes } = await library.room();
+    expect(freeBytes).toBeLessThan(totalBytes);
+  });
+
+  it('lists a mount request for a volume that is away, and goes on when an operator brings it', async () => {
+    expect(await library.eject('T00001')).toBe('T00001');
+    renameSync(place('mail/T00001'), join(folder.path, 'shelf'));
+    const { reader } = await media.read();
+    const reading = readFirst(reader);
+    const request = await untilAsked();
+    expect(request).toMatchObject({ pool: 'disk', job: 7, volumes: [{ label: 'T00001' }] });
+    expect((await library.view()).volumes[0]).toMatchObject({ place: 'outside', fragments: 2 });
+    renameSync(join(folder.path, 'shelf'), place('mail/T00001'));
+    expect(await library.importMail()).toEqual(['T00001']);
+    expect(await reading).toBe(true);
+    expect(library.mounts.list()).toEqual([]);
+    expect(media.jobLog[0]).toMatch(/waiting for volume T00001/);
+    expect(media.waits).toEqual(['volume T00001', '']);
+    reader.close();
+  });
+
+  it('ends a session with status 98 when the request is cancelled, and loses nothing', async () => {
+    await library.eject('T00001');
+    const { reader, outcome } = await media.read();
+    const reading = readFirst(reader);
+    reading.catch(() => undefined);
+    library.mounts.cancel((await untilAsked()).requestId, 'it is in the vault');
+    await expect(reading).rejects.toThrow(/cancelled by an operator \(it is in the vault\)/);
+    expect(await outcome).toMatchObject({ status: 98 });
+    expect(media.volumes.countByState()).toEqual({ COMMITTED: 2 });
+    await library.importMail();
+    const again = await media.read();
+    expect(await readFirst(again.reader)).toBe(true);
+    again.reader.close();
+  });
+
+  it('ends a session with status 52 when nobody answers, and with its job', async () => {
+    await media.stop();
+    await start(30);
+    await library.eject('T00001');
+    const { outcome, reader } = await media.read();
+    await expect(readFirst(reader)).rejects.toThrow(/timed out waiting for media manager/);
+    expect(await outcome).toMatchObject({ status: 52 });
+    const holdings = await media.holdings();
+    const [holding] = await holdings.page('', 1);
+    // Nobody is asked on behalf of no job, and a volume that is away damages nothing.
+    await expect(checkFragment(holding!)).rejects.toMatchObject({ status: 83 });
+    await media.stop();
+    await start();
+    const ended = await media.read();
+    const reading = readFirst(ended.reader);
+    reading.catch(() => undefined);
+    await untilAsked();
+    media.over.abort();
+    await expect(reading).rejects.toThrow(/termination requested/);
+  });
+
+  it('writes to the next volume while one is away, and says 96 when none has room', async () => {
+    await media.stop();
+    const small = join(folder.path, 'small');
+    await makeSmallLibrary(small, { cartridges: 2, capacityBytes: 80_000 });
+    const given = { folder: small, catalog, isLibrary: true };
+    media = await TestMediaServer.start(given);
+    library = media.volumes.libraries[0]!;
+    const write = async (imageId: string) => {
+      const { writer, outcome } = await media.write({ imageId });
+      await sendBackup(writer, backup).catch(() => undefined);
+      return (await outcome).status;
+    };
+    expect(await write('web1_1790000001')).toBe(0);
+    await library.eject('S1');
+    expect(await write('web1_1790000002')).toBe(0);
+    const { volumes } = await library.view();
+    expect(volumes.map(({ volume, fragments }) => [volume, fragments])).toEqual([
+      ['S1', 2],
+      ['S2', 2],
+    ]);
+    expect(await write('web1_1790000003')).toBe(96);
+    expect(media.volumes.countByState()['COMMITTED']).toBe(4);
+  });
+
+  it('ends a backup with status 98 when nobody will bring the volume that has room', async () => {
+    await media.stop();
+    const small = join(folder.path, 'small');
+    await makeSmallLibrary(small, { cartridges: 1, capacityBytes: 400_000 });
+    media = await TestMediaServer.start({ folder: small, catalog, isLibrary: true });
+    library = media.volumes.libraries[0]!;
+    await sendBackup((await media.write({ imageId: 'web1_1790000001' })).writer, backup);
+    await library.eject('S1');
+    const { writer, outcome } = await media.write({ imageId: 'web1_1790000002' });
+    const sending = sendBackup(writer, backup);
+    sending.catch(() => undefined);
+    const request = await untilAsked();
+    library.mounts.cancel(request.requestId, '');
+    expect(await outcome).toMatchObject({ status: 98, fragments: 0 });
+    await library.importMail();
+    const again = await media.write({ imageId: 'web1_1790000002', attempt: 2 });
+    await sendBackup(again.writer, backup);
+    expect((await again.outcome).status).toBe(0);
+    expect(media.volumes.countByState()).toMatchObject({ COMMITTED: 4 });
+  });
+
+  it('labels blank and scratch cartridges, and never one that holds anything', async () => {
+    const { volumes } = await library.view();
+    const { place: where } = volumes.find(({ volume }) => volume === 'T00007')!;
+    const slot = Number(/^slot (\d+)$/.exec(where)?.[1]);
+    expect(await library.label(slot, 'WEEKLY1')).toMatchObject({
+      volume: 'WEEKLY1',
+      state: 'scratch',
+    });
+    const next = (await library.view()).slots.find(({ volume }) => volume?.startsWith('T'))!;
+    await expect(library.label(next.slot, 'WEEKLY1')).rejects.toMatchObject({ status: 226 });
+    await expect(library.label(10, 'X')).rejects.toMatchObject({ status: 227 });
+    await library.eject('T00001');
+    await library.importMail();
+    const ours = (await library.view()).slots.find(({ volume }) => volume === 'T00001')!;
+    const refused = library.label(ours.slot, 'NEW');
+    await expect(refused).rejects.toThrow(/holds 2 fragments/);
+    const reader = await media.read();
+    expect(await readFirst(reader.reader)).toBe(true);
+    reader.reader.close();
+  });
+});
+
+/** One drive, and few cartridges with little room. */
+async function makeSmallLibrary(
+  path: string,
+  { cartridges, capacityBytes }: { cartridges: number; capacityBytes: number },
+): Promise<void> {
+  const places = join(path, 'library');
+  mkdirSync(places, { recursive: true });
+  const shape = { slots: 3, drives: 1 };
+  const file = { version: 1, changer: 'file', ...shape };
+  writeFileSync(join(path, 'library.json'), JSON.stringify(file));
+  const changer = await FileChanger.open({ folder: places, ...shape });
+  for (let slot = 1; slot <= cartridges; slot += 1) {
+    await changer.addCartridge(slot, { barcode: `S${slot}`, capacityBytes });
+  }
+  await changer.close();
+}

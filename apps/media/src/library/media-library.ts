@@ -1,0 +1,190 @@
+import type { LibraryView, LibraryVolume } from '#contracts/media/library.js';
+import type { Clock } from '#kernel/clock.js';
+import { InvalidInput, NotFound, PermanentError } from '#kernel/errors.js';
+import { libraryFolder, openFileLibrary } from '#storage/file-library/open-library.js';
+import { chooseToRead } from '#storage/library-books/choose-volume.js';
+import { volumeState, type VolumeBooks } from '#storage/library-books/library-state.js';
+import type { ChangerInventory } from '#storage/sequential/media-changer.js';
+import { CartridgeBusy, NothingThere } from '#storage/sequential/sequential-errors.js';
+import { SequentialFragmentStore } from '#storage/sequential/sequential-fragment-store.js';
+import { SequentialLibrary, type LibraryStep } from '#storage/sequential/sequential-library.js';
+import { cartridgeView, placesOf, volumeView } from './library-view.js';
+import { MountRequests } from './mount-requests.js';
+
+export interface MediaLibraryOptions {
+  readonly path: string;
+  readonly pool: string;
+  readonly mediaId: string;
+  readonly spoolReserveBytes: number;
+  readonly mountTimeoutMs: number;
+  readonly clock: Clock;
+  readonly log: (severity: 'info' | 'warning', text: string) => void;
+  readonly onStep: (step: LibraryStep) => void;
+}
+
+/** A library of this media server, with what an operator does about it. */
+export class MediaLibrary {
+  private constructor(
+    readonly pool: string,
+    readonly path: string,
+    readonly drives: number,
+    readonly store: SequentialFragmentStore,
+    readonly mounts: MountRequests,
+    private readonly library: SequentialLibrary,
+  ) {}
+
+  /** Owns the library's changer from here on. Throws `VolumeUnusable` with the reason. */
+  static async open(options: MediaLibraryOptions): Promise<MediaLibrary> {
+    const { path, pool, clock, mountTimeoutMs: timeoutMs } = options;
+    const { changer, drives } = await openFileLibrary(path);
+    const mounts = new MountRequests({ pool, clock, timeoutMs });
+    const { mediaId, log, onStep } = options;
+    let library: SequentialLibrary | undefined;
+    try {
+      const ledgerFolder = await libraryFolder(path, 'ledger');
+      const given = { ledgerFolder, changer, mounts, mediaId, pool, clock, log, onStep };
+      library = await SequentialLibrary.open(given);
+      const spoolFolder = await libraryFolder(path, 'spool');
+      const { spoolReserveBytes } = options;
+      const spool = { spoolFolder, spoolReserveBytes, spoolBytesMax: Number.MAX_SAFE_INTEGER };
+      const store = await SequentialFragmentStore.open({ library, ...spool });
+      return new MediaLibrary(pool, path, drives, store, mounts, library);
+    } catch (error) {
+      await (library ?? changer).close();
+      throw error;
+    }
+  }
+
+  /** Set when the ledger could not be written. */
+  get failure(): Error | undefined {
+    return this.library.ledger.failure;
+  }
+
+  room(): Promise<{ freeBytes: number; totalBytes: number }> {
+    return this.library.room();
+  }
+
+  async view(): Promise<LibraryView> {
+    const { pool, path, library } = this;
+    const inventory = await library.desk.inventory();
+    const nameOf = (barcode: string | undefined) =>
+      barcode === undefined ? null : library.nameOf(barcode);
+    const drives = inventory.drives.map(({ drive, barcode }) => {
+      return { drive, volume: nameOf(barcode) };
+    });
+    const slots = inventory.slots.map(({ slot, barcode }) => ({ slot, volume: nameOf(barcode) }));
+    const places = placesOf(inventory);
+    const volumes = [
+      ...[...library.state.volumes.values()].map((volume) => volumeView(volume, places)),
+      ...[...library.state.others.values()].map((other) => cartridgeView(other, places)),
+    ].sort((a, b) => (a.volume < b.volume ? -1 : 1));
+    return { pool, path, drives, slots, mail: [...inventory.mail], volumes };
+  }
+
+  /** Reads the labels of cartridges that the ledger does not know. @returns their barcodes. */
+  async inventory(): Promise<string[]> {
+    const { library } = this;
+    const { slots, drives } = await library.desk.withChanger((changer) => changer.inventory());
+    const here = [...slots, ...drives].flatMap(({ barcode }) => barcode ?? []);
+    const found = here.filter((barcode) => library.isOpen(barcode));
+    // One that was taken for somebody else's may have been mended, or changed for another one.
+    const isForeign = (barcode: string) => library.state.others.get(barcode)?.kind === 'foreign';
+    for (const barcode of [...found, ...here.filter(isForeign)]) await library.lookAt(barcode);
+    this.mounts.arrived();
+    return found;
+  }
+
+  /** Takes what lies in the mail slot into free slots. @returns the barcodes. */
+  async importMail(): Promise<string[]> {
+    const imported = await this.library.desk.withChanger(async (changer) => {
+      const { slots, drives, mail } = await changer.inventory();
+      const loaded = drives.filter(({ barcode }) => barcode !== undefined).length;
+      // What is in a drive has to get back.
+      const free = slots.filter(({ barcode }) => barcode === undefined).slice(loaded);
+      if (mail.length > free.length) {
+        throw new CartridgeBusy(
+          `${mail.length} cartridges are in the mail slot, there is room for ${free.length}`,
+        );
+      }
+      for (const [at, barcode] of mail.entries()) await changer.import(barcode, free[at]!.slot);
+      return [...mail];
+    });
+    await this.inventory();
+    return imported;
+  }
+
+  /** Puts a volume into the mail slot. Throws `CartridgeBusy` while somebody works with it. */
+  async eject(volume: string): Promise<string> {
+    const { library } = this;
+    const { barcode } = this.find(volume);
+    await library.desk.withChanger(async (changer) => {
+      await library.desk.unload(barcode);
+      const { slots } = await changer.inventory();
+      const slot = slots.find((one) => one.barcode === barcode);
+      if (!slot) throw new NothingThere(`the library with label or barcode "${volume}"`);
+      await changer.export(slot.slot);
+    });
+    return barcode;
+  }
+
+  /** Labels the cartridge in a slot. Refused for one that holds, or may hold, anything of anybody's. */
+  async label(slot: number, label: string): Promise<LibraryVolume> {
+    const { library } = this;
+    const { slots } = await library.desk.withChanger((changer) => changer.inventory());
+    const place = slots.find((one) => one.slot === slot);
+    if (!place) throw new InvalidInput(`the library has slots 1 to ${slots.length}`, 'slot');
+    if (place.barcode === undefined) throw new NothingThere(`slot ${slot}`);
+    const { barcode } = place;
+    this.expectNewLabel(label, barcode);
+    const labelled = await library.desk.use(
+      (look) => chooseToRead(look, { barcode, label }),
+      (medium) => library.keeper.begin(medium, label),
+      { onNone: () => new NothingThere(`slot ${slot}`), isLook: true },
+    );
+    if (!labelled) throw this.refusal(barcode);
+    return this.viewOf(labelled);
+  }
+
+  async setState(volume: string, reason: string | null): Promise<LibraryVolume> {
+    const books = this.library.state.volumeOn(this.find(volume).barcode);
+    if (!books)
+      throw new PermanentError(227, `Cartridge ${volume} has no label of ours.`, 'volume');
+    await this.library.keeper.suspend(books, reason);
+    return this.viewOf(this.library.state.volumes.get(books.volumeId)!);
+  }
+
+  close(): Promise<void> {
+    return this.library.close();
+  }
+
+  private async viewOf(volume: VolumeBooks): Promise<LibraryVolume> {
+    const inventory: ChangerInventory = await this.library.desk.inventory();
+    return volumeView(volume, placesOf(inventory));
+  }
+
+  private find(volume: string): { readonly barcode: string } {
+    const { volumes, others } = this.library.state;
+    const found = [...volumes.values()].find(({ label }) => label === volume);
+    const byBarcode = [...volumes.values(), ...others.values()];
+    const known = found ?? byBarcode.find(({ barcode }) => barcode === volume);
+    if (known) return known;
+    throw new NotFound('volume', volume, 227, `See "holdfast library show".`);
+  }
+
+  private expectNewLabel(label: string, barcode: string): void {
+    for (const volume of this.library.state.volumes.values()) {
+      if (volume.label !== label || volume.barcode === barcode) continue;
+      throw new PermanentError(226, `There is a volume "${label}" already.`, 'label');
+    }
+  }
+
+  private refusal(barcode: string): PermanentError {
+    const books = this.library.state.volumeOn(barcode);
+    const other = this.library.state.others.get(barcode);
+    const state = books && volumeState(books);
+    const holds = `holds ${books?.holds.size} fragments; it can be labelled anew when their deletion was granted and their trash emptied`;
+    const why =
+      state === 'suspended' ? `is suspended: ${books?.suspended}` : books ? holds : other?.reason;
+    return new PermanentError(97, `Cartridge ${barcode} ${why ?? 'is not blank'}.`, 'slot');
+  }
+}

@@ -1,0 +1,110 @@
+import { spawnSync } from 'node:child_process';
+import { appendFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { BlockUnreadable } from '../sequential/sequential-errors.js';
+import {
+  describeMediaLibrary,
+  forBlank,
+  labelOf,
+  type LibraryFixture,
+} from '../testing/describe-media-library.js';
+import { patternBytes } from '../testing/fragments.js';
+import { testFolder, type TestFolder } from '../testing/small-volume.js';
+import { FileChanger } from './file-changer.js';
+
+const SHAPE = { slots: 4, drives: 2 };
+
+async function library(capacityBytes: number): Promise<LibraryFixture & { folder: TestFolder }> {
+  const folder = testFolder();
+  const open = () => FileChanger.open({ folder: folder.path, ...SHAPE });
+  let changer = await open();
+  const barcodes = ['T00001', 'T00002'] as const;
+  for (const [at, barcode] of barcodes.entries()) {
+    await changer.addCartridge(at + 1, { barcode, capacityBytes });
+  }
+  const first = changer;
+  return {
+    ...{ folder, changer: first, barcodes, capacityBytes },
+    reopen: async () => {
+      await changer.close();
+      changer = await open();
+      return changer;
+    },
+    refusesOwner: async () => {
+      const refused = await open().then(
+        () => false,
+        (error: { status?: number }) => error.status === 83,
+      );
+      return refused;
+    },
+    dispose: async () => {
+      await changer.close();
+      folder.dispose();
+    },
+  };
+}
+
+describeMediaLibrary('A file library', library);
+
+describe('A file library', () => {
+  const opened: { dispose(): Promise<void> }[] = [];
+  afterEach(async () => {
+    for (const one of opened.splice(0)) await one.dispose();
+  });
+  const labelled = async () => {
+    const fixture = await library(10_000_000);
+    opened.push(fixture);
+    await fixture.changer.load(1, 1);
+    const medium = await fixture.changer.drive(1).open();
+    await medium.begin(forBlank('T00001'), labelOf('T00001'));
+    await medium.append(patternBytes(5_000));
+    await medium.mark();
+    const cartridge = join(fixture.folder.path, 'drives/001/T00001');
+    return { ...fixture, medium, cartridge };
+  };
+
+  it('lays a cartridge out so that dd reads it', async () => {
+    const { cartridge } = await labelled();
+    expect(readdirSync(cartridge).sort()).toEqual([
+      '00000001.blocks',
+      '00000001.data',
+      'cartridge.json',
+    ]);
+    const map = readFileSync(join(cartridge, '00000001.blocks'), 'utf8').split('\n');
+    const [, , offset, length] = map[2]!.split('\t');
+    const skip = `skip=${offset}`;
+    const args = [`if=${join(cartridge, '00000001.data')}`, 'bs=1', skip, `count=${length}`];
+    expect(spawnSync('dd', args).stdout.equals(patternBytes(5_000))).toBe(true);
+  });
+
+  it('goes on behind a line of the map that a crash has cut off', async () => {
+    const { cartridge, reopen } = await labelled();
+    appendFileSync(join(cartridge, '00000001.data'), 'half');
+    appendFileSync(join(cartridge, '00000001.blocks'), '4\tblock\t5000\t10');
+    const medium = await (await reopen()).drive(1).open();
+    expect(medium.endOfData).toBe(4);
+    await medium.append(patternBytes(7, 3));
+    await medium.mark();
+    await medium.close();
+    const again = await (await reopen()).drive(1).open();
+    expect(again.endOfData).toBe(6);
+    await again.locate(4);
+    expect(await again.next()).toEqual({ type: 'block', bytes: patternBytes(7, 3) });
+  });
+
+  it('fails for a block that has changed, and opens no volume whose map lacks a line', async () => {
+    const { cartridge, reopen } = await labelled();
+    const data = readFileSync(join(cartridge, '00000001.data'));
+    data[data.length - 1]! ^= 1;
+    writeFileSync(join(cartridge, '00000001.data'), data);
+    const changer = await reopen();
+    const medium = await changer.drive(1).open();
+    await medium.locate(2);
+    await expect(medium.next()).rejects.toBeInstanceOf(BlockUnreadable);
+    await medium.close();
+    const map = readFileSync(join(cartridge, '00000001.blocks'), 'utf8').split('\n');
+    writeFileSync(join(cartridge, '00000001.blocks'), [map[0], ...map.slice(2)].join('\n'));
+    await expect(changer.drive(1).open()).rejects.toMatchObject({ name: 'VolumeUnusable' });
+  });
+});

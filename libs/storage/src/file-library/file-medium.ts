@@ -1,0 +1,280 @@
+import { crc32 } from 'node:zlib';
+import { open, readFile, rename, rm, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { assert } from '#kernel/assert.js';
+import { syncFolder } from '../directory/sync-folder.js';
+import { namesIn } from '../directory/read-folder.js';
+import { VolumeUnusable, writeError } from '../errors.js';
+import { BlockUnreadable, EndOfMedium } from '../sequential/sequential-errors.js';
+import {
+  BLOCK_BYTES_MAX,
+  type MediumRecord,
+  type RecyclePermit,
+  type SequentialMedium,
+} from '../sequential/sequential-medium.js';
+import { mapLine, parseMap, type MappedRecord } from './block-map.js';
+
+const CARTRIDGE_FILE = 'cartridge.json';
+const GENERATION = /^(\d{8})\.(data|blocks)$/;
+
+const cartridge = z.object({
+  version: z.literal(1),
+  barcode: z.string(),
+  capacityBytes: z.int().positive(),
+});
+
+interface Files {
+  readonly data: FileHandle;
+  readonly map: FileHandle;
+  /** Bytes of the data file, those of an unfinished write included. */
+  dataBytes: number;
+  mapBytes: number;
+}
+
+/** Writes down what a new cartridge is. Its folder has to be there, and empty. */
+export async function makeCartridge(
+  folder: string,
+  what: { readonly barcode: string; readonly capacityBytes: number },
+): Promise<void> {
+  const handle = await open(join(folder, CARTRIDGE_FILE), 'wx', 0o600);
+  try {
+    await handle.writeFile(`${JSON.stringify({ version: 1, ...what })}\n`);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await syncFolder(folder);
+}
+
+/**
+ * A cartridge that is a folder: `<generation>.data` holds its blocks one behind the other, and
+ * `<generation>.blocks` a line for each block and mark. To begin anew is to begin another generation,
+ * which counts from the moment that its map has its name.
+ */
+export class FileMedium implements SequentialMedium {
+  private readonly waiting: MappedRecord[] = [];
+  private position = 0;
+  private failure: Error | undefined;
+  private closed = false;
+
+  private constructor(
+    private readonly folder: string,
+    readonly barcode: string,
+    readonly capacityBytes: number,
+    private generation: number,
+    private records: MappedRecord[],
+    private files: Files | undefined,
+  ) {}
+
+  /** Opens the volume on a cartridge. Throws `VolumeUnusable` for a folder that is none. */
+  static async open(folder: string): Promise<FileMedium> {
+    const text = await readFile(join(folder, CARTRIDGE_FILE), 'utf8').catch(() => '');
+    const parsed = cartridge.safeParse(text === '' ? undefined : JSON.parse(text));
+    if (!parsed.success) throw new VolumeUnusable(folder, `it has no good ${CARTRIDGE_FILE}`);
+    const { barcode, capacityBytes } = parsed.data;
+    const generation = await newest(folder);
+    if (generation === 0) {
+      return new FileMedium(folder, barcode, capacityBytes, 0, [], undefined);
+    }
+    const { records, files } = await openGeneration(folder, generation);
+    return new FileMedium(folder, barcode, capacityBytes, generation, records, files);
+  }
+
+  get isOpen(): boolean {
+    return !this.closed;
+  }
+
+  get writtenBytes(): number {
+    return this.files?.dataBytes ?? 0;
+  }
+
+  get endOfData(): number {
+    return this.records.length;
+  }
+
+  append(block: Buffer): Promise<void> {
+    assert(block.length > 0 && block.length <= BLOCK_BYTES_MAX, 'a block of no or too many bytes');
+    return this.attempt(async (files) => {
+      if (files.dataBytes + block.length > this.capacityBytes) throw new EndOfMedium(this.barcode);
+      const record = { offset: files.dataBytes, length: block.length, crc: crc32(block) };
+      await writeAt(files.data, block, files.dataBytes);
+      files.dataBytes += block.length;
+      this.waiting.push(record);
+      this.records.push(record);
+    });
+  }
+
+  mark(): Promise<void> {
+    return this.attempt(async (files) => {
+      const record = { offset: files.dataBytes, length: 0, crc: 0 };
+      const from = this.records.length - this.waiting.length;
+      const lines = [...this.waiting, record].map((one, at) => mapLine(from + at, one));
+      await files.data.datasync();
+      const text = Buffer.from(lines.join(''), 'utf8');
+      await writeAt(files.map, text, files.mapBytes);
+      await files.map.datasync();
+      files.mapBytes += text.length;
+      this.waiting.length = 0;
+      this.records.push(record);
+    });
+  }
+
+  async locate(position: number): Promise<void> {
+    if (Number.isInteger(position) && position >= 0 && position <= this.records.length) {
+      this.position = position;
+      return;
+    }
+    throw new BlockUnreadable(this.barcode, position, 'is behind the end of data');
+  }
+
+  async next(): Promise<MediumRecord> {
+    const record = this.records[this.position];
+    if (!record) return { type: 'end' };
+    if (record.length > 0) {
+      const bytes = await this.readBlock(record);
+      this.position += 1;
+      return { type: 'block', bytes };
+    }
+    this.position += 1;
+    return { type: 'mark' };
+  }
+
+  async begin(permit: RecyclePermit, label: Buffer): Promise<void> {
+    await this.expectPermitted(permit);
+    try {
+      await this.beginGeneration(this.generation + 1, label);
+    } catch (error) {
+      this.failure = writeError(this.folder, error);
+      throw this.failure;
+    }
+  }
+
+  async close(): Promise<void> {
+    const { files } = this;
+    this.files = undefined;
+    this.closed = true;
+    this.failure ??= new Error('a closed medium is used');
+    await Promise.all([files?.data.close(), files?.map.close()]);
+  }
+
+  /** The permit is for this cartridge, with the first block that it really has. */
+  private async expectPermitted({ barcode, label }: RecyclePermit): Promise<void> {
+    if (this.failure) throw this.failure;
+    const [first] = this.records;
+    const present = first && (await this.readBlock(first));
+    const isSame = present ? label !== undefined && present.equals(label) : label === undefined;
+    assert(barcode === this.barcode && isSame, 'a permit for another volume');
+  }
+
+  private async beginGeneration(generation: number, label: Buffer): Promise<void> {
+    const path = (file: string) =>
+      join(this.folder, `${String(generation).padStart(8, '0')}.${file}`);
+    const record = { offset: 0, length: label.length, crc: crc32(label) };
+    const mark = { offset: label.length, length: 0, crc: 0 };
+    const map = Buffer.from(mapLine(0, record) + mapLine(1, mark), 'utf8');
+    // Left by a process that died before the map had its name: it was never anybody's.
+    for (const stale of [path('data'), path('blocks.partial')]) await rm(stale, { force: true });
+    await writeNew(path('data'), label);
+    await writeNew(path('blocks.partial'), map);
+    await syncFolder(this.folder);
+    await rename(path('blocks.partial'), path('blocks'));
+    await syncFolder(this.folder);
+    await Promise.all([this.files?.data.close(), this.files?.map.close()]);
+    const opened = await openGeneration(this.folder, generation);
+    this.generation = generation;
+    this.records = opened.records;
+    this.files = opened.files;
+    this.position = 0;
+    this.waiting.length = 0;
+    await dropOlder(this.folder, generation);
+  }
+
+  private async readBlock({ offset, length, crc }: MappedRecord): Promise<Buffer> {
+    const { files, barcode, position } = this;
+    if (!files) throw this.failure ?? new Error('a medium without files');
+    const bytes = Buffer.allocUnsafe(length);
+    for (let filled = 0; filled < length;) {
+      const { bytesRead } = await files.data
+        .read(bytes, filled, length - filled, offset + filled)
+        .catch((error: Error) => {
+          throw new BlockUnreadable(barcode, position, `cannot be read: ${error.message}`);
+        });
+      if (bytesRead === 0) throw new BlockUnreadable(barcode, position, 'is cut off');
+      filled += bytesRead;
+    }
+    if (crc32(bytes) !== crc) throw new BlockUnreadable(barcode, position, 'has another checksum');
+    return bytes;
+  }
+
+  private async attempt(work: (files: Files) => Promise<void>): Promise<void> {
+    if (this.failure) throw this.failure;
+    assert(this.files, 'a volume without a label is written');
+    try {
+      await work(this.files);
+    } catch (error) {
+      if (error instanceof EndOfMedium) throw error;
+      this.failure = writeError(this.folder, error);
+      throw this.failure;
+    }
+  }
+}
+
+/** The generation that counts; 0 for a blank cartridge. */
+async function newest(folder: string): Promise<number> {
+  const numbers = (await namesIn(folder)).map((name) => {
+    const [, number = '0', kind] = GENERATION.exec(name) ?? [];
+    return kind === 'blocks' ? Number(number) : 0;
+  });
+  return Math.max(0, ...numbers);
+}
+
+async function openGeneration(
+  folder: string,
+  generation: number,
+): Promise<{ records: MappedRecord[]; files: Files }> {
+  const path = (file: string) => join(folder, `${String(generation).padStart(8, '0')}.${file}`);
+  const text = await readFile(path('blocks'));
+  const records = parseMap(text.toString('utf8'), (reason) => new VolumeUnusable(folder, reason));
+  const data = await open(path('data'), 'r+');
+  const map = await open(path('blocks'), 'r+');
+  const end = records.reduce((most, { offset, length }) => Math.max(most, offset + length), 0);
+  const dataBytes = Math.max(end, (await data.stat()).size);
+  const files = { data, map, dataBytes, mapBytes: text.length };
+  // Ends a line that a crash has cut off, so that the next one is one of its own.
+  if (text.length > 0 && text.at(-1) !== 0x0a) {
+    await writeAt(map, Buffer.from('\n'), files.mapBytes);
+    files.mapBytes += 1;
+  }
+  return { records, files };
+}
+
+/** Generations that a newer one has replaced, which only a permit makes. */
+async function dropOlder(folder: string, generation: number): Promise<void> {
+  for (const name of await namesIn(folder)) {
+    const number = Number(GENERATION.exec(name)?.[1] ?? generation);
+    if (number < generation) await rm(join(folder, name), { force: true });
+  }
+}
+
+async function writeNew(path: string, content: Buffer): Promise<void> {
+  const handle = await open(path, 'wx', 0o600);
+  try {
+    await writeAt(handle, content, 0);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function writeAt(handle: FileHandle, bytes: Buffer, at: number): Promise<void> {
+  for (let written = 0; written < bytes.length;) {
+    const { bytesWritten } = await handle.write(
+      bytes,
+      written,
+      bytes.length - written,
+      at + written,
+    );
+    written += bytesWritten;
+  }
+}

@@ -1,0 +1,71 @@
+import type { Manifest } from '#archive/manifest.js';
+import { Journal, type Condenser } from '../journal/journal.js';
+import { libraryRecord, type LibraryRecord } from './library-record.js';
+import { LibraryState } from './library-state.js';
+
+const COMPACT_FROM_SEGMENTS = 4;
+/** Of a manifest with its image's details; a record has to be short. */
+const MANIFEST_BYTES_MAX = 48 * 1024;
+
+/**
+ * Where on which volume each fragment lies, on the media server's own disk. Each change is durable
+ * before it counts. If it is lost, reading the volumes from their labels on makes another one.
+ */
+export class LibraryLedger {
+  private exclusive: Promise<void> = Promise.resolve();
+
+  private constructor(
+    private readonly journal: Journal<LibraryRecord>,
+    readonly state: LibraryState,
+  ) {}
+
+  /** Replays the ledger in `folder`. Throws `VolumeUnusable` if it is damaged or taken. */
+  static async open(folder: string): Promise<LibraryLedger> {
+    const fold = new Fold();
+    const parse = (value: unknown) => libraryRecord.parse(value);
+    const onRecord = (record: LibraryRecord) => fold.add(record);
+    const journal = await Journal.open<LibraryRecord>({ folder, parse, onRecord });
+    if ((await journal.closedSegments()) >= COMPACT_FROM_SEGMENTS)
+      await journal.compact(new Fold());
+    return new LibraryLedger(journal, fold.state);
+  }
+
+  /** Set when it could not be written: nothing more is accepted until it is opened again. */
+  get failure(): Error | undefined {
+    return this.journal.failure;
+  }
+
+  /** A record that does not fit is a bug, and is thrown before it could spoil the ledger. */
+  add(...records: readonly LibraryRecord[]): Promise<void> {
+    const result = this.exclusive.then(async () => {
+      this.state.expectFit(records);
+      await this.journal.append(...records);
+      for (const record of records) this.state.apply(record);
+    });
+    this.exclusive = result.catch(() => undefined);
+    return result;
+  }
+
+  close(): Promise<void> {
+    return this.journal.close();
+  }
+}
+
+/** The manifest as the ledger keeps it: one whose image has very long selections goes without them. */
+export function manifestToKeep(manifest: Manifest): Manifest {
+  if (Buffer.byteLength(JSON.stringify(manifest)) <= MANIFEST_BYTES_MAX) return manifest;
+  const { image: _, ...rest } = manifest;
+  return rest;
+}
+
+class Fold implements Condenser<LibraryRecord> {
+  readonly state = new LibraryState();
+
+  add(record: LibraryRecord): void {
+    this.state.apply(record);
+  }
+
+  records(): Iterable<LibraryRecord> {
+    return this.state.records();
+  }
+}

@@ -1,0 +1,235 @@
+import type { Manifest } from '#archive/manifest.js';
+import type { LibraryRecord } from './library-record.js';
+import { FIRST_POSITION } from '../sequential/volume-format.js';
+
+/** A volume as the ledger knows it. */
+export interface VolumeBooks {
+  readonly volumeId: string;
+  readonly label: string;
+  readonly barcode: string;
+  readonly capacityBytes: number;
+  readonly labelledAt: string;
+  readonly writtenBytes: number;
+  /** Behind what the ledger knows of. */
+  readonly endPosition: number;
+  readonly full: boolean;
+  readonly suspended?: string;
+  /** A fragment of which nobody knows yet what came of it. */
+  readonly writing?: string;
+  /** Fragments in their places and in the trash; a set of its own for each state. */
+  readonly holds: ReadonlySet<string>;
+}
+
+/** A fragment on a volume. */
+export interface FragmentOnVolume {
+  readonly manifest: Manifest;
+  readonly volumeId: string;
+  /** Of its header. */
+  readonly position: number;
+  readonly manifestBytes: number;
+  readonly at: string;
+  readonly trash?: { readonly tombstoneId: string; readonly since: string };
+}
+
+export interface OtherCartridge {
+  readonly barcode: string;
+  readonly kind: 'blank' | 'foreign';
+  readonly capacityBytes: number;
+  readonly reason: string;
+}
+
+export type VolumeState = 'scratch' | 'filling' | 'full' | 'suspended';
+
+/** All that a library's ledger says; changed by `applyLibraryRecord` alone. */
+export class LibraryState {
+  readonly volumes = new Map<string, VolumeBooks>();
+  readonly fragments = new Map<string, FragmentOnVolume>();
+  /** By barcode: cartridges without a volume of ours. */
+  readonly others = new Map<string, OtherCartridge>();
+  private readonly byBarcode = new Map<string, string>();
+
+  volumeOn(barcode: string): VolumeBooks | undefined {
+    const volumeId = this.byBarcode.get(barcode);
+    return volumeId === undefined ? undefined : this.volumes.get(volumeId);
+  }
+
+  isKnown(barcode: string): boolean {
+    return this.byBarcode.has(barcode) || this.others.has(barcode);
+  }
+
+  /** Throws unless all of these can follow, one after the other, what the ledger says now. */
+  expectFit(records: readonly LibraryRecord[]): void {
+    const begun = new Set<string>();
+    for (const record of records) {
+      const id = this.misfit(record, begun);
+      if (id !== undefined) throw unfit(record.type, id);
+      if (record.type === 'LABELLED') begun.add(record.volumeId);
+    }
+  }
+
+  /**
+   * The state after one more record. One that fits no state is a damaged ledger or a bug: it throws,
+   * since to guess is to lose something.
+   */
+  apply(record: LibraryRecord): void {
+    this.expectFit([record]);
+    switch (record.type) {
+      case 'CARTRIDGE': {
+        const { barcode, kind, capacityBytes, reason } = record;
+        this.others.set(barcode, { barcode, kind, capacityBytes, reason });
+        return;
+      }
+      case 'LABELLED':
+        return this.labelled(record);
+      case 'WRITING':
+        return this.change(record.volumeId, { writing: record.fragmentId });
+      case 'WRITTEN':
+        return this.written(record);
+      case 'EXTENT': {
+        const { volumeId, endPosition, writtenBytes, capacityBytes, full, suspended } = record;
+        const { suspended: _, writing: __, ...volume } = this.volume(volumeId);
+        const extent = { endPosition, writtenBytes, capacityBytes, full };
+        const isSuspended = suspended === null ? {} : { suspended };
+        this.volumes.set(volumeId, { ...volume, ...extent, ...isSuspended });
+        return;
+      }
+      case 'TRASHED': {
+        const { fragmentId, tombstoneId, at } = record;
+        const trash = { tombstoneId, since: at };
+        this.fragments.set(fragmentId, { ...this.fragment(fragmentId), trash });
+        return;
+      }
+      case 'TAKEN_BACK': {
+        const { trash: _, ...fragment } = this.fragment(record.fragmentId);
+        this.fragments.set(record.fragmentId, fragment);
+        return;
+      }
+      case 'GONE':
+        return this.gone(record.fragmentId);
+      default:
+        return record satisfies never;
+    }
+  }
+
+  /** The fewest records that lead to this state. */
+  *records(): Generator<LibraryRecord> {
+    for (const other of this.others.values()) yield { type: 'CARTRIDGE', ...other };
+    for (const volume of this.volumes.values()) yield* this.recordsOf(volume);
+  }
+
+  private *recordsOf(volume: VolumeBooks): Generator<LibraryRecord> {
+    const { volumeId, barcode, label, capacityBytes, labelledAt } = volume;
+    const { endPosition, writtenBytes, full, suspended = null, writing } = volume;
+    yield { type: 'LABELLED', volumeId, barcode, label, capacityBytes, labelledAt };
+    for (const fragmentId of volume.holds) {
+      const { trash, ...fragment } = this.fragment(fragmentId);
+      yield { type: 'WRITTEN', ...fragment };
+      if (!trash) continue;
+      yield { type: 'TRASHED', fragmentId, tombstoneId: trash.tombstoneId, at: trash.since };
+    }
+    const extent = { endPosition, writtenBytes, capacityBytes, full, suspended };
+    yield { type: 'EXTENT', volumeId, ...extent };
+    if (writing !== undefined) yield { type: 'WRITING', volumeId, fragmentId: writing };
+  }
+
+  /** What a record is about that does not fit. `begun`: volumes that begin just before it. */
+  private misfit(record: LibraryRecord, begun: ReadonlySet<string>): string | undefined {
+    switch (record.type) {
+      case 'CARTRIDGE':
+        return this.byBarcode.has(record.barcode) ? record.barcode : undefined;
+      case 'LABELLED': {
+        const isHeld = (this.volumeOn(record.barcode)?.holds.size ?? 0) > 0;
+        return isHeld || this.volumes.has(record.volumeId) ? record.volumeId : undefined;
+      }
+      case 'WRITTEN': {
+        const { fragmentId } = record.manifest;
+        if (this.fragments.has(fragmentId)) return fragmentId;
+        return this.isVolume(record.volumeId, begun) ? undefined : record.volumeId;
+      }
+      case 'WRITING':
+      case 'EXTENT':
+        return this.isVolume(record.volumeId, begun) ? undefined : record.volumeId;
+      case 'TRASHED':
+      case 'TAKEN_BACK':
+        return this.fragments.has(record.fragmentId) ? undefined : record.fragmentId;
+      case 'GONE':
+        return this.fragments.get(record.fragmentId)?.trash ? undefined : record.fragmentId;
+      default:
+        return record satisfies never;
+    }
+  }
+
+  private isVolume(volumeId: string, begun: ReadonlySet<string>): boolean {
+    return this.volumes.has(volumeId) || begun.has(volumeId);
+  }
+
+  private labelled(record: Extract<LibraryRecord, { type: 'LABELLED' }>): void {
+    const { barcode, volumeId, label, capacityBytes, labelledAt } = record;
+    const before = this.volumeOn(barcode);
+    if (before) this.volumes.delete(before.volumeId);
+    this.others.delete(barcode);
+    this.byBarcode.set(barcode, volumeId);
+    const extent = { endPosition: FIRST_POSITION, writtenBytes: 0, full: false };
+    const holds = new Set<string>();
+    const volume = { volumeId, label, barcode, capacityBytes, labelledAt, holds, ...extent };
+    this.volumes.set(volumeId, volume);
+  }
+
+  private written(record: Extract<LibraryRecord, { type: 'WRITTEN' }>): void {
+    const { volumeId, manifest, position, manifestBytes, at } = record;
+    const { fragmentId } = manifest;
+    const holds = new Set(this.volume(volumeId).holds).add(fragmentId);
+    this.fragments.set(fragmentId, { manifest, volumeId, position, manifestBytes, at });
+    this.change(volumeId, { holds });
+  }
+
+  private gone(fragmentId: string): void {
+    const { volumeId } = this.fragment(fragmentId);
+    const holds = new Set(this.volume(volumeId).holds);
+    holds.delete(fragmentId);
+    this.fragments.delete(fragmentId);
+    this.change(volumeId, { holds });
+  }
+
+  private change(volumeId: string, over: Partial<VolumeBooks>): void {
+    this.volumes.set(volumeId, { ...this.volume(volumeId), ...over });
+  }
+
+  private volume(volumeId: string): VolumeBooks {
+    const volume = this.volumes.get(volumeId);
+    if (!volume) throw unfit('a record', volumeId);
+    return volume;
+  }
+
+  private fragment(fragmentId: string): FragmentOnVolume {
+    const fragment = this.fragments.get(fragmentId);
+    if (!fragment) throw unfit('a record', fragmentId);
+    return fragment;
+  }
+}
+
+/** What a volume can be used for. Scratch is what holds nothing that anybody may still want. */
+export function volumeState(volume: VolumeBooks): VolumeState {
+  if (volume.suspended !== undefined) return 'suspended';
+  if (volume.holds.size === 0 && volume.writing === undefined) return 'scratch';
+  return volume.full ? 'full' : 'filling';
+}
+
+/** Bytes that it still takes. */
+export function roomOn(volume: VolumeBooks): number {
+  switch (volumeState(volume)) {
+    case 'scratch':
+      return volume.capacityBytes;
+    case 'filling':
+      return Math.max(0, volume.capacityBytes - volume.writtenBytes);
+    case 'full':
+    case 'suspended':
+      return 0;
+    default:
+      throw new Error('a volume in no state');
+  }
+}
+
+function unfit(type: string, id: string): Error {
+  return new Error(`the library's ledger has ${type} of ${id}, which fits nothing before it`);
+}

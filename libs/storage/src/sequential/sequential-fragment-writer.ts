@@ -1,0 +1,109 @@
+import { join } from 'node:path';
+import type { Manifest } from '#archive/manifest.js';
+import { assert } from '#kernel/assert.js';
+import { PermanentError, Unavailable } from '#kernel/errors.js';
+import { VolumeFull, writeError } from '../errors.js';
+import { copyFolder, fileName, PARTIAL_SUFFIX, type FragmentName } from '../fragment-name.js';
+import type { FragmentWriter, SealedFragmentReader } from '../fragment-store.js';
+import { assertManifest } from '../manifest-check.js';
+import { NoMediaLeft } from './sequential-errors.js';
+import type { SequentialLibrary } from './sequential-library.js';
+
+/** Where fragments are gathered on their way to a volume, and how much of it is taken. */
+export interface Spool {
+  readonly folder: string;
+  bytes: number;
+  readonly bytesMax: number;
+}
+
+export interface SequentialWriterOptions {
+  /** Writes the files in the spool. */
+  readonly inner: FragmentWriter;
+  readonly library: SequentialLibrary;
+  readonly spool: Spool;
+  /** Gives up the files in the spool: the fragment is on its volume. */
+  readonly drop: () => Promise<void>;
+}
+
+/** Gathers a fragment in the spool; the seal writes it to a volume in one run. */
+export class SequentialFragmentWriter implements FragmentWriter {
+  private failure: Error | undefined;
+  private sealed = false;
+
+  constructor(private readonly options: SequentialWriterOptions) {}
+
+  get name(): FragmentName {
+    return this.options.inner.name;
+  }
+
+  get dataBytes(): number {
+    return this.options.inner.dataBytes;
+  }
+
+  get indexBytes(): number {
+    return this.options.inner.indexBytes;
+  }
+
+  writeData(pieces: readonly Buffer[]): Promise<void> {
+    const { inner } = this.options;
+    return this.attempt(async () => this.taking(sum(pieces), () => inner.writeData(pieces)));
+  }
+
+  writeIndex(pieces: readonly Buffer[]): Promise<void> {
+    const { inner } = this.options;
+    return this.attempt(async () => this.taking(sum(pieces), () => inner.writeIndex(pieces)));
+  }
+
+  copyFrom(source: SealedFragmentReader): Promise<void> {
+    const { inner } = this.options;
+    const bytes = source.size('data') + source.size('index');
+    return this.attempt(async () => this.taking(bytes, () => inner.copyFrom(source)));
+  }
+
+  seal(manifest: Manifest): Promise<void> {
+    const { name, dataBytes, indexBytes } = this;
+    assertManifest(manifest, { name, dataBytes, indexBytes });
+    return this.attempt(async () => {
+      const { inner, library, spool, drop } = this.options;
+      await inner.abandon();
+      const path = (file: 'data' | 'index') =>
+        join(spool.folder, ...copyFolder(name), fileName(name, file) + PARTIAL_SUFFIX);
+      await library.write({ manifest, data: path('data'), index: path('index') });
+      this.sealed = true;
+      await drop();
+      spool.bytes -= dataBytes + indexBytes;
+    });
+  }
+
+  abandon(): Promise<void> {
+    return this.options.inner.abandon();
+  }
+
+  /** Throws `VolumeFull` before anything is written. */
+  private async taking(bytes: number, write: () => Promise<void>): Promise<void> {
+    const { library, spool } = this.options;
+    if (this.dataBytes + this.indexBytes + bytes > library.largestRoom()) {
+      throw new NoMediaLeft(library.pool);
+    }
+    if (spool.bytes + bytes > spool.bytesMax) throw new VolumeFull(`the spool ${spool.folder}`);
+    spool.bytes += bytes;
+    await write();
+  }
+
+  /** After a failure nobody knows what reached the disk, so the first one stays. */
+  private async attempt(work: () => Promise<void>): Promise<void> {
+    if (this.failure) throw this.failure;
+    assert(!this.sealed, 'a sealed fragment is written');
+    try {
+      await work();
+    } catch (error) {
+      const isClear = error instanceof PermanentError || error instanceof Unavailable;
+      this.failure = isClear ? error : writeError(this.options.spool.folder, error);
+      throw this.failure;
+    }
+  }
+}
+
+function sum(pieces: readonly Buffer[]): number {
+  return pieces.reduce((bytes, piece) => bytes + piece.length, 0);
+}
