@@ -62,13 +62,14 @@ describe('the job manager', () => {
   beforeEach(() => {
     Object.assign(others, { brokerAway: false, busy: false, complete: true });
     Object.assign(others, { nextNumber: 1, open: 0, mediaAway: false });
+    Object.assign(others, { catalogAway: false, committed: 0 });
     others.asked.length = 0;
     others.tasks.length = 0;
   });
 
   /** What a test leaves running would speak in the next one. */
   afterEach(async () => {
-    Object.assign(others, { brokerAway: false, complete: true });
+    Object.assign(others, { brokerAway: false, catalogAway: false, complete: true });
     const { jobs } = await ask<{ jobs: JobView[] }>('list', {});
     for (const { job } of jobs.filter(({ state }) => state !== 'done')) {
       await ask('cancel', { job });
@@ -197,7 +198,7 @@ describe('the job manager', () => {
     Object.assign(others, { nextNumber: 4, open: 3 });
     await report(job, 'agent', 40, { attempt: 1 });
     const waits = await until(job, ({ retryAt }) => retryAt !== null);
-    expect(waits).toMatchObject({ state: 'active', status: null, attempt: 1 });
+    expect(waits).toMatchObject({ state: 'waiting-for-retry', status: null, attempt: 1 });
     await until(job, ({ attempt, operation }) => attempt === 2 && operation === 'moving data');
     expect(others.count('media.drain.*')).toBe(3);
     expect(asked('broker.release', job)).toEqual([{ job, attempt: 1 }]);

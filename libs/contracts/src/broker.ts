@@ -6,6 +6,7 @@ import {
   dataAddress,
   jobNumber,
   mediaName,
+  policyName,
   poolName,
   timestamp,
   unitName,
@@ -67,6 +68,29 @@ export type StorageUnit = z.infer<typeof storageUnit>;
 /** Different sets of media servers that hold what one job reads. */
 export const READ_SETS_MAX = 1_000;
 
+/** What a request that is queued waits for. */
+export const waitReason = z.enum([
+  'unit-busy',
+  'unit-full',
+  'unit-drained',
+  'unit-missing',
+  'media-down',
+  'no-volume',
+  'client-limit',
+  'policy-limit',
+  'drive-busy',
+  'mount',
+  'turn',
+]);
+export type WaitReason = z.infer<typeof waitReason>;
+
+/** The policy behind a request, and how much it is expected to write. */
+const ofPolicy = {
+  policy: policyName.optional(),
+  policyJobsMax: z.int().min(1).max(10_000).optional(),
+  estimatedBytes: z.int().nonnegative().optional(),
+};
+
 /** What the broker granted to one attempt of a job: all that it needs, or nothing. */
 export const allocation = z.object({
   allocationId: z.uuid(),
@@ -95,6 +119,7 @@ export const brokerAllocate = endpoint('broker', 'allocate', {
       client: clientName,
       unit: unitName,
       priority: z.int().default(0),
+      ...ofPolicy,
     }),
     z.object({
       purpose: z.literal('read'),
@@ -120,7 +145,11 @@ export const brokerAllocate = endpoint('broker', 'allocate', {
   ]),
   response: z.discriminatedUnion('state', [
     z.object({ state: z.literal('granted'), allocation }),
-    z.object({ state: z.literal('queued'), reason: z.string() }),
+    z.object({
+      state: z.literal('queued'),
+      reason: z.string(),
+      wait: waitReason.optional(),
+    }),
   ]),
 });
 
@@ -128,6 +157,13 @@ export const brokerRelease = endpoint('broker', 'release', {
   description: 'Gives back what a job holds or waits for; releasing twice is harmless',
   request: z.object({ job: jobNumber, attempt: z.int().min(1) }),
   response: z.object({ released: z.boolean() }),
+});
+
+export const brokerPriority = endpoint('broker', 'priority', {
+  description: "Changes a waiting request's place in the queue",
+  request: z.object({ job: jobNumber, priority: z.int().min(0).max(99_999) }),
+  /** `waiting` is false for a job that waits for nothing. */
+  response: z.object({ job: jobNumber, priority: z.int(), waiting: z.boolean() }),
 });
 
 export const brokerHeartbeat = endpoint('broker', 'heartbeat', {
