@@ -9,8 +9,9 @@ import { JobChanges } from '../job-changes.js';
 import { OpenJobs } from '../persistence/open-jobs.js';
 import { JobRelease } from '../steps/job-release.js';
 
-const EVERY_MS = 10_000;
+const SETTLE_MS = 2_000;
 const DEBTS_MAX = 50;
+const PRUNE_MS = 60_000;
 
 /** Jobs that one statement deletes, so that nobody waits for it. */
 const PRUNED_MAX = 200;
@@ -19,7 +20,7 @@ const PRUNED_MAX = 200;
 @Injectable()
 export class JobCare implements Startable {
   private readonly logger = new Logger('jobs');
-  private readonly rounds: Repeating;
+  private readonly rounds: readonly Repeating[];
 
   constructor(
     private readonly database: DataSource,
@@ -28,22 +29,20 @@ export class JobCare implements Startable {
     private readonly config: JobsConfig,
     private readonly clock: Clock,
   ) {
-    this.rounds = new Repeating({
-      everyMs: EVERY_MS,
-      work: async (signal) => {
-        await this.settle(signal);
-        await this.prune(signal);
-      },
-      onError: (error) => this.logger.warn(`cannot look after old jobs: ${messageOf(error)}`),
-    });
+    const onError = (error: unknown) =>
+      this.logger.warn(`cannot look after old jobs: ${messageOf(error)}`);
+    this.rounds = [
+      new Repeating({ everyMs: SETTLE_MS, work: (signal) => this.settle(signal), onError }),
+      new Repeating({ everyMs: PRUNE_MS, work: (signal) => this.prune(signal), onError }),
+    ];
   }
 
   start(): void {
-    this.rounds.start();
+    for (const rounds of this.rounds) rounds.start();
   }
 
-  stop(): Promise<void> {
-    return this.rounds.stop();
+  async stop(): Promise<void> {
+    await Promise.all(this.rounds.map((rounds) => rounds.stop()));
   }
 
   private async settle(signal: AbortSignal): Promise<void> {
@@ -58,8 +57,8 @@ export class JobCare implements Startable {
 
   private async prune(signal: AbortSignal): Promise<void> {
     const before = new Date(this.clock.now().getTime() - this.config.keepMs);
-    for (let pruned = PRUNED_MAX; pruned === PRUNED_MAX && !signal.aborted;) {
-      pruned = await new OpenJobs(this.database.manager).prune(before, PRUNED_MAX);
-    }
+    const jobs = new OpenJobs(this.database.manager);
+    // Parents are in reach when their children are gone.
+    while (!signal.aborted && (await jobs.prune(before, PRUNED_MAX)) > 0);
   }
 }

@@ -14,7 +14,7 @@ import { DriveQueue, type Urgency } from './drive-queue.js';
 const RETRY = { firstMs: 100, maxMs: 10_000, jitter: 0.5 };
 
 /** After so long without an answer the job says who does not answer. */
-const TROUBLE_MS = 5_000;
+const TROUBLE_MS = 3_000;
 
 /** A job that wants to be looked at later than that is found by whoever looks at all of them. */
 const ALARM_MS_MAX = 5_000;
@@ -63,6 +63,7 @@ export class JobDriver implements Startable {
   }
 
   private async work(number: number): Promise<number | undefined> {
+    const began = this.clock.now().getTime();
     let job: Job | undefined;
     try {
       for (;;) {
@@ -73,7 +74,7 @@ export class JobDriver implements Startable {
       const waitMs = job && this.steps.waitMs(job);
       return waitMs !== undefined && waitMs <= ALARM_MS_MAX ? waitMs : undefined;
     } catch (error) {
-      return this.failed(number, { job, error });
+      return this.failed(number, { job, error, began });
     }
   }
 
@@ -89,10 +90,10 @@ export class JobDriver implements Startable {
   /** The pause before the same question is asked again. */
   private async failed(
     number: number,
-    { job, error }: { job: Job | undefined; error: unknown },
+    { job, error, began }: { job: Job | undefined; error: unknown; began: number },
   ): Promise<number> {
     const now = this.clock.now().getTime();
-    const { since, times } = this.failing.get(number) ?? { since: now, times: 0 };
+    const { since, times } = this.failing.get(number) ?? { since: began, times: 0 };
     this.failing.set(number, { since, times: times + 1 });
     const text = messageOf(error);
     if (error instanceof Unavailable) this.logger.warn(`job ${number}: ${text}`);

@@ -3,7 +3,7 @@ import type { Allocation } from '#contracts/broker.js';
 import type { CopyView } from '#contracts/catalog/copy.js';
 import type { ImageView } from '#contracts/image.js';
 import type { AgentTask, MediaTask } from '#contracts/task.js';
-import { PermanentError } from '#kernel/errors.js';
+import { PermanentError, Unavailable } from '#kernel/errors.js';
 import { toErrorBody } from '#messaging/wire-error.js';
 
 type Answer = (request: Record<string, unknown>) => unknown;
@@ -69,11 +69,14 @@ export class ResourcesOnTheWire {
   private serve(nats: NatsConnection, endpoint: string, answer: Answer): void {
     const callback = (_: Error | null, msg: Msg): void => {
       if (this.brokerAway && endpoint.startsWith('broker.')) return;
-      if (this.catalogAway && endpoint.startsWith('catalog.')) return;
-      if (this.mediaAway && endpoint.startsWith('media.')) return;
       const request = msg.json<Record<string, unknown>>();
-      this.asked.push({ endpoint, request });
+      if (!this.catalogAway || !endpoint.startsWith('catalog.'))
+        this.asked.push({ endpoint, request });
       try {
+        // Said at once, so that no test has to wait for a time-out.
+        if (this.mediaAway && endpoint.startsWith('media.')) throw new Unavailable('media is away');
+        const isCatalog = endpoint.startsWith('catalog.');
+        if (this.catalogAway && isCatalog) throw new Unavailable('the catalog is away');
         msg.respond(JSON.stringify(answer(request)));
       } catch (error) {
         const head = headers();

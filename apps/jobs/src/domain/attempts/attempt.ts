@@ -140,7 +140,9 @@ export function drained(job: Job, open: number | null, now: Date): Decision {
   const { retry } = job;
   if (!retry?.isLetGo || now < retry.at) return same(job);
   const drains = retry.drains + 1;
-  if (retry.drain && open !== 0 && drains < job.backoff.drainsMax) {
+  // Without a further attempt there is no hurry, and nobody to wait for.
+  const isGivenUp = drains >= job.backoff.drainsMax || (job.step === 'weighing' && open === null);
+  if (retry.drain && open !== 0 && !isGivenUp) {
     const waitsFor = `draining media server ${retry.drain.mediaId}`;
     return { job: changed(job, { waitsFor, retry: { ...retry, drains } }), effects: [] };
   }
