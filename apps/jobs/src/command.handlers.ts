@@ -1,14 +1,8 @@
 import { Controller } from '@nestjs/common';
 import { brokerPriority } from '#contracts/broker.js';
 import type { RequestOf, ResponseOf } from '#contracts/contract.js';
-import {
-  jobsCancel,
-  jobsPriority,
-  jobsRestart,
-  jobsResume,
-  jobsSuspend,
-  type JobView,
-} from '#contracts/job.js';
+import { jobsCancel, type JobView } from '#contracts/job.js';
+import { jobsPriority, jobsRestart, jobsResume, jobsSuspend } from '#contracts/jobs/commands.js';
 import { PermanentError } from '#kernel/errors.js';
 import { Answers } from '#messaging/answers.js';
 import { Requests } from '#messaging/requests.js';

@@ -157,11 +157,13 @@ export class JobChanges {
   }
 
   private async change(work: Work, saved: SavedJob, change: Change): Promise<Job> {
-    const { job, effects } = change.decide(saved.job);
+    const { job: decided, effects } = change.decide(saved.job);
+    const isSame = decided === saved.job;
+    const job = isSame ? decided : { ...decided, revision: saved.job.revision + 1 };
     const own = effects.flatMap((effect) => (effect.type === 'log' ? [effect] : []));
     const lines = [...(change.lines ?? []), ...own.map((effect) => this.line(job, effect))];
     await new JobLog(work.db).append(job.job, lines);
-    if (job === saved.job) return job;
+    if (isSame) return job;
     await new Jobs(work.db).save(job);
     sendTasks(work, job, effects);
     announceChange(work, { before: saved.job, after: job, createdAt: saved.createdAt });

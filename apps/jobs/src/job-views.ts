@@ -5,10 +5,10 @@ import {
   JOBS_PAGE_BYTES_MAX,
   type JobAttempt,
   type jobsList,
-  type jobsSummary,
   type JobView,
   type LogLine,
 } from '#contracts/job.js';
+import type { jobsSummary } from '#contracts/jobs/summary.js';
 import { Clock } from '#kernel/clock.js';
 import { NotFound } from '#kernel/errors.js';
 import type { Draft } from './domain/draft.js';

@@ -1,6 +1,7 @@
 import { Controller } from '@nestjs/common';
 import type { RequestOf, ResponseOf } from '#contracts/contract.js';
-import { jobsGet, jobsList, jobsSummary } from '#contracts/job.js';
+import { jobsGet, jobsList } from '#contracts/job.js';
+import { jobsSummary } from '#contracts/jobs/summary.js';
 import { Answers } from '#messaging/answers.js';
 import { JobViews } from './job-views.js';
 
@@ -15,7 +16,7 @@ export class QueryHandlers {
   }
 
   @Answers(jobsSummary)
-  summary(_: RequestOf<typeof jobsSummary>): Promise<ResponseOf<typeof jobsSummary>> {
+  summary(_request: RequestOf<typeof jobsSummary>): Promise<ResponseOf<typeof jobsSummary>> {
     return this.views.summary();
   }
 

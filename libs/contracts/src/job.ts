@@ -28,37 +28,12 @@ export const jobState = z.enum([
 ]);
 export type JobState = z.infer<typeof jobState>;
 
-/** The numbers that the field knows the states by. */
-export const JOB_STATE_NUMBERS: Readonly<Record<JobState, number>> = {
-  queued: 0,
-  active: 1,
-  'waiting-for-retry': 2,
-  suspended: 4,
-  incomplete: 5,
-  done: 3,
-};
-
 export const jobType = z.enum(['backup', 'restore', 'duplicate', 'verify']);
 export type JobType = z.infer<typeof jobType>;
-
-/** The numbers that the field knows the types by. */
-export const JOB_TYPE_NUMBERS: Readonly<Record<JobType, number>> = {
-  backup: 0,
-  restore: 2,
-  verify: 3,
-  duplicate: 4,
-};
 
 /** Who had the job made: somebody at once, the scheduler, or a user of the client. */
 export const jobOrigin = z.enum(['immediate', 'scheduled', 'user']);
 export type JobOrigin = z.infer<typeof jobOrigin>;
-
-/** The numbers of the field's job subtypes. */
-export const JOB_ORIGIN_NUMBERS: Readonly<Record<JobOrigin, number>> = {
-  immediate: 0,
-  scheduled: 1,
-  user: 2,
-};
 
 /** What a job that does not move waits for; empty for one that moves. */
 export const jobWaitReason = z.enum([
@@ -193,6 +168,8 @@ export type JobProgress = z.infer<typeof jobProgress>;
 
 export const jobView = z.object({
   job: jobNumber,
+  /** Rises with each change: of two views of a job the higher one is the later. */
+  revision: z.int().nonnegative().default(0),
   type: jobType,
   state: jobState,
   /** Null until it is done. */
@@ -342,25 +319,6 @@ export const jobsList = endpoint('jobs', 'list', {
   }),
 });
 
-export const jobsSummary = endpoint('jobs', 'summary', {
-  description: 'How many jobs are in each state, and how those of the last 24 hours ended',
-  request: z.object({}),
-  response: z.object({
-    queued: z.int(),
-    active: z.int(),
-    waitingForRetry: z.int(),
-    suspended: z.int(),
-    incomplete: z.int(),
-    /** Of jobs that ended within `hours`. */
-    successful: z.int(),
-    partial: z.int(),
-    failed: z.int(),
-    /** All of the above. */
-    total: z.int(),
-    hours: z.int(),
-  }),
-});
-
 /** One attempt of a job that is over. */
 export const jobAttempt = z.object({
   attempt: z.int(),
@@ -387,36 +345,9 @@ export const jobsGet = endpoint('jobs', 'get', {
   }),
 });
 
-const onOneJob = { request: z.object({ job: jobNumber }), response: z.object({ job: jobView }) };
-
 export const jobsCancel = endpoint('jobs', 'cancel', {
   description: 'Ends a job with status 150; a parent with its children',
-  ...onOneJob,
-});
-
-export const jobsSuspend = endpoint('jobs', 'suspend', {
-  description: 'Stops a job and keeps what it has committed, until it is resumed',
-  ...onOneJob,
-});
-
-export const jobsResume = endpoint('jobs', 'resume', {
-  description: 'Goes on with a job that is suspended or incomplete, or waits for a retry',
-  ...onOneJob,
-});
-
-export const jobsRestart = endpoint('jobs', 'restart', {
-  description: 'Makes a new job of the same request; one that is open still is cancelled',
-  request: z.object({
-    job: jobNumber,
-    /** A request that is sent again with the same id makes no second job. */
-    requestId: z.uuid().optional(),
-  }),
-  response: z.object({ job: jobNumber, restarted: jobView }),
-});
-
-export const jobsPriority = endpoint('jobs', 'priority', {
-  description: 'Changes the priority of a job that is not done',
-  request: z.object({ job: jobNumber, priority: jobPriority }),
+  request: z.object({ job: jobNumber }),
   response: z.object({ job: jobView }),
 });
 

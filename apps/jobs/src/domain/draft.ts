@@ -18,7 +18,7 @@ import {
 /** What every job starts with. Its number is given when it is saved. */
 function fresh(backoff: Backoff, priority = 0) {
   return {
-    ...{ job: 0, parent: null, stream: null, priority },
+    ...{ job: 0, revision: 0, parent: null, stream: null, priority },
     ...{ attempt: 1, failures: 0, backoff, attempts: [], owed: [] },
     ...{ outcome: null, allocation: null, waitsFor: '', wait: '' as const, trouble: '' },
     ...{ startedAt: null, endedAt: null, runningSince: null, releasingSince: null },

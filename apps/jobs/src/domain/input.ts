@@ -1,7 +1,6 @@
 import type { Allocation, WaitReason } from '#contracts/broker.js';
-import type { TaskResult } from '#contracts/job.js';
+import type { JobProgress, JobState, TaskResult } from '#contracts/job.js';
 import type { BegunCopy, BegunImage, ChainImage, Debt, Job, Step } from './job.js';
-import type { Child } from './parent.js';
 
 /** Of which attempt an answer or a report is. One of another attempt than the job's is not heard. */
 interface OfAttempt {
@@ -13,6 +12,16 @@ export interface Participant {
   readonly from: 'media' | 'agent';
   /** The media server's id, or the client's name. */
   readonly instance: string;
+}
+
+/** What a parent knows of a child. */
+export interface Child {
+  readonly job: number;
+  readonly state: JobState;
+  /** Null until it is done. */
+  readonly status: number | null;
+  readonly hasStarted: boolean;
+  readonly progress: JobProgress;
 }
 
 /** What the job manager asked for, and what came back. */

@@ -133,6 +133,8 @@ export type Debt = 'image' | 'pins' | 'resources';
 
 interface JobBase {
   readonly job: number;
+  /** How often it was saved. */
+  readonly revision: number;
   /** The job whose child it is, and which of its streams, from 1. */
   readonly parent: number | null;
   readonly stream: number | null;

@@ -4,7 +4,7 @@ import { jobState, backupRequest } from '#contracts/job.js';
 import { after, BACKOFF, later, NOW, parent } from '../testing/sample-jobs.js';
 import { backupDrafts, draftAgain } from './draft.js';
 import { NO_PROGRESS } from './job.js';
-import type { Child } from './parent.js';
+import type { Child } from './input.js';
 import { stateOf, viewOf } from './view.js';
 
 function child(job: number, state: Child['state'], more: Partial<Child> = {}): Child {

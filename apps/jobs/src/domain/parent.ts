@@ -1,19 +1,9 @@
 import type { JobProgress, JobState } from '#contracts/job.js';
 import { clockText } from './log-lines.js';
-import { info, same, type Decision } from './input.js';
+import { info, same, type Child, type Decision } from './input.js';
 import { NO_PROGRESS, type Outcome, type ParentJob } from './job.js';
 
 const CANCELLED: Outcome = { status: 150, message: '' };
-
-/** What a parent knows of a child. */
-export interface Child {
-  readonly job: number;
-  readonly state: JobState;
-  /** Null until it is done. */
-  readonly status: number | null;
-  readonly hasStarted: boolean;
-  readonly progress: JobProgress;
-}
 
 /** The children as they are now: the parent is what they are, and ends with the last of them. */
 export function gathered(job: ParentJob, children: readonly Child[], now: Date): Decision {

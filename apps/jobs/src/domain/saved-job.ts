@@ -28,6 +28,7 @@ export function revive(document: SavedDocument, number: number): Job {
 function withPauses(saved: Job) {
   const { retry, pause } = saved;
   return {
+    revision: saved.revision ?? 0,
     parent: saved.parent ?? null,
     stream: saved.stream ?? null,
     priority: saved.priority ?? priorityOf(saved),

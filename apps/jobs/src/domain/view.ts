@@ -46,6 +46,7 @@ export function stateOf(job: Job): JobState {
 export function viewOf(job: Job, createdAt: Date): JobView {
   return {
     job: job.job,
+    revision: job.revision,
     type: job.type === 'parent' ? 'backup' : job.type,
     state: stateOf(job),
     ...statusOf(job),

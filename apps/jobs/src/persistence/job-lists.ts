@@ -1,6 +1,7 @@
 import type { EntityManager } from 'typeorm';
 import type { RequestOf, ResponseOf } from '#contracts/contract.js';
-import type { jobsList, jobsSummary, JobView } from '#contracts/job.js';
+import type { jobsList, JobView } from '#contracts/job.js';
+import type { jobsSummary } from '#contracts/jobs/summary.js';
 import { viewOf } from '../domain/view.js';
 import { ROW, toSaved, type Row } from './job-row.js';
 

@@ -1,7 +1,7 @@
 import { clientOf, imageOf, type Job } from '../domain/job.js';
 import { revive, type SavedDocument } from '../domain/saved-job.js';
 import { mediaOf, stateOf } from '../domain/view.js';
-import { wakeAt } from '../domain/wake-at.js';
+import { wakeAt } from '../domain/attempts/wake-at.js';
 
 export interface SavedJob {
   readonly job: Job;

@@ -1,7 +1,7 @@
 import type { EntityManager } from 'typeorm';
 import type { JobProgress, JobState } from '#contracts/job.js';
 import type { BackupJob, Job } from '../domain/job.js';
-import type { Child } from '../domain/parent.js';
+import type { Child } from '../domain/input.js';
 import { INSERT, ROW, toSaved, UPDATE, valuesOf, type Row, type SavedJob } from './job-row.js';
 
 /** The SQL about single jobs. Give it the manager of the transaction it belongs to. */

@@ -17,7 +17,7 @@ import { backupDraft } from '../draft.js';
 import type { Input } from '../input.js';
 import type { Job } from '../job.js';
 import { viewOf } from '../view.js';
-import { wakeAt } from '../wake-at.js';
+import { wakeAt } from './wake-at.js';
 
 const its = answers();
 const suspend: Input = { type: 'suspend' };

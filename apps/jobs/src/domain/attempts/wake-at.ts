@@ -1,4 +1,4 @@
-import { closesAt, type Job } from './job.js';
+import { closesAt, type Job } from '../job.js';
 
 const AT_ONCE = new Date(0);
 
