@@ -1,58 +1,67 @@
-import { hostname } from 'node:os';
 import { Injectable } from '@nestjs/common';
-import { subjectToken } from '#contracts/contract.js';
 import type { LogLine } from '#contracts/job.js';
-import { agentTaskMessage, mediaTaskMessage } from '#contracts/task.js';
 import { Clock } from '#kernel/clock.js';
-import { NotFound } from '#kernel/errors.js';
-import { randomToken } from '#kernel/ids.js';
-import { UnitOfWork, type Work } from '#outbox/unit-of-work.js';
+import { UnitOfWork } from '#outbox/unit-of-work.js';
+import { Batches } from './batches.js';
 import { decide } from './domain/decide.js';
-import { firstLine, type Draft } from './domain/draft.js';
-import type { Decision, Effect, Input } from './domain/input.js';
+import type { Draft } from './domain/draft.js';
+import type { Input } from './domain/input.js';
 import type { Job } from './domain/job.js';
-import { cancelTasks, tasksOf, type Tasks } from './domain/tasks.js';
-import { stateOf } from './domain/view.js';
-import { announceChange, announceNew } from './job-events.js';
-import { JobLog } from './persistence/job-log.js';
-import type { SavedJob } from './persistence/job-row.js';
+import { JobLedger, type Change } from './job-ledger.js';
 import { Jobs } from './persistence/jobs.js';
 
-const HOST = hostname();
+/** What one transaction takes of jobs that nobody has to do with each other. */
+const TOGETHER = { batchMax: 64, parallelMax: 2 };
 
-/** A decision about one job, and lines for its log that come from elsewhere. */
-interface Change {
-  readonly decide: (job: Job) => Decision;
-  readonly lines?: readonly LogLine[];
+interface Update {
+  readonly job: number;
+  readonly change: Change;
 }
 
-/** The one way in which a job changes: lock, decide, save, log, send, announce. */
+interface Creation {
+  readonly draft: Draft;
+  readonly requestId: string | undefined;
+}
+
+export interface Created {
+  /** The parent's, where there is one. */
+  readonly job: number;
+  /** All that were made now. */
+  readonly all: readonly number[];
+}
+
+/** The one way in which jobs change: lock, decide, save, log, send, announce, in one transaction. */
 @Injectable()
 export class JobChanges {
+  private readonly updates: Batches<Update, Job>;
+  private readonly creations: Batches<Creation, Created>;
+
   constructor(
     private readonly unit: UnitOfWork,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    this.updates = new Batches({ ...TOGETHER, run: (items) => this.updateAll(items) });
+    this.creations = new Batches({ ...TOGETHER, run: (items) => this.createAll(items) });
+  }
 
   /**
-   * Makes the jobs of a draft in one transaction; a request id that was seen before gives the job it
-   * made then. The number is the parent's, where there is one.
+   * Makes the jobs of a draft; a request id that was seen before gives the job it made then. Says
+   * which are new.
    */
-  create(
-    draft: Draft,
-    requestId: string | undefined,
-  ): Promise<{ job: number; all: readonly number[] }> {
-    return this.unit.run((work) => this.make(work, draft, requestId));
+  create(draft: Draft, requestId: string | undefined): Promise<Created> {
+    return this.creations.add({ draft, requestId });
   }
 
   /** Feeds one input to a job. Throws `NotFound` (805) for a number that is none. */
   apply(job: number, input: Input): Promise<Job> {
-    return this.update(job, { decide: (saved) => decide(saved, input, this.clock.now()) });
+    const change = { decide: (saved: Job) => decide(saved, input, this.clock.now()) };
+    return this.updates.add({ job, change });
   }
 
   /** A change that is no decision (progress, a sign of life), with lines for the log. */
   note(job: number, change: (job: Job) => Job, lines: readonly LogLine[] = []): Promise<Job> {
-    return this.update(job, { decide: (saved) => ({ job: change(saved), effects: [] }), lines });
+    const noted = { decide: (saved: Job) => ({ job: change(saved), effects: [] }), lines };
+    return this.updates.add({ job, change: noted });
   }
 
   /**
@@ -60,10 +69,10 @@ export class JobChanges {
    * held, and throws what the asker is told. Returns the numbers of all.
    */
   command(job: number, input: Input, check: (job: Job) => void): Promise<number[]> {
-    return this.unit.run(async (work) => {
-      const family = await this.family(work, job);
-      check(family.at(-1)!.job);
-      return this.feed(work, family, input);
+    return this.inLedger(async (ledger) => {
+      const family = await ledger.lockFamily(job);
+      check(ledger.find(job));
+      return feedAll(ledger, family, input);
     });
   }
 
@@ -75,130 +84,84 @@ export class JobChanges {
     job: number,
     again: (job: Job) => Draft,
     requestId: string | undefined,
-  ): Promise<{ job: number; touched: number[] }> {
+  ): Promise<{ job: number; touched: readonly number[] }> {
     return this.unit.run(async (work) => {
-      const known = requestId && (await new Jobs(work.db).byRequest(requestId));
+      const ledger = new JobLedger(work, this.clock.now());
+      const family = await ledger.lockFamily(job);
+      const known = requestId && (await new Jobs(work.db).byRequest([requestId])).get(requestId);
       if (known) return { job: known, touched: [] };
-      const family = await this.family(work, job);
-      const touched = await this.feed(work, family, { type: 'cancel' });
-      const made = await this.make(work, again(family.at(-1)!.job), requestId);
-      return { job: made.job, touched: [...touched, ...made.all] };
+      const touched = await feedAll(ledger, family, { type: 'cancel' });
+      const [made] = await make(ledger, [{ draft: again(ledger.find(job)), requestId }]);
+      await ledger.write();
+      return { job: made!.job, touched: [...touched, ...made!.all] };
     });
   }
 
   /** Has a parent look at its children. */
   gather(parent: number): Promise<void> {
-    return this.unit.run((work) => this.gatherIn(work, parent));
+    return this.inLedger((ledger) => ledger.gather([parent]));
   }
 
-  private async make(
-    work: Work,
-    { job: draft, children }: Draft,
-    requestId: string | undefined,
-  ): Promise<{ job: number; all: number[] }> {
-    const { job, created } = await this.insert(work, draft, requestId);
-    const all = [job];
-    if (!created) return { job, all };
-    for (const child of children) {
-      all.push((await this.insert(work, { ...child, parent: job }, undefined)).job);
-    }
-    return { job, all };
-  }
-
-  private async insert(work: Work, draft: Job, requestId: string | undefined) {
-    const now = this.clock.now();
-    const { job, created } = await new Jobs(work.db).create(draft, now, requestId);
-    if (created) {
-      const text = firstLine(draft);
-      await new JobLog(work.db).append(job, [this.line(draft, { severity: 'info', text })]);
-      announceNew(work, { ...draft, job }, now);
-    }
-    return { job, created };
-  }
-
-  private async family(work: Work, job: number): Promise<SavedJob[]> {
-    const family = await new Jobs(work.db).lockFamily(job);
-    if (family.length === 0) throw noJob(job);
-    return family;
-  }
-
-  /** Children first; their parent then sees what has become of them. */
-  private async feed(work: Work, family: readonly SavedJob[], input: Input): Promise<number[]> {
-    const now = this.clock.now();
-    for (const saved of family) {
-      await this.change(work, saved, { decide: (job) => decide(job, input, now) });
-    }
-    const { job } = family.at(-1)!;
-    if (job.type === 'parent') await this.gatherIn(work, job.job);
-    else if (job.parent !== null) await this.gatherIn(work, job.parent);
-    return family.map((saved) => saved.job.job);
-  }
-
-  private update(number: number, change: Change): Promise<Job> {
-    return this.unit.run(async (work) => {
-      const saved = await new Jobs(work.db).lock(number);
-      if (!saved) throw noJob(number);
-      const after = await this.change(work, saved, change);
-      const before = saved.job;
-      const isNews = stateOf(before) !== stateOf(after) || before.startedAt !== after.startedAt;
-      if (after.parent !== null && isNews) await this.gatherIn(work, after.parent);
-      return after;
+  private inLedger<T>(work: (ledger: JobLedger) => Promise<T>): Promise<T> {
+    return this.unit.run(async (unit) => {
+      const ledger = new JobLedger(unit, this.clock.now());
+      const result = await work(ledger);
+      await ledger.write();
+      return result;
     });
   }
 
-  /** The parent is locked behind its children, always. */
-  private async gatherIn(work: Work, parent: number): Promise<void> {
-    const jobs = new Jobs(work.db);
-    const saved = await jobs.lock(parent);
-    if (!saved) return;
-    const children = await jobs.children(parent);
-    const input = { type: 'children', children } as const;
-    await this.change(work, saved, { decide: (job) => decide(job, input, this.clock.now()) });
+  private updateAll(items: readonly Update[]): Promise<(() => Job)[]> {
+    return this.inLedger(async (ledger) => {
+      await ledger.lock(items.map(({ job }) => job));
+      const answers = items.map(({ job, change }) => once(() => ledger.change(job, change)));
+      await ledger.gather();
+      return answers;
+    });
   }
 
-  private async change(work: Work, saved: SavedJob, change: Change): Promise<Job> {
-    const { job: decided, effects } = change.decide(saved.job);
-    const isSame = decided === saved.job;
-    const job = isSame ? decided : { ...decided, revision: saved.job.revision + 1 };
-    const own = effects.flatMap((effect) => (effect.type === 'log' ? [effect] : []));
-    const lines = [...(change.lines ?? []), ...own.map((effect) => this.line(job, effect))];
-    await new JobLog(work.db).append(job.job, lines);
-    if (isSame) return job;
-    await new Jobs(work.db).save(job);
-    sendTasks(work, job, effects);
-    announceChange(work, { before: saved.job, after: job, createdAt: saved.createdAt });
-    return job;
+  private createAll(items: readonly Creation[]): Promise<(() => Created)[]> {
+    return this.inLedger(async (ledger) => {
+      const made = await make(ledger, items);
+      return made.map((one) => () => one);
+    });
   }
+}
 
-  private line(job: Job, entry: { severity: LogLine['severity']; text: string }): LogLine {
-    return {
-      at: this.clock.now().toISOString(),
-      attempt: job.attempt,
-      process: 'jobs',
-      host: HOST,
-      pid: process.pid,
-      severity: entry.severity,
-      text: entry.text,
+/** Children first; their parent then sees what has become of them. */
+async function feedAll(
+  ledger: JobLedger,
+  family: readonly number[],
+  input: Input,
+): Promise<number[]> {
+  for (const job of family) ledger.feed(job, input);
+  await ledger.gather(family.length > 1 ? family.slice(-1) : []);
+  return [...family];
+}
+
+async function make(ledger: JobLedger, items: readonly Creation[]): Promise<Created[]> {
+  const parents = await ledger.insert(
+    items.map(({ draft, requestId }) => ({ draft: draft.job, requestId })),
+  );
+  const children = items.flatMap(({ draft }, index) => {
+    const { job: parent, created } = parents[index]!;
+    return created ? draft.children.map((child) => ({ ...child, parent })) : [];
+  });
+  const born = await ledger.insert(children.map((draft) => ({ draft, requestId: undefined })));
+  return parents.map(({ job, created }) => {
+    const own = born.filter((_, index) => children[index]!.parent === job);
+    return { job, all: created ? [job, ...own.map((child) => child.job)] : [job] };
+  });
+}
+
+/** Decides now; whoever asks for the answer gets the refusal as an error of its own. */
+function once(change: () => Job): () => Job {
+  try {
+    const job = change();
+    return () => job;
+  } catch (error) {
+    return () => {
+      throw error;
     };
   }
-}
-
-function noJob(job: number): NotFound {
-  return new NotFound('job', String(job), 805, 'See: holdfast jobs');
-}
-
-function sendTasks(work: Work, job: Job, effects: readonly Effect[]): void {
-  for (const { type } of effects) {
-    if (type === 'send-tasks') send(work, tasksOf(job, randomToken));
-    if (type === 'cancel-tasks') send(work, cancelTasks(job));
-  }
-}
-
-function send(work: Work, tasks: Tasks): void {
-  for (const { mediaId, task } of tasks.media) {
-    work.send(mediaTaskMessage, [mediaId, String(task.job)], task);
-  }
-  if (!tasks.agent) return;
-  const { client, task } = tasks.agent;
-  work.send(agentTaskMessage, [subjectToken(client), String(task.job)], task);
 }

@@ -11,8 +11,7 @@ import {
 import type { jobsSummary } from '#contracts/jobs/summary.js';
 import { Clock } from '#kernel/clock.js';
 import { NotFound } from '#kernel/errors.js';
-import type { Draft } from './domain/draft.js';
-import type { EndedAttempt, Job } from './domain/job.js';
+import type { EndedAttempt } from './domain/job.js';
 import { viewOf } from './domain/view.js';
 import { JobLists, type JobFilter } from './persistence/job-lists.js';
 import { JobLog } from './persistence/job-log.js';
@@ -64,13 +63,6 @@ export class JobViews {
   async log(job: number, after: number): Promise<{ log: LogLine[]; logLines: number }> {
     const lines = await this.logs.read(job, { after, limit: LOG_LINES_MAX });
     return { log: upTo(LOG_BYTES_MAX, lines), logLines: await this.logs.length(job) };
-  }
-
-  /** Backups with what the last good one of the same held, by which their end can be guessed. */
-  async withExpected({ job, children }: Draft): Promise<Draft> {
-    const known = async <J extends Job>(one: J): Promise<J> =>
-      one.type === 'backup' ? { ...one, expected: await this.jobs.lastLike(one) } : one;
-    return { job: await known(job), children: await Promise.all(children.map(known)) };
   }
 }
 

@@ -14,7 +14,6 @@ import {
 import { sourceClient } from './domain/job.js';
 import { JobDriver } from './driving/job-driver.js';
 import { JobChanges } from './job-changes.js';
-import { JobViews } from './job-views.js';
 import { KnownClients } from './known-clients.js';
 
 /** Requests that make jobs. */
@@ -24,15 +23,13 @@ export class SubmitHandlers {
     private readonly changes: JobChanges,
     private readonly driver: JobDriver,
     private readonly clients: KnownClients,
-    private readonly views: JobViews,
     private readonly config: JobsConfig,
   ) {}
 
   @Answers(jobsBackup)
   async backup(request: RequestOf<typeof jobsBackup>): Promise<ResponseOf<typeof jobsBackup>> {
     await this.clients.require(request.client);
-    const draft = await this.views.withExpected(backupDrafts(request, this.config.backoff));
-    return this.submit(draft, request.requestId);
+    return this.submit(backupDrafts(request, this.config.backoff), request.requestId);
   }
 
   @Answers(jobsRestore)

@@ -4,6 +4,7 @@ import { backoffMs } from '#kernel/backoff.js';
 import { Clock } from '#kernel/clock.js';
 import { messageOf, Unavailable } from '#kernel/errors.js';
 import type { Startable } from '#service/lifecycle.js';
+import { Batches } from '../batches.js';
 import type { Input } from '../domain/input.js';
 import type { Job } from '../domain/job.js';
 import { JobChanges } from '../job-changes.js';
@@ -18,6 +19,8 @@ const TROUBLE_MS = 3_000;
 
 /** A job that wants to be looked at later than that is found by whoever looks at all of them. */
 const ALARM_MS_MAX = 5_000;
+
+const READ_TOGETHER = { batchMax: 64, parallelMax: 2 };
 
 interface Failing {
   readonly since: number;
@@ -35,13 +38,16 @@ export class JobDriver implements Startable {
   /** Jobs whose question failed last, until it is answered. */
   private readonly failing = new Map<number, Failing>();
   private isStopping = false;
+  private readonly reads: Batches<number, Job | undefined>;
 
   constructor(
     private readonly database: DataSource,
     private readonly changes: JobChanges,
     private readonly steps: JobSteps,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    this.reads = new Batches({ ...READ_TOGETHER, run: (numbers) => this.read(numbers) });
+  }
 
   start(): void {
     this.isStopping = false;
@@ -67,7 +73,7 @@ export class JobDriver implements Startable {
     let job: Job | undefined;
     try {
       for (;;) {
-        job = (await new Jobs(this.database.manager).find(number))?.job;
+        job = await this.reads.add(number);
         if (!job || this.isStopping || !(await this.step(job))) break;
       }
       this.failing.delete(number);
@@ -76,6 +82,12 @@ export class JobDriver implements Startable {
     } catch (error) {
       return this.failed(number, { job, error, began });
     }
+  }
+
+  private async read(numbers: readonly number[]): Promise<(() => Job | undefined)[]> {
+    const found = await new Jobs(this.database.manager).findAll(numbers);
+    const jobs = new Map(found.map(({ job }) => [job.job, job]));
+    return numbers.map((number) => () => jobs.get(number));
   }
 
   /** True when the job moved on and may go further. */

@@ -1,25 +1,31 @@
 import type { EntityManager } from 'typeorm';
 import type { LogLine } from '#contracts/job.js';
 
+export interface LoggedLine {
+  readonly job: number;
+  readonly line: LogLine;
+}
+
 /** The SQL about the logs of jobs. */
 export class JobLog {
   constructor(private readonly db: EntityManager) {}
 
-  async append(job: number, lines: readonly LogLine[]): Promise<void> {
+  async append(lines: readonly LoggedLine[]): Promise<void> {
     if (lines.length === 0) return;
+    const column = <T>(value: (line: LogLine) => T) => lines.map(({ line }) => value(line));
     await this.db.query(
       `INSERT INTO job_log (job, at, attempt, process, host, pid, severity, text)
-       SELECT $1, * FROM unnest($2::timestamptz[], $3::int[], $4::text[], $5::text[], $6::int[],
-         $7::text[], $8::text[])`,
+       SELECT * FROM unnest($1::bigint[], $2::timestamptz[], $3::int[], $4::text[], $5::text[],
+         $6::int[], $7::text[], $8::text[])`,
       [
-        job,
-        lines.map((line) => line.at),
-        lines.map((line) => line.attempt),
-        lines.map((line) => line.process),
-        lines.map((line) => line.host ?? null),
-        lines.map((line) => line.pid),
-        lines.map((line) => line.severity),
-        lines.map((line) => line.text),
+        lines.map(({ job }) => job),
+        column(({ at }) => at),
+        column(({ attempt }) => attempt),
+        column((line) => line.process),
+        column(({ host }) => host ?? null),
+        column(({ pid }) => pid),
+        column(({ severity }) => severity),
+        column(({ text }) => text),
       ],
     );
   }

@@ -25,18 +25,24 @@ const COLUMNS = [
 
 type Columns = Readonly<Record<(typeof COLUMNS)[number], unknown>>;
 
-/** Takes the request id, when it was made, and `valuesOf`. */
-export const INSERT = `INSERT INTO job (request_id, created_at, ${COLUMNS.join()})
-  VALUES ($1, $2, ${COLUMNS.map((_, index) => `$${index + 3}`).join()})
-  ON CONFLICT (request_id) DO NOTHING RETURNING job`;
+const LIST = COLUMNS.join();
+const NEW = COLUMNS.map((name) => `new.${name}`).join();
 
-/** Takes the job's number and `valuesOf`. */
-export const UPDATE = `UPDATE job SET ${COLUMNS.map((name, index) => `${name} = $${index + 2}`).join()}
-  WHERE job = $1`;
+/** Takes an array of `newRow`, as JSON. */
+export const INSERT = `INSERT INTO job (request_id, created_at, ${LIST})
+  SELECT new.request_id, new.created_at, ${NEW} FROM jsonb_populate_recordset(NULL::job, $1) AS new
+  ON CONFLICT (request_id) DO NOTHING RETURNING job, request_id`;
 
-export function valuesOf(job: Job): unknown[] {
-  const columns = columnsOf(job);
-  return COLUMNS.map((name) => columns[name]);
+/** Takes an array of `changedRow`, as JSON. */
+export const UPDATE = `UPDATE job SET (${LIST}) = ROW(${NEW})
+  FROM jsonb_populate_recordset(NULL::job, $1) AS new WHERE job.job = new.job`;
+
+export function newRow(job: Job, made: { requestId: string; createdAt: Date }): object {
+  return { request_id: made.requestId, created_at: made.createdAt, ...columnsOf(job) };
+}
+
+export function changedRow(job: Job): object {
+  return { job: job.job, ...columnsOf(job) };
 }
 
 export function toSaved(row: Row): SavedJob {

@@ -8,6 +8,9 @@ import type { Job } from '../domain/job.js';
 @Index('job_state', ['state', 'job'])
 @Index('job_policy', ['policy', 'client', 'job'])
 @Index('job_parent', ['parent', 'job'], { where: 'parent IS NOT NULL' })
+@Index('job_good', ['policy', 'client', 'kind', 'job'], {
+  where: `type = 'backup' AND status <= 1`,
+})
 @Index('job_ended', ['endedAt'])
 @Index('job_wake', ['wakeAt'], { where: 'wake_at IS NOT NULL' })
 @Index('job_paused', ['pausedAt'], { where: 'paused_at IS NOT NULL' })

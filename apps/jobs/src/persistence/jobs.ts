@@ -1,61 +1,82 @@
 import type { EntityManager } from 'typeorm';
 import type { JobProgress, JobState } from '#contracts/job.js';
-import type { BackupJob, Job } from '../domain/job.js';
 import type { Child } from '../domain/input.js';
-import { INSERT, ROW, toSaved, UPDATE, valuesOf, type Row, type SavedJob } from './job-row.js';
+import type { Job } from '../domain/job.js';
+import {
+  changedRow,
+  INSERT,
+  newRow,
+  ROW,
+  toSaved,
+  UPDATE,
+  type Row,
+  type SavedJob,
+} from './job-row.js';
 
-/** The SQL about single jobs. Give it the manager of the transaction it belongs to. */
+export interface DraftRow {
+  readonly draft: Job;
+  readonly requestId: string;
+}
+
+type Size = { readonly files: number; readonly bytes: number };
+
+/** The SQL about jobs by their numbers. Give it the manager of the transaction it belongs to. */
 export class Jobs {
   constructor(private readonly db: EntityManager) {}
 
-  /** The number of the job, and whether this call made it: a repeated request id makes no second. */
+  /** The numbers by request id, of those that were made now and of those that were there. */
   async create(
-    draft: Job,
-    at: Date,
-    requestId: string | undefined,
-  ): Promise<{ job: number; created: boolean }> {
-    const values = [requestId ?? null, at, ...valuesOf(draft)];
-    const rows: { job: string }[] = await this.db.query(INSERT, values);
-    if (rows[0]) return { job: Number(rows[0].job), created: true };
-    return { job: (await this.byRequest(requestId!))!, created: false };
+    drafts: readonly DraftRow[],
+    createdAt: Date,
+  ): Promise<{ created: Map<string, number>; known: Map<string, number> }> {
+    if (drafts.length === 0) return { created: new Map(), known: new Map() };
+    const rows = drafts.map(({ draft, requestId }) => newRow(draft, { requestId, createdAt }));
+    const made: { job: string; request_id: string }[] = await this.db.query(INSERT, [
+      JSON.stringify(rows),
+    ]);
+    const created = new Map(made.map(({ job, request_id }) => [request_id, Number(job)]));
+    if (created.size === drafts.length) return { created, known: created };
+    return { created, known: await this.byRequest(drafts.map(({ requestId }) => requestId)) };
   }
 
-  async byRequest(requestId: string): Promise<number | undefined> {
-    const [found]: { job: string }[] = await this.db.query(
-      'SELECT job FROM job WHERE request_id = $1',
-      [requestId],
+  async byRequest(requestIds: readonly string[]): Promise<Map<string, number>> {
+    const rows: { job: string; request_id: string }[] = await this.db.query(
+      'SELECT job, request_id FROM job WHERE request_id = ANY($1)',
+      [requestIds],
     );
-    return found && Number(found.job);
+    return new Map(rows.map(({ job, request_id }) => [request_id, Number(job)]));
   }
 
   async find(job: number): Promise<SavedJob | undefined> {
-    const [row]: Row[] = await this.db.query(`SELECT ${ROW} FROM job WHERE job = $1`, [job]);
-    return row && toSaved(row);
+    return (await this.findAll([job]))[0];
   }
 
-  /** Holds the row until the transaction ends: one decision at a time for each job. */
-  async lock(job: number): Promise<SavedJob | undefined> {
-    const [row]: Row[] = await this.db.query(`SELECT ${ROW} FROM job WHERE job = $1 FOR UPDATE`, [
-      job,
-    ]);
-    return row && toSaved(row);
+  async findAll(jobs: readonly number[]): Promise<SavedJob[]> {
+    const rows: Row[] = await this.db.query(`SELECT ${ROW} FROM job WHERE job = ANY($1)`, [jobs]);
+    return rows.map(toSaved);
   }
 
-  /**
-   * A parent and its children, or a job alone; the children first, and locked in this order, as the
-   * end of a child does.
-   */
-  async lockFamily(job: number): Promise<SavedJob[]> {
-    const children: Row[] = await this.db.query(
-      `SELECT ${ROW} FROM job WHERE parent = $1 ORDER BY job FOR UPDATE`,
-      [job],
+  /** Holds the rows until the transaction ends: one decision at a time for each job. */
+  async lock(jobs: readonly number[]): Promise<SavedJob[]> {
+    if (jobs.length === 0) return [];
+    const rows: Row[] = await this.db.query(
+      `SELECT ${ROW} FROM job WHERE job = ANY($1) ORDER BY job FOR UPDATE`,
+      [jobs],
     );
-    const own = await this.lock(job);
-    return own ? [...children.map(toSaved), own] : [];
+    return rows.map(toSaved);
   }
 
-  async save(job: Job): Promise<void> {
-    await this.db.query(UPDATE, [job.job, ...valuesOf(job)]);
+  async save(jobs: readonly Job[]): Promise<void> {
+    if (jobs.length === 0) return;
+    await this.db.query(UPDATE, [JSON.stringify(jobs.map(changedRow))]);
+  }
+
+  async childrenOf(parent: number): Promise<number[]> {
+    const rows: { job: string }[] = await this.db.query(
+      'SELECT job FROM job WHERE parent = $1 ORDER BY job',
+      [parent],
+    );
+    return rows.map(({ job }) => Number(job));
   }
 
   async children(parent: number): Promise<Child[]> {
@@ -77,15 +98,30 @@ export class Jobs {
     }));
   }
 
-  /** What the last good backup of the same held. */
-  async lastLike({ request }: BackupJob): Promise<{ files: number; bytes: number } | null> {
-    const [row]: { files: string; bytes: string }[] = await this.db.query(
-      `SELECT files, bytes FROM job
-       WHERE policy = $1 AND client = $2 AND type = 'backup' AND kind = $3 AND status <= 1
-         AND document->'request'->'selections' = $4::jsonb
-       ORDER BY job DESC LIMIT 1`,
-      [request.policy, request.client, request.kind, JSON.stringify(request.selections)],
+  /** What the last good backup of the same held, for each draft that is a backup. */
+  async lastLike(drafts: readonly Job[]): Promise<(Size | undefined)[]> {
+    const asked = drafts.flatMap((draft, index) => {
+      if (draft.type !== 'backup') return [];
+      const { policy, client, kind, selections } = draft.request;
+      return [{ index, policy, client, kind, selections }];
+    });
+    if (asked.length === 0) return [];
+    const rows: { index: number; files: string; bytes: string }[] = await this.db.query(
+      `SELECT asked.index, last.files, last.bytes
+       FROM jsonb_to_recordset($1) AS asked(index int, policy text, client text, kind text,
+         selections jsonb)
+       CROSS JOIN LATERAL (
+         SELECT files, bytes FROM job
+         WHERE job.policy = asked.policy AND job.client = asked.client AND job.kind = asked.kind
+           AND type = 'backup' AND status <= 1
+           AND document->'request'->'selections' = asked.selections
+         ORDER BY job DESC LIMIT 1) AS last`,
+      [JSON.stringify(asked)],
     );
-    return row ? { files: Number(row.files), bytes: Number(row.bytes) } : null;
+    const sizes: (Size | undefined)[] = [];
+    for (const { index, files, bytes } of rows) {
+      sizes[index] = { files: Number(files), bytes: Number(bytes) };
+    }
+    return sizes;
   }
 }

@@ -34,6 +34,8 @@ export class JobColumns1766000000000 implements MigrationInterface {
       CREATE INDEX job_state ON job (state, job);
       CREATE INDEX job_policy ON job (policy, client, job);
       CREATE INDEX job_parent ON job (parent, job) WHERE parent IS NOT NULL;
+      CREATE INDEX job_good ON job (policy, client, kind, job)
+        WHERE type = 'backup' AND status <= 1;
       CREATE INDEX job_ended ON job (ended_at);
       CREATE INDEX job_wake ON job (wake_at) WHERE wake_at IS NOT NULL;
       CREATE INDEX job_paused ON job (paused_at) WHERE paused_at IS NOT NULL;
@@ -47,7 +49,7 @@ export class JobColumns1766000000000 implements MigrationInterface {
 
   async down(runner: QueryRunner): Promise<void> {
     await runner.query(`
-      DROP INDEX job_state, job_policy, job_parent, job_ended, job_wake, job_paused, job_owes,
+      DROP INDEX job_state, job_policy, job_parent, job_ended, job_wake, job_paused, job_owes, job_good,
         job_image, job_open;
       CREATE INDEX job_open ON job (step) WHERE step <> 'done';
       ALTER TABLE job DROP COLUMN schedule, DROP COLUMN kind, DROP COLUMN parent,
