@@ -42,6 +42,12 @@ describe('a parent job', () => {
     const tasks = jobs.others.tasks.flatMap((one) => ('selections' in one ? [one.selections] : []));
     expect(tasks).toEqual(expect.arrayContaining([['/a'], ['/b']]));
     expect(jobs.asked('broker.allocate', parent)).toEqual([]);
+    const run = { group: parent, groupStreams: 2 };
+    expect(jobs.asked('catalog.image-begin', children[1]!)).toMatchObject([run]);
+    // Run again alone, it is a job of its own and still a part of that run.
+    const again = await jobs.ask<{ job: number }>('restart', { job: children[1] });
+    expect(await jobs.running(again.job)).toMatchObject({ parent: null });
+    expect(jobs.asked('catalog.image-begin', again.job)).toMatchObject([run]);
   });
 
   it('hands its commands on', async () => {

@@ -4,7 +4,7 @@ import { Clock } from '#kernel/clock.js';
 import { UnitOfWork } from '#outbox/unit-of-work.js';
 import { Batches } from './batches.js';
 import { decide } from './domain/decide.js';
-import type { Draft } from './domain/draft.js';
+import { bornOf, type Draft } from './domain/draft.js';
 import type { Input } from './domain/input.js';
 import type { Job } from './domain/job.js';
 import { JobLedger, type Change } from './job-ledger.js';
@@ -145,7 +145,7 @@ async function make(ledger: JobLedger, items: readonly Creation[]): Promise<Crea
   );
   const children = items.flatMap(({ draft }, index) => {
     const { job: parent, created } = parents[index]!;
-    return created ? draft.children.map((child) => ({ ...child, parent })) : [];
+    return created ? bornOf(parent, draft) : [];
   });
   const born = await ledger.insert(children.map((draft) => ({ draft, requestId: undefined })));
   return parents.map(({ job, created }) => {

@@ -1,4 +1,4 @@
-import { jobsGet, type JobAttempt, type JobView, type LogLine } from '#contracts/job.js';
+import { jobsGet, type JobAttempt, type LogLine } from '#contracts/job.js';
 import { statusText } from '#contracts/status-codes.js';
 import type { Cli } from '../cli.js';
 import { printable } from '../output/printable.js';
@@ -18,17 +18,13 @@ export async function showJob(cli: Cli, job: number): Promise<void> {
       output.lines(fieldLines(jobFields(view, cli.now())));
       if (children.length > 0) output.line();
       if (children.length > 0) output.table(jobColumns(cli.now()), children);
-      for (const line of attemptBlocks(view, attempts, log)) output.line(line);
+      for (const line of attemptBlocks(attempts, log)) output.line(line);
     });
   });
 }
 
 /** An empty line, a heading and the log of each attempt, in order. */
-export function attemptBlocks(
-  job: Pick<JobView, 'attempt' | 'state'>,
-  attempts: readonly JobAttempt[],
-  log: readonly LogLine[],
-): string[] {
+export function attemptBlocks(attempts: readonly JobAttempt[], log: readonly LogLine[]): string[] {
   const ended = new Map(attempts.map((one) => [one.attempt, one]));
   const numbers = [...new Set(log.map(({ attempt }) => attempt))].sort((a, b) => a - b);
   return numbers.flatMap((number) => [

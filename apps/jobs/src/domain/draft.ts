@@ -30,15 +30,15 @@ function fresh(backoff: Backoff, priority = 0) {
 export function backupDraft(request: BackupRequest, backoff: Backoff): BackupJob {
   return {
     ...{ ...fresh(backoff, request.priority), type: 'backup', step: 'allocating', request },
-    ...{ image: null, fresh: false, verifyingSince: null },
+    ...{ run: null, image: null, fresh: false, verifyingSince: null },
   };
 }
 
 /** Jobs that are made together: one, or a parent with its children. */
 export interface Draft {
   readonly job: Job;
-  /** They learn their parent's number when they are saved. */
-  readonly children: readonly Job[];
+  /** They learn their parent's number when they are saved: see `bornOf`. */
+  readonly children: readonly BackupJob[];
 }
 
 export function alone(job: Job): Draft {
@@ -62,14 +62,24 @@ export function backupDrafts(request: BackupRequest, backoff: Backoff): Draft {
   return { job, children };
 }
 
-/** The same once more, by hand: whatever its start window, and as a job of its own. */
+/** The children of a parent that has got its number. */
+export function bornOf(parent: number, { children }: Draft): BackupJob[] {
+  const run = { parent, streams: children.length };
+  return children.map((child) => ({ ...child, parent, run }));
+}
+
+/**
+ * The same once more, by hand: whatever its start window, and as a job of its own. A stream that is
+ * run again still belongs to its run, so that a restore finds all of it.
+ */
 export function draftAgain(job: Job, backoff: Backoff): Draft {
   switch (job.type) {
     case 'backup':
     case 'parent': {
       const { closesAt: _, ...request } = job.request;
       const again = { ...request, priority: job.priority, origin: 'immediate' as const };
-      return backupDrafts(again, backoff);
+      if (job.type === 'parent') return backupDrafts(again, backoff);
+      return alone({ ...backupDraft(again, backoff), run: job.run });
     }
     case 'restore':
       return alone(restoreDraft(job.request, backoff));

@@ -177,6 +177,8 @@ interface JobBase {
 export interface BackupJob extends JobBase {
   readonly type: 'backup';
   readonly request: BackupRequest;
+  /** Of one of several streams: the parent of the run, and how many streams that had. */
+  readonly run: { readonly parent: number; readonly streams: number } | null;
   /** Of this attempt or, until it has begun, of the one before. */
   readonly image: BegunImage | null;
   /** The agent could not go on: this attempt makes a new image. */

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { jobState, backupRequest } from '#contracts/job.js';
 import { after, BACKOFF, later, NOW, parent } from '../testing/sample-jobs.js';
-import { backupDrafts, draftAgain } from './draft.js';
+import { backupDrafts, bornOf, draftAgain } from './draft.js';
 import { NO_PROGRESS } from './job.js';
 import type { Child } from './input.js';
 import { stateOf, viewOf } from './view.js';
@@ -23,10 +23,17 @@ describe('a parent job', () => {
       ...{ children: 2, parent: null },
     });
     const request = { ...parent.request, retention: '4w', priority: 9 };
-    const { job, children } = backupDrafts(request, BACKOFF);
-    expect(job.type).toBe('parent');
-    expect(children).toMatchObject([
-      { type: 'backup', stream: 1, priority: 9, request: { selections: ['/a'], retention: '4w' } },
+    const draft = backupDrafts(request, BACKOFF);
+    expect(draft.job.type).toBe('parent');
+    expect(bornOf(7, draft)).toMatchObject([
+      {
+        type: 'backup',
+        parent: 7,
+        run: { parent: 7, streams: 2 },
+        stream: 1,
+        priority: 9,
+        request: { selections: ['/a'], retention: '4w' },
+      },
       { type: 'backup', stream: 2, priority: 9, request: { selections: ['/b'], retention: '4w' } },
     ]);
   });

@@ -60,7 +60,7 @@ function priorityOf({ request }: Job): number {
 function ofItsType(saved: Job): Job {
   if (saved.type === 'backup') {
     const verifyingSince = instant(saved.verifyingSince);
-    return { ...saved, fresh: saved.fresh ?? false, verifyingSince };
+    return { ...saved, run: saved.run ?? null, fresh: saved.fresh ?? false, verifyingSince };
   }
   if (saved.type === 'duplicate') {
     return { ...saved, verifyingSince: instant(saved.verifyingSince) };

@@ -4,6 +4,11 @@ const URGENT_MAX = 96;
 
 export type Urgency = 'urgent' | 'soon';
 
+export interface Again {
+  readonly afterMs: number;
+  readonly urgency: Urgency;
+}
+
 /**
  * Works on each job alone, on many jobs side by side, and on what is urgent first: ten thousand jobs
  * that are asked after do not hold up the one that somebody cancels.
@@ -16,8 +21,8 @@ export class DriveQueue {
   private readonly alarms = new Map<number, NodeJS.Timeout>();
   private isStopped = false;
 
-  /** `work` says after how many milliseconds the job wants to be worked on again, if it does. */
-  constructor(private readonly work: (job: number) => Promise<number | undefined>) {}
+  /** `work` says whether, when and how urgently the job wants to be worked on again. */
+  constructor(private readonly work: (job: number) => Promise<Again | undefined>) {}
 
   /** Jobs that wait for their turn. */
   get waiting(): number {
@@ -62,21 +67,21 @@ export class DriveQueue {
   private async run(job: number): Promise<void> {
     // Only when the caller is through does the work begin: it has set its mark by then.
     await Promise.resolve();
-    const waitMs = await this.work(job);
+    const wanted = await this.work(job);
     this.running.delete(job);
     const again = this.again.get(job);
     this.again.delete(job);
     if (again) this.add(job, again);
-    else if (waitMs !== undefined && !this.isStopped) this.alarm(job, waitMs);
+    else if (wanted && !this.isStopped) this.alarm(job, wanted);
     this.next();
   }
 
-  private alarm(job: number, waitMs: number): void {
+  private alarm(job: number, { afterMs, urgency }: Again): void {
     const ring = () => {
       this.alarms.delete(job);
-      this.add(job, 'urgent');
+      this.add(job, urgency);
     };
-    this.alarms.set(job, setTimeout(ring, waitMs));
+    this.alarms.set(job, setTimeout(ring, afterMs));
   }
 
   private silence(job: number): void {

@@ -10,9 +10,18 @@ import type { Job } from '../domain/job.js';
 import { JobChanges } from '../job-changes.js';
 import { Jobs } from '../persistence/jobs.js';
 import { JobSteps } from '../steps/job-steps.js';
-import { DriveQueue, type Urgency } from './drive-queue.js';
+import { DriveQueue, type Again, type Urgency } from './drive-queue.js';
 
 const RETRY = { firstMs: 100, maxMs: 10_000, jitter: 0.5 };
+
+/**
+ * The more jobs get no answer, the longer each of them waits: whoever does not answer is asked so
+ * often, and no more.
+ */
+const ASKS_PER_SECOND_MAX = 100;
+
+/** With more jobs than that without an answer, each line would say the same. */
+const LOGGED_MAX = 20;
 
 /** After so long without an answer the job says who does not answer. */
 const TROUBLE_MS = 3_000;
@@ -68,7 +77,7 @@ export class JobDriver implements Startable {
     return this.queue.waiting;
   }
 
-  private async work(number: number): Promise<number | undefined> {
+  private async work(number: number): Promise<Again | undefined> {
     const began = this.clock.now().getTime();
     let job: Job | undefined;
     try {
@@ -78,7 +87,8 @@ export class JobDriver implements Startable {
       }
       this.failing.delete(number);
       const waitMs = job && this.steps.waitMs(job);
-      return waitMs !== undefined && waitMs <= ALARM_MS_MAX ? waitMs : undefined;
+      if (waitMs === undefined || waitMs > ALARM_MS_MAX) return undefined;
+      return { afterMs: waitMs, urgency: 'urgent' };
     } catch (error) {
       return this.failed(number, { job, error, began });
     }
@@ -103,20 +113,22 @@ export class JobDriver implements Startable {
   private async failed(
     number: number,
     { job, error, began }: { job: Job | undefined; error: unknown; began: number },
-  ): Promise<number> {
+  ): Promise<Again> {
     const now = this.clock.now().getTime();
     const { since, times } = this.failing.get(number) ?? { since: began, times: 0 };
     this.failing.set(number, { since, times: times + 1 });
     const text = messageOf(error);
-    if (error instanceof Unavailable) this.logger.warn(`job ${number}: ${text}`);
-    else this.logger.error(`job ${number}: ${error instanceof Error ? error.stack : text}`);
+    if (error instanceof Unavailable) {
+      if (this.failing.size <= LOGGED_MAX) this.logger.warn(`job ${number}: ${text}`);
+    } else this.logger.error(`job ${number}: ${error instanceof Error ? error.stack : text}`);
     if (job && now - since >= TROUBLE_MS) {
       const message = error instanceof Unavailable ? text : 'internal error: see the log of jobs';
       await this.say(number, {
         ...{ type: 'unanswered', attempt: job.attempt, step: job.step, message },
       });
     }
-    return backoffMs(times + 1, RETRY, 0.5);
+    const crowdMs = (this.failing.size * 1_000) / ASKS_PER_SECOND_MAX;
+    return { afterMs: Math.max(crowdMs, backoffMs(times + 1, RETRY, 0.5)), urgency: 'soon' };
   }
 
   private async say(job: number, input: Input): Promise<void> {

@@ -63,12 +63,8 @@ export class JobRounds implements Startable {
       if (job.step !== 'running') this.driver.drive(job.job, 'soon');
     }
     const now = this.clock.now();
-    for (const { job } of await jobs.due(new Date(now.getTime() + ROUND_MS), DUE_MAX)) {
-      if (isLate(job, now)) {
-        await this.each(job.job, () => this.changes.apply(job.job, { type: 'window-closed' }));
-      }
-      this.driver.drive(job.job, 'soon');
-    }
+    const due = await jobs.due(new Date(now.getTime() + ROUND_MS), DUE_MAX);
+    await Promise.all(due.map(({ job }) => this.moment(job, now)));
     for (const step of ['suspended', 'incomplete'] as const) {
       for (const job of await jobs.pausedSince(step, this.watch.pausedBefore(step, now))) {
         await this.each(job, () => this.changes.apply(job, { type: 'waited-out', step }));
@@ -79,6 +75,13 @@ export class JobRounds implements Startable {
       await this.each(parent, () => this.changes.gather(parent));
     }
     await this.rotate(jobs, signal);
+  }
+
+  private async moment(job: Job, now: Date): Promise<void> {
+    if (isLate(job, now)) {
+      await this.each(job.job, () => this.changes.apply(job.job, { type: 'window-closed' }));
+    }
+    this.driver.drive(job.job, 'soon');
   }
 
   private async rotate(jobs: OpenJobs, signal: AbortSignal): Promise<void> {

@@ -8,6 +8,8 @@ import { JobSilence } from './job-silence.js';
 /** What the rounds look after: silence, leases, and how long a job may stand still. */
 @Injectable()
 export class RoundsWatch {
+  private isBrokerAway = false;
+
   constructor(
     private readonly changes: JobChanges,
     private readonly steps: JobSteps,
@@ -15,7 +17,9 @@ export class RoundsWatch {
     private readonly config: JobsConfig,
   ) {}
 
+  /** A round begins. */
   listen(): void {
+    this.isBrokerAway = false;
     this.silence.listen();
   }
 
@@ -23,9 +27,14 @@ export class RoundsWatch {
     const missed = this.silence.missedOf(job);
     if (missed) await this.changes.apply(job.job, missed);
     // A job may run for longer than the broker lends.
-    else if (this.steps.leaseRunsOut(job)) {
-      await this.changes.apply(job.job, await this.steps.renew(job));
-    }
+    else if (this.steps.leaseRunsOut(job) && !this.isBrokerAway) await this.renew(job);
+  }
+
+  /** A broker that does not answer for one job is not waited for with the next. */
+  private async renew(job: Job): Promise<void> {
+    this.isBrokerAway = true;
+    await this.changes.apply(job.job, await this.steps.renew(job));
+    this.isBrokerAway = false;
   }
 
   pausedBefore(step: 'suspended' | 'incomplete', now: Date): Date {

@@ -138,7 +138,9 @@ export class JobSteps {
       selections: request.selections,
       retention: request.retention,
       ...(request.keyword ? { keyword: request.keyword } : {}),
-      unit: request.storage,
+      ...(job.run ? { group: job.run.parent, groupStreams: job.run.streams } : {}),
+      // A request may name a group of units; the broker has chosen one.
+      unit: allocation!.unit ?? request.storage,
       pool: allocation!.pool!,
       mediaId: allocation!.media[0]!.mediaId,
     });
