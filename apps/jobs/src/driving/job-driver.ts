@@ -15,8 +15,8 @@ import { DriveQueue, type Again, type Urgency } from './drive-queue.js';
 const RETRY = { firstMs: 100, maxMs: 10_000, jitter: 0.5 };
 
 /**
- * The more jobs get no answer, the longer each of them waits: whoever does not answer is asked so
- * often, and no more.
+ * The more jobs get no answer, the longer each one that waits for resources does: whoever does not
+ * answer is asked so often, and no more.
  */
 const ASKS_PER_SECOND_MAX = 100;
 
@@ -127,8 +127,12 @@ export class JobDriver implements Startable {
         ...{ type: 'unanswered', attempt: job.attempt, step: job.step, message },
       });
     }
+    const pauseMs = backoffMs(times + 1, RETRY, 0.5);
+    // Whoever waits for resources waits on; what has begun, or ends, is not to wait behind it.
+    const isWaiting = job?.step === 'planning' || job?.step === 'allocating';
+    if (!isWaiting) return { afterMs: pauseMs, urgency: 'urgent' };
     const crowdMs = (this.failing.size * 1_000) / ASKS_PER_SECOND_MAX;
-    return { afterMs: Math.max(crowdMs, backoffMs(times + 1, RETRY, 0.5)), urgency: 'soon' };
+    return { afterMs: Math.max(crowdMs, pauseMs), urgency: 'soon' };
   }
 
   private async say(job: number, input: Input): Promise<void> {
