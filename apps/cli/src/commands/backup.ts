@@ -45,7 +45,6 @@ async function backup(cli: Cli, paths: readonly string[], options: BackupOptions
       storage: options.storage,
       crossMountPoints: options.crossMountPoints,
       compressionLevel: options.level,
-      origin: 'user',
       requestId: uuidv7(cli.now()),
     });
     const { job } = await cluster.submit(jobsBackup, request);
