@@ -38,6 +38,7 @@ describe('backup', () => {
     expect(run.out).toContain('Image web1_1790000000 (full): 1,200 files, 5.0 MiB');
     expect(cluster.inputsOf(jobsBackup)).toEqual([
       {
+        origin: 'immediate',
         policy: 'on-demand',
         schedule: 'user',
         client: 'web1',

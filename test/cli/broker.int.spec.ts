@@ -12,7 +12,6 @@ import {
 } from '#contracts/broker/configuration.js';
 import {
   brokerAllocations,
-  brokerPriority,
   brokerQueue,
   brokerRelease,
   brokerUnitDelete,
@@ -98,11 +97,6 @@ describe('what is granted and what waits', () => {
       { unit: 'fast', drain: false },
     ]);
     expect((await cluster.run('broker', 'drain')).code).toBe(64);
-    cluster.answer(brokerPriority, () => ({ changed: false }));
-    expect((await cluster.run('broker', 'priority', '7', '50')).out).toBe(
-      'Job 7 does not wait for resources: nothing is changed.\n',
-    );
-    expect((await cluster.run('broker', 'priority', '7', '100000')).code).toBe(64);
   });
 });
 

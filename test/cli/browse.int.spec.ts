@@ -49,12 +49,42 @@ describe('lists', () => {
       jobs: Array.from({ length: Number(limit) }, (_, i) =>
         doneJob(0, { job: Number(before ?? 5_000) - 1 - i }),
       ),
+      more: true,
     }));
     const { out } = await cluster.run('jobs', '--limit', '1500', '--json');
     const jobs = JSON.parse(out).jobs.map(({ job }: { job: number }) => job);
     expect(jobs).toHaveLength(1_500);
     expect(jobs.at(-1)).toBe(3_500);
     expect(cluster.inputsOf(jobsList)).toEqual([{ limit: 1_000 }, { before: 4_000, limit: 500 }]);
+  });
+
+  it('of jobs have the columns of the field, if somebody wants them', async () => {
+    cluster.answer(jobsList, () => ({ jobs: [doneJob(0, { origin: 'scheduled', parent: 3 })] }));
+    const { out } = await cluster.run('jobs', '--columns', 'jobid,jobtype,state,subtype,parentjob');
+    expect(out).toBe(
+      'JOBID  JOBTYPE  STATE  SUBTYPE  PARENTJOB\n    7        0      3        1          3\n',
+    );
+    const all = await cluster.run('jobs', '--columns', 'all');
+    expect(all.out).toMatch(
+      /^JOBID +JOBTYPE +STATE +STATUS +POLICY .* QUEUEREASON +REASONSTRING\n/,
+    );
+    const wrong = await cluster.run('jobs', '--columns', 'jobid,nothing');
+    expect(wrong).toMatchObject({ code: 64, err: expect.stringContaining('no column "nothing"') });
+  });
+
+  it('of jobs show children below their parents', async () => {
+    const children = [doneJob(0, { job: 10, parent: 8 }), doneJob(0, { job: 9, parent: 8 })];
+    cluster.answer(jobsList, ({ parent }) => ({
+      jobs:
+        parent === 8 ? children : [children[0], doneJob(0, { job: 8, children: 2 }), doneJob(0)],
+    }));
+    const { out } = await cluster.run('jobs', '--tree');
+    expect(
+      out
+        .split('\n')
+        .slice(1, 5)
+        .map((line) => line.trim().split(' ')[0]),
+    ).toEqual([...['8', '+9', '+10', '7']]);
   });
 
   it('of images and one image in full', async () => {

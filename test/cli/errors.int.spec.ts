@@ -59,7 +59,7 @@ describe('errors', () => {
   it.each([
     [['nonsense'], 'nonsense'],
     [['jobs', 'show', 'x'], 'A job number is a whole number'],
-    [['jobs', '--state', 'red'], '--state is queued, active or done'],
+    [['jobs', '--state', 'red'], '--state is queued, active, waiting-for-retry'],
     [['backup'], "missing required argument 'path'"],
     [['backup', '/x', '--type', 'whole'], '--type is full, differential or cumulative'],
     [['backup', '/x', '--client', 'a b'], 'client: a client name has 1 to 63 letters'],

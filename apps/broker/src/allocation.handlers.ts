@@ -52,7 +52,7 @@ export class AllocationHandlers {
     job,
     priority,
   }: RequestOf<typeof brokerPriority>): Promise<ResponseOf<typeof brokerPriority>> {
-    return { changed: await this.changes.setPriority(job, priority) };
+    return { job, priority, waiting: await this.changes.setPriority(job, priority) };
   }
 
   @Answers(brokerAllocations)

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { durationSetting } from '#service/duration-setting.js';
 import type { Backoff } from './domain/job.js';
 
 export const jobsConfig = z.object({
@@ -15,6 +16,12 @@ export const jobsConfig = z.object({
    */
   HOLDFAST_DRAIN_TRIES: z.coerce.number().int().min(1).max(1_000).default(10),
   HOLDFAST_DRAIN_PAUSE_MS: z.coerce.number().int().min(10).max(60_000).default(1_000),
+  /** How long a job may stay suspended; then it is incomplete ... */
+  HOLDFAST_JOBS_SUSPENDED_MAX: durationSetting.prefault('168h'),
+  /** ... and how long incomplete (the field: 1 to 72 hours); then it ends with the status it had. */
+  HOLDFAST_JOBS_INCOMPLETE_MAX: durationSetting.prefault('3h'),
+  /** How long jobs are listed that are done. */
+  HOLDFAST_JOBS_KEEP: durationSetting.prefault('30d'),
 });
 export type JobsConfigValues = z.infer<typeof jobsConfig>;
 
@@ -22,12 +29,18 @@ export type JobsConfigValues = z.infer<typeof jobsConfig>;
 export class JobsConfig {
   readonly silenceMsMax: number;
   readonly drainPauseMs: number;
+  readonly suspendedMsMax: number;
+  readonly incompleteMsMax: number;
+  readonly keepMs: number;
   /** A job keeps the one that it was made with. */
   readonly backoff: Backoff;
 
   constructor(values: JobsConfigValues) {
     this.silenceMsMax = values.HOLDFAST_SILENCE_MS_MAX;
     this.drainPauseMs = values.HOLDFAST_DRAIN_PAUSE_MS;
+    this.suspendedMsMax = values.HOLDFAST_JOBS_SUSPENDED_MAX;
+    this.incompleteMsMax = values.HOLDFAST_JOBS_INCOMPLETE_MAX;
+    this.keepMs = values.HOLDFAST_JOBS_KEEP;
     this.backoff = {
       firstMs: values.HOLDFAST_RETRY_FIRST_MS,
       factor: values.HOLDFAST_RETRY_FACTOR,

@@ -1,113 +1,167 @@
 import { Injectable } from '@nestjs/common';
-import { subjectToken } from '#contracts/contract.js';
-import {
-  jobActive,
-  jobDone,
-  jobProgressed,
-  jobQueued,
-  type JobView,
-  type LogLine,
-} from '#contracts/job.js';
-import { agentTaskMessage, mediaTaskMessage } from '#contracts/task.js';
+import type { LogLine } from '#contracts/job.js';
 import { Clock } from '#kernel/clock.js';
-import { NotFound } from '#kernel/errors.js';
-import { randomToken } from '#kernel/ids.js';
-import { UnitOfWork, type Work } from '#outbox/unit-of-work.js';
+import { UnitOfWork } from '#outbox/unit-of-work.js';
+import { Batches } from './batches.js';
 import { decide } from './domain/decide.js';
-import type { Effect, Input } from './domain/input.js';
+import { bornOf, type Draft } from './domain/draft.js';
+import type { Input } from './domain/input.js';
 import type { Job } from './domain/job.js';
-import { cancelTasks, tasksOf, type Tasks } from './domain/tasks.js';
-import { stateOf, viewOf } from './domain/view.js';
-import { Jobs, type SavedJob } from './persistence/jobs.js';
+import { JobLedger, type Change } from './job-ledger.js';
+import { Jobs } from './persistence/jobs.js';
 
-/** The one way in which a job changes: lock, decide, save, log, send, announce. */
+/** What one transaction takes of jobs that nobody has to do with each other. */
+const TOGETHER = { batchMax: 64, parallelMax: 2 };
+
+interface Update {
+  readonly job: number;
+  readonly change: Change;
+}
+
+interface Creation {
+  readonly draft: Draft;
+  readonly requestId: string | undefined;
+}
+
+export interface Created {
+  /** The parent's, where there is one. */
+  readonly job: number;
+  /** All that were made now. */
+  readonly all: readonly number[];
+}
+
+/** The one way in which jobs change: lock, decide, save, log, send, announce, in one transaction. */
 @Injectable()
 export class JobChanges {
+  private readonly updates: Batches<Update, Job>;
+  private readonly creations: Batches<Creation, Created>;
+
   constructor(
     private readonly unit: UnitOfWork,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    this.updates = new Batches({ ...TOGETHER, run: (items) => this.updateAll(items) });
+    this.creations = new Batches({ ...TOGETHER, run: (items) => this.createAll(items) });
+  }
 
-  /** Makes a job from a draft; a request id that was seen before gives the job it made then. */
-  create(draft: Job, requestId: string | undefined, line: string): Promise<number> {
-    const now = this.clock.now();
-    return this.unit.run(async (work) => {
-      const jobs = new Jobs(work.db);
-      const { job, created } = await jobs.create(draft, now, requestId);
-      if (created) {
-        const queued = { ...draft, job };
-        await jobs.appendLog(job, [this.line(queued, { severity: 'info', text: line })]);
-        work.announce(jobQueued, String(job), viewOf(queued, now));
-      }
-      return job;
-    });
+  /**
+   * Makes the jobs of a draft; a request id that was seen before gives the job it made then. Says
+   * which are new.
+   */
+  create(draft: Draft, requestId: string | undefined): Promise<Created> {
+    return this.creations.add({ draft, requestId });
   }
 
   /** Feeds one input to a job. Throws `NotFound` (805) for a number that is none. */
   apply(job: number, input: Input): Promise<Job> {
-    return this.update(job, (saved) => decide(saved.job, input, this.clock.now()));
+    const change = { decide: (saved: Job) => decide(saved, input, this.clock.now()) };
+    return this.updates.add({ job, change });
   }
 
   /** A change that is no decision (progress, a sign of life), with lines for the log. */
   note(job: number, change: (job: Job) => Job, lines: readonly LogLine[] = []): Promise<Job> {
-    return this.update(job, (saved) => ({ job: change(saved.job), effects: [] }), lines);
+    const noted = { decide: (saved: Job) => ({ job: change(saved), effects: [] }), lines };
+    return this.updates.add({ job, change: noted });
   }
 
-  private update(
-    number: number,
-    change: (saved: SavedJob) => { job: Job; effects: readonly Effect[] },
-    lines: readonly LogLine[] = [],
-  ): Promise<Job> {
-    return this.unit.run(async (work) => {
-      const jobs = new Jobs(work.db);
-      const saved = await jobs.lock(number);
-      if (!saved) throw new NotFound('job', String(number), 805, 'See: holdfast jobs');
-      const { job, effects } = change(saved);
-      const own = effects.flatMap((effect) => (effect.type === 'log' ? [effect] : []));
-      await jobs.appendLog(number, [...lines, ...own.map((effect) => this.line(job, effect))]);
-      if (job === saved.job) return job;
-      await jobs.save(job);
-      this.sendTasks(work, job, effects);
-      announceChange(work, { before: saved.job, after: job, createdAt: saved.createdAt });
-      return job;
+  /**
+   * Feeds one input to a job and to all its children. `check` sees the job as it is, with the lock
+   * held, and throws what the asker is told. Returns the numbers of all.
+   */
+  command(job: number, input: Input, check: (job: Job) => void): Promise<number[]> {
+    return this.inLedger(async (ledger) => {
+      const family = await ledger.lockFamily(job);
+      check(ledger.find(job));
+      return feedAll(ledger, family, input);
     });
   }
 
-  private sendTasks(work: Work, job: Job, effects: readonly Effect[]): void {
-    for (const { type } of effects) {
-      if (type === 'send-tasks') send(work, tasksOf(job, randomToken));
-      if (type === 'cancel-tasks') send(work, cancelTasks(job));
-    }
+  /**
+   * Makes a new job of an old one's request, and cancels the old one where it is open still: both or
+   * none of it. Returns the new number and those that are to be looked at.
+   */
+  restart(
+    job: number,
+    again: (job: Job) => Draft,
+    requestId: string | undefined,
+  ): Promise<{ job: number; touched: readonly number[] }> {
+    return this.unit.run(async (work) => {
+      const ledger = new JobLedger(work, this.clock.now());
+      const family = await ledger.lockFamily(job);
+      const known = requestId && (await new Jobs(work.db).byRequest([requestId])).get(requestId);
+      if (known) return { job: known, touched: [] };
+      const touched = await feedAll(ledger, family, { type: 'cancel' });
+      const [made] = await make(ledger, [{ draft: again(ledger.find(job)), requestId }]);
+      await ledger.write();
+      return { job: made!.job, touched: [...touched, ...made!.all] };
+    });
   }
 
-  private line(job: Job, entry: { severity: LogLine['severity']; text: string }): LogLine {
-    return {
-      at: this.clock.now().toISOString(),
-      attempt: job.attempt,
-      process: 'jobs',
-      pid: process.pid,
-      severity: entry.severity,
-      text: entry.text,
+  /** Has a parent look at its children. */
+  gather(parent: number): Promise<void> {
+    return this.inLedger((ledger) => ledger.gather([parent]));
+  }
+
+  private inLedger<T>(work: (ledger: JobLedger) => Promise<T>): Promise<T> {
+    return this.unit.run(async (unit) => {
+      const ledger = new JobLedger(unit, this.clock.now());
+      const result = await work(ledger);
+      await ledger.write();
+      return result;
+    });
+  }
+
+  private updateAll(items: readonly Update[]): Promise<(() => Job)[]> {
+    return this.inLedger(async (ledger) => {
+      await ledger.lock(items.map(({ job }) => job));
+      const answers = items.map(({ job, change }) => once(() => ledger.change(job, change)));
+      await ledger.gather();
+      return answers;
+    });
+  }
+
+  private createAll(items: readonly Creation[]): Promise<(() => Created)[]> {
+    return this.inLedger(async (ledger) => {
+      const made = await make(ledger, items);
+      return made.map((one) => () => one);
+    });
+  }
+}
+
+/** Children first; their parent then sees what has become of them. */
+async function feedAll(
+  ledger: JobLedger,
+  family: readonly number[],
+  input: Input,
+): Promise<number[]> {
+  for (const job of family) ledger.feed(job, input);
+  await ledger.gather(family.length > 1 ? family.slice(-1) : []);
+  return [...family];
+}
+
+async function make(ledger: JobLedger, items: readonly Creation[]): Promise<Created[]> {
+  const parents = await ledger.insert(
+    items.map(({ draft, requestId }) => ({ draft: draft.job, requestId })),
+  );
+  const children = items.flatMap(({ draft }, index) => {
+    const { job: parent, created } = parents[index]!;
+    return created ? bornOf(parent, draft) : [];
+  });
+  const born = await ledger.insert(children.map((draft) => ({ draft, requestId: undefined })));
+  return parents.map(({ job, created }) => {
+    const own = born.filter((_, index) => children[index]!.parent === job);
+    return { job, all: created ? [job, ...own.map((child) => child.job)] : [job] };
+  });
+}
+
+/** Decides now; whoever asks for the answer gets the refusal as an error of its own. */
+function once(change: () => Job): () => Job {
+  try {
+    const job = change();
+    return () => job;
+  } catch (error) {
+    return () => {
+      throw error;
     };
-  }
-}
-
-function send(work: Work, tasks: Tasks): void {
-  for (const { mediaId, task } of tasks.media) {
-    work.send(mediaTaskMessage, [mediaId, String(task.job)], task);
-  }
-  if (!tasks.agent) return;
-  const { client, task } = tasks.agent;
-  work.send(agentTaskMessage, [subjectToken(client), String(task.job)], task);
-}
-
-function announceChange(work: Work, change: { before: Job; after: Job; createdAt: Date }): void {
-  const { before, after } = change;
-  const view: JobView = viewOf(after, change.createdAt);
-  const subject = String(after.job);
-  if (stateOf(before) !== stateOf(after)) {
-    work.announce(stateOf(after) === 'active' ? jobActive : jobDone, subject, view);
-  } else if (before.progress !== after.progress) {
-    work.announce(jobProgressed, subject, view);
   }
 }

@@ -5,8 +5,8 @@ import { jobsCopies, jobsGrants, jobsImages } from '#contracts/streams.js';
 import { BatchConsumer, type Delivery } from '#messaging/batch-consumer.js';
 import { Nats } from '#messaging/connection.js';
 import type { Startable } from '#service/lifecycle.js';
-import { JobDriver } from './job-driver.js';
-import { Jobs } from './persistence/jobs.js';
+import { JobDriver } from './driving/job-driver.js';
+import { OpenJobs } from './persistence/open-jobs.js';
 
 /**
  * Hears that resources were granted, or an image or a copy is complete, and has the job look for itself: the
@@ -54,7 +54,7 @@ export class JobListener implements Startable {
   }
 
   private async onImages(batch: readonly Delivery[]): Promise<void> {
-    const jobs = new Jobs(this.database.manager);
+    const jobs = new OpenJobs(this.database.manager);
     for (const imageId of subjects(batch)) {
       for (const job of await jobs.byImage(imageId)) this.driver.drive(job);
     }

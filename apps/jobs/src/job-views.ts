@@ -1,34 +1,85 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import type { JobView, LogLine } from '#contracts/job.js';
+import type { ResponseOf } from '#contracts/contract.js';
+import {
+  JOBS_PAGE_BYTES_MAX,
+  type JobAttempt,
+  type jobsList,
+  type JobView,
+  type LogLine,
+} from '#contracts/job.js';
+import type { jobsSummary } from '#contracts/jobs/summary.js';
+import { Clock } from '#kernel/clock.js';
 import { NotFound } from '#kernel/errors.js';
+import type { EndedAttempt } from './domain/job.js';
 import { viewOf } from './domain/view.js';
-import { Jobs, type JobFilter } from './persistence/jobs.js';
+import { JobLists, type JobFilter } from './persistence/job-lists.js';
+import { JobLog } from './persistence/job-log.js';
+import { Jobs } from './persistence/jobs.js';
 
 /** Log lines of one answer; a longer log is read in pages with `logAfter`. */
 const LOG_LINES_MAX = 1_000;
+/** ... or fewer, if they are long. */
+const LOG_BYTES_MAX = 600_000;
 
 /** Reads jobs for those who ask. */
 @Injectable()
 export class JobViews {
   private readonly jobs: Jobs;
+  private readonly lists: JobLists;
+  private readonly logs: JobLog;
 
-  constructor(database: DataSource) {
+  constructor(
+    database: DataSource,
+    private readonly clock: Clock,
+  ) {
     this.jobs = new Jobs(database.manager);
+    this.lists = new JobLists(database.manager);
+    this.logs = new JobLog(database.manager);
   }
 
-  list(filter: JobFilter): Promise<JobView[]> {
-    return this.jobs.list(filter);
+  /** At most as many as one answer can carry. */
+  async list(filter: JobFilter): Promise<ResponseOf<typeof jobsList>> {
+    const found = await this.lists.list({ ...filter, limit: filter.limit + 1 });
+    const jobs = upTo(JOBS_PAGE_BYTES_MAX, found.slice(0, filter.limit));
+    return { jobs, more: jobs.length < found.length };
+  }
+
+  summary(): Promise<ResponseOf<typeof jobsSummary>> {
+    return this.lists.summary(this.clock.now());
   }
 
   async one(job: number): Promise<JobView> {
+    return (await this.detail(job)).job;
+  }
+
+  async detail(job: number): Promise<{ job: JobView; attempts: JobAttempt[] }> {
     const saved = await this.jobs.find(job);
     if (!saved) throw new NotFound('job', String(job), 805, 'See: holdfast jobs');
-    return viewOf(saved.job, saved.createdAt);
+    const attempts = saved.job.attempts.map(attemptView);
+    return { job: viewOf(saved.job, saved.createdAt), attempts };
   }
 
   async log(job: number, after: number): Promise<{ log: LogLine[]; logLines: number }> {
-    const log = await this.jobs.log(job, { after, limit: LOG_LINES_MAX });
-    return { log, logLines: await this.jobs.logLength(job) };
+    const lines = await this.logs.read(job, { after, limit: LOG_LINES_MAX });
+    return { log: upTo(LOG_BYTES_MAX, lines), logLines: await this.logs.length(job) };
   }
+}
+
+/** The first rows whose JSON has no more bytes than that; one at least. */
+function upTo<Row>(bytesMax: number, rows: readonly Row[]): Row[] {
+  let bytes = 0;
+  const count = rows.findIndex((row) => {
+    bytes += Buffer.byteLength(JSON.stringify(row)) + 1;
+    return bytes > bytesMax;
+  });
+  return rows.slice(0, count < 0 ? rows.length : Math.max(1, count));
+}
+
+function attemptView({ startedAt, endedAt, ...attempt }: EndedAttempt): JobAttempt {
+  return {
+    ...attempt,
+    startedAt: startedAt?.toISOString() ?? null,
+    endedAt: endedAt.toISOString(),
+  };
 }

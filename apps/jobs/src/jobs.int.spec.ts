@@ -1,104 +1,31 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { Logger } from '@nestjs/common';
-import type { NatsConnection } from '@nats-io/transport-node';
 import type { JobView } from '#contracts/job.js';
-import { CONSUMERS, STREAMS } from '#contracts/streams.js';
 import { sleep } from '#kernel/backoff.js';
-import { Nats } from '#messaging/connection.js';
-import { Topology } from '#messaging/topology.js';
-import { startService, type RunningService } from '#service/run-service.js';
-import { startNats, type TestNats } from '../../../test/support/nats.js';
-import { startPostgres, type TestPostgres } from '../../../test/support/postgres.js';
-import { temporaryFolder } from '../../../test/support/temporary-folder.js';
-import { jobsDefinition } from './jobs.definition.js';
-import { ResourcesOnTheWire } from './testing/resources-on-the-wire.js';
+import { JobsUnderTest } from './testing/jobs-under-test.js';
+import type { ResourcesOnTheWire } from './testing/resources-on-the-wire.js';
 
 describe('the job manager', () => {
-  let server: TestNats;
-  let postgres: TestPostgres;
-  let service: RunningService;
-  let plain: NatsConnection;
+  let jobs: JobsUnderTest;
   let others: ResourcesOnTheWire;
-  let environment: Record<string, string>;
-  const events: { type: string; subject: string }[] = [];
 
   beforeAll(async () => {
-    Logger.overrideLogger(false);
-    [server, postgres] = await Promise.all([startNats(), startPostgres()]);
-    const { url, user, seed } = server.login();
-    const seedFile = join(await temporaryFolder(), 'test.nk');
-    writeFileSync(seedFile, seed);
-    const nats = await Nats.connect({ url, user, seed, clientName: 'topology' });
-    await new Topology(nats).ensureStreams(STREAMS);
-    await new Topology(nats).ensureConsumers(CONSUMERS);
-    await nats.close();
-    environment = {
-      HOLDFAST_NATS_URL: url,
-      HOLDFAST_NATS_USER: user,
-      HOLDFAST_NATS_SEED_FILE: seedFile,
-      HOLDFAST_DATABASE_URL: postgres.url,
-      HOLDFAST_SILENCE_MS_MAX: '2000',
-      HOLDFAST_RETRY_FIRST_MS: '200',
-      HOLDFAST_DRAIN_TRIES: '3',
-      HOLDFAST_DRAIN_PAUSE_MS: '50',
-    };
-    plain = await server.connect();
-    others = new ResourcesOnTheWire(plain);
-    plain.subscribe('hf.evt.v1.job.>', {
-      callback: (_, msg) => void events.push(msg.json<{ type: string; subject: string }>()),
-    });
-    service = await startService(jobsDefinition, environment);
+    jobs = await JobsUnderTest.start();
+    others = jobs.others;
   });
+  afterAll(() => jobs?.stop());
+  beforeEach(() => jobs.reset());
+  afterEach(() => jobs.endAll());
 
-  afterAll(async () => {
-    await service?.stop();
-    await server?.stop();
-    await postgres?.stop();
-    Logger.overrideLogger(['error', 'warn', 'log']);
-  });
-
-  beforeEach(() => {
-    Object.assign(others, { brokerAway: false, busy: false, complete: true });
-    Object.assign(others, { nextNumber: 1, open: 0, mediaAway: false });
-    others.asked.length = 0;
-    others.tasks.length = 0;
-  });
-
-  /** What a test leaves running would speak in the next one. */
-  afterEach(async () => {
-    Object.assign(others, { brokerAway: false, complete: true });
-    const { jobs } = await ask<{ jobs: JobView[] }>('list', {});
-    for (const { job } of jobs.filter(({ state }) => state !== 'done')) {
-      await ask('cancel', { job });
-      await done(job);
-    }
-  });
-
-  const ask = async <T>(endpoint: string, body: object): Promise<T> =>
-    (await plain.request(`hf.svc.v1.jobs.${endpoint}`, JSON.stringify(body))).json<T>();
-  const submit = async (more: object = {}) =>
-    (await ask<{ job: number }>('backup', { client: 'web1', selections: ['/etc'], ...more })).job;
-  const view = async (job: number) => (await ask<{ job: JobView }>('get', { job })).job;
-  const until = async (job: number, reached: (view: JobView) => boolean) => {
-    for (;;) {
-      const now = await view(job);
-      if (reached(now)) return now;
-      await sleep(20);
-    }
-  };
-  const running = (job: number) => until(job, ({ operation }) => operation === 'moving data');
-  const done = (job: number) => until(job, ({ state }) => state === 'done');
+  const ask = <T>(endpoint: string, body: object) => jobs.ask<T>(endpoint, body);
+  const submit = (more: object = {}) => jobs.submit(more);
+  const view = (job: number) => jobs.view(job);
+  const until = (job: number, reached: (view: JobView) => boolean) => jobs.until(job, reached);
+  const running = (job: number) => jobs.running(job);
+  const done = (job: number) => jobs.done(job);
   const report = (job: number, from: string, status: number, more: object = {}) =>
-    ask<{ goOn: boolean }>('report', {
-      ...{ job, attempt: 1, from, instance: from === 'media' ? 'm1' : 'web1' },
-      ...more,
-      lines: [
-        { at: new Date().toISOString(), process: from, pid: 1, severity: 'info', text: 'hello' },
-      ],
-      result: { status, message: '', fragments: 1, files: 2, bytes: 3 },
-    });
+    jobs.report(job, from, status, more);
+  const logOf = (job: number) => jobs.logOf(job);
+  const asked = (endpoint: string, job: number) => jobs.asked(endpoint, job);
 
   it('takes a backup from its request to DONE and tells the world', async () => {
     const job = await submit();
@@ -109,7 +36,9 @@ describe('the job manager', () => {
     await report(job, 'agent', 0);
     expect(await done(job)).toMatchObject({ status: 0, client: 'web1', kind: 'full' });
     expect(others.count('broker.release')).toBe(1);
-    const told = events.filter(({ subject }) => subject === String(job)).map(({ type }) => type);
+    const told = jobs.events
+      .filter(({ subject }) => subject === String(job))
+      .map(({ type }) => type);
     expect(told).toEqual(
       expect.arrayContaining(['queued', 'active', 'done'].map((s) => `io.holdfast.job.${s}.v1`)),
     );
@@ -175,21 +104,12 @@ describe('the job manager', () => {
     await report(job, 'media', 0);
     await report(job, 'agent', 0);
     await until(job, ({ operation }) => operation.includes('index of fragment'));
-    await service.stop();
+    await jobs.stopService();
     others.complete = true;
-    service = await startService(jobsDefinition, environment);
+    await jobs.startService();
     expect(await done(job)).toMatchObject({ status: 0 });
     expect(others.count('catalog.image-begin')).toBe(1);
   });
-
-  const logOf = async (job: number) => {
-    const { log } = await ask<{ log: { text: string }[] }>('get', { job });
-    return log.map(({ text }) => text).join('\n');
-  };
-  const asked = (endpoint: string, job: number) =>
-    others.asked
-      .filter((one) => one.endpoint === endpoint && one.request['job'] === job)
-      .map(({ request }) => request);
 
   it('goes on in the same job when a media server died: drains it, then a new attempt', async () => {
     const job = await submit();
@@ -197,7 +117,7 @@ describe('the job manager', () => {
     Object.assign(others, { nextNumber: 4, open: 3 });
     await report(job, 'agent', 40, { attempt: 1 });
     const waits = await until(job, ({ retryAt }) => retryAt !== null);
-    expect(waits).toMatchObject({ state: 'active', status: null, attempt: 1 });
+    expect(waits).toMatchObject({ state: 'waiting-for-retry', status: null, attempt: 1 });
     await until(job, ({ attempt, operation }) => attempt === 2 && operation === 'moving data');
     expect(others.count('media.drain.*')).toBe(3);
     expect(asked('broker.release', job)).toEqual([{ job, attempt: 1 }]);
@@ -280,7 +200,7 @@ describe('the job manager', () => {
       type: 't',
       subject: request.imageId,
     };
-    await plain.request(
+    await jobs.nats.request(
       `hf.evt.v1.copy.completed.${request.imageId}`,
       JSON.stringify({
         ...{ ...copied, time: new Date().toISOString() },

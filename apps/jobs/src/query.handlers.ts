@@ -1,6 +1,7 @@
 import { Controller } from '@nestjs/common';
 import type { RequestOf, ResponseOf } from '#contracts/contract.js';
 import { jobsGet, jobsList } from '#contracts/job.js';
+import { jobsSummary } from '#contracts/jobs/summary.js';
 import { Answers } from '#messaging/answers.js';
 import { JobViews } from './job-views.js';
 
@@ -10,13 +11,18 @@ export class QueryHandlers {
   constructor(private readonly views: JobViews) {}
 
   @Answers(jobsList)
-  async list(filter: RequestOf<typeof jobsList>): Promise<ResponseOf<typeof jobsList>> {
-    return { jobs: await this.views.list(filter) };
+  list(filter: RequestOf<typeof jobsList>): Promise<ResponseOf<typeof jobsList>> {
+    return this.views.list(filter);
+  }
+
+  @Answers(jobsSummary)
+  summary(_request: RequestOf<typeof jobsSummary>): Promise<ResponseOf<typeof jobsSummary>> {
+    return this.views.summary();
   }
 
   @Answers(jobsGet)
   async get(request: RequestOf<typeof jobsGet>): Promise<ResponseOf<typeof jobsGet>> {
-    const job = await this.views.one(request.job);
-    return { job, ...(await this.views.log(request.job, request.logAfter)) };
+    const detail = await this.views.detail(request.job);
+    return { ...detail, ...(await this.views.log(request.job, request.logAfter)) };
   }
 }

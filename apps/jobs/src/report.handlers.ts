@@ -5,8 +5,8 @@ import { Clock } from '#kernel/clock.js';
 import { Answers } from '#messaging/answers.js';
 import type { Job } from './domain/job.js';
 import { heardFrom, isOneOf, participants } from './domain/participants.js';
+import { JobDriver } from './driving/job-driver.js';
 import { JobChanges } from './job-changes.js';
-import { JobDriver } from './job-driver.js';
 
 type Report = RequestOf<typeof jobsReport>;
 

@@ -321,8 +321,10 @@ export const brokerPriority = endpoint('broker', 'priority', {
   description: 'Changes the priority of a request that waits; higher goes first',
   request: z.object({ job: jobNumber, priority: z.int().min(0).max(99_999) }),
   response: z.object({
+    job: jobNumber,
+    priority: z.int(),
     /** False: the job waits for nothing. */
-    changed: z.boolean(),
+    waiting: z.boolean(),
   }),
 });
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { waitReason } from './broker.js';
 import { endpoint } from './contract.js';
 import { publicEvent } from './event.js';
 import {
@@ -17,7 +18,14 @@ import {
   unitName,
 } from './names.js';
 
-export const jobState = z.enum(['queued', 'active', 'done']);
+export const jobState = z.enum([
+  'queued',
+  'active',
+  'waiting-for-retry',
+  'suspended',
+  'incomplete',
+  'done',
+]);
 export type JobState = z.infer<typeof jobState>;
 
 export const jobType = z.enum(['backup', 'restore', 'duplicate', 'verify']);
@@ -26,6 +34,16 @@ export type JobType = z.infer<typeof jobType>;
 /** Who had the job made: somebody at once, the scheduler, or a user of the client. */
 export const jobOrigin = z.enum(['immediate', 'scheduled', 'user']);
 export type JobOrigin = z.infer<typeof jobOrigin>;
+
+/** What a job that does not move waits for; empty for one that moves. */
+export const jobWaitReason = z.enum([
+  ...waitReason.options,
+  'start-window',
+  'suspended',
+  'children',
+  '',
+]);
+export type JobWaitReason = z.infer<typeof jobWaitReason>;
 
 /** A script of the client's hook folder: a bare file name, never a path and never a line for a shell. */
 export const jobHook = z.object({
@@ -50,6 +68,8 @@ export type JobHooks = z.infer<typeof jobHooks>;
 /** Streams of one request: each becomes a job of its own. */
 export const STREAMS_MAX = 100;
 
+export const jobPriority = z.int().min(0).max(99_999);
+
 /** The policy name that backups bear which no policy asked for (`holdfast backup PATH`). */
 export const ON_DEMAND_POLICY = 'on-demand';
 
@@ -68,16 +88,16 @@ export const backupRequest = z.object({
   excludes: z.array(z.string().min(1).max(4_096)).max(1_000).default([]),
   storage: unitName.default('default'),
   retention: z.string().default('14d'),
-  priority: z.int().min(0).max(99_999).default(0),
+  priority: jobPriority.default(0),
   crossMountPoints: z.boolean().default(false),
   compressionLevel: z.int().min(1).max(19).default(1),
   /** Attempts in all; a later one goes on where the catalog has the image complete up to. */
   tries: z.int().min(1).max(100).default(TRIES_DEFAULT),
-  /** A request that is sent again with the same id makes no second job. */
   /** Kept with the image: `holdfast images --keyword` finds it. */
   keyword: keyword.optional(),
   /** Run on the client around each attempt. */
   hooks: jobHooks.optional(),
+  /** A request that is sent again with the same id makes no second job. */
   requestId: z.uuid().optional(),
   /** End of the start window: a job that is queued still then ends with 196. */
   closesAt: timestamp.optional(),
@@ -85,7 +105,7 @@ export const backupRequest = z.object({
   policyJobsMax: z.int().min(1).max(10_000).optional(),
   /** More than one list: a parent job with a child for each, which backs up these selections. */
   streams: z.array(z.array(absolutePath).min(1).max(1_000)).min(1).max(STREAMS_MAX).optional(),
-  origin: jobOrigin.optional(),
+  origin: jobOrigin.default('immediate'),
 });
 export type BackupRequest = z.infer<typeof backupRequest>;
 
@@ -112,7 +132,7 @@ export const duplicateRequest = z.object({
   toPool: poolName,
   /** To complete or repair a copy that is there already. */
   copy: z.int().min(1).max(10).optional(),
-  priority: z.int().min(0).max(99_999).default(0),
+  priority: jobPriority.default(0),
   tries: z.int().min(1).max(100).default(DUPLICATE_TRIES_DEFAULT),
   requestId: z.uuid().optional(),
 });
@@ -150,6 +170,8 @@ export type JobProgress = z.infer<typeof jobProgress>;
 
 export const jobView = z.object({
   job: jobNumber,
+  /** Rises with each change: of two views of a job the higher one is the later. */
+  revision: z.int().nonnegative().default(0),
   type: jobType,
   state: jobState,
   /** Null until it is done. */
@@ -169,8 +191,22 @@ export const jobView = z.object({
   retryAt: timestamp.nullable().default(null),
   /** What an active job does now, what a queued one waits for. */
   operation: z.string(),
+  /** The same as a word for programs; empty for a job that moves or has ended. */
+  waitReason: jobWaitReason.default(''),
   /** The job whose child it is. */
-  parent: jobNumber.nullable().optional(),
+  parent: jobNumber.nullable().default(null),
+  /** Which of its parent's streams it is, from 1; null for others. */
+  stream: z.int().nullable().default(null),
+  /** How many children it has; 0 for all but parents. */
+  children: z.int().nonnegative().default(0),
+  origin: jobOrigin.default('immediate'),
+  priority: z.int().default(0),
+  /** Attempts that it may have in all, before somebody resumes it. */
+  tries: z.int().default(1),
+  retention: z.string().nullable().default(null),
+  keyword: z.string().default(''),
+  /** What the last good backup of the same held, to tell how far this one is; null if unknown. */
+  expected: z.object({ files: z.int(), bytes: z.int() }).nullable().default(null),
   createdAt: timestamp,
   startedAt: timestamp.nullable(),
   endedAt: timestamp.nullable(),
@@ -183,6 +219,8 @@ export const logLine = z.object({
   attempt: z.int(),
   /** Which process says so: `jobs`, `media`, `agent` ... */
   process: z.string(),
+  /** On which host it runs; unknown for lines of earlier releases. */
+  host: z.string().max(255).optional(),
   pid: z.int(),
   severity: z.enum(['info', 'warning', 'error']),
   text: z.string().max(20_000),
@@ -251,17 +289,48 @@ export const jobsVerify = endpoint('jobs', 'verify', {
   response: z.object({ job: jobNumber }),
 });
 
+/** One answer of `jobs.list` holds no more than this, however many rows were asked for. */
+export const JOBS_PAGE_BYTES_MAX = 900_000;
+
+const jobFilter = z.object({
+  state: jobState.optional(),
+  type: jobType.optional(),
+  client: clientName.optional(),
+  policy: z.string().optional(),
+  schedule: z.string().optional(),
+  /** Of jobs that are done: this status, or `failed` for all above 1. */
+  status: z.union([z.int().nonnegative(), z.literal('failed')]).optional(),
+  /** Children of this job. */
+  parent: jobNumber.optional(),
+  /** Made at this instant or later ... */
+  since: timestamp.optional(),
+  /** ... and before this one. */
+  until: timestamp.optional(),
+  /** Storage unit, or pool of a duplication. */
+  storage: z.string().optional(),
+  mediaId: z.string().optional(),
+});
+
 export const jobsList = endpoint('jobs', 'list', {
   description: 'Jobs, the newest first',
-  request: z.object({
-    state: jobState.optional(),
-    client: clientName.optional(),
-    policy: z.string().optional(),
-    before: jobNumber.optional(),
-    limit: pageLimit,
+  request: jobFilter.extend({ before: jobNumber.optional(), limit: pageLimit }),
+  response: z.object({
+    jobs: z.array(jobView),
+    /** There are further ones, before the last of these. */
+    more: z.boolean().default(false),
   }),
-  response: z.object({ jobs: z.array(jobView) }),
 });
+
+/** One attempt of a job that is over. */
+export const jobAttempt = z.object({
+  attempt: z.int(),
+  startedAt: timestamp.nullable(),
+  endedAt: timestamp,
+  status: z.int(),
+  message: z.string(),
+  mediaId: z.string().nullable(),
+});
+export type JobAttempt = z.infer<typeof jobAttempt>;
 
 export const jobsGet = endpoint('jobs', 'get', {
   description: 'One job with its log',
@@ -269,11 +338,17 @@ export const jobsGet = endpoint('jobs', 'get', {
     job: jobNumber,
     logAfter: z.int().default(0).describe('skip the first lines'),
   }),
-  response: z.object({ job: jobView, log: z.array(logLine), logLines: z.int() }),
+  response: z.object({
+    job: jobView,
+    log: z.array(logLine),
+    logLines: z.int(),
+    /** Attempts that are over, the last hundred. */
+    attempts: z.array(jobAttempt).default([]),
+  }),
 });
 
 export const jobsCancel = endpoint('jobs', 'cancel', {
-  description: 'Ends a job with status 150',
+  description: 'Ends a job with status 150; a parent with its children',
   request: z.object({ job: jobNumber }),
   response: z.object({ job: jobView }),
 });
@@ -284,6 +359,22 @@ export const jobQueued = publicEvent('job', 'queued', {
 });
 export const jobActive = publicEvent('job', 'active', {
   description: 'A job has its resources and runs',
+  data: jobView,
+});
+export const jobRetrying = publicEvent('job', 'retrying', {
+  description: 'An attempt of a job has failed; another one will begin',
+  data: jobView,
+});
+export const jobSuspended = publicEvent('job', 'suspended', {
+  description: 'A job was stopped and waits to be resumed',
+  data: jobView,
+});
+export const jobResumed = publicEvent('job', 'resumed', {
+  description: 'A job that was suspended or incomplete goes on',
+  data: jobView,
+});
+export const jobIncomplete = publicEvent('job', 'incomplete', {
+  description: 'A job is out of tries, and what it has committed waits to be gone on with',
   data: jobView,
 });
 export const jobProgressed = publicEvent('job', 'progressed', {

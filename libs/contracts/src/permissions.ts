@@ -93,6 +93,7 @@ function jobs(): Permissions {
     publish: [
       'hf.svc.v1.broker.allocate',
       'hf.svc.v1.broker.release',
+      'hf.svc.v1.broker.priority',
       'hf.svc.v1.broker.client',
       'hf.svc.v1.catalog.image-begin',
       'hf.svc.v1.catalog.image-finish',

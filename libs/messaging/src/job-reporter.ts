@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { Logger } from '@nestjs/common';
 import type { InputOf } from '#contracts/contract.js';
 import { jobsReport, REPORT_LINES_MAX, type JobProgress, type TaskResult } from '#contracts/job.js';
@@ -25,6 +26,7 @@ const REPORT_MS = 1_000;
 const LINES_WAITING_MAX = 5_000;
 /** Then it works on: the job manager may be away for a moment only. */
 const BEGIN_TRIES_MAX = 5;
+const HOST = hostname();
 const RETRY = { firstMs: 50, maxMs: 5_000, jitter: 0.5 };
 /** How long the last word is repeated before it is left to the job manager's time-out. */
 const LAST_WORD_MS_MAX = 600_000;
@@ -74,7 +76,8 @@ export class JobReporter {
     if (this.lines.length >= LINES_WAITING_MAX) this.lines.shift();
     const at = this.clock.now().toISOString();
     const { from } = this.options;
-    this.lines.push({ at, process: from, pid: process.pid, severity, text: text.slice(0, 20_000) });
+    const who = { process: from, host: HOST, pid: process.pid };
+    this.lines.push({ at, ...who, severity, text: text.slice(0, 20_000) });
   }
 
   progress(progress: Partial<JobProgress>): void {

@@ -90,7 +90,7 @@ async function ailment(idle: boolean): Promise<string> {
   const waiting = await unjudged(stack());
   if (waiting > 0) return `${waiting} sealed fragments have no verdict`;
   if (!idle) return '';
-  for (const state of ['active', 'queued']) {
+  for (const state of ['active', 'queued', 'waiting-for-retry', 'incomplete']) {
     const { jobs } = await stack().ask<{ jobs: JobView[] }>('jobs.list', { state, limit: 10 });
     const [first] = jobs;
     if (first) return `job ${first.job} is still ${state} (${first.operation})`;

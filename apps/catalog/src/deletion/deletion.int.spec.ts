@@ -386,7 +386,7 @@ function jobAnswer(job: number, state: JobView['state']): ResponseOf<typeof jobs
     waitedForEmpty: 0,
     waitedForFull: 0,
   };
-  return {
+  return jobsGet.response.parse({
     job: {
       ...{ job, type: 'restore', state, status: null, statusText: '', ...nobody, ...nowhere },
       ...{ attempt: 1, retryAt: null, startedAt: null, endedAt: null },
@@ -394,5 +394,5 @@ function jobAnswer(job: number, state: JobView['state']): ResponseOf<typeof jobs
       progress: { ...counts, fragments: 0, fragmentsTotal: 0 },
     },
     ...{ log: [], logLines: 0 },
-  };
+  });
 }

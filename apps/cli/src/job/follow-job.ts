@@ -1,5 +1,5 @@
 import { cloudEvent } from '#contracts/event.js';
-import { jobsGet, jobView, type JobState, type JobView } from '#contracts/job.js';
+import { jobsGet, jobView, type JobView } from '#contracts/job.js';
 import { sleep } from '#kernel/backoff.js';
 import type { Clock } from '#kernel/clock.js';
 import { Unavailable } from '#kernel/errors.js';
@@ -21,19 +21,24 @@ export interface FollowOptions {
   readonly onSilence: () => void;
 }
 
-const RANK: Readonly<Record<JobState, number>> = { queued: 0, active: 1, done: 2 };
+/** Nothing more happens by itself to a job in one of these. */
+export function hasEnded({ state }: Pick<JobView, 'state'>): boolean {
+  return state === 'done' || state === 'incomplete';
+}
 
-/** True if `next` is news after `last`: events and answers overtake each other. */
+/**
+ * True if `next` is no older than `last`: events and answers overtake each other. The end counts in
+ * any case: a database that went back in time counts changes anew.
+ */
 export function isNews(last: JobView | undefined, next: JobView): boolean {
-  if (last === undefined || next.attempt > last.attempt) return true;
-  if (next.attempt < last.attempt || last.state === 'done') return false;
-  if (next.state !== last.state) return RANK[next.state] > RANK[last.state];
-  return next.progress.bytes >= last.progress.bytes && next.progress.files >= last.progress.files;
+  if (last === undefined) return true;
+  if (last.state === 'done') return false;
+  return next.state === 'done' || next.revision >= last.revision;
 }
 
 /**
  * Follows a job to its end by its events, and by asking where no event comes. Resolves to the job
- * when it is done, to its last known state when `signal` fires first. Throws `Unavailable` when the
+ * when it is done or incomplete, to its last known state when `signal` fires first. Throws `Unavailable` when the
  * cluster stays silent, which says nothing of the job.
  */
 export async function followJob(
@@ -74,7 +79,7 @@ class Follower {
     if (!isNews(this.last, view)) return;
     this.last = view;
     this.options.onView(view);
-    if (view.state === 'done') this.done.abort();
+    if (hasEnded(view)) this.done.abort();
   }
 
   async run(): Promise<JobView | undefined> {

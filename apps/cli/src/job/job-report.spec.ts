@@ -41,6 +41,13 @@ describe('the last words about a job', () => {
     ]);
   });
 
+  it('say how to go on with a job that is incomplete', () => {
+    expect(reportLines(jobViewOf({ state: 'incomplete', message: 'It broke.' }), [])).toEqual([
+      'Job 7 is incomplete: It broke.',
+      'Go on from what is committed with: holdfast jobs resume 7',
+    ]);
+  });
+
   it('say where restored files are', () => {
     const lines = reportLines(doneJob(0, { type: 'restore' }), [], '/tmp/r');
     expect(lines.slice(1)).toEqual([
@@ -71,6 +78,19 @@ describe('the line of a running job', () => {
     );
   });
 
+  it('shows how far it is, and how long it takes, where the last backup of the same is known', () => {
+    const job = jobViewOf({ expected: { files: 2_400, bytes: 10_485_760 } });
+    const at = { perSecond: 1_048_576, now };
+    expect(progressText(job, { ...at, width: 110 })).toBe(
+      'Job 7 backup  10s  [##########----------] 50%  1,200 files  5.0 MiB  1.0 MiB/s  5.0s left  /etc/passwd',
+    );
+    expect(progressText(job, { ...at, width: Number.POSITIVE_INFINITY })).toBe(
+      'Job 7 backup  10s  50%  1,200 files  5.0 MiB  1.0 MiB/s  5.0s left  /etc/passwd',
+    );
+    const grown = jobViewOf({ expected: { files: 1, bytes: 10 } });
+    expect(progressText(grown, { ...at, width: 200 })).toContain('] 99%  1,200 files  5.0 MiB');
+  });
+
   it('stands for each job when all are watched', () => {
     expect(jobLine(jobViewOf())).toBe(
       'job 7  backup web1  active  1,200 files, 5.0 MiB  /etc/passwd',
@@ -80,13 +100,11 @@ describe('the line of a running job', () => {
 
 describe('news of a job', () => {
   it('is what leads on, in whatever order it comes', () => {
-    const job = jobViewOf();
-    const behind = jobViewOf({ progress: { ...job.progress, bytes: 1 } });
+    const [job, behind] = [jobViewOf({ revision: 5 }), jobViewOf({ revision: 4 })];
     expect(isNews(undefined, job)).toBe(true);
     expect(isNews(job, behind)).toBe(false);
     expect(isNews(behind, job)).toBe(true);
-    expect(isNews(job, jobViewOf({ state: 'queued' }))).toBe(false);
-    expect(isNews(job, jobViewOf({ state: 'queued', attempt: 2 }))).toBe(true);
+    expect(isNews(job, jobViewOf({ revision: 6, state: 'suspended' }))).toBe(true);
     expect(isNews(job, doneJob(0))).toBe(true);
     expect(isNews(doneJob(0), job)).toBe(false);
   });

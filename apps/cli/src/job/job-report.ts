@@ -29,6 +29,9 @@ function noteLines(job: number, notes: readonly LogLine[]): string[] {
 }
 
 function statusLine(job: JobView): string {
+  if (job.state === 'incomplete') {
+    return printable(`Job ${job.job} is incomplete: ${ended(job.message || 'no tries are left')}`);
+  }
   const status = job.status ?? 0;
   const more = job.message && job.message !== statusText(status) ? ` ${ended(job.message)}` : '';
   return printable(`Job ${job.job}: status ${status}, ${ended(statusText(status))}${more}`);
@@ -68,6 +71,9 @@ function movedText({ progress }: JobView, ms: number): string {
 
 /** What a person would want to do now. */
 function nextLines(job: JobView, destination: string): string[] {
+  if (job.state === 'incomplete') {
+    return [`Go on from what is committed with: holdfast jobs resume ${job.job}`];
+  }
   if (!succeeded(job)) return [`${hint(job)}Its log: holdfast jobs show ${job.job}`];
   if (job.type === 'restore') return destination ? [`The files are in ${destination}.`] : [];
   if (job.imageId === null) return [];

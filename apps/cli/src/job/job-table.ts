@@ -6,7 +6,8 @@ import { formatElapsed, formatTime } from '../output/time.js';
 /** The columns of `holdfast jobs`. */
 export function jobColumns(now: Date): Column<JobView>[] {
   return [
-    { title: 'JOB', right: true, cell: ({ job }) => job },
+    // A child stands a little to the right of its parent.
+    { title: 'JOB', right: true, cell: ({ job, parent }) => (parent === null ? job : `+${job}`) },
     { title: 'TYPE', cell: ({ type }) => type },
     { title: 'STATE', cell: ({ state }) => state },
     { title: 'STATUS', right: true, cell: ({ status }) => status },
@@ -41,7 +42,14 @@ export function jobFields(job: JobView, now: Date): (readonly [string, string | 
     ['Image', job.imageId],
     ['Storage unit', job.storage],
     ['Media server', job.mediaId],
-    ['Attempt', job.attempt],
+    ['Attempt', `${job.attempt} (tries: ${job.tries})`],
+    ['Parent', job.parent === null ? null : `${job.parent} (stream ${job.stream ?? 1})`],
+    ['Children', job.children || null],
+    ['Priority', job.priority],
+    ['Waits for', job.waitReason],
+    ['Retry at', formatTime(job.retryAt)],
+    ['Retention', job.retention],
+    ['Keyword', job.keyword],
     ['Created', formatTime(job.createdAt)],
     ['Started', formatTime(job.startedAt)],
     ['Ended', formatTime(job.endedAt)],

@@ -4,7 +4,7 @@ import type { Cluster } from '../cluster/cluster.js';
 import { EXIT, exitCodeOfStatus } from '../exit-codes.js';
 import { Progress } from '../output/progress.js';
 import { formatFiles, formatSize } from '../output/size.js';
-import { followJob } from './follow-job.js';
+import { followJob, hasEnded } from './follow-job.js';
 import { notesOf, readLog } from './job-log.js';
 import { reportLines } from './job-report.js';
 
@@ -39,7 +39,7 @@ export async function waitForJob(cli: Cli, cluster: Cluster, options: WaitOption
     }).finally(() => progress.end());
   try {
     const last = await follow(interrupted.signal);
-    if (last?.state === 'done') return await sayHowItEnded(cli, cluster, { last, options });
+    if (last && hasEnded(last)) return await sayHowItEnded(cli, cluster, { last, options });
     cli.exitCode = EXIT.interrupted;
     if (options.onInterrupt === 'detach') return sayThatItGoesOn(cli, options.job);
     await cancel(cli, cluster, { options, follow });
@@ -54,7 +54,7 @@ async function sayHowItEnded(
   { last, options }: { last: JobView; options: WaitOptions },
 ): Promise<void> {
   const notes = notesOf(await readLog(cluster, options.job));
-  const exitCode = exitCodeOfStatus(last.status ?? 0);
+  const exitCode = last.state === 'done' ? exitCodeOfStatus(last.status ?? 0) : EXIT.failed;
   cli.exitCode = exitCode;
   if (cli.output.json) {
     cli.output.record({ type: 'result', job: last, notes, exitCode });

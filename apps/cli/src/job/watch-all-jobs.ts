@@ -30,6 +30,10 @@ export function jobLine(job: JobView): string {
   switch (job.state) {
     case 'queued':
       return printable(`${name}  queued  ${job.operation}`).trimEnd();
+    case 'waiting-for-retry':
+    case 'suspended':
+    case 'incomplete':
+      return printable(`${name}  ${job.state}  ${figures}  ${job.message}`).trimEnd();
     case 'active':
       return printable(`${name}  active  ${figures}  ${currentPath || job.operation}`).trimEnd();
     case 'done':

@@ -4,7 +4,7 @@ import type { Output } from './output.js';
 import { keepEnd, printable } from './printable.js';
 import { RateMeter } from './rate-meter.js';
 import { formatCount, formatFiles, formatSize } from './size.js';
-import { formatElapsed } from './time.js';
+import { formatDuration, formatElapsed } from './time.js';
 
 const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
 const FRAME_MS = 120;
@@ -81,16 +81,47 @@ export function progressText(
 ): string {
   const attempt = view.attempt > 1 ? `, attempt ${view.attempt}` : '';
   const elapsed = formatElapsed(view.startedAt ?? view.createdAt, view.endedAt, at.now);
-  if (view.state === 'queued') {
+  if (view.state !== 'active') {
     const why = view.operation ? `: ${printable(view.operation)}` : '';
-    return cut(`Job ${view.job} queued${attempt}  ${elapsed}${why}`, at.width);
+    return cut(`Job ${view.job} ${view.state}${attempt}  ${elapsed}${why}`, at.width);
   }
   const { bytes, currentPath } = view.progress;
   const rate = at.perSecond === null || bytes === 0 ? '' : `  ${formatSize(at.perSecond)}/s`;
-  const figures = `Job ${view.job} ${view.type}${attempt}  ${elapsed}  ${partsText(view)}  ${formatSize(bytes)}${rate}`;
+  const figures =
+    `Job ${view.job} ${view.type}${attempt}  ${elapsed}  ${barText(view, at.width)}` +
+    `${partsText(view)}  ${formatSize(bytes)}${rate}${leftText(view, at.perSecond)}`;
   const rest = at.width - figures.length - 2;
   const what = keepEnd(printable(currentPath || view.operation), Math.max(0, rest));
   return cut(what === '' ? figures : `${figures}  ${what}`, at.width);
+}
+
+const BAR_WIDTH = 20;
+
+/**
+ * How far a job is, from 0 to 1: by its fragments where it counts them, else by what the last good
+ * backup of the same held. Never quite 1 before the end; null if nobody knows.
+ */
+export function shareOf({ progress, expected }: JobView): number | null {
+  const { fragments, fragmentsTotal, bytes } = progress;
+  const [is, whole] = fragmentsTotal > 0 ? [fragments, fragmentsTotal] : [bytes, expected?.bytes];
+  return whole ? Math.min(0.99, is / whole) : null;
+}
+
+/** A bar for a terminal, which has a width; the percentage alone elsewhere. */
+function barText(view: JobView, width: number): string {
+  const share = shareOf(view);
+  if (share === null) return '';
+  const percent = `${Math.floor(share * 100)}%  `;
+  if (width === Number.POSITIVE_INFINITY) return percent;
+  const full = Math.round(share * BAR_WIDTH);
+  return `[${'#'.repeat(full)}${'-'.repeat(BAR_WIDTH - full)}] ${percent}`;
+}
+
+/** At the rate of now, to the size of the last good backup. */
+function leftText({ progress, expected }: JobView, perSecond: number | null): string {
+  const bytes = (expected?.bytes ?? 0) - progress.bytes;
+  if (bytes <= 0 || !perSecond) return '';
+  return `  ${formatDuration((bytes / perSecond) * 1_000)} left`;
 }
 
 function partsText({ progress }: JobView): string {

@@ -1,8 +1,8 @@
-import type { JobView } from '#contracts/job.js';
+import { jobView, type JobView } from '#contracts/job.js';
 
 /** A backup job for tests. */
 export function jobViewOf(change: Partial<JobView> = {}): JobView {
-  return {
+  return jobView.parse({
     job: 7,
     type: 'backup',
     state: 'active',
@@ -33,7 +33,7 @@ export function jobViewOf(change: Partial<JobView> = {}): JobView {
       fragmentsTotal: 0,
     },
     ...change,
-  };
+  });
 }
 
 /** The same, ended. */

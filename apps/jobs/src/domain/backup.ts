@@ -1,5 +1,5 @@
 import type { TaskResult } from '#contracts/job.js';
-import { end, fail, PARTIAL, run } from './attempt.js';
+import { end, fail, PARTIAL, run } from './attempts/attempt.js';
 import { info, same, type Decision, type InputOfType } from './input.js';
 import { changed, type BackupJob, type BegunImage } from './job.js';
 import { awaited, voiceOf } from './participants.js';
@@ -13,7 +13,11 @@ const STATUS_CORRUPTION = 1057;
 
 /** The catalog has made the image, or says where to go on with it. */
 export function imageBegun(job: BackupJob, image: BegunImage, now: Date): Decision {
-  if (job.step !== 'beginning') return same(job);
+  if (job.step !== 'beginning') {
+    // It was stopped while the catalog answered: whoever ends it knows what to abandon.
+    const isStopped = job.step === 'releasing' || job.step === 'suspended';
+    return isStopped && !job.image ? { job: { ...job, image }, effects: [] } : same(job);
+  }
   const became =
     image.kind === job.request.kind
       ? []
@@ -47,7 +51,7 @@ export function imageCounted(
   if (complete) {
     const result = job.results['agent']!;
     const { status, message } = result.afterwards ?? result;
-    const decision = end(changed(job, { waitsFor: '' }), { status, message });
+    const decision = end(changed(job, { waitsFor: '' }), { status, message }, now);
     return { ...decision, effects: [info('image verified with the catalog'), ...decision.effects] };
   }
   if (waitsFor !== job.waitsFor) {
@@ -59,5 +63,5 @@ export function imageCounted(
   const message =
     `A data corruption has been detected: the catalog waits for ${waitsFor}, ` +
     'which was committed and is damaged or lost. Run the backup again.';
-  return end(job, { status: STATUS_CORRUPTION, message });
+  return end(job, { status: STATUS_CORRUPTION, message }, now);
 }

@@ -1,18 +1,30 @@
 import type { Allocation } from '#contracts/broker.js';
 import type { TaskResult } from '#contracts/job.js';
-import { drained, end, letGo, run } from './attempt.js';
+import {
+  cannotWeigh,
+  drained,
+  end,
+  letGo,
+  run,
+  weighed,
+  windowClosed,
+} from './attempts/attempt.js';
+import { resume, suspend, waitedOut } from './attempts/pause.js';
 import { backupReported, imageBegun, imageCounted } from './backup.js';
 import { copyBegun, copyCounted, duplicateReported } from './duplicate.js';
+import { verdictOf } from './command.js';
 import {
   info,
   same,
   type Decision,
+  type Decree,
   type Input,
   type InputOfType,
   type Participant,
 } from './input.js';
 import { changed, type ChainImage, type Job, type RestoreJob } from './job.js';
 import { clockText, grantedLines, requestingLine } from './log-lines.js';
+import { gathered } from './parent.js';
 import { awaited, isOneOf, voiceOf } from './participants.js';
 import { verifyReported } from './verify.js';
 
@@ -22,8 +34,18 @@ import { verifyReported } from './verify.js';
  */
 export function decide(job: Job, input: Input, now: Date): Decision {
   if (job.step === 'done') return same(job);
-  if (input.type === 'cancel') return end(job, { status: 150, message: '' });
+  if (!('attempt' in input)) return decreed(job, input, now);
   if (input.attempt !== job.attempt) return same(job);
+  if (input.type === 'unanswered') return unanswered(job, input, now);
+  const decision = heard(job, input, now);
+  const isTroubled = decision.job.trouble !== '' && !('from' in input);
+  // Whoever was missed has answered.
+  return isTroubled ? { ...decision, job: changed(decision.job, { trouble: '' }) } : decision;
+}
+
+type Heard = Exclude<Input, Decree | { readonly type: 'unanswered' }>;
+
+function heard(job: Job, input: Heard, now: Date): Decision {
   switch (input.type) {
     case 'planned':
       return job.type === 'restore' ? restorePlanned(job, input.client, input.chain) : same(job);
@@ -32,7 +54,7 @@ export function decide(job: Job, input: Input, now: Date): Decision {
     case 'granted':
       return granted(job, input.allocation, now);
     case 'must-wait':
-      return mustWait(job, input.reason);
+      return mustWait(job, input);
     case 'image-begun':
       return job.type === 'backup' ? imageBegun(job, input.image, now) : same(job);
     case 'copy-begun':
@@ -49,13 +71,75 @@ export function decide(job: Job, input: Input, now: Date): Decision {
       return letGo(job);
     case 'drained':
       return drained(job, input.open, now);
+    case 'weighed':
+      return weighed(job, input.committed, now);
     case 'refused':
-      return job.step === input.step ? end(job, input) : same(job);
+      return refused(job, input, now);
     case 'released':
-      return released(job, now);
+      return released(job, input, now);
     default:
       return input satisfies never;
   }
+}
+
+function decreed(job: Job, input: Decree, now: Date): Decision {
+  switch (input.type) {
+    case 'cancel':
+    case 'suspend':
+    case 'resume':
+      return commanded(job, input.type, now);
+    case 'priority':
+      return reprioritized(job, input.priority);
+    case 'window-closed':
+      return windowClosed(job, now);
+    case 'waited-out':
+      return job.step === input.step ? waitedOut(job, now) : same(job);
+    case 'children':
+      return job.type === 'parent' ? gathered(job, input.children, now) : same(job);
+    default:
+      return input satisfies never;
+  }
+}
+
+function commanded(job: Job, command: 'cancel' | 'suspend' | 'resume', now: Date): Decision {
+  if (verdictOf(job, command) !== 'does') return same(job);
+  if (job.type === 'parent') {
+    const isCancelled = job.isCancelled || command === 'cancel';
+    return {
+      job: { ...job, isCancelled },
+      effects: [info(`${command}: handed on to the children`)],
+    };
+  }
+  switch (command) {
+    case 'cancel':
+      return end(job, { status: 150, message: '' }, now);
+    case 'suspend':
+      return suspend(job, now);
+    case 'resume':
+      return resume(job, now);
+    default:
+      return command satisfies never;
+  }
+}
+
+function reprioritized(job: Job, priority: number): Decision {
+  if (verdictOf(job, 'priority') !== 'does' || job.priority === priority) return same(job);
+  const line = info(`priority ${priority}, was ${job.priority}`);
+  return { job: changed(job, { priority }), effects: [line] };
+}
+
+/** Shown with the job. It goes on by itself when the answer comes; whoever waits may cancel it. */
+function unanswered(job: Job, input: InputOfType<'unanswered'>, now: Date): Decision {
+  if (job.step !== input.step) return same(job);
+  if (job.step === 'weighing') return cannotWeigh(job, now);
+  return job.trouble === input.message
+    ? same(job)
+    : { job: changed(job, { trouble: input.message }), effects: [info(input.message)] };
+}
+
+function refused(job: Job, { step, status, message }: InputOfType<'refused'>, now: Date): Decision {
+  if (job.step !== step) return same(job);
+  return step === 'weighing' ? cannotWeigh(job, now) : end(job, { status, message }, now);
 }
 
 function restorePlanned(job: RestoreJob, client: string, chain: readonly ChainImage[]): Decision {
@@ -84,14 +168,16 @@ function granted(job: Job, allocation: Allocation, now: Date): Decision {
   if (job.step !== 'allocating') return same(job);
   const startedAt = job.startedAt ?? now;
   return {
-    job: changed(job, { step: 'beginning', allocation, startedAt, waitsFor: '' }),
+    job: changed(job, { step: 'beginning', allocation, startedAt, waitsFor: '', wait: '' }),
     effects: grantedLines(job, allocation).map(info),
   };
 }
 
-function mustWait(job: Job, reason: string): Decision {
-  if (job.step !== 'allocating' || job.waitsFor === reason) return same(job);
-  return { job: changed(job, { waitsFor: reason }), effects: [info(`waiting: ${reason}`)] };
+function mustWait(job: Job, { reason, wait = 'turn' }: InputOfType<'must-wait'>): Decision {
+  if (job.step !== 'allocating') return same(job);
+  if (job.waitsFor === reason && job.wait === wait) return same(job);
+  const lines = job.waitsFor === reason ? [] : [info(`waiting: ${reason}`)];
+  return { job: changed(job, { waitsFor: reason, wait }), effects: lines };
 }
 
 /** What is going to be read cannot be deleted any more. */
@@ -116,8 +202,10 @@ function reported(
   switch (next.type) {
     case 'backup':
       return backupReported(next, result, now);
+    case 'parent':
+      return same(job);
     case 'restore':
-      return end(next, result);
+      return end(next, result, now);
     case 'duplicate':
       return duplicateReported(next, result, now);
     case 'verify':
@@ -150,10 +238,14 @@ function counted(job: Job, state: InputOfType<'image-state'>, now: Date): Decisi
   return job.type === 'duplicate' ? copyCounted(job, state, now) : same(job);
 }
 
-function released(job: Job, now: Date): Decision {
+function released(job: Job, { owed = [] }: InputOfType<'released'>, now: Date): Decision {
   if (job.step !== 'releasing') return same(job);
   const elapsed = clockText(now.getTime() - (job.startedAt ?? now).getTime());
-  const title = { duplicate: 'Duplicate', verify: 'Verify', backup: '', restore: '' }[job.type];
+  const title = { duplicate: 'Duplicate', verify: 'Verify', backup: '', restore: '', parent: '' }[
+    job.type
+  ];
   const effects = title ? [info(`end ${title}; elapsed time ${elapsed}`)] : [];
-  return { job: changed(job, { step: 'done', endedAt: now, allocation: null }), effects };
+  if (owed.length > 0) effects.push(info(`to be given back later: ${owed.join(', ')}`));
+  const done = { step: 'done', endedAt: now, allocation: null, owed, trouble: '' } as const;
+  return { job: changed(job, done), effects };
 }

@@ -1,5 +1,5 @@
 import type { TaskResult } from '#contracts/job.js';
-import { end, fail, PARTIAL, run } from './attempt.js';
+import { end, fail, PARTIAL, run } from './attempts/attempt.js';
 import { info, same, type Decision } from './input.js';
 import { changed, type BegunCopy, type DuplicateJob } from './job.js';
 import { awaited, voiceOf } from './participants.js';
@@ -52,7 +52,7 @@ export function copyCounted(
     const [writer] = awaited(job);
     const result = writer && job.results[voiceOf(writer)];
     const { status, message } = result ?? { status: 0, message: '' };
-    const decision = end(changed(job, { waitsFor: '' }), { status, message });
+    const decision = end(changed(job, { waitsFor: '' }), { status, message }, now);
     const line = info(`copy ${job.copy?.copy ?? ''} verified with the catalog`);
     return { ...decision, effects: [line, ...decision.effects] };
   }

@@ -1,6 +1,6 @@
-import type { Allocation } from '#contracts/broker.js';
-import type { TaskResult } from '#contracts/job.js';
-import type { BegunCopy, BegunImage, ChainImage, Job, Step } from './job.js';
+import type { Allocation, WaitReason } from '#contracts/broker.js';
+import type { JobProgress, JobState, TaskResult } from '#contracts/job.js';
+import type { BegunCopy, BegunImage, ChainImage, Debt, Job, Step } from './job.js';
 
 /** Of which attempt an answer or a report is. One of another attempt than the job's is not heard. */
 interface OfAttempt {
@@ -14,13 +14,23 @@ export interface Participant {
   readonly instance: string;
 }
 
+/** What a parent knows of a child. */
+export interface Child {
+  readonly job: number;
+  readonly state: JobState;
+  /** Null until it is done. */
+  readonly status: number | null;
+  readonly hasStarted: boolean;
+  readonly progress: JobProgress;
+}
+
 /** What the job manager asked for, and what came back. */
 export type Answer =
   | { readonly type: 'planned'; readonly client: string; readonly chain: readonly ChainImage[] }
   /** The media servers that hold the image of a duplication or verification. */
   | { readonly type: 'located'; readonly sources: readonly string[] }
   | { readonly type: 'granted'; readonly allocation: Allocation }
-  | { readonly type: 'must-wait'; readonly reason: string }
+  | { readonly type: 'must-wait'; readonly reason: string; readonly wait?: WaitReason | undefined }
   | { readonly type: 'image-begun'; readonly image: BegunImage }
   | { readonly type: 'copy-begun'; readonly copy: BegunCopy }
   | { readonly type: 'pinned'; readonly fragments: number }
@@ -36,20 +46,38 @@ export type Answer =
   | { readonly type: 'let-go' }
   /** Sealed fragments without a verdict; null when the media server cannot be reached. */
   | { readonly type: 'drained'; readonly open: number | null }
+  /** Fragments that the catalog has of what a job without tries has written. */
+  | { readonly type: 'weighed'; readonly committed: number }
   | {
       readonly type: 'refused';
       readonly step: Step;
       readonly status: number;
       readonly message: string;
     }
-  | { readonly type: 'released' };
+  /** What is owed was not taken back by anybody yet. */
+  | { readonly type: 'released'; readonly owed?: readonly Debt[] };
 
 /** What can happen to a job. */
 export type Input =
   | (Answer & OfAttempt)
   | (Participant & OfAttempt & { readonly type: 'reported'; readonly result: TaskResult })
   | (Participant & OfAttempt & { readonly type: 'silent'; readonly started: boolean })
-  | { readonly type: 'cancel' };
+  /** Nobody has answered the question of this step for some time; `message` says who. */
+  | (OfAttempt & { readonly type: 'unanswered'; readonly step: Step; readonly message: string })
+  | Decree;
+
+/** What comes from a person, or with the time, whichever attempt the job is in. */
+export type Decree =
+  | { readonly type: 'cancel' }
+  | { readonly type: 'suspend' }
+  | { readonly type: 'resume' }
+  | { readonly type: 'priority'; readonly priority: number }
+  /** The start window has closed. */
+  | { readonly type: 'window-closed' }
+  /** A job has stood still at this step for as long as it may. */
+  | { readonly type: 'waited-out'; readonly step: Step }
+  /** How the children of a parent are now. */
+  | { readonly type: 'children'; readonly children: readonly Child[] };
 
 export type InputOfType<T extends Input['type']> = Extract<Input, { readonly type: T }>;
 

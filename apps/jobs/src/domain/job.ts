@@ -1,10 +1,11 @@
-import type { Allocation } from '#contracts/broker.js';
+import type { Allocation, WaitReason } from '#contracts/broker.js';
 import type { copyBegin } from '#contracts/catalog/copy.js';
 import type { ResponseOf } from '#contracts/contract.js';
 import type {
   BackupRequest,
   DuplicateRequest,
   JobProgress,
+  JobState,
   RestoreRequest,
   TaskResult,
   VerifyRequest,
@@ -46,10 +47,13 @@ export interface ChainImage {
  * duplicate: planning, allocating, beginning, running, verifying, releasing, done
  * restore:   planning, allocating, beginning, running, releasing, done
  * verify:    planning, allocating, beginning, running, releasing, done
+ * parent:    gathering, done
  *
  * An attempt that fails for a reason that may pass goes to retrying instead of releasing: resources
  * are given back at once, and when its time has come the old media server is drained; then the next
- * attempt is at the first step.
+ * attempt is at the first step. Without tries it goes to weighing: what is sealed is brought in, and
+ * if the catalog has something of it the job is incomplete, and can be resumed. A job is suspended
+ * by command, from any step before releasing; it is resumed through retrying, as after a failure.
  */
 export type Step =
   | 'planning'
@@ -58,6 +62,10 @@ export type Step =
   | 'running'
   | 'verifying'
   | 'retrying'
+  | 'weighing'
+  | 'suspended'
+  | 'incomplete'
+  | 'gathering'
   | 'releasing'
   | 'done';
 
@@ -78,24 +86,61 @@ export interface Backoff {
   readonly drainsMax: number;
 }
 
-/** What waits for the next attempt. */
+/** The copy that was being written, with where. */
+export interface Written {
+  readonly mediaId: string;
+  readonly imageId: string;
+  readonly copy: number;
+}
+
+/** What waits for the next attempt, or for the decision whether one is worth it. */
 export interface Retry {
   /** When it begins. */
   readonly at: Date;
-  /** The copy that was being written, with where; null where nothing was. */
-  readonly drain: {
-    readonly mediaId: string;
-    readonly imageId: string;
-    readonly copy: number;
-  } | null;
+  /** What its media server may still bring in; null where nothing was written. */
+  readonly drain: Written | null;
   /** Answers of the drain so far, timeouts included. */
   readonly drains: number;
+  /** The broker has taken back what the last attempt held or waited for. */
+  readonly isLetGo: boolean;
 }
+
+/** Why a job stands still until somebody resumes it, or its time is over. */
+export interface Pause {
+  readonly since: Date;
+  /** How the job ends if nobody resumes it. */
+  readonly outcome: Outcome;
+  readonly drain: Written | null;
+  /** The broker has taken back what the last attempt held or waited for. */
+  readonly isLetGo: boolean;
+  /** Everything was written already: the job goes on with being counted, in the same attempt. */
+  readonly wasVerifying: boolean;
+}
+
+/** An attempt that is over. */
+export interface EndedAttempt {
+  readonly attempt: number;
+  /** When its tasks were sent; null if it did not come so far. */
+  readonly startedAt: Date | null;
+  readonly endedAt: Date;
+  readonly status: number;
+  readonly message: string;
+  readonly mediaId: string | null;
+}
+
+/** What a job that has ended could not give back, because whoever takes it did not answer. */
+export type Debt = 'image' | 'pins' | 'resources';
 
 interface JobBase {
   readonly job: number;
+  /** How often it was saved. */
+  readonly revision: number;
+  /** The job whose child it is, and which of its streams, from 1. */
+  readonly parent: number | null;
+  readonly stream: number | null;
+  readonly priority: number;
   readonly attempt: number;
-  /** Attempts that failed for a reason that may pass. */
+  /** Attempts that failed for a reason that may pass, since the job was made or resumed. */
   readonly failures: number;
   readonly backoff: Backoff;
   readonly step: Step;
@@ -103,13 +148,26 @@ interface JobBase {
   readonly allocation: Allocation | null;
   /** What a queued job waits for, or the catalog for a verifying one; else empty. */
   readonly waitsFor: string;
+  /** What the broker says that a queued job waits for. */
+  readonly wait: WaitReason | '';
+  /** Who does not answer the question of this step; empty if all is well. */
+  readonly trouble: string;
   readonly startedAt: Date | null;
   readonly endedAt: Date | null;
   /** When this attempt's tasks were sent. */
   readonly runningSince: Date | null;
-  /** Of a job at step retrying; else null. */
+  readonly releasingSince: Date | null;
+  /** Of a job at step retrying or weighing; else null. */
   readonly retry: Retry | null;
+  /** Of a job at step suspended or incomplete; else null. */
+  readonly pause: Pause | null;
+  /** The last hundred. */
+  readonly attempts: readonly EndedAttempt[];
+  /** Of a job that is done. */
+  readonly owed: readonly Debt[];
   readonly progress: JobProgress;
+  /** What the last good backup of the same held; null if unknown. */
+  readonly expected: { readonly files: number; readonly bytes: number } | null;
   /** When each participant last spoke, in ms since 1970; absent: not yet in this attempt. */
   readonly heard: Readonly<Record<string, number>>;
   /** How each participant's part of this attempt ended. */
@@ -119,6 +177,8 @@ interface JobBase {
 export interface BackupJob extends JobBase {
   readonly type: 'backup';
   readonly request: BackupRequest;
+  /** Of one of several streams: the parent of the run, and how many streams that had. */
+  readonly run: { readonly parent: number; readonly streams: number } | null;
   /** Of this attempt or, until it has begun, of the one before. */
   readonly image: BegunImage | null;
   /** The agent could not go on: this attempt makes a new image. */
@@ -155,7 +215,18 @@ export interface VerifyJob extends JobBase {
   readonly parts: Readonly<Record<string, Partial<JobProgress>>>;
 }
 
-export type Job = BackupJob | RestoreJob | DuplicateJob | VerifyJob;
+/** A backup of several streams: each is a job of its own, and this one gathers how they end. */
+export interface ParentJob extends JobBase {
+  readonly type: 'parent';
+  readonly request: BackupRequest;
+  readonly children: number;
+  /** What its open children are, taken together. */
+  readonly childState: JobState;
+  /** Somebody has cancelled the whole. */
+  readonly isCancelled: boolean;
+}
+
+export type Job = BackupJob | RestoreJob | DuplicateJob | VerifyJob | ParentJob;
 
 export const NO_PROGRESS: JobProgress = {
   files: 0,
@@ -172,6 +243,7 @@ export const NO_PROGRESS: JobProgress = {
 export function clientOf(job: Job): string {
   switch (job.type) {
     case 'backup':
+    case 'parent':
       return job.request.client;
     case 'restore':
       return job.toClient ?? job.request.toClient ?? sourceClient(job.request);
@@ -190,6 +262,8 @@ export function sourceClient(request: RestoreRequest): string {
 /** The image that a job writes or reads, once that is known. */
 export function imageOf(job: Job): string | null {
   switch (job.type) {
+    case 'parent':
+      return null;
     case 'backup':
       return job.image?.imageId ?? null;
     case 'restore': {
@@ -212,6 +286,7 @@ export function triesOf(job: Job): number {
       return job.request.tries;
     case 'verify':
       return VERIFY_TRIES;
+    case 'parent':
     case 'restore':
       // Whoever asked for it looks at what it has written before it is repeated.
       return 1;
@@ -225,6 +300,12 @@ const VERIFY_TRIES = 2;
 /** The same job, changed in fields that every type has. */
 export function changed<J extends Job>(job: J, change: Partial<JobBase>): J {
   return { ...job, ...change };
+}
+
+/** When the start window of a job closes; null for jobs without one. */
+export function closesAt(job: Job): Date | null {
+  if (job.type !== 'backup' || job.request.closesAt === undefined) return null;
+  return new Date(job.request.closesAt);
 }
 
 /** An image's name starts with its client's. */

@@ -5,6 +5,7 @@ import type { Job } from './job.js';
 export function requestingLine(job: Job): string {
   switch (job.type) {
     case 'backup':
+    case 'parent':
       return `requesting resource ${job.request.storage}`;
     case 'restore': {
       const media = new Set(job.chain.flatMap((image) => image.media));

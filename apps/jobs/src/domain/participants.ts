@@ -28,6 +28,8 @@ export function awaited(job: Job): Participant[] {
       return media.slice(0, 1);
     case 'verify':
       return media;
+    case 'parent':
+      return [];
     default:
       return job satisfies never;
   }

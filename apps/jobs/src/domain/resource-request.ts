@@ -1,6 +1,6 @@
 import { READ_SETS_MAX, type brokerAllocate } from '#contracts/broker.js';
 import type { InputOf } from '#contracts/contract.js';
-import { clientOf, type Job, type RestoreJob } from './job.js';
+import { clientOf, type BackupJob, type Job, type RestoreJob } from './job.js';
 
 /** An image with several copies needs one of the servers that have each of its fragments. */
 function anyOf({ chain }: RestoreJob): { anyOf?: string[][] } {
@@ -15,23 +15,36 @@ function anyOf({ chain }: RestoreJob): { anyOf?: string[][] } {
 
 /** All that the attempt of a job asks the broker for. */
 export function resourceRequest(job: Job): InputOf<typeof brokerAllocate> {
-  const common = { job: job.job, attempt: job.attempt, client: clientOf(job) };
+  const { attempt, priority } = job;
+  const common = { job: job.job, attempt, client: clientOf(job), priority };
   switch (job.type) {
-    case 'backup': {
-      const { storage, priority } = job.request;
-      return { purpose: 'write', ...common, unit: storage, priority };
-    }
-    case 'duplicate': {
-      const { toPool, priority } = job.request;
-      return { purpose: 'duplicate', ...common, pool: toPool, sources: [...job.sources], priority };
-    }
+    case 'backup':
+      return { purpose: 'write', ...common, unit: job.request.storage, ...ofPolicy(job) };
+    case 'duplicate':
+      return {
+        purpose: 'duplicate',
+        ...common,
+        pool: job.request.toPool,
+        sources: [...job.sources],
+      };
     case 'restore': {
       const media = new Set(job.chain.flatMap((image) => image.media));
       return { purpose: 'read', ...common, media: [...media], ...anyOf(job) };
     }
     case 'verify':
       return { purpose: 'read', ...common, media: [...job.sources] };
+    case 'parent':
+      throw new Error(`job ${job.job} is a parent: its children ask for themselves`);
     default:
       return job satisfies never;
   }
+}
+
+function ofPolicy({ request, expected }: BackupJob) {
+  const { policy, policyJobsMax } = request;
+  return {
+    policy,
+    ...(policyJobsMax === undefined ? {} : { policyJobsMax }),
+    ...(expected ? { estimatedBytes: expected.bytes } : {}),
+  };
 }

@@ -7,7 +7,7 @@ const BACKOFF: Backoff = { firstMs: 5_000, factor: 3, maxMs: 300_000, drainsMax:
 /** A job as JSON gives it back: instants are texts, and what its release did not know yet is absent. */
 export type SavedDocument = { readonly [Field in keyof Job]?: unknown } & { readonly type: string };
 
-/** The job of a saved document, whichever release of M1 or later saved it. */
+/** The job of a saved document, whichever release saved it. */
 export function revive(document: SavedDocument, number: number): Job {
   const saved = document as unknown as Job;
   const startedAt = instant(saved.startedAt);
@@ -19,15 +19,48 @@ export function revive(document: SavedDocument, number: number): Job {
     startedAt,
     endedAt: instant(saved.endedAt),
     runningSince: instant(saved.runningSince) ?? startedAt,
-    retry: saved.retry ? { ...saved.retry, at: new Date(saved.retry.at) } : null,
+    ...withPauses(saved),
   };
   return { ...job, heard: byVoice(job, job.heard), results: byVoice(job, job.results) };
+}
+
+/** What jobs that were saved before they could be suspended do not know. */
+function withPauses(saved: Job) {
+  const { retry, pause } = saved;
+  return {
+    revision: saved.revision ?? 0,
+    parent: saved.parent ?? null,
+    stream: saved.stream ?? null,
+    priority: saved.priority ?? priorityOf(saved),
+    wait: saved.wait ?? '',
+    trouble: saved.trouble ?? '',
+    releasingSince: instant(saved.releasingSince),
+    attempts: (saved.attempts ?? []).map((one) => ({
+      ...{ ...one, startedAt: instant(one.startedAt), endedAt: new Date(one.endedAt) },
+    })),
+    owed: saved.owed ?? [],
+    expected: saved.expected ?? null,
+    retry: retry
+      ? {
+          ...{
+            ...retry,
+            at: new Date(retry.at),
+            isLetGo: retry.isLetGo ?? saved.allocation === null,
+          },
+        }
+      : null,
+    pause: pause ? { ...pause, since: new Date(pause.since) } : null,
+  };
+}
+
+function priorityOf({ request }: Job): number {
+  return 'priority' in request ? request.priority : 0;
 }
 
 function ofItsType(saved: Job): Job {
   if (saved.type === 'backup') {
     const verifyingSince = instant(saved.verifyingSince);
-    return { ...saved, fresh: saved.fresh ?? false, verifyingSince };
+    return { ...saved, run: saved.run ?? null, fresh: saved.fresh ?? false, verifyingSince };
   }
   if (saved.type === 'duplicate') {
     return { ...saved, verifyingSince: instant(saved.verifyingSince) };

@@ -32,6 +32,8 @@ export function tasksOf(job: Job, newToken: () => string): Tasks {
       return duplicateTasks(job, newToken);
     case 'verify':
       return verifyTasks(job);
+    case 'parent':
+      return { media: [], agent: null };
     default:
       return job satisfies never;
   }

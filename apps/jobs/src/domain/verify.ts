@@ -1,8 +1,8 @@
-import { end, fail } from './attempt.js';
+import { end, fail } from './attempts/attempt.js';
 import type { Decision } from './input.js';
 import type { VerifyJob } from './job.js';
 import { awaited, voiceOf } from './participants.js';
-import { mayPass } from './retryable.js';
+import { mayPass } from './attempts/retryable.js';
 
 /** Every media server goes to its end, whatever another has found. */
 export function verifyReported(job: VerifyJob, now: Date): Decision {
@@ -13,7 +13,7 @@ export function verifyReported(job: VerifyJob, now: Date): Decision {
   });
   if (parts.length < servers.length) return { job, effects: [] };
   const failed = parts.filter(({ status }) => status !== 0);
-  if (failed.length === 0) return end(job, { status: 0, message: '' });
+  if (failed.length === 0) return end(job, { status: 0, message: '' }, now);
   // Damage is what the verification is for; what could not be read for now says nothing yet.
   const worst = failed.find(({ status }) => mayPass(status) === undefined) ?? failed[0]!;
   const message = failed.map(({ who, message: text }) => `${who}: ${text}`).join('; ');

@@ -1,6 +1,6 @@
-import type { JobState, JobView } from '#contracts/job.js';
+import type { JobState, JobView, JobWaitReason } from '#contracts/job.js';
 import { statusText } from '#contracts/status-codes.js';
-import { clientOf, imageOf, type Job, type Step } from './job.js';
+import { clientOf, imageOf, triesOf, type Job, type Step } from './job.js';
 
 const OPERATIONS: Readonly<Record<Step, string>> = {
   planning: 'choosing images',
@@ -9,30 +9,61 @@ const OPERATIONS: Readonly<Record<Step, string>> = {
   running: 'moving data',
   verifying: 'verifying the image with the catalog',
   retrying: 'waiting to retry',
+  weighing: 'looking at what is committed',
+  suspended: 'suspended: waits to be resumed',
+  incomplete: 'incomplete: waits to be resumed',
+  gathering: 'parent job',
   releasing: 'releasing resources',
   done: '',
 };
 
-/** Queued until resources are granted, active while it runs, then done. */
+/** Queued until resources are granted, active while it runs, then done; or it stands still. */
 export function stateOf(job: Job): JobState {
-  if (job.step === 'done') return 'done';
-  return job.startedAt ? 'active' : 'queued';
+  switch (job.step) {
+    case 'done':
+    case 'suspended':
+    case 'incomplete':
+      return job.step;
+    case 'retrying':
+      return 'waiting-for-retry';
+    case 'planning':
+    case 'allocating':
+      return 'queued';
+    case 'gathering':
+      return job.type === 'parent' ? job.childState : 'active';
+    case 'beginning':
+    case 'running':
+    case 'verifying':
+    case 'weighing':
+    case 'releasing':
+      return job.startedAt ? 'active' : 'queued';
+    default:
+      return job.step satisfies never;
+  }
 }
 
 /** What others see of a job. */
 export function viewOf(job: Job, createdAt: Date): JobView {
   return {
     job: job.job,
-    type: job.type,
+    revision: job.revision,
+    type: job.type === 'parent' ? 'backup' : job.type,
     state: stateOf(job),
     ...statusOf(job),
     ...namesOf(job),
     client: clientOf(job),
     imageId: imageOf(job),
-    mediaId: job.allocation?.media[0]?.mediaId ?? job.retry?.drain?.mediaId ?? null,
+    mediaId: mediaOf(job),
     attempt: job.attempt,
-    retryAt: job.retry?.at.toISOString() ?? null,
-    operation: job.waitsFor || waitOf(job) || operationOf(job),
+    retryAt: job.step === 'retrying' ? (job.retry?.at.toISOString() ?? null) : null,
+    operation: job.trouble || job.waitsFor || waitOf(job) || operationOf(job),
+    waitReason: waitReasonOf(job),
+    parent: job.parent,
+    stream: job.stream,
+    children: job.type === 'parent' ? job.children : 0,
+    priority: job.priority,
+    tries: triesOf(job),
+    expected: job.expected,
     createdAt: createdAt.toISOString(),
     startedAt: job.startedAt?.toISOString() ?? null,
     endedAt: job.endedAt?.toISOString() ?? null,
@@ -45,9 +76,31 @@ function waitOf({ step, progress }: Job): string {
   return step === 'running' && progress.waitingFor ? `waiting for ${progress.waitingFor}` : '';
 }
 
+/** The media server that works for a job, or has worked for it last. */
+export function mediaOf(job: Job): string | null {
+  const now = job.allocation?.media[0]?.mediaId ?? job.retry?.drain?.mediaId;
+  return now ?? job.pause?.drain?.mediaId ?? job.attempts.at(-1)?.mediaId ?? null;
+}
+
+function waitReasonOf(job: Job): JobWaitReason {
+  if (job.type === 'parent') return job.step === 'done' ? '' : 'children';
+  switch (job.step) {
+    case 'planning':
+      return 'turn';
+    case 'allocating':
+      return job.wait || 'turn';
+    case 'suspended':
+    case 'incomplete':
+      return 'suspended';
+    default:
+      return '';
+  }
+}
+
 function operationOf(job: Job): string {
   switch (job.type) {
     case 'backup':
+    case 'parent':
       return OPERATIONS[job.step];
     case 'restore':
       return job.step === 'beginning' ? HOLDING : OPERATIONS[job.step];
@@ -77,23 +130,26 @@ function statusOf(job: Job) {
   return {
     status,
     statusText: status === null ? '' : statusText(status),
-    message: job.outcome?.message ?? '',
+    message: (job.outcome ?? job.pause?.outcome)?.message ?? '',
   };
 }
 
 function namesOf(job: Job) {
   // Only backups are a policy's: what waits for the end of its jobs hears of nothing else.
   const none = { policy: '', schedule: '', kind: null, storage: null };
+  const byHand = { origin: 'immediate' as const, retention: null, keyword: '' };
   switch (job.type) {
-    case 'backup': {
-      const { policy, schedule, storage, kind } = job.request;
-      return { policy, schedule, storage, kind: job.image?.kind ?? kind };
+    case 'backup':
+    case 'parent': {
+      const { policy, schedule, storage, origin, retention, keyword = '' } = job.request;
+      const kind = (job.type === 'backup' ? job.image?.kind : undefined) ?? job.request.kind;
+      return { policy, schedule, storage, kind, origin: origin ?? 'immediate', retention, keyword };
     }
     case 'duplicate':
-      return { ...none, kind: job.copy?.kind ?? null, storage: job.request.toPool };
+      return { ...none, ...byHand, kind: job.copy?.kind ?? null, storage: job.request.toPool };
     case 'restore':
     case 'verify':
-      return none;
+      return { ...none, ...byHand };
     default:
       return job satisfies never;
   }

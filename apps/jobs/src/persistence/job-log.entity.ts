@@ -18,6 +18,10 @@ export class JobLogRow {
   @Column('text')
   process!: string;
 
+  /** Unknown for lines of earlier releases. */
+  @Column({ type: 'text', nullable: true })
+  host!: string | null;
+
   @Column('int')
   pid!: number;
 

@@ -1,151 +1,127 @@
 import type { EntityManager } from 'typeorm';
-import type { JobView, LogLine } from '#contracts/job.js';
-import { clientOf, imageOf, type Job } from '../domain/job.js';
-import { revive, type SavedDocument } from '../domain/saved-job.js';
-import { stateOf, viewOf } from '../domain/view.js';
+import type { JobProgress, JobState } from '#contracts/job.js';
+import type { Child } from '../domain/input.js';
+import type { Job } from '../domain/job.js';
+import {
+  changedRow,
+  INSERT,
+  newRow,
+  ROW,
+  toSaved,
+  UPDATE,
+  type Row,
+  type SavedJob,
+} from './job-row.js';
 
-export interface SavedJob {
-  readonly job: Job;
-  readonly createdAt: Date;
+export interface DraftRow {
+  readonly draft: Job;
+  readonly requestId: string;
 }
 
-export interface JobFilter {
-  readonly state?: string | undefined;
-  readonly client?: string | undefined;
-  readonly policy?: string | undefined;
-  readonly before?: number | undefined;
-  readonly limit: number;
-}
+type Size = { readonly files: number; readonly bytes: number };
 
-interface Row {
-  readonly job: string;
-  readonly created_at: Date;
-  readonly document: SavedDocument;
-}
-
-/** The SQL about jobs and their logs. Give it the manager of the transaction it belongs to. */
+/** The SQL about jobs by their numbers. Give it the manager of the transaction it belongs to. */
 export class Jobs {
   constructor(private readonly db: EntityManager) {}
 
-  /** The number of the job, and whether this call made it: a repeated request id makes no second. */
+  /** The numbers by request id, of those that were made now and of those that were there. */
   async create(
-    draft: Job,
-    at: Date,
-    requestId: string | undefined,
-  ): Promise<{ job: number; created: boolean }> {
-    const rows: { job: string }[] = await this.db.query(
-      `INSERT INTO job (request_id, type, step, state, client, policy, priority, created_at, document)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-       ON CONFLICT (request_id) DO NOTHING RETURNING job`,
-      [requestId ?? null, draft.type, draft.step, stateOf(draft), ...searched(draft), at, draft],
+    drafts: readonly DraftRow[],
+    createdAt: Date,
+  ): Promise<{ created: Map<string, number>; known: Map<string, number> }> {
+    if (drafts.length === 0) return { created: new Map(), known: new Map() };
+    const rows = drafts.map(({ draft, requestId }) => newRow(draft, { requestId, createdAt }));
+    const made: { job: string; request_id: string }[] = await this.db.query(INSERT, [
+      JSON.stringify(rows),
+    ]);
+    const created = new Map(made.map(({ job, request_id }) => [request_id, Number(job)]));
+    if (created.size === drafts.length) return { created, known: created };
+    return { created, known: await this.byRequest(drafts.map(({ requestId }) => requestId)) };
+  }
+
+  async byRequest(requestIds: readonly string[]): Promise<Map<string, number>> {
+    const rows: { job: string; request_id: string }[] = await this.db.query(
+      'SELECT job, request_id FROM job WHERE request_id = ANY($1)',
+      [requestIds],
     );
-    if (rows[0]) return { job: Number(rows[0].job), created: true };
-    const [found]: { job: string }[] = await this.db.query(
-      'SELECT job FROM job WHERE request_id = $1',
-      [requestId],
-    );
-    return { job: Number(found!.job), created: false };
+    return new Map(rows.map(({ job, request_id }) => [request_id, Number(job)]));
   }
 
   async find(job: number): Promise<SavedJob | undefined> {
-    const [row]: Row[] = await this.db.query(
-      'SELECT job, created_at, document FROM job WHERE job = $1',
-      [job],
-    );
-    return row && toSaved(row);
+    return (await this.findAll([job]))[0];
   }
 
-  /** Holds the row until the transaction ends: one decision at a time for each job. */
-  async lock(job: number): Promise<SavedJob | undefined> {
-    const [row]: Row[] = await this.db.query(
-      'SELECT job, created_at, document FROM job WHERE job = $1 FOR UPDATE',
-      [job],
-    );
-    return row && toSaved(row);
+  async findAll(jobs: readonly number[]): Promise<SavedJob[]> {
+    const rows: Row[] = await this.db.query(`SELECT ${ROW} FROM job WHERE job = ANY($1)`, [jobs]);
+    return rows.map(toSaved);
   }
 
-  async save(job: Job): Promise<void> {
-    await this.db.query(
-      `UPDATE job SET step = $2, state = $3, client = $4, image_id = $5, document = $6
-       WHERE job = $1`,
-      [job.job, job.step, stateOf(job), clientOf(job), imageOf(job), job],
-    );
-  }
-
-  async open(): Promise<SavedJob[]> {
+  /** Holds the rows until the transaction ends: one decision at a time for each job. */
+  async lock(jobs: readonly number[]): Promise<SavedJob[]> {
+    if (jobs.length === 0) return [];
     const rows: Row[] = await this.db.query(
-      `SELECT job, created_at, document FROM job WHERE step <> 'done' ORDER BY job`,
+      `SELECT ${ROW} FROM job WHERE job = ANY($1) ORDER BY job FOR UPDATE`,
+      [jobs],
     );
     return rows.map(toSaved);
   }
 
-  /** Open jobs that write or read an image. */
-  async byImage(imageId: string): Promise<number[]> {
+  async save(jobs: readonly Job[]): Promise<void> {
+    if (jobs.length === 0) return;
+    await this.db.query(UPDATE, [JSON.stringify(jobs.map(changedRow))]);
+  }
+
+  async childrenOf(parent: number): Promise<number[]> {
     const rows: { job: string }[] = await this.db.query(
-      `SELECT job FROM job WHERE image_id = $1 AND step <> 'done'`,
-      [imageId],
+      'SELECT job FROM job WHERE parent = $1 ORDER BY job',
+      [parent],
     );
     return rows.map(({ job }) => Number(job));
   }
 
-  async list(filter: JobFilter): Promise<JobView[]> {
-    const rows: Row[] = await this.db.query(
-      `SELECT job, created_at, document FROM job
-       WHERE ($1::text IS NULL OR state = $1) AND ($2::text IS NULL OR client = $2)
-         AND ($3::text IS NULL OR policy = $3) AND ($4::bigint IS NULL OR job < $4)
-       ORDER BY job DESC LIMIT $5`,
-      [
-        filter.state ?? null,
-        filter.client ?? null,
-        filter.policy ?? null,
-        filter.before ?? null,
-        filter.limit,
-      ],
+  async children(parent: number): Promise<Child[]> {
+    const rows: {
+      job: string;
+      state: JobState;
+      status: number | null;
+      started: boolean;
+      progress: JobProgress;
+    }[] = await this.db.query(
+      `SELECT job, state, status, started_at IS NOT NULL AS started,
+         document->'progress' AS progress
+       FROM job WHERE parent = $1 ORDER BY job`,
+      [parent],
     );
-    return rows.map(toSaved).map(({ job, createdAt }) => viewOf(job, createdAt));
+    return rows.map(({ job, started, ...row }) => ({
+      ...row,
+      ...{ job: Number(job), hasStarted: started },
+    }));
   }
 
-  async appendLog(job: number, lines: readonly LogLine[]): Promise<void> {
-    if (lines.length === 0) return;
-    await this.db.query(
-      `INSERT INTO job_log (job, at, attempt, process, pid, severity, text)
-       SELECT $1, * FROM unnest($2::timestamptz[], $3::int[], $4::text[], $5::int[], $6::text[], $7::text[])`,
-      [
-        job,
-        lines.map((line) => line.at),
-        lines.map((line) => line.attempt),
-        lines.map((line) => line.process),
-        lines.map((line) => line.pid),
-        lines.map((line) => line.severity),
-        lines.map((line) => line.text),
-      ],
+  /** What the last good backup of the same held, for each draft that is a backup. */
+  async lastLike(drafts: readonly Job[]): Promise<(Size | undefined)[]> {
+    const asked = drafts.flatMap((draft, index) => {
+      if (draft.type !== 'backup') return [];
+      const { policy, client, kind, selections } = draft.request;
+      return [{ index, policy, client, kind, selections }];
+    });
+    if (asked.length === 0) return [];
+    const rows: { index: number; files: string; bytes: string }[] = await this.db.query(
+      `SELECT asked.index, last.files, last.bytes
+       FROM jsonb_to_recordset($1) AS asked(index int, policy text, client text, kind text,
+         selections jsonb)
+       CROSS JOIN LATERAL (
+         SELECT files, bytes FROM job
+         WHERE job.policy = asked.policy AND job.client = asked.client AND job.kind = asked.kind
+           AND type = 'backup' AND status <= 1
+           AND document->'request'->'selections' = asked.selections
+         ORDER BY job DESC LIMIT 1) AS last`,
+      [JSON.stringify(asked)],
     );
+    const sizes: (Size | undefined)[] = [];
+    for (const { index, files, bytes } of rows) {
+      sizes[index] = { files: Number(files), bytes: Number(bytes) };
+    }
+    return sizes;
   }
-
-  async log(job: number, { after, limit }: { after: number; limit: number }): Promise<LogLine[]> {
-    const rows: (Omit<LogLine, 'at'> & { at: Date })[] = await this.db.query(
-      `SELECT at, attempt, process, pid, severity, text FROM job_log
-       WHERE job = $1 ORDER BY line OFFSET $2 LIMIT $3`,
-      [job, after, limit],
-    );
-    return rows.map((row) => ({ ...row, at: row.at.toISOString() }));
-  }
-
-  async logLength(job: number): Promise<number> {
-    const [row]: { count: string }[] = await this.db.query(
-      'SELECT count(*) FROM job_log WHERE job = $1',
-      [job],
-    );
-    return Number(row?.count ?? 0);
-  }
-}
-
-function searched(job: Job): [client: string, policy: string, priority: number] {
-  const policy = job.type === 'backup' ? job.request.policy : '';
-  const priority = 'priority' in job.request ? job.request.priority : 0;
-  return [clientOf(job), policy, priority];
-}
-
-function toSaved(row: Row): SavedJob {
-  return { createdAt: row.created_at, job: revive(row.document, Number(row.job)) };
 }

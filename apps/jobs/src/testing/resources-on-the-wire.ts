@@ -3,7 +3,7 @@ import type { Allocation } from '#contracts/broker.js';
 import type { CopyView } from '#contracts/catalog/copy.js';
 import type { ImageView } from '#contracts/image.js';
 import type { AgentTask, MediaTask } from '#contracts/task.js';
-import { PermanentError } from '#kernel/errors.js';
+import { PermanentError, Unavailable } from '#kernel/errors.js';
 import { toErrorBody } from '#messaging/wire-error.js';
 
 type Answer = (request: Record<string, unknown>) => unknown;
@@ -24,19 +24,26 @@ export class ResourcesOnTheWire {
   open = 0;
   /** While true, no media server answers. */
   mediaAway = false;
+  /** While true, the catalog answers nobody. */
+  catalogAway = false;
+  /** Fragments that the catalog says it has of an image. */
+  committed = 0;
   private images = 0;
 
   constructor(nats: NatsConnection) {
     this.serve(nats, 'broker.client', ({ client }) => this.client(String(client)));
     this.serve(nats, 'broker.allocate', (request) => this.allocate(request));
     this.serve(nats, 'broker.release', () => ({ released: true }));
+    this.serve(nats, 'broker.priority', (request) => ({ ...request, waiting: this.busy }));
     this.serve(nats, 'catalog.image-begin', (request) => this.begin(request));
     this.serve(nats, 'catalog.image-finish', () => ({
       complete: this.complete,
       waitsFor: this.complete ? '' : 'the index of fragment 1',
     }));
     this.serve(nats, 'catalog.image-abandon', () => ({}));
-    this.serve(nats, 'catalog.image', ({ imageId }) => ({ image: imageView(String(imageId)) }));
+    this.serve(nats, 'catalog.image', ({ imageId }) => ({
+      image: { ...imageView(String(imageId)), fragments: this.committed },
+    }));
     this.serve(nats, 'catalog.copies', ({ imageId }) => ({ copies: [copyView(String(imageId))] }));
     this.serve(nats, 'catalog.restore-chain', ({ imageId }) => ({
       client: 'web1',
@@ -62,10 +69,14 @@ export class ResourcesOnTheWire {
   private serve(nats: NatsConnection, endpoint: string, answer: Answer): void {
     const callback = (_: Error | null, msg: Msg): void => {
       if (this.brokerAway && endpoint.startsWith('broker.')) return;
-      if (this.mediaAway && endpoint.startsWith('media.')) return;
       const request = msg.json<Record<string, unknown>>();
-      this.asked.push({ endpoint, request });
+      if (!this.catalogAway || !endpoint.startsWith('catalog.'))
+        this.asked.push({ endpoint, request });
       try {
+        // Said at once, so that no test has to wait for a time-out.
+        if (this.mediaAway && endpoint.startsWith('media.')) throw new Unavailable('media is away');
+        const isCatalog = endpoint.startsWith('catalog.');
+        if (this.catalogAway && isCatalog) throw new Unavailable('the catalog is away');
         msg.respond(JSON.stringify(answer(request)));
       } catch (error) {
         const head = headers();
@@ -84,7 +95,10 @@ export class ResourcesOnTheWire {
 
   private allocate(request: Record<string, unknown>) {
     if (request['unit'] === 'nowhere') throw new PermanentError(213, 'There is no unit "nowhere".');
-    if (this.busy) return { state: 'queued', reason: 'unit default runs its maximum of 1 job' };
+    if (this.busy) {
+      const reason = 'unit default runs its maximum of 1 job';
+      return { state: 'queued', reason, wait: 'unit-busy' };
+    }
     const now = new Date();
     const isCopy = request['purpose'] === 'duplicate';
     const media = isCopy ? ['m2', ...(request['sources'] as string[])] : ['m1'];

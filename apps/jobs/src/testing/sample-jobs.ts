@@ -1,9 +1,15 @@
 import type { Allocation } from '#contracts/broker.js';
 import { backupRequest, duplicateRequest, restoreRequest, verifyRequest } from '#contracts/job.js';
 import { decide } from '../domain/decide.js';
-import { backupDraft, duplicateDraft, restoreDraft, verifyDraft } from '../domain/draft.js';
+import {
+  backupDraft,
+  backupDrafts,
+  duplicateDraft,
+  restoreDraft,
+  verifyDraft,
+} from '../domain/draft.js';
 import type { Input } from '../domain/input.js';
-import type { Backoff, BegunCopy, BegunImage, Job } from '../domain/job.js';
+import type { Backoff, BegunCopy, BegunImage, Job, ParentJob } from '../domain/job.js';
 
 export const NOW = new Date('2026-01-01T00:00:00Z');
 
@@ -29,6 +35,15 @@ export const duplicate = {
 
 export const verify = {
   ...verifyDraft(verifyRequest.parse({ imageId: 'web1_1' }), BACKOFF),
+  job: 7,
+};
+
+/** Of two streams, whose children are the jobs 8 and 9. */
+export const parent = {
+  ...(backupDrafts(
+    backupRequest.parse({ client: 'web1', selections: ['/'], streams: [['/a'], ['/b']] }),
+    BACKOFF,
+  ).job as ParentJob),
   job: 7,
 };
 
@@ -87,6 +102,7 @@ export function answers(attempt = 1) {
     silent: (from: 'media' | 'agent', started = true, instance = 'm1'): Input => ({
       ...{ type: 'silent', attempt, from, instance, started },
     }),
+    weighed: (committed: number): Input => ({ type: 'weighed', attempt, committed }),
     letGo: { type: 'let-go', attempt } as Input,
     drained: (open: number | null = 0): Input => ({ type: 'drained', attempt, open }),
     released: { type: 'released', attempt } as Input,

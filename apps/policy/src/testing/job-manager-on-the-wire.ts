@@ -1,7 +1,7 @@
 import { headers, type Msg } from '@nats-io/transport-node';
 import { subjectOf } from '#contracts/contract.js';
 import { CLOUD_EVENT_CONTENT_TYPE, envelope } from '#contracts/event.js';
-import { jobDone, type BackupRequest, type JobView } from '#contracts/job.js';
+import { jobDone, jobView, type BackupRequest, type JobView } from '#contracts/job.js';
 import { PermanentError } from '#kernel/errors.js';
 import { uuidv7 } from '#kernel/ids.js';
 import type { Nats } from '#messaging/connection.js';
@@ -57,7 +57,7 @@ export class JobManagerOnTheWire {
   private viewOf(job: number, status: number | null): JobView {
     const request = this.requests[job - 1]!;
     const now = new Date().toISOString();
-    return {
+    return jobView.parse({
       ...{ job, type: 'backup', status, statusText: '', message: '', kind: request.kind },
       state: status === null ? 'active' : 'done',
       ...{ policy: request.policy, schedule: request.schedule, client: request.client },
@@ -67,7 +67,7 @@ export class JobManagerOnTheWire {
         ...{ files: 0, bytes: 0, storedBytes: 0, currentPath: '' },
         ...{ waitedForEmpty: 0, waitedForFull: 0, fragments: 0, fragmentsTotal: 0 },
       },
-    };
+    });
   }
 
   async publish(data: unknown): Promise<void> {

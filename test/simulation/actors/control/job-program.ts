@@ -28,6 +28,7 @@ import { JobQuestions } from './job-questions.js';
 const LOOK_MS = 20_000;
 const SILENCE_MS_MAX = 22_000;
 const RETRY = { firstMs: 500, maxMs: 10_000, jitter: 0.5 };
+const INCOMPLETE_MS_MAX = 60_000;
 const BACKOFF: Backoff = { firstMs: 2_000, factor: 2, maxMs: 30_000, drainsMax: 3 };
 const TRIES = 30;
 
@@ -92,7 +93,7 @@ export class JobProgram {
 
   /** True when the job went on to another step. */
   private async advance(job: Job): Promise<boolean> {
-    const input = this.missed(job) ?? (await this.questions.ask(job));
+    const input = this.waitedOut(job) ?? this.missed(job) ?? (await this.questions.ask(job));
     if (!input) return false;
     const after = await this.apply(job.job, input);
     return after.step !== job.step || after.attempt !== job.attempt;
@@ -101,6 +102,12 @@ export class JobProgram {
   private rest(job: Job): Promise<void> {
     const waitMs = this.questions.waitMs(job) ?? LOOK_MS;
     return this.life.firstOf(Math.max(1, waitMs), (wake) => this.wakers.set(job.job, wake));
+  }
+
+  /** Nobody resumes a job here: one that is out of tries ends when it has waited long enough. */
+  private waitedOut({ step, pause }: Job): Input | undefined {
+    const isOver = pause && this.life.world.now - pause.since.getTime() > INCOMPLETE_MS_MAX;
+    return isOver ? { type: 'waited-out', step } : undefined;
   }
 
   /** The first of those awaited that has been silent for too long, in this life. */
@@ -195,7 +202,7 @@ function draftOf({ type, pool, unit }: PlannedJob, imageId: string): Job {
     {
       ...{ policy: 'p1', schedule: 'user', client: 'c1', kind: 'full', selections: ['/'] },
       ...{ excludes: [], storage: unit, retention: '14d', priority: 0, tries: TRIES },
-      ...{ crossMountPoints: false, compressionLevel: 1 },
+      ...{ crossMountPoints: false, compressionLevel: 1, origin: 'immediate' },
     },
     BACKOFF,
   );

@@ -10,7 +10,12 @@ import {
 import { mediaDrain } from '#contracts/media.js';
 import { PermanentError } from '#kernel/errors.js';
 import type { Answer, Input } from '../../../../apps/jobs/src/domain/input.js';
-import type { BackupJob, DuplicateJob, Job } from '../../../../apps/jobs/src/domain/job.js';
+import type {
+  BackupJob,
+  DuplicateJob,
+  Job,
+  Written,
+} from '../../../../apps/jobs/src/domain/job.js';
 import { awaited, voiceOf } from '../../../../apps/jobs/src/domain/participants.js';
 import { resourceRequest } from '../../../../apps/jobs/src/domain/resource-request.js';
 import type { Life } from '../../kernel/host.js';
@@ -42,7 +47,7 @@ export class JobQuestions {
 
   /** When a job that waits for a moment wants to be asked again. */
   waitMs(job: Job): number | undefined {
-    if (job.step !== 'retrying' || !job.retry) return undefined;
+    if (!job.retry) return undefined;
     const pauseMs = job.retry.drains > 0 ? DRAIN_PAUSE_MS : 0;
     return Math.max(pauseMs, job.retry.at.getTime() - this.life.world.now);
   }
@@ -65,7 +70,13 @@ export class JobQuestions {
         return this.prepareRetry(job);
       case 'releasing':
         return this.release(job);
+      case 'weighing':
+        return this.weigh(job);
+      case 'suspended':
+      case 'incomplete':
+        return job.pause?.isLetGo ? undefined : this.letGo(job);
       case 'running':
+      case 'gathering':
       case 'done':
         return undefined;
       default:
@@ -122,15 +133,35 @@ export class JobQuestions {
   }
 
   private async prepareRetry(job: Job): Promise<Answer | undefined> {
-    if (job.allocation) {
-      await this.giveBack(job);
-      return { type: 'let-go' };
-    }
-    const { at, drain } = job.retry!;
+    const { at, drain, isLetGo } = job.retry!;
+    if (!isLetGo) return this.letGo(job);
     if (this.life.world.now < at.getTime()) return undefined;
-    if (!drain) return { type: 'drained', open: 0 };
+    return drain ? this.drain(drain) : { type: 'drained', open: 0 };
+  }
+
+  private async weigh(job: Job): Promise<Answer> {
+    const { drain, isLetGo } = job.retry!;
+    if (!isLetGo) return this.letGo(job);
+    return drain ? this.drain(drain) : { type: 'weighed', committed: await this.committed(job) };
+  }
+
+  private async committed(job: Job): Promise<number> {
+    if (job.type === 'backup') {
+      const { image } = await this.link.request(catalogImage, { imageId: job.image!.imageId });
+      return image.fragments;
+    }
+    const { imageId, copy } = (job as DuplicateJob).copy!;
+    const { copies } = await this.link.request(catalogCopies, { imageId });
+    return copies.find((one) => one.copy === copy)?.fragments ?? 0;
+  }
+
+  private async letGo(job: Job): Promise<Answer> {
+    await this.giveBack(job);
+    return { type: 'let-go' };
+  }
+
+  private async drain({ mediaId, imageId, copy }: Written): Promise<Answer> {
     try {
-      const { mediaId, imageId, copy } = drain;
       const { open } = await this.link.request(mediaDrain, { imageId, copy }, mediaId);
       return { type: 'drained', open };
     } catch (error) {

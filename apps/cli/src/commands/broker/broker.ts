@@ -8,7 +8,6 @@ import {
 import {
   brokerAllocations,
   brokerClients,
-  brokerPriority,
   brokerQueue,
   brokerRelease,
   brokerServers,
@@ -97,12 +96,6 @@ function defineSteering(command: Command, cli: () => Cli): void {
     .action((media: string | undefined, options: { unit?: string; undo?: true }) =>
       drain(cli(), { media, ...options }),
     );
-  command
-    .command('priority')
-    .description('change the priority of a job that waits for resources; higher goes first')
-    .argument('<job>', 'its number', wholeNumber('job', 1, Number.MAX_SAFE_INTEGER))
-    .argument('<priority>', 'from 0 to 99999', wholeNumber('priority', 0, 99_999))
-    .action((job: number, priority: number) => setPriority(cli(), job, priority));
 }
 
 async function allocations(cli: Cli, filter: AllocationFilter): Promise<void> {
@@ -165,17 +158,6 @@ async function drain(
     const left = writing === 1 ? '1 job still writes' : `${writing} jobs still write`;
     output.line(`${left} there${reading > 0 ? `, ${reading} read` : ''}.`);
   });
-}
-
-async function setPriority(cli: Cli, job: number, priority: number): Promise<void> {
-  const answer = await cli.withCluster((cluster) => cluster.ask(brokerPriority, { job, priority }));
-  cli.answer(answer, (output) =>
-    output.line(
-      answer.changed
-        ? `Job ${job} waits with priority ${priority}.`
-        : `Job ${job} does not wait for resources: nothing is changed.`,
-    ),
-  );
 }
 
 async function servers(cli: Cli): Promise<void> {

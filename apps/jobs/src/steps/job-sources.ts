@@ -3,8 +3,8 @@ import { catalogCopies, catalogPin, catalogUnpin, type CopyView } from '#contrac
 import { catalogChain, catalogImage } from '#contracts/image.js';
 import { PermanentError } from '#kernel/errors.js';
 import { Requests } from '#messaging/requests.js';
-import type { Answer } from './domain/input.js';
-import type { DuplicateJob, Job, RestoreJob, VerifyJob } from './domain/job.js';
+import type { Answer } from '../domain/input.js';
+import type { DuplicateJob, Job, RestoreJob, VerifyJob } from '../domain/job.js';
 
 const STATUS_INCONSISTENT = 229;
 
@@ -33,6 +33,7 @@ export class JobSources {
       case 'verify':
         return this.locate(job, ({ copy }) => (job.request.copy ?? copy) === copy);
       case 'backup':
+      case 'parent':
         return undefined;
       default:
         return job satisfies never;
@@ -46,8 +47,20 @@ export class JobSources {
     return { type: 'pinned', fragments };
   }
 
-  async unpin({ job }: Pick<Job, 'job'>): Promise<void> {
-    await this.requests.call(catalogUnpin, { job });
+  /** Fragments that the catalog has of what the job has written. */
+  async committedOf(job: Job): Promise<number> {
+    if (job.type === 'backup' && job.image) {
+      const { imageId } = job.image;
+      return (await this.requests.call(catalogImage, { imageId })).image.fragments;
+    }
+    if (job.type !== 'duplicate' || !job.copy) return 0;
+    const { imageId, copy } = job.copy;
+    const { copies } = await this.requests.call(catalogCopies, { imageId });
+    return copies.find((one) => one.copy === copy)?.fragments ?? 0;
+  }
+
+  async unpin({ job }: Pick<Job, 'job'>, timeoutMs: number): Promise<void> {
+    await this.requests.call(catalogUnpin, { job }, { timeoutMs });
   }
 
   private async locate(

@@ -1,16 +1,17 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { brokerAllocate, brokerRelease } from '#contracts/broker.js';
+import { brokerAllocate } from '#contracts/broker.js';
 import { copyBegin, copyFinish } from '#contracts/catalog/copy.js';
-import { imageAbandon, imageBegin, imageFinish } from '#contracts/image.js';
+import { imageBegin, imageFinish } from '#contracts/image.js';
 import { mediaDrain } from '#contracts/media.js';
 import { Clock } from '#kernel/clock.js';
 import { messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
 import { Requests } from '#messaging/requests.js';
-import { JobsConfig } from './config.js';
-import type { Answer, Input } from './domain/input.js';
-import type { BackupJob, DuplicateJob, Job } from './domain/job.js';
-import { awaited, voiceOf } from './domain/participants.js';
-import { resourceRequest } from './domain/resource-request.js';
+import { JobsConfig } from '../config.js';
+import type { Answer, Input } from '../domain/input.js';
+import type { BackupJob, DuplicateJob, Job, Written } from '../domain/job.js';
+import { awaited, voiceOf } from '../domain/participants.js';
+import { resourceRequest } from '../domain/resource-request.js';
+import { JobRelease } from './job-release.js';
 import { JobSources } from './job-sources.js';
 
 /** A media server takes some 3 s to bring in what it has sealed; its answer is not waited for much longer. */
@@ -18,6 +19,12 @@ const DRAIN_MS_MAX = 5_000;
 
 /** A lease that has less than this left is prolonged. */
 const RENEW_MS = 30 * 60_000;
+
+/**
+ * A job that has ended waits no longer for those who take back what it holds. They are asked again
+ * behind its back.
+ */
+const RELEASING_MS_MAX = 4_000;
 
 /** What a job asks of other services at its step. Every question may be asked again. */
 @Injectable()
@@ -27,6 +34,7 @@ export class JobSteps {
   constructor(
     private readonly requests: Requests,
     private readonly sources: JobSources,
+    private readonly release: JobRelease,
     private readonly clock: Clock,
     private readonly config: JobsConfig,
   ) {}
@@ -59,8 +67,8 @@ export class JobSteps {
 
   /** When a job that waits for a moment wants to be asked for again; `undefined` for others. */
   waitMs(job: Job): number | undefined {
-    if (job.step !== 'retrying' || !job.retry) return undefined;
-    if (job.allocation) return 0;
+    if (!job.retry) return job.pause && !job.pause.isLetGo ? 0 : undefined;
+    if (!job.retry.isLetGo) return 0;
     const pauseMs = job.retry.drains > 0 ? this.config.drainPauseMs : 0;
     return Math.max(pauseMs, job.retry.at.getTime() - this.clock.now().getTime());
   }
@@ -78,8 +86,14 @@ export class JobSteps {
       case 'retrying':
         return this.prepareRetry(job);
       case 'releasing':
-        return this.release(job);
+        return this.end(job);
+      case 'weighing':
+        return this.weigh(job);
+      case 'suspended':
+      case 'incomplete':
+        return job.pause?.isLetGo ? undefined : this.letGo(job);
       case 'running':
+      case 'gathering':
       case 'done':
         return undefined;
       default:
@@ -91,10 +105,10 @@ export class JobSteps {
     const answer = await this.requests.call(brokerAllocate, resourceRequest(job));
     return answer.state === 'granted'
       ? { type: 'granted', allocation: answer.allocation }
-      : { type: 'must-wait', reason: answer.reason };
+      : { type: 'must-wait', reason: answer.reason, wait: answer.wait };
   }
 
-  private begin(job: Job): Promise<Answer> {
+  private async begin(job: Job): Promise<Answer | undefined> {
     switch (job.type) {
       case 'backup':
         return this.beginImage(job);
@@ -103,6 +117,8 @@ export class JobSteps {
       case 'restore':
       case 'verify':
         return this.sources.pin(job);
+      case 'parent':
+        return undefined;
       default:
         return job satisfies never;
     }
@@ -110,7 +126,7 @@ export class JobSteps {
 
   private async beginImage(job: BackupJob): Promise<Answer> {
     const { request, allocation } = job;
-    if (job.fresh) await this.abandonImage(job);
+    if (job.fresh) await this.release.abandonImage(job);
     const image = await this.requests.call(imageBegin, {
       job: job.job,
       attempt: job.attempt,
@@ -122,7 +138,9 @@ export class JobSteps {
       selections: request.selections,
       retention: request.retention,
       ...(request.keyword ? { keyword: request.keyword } : {}),
-      unit: request.storage,
+      ...(job.run ? { group: job.run.parent, groupStreams: job.run.streams } : {}),
+      // A request may name a group of units; the broker has chosen one.
+      unit: allocation!.unit ?? request.storage,
       pool: allocation!.pool!,
       mediaId: allocation!.media[0]!.mediaId,
     });
@@ -167,14 +185,26 @@ export class JobSteps {
 
   /** First others may have the slot; then, when the time has come, what is sealed comes in. */
   private async prepareRetry(job: Job): Promise<Answer | undefined> {
-    if (job.allocation) {
-      await this.giveBack(job);
-      return { type: 'let-go' };
-    }
-    const { at, drain } = job.retry!;
+    const { at, drain, isLetGo } = job.retry!;
+    if (!isLetGo) return this.letGo(job);
     if (this.clock.now() < at) return undefined;
-    if (!drain) return { type: 'drained', open: 0 };
-    const { mediaId, imageId, copy } = drain;
+    return drain ? this.drain(job, drain) : { type: 'drained', open: 0 };
+  }
+
+  /** What is sealed comes in; then the catalog says whether there is something to resume. */
+  private async weigh(job: Job): Promise<Answer> {
+    const { drain, isLetGo } = job.retry!;
+    if (!isLetGo) return this.letGo(job);
+    if (drain) return this.drain(job, drain);
+    return { type: 'weighed', committed: await this.sources.committedOf(job) };
+  }
+
+  private async letGo(job: Job): Promise<Answer> {
+    await this.release.giveBack(job);
+    return { type: 'let-go' };
+  }
+
+  private async drain(job: Job, { mediaId, imageId, copy }: Written): Promise<Answer> {
     try {
       const options = { instance: mediaId, timeoutMs: DRAIN_MS_MAX };
       const { open } = await this.requests.call(mediaDrain, { imageId, copy }, options);
@@ -186,31 +216,12 @@ export class JobSteps {
     }
   }
 
-  private async release(job: Job): Promise<Answer> {
-    const failed = (job.outcome?.status ?? 0) > 1;
-    if (job.type === 'backup' && failed) await this.abandonImage(job);
-    if (job.type !== 'backup') await this.permitted(job, this.sources.unpin(job));
-    await this.giveBack(job);
-    return { type: 'released' };
-  }
-
-  private async abandonImage(job: BackupJob): Promise<void> {
-    if (!job.image) return;
-    const which = { imageId: job.image.imageId, job: job.job };
-    await this.permitted(job, this.requests.call(imageAbandon, which));
-  }
-
-  private async giveBack({ job, attempt }: Job): Promise<void> {
-    await this.permitted({ job }, this.requests.call(brokerRelease, { job, attempt }));
-  }
-
-  /** A job on its way out is not held up by who refuses; who is away is asked until it answers. */
-  private async permitted({ job }: Pick<Job, 'job'>, request: Promise<unknown>): Promise<void> {
-    try {
-      await request;
-    } catch (error) {
-      if (!(error instanceof PermanentError)) throw error;
-      this.logger.error(`job ${job}: ${error.message}`);
+  private async end(job: Job): Promise<Answer> {
+    const owed = await this.release.settle(job, this.release.debtsOf(job));
+    const since = job.releasingSince?.getTime() ?? 0;
+    if (owed.length > 0 && this.clock.now().getTime() - since < RELEASING_MS_MAX) {
+      throw new Unavailable(`not given back yet: ${owed.join(', ')}`);
     }
+    return { type: 'released', owed };
   }
 }

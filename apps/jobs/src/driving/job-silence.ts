@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { Clock } from '#kernel/clock.js';
 import { Nats } from '#messaging/connection.js';
-import { JobsConfig } from './config.js';
-import type { InputOfType } from './domain/input.js';
-import type { Job } from './domain/job.js';
-import { awaited, voiceOf } from './domain/participants.js';
+import { JobsConfig } from '../config.js';
+import type { InputOfType } from '../domain/input.js';
+import type { Job } from '../domain/job.js';
+import { awaited, voiceOf } from '../domain/participants.js';
 
 /** Misses those who work for a job. */
 @Injectable()

@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
-import { after, answers, backup, imageOf, later, logOf, NOW } from '../testing/sample-jobs.js';
+import { after, answers, backup, imageOf, later, logOf, NOW } from '../../testing/sample-jobs.js';
+import { decide } from '../decide.js';
+import { tasksOf } from '../tasks.js';
+import { viewOf } from '../view.js';
 import { delayMs } from './attempt.js';
-import { decide } from './decide.js';
 import { mayPass } from './retryable.js';
-import { tasksOf } from './tasks.js';
-import { viewOf } from './view.js';
 
 const its = answers();
 const running = after(backup, its.granted('m1'), its.begun());
@@ -16,7 +16,7 @@ describe('an attempt that fails', () => {
     expect(job).toMatchObject({ step: 'retrying', attempt: 1, failures: 1, outcome: null });
     expect(effects).toContainEqual({ type: 'cancel-tasks' });
     expect(viewOf(job, NOW)).toMatchObject({
-      ...{ state: 'active', status: null, operation: 'waiting to retry', mediaId: 'm1' },
+      ...{ state: 'waiting-for-retry', status: null, operation: 'waiting to retry', mediaId: 'm1' },
       retryAt: later(5_000).toISOString(),
     });
     expect(logOf(running, its.silent('media'))).toBe(
@@ -134,6 +134,7 @@ describe('the next attempt', () => {
     );
     const its3 = answers(3);
     const job = after(third, its3.granted('m1'), its3.begun(), its3.silent('agent'));
-    expect(job).toMatchObject({ step: 'releasing', attempt: 3, outcome: { status: 50 } });
+    expect(job).toMatchObject({ step: 'weighing', attempt: 3, failures: 3, outcome: null });
+    expect(job.attempts.map(({ status }) => status)).toEqual([82, 50, 50]);
   });
 });

@@ -1,0 +1,61 @@
+interface Pending<T, R> {
+  readonly item: T;
+  readonly resolve: (value: R) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export interface BatchesOptions<T, R> {
+  readonly batchMax: number;
+  /** Batches at work at the same time. */
+  readonly parallelMax: number;
+  /** Does all of it or nothing. For each item, in order, a function that returns or throws its answer. */
+  readonly run: (items: readonly T[]) => Promise<readonly (() => R)[]>;
+}
+
+/**
+ * Lets callers share a transaction without knowing of each other: what comes while others are at
+ * work goes together. Nobody waits for company. A batch that fails is tried item by item, so that
+ * one that cannot be done takes no other with it.
+ */
+export class Batches<T, R> {
+  private readonly pending: Pending<T, R>[] = [];
+  private running = 0;
+
+  constructor(private readonly options: BatchesOptions<T, R>) {}
+
+  add(item: T): Promise<R> {
+    return new Promise<R>((resolve, reject) => {
+      this.pending.push({ item, resolve, reject });
+      this.next();
+    });
+  }
+
+  private next(): void {
+    const { batchMax, parallelMax } = this.options;
+    while (this.pending.length > 0 && this.running < parallelMax) {
+      this.running += 1;
+      void this.work(this.pending.splice(0, batchMax)).finally(() => {
+        this.running -= 1;
+        this.next();
+      });
+    }
+  }
+
+  private async work(batch: readonly Pending<T, R>[]): Promise<void> {
+    try {
+      const answers = await this.options.run(batch.map(({ item }) => item));
+      batch.forEach((one, index) => settle(one, answers[index]!));
+    } catch (error) {
+      if (batch.length === 1) return batch[0]!.reject(error);
+      for (const one of batch) await this.work([one]);
+    }
+  }
+}
+
+function settle<T, R>({ resolve, reject }: Pending<T, R>, answer: () => R): void {
+  try {
+    resolve(answer());
+  } catch (error) {
+    reject(error);
+  }
+}

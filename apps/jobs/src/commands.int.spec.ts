@@ -1,0 +1,119 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { JobView } from '#contracts/job.js';
+import { sleep } from '#kernel/backoff.js';
+import { JobsUnderTest } from './testing/jobs-under-test.js';
+
+describe('a command', () => {
+  let jobs: JobsUnderTest;
+
+  beforeAll(async () => {
+    jobs = await JobsUnderTest.start();
+  });
+  afterAll(() => jobs?.stop());
+  beforeEach(() => jobs.reset());
+  afterEach(() => jobs.endAll());
+
+  const state = (job: number, wanted: JobView['state']) =>
+    jobs.until(job, (view) => view.state === wanted);
+  const told = (job: number) =>
+    jobs.events
+      .filter(({ subject }) => subject === String(job))
+      .map(({ type }) => type.replace(/^io\.holdfast\.job\.|\.v1$/g, ''));
+
+  it('suspends a job, and resumes it in the next attempt behind what is committed', async () => {
+    const job = await jobs.submit();
+    await jobs.running(job);
+    Object.assign(jobs.others, { nextNumber: 4 });
+    expect(await jobs.ask('suspend', { job })).toMatchObject({ job: { state: 'suspended' } });
+    while (jobs.asked('broker.release', job).length === 0) await sleep(10);
+    while (jobs.others.tasks.filter(({ type }) => type === 'cancel').length < 2) await sleep(10);
+    expect(await jobs.report(job, 'agent', 0)).toEqual({ goOn: false });
+    expect(jobs.asked('catalog.image-abandon', job)).toEqual([]);
+    await jobs.ask('resume', { job });
+    await jobs.running(job, 2);
+    expect(jobs.asked('catalog.image-begin', job).map(({ attempt }) => attempt)).toEqual([1, 2]);
+    await jobs.report(job, 'media', 0, { attempt: 2 });
+    await jobs.report(job, 'agent', 0, { attempt: 2 });
+    expect(await jobs.done(job)).toMatchObject({ status: 0, attempt: 2 });
+    expect(await jobs.logOf(job)).toContain('suspend requested by administrator (157)');
+    await sleep(50);
+    expect(told(job)).toEqual(expect.arrayContaining(['suspended', 'resumed', 'retrying', 'done']));
+  });
+
+  it('takes back the place of a queued job, and what is done refuses with what to do', async () => {
+    jobs.others.busy = true;
+    const job = await jobs.submit();
+    await jobs.until(job, ({ waitReason }) => waitReason === 'unit-busy');
+    await jobs.ask('suspend', { job });
+    while (jobs.asked('broker.release', job).length === 0) await sleep(10);
+    await jobs.ask('cancel', { job });
+    expect(await jobs.done(job)).toMatchObject({ status: 150, waitReason: '' });
+    const refused = await jobs.ask('resume', { job });
+    expect(refused).toMatchObject({ error: { status: 228, field: 'job' } });
+    expect(JSON.stringify(refused)).toContain(`holdfast jobs restart ${job}`);
+  });
+
+  it('ends a job within seconds though nobody answers, and gives back what it held later', async () => {
+    const job = await jobs.submit();
+    await jobs.running(job);
+    Object.assign(jobs.others, { brokerAway: true, catalogAway: true, mediaAway: true });
+    await jobs.ask('cancel', { job });
+    expect(await jobs.done(job)).toMatchObject({ status: 150 });
+    expect(jobs.asked('catalog.image-abandon', job)).toEqual([]);
+    expect(await jobs.logOf(job)).toContain('to be given back later: image, resources');
+    Object.assign(jobs.others, { brokerAway: false, catalogAway: false });
+    while (jobs.asked('broker.release', job).length === 0) await sleep(20);
+    expect(jobs.asked('catalog.image-abandon', job)).toHaveLength(1);
+  });
+
+  it('keeps a job that is out of tries, if something is committed, until somebody resumes it', async () => {
+    jobs.others.committed = 3;
+    const job = await jobs.submit({ tries: 1 });
+    await jobs.running(job);
+    await jobs.report(job, 'agent', 41);
+    expect(await state(job, 'incomplete')).toMatchObject({ status: null, attempt: 1 });
+    await jobs.ask('resume', { job });
+    await jobs.running(job, 2);
+    await jobs.report(job, 'agent', 71, { attempt: 2 });
+    expect(await jobs.done(job)).toMatchObject({ status: 71 });
+    const { attempts } = await jobs.ask<{ attempts: object[] }>('get', { job });
+    expect(attempts).toMatchObject([{ status: 41 }, { status: 71, mediaId: 'm1' }]);
+  });
+
+  it('restarts a job under a new number and cancels the old one, once for each request', async () => {
+    const job = await jobs.submit({ keyword: 'monthly' });
+    await jobs.running(job);
+    const requestId = '0190a0a0-0000-7000-8000-0000000000bb';
+    const first = await jobs.ask<{ job: number }>('restart', { job, requestId });
+    const second = await jobs.ask<{ job: number }>('restart', { job, requestId });
+    expect(second.job).toBe(first.job);
+    expect(await jobs.done(job)).toMatchObject({ status: 150 });
+    expect(await jobs.running(first.job)).toMatchObject({ keyword: 'monthly', client: 'web1' });
+  });
+
+  it('changes the priority of a job, and the broker hears of it', async () => {
+    jobs.others.busy = true;
+    const job = await jobs.submit();
+    await state(job, 'queued');
+    const answer = await jobs.ask('priority', { job, priority: 700 });
+    expect(answer).toMatchObject({ job: { priority: 700 } });
+    expect(jobs.asked('broker.priority', job)).toEqual([{ job, priority: 700 }]);
+  });
+
+  it('is no command: a job that is queued still when its window closes ends with 196', async () => {
+    jobs.others.busy = true;
+    const closesAt = new Date(Date.now() + 500).toISOString();
+    const job = await jobs.submit({ closesAt });
+    expect(await jobs.done(job)).toMatchObject({ status: 196, startedAt: null });
+    expect(jobs.asked('broker.release', job)).toHaveLength(1);
+  });
+
+  it('says who does not answer a job that waits for an answer', async () => {
+    jobs.others.catalogAway = true;
+    const job = await jobs.submit();
+    const waits = await jobs.until(job, ({ operation }) => operation.includes('catalog is'));
+    expect(waits).toMatchObject({ state: 'active', operation: 'the catalog is away' });
+    await jobs.ask('cancel', { job });
+    expect(await jobs.done(job)).toMatchObject({ status: 150 });
+  });
+});

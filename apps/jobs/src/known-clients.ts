@@ -1,0 +1,37 @@
+import { Injectable } from '@nestjs/common';
+import { brokerClient } from '#contracts/broker.js';
+import { Clock } from '#kernel/clock.js';
+import { PermanentError } from '#kernel/errors.js';
+import { Requests } from '#messaging/requests.js';
+
+/** A client that was up a moment ago is not asked for again. */
+const KNOWN_MS = 1_000;
+const KNOWN_MAX = 10_000;
+
+/** Which clients can be worked with. */
+@Injectable()
+export class KnownClients {
+  /** Until when a client counts as up, in ms since 1970. */
+  private readonly known = new Map<string, number>();
+
+  constructor(
+    private readonly requests: Requests,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Better now than in a job that can never start: throws `PermanentError` 243 or 1000. */
+  async require(client: string): Promise<void> {
+    const now = this.clock.now().getTime();
+    if ((this.known.get(client) ?? 0) > now) return;
+    const { state } = await this.requests.call(brokerClient, { client });
+    if (state === 'down') {
+      throw new PermanentError(
+        1000,
+        `Client "${client}" is offline: its agent does not answer. Start it, then try again.`,
+        'client',
+      );
+    }
+    if (this.known.size >= KNOWN_MAX) this.known.clear();
+    this.known.set(client, now + KNOWN_MS);
+  }
+}

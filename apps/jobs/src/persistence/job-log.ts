@@ -1,0 +1,54 @@
+import type { EntityManager } from 'typeorm';
+import type { LogLine } from '#contracts/job.js';
+
+export interface LoggedLine {
+  readonly job: number;
+  readonly line: LogLine;
+}
+
+/** The SQL about the logs of jobs. */
+export class JobLog {
+  constructor(private readonly db: EntityManager) {}
+
+  async append(lines: readonly LoggedLine[]): Promise<void> {
+    if (lines.length === 0) return;
+    const column = <T>(value: (line: LogLine) => T) => lines.map(({ line }) => value(line));
+    await this.db.query(
+      `INSERT INTO job_log (job, at, attempt, process, host, pid, severity, text)
+       SELECT * FROM unnest($1::bigint[], $2::timestamptz[], $3::int[], $4::text[], $5::text[],
+         $6::int[], $7::text[], $8::text[])`,
+      [
+        lines.map(({ job }) => job),
+        column(({ at }) => at),
+        column(({ attempt }) => attempt),
+        column((line) => line.process),
+        column(({ host }) => host ?? null),
+        column(({ pid }) => pid),
+        column(({ severity }) => severity),
+        column(({ text }) => text),
+      ],
+    );
+  }
+
+  async read(job: number, { after, limit }: { after: number; limit: number }): Promise<LogLine[]> {
+    const rows: (Omit<LogLine, 'at' | 'host'> & { at: Date; host: string | null })[] =
+      await this.db.query(
+        `SELECT at, attempt, process, host, pid, severity, text FROM job_log
+         WHERE job = $1 ORDER BY line OFFSET $2 LIMIT $3`,
+        [job, after, limit],
+      );
+    return rows.map(({ host, ...row }) => ({
+      ...row,
+      ...(host === null ? {} : { host }),
+      at: row.at.toISOString(),
+    }));
+  }
+
+  async length(job: number): Promise<number> {
+    const [row]: { count: string }[] = await this.db.query(
+      'SELECT count(*) FROM job_log WHERE job = $1',
+      [job],
+    );
+    return Number(row?.count ?? 0);
+  }
+}
