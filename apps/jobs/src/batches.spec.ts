@@ -38,4 +38,11 @@ describe('batches', () => {
     ]);
     expect(batches).toEqual([[1], [2, 7, 3], [2], [7], [3]]);
   });
+
+  it('do not try each one of many when nothing works', async () => {
+    const { batches, doubled } = doubling({ batchMax: 9, parallelMax: 1 });
+    const answers = await Promise.allSettled([1, 7, 7, 7, 7, 7].map((n) => doubled.add(n)));
+    expect(answers.filter(({ status }) => status === 'rejected')).toHaveLength(5);
+    expect(batches).toEqual([[1], [7, 7, 7, 7, 7], [7], [7]]);
+  });
 });

@@ -4,6 +4,8 @@ interface Pending<T, R> {
   readonly reject: (error: unknown) => void;
 }
 
+const FAILURES_MAX = 2;
+
 export interface BatchesOptions<T, R> {
   readonly batchMax: number;
   /** Batches at work at the same time. */
@@ -47,7 +49,27 @@ export class Batches<T, R> {
       batch.forEach((one, index) => settle(one, answers[index]!));
     } catch (error) {
       if (batch.length === 1) return batch[0]!.reject(error);
-      for (const one of batch) await this.work([one]);
+      await this.oneByOne(batch);
+    }
+  }
+
+  /** Where several in a row fail alone, too, it is not they: the database is away. */
+  private async oneByOne(batch: readonly Pending<T, R>[]): Promise<void> {
+    let failures = 0;
+    let last: unknown;
+    for (const one of batch) {
+      if (failures >= FAILURES_MAX) one.reject(last);
+      else {
+        try {
+          const [answer] = await this.options.run([one.item]);
+          settle(one, answer!);
+          failures = 0;
+        } catch (error) {
+          one.reject(error);
+          last = error;
+          failures += 1;
+        }
+      }
     }
   }
 }
