@@ -35,7 +35,7 @@ const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'jobs',
-    summary: 'list, show, watch and cancel jobs',
+    summary: 'list, show, watch, suspend, resume, restart and cancel jobs',
     load: () => import('./commands/jobs.js'),
   },
   {
