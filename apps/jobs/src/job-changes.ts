@@ -23,6 +23,12 @@ interface Creation {
   readonly requestId: string | undefined;
 }
 
+interface Hearing {
+  readonly note: (job: Job) => Job;
+  readonly input?: Input | undefined;
+  readonly lines: readonly LogLine[];
+}
+
 export interface Created {
   /** The parent's, where there is one. */
   readonly job: number;
@@ -60,8 +66,16 @@ export class JobChanges {
 
   /** A change that is no decision (progress, a sign of life), with lines for the log. */
   note(job: number, change: (job: Job) => Job, lines: readonly LogLine[] = []): Promise<Job> {
-    const noted = { decide: (saved: Job) => ({ job: change(saved), effects: [] }), lines };
-    return this.updates.add({ job, change: noted });
+    return this.hear(job, { note: change, lines });
+  }
+
+  /** Notes something about a job, and then feeds it an input, in one change. */
+  hear(job: number, { note, input, lines }: Hearing): Promise<Job> {
+    const change = (saved: Job) => {
+      const noted = note(saved);
+      return input ? decide(noted, input, this.clock.now()) : { job: noted, effects: [] };
+    };
+    return this.updates.add({ job, change: { decide: change, lines } });
   }
 
   /**

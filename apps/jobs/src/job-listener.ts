@@ -1,16 +1,23 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { cloudEvent } from '#contracts/event.js';
+import { allocationGranted, type Allocation } from '#contracts/broker.js';
+import { cloudEvent, type CloudEvent } from '#contracts/event.js';
 import { jobsCopies, jobsGrants, jobsImages } from '#contracts/streams.js';
+import { Clock } from '#kernel/clock.js';
+import { NotFound } from '#kernel/errors.js';
 import { BatchConsumer, type Delivery } from '#messaging/batch-consumer.js';
 import { Nats } from '#messaging/connection.js';
 import type { Startable } from '#service/lifecycle.js';
 import { JobDriver } from './driving/job-driver.js';
+import { JobChanges } from './job-changes.js';
 import { OpenJobs } from './persistence/open-jobs.js';
 
+/** A grant that runs out sooner than this is asked for once more: it may be gone already. */
+const LEASE_LEFT_MS = 60_000;
+
 /**
- * Hears that resources were granted, or an image or a copy is complete, and has the job look for itself: the
- * event is a hint, the answer of the broker or the catalog is what counts.
+ * Hears that resources were granted, or an image or a copy is complete. What was granted the job takes from the
+ * event; about an image it looks for itself: the event is a hint, the answer of the catalog is what counts.
  */
 @Injectable()
 export class JobListener implements Startable {
@@ -20,13 +27,15 @@ export class JobListener implements Startable {
     nats: Nats,
     private readonly database: DataSource,
     private readonly driver: JobDriver,
+    private readonly changes: JobChanges,
+    private readonly clock: Clock,
   ) {
     const common = { batchMax: 64, lingerMs: 0 };
     this.consumers = [
       new BatchConsumer(nats, {
         spec: jobsGrants,
         ...common,
-        handle: async (batch) => this.onGrants(batch),
+        handle: (batch) => this.onGrants(batch),
       }),
       new BatchConsumer(nats, {
         spec: jobsImages,
@@ -49,21 +58,38 @@ export class JobListener implements Startable {
     for (const consumer of this.consumers) await consumer.stop();
   }
 
-  private onGrants(batch: readonly Delivery[]): void {
-    for (const subject of subjects(batch)) this.driver.drive(Number(subject));
+  private async onGrants(batch: readonly Delivery[]): Promise<void> {
+    await Promise.all(
+      events(batch).map(async ({ subject, data }) => {
+        const granted = allocationGranted.schema.safeParse(data);
+        if (granted.success) await this.take(granted.data);
+        this.driver.drive(Number(subject));
+      }),
+    );
+  }
+
+  /** A job that is unknown, or does not wait for it any more, has no use for it. */
+  private async take(allocation: Allocation): Promise<void> {
+    const { job, attempt, leaseUntil } = allocation;
+    if (Date.parse(leaseUntil) - this.clock.now().getTime() < LEASE_LEFT_MS) return;
+    try {
+      await this.changes.apply(job, { type: 'granted', attempt, allocation });
+    } catch (error) {
+      if (!(error instanceof NotFound)) throw error;
+    }
   }
 
   private async onImages(batch: readonly Delivery[]): Promise<void> {
     const jobs = new OpenJobs(this.database.manager);
-    for (const imageId of subjects(batch)) {
+    for (const { subject: imageId } of events(batch)) {
       for (const job of await jobs.byImage(imageId)) this.driver.drive(job);
     }
   }
 }
 
-function subjects(batch: readonly Delivery[]): string[] {
+function events(batch: readonly Delivery[]): CloudEvent[] {
   return batch.flatMap(({ payload }) => {
     const event = cloudEvent.safeParse(payload);
-    return event.success ? [event.data.subject] : [];
+    return event.success ? [event.data] : [];
   });
 }

@@ -26,15 +26,11 @@ export class ReportHandlers {
     // It comes out of JSON, which has no fields that are there and undefined.
     const progress = report.progress as Partial<JobProgress> | undefined;
     const lines = report.lines.map((line) => ({ ...line, attempt }));
-    const heard = (job: Job) =>
+    const note = (job: Job) =>
       works(job, report) ? heardFrom(job, report, { now, progress }) : job;
-    let job = await this.changes.note(report.job, heard, lines);
-    if (!works(job, report)) return { goOn: false };
-    if (result) {
-      const input = { type: 'reported', attempt, from, instance, result } as const;
-      job = await this.changes.apply(report.job, input);
-      this.driver.drive(report.job);
-    }
+    const input = result && ({ type: 'reported', attempt, from, instance, result } as const);
+    const job = await this.changes.hear(report.job, { note, input, lines });
+    if (result) this.driver.drive(report.job);
     return { goOn: works(job, report) };
   }
 }

@@ -1,4 +1,5 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
+import type { StorageUnit } from '#contracts/broker.js';
 import { CLIENT, TestCluster } from '../../cluster/cluster.js';
 
 const FILE_BYTES = 1_024;
@@ -19,9 +20,10 @@ export class TinyJobs {
       mkdirSync(folder);
       writeFileSync(`${folder}/f`, Buffer.alloc(FILE_BYTES, n));
     }
-    const { units } = await cluster.ask<{ units: Record<string, unknown>[] }>('broker.units');
-    const { jobsActive: _, ...unit } = units[0]!;
-    await cluster.ask('broker.unit-put', { unit: { ...unit, jobsMax } });
+    const { units } = await cluster.ask<{ units: StorageUnit[] }>('broker.units');
+    const { name, mediaId, pool } = units[0]!;
+    await cluster.ask('broker.unit-put', { unit: { name, mediaId, pool, jobsMax } });
+    await cluster.ask('broker.limit-put', { client: CLIENT, jobsMax });
     return new TinyJobs(cluster, folders, await Endings.of(cluster));
   }
 

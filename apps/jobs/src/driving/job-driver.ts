@@ -81,9 +81,10 @@ export class JobDriver implements Startable {
     const began = this.clock.now().getTime();
     let job: Job | undefined;
     try {
-      for (;;) {
-        job = await this.reads.add(number);
-        if (!job || this.isStopping || !(await this.step(job))) break;
+      let next = await this.reads.add(number);
+      while (next && !this.isStopping) {
+        job = next;
+        next = await this.step(job);
       }
       this.failing.delete(number);
       const waitMs = job && this.steps.waitMs(job);
@@ -100,13 +101,13 @@ export class JobDriver implements Startable {
     return numbers.map((number) => () => jobs.get(number));
   }
 
-  /** True when the job moved on and may go further. */
-  private async step(job: Job): Promise<boolean> {
-    if (job.step === 'done') return false;
+  /** The job when it moved on and may go further. */
+  private async step(job: Job): Promise<Job | undefined> {
+    if (job.step === 'done') return undefined;
     const input = await this.steps.perform(job);
-    if (!input) return false;
+    if (!input) return undefined;
     const after = await this.changes.apply(job.job, input);
-    return questionOf(after) !== questionOf(job);
+    return questionOf(after) === questionOf(job) ? undefined : after;
   }
 
   /** The pause before the same question is asked again. */
