@@ -167,7 +167,12 @@ interface JobBase {
   readonly owed: readonly Debt[];
   readonly progress: JobProgress;
   /** What the last good backup of the same held; null if unknown. */
-  readonly expected: { readonly files: number; readonly bytes: number } | null;
+  readonly expected: {
+    readonly files: number;
+    readonly bytes: number;
+    /** Missing in jobs of earlier releases. */
+    readonly storedBytes?: number | undefined;
+  } | null;
   /** When each participant last spoke, in ms since 1970; absent: not yet in this attempt. */
   readonly heard: Readonly<Record<string, number>>;
   /** How each participant's part of this attempt ended. */

@@ -45,6 +45,6 @@ function ofPolicy({ request, expected }: BackupJob) {
   return {
     policy,
     ...(policyJobsMax === undefined ? {} : { policyJobsMax }),
-    ...(expected ? { estimatedBytes: expected.bytes } : {}),
+    ...(expected?.storedBytes ? { estimatedBytes: expected.storedBytes } : {}),
   };
 }

@@ -63,7 +63,7 @@ export function viewOf(job: Job, createdAt: Date): JobView {
     children: job.type === 'parent' ? job.children : 0,
     priority: job.priority,
     tries: triesOf(job),
-    expected: job.expected,
+    expected: job.expected && { files: job.expected.files, bytes: job.expected.bytes },
     createdAt: createdAt.toISOString(),
     startedAt: job.startedAt?.toISOString() ?? null,
     endedAt: job.endedAt?.toISOString() ?? null,

@@ -18,7 +18,10 @@ export interface DraftRow {
   readonly requestId: string;
 }
 
-type Size = { readonly files: number; readonly bytes: number };
+/** Backups of a policy and client among which one of the same selections is looked for. */
+const LOOKED_THROUGH_MAX = 100;
+
+type Size = NonNullable<Job['expected']>;
 
 /** The SQL about jobs by their numbers. Give it the manager of the transaction it belongs to. */
 export class Jobs {
@@ -98,7 +101,10 @@ export class Jobs {
     }));
   }
 
-  /** What the last good backup of the same held, for each draft that is a backup. */
+  /**
+   * What the last good backup of the same held, for each draft that is a backup. Only the newest of its
+   * policy and client are looked through: it may have many, each of other selections.
+   */
   async lastLike(drafts: readonly Job[]): Promise<(Size | undefined)[]> {
     const asked = drafts.flatMap((draft, index) => {
       if (draft.type !== 'backup') return [];
@@ -106,21 +112,25 @@ export class Jobs {
       return [{ index, policy, client, kind, selections }];
     });
     if (asked.length === 0) return [];
-    const rows: { index: number; files: string; bytes: string }[] = await this.db.query(
-      `SELECT asked.index, last.files, last.bytes
+    const rows: { index: number; files: string; bytes: string; stored: string | null }[] =
+      await this.db.query(
+        `SELECT asked.index, last.files, last.bytes, last.stored
        FROM jsonb_to_recordset($1) AS asked(index int, policy text, client text, kind text,
          selections jsonb)
        CROSS JOIN LATERAL (
-         SELECT files, bytes FROM job
-         WHERE job.policy = asked.policy AND job.client = asked.client AND job.kind = asked.kind
-           AND type = 'backup' AND status <= 1
-           AND document->'request'->'selections' = asked.selections
+         SELECT files, bytes, document->'progress'->>'storedBytes' AS stored FROM (
+           SELECT job, files, bytes, document FROM job
+           WHERE job.policy = asked.policy AND job.client = asked.client
+             AND job.kind = asked.kind AND type = 'backup' AND status <= 1
+           ORDER BY job DESC LIMIT $2) AS newest
+         WHERE document->'request'->'selections' = asked.selections
          ORDER BY job DESC LIMIT 1) AS last`,
-      [JSON.stringify(asked)],
-    );
+        [JSON.stringify(asked), LOOKED_THROUGH_MAX],
+      );
     const sizes: (Size | undefined)[] = [];
-    for (const { index, files, bytes } of rows) {
-      sizes[index] = { files: Number(files), bytes: Number(bytes) };
+    for (const { index, files, bytes, stored } of rows) {
+      const storedBytes = Number(stored ?? 0);
+      sizes[index] = { files: Number(files), bytes: Number(bytes), storedBytes };
     }
     return sizes;
   }
