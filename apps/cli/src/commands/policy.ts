@@ -79,7 +79,7 @@ interface RunOptions {
 
 async function put(cli: Cli, file: string, create: boolean): Promise<void> {
   const { readDocument } = await import('../input/document-file.js');
-  const policy = readDocument(file, policySpec);
+  const policy = readDocument(file, policySpec, 'Policy');
   await cli.withCluster(async (cluster) => {
     const answer = await cluster.ask(policyPut, { policy, create, check: true });
     cli.answer(answer, (output) => {
@@ -94,7 +94,7 @@ async function put(cli: Cli, file: string, create: boolean): Promise<void> {
 
 async function check(cli: Cli, file: string): Promise<void> {
   const { readDocument } = await import('../input/document-file.js');
-  const policy = readDocument(file, policySpec);
+  const policy = readDocument(file, policySpec, 'Policy');
   const answer = await cli.withCluster((cluster) => cluster.ask(policyCheck, { policy }));
   cli.answer(answer, (output) => {
     for (const { field, message } of answer.warnings) output.line(`${field}: ${message}.`);
