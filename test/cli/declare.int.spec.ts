@@ -84,7 +84,7 @@ const file = (name: string, text: string) => {
   writeFileSync(path, text);
   return path;
 };
-const puts = () => cluster.asked.map(({ subject }) => subject).filter((one) => /put$/.test(one));
+const puts = () => cluster.asked.map(({ subject }) => subject).filter((one) => one.endsWith('put'));
 
 const BOTH = `kind: Policy
 name: web

@@ -17,6 +17,8 @@ export interface Explanation {
   readonly default: unknown;
   readonly allowed: string;
   readonly description: string;
+  /** True where `allowed` says more than the type: of a few values, or of a number with bounds. */
+  readonly isChoice: boolean;
   /** What may stand in it; of a list, in its elements. */
   readonly fields: readonly Explanation[];
 }
@@ -79,9 +81,19 @@ function explanationOf(place: Place): Explanation {
     required,
     default: field.default,
     allowed: allowedIn(field),
+    isChoice: alternatives(field).some(isChoice),
     description: field.description ?? field.items?.description ?? '',
     fields: placesIn(place).map(explanationOf),
   };
+}
+
+function isChoice(field: FieldSchema): boolean {
+  const isBounded = / (from|at least|at most) /.test(allowedText(field));
+  return field.enum !== undefined || field.const !== undefined || (isNumber(field) && isBounded);
+}
+
+function isNumber({ type }: FieldSchema): boolean {
+  return type === 'integer' || type === 'number';
 }
 
 function typeOf(field: FieldSchema): string {

@@ -62,7 +62,8 @@ function showFields(
     const standard =
       field.default === undefined ? '' : `, default ${JSON.stringify(field.default)}`;
     output.line(`${space}${name}  <${field.type}${field.required ? ', required' : ''}${standard}>`);
-    for (const line of wrapped(field.description, LINE_LENGTH_MAX - indent - 4)) {
+    const text = [field.description, ...(field.isChoice ? [field.allowed] : [])].join('; ');
+    for (const line of wrapped(text, LINE_LENGTH_MAX - indent - 4)) {
       output.line(`${space}    ${line}`);
     }
     if (recursive) showFields(output, field.fields, { recursive, indent: indent + 4 });

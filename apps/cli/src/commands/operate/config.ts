@@ -24,7 +24,7 @@ interface Row extends SettingView {
 const COLUMNS: readonly Column<Row>[] = [
   { title: 'SERVICE', cell: ({ service, instance }) => placeOf(service, instance) },
   { title: 'SETTING', cell: ({ name }) => name },
-  { title: 'VALUE', right: true, cell: ({ value }) => (value === null ? null : String(value)) },
+  { title: 'VALUE', cell: ({ value }) => (value === null ? null : String(value)) },
   { title: 'UNIT', cell: ({ unit }) => unit },
   { title: 'SOURCE', cell: ({ source }) => source },
   { title: 'TO SET', cell: ({ settable, variable }) => (settable ? 'config set' : variable) },
