@@ -140,7 +140,7 @@ describe('apply', () => {
     expect(JSON.parse(json.out)).toMatchObject({
       dryRun: true,
       plan: [{ name: 'fast', action: 'created', done: false }, { name: 'lost' }, {}, {}],
-      warnings: [{ kind: 'StorageUnit', name: 'lost' }, {}, {}],
+      warnings: [{ about: 'StorageUnit lost' }, {}, {}],
     });
   });
 

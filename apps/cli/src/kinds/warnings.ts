@@ -6,7 +6,7 @@ import {
   type StorageUnit,
 } from '#contracts/broker.js';
 import type { PolicySpec } from '#contracts/policy.js';
-import { PermanentError } from '#kernel/errors.js';
+import { PermanentError, Unavailable } from '#kernel/errors.js';
 import type { Cluster } from '../cluster/cluster.js';
 import { specOf } from './kind.js';
 import { policyKind } from './policy-kind.js';
@@ -15,8 +15,8 @@ import { storageUnitKind } from './storage-unit-kind.js';
 
 /** What is wrong with a document that may be stored all the same: it would do nothing. */
 export interface Warning {
-  readonly kind: string;
-  readonly name: string;
+  /** `Policy web`. */
+  readonly about: string;
   readonly text: string;
 }
 
@@ -37,6 +37,10 @@ export async function warningsOf(cluster: Cluster, plan: readonly Change[]): Pro
   const touched = plan.filter(({ action }) => action !== 'unchanged');
   if (touched.length === 0) return [];
   const there = await surroundingsOf(cluster, plan);
+  if (there === undefined) {
+    const text = 'not looked at: the broker, which knows them, does not answer';
+    return [{ about: 'clients and storage units', text }];
+  }
   return touched.flatMap(({ manifest: { kind, name, spec } }) => {
     const texts =
       kind.kind === policyKind.kind
@@ -44,7 +48,7 @@ export async function warningsOf(cluster: Cluster, plan: readonly Change[]): Pro
         : kind.kind === storageUnitKind.kind
           ? unitWarnings(spec as unknown as StorageUnit, there)
           : [];
-    return texts.map((text) => ({ kind: kind.kind, name, text }));
+    return texts.map((text) => ({ about: `${kind.kind} ${name}`, text }));
   });
 }
 
@@ -78,7 +82,20 @@ function storageWarnings(storage: string, there: Surroundings): string[] {
   return unitWarnings(unit, there).map((text) => `storage unit ${storage}: ${text}`);
 }
 
-async function surroundingsOf(cluster: Cluster, plan: readonly Change[]): Promise<Surroundings> {
+/** Undefined where the broker is away: a policy can be stored all the same. */
+async function surroundingsOf(
+  cluster: Cluster,
+  plan: readonly Change[],
+): Promise<Surroundings | undefined> {
+  try {
+    return await askSurroundings(cluster, plan);
+  } catch (error) {
+    if (error instanceof Unavailable) return undefined;
+    throw error;
+  }
+}
+
+async function askSurroundings(cluster: Cluster, plan: readonly Change[]): Promise<Surroundings> {
   const [{ units }, { servers }, unknownClients] = await Promise.all([
     cluster.ask(brokerUnits, {}),
     cluster.ask(brokerServers, {}),

@@ -83,7 +83,7 @@ function showPlan(output: Output, plan: readonly Change[], warnings: readonly Wa
     );
   }
   output.line();
-  for (const { kind, name, text } of warnings) output.remark(`warning: ${kind} ${name}: ${text}`);
+  for (const { about, text } of warnings) output.remark(`warning: ${about}: ${text}`);
 }
 
 /** What was done stays; what was not is told, and nothing has to be undone. */
