@@ -13,6 +13,7 @@ describe('explain', () => {
     });
     expect(explain('policies.clients')).toMatchObject({
       type: 'list of strings',
+      allowed: expect.stringMatching(/^a list of 1 to 1000, each a client name: 1 to 63 letters/),
       required: true,
       default: undefined,
     });

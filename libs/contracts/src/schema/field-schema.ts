@@ -3,6 +3,8 @@ import { z } from 'zod';
 /** What JSON Schema says of a field of ours: as much of it as we read. */
 export interface FieldSchema {
   readonly type?: string;
+  /** In words, where the schema says more with a pattern than people can read. */
+  readonly allowed?: string;
   readonly description?: string;
   readonly default?: unknown;
   readonly const?: unknown;
@@ -44,6 +46,7 @@ export function allowedText(field: FieldSchema, scale = 1): string {
 }
 
 function oneAllowed(field: FieldSchema, scale: number): string {
+  if (field.allowed !== undefined) return field.allowed;
   if (field.const !== undefined) return JSON.stringify(field.const);
   if (field.enum) return field.enum.map((one) => JSON.stringify(one)).join(' or ');
   switch (field.type) {

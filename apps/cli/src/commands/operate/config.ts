@@ -11,7 +11,9 @@ import type { Cluster } from '../../cluster/cluster.js';
 import { EXIT, UsageError } from '../../exit-codes.js';
 import type { Column } from '../../output/table.js';
 
-const SERVICES = ['policy', 'jobs', 'broker', 'catalog', 'media', 'agent'] as const;
+/** Those with tables, which answer at once. */
+const STORING = ['policy', 'jobs', 'broker', 'catalog'] as const;
+const SERVICES = [...STORING, 'media', 'agent'] as const;
 /** All instances of media and agent may answer, so the whole time is waited out. */
 const ANSWER_MS = 800;
 const SERVICE_MS_MAX = 5_000;
@@ -86,8 +88,12 @@ async function set(cli: Cli, { name, value, unset }: Change): Promise<void> {
 
 /** The service that has a setting, for one that can be set while it runs. */
 async function ownerOf(cluster: Cluster, name: string): Promise<string> {
-  const { rows, silent } = await read(cluster, SERVICES);
-  const found = rows.find((row) => row.name === name);
+  const stored = await read(cluster, STORING);
+  const others = stored.rows.some((row) => row.name === name)
+    ? { rows: [], silent: [] }
+    : await read(cluster, ['media', 'agent']);
+  const silent = [...stored.silent, ...others.silent];
+  const found = [...stored.rows, ...others.rows].find((row) => row.name === name);
   if (found === undefined) {
     if (silent.length === 0) {
       throw new NotFound('setting', name, 227, '`holdfast config show` lists them.');
