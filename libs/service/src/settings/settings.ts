@@ -109,7 +109,9 @@ export class Settings<C extends z.ZodType = z.ZodType> {
   }
 
   private live(): z.output<C> {
-    const properties = Object.keys(Object(this.current)).map((key) => [
+    const { schema } = this;
+    const keys = schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
+    const properties = keys.map((key) => [
       key,
       { enumerable: true, get: () => (this.current as Record<string, unknown>)[key] },
     ]);

@@ -9,10 +9,10 @@ const LINE_LENGTH_MAX = 100;
 
 export function define(command: Command, cli: () => Cli): void {
   command
-    .argument('[kind.field...]', 'policy, policy.schedules.frequency ... (default: all kinds)')
+    .argument('[path]', 'policy, policy.schedules.frequency ... (default: all kinds)')
     .option('--recursive', 'with the fields of fields')
-    .action((paths: string[], { recursive = false }: { recursive?: boolean }) =>
-      show(cli(), paths[0], recursive),
+    .action((path: string | undefined, { recursive = false }: { recursive?: boolean }) =>
+      show(cli(), path, recursive),
     );
 }
 
