@@ -2,17 +2,14 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { brokerServers, brokerUnitPut, brokerUnits, storageUnit } from '#contracts/broker.js';
 import {
-  brokerClient,
-  brokerServers,
-  brokerUnitPut,
-  brokerUnits,
-  storageUnit,
-} from '#contracts/broker.js';
-import {
+  policyCheck,
   policyGet,
   policyList,
   policyPut,
+  policyRetentionLevelPut,
+  policyRetentionLevels,
   policySpec,
   type PolicySpec,
 } from '#contracts/policy.js';
@@ -24,6 +21,7 @@ let folder: string;
 /** What the services have; `put` changes it. */
 const policies = new Map<string, PolicySpec>();
 const units = new Map<string, object>();
+const levels = new Map<number, string>();
 
 const UNIT = storageUnit.parse({ name: 'default', mediaId: 'media1', pool: 'main' });
 const WEB = policySpec.parse({ name: 'web', clients: ['web1'], selections: ['/etc'] });
@@ -60,9 +58,20 @@ beforeAll(async () => {
       },
     ],
   }));
-  cluster.answer(brokerClient, ({ client }) => {
-    if (client !== 'web1') throw new NotFound('client', String(client));
-    return { client, state: 'up', lastSeenAt: '2026-01-01T00:00:00.000Z' };
+  cluster.answer(policyCheck, ({ policy }) => {
+    const spec = policySpec.parse(policy);
+    const warnings = [
+      ...(spec.clients.includes('nobody') ? [{ field: 'policy.clients[1]', message: 'odd' }] : []),
+      ...(units.has(spec.storage) ? [] : [{ field: 'policy.storage', message: 'no such unit' }]),
+    ];
+    return { policy, exists: policies.has(spec.name), warnings };
+  });
+  cluster.answer(policyRetentionLevels, () => ({
+    levels: [...levels].map(([level, period]) => ({ level, period })),
+  }));
+  cluster.answer(policyRetentionLevelPut, ({ level, period }) => {
+    levels.set(Number(level), String(period));
+    return { level: { level, period } };
   });
 });
 
@@ -70,6 +79,8 @@ beforeEach(() => {
   cluster.asked.length = 0;
   policies.clear();
   units.clear();
+  levels.clear();
+  levels.set(0, '1w').set(1, '2w');
   units.set('default', UNIT);
 });
 
@@ -125,6 +136,17 @@ describe('apply', () => {
     expect(puts()).toEqual(['hf.svc.v1.policy.put']);
   });
 
+  it('changes a retention level, which has its number as its name', async () => {
+    const path = file('level.yaml', 'kind: RetentionLevel\nname: 1\nperiod: infinite\n');
+    const run = await cluster.run('apply', '-f', path);
+    expect(run.out).toContain('changed    RetentionLevel 1\n             period: 2w -> infinite\n');
+    expect([...levels]).toEqual([
+      [0, '1w'],
+      [1, 'infinite'],
+    ]);
+    expect((await cluster.run('get', 'retention-level', '1')).out).toMatch(/^ +1 +infinite$/m);
+  });
+
   it('with --dry-run only shows, with what would do nothing', async () => {
     const text = `${BOTH}---\nkind: Policy\nname: odd\nclients: [web1, nobody]\nselections: [/x]\nstorage: none\n---\nkind: StorageUnit\nname: lost\nmediaId: media1\npool: gone\n`;
     const run = await cluster.run('apply', '--dry-run', '-f', file('odd.yaml', text));
@@ -132,8 +154,8 @@ describe('apply', () => {
     expect(run.out).toContain('Nothing was changed: this was a dry run.');
     expect(run.err.trim().split('\n')).toEqual([
       'warning: StorageUnit lost: media server media1 has no volume of pool gone',
-      'warning: Policy odd: no agent has ever spoken for nobody: its backups fail until one does',
-      'warning: Policy odd: there is no storage unit "none"; there are default, fast, lost',
+      'warning: Policy odd: clients[1]: odd',
+      'warning: Policy odd: storage: no such unit',
     ]);
     expect(puts()).toEqual([]);
     const json = await cluster.run('apply', '--dry-run', '--json', '-f', join(folder, 'odd.yaml'));
@@ -162,7 +184,7 @@ describe('apply', () => {
     expect(run).toMatchObject({ code: 64, out: '' });
     expect(run.err.trim().split('\n')).toEqual([
       `${bad}:3:10: clients: Invalid input: expected array, received string`,
-      `${bad}:4:14: selections[0]: a path must be absolute (start with "/")`,
+      `${bad}:4:14: selections[0]: a path must be absolute (start with "/"); the only other line allowed is NEW_STREAM`,
       `${good}:1:1: Policy "web" stands at ${good}:1:1, too`,
       `${good}:7:1: StorageUnit "fast" stands at ${good}:7:1, too`,
     ]);
@@ -197,7 +219,7 @@ describe('get', () => {
       const { out, code } = await cluster.run('get', 'all', '-o', format);
       expect(code).toBe(0);
       const again = await cluster.run('apply', '-f', file(`again.${format}`, out));
-      expect(again.out).toContain('0 created, 0 changed, 3 unchanged.');
+      expect(again.out).toContain('0 created, 0 changed, 5 unchanged.');
     }
     expect(puts()).toEqual([]);
     const one = await cluster.run('get', 'policy', 'web', '-o', 'yaml');
@@ -205,7 +227,9 @@ describe('get', () => {
     expect(one.out).not.toContain('crossMountPoints');
     const put = await cluster.run('policy', 'put', '-f', file('one.yaml', one.out));
     expect(put.code).toBe(0);
-    expect(cluster.inputsOf(policyPut)).toEqual([{ policy: policies.get('web'), create: false }]);
+    expect(cluster.inputsOf(policyPut)).toEqual([
+      { policy: policies.get('web'), create: false, check: true },
+    ]);
   });
 
   it('is a table, and one document in JSON', async () => {

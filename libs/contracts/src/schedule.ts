@@ -47,7 +47,14 @@ const monthDay = z.union([wholeNumber(1, 31, MONTH_DAY), z.literal('last')], { e
 const dayRuleFields = {
   dates: z.array(date).max(RULES_MAX).optional().describe('single days, such as "2026-12-24"'),
   weekdays: z
-    .array(z.strictObject({ day: weekday, weeks: weeks.default('every') }))
+    .array(
+      z.strictObject({
+        day: weekday.describe('the weekday'),
+        weeks: weeks
+          .default('every')
+          .describe('which of the month: "every", or of 1 to 5 and "last"'),
+      }),
+    )
     .max(RULES_MAX)
     .optional()
     .describe('weekdays; `weeks` picks the first to fifth, or the last, of the month'),
@@ -108,7 +115,7 @@ export type Retention = z.infer<typeof retention>;
 
 export const schedule = z
   .strictObject({
-    name: scheduleName,
+    name: scheduleName.describe('unique in the policy'),
     type: scheduleType.describe(
       'what it makes; of type user: its windows say when clients may start one themselves',
     ),

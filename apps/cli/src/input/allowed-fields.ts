@@ -27,8 +27,8 @@ function fieldsAt(schema: z.ZodType, path: readonly PropertyKey[]): FieldSchema[
 
 function below(field: FieldSchema, part: PropertyKey): FieldSchema[] {
   const { properties, items, additionalProperties } = field;
-  const named = properties?.[String(part)];
-  if (named) return [named];
+  const name = String(part);
+  if (properties && Object.hasOwn(properties, name)) return [properties[name]!];
   if (typeof part === 'number') return items ? [items] : [];
   return typeof additionalProperties === 'object' ? [additionalProperties] : [];
 }

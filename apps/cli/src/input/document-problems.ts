@@ -70,7 +70,7 @@ function issueText(issue: z.core.$ZodIssue, schema: z.ZodType): string {
   if (issue.code === 'invalid_type' && /received undefined/.test(issue.message)) {
     return `is missing (${issue.expected})`;
   }
-  if (issue.code === 'invalid_union') {
+  if (issue.code === 'invalid_union' && issue.message === 'Invalid input') {
     const allowed = allowedAt(schema, issue.path);
     if (allowed !== undefined) return `is not allowed; it is ${allowed}`;
   }

@@ -54,7 +54,6 @@ describe('differences', () => {
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);
   if (typeof value !== 'object' || value === null) return value;
-  return Object.entries(value)
-    .map(([key, one]) => [key, sorted(one)])
-    .sort(([a], [b]) => (String(a) < String(b) ? -1 : 1));
+  const entries = Object.entries(value).map(([key, one]) => [key, sorted(one)]);
+  return { entries: entries.sort(([a], [b]) => (String(a) < String(b) ? -1 : 1)) };
 }

@@ -38,8 +38,13 @@ export function differenceText({ field, old, new: now }: Difference): string {
 function ofFields(before: Fields, after: Fields, field: string): Difference[] {
   const keys = new Set([...Object.keys(before), ...Object.keys(after)]);
   return [...keys].flatMap((key) =>
-    differences(before[key], after[key], field ? `${field}.${key}` : key),
+    differences(own(before, key), own(after, key), field ? `${field}.${key}` : key),
   );
+}
+
+/** A client may well be called `constructor`. */
+function own(fields: Fields, key: string): unknown {
+  return Object.hasOwn(fields, key) ? fields[key] : undefined;
 }
 
 function order(field: string, old: Fields, now: Fields): Difference {

@@ -1,10 +1,15 @@
 import { UsageError } from '../exit-codes.js';
 import { anyKind, type Kind } from './kind.js';
 import { policyKind } from './policy-kind.js';
+import { retentionLevelKind } from './retention-level-kind.js';
 import { storageUnitKind } from './storage-unit-kind.js';
 
 /** All kinds, in the order in which they are applied: what others refer to comes first. */
-export const KINDS: readonly Kind[] = [anyKind(storageUnitKind), anyKind(policyKind)];
+export const KINDS: readonly Kind[] = [
+  anyKind(storageUnitKind),
+  anyKind(retentionLevelKind),
+  anyKind(policyKind),
+];
 
 export const KIND_NAMES = KINDS.map(({ kind }) => kind);
 

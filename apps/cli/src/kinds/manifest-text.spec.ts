@@ -9,6 +9,18 @@ import { parseManifests } from './manifests.js';
 
 const kind = kindNamed('Policy')!;
 const base = { name: 'web', clients: ['web1'], selections: ['/etc'] };
+/** The ways in which a schedule says when. */
+const WHEN = [
+  { frequency: '7d', retention: 3 },
+  { calendar: { weekdays: [{ day: 'fri', weeks: ['last'] }], monthDays: [1, 'last'] } },
+  {
+    frequency: '1d',
+    windows: [
+      { days: ['mon'], from: '22:00', for: '8h' },
+      { from: '01:00', for: '1h' },
+    ],
+  },
+];
 const name = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,10}$/);
 
 describe('what `get` prints', () => {
@@ -39,9 +51,14 @@ describe('what `get` prints', () => {
           priority: fc.nat(99_999),
           crossMountPoints: fc.boolean(),
           compressionLevel: fc.integer({ min: 1, max: 19 }),
+          timeZone: fc.constantFrom('UTC', 'Europe/Berlin'),
+          jobsMax: fc.integer({ min: 1, max: 10_000 }),
+          effectiveFrom: fc.constant('2026-12-01T00:00:00.000Z'),
+          hooks: fc.constantFrom({}, { before: { script: 'quiesce', timeoutSeconds: 300 } }),
+          retry: fc.constant({ tries: 2, periodHours: 12, delayMinutes: 10 }),
           schedules: fc
             .uniqueArray(name, { minLength: 1, maxLength: 3 })
-            .map((names) => names.map((one) => ({ name: one, type: 'full', frequency: '7d' }))),
+            .map((names) => names.map((one, i) => ({ name: one, type: 'full', ...WHEN[i] }))),
         },
         { requiredKeys: ['name', 'clients', 'selections'] },
       )

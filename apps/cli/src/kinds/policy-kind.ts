@@ -5,7 +5,9 @@ import {
   policySpec,
   type PolicySpec,
 } from '#contracts/policy.js';
+import type { ResponseOf } from '#contracts/contract.js';
 import { PermanentError } from '#kernel/errors.js';
+import type { Cluster } from '../cluster/cluster.js';
 import type { Column } from '../output/table.js';
 import type { Kind } from './kind.js';
 
@@ -27,7 +29,7 @@ export const policyKind: Kind<PolicySpec> = {
   summary: 'what is backed up of which clients, when, and where to',
   schema: policySpec,
   columns: POLICY_COLUMNS,
-  list: async (cluster) => (await cluster.ask(policyList, {})).policies,
+  list: async (cluster) => (await allPolicies(cluster)).policies,
   async find(cluster, name) {
     try {
       return (await cluster.ask(policyGet, { name })).policy;
@@ -38,6 +40,17 @@ export const policyKind: Kind<PolicySpec> = {
   },
   put: (cluster, policy) => cluster.ask(policyPut, { policy }),
 };
+
+/** All pages of the list. */
+export async function allPolicies(cluster: Cluster): Promise<ResponseOf<typeof policyList>> {
+  let answer = await cluster.ask(policyList, {});
+  const policies = [...answer.policies];
+  while (answer.next !== null) {
+    answer = await cluster.ask(policyList, { after: answer.next });
+    policies.push(...answer.policies);
+  }
+  return { ...answer, policies };
+}
 
 function shortList(values: readonly string[]): string {
   const more = values.length - 2;
