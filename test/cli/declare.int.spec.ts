@@ -4,6 +4,14 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { brokerServers, brokerUnitPut, brokerUnits, storageUnit } from '#contracts/broker.js';
 import {
+  brokerGroupPut,
+  brokerGroups,
+  brokerLimitPut,
+  brokerLimits,
+  brokerPoolPut,
+  brokerPools,
+} from '#contracts/broker/configuration.js';
+import {
   policyCheck,
   policyGet,
   policyList,
@@ -22,6 +30,10 @@ let folder: string;
 const policies = new Map<string, PolicySpec>();
 const units = new Map<string, object>();
 const levels = new Map<number, string>();
+const pools = new Map<string, object>();
+const groups = new Map<string, object>();
+const limits = new Map<string, number>();
+const nameOf = (value: unknown) => String(Reflect.get(Object(value), 'name'));
 
 const UNIT = storageUnit.parse({ name: 'default', mediaId: 'media1', pool: 'main' });
 const WEB = policySpec.parse({ name: 'web', clients: ['web1'], selections: ['/etc'] });
@@ -42,7 +54,10 @@ beforeAll(async () => {
     return { policy, created: true };
   });
   cluster.answer(brokerUnits, () => ({
-    units: [...units.values()].map((unit) => ({ ...unit, jobsActive: 2 })),
+    units: [...units.values()].map((unit) => ({
+      ...unit,
+      ...{ jobsActive: 2, drained: false, full: false },
+    })),
   }));
   cluster.answer(brokerUnitPut, ({ unit }) => {
     units.set(storageUnit.parse(unit).name, storageUnit.parse(unit));
@@ -66,6 +81,33 @@ beforeAll(async () => {
     ];
     return { policy, exists: policies.has(spec.name), warnings };
   });
+  const used = { units: [], volumes: 1, freeBytes: 1, totalBytes: 2 };
+  cluster.answer(brokerPools, () => ({
+    pools: [
+      ...[...pools.values()].map((pool) => ({ ...pool, declared: true, ...used })),
+      { name: 'main', class: 'primary', description: '', declared: false, ...used },
+    ],
+  }));
+  cluster.answer(brokerPoolPut, ({ pool }) => {
+    pools.set(nameOf(pool), pool as object);
+    return { pool };
+  });
+  cluster.answer(brokerGroups, () => ({ groups: [...groups.values()] }));
+  cluster.answer(brokerGroupPut, ({ group }) => {
+    groups.set(nameOf(group), group as object);
+    return { group };
+  });
+  cluster.answer(brokerLimits, () => ({
+    defaultJobsMax: 4,
+    limits: [
+      ...[...limits].map(([client, jobsMax]) => ({ client, jobsMax, own: true, jobsActive: 0 })),
+      { client: 'busy', jobsMax: 4, own: false, jobsActive: 1 },
+    ],
+  }));
+  cluster.answer(brokerLimitPut, ({ client, jobsMax }) => {
+    limits.set(String(client), Number(jobsMax));
+    return { client, jobsMax };
+  });
   cluster.answer(policyRetentionLevels, () => ({
     levels: [...levels].map(([level, period]) => ({ level, period })),
   }));
@@ -80,6 +122,9 @@ beforeEach(() => {
   policies.clear();
   units.clear();
   levels.clear();
+  pools.clear();
+  groups.clear();
+  limits.clear();
   levels.set(0, '1w').set(1, '2w');
   units.set('default', UNIT);
 });
@@ -134,6 +179,41 @@ describe('apply', () => {
     expect(run.out).toContain('unchanged  StorageUnit fast\nchanged    Policy web\n');
     expect(run.out).toContain('             priority: 3 -> 0\n');
     expect(puts()).toEqual(['hf.svc.v1.policy.put']);
+  });
+
+  it('does the same with every other kind, in the order in which they need each other', async () => {
+    const text = `kind: ClientLimit
+name: web1
+jobsMax: 2
+---
+kind: Policy
+name: web
+clients: [web1]
+selections: [/etc]
+storage: any
+---
+kind: StorageUnitGroup
+name: any
+units: [default]
+selection: round-robin
+---
+kind: StoragePool
+name: copy
+class: copy
+`;
+    const path = file('kinds.yaml', text);
+    const run = await cluster.run('apply', '-f', path);
+    expect(run).toMatchObject({ code: 0, err: '' });
+    expect(run.out.match(/^created +\S+/gm)).toEqual([
+      'created    StoragePool',
+      'created    StorageUnitGroup',
+      'created    ClientLimit',
+      'created    Policy',
+    ]);
+    expect((await cluster.run('apply', '-f', path)).out).toContain('0 created, 0 changed, 4 ');
+    const { out } = await cluster.run('get', 'all', '-o', 'yaml');
+    const again = await cluster.run('apply', '-f', file('all.yaml', out));
+    expect(again.out).toContain('0 created, 0 changed, 7 unchanged.');
   });
 
   it('changes a retention level, which has its number as its name', async () => {

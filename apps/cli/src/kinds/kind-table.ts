@@ -1,13 +1,19 @@
 import { UsageError } from '../exit-codes.js';
+import { clientLimitKind } from './client-limit-kind.js';
 import { anyKind, type Kind } from './kind.js';
 import { policyKind } from './policy-kind.js';
 import { retentionLevelKind } from './retention-level-kind.js';
+import { storagePoolKind } from './storage-pool-kind.js';
+import { storageUnitGroupKind } from './storage-unit-group-kind.js';
 import { storageUnitKind } from './storage-unit-kind.js';
 
 /** All kinds, in the order in which they are applied: what others refer to comes first. */
 export const KINDS: readonly Kind[] = [
+  anyKind(storagePoolKind),
   anyKind(storageUnitKind),
+  anyKind(storageUnitGroupKind),
   anyKind(retentionLevelKind),
+  anyKind(clientLimitKind),
   anyKind(policyKind),
 ];
 

@@ -5,6 +5,7 @@ import type { Cluster } from '../cluster/cluster.js';
 import type { Spec } from './kind.js';
 import type { Change } from './plan.js';
 import { policyKind } from './policy-kind.js';
+import { storageUnitGroupKind } from './storage-unit-group-kind.js';
 import { storageUnitKind } from './storage-unit-kind.js';
 
 /** What is wrong with a document that may be stored all the same: it would do nothing. */
@@ -18,7 +19,7 @@ const QUESTIONS_AT_ONCE = 8;
 /** The policy service asks the broker for each client that a policy names. */
 const CHECK_MS_MAX = 30_000;
 /** Kinds that a policy may name as its storage. */
-const STORAGE_KINDS: readonly string[] = [storageUnitKind.kind];
+const STORAGE_KINDS: readonly string[] = [storageUnitKind.kind, storageUnitGroupKind.kind];
 
 /** Has everything looked at that a plan creates or changes. */
 export async function warningsOf(cluster: Cluster, plan: readonly Change[]): Promise<Warning[]> {
