@@ -56,6 +56,10 @@ describe('the settings of all services', () => {
     expect(rule.retry).toEqual({ triesMax: 3, windowMs: 3_600_000, delayMs: 120_000 });
     jobs.use(set({ 'jobs.silence-seconds': '5000', 'jobs.retry-first-seconds': '0' }));
     expect([job.silenceMsMax, job.backoff.firstMs, job.backoff.factor]).toEqual([5_000, 0, 3]);
+    jobs.use(set({ 'jobs.keep-days': '2d', 'jobs.incomplete-hours': '1h' }));
+    expect([job.keepMs, job.incompleteMsMax, job.silenceMsMax]).toEqual([
+      172_800_000, 3_600_000, 30_000,
+    ]);
     broker.use(set({ 'broker.lease-seconds': '60', 'broker.evaluate-seconds': '9' }));
     expect([lease.leaseMs, lease.evaluateMs]).toEqual([60_000, 9_000]);
   });

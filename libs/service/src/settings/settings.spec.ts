@@ -23,6 +23,9 @@ const schema = z.object({
   GRACE: durationSetting
     .prefault('24h')
     .register(settingFacts, { ...facts, name: 'a.grace', settable: false }),
+  KEEP: durationSetting
+    .prefault('30d')
+    .register(settingFacts, { ...facts, name: 'a.keep-days', duration: 'd' }),
   SEED_FILE: z.string().optional(),
 });
 const settings = (environment = {}) => new Settings(schema, environment);
@@ -45,6 +48,7 @@ describe('settings', () => {
     const views = settings({ SEED_FILE: '/secret', SILENCE_MS: '1500' }).views();
     expect(views.map(({ name, value, allowed }) => [name, value, allowed])).toEqual([
       ['a.grace', '24h', 'a text'],
+      ['a.keep-days', 30, 'a whole number of at least 1'],
       ['a.silence-seconds', 1.5, 'a number of at least 1'],
       ['a.tick-seconds', 15, 'a whole number from 1 to 60'],
     ]);
@@ -55,12 +59,14 @@ describe('settings', () => {
     const all = settings();
     expect(all.textFor('a.tick-seconds', 7)).toBe('7');
     expect(all.textFor('a.silence-seconds', '2.5')).toBe('2500');
+    expect(all.textFor('a.keep-days', 7)).toBe('7d');
     const refused = (name: string, value: string | number) => () => all.textFor(name, value);
     expect(refused('a.tick-seconds', 61)).toThrow(
       'a.tick-seconds is a whole number from 1 to 60, not "61".',
     );
     expect(refused('a.tick-seconds', '')).toThrow('not ""');
     expect(refused('a.silence-seconds', 'long')).toThrow('a number of at least 1, not "long"');
+    expect(refused('a.keep-days', '12h')).toThrow('a whole number of at least 1, not "12h"');
     expect(refused('a.grace', '1h')).toThrow('Start it with GRACE in its environment.');
     expect(refused('a.else', 1)).toThrow('There is no setting "a.else".');
   });
@@ -69,7 +75,12 @@ describe('settings', () => {
     const all = settings();
     const ignored = all.use(set({ 'a.tick-seconds': '900', 'a.gone': '1', 'a.grace': '1h' }));
     expect(ignored).toEqual(['a.tick-seconds', 'a.gone', 'a.grace']);
-    expect(all.values).toEqual({ TICK_SECONDS: 15, SILENCE_MS: 30_000, GRACE: 86_400_000 });
+    expect(all.values).toEqual({
+      TICK_SECONDS: 15,
+      SILENCE_MS: 30_000,
+      GRACE: 86_400_000,
+      KEEP: 2_592_000_000,
+    });
   });
 
   it('never come to a value that the schema refuses, whatever is set', () => {
