@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { brokerServers } from '#contracts/broker.js';
 import { catalogCopies } from '#contracts/catalog/copy.js';
-import { healthEndpoint } from '#contracts/health.js';
 import {
   catalogFiles,
   catalogFind,
@@ -185,31 +184,5 @@ describe('events', () => {
     await cluster.pressCtrlC();
     const run = await running;
     expect(run).toMatchObject({ code: 130, out: expect.stringContaining('job.done 503') });
-  });
-});
-
-describe('status', () => {
-  it('shows every service, and those that do not answer', async () => {
-    const report = {
-      instance: 'one',
-      version: '0.1.0',
-      host: 'h',
-      pid: 4_711,
-      startedAt: '2026-03-10T11:59:00.000Z',
-      residentBytes: 104_857_600,
-      checks: [{ name: 'postgres', ok: true, text: 'PostgreSQL 18' }],
-    };
-    for (const service of ['policy', 'jobs', 'broker', 'catalog', 'media']) {
-      cluster.answer(healthEndpoint(service), () => ({ service, ...report }));
-    }
-    const run = await cluster.run('status');
-    expect(run.out).toMatch(/^jobs +ok +one +h +4711 +1m00s +100 MiB +-$/m);
-    expect(run.out).toMatch(/^agent +no answer/m);
-    expect(run.out).toContain('PostgreSQL   PostgreSQL 18');
-    expect(run.code).toBe(69);
-    cluster.answer(healthEndpoint('agent'), () => ({ service: 'agent', ...report }));
-    const json = await cluster.run('status', '--json');
-    expect(json.code).toBe(0);
-    expect(JSON.parse(json.out)).toMatchObject({ well: true, cluster: { client: 'web1' } });
   });
 });

@@ -76,6 +76,15 @@ export class FakeCluster {
     this.answers.set(endpoint.subject, answer);
   }
 
+  /** Whom `$SRV.STATS` finds from now on. */
+  shows(instances: readonly object[]): void {
+    this.services.subscribe('$SRV.STATS', {
+      callback: (_, message) => {
+        for (const instance of instances) message.respond(JSON.stringify(instance));
+      },
+    });
+  }
+
   inputsOf(endpoint: Endpoint): unknown[] {
     return this.asked.filter(({ subject }) => subject === endpoint.subject).map((one) => one.input);
   }

@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -76,6 +76,44 @@ describe("a plain NATS client with the operator's key", () => {
     );
     const images = stats!.endpoints.find(({ name }) => name === 'images');
     expect(images!.num_requests).toBeGreaterThan(0);
+  });
+});
+
+describe('an administrator', () => {
+  it('gets as files what is there, and applying them changes nothing', async () => {
+    const { stdout: files } = await cluster.text('get', 'all', '-o', 'yaml');
+    expect(files).toContain('kind: Policy\nname: home\n');
+    writeFileSync(cluster.path('work', 'all.yaml'), files);
+    const again = await cluster.text('apply', '-f', 'all.yaml');
+    expect(again).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(again.stdout).toMatch(/^0 created, 0 changed, \d+ unchanged\.$/m);
+    writeFileSync(cluster.path('work', 'all.yaml'), files.replace('/home', '/srv'));
+    const changed = await cluster.text('apply', '-f', 'all.yaml');
+    expect(changed.stdout).toContain('selections: +/srv -/home');
+    const stored = await request('policy.get', '{"name":"home"}');
+    expect(stored.body).toMatchObject({ policy: { selections: ['/srv'] } });
+  });
+
+  it('sets with `config set` what the service itself then shows', async () => {
+    const set = await cluster.cli('config', 'set', 'retry.tries', '4');
+    expect(set).toMatchObject({ exitCode: 0, json: { setting: { value: 4, source: 'set' } } });
+    const { settings } = (await request('policy.settings', '')).body as { settings: object[] };
+    expect(settings).toContainEqual(
+      expect.objectContaining({ name: 'retry.tries', value: 4, source: 'set', unset: 2 }),
+    );
+    const shown = await cluster.cli('config', 'show');
+    const { silent, settings: all } = shown.json as { silent: string[]; settings: object[] };
+    expect(silent).toEqual([]);
+    expect(new Set(all.map((one) => Reflect.get(one, 'service')))).toEqual(new Set(SERVICES));
+  });
+
+  it('sees every process with its place', async () => {
+    const well = await cluster.cli('cluster', 'status');
+    expect(well).toMatchObject({ exitCode: 0, json: { well: true } });
+    const { processes } = well.json as { processes: { process: string; pid: number }[] };
+    const pidOf = (name: string) => processes.find(({ process }) => process === name)!.pid;
+    expect(pidOf('media')).toBe(cluster.pid('media'));
+    expect(pidOf('jobs')).toBe(cluster.pid('up'));
   });
 });
 

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { clientName } from '#contracts/names.js';
+import { settingFacts } from '#service/settings/setting-facts.js';
 
 const BUFFERS_DEFAULT = 16;
 const BUFFER_BYTES_DEFAULT = 1024 * 1024;
@@ -10,21 +11,53 @@ export const agentConfig = z.object({
   HOLDFAST_CLIENT: clientName,
   /** Where the agent keeps what it remembers of the last backups. */
   HOLDFAST_AGENT_FOLDER: z.string().min(1),
-  /** The only folder with commands that a policy may have run around backups; default: `hooks` in the agent's folder. */
-  HOLDFAST_AGENT_HOOKS: z.string().startsWith('/', 'is an absolute path').optional(),
-  /** Folders that are left out of every backup, with a colon in between: where backups lie. */
+  HOLDFAST_AGENT_HOOKS: z
+    .string()
+    .startsWith('/', 'is an absolute path')
+    .optional()
+    .register(settingFacts, {
+      name: 'agent.hooks',
+      unit: '',
+      description:
+        'the only folder with commands that a policy may have run around backups; without it, "hooks" in the agent\'s folder',
+      settable: false,
+      allowed: 'an absolute path',
+    }),
   HOLDFAST_AGENT_LEAVE_OUT: z
     .string()
     .default('')
-    .transform((text) => text.split(':').filter((path) => path !== '')),
-  /** The ring of buffers between reader and sender: how many, and how large (bytes). */
-  HOLDFAST_DATA_BUFFERS: z.coerce.number().int().min(2).max(1_024).default(BUFFERS_DEFAULT),
+    .transform((text) => text.split(':').filter((path) => path !== ''))
+    .register(settingFacts, {
+      name: 'agent.leave-out',
+      unit: '',
+      description: 'folders that are left out of every backup: where backups lie',
+      settable: false,
+      allowed: 'absolute paths with a colon in between',
+    }),
+  HOLDFAST_DATA_BUFFERS: z.coerce
+    .number()
+    .int()
+    .min(2)
+    .max(1_024)
+    .default(BUFFERS_DEFAULT)
+    .register(settingFacts, {
+      name: 'agent.buffers',
+      unit: 'buffers',
+      description: 'the ring between reader and sender: how many buffers',
+      settable: false,
+    }),
   HOLDFAST_DATA_BUFFER_BYTES: z.coerce
     .number()
     .int()
     .min(64 * 1024)
     .max(4 * 1024 * 1024)
-    .default(BUFFER_BYTES_DEFAULT),
+    .default(BUFFER_BYTES_DEFAULT)
+    .register(settingFacts, {
+      name: 'agent.buffer-bytes',
+      unit: 'bytes',
+      description: 'the size of each of them',
+      settable: false,
+    }),
 });
 export type AgentConfigValues = z.infer<typeof agentConfig>;
 

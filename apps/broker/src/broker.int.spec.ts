@@ -279,7 +279,7 @@ describe('the broker', () => {
       ['allocate', 'allocations', 'client', 'clients', 'health', 'heartbeat', 'release', 'servers']
         .concat(['unit-delete', 'unit-put', 'units', 'group-delete', 'group-put', 'groups'])
         .concat(['pool-delete', 'pool-put', 'pools', 'limit-put', 'limits', 'drain', 'priority'])
-        .concat(['queue'])
+        .concat(['queue', 'settings', 'settings-put'])
         .sort(),
     );
     const stats = await broker.plain.request('$SRV.STATS.broker', '', { timeout: 1_000 });

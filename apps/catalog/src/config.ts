@@ -1,33 +1,96 @@
 import { z } from 'zod';
 import { RECEIPTS_PER_MESSAGE_MAX } from '#contracts/fragment.js';
-import { durationSetting } from '#service/duration-setting.js';
+import { DURATION_ALLOWED, durationSetting } from '#service/duration-setting.js';
+import { settingFacts } from '#service/settings/setting-facts.js';
 
 export const catalogConfig = z.object({
-  /** Commits that one transaction takes; their receipts for one media server go in one message. */
   HOLDFAST_COMMITS_BATCH_MAX: z.coerce
     .number()
     .int()
     .min(1)
     .max(RECEIPTS_PER_MESSAGE_MAX)
-    .default(RECEIPTS_PER_MESSAGE_MAX),
-  /** How long a commit may wait for company, in milliseconds. */
-  HOLDFAST_COMMITS_LINGER_MS: z.coerce.number().int().min(0).max(1_000).default(3),
-  /** File indexes that are loaded at once; each takes up to two database connections. */
-  HOLDFAST_INDEX_LOADS_MAX: z.coerce.number().int().min(1).max(8).default(2),
-  /** Where `catalog backup` puts its files; none: it says so. */
-  HOLDFAST_CATALOG_BACKUP_FOLDER: z.string().min(1).optional(),
-  /** How often all media servers are compared with the catalog without an occasion. */
-  HOLDFAST_RECONCILE_EVERY: durationSetting.prefault('1h'),
-  /** How often is looked for another epoch and for damage that another copy can mend. */
-  HOLDFAST_CARE_EVERY: durationSetting.prefault('10s'),
-  /** How long what is marked for deletion can be taken back. */
-  HOLDFAST_DELETE_GRACE: durationSetting.prefault('24h'),
-  /** How often deletions are granted whose grace period is over. */
-  HOLDFAST_GRANT_EVERY: durationSetting.prefault('10s'),
-  /** After how long a grant is sent again that nobody has reported done. */
-  HOLDFAST_GRANT_RESEND: durationSetting.prefault('10m'),
-  /** How often expired images, and pins that outlived their jobs, are looked for. */
-  HOLDFAST_EXPIRE_EVERY: durationSetting.prefault('1h'),
+    .default(RECEIPTS_PER_MESSAGE_MAX)
+    .register(settingFacts, {
+      name: 'commits.batch-max',
+      unit: 'commits',
+      description:
+        'commits that one transaction takes; their receipts for one media server go in one message',
+      settable: false,
+    }),
+  HOLDFAST_COMMITS_LINGER_MS: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(1_000)
+    .default(3)
+    .register(settingFacts, {
+      name: 'commits.linger-ms',
+      unit: 'ms',
+      description: 'how long a commit may wait for company',
+      settable: false,
+    }),
+  HOLDFAST_INDEX_LOADS_MAX: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(8)
+    .default(2)
+    .register(settingFacts, {
+      name: 'catalog.index-loads-max',
+      unit: 'loads',
+      description:
+        'file indexes that are loaded at once; each takes up to two database connections',
+      settable: false,
+    }),
+  HOLDFAST_CATALOG_BACKUP_FOLDER: z.string().min(1).optional().register(settingFacts, {
+    name: 'catalog.backup-folder',
+    unit: '',
+    description: 'where catalog backups are written; without one they are refused',
+    settable: false,
+    allowed: 'an absolute path',
+  }),
+  HOLDFAST_RECONCILE_EVERY: durationSetting.prefault('1h').register(settingFacts, {
+    name: 'catalog.reconcile-every',
+    unit: '',
+    description: 'how often all media servers are compared with the catalog without an occasion',
+    settable: false,
+    allowed: DURATION_ALLOWED,
+  }),
+  HOLDFAST_CARE_EVERY: durationSetting.prefault('10s').register(settingFacts, {
+    name: 'catalog.care-every',
+    unit: '',
+    description: 'how often another epoch, and damage that another copy can mend, are looked for',
+    settable: false,
+    allowed: DURATION_ALLOWED,
+  }),
+  HOLDFAST_DELETE_GRACE: durationSetting.prefault('24h').register(settingFacts, {
+    name: 'deletion.grace',
+    unit: '',
+    description: 'how long what is marked for deletion can be taken back',
+    settable: false,
+    allowed: DURATION_ALLOWED,
+  }),
+  HOLDFAST_GRANT_EVERY: durationSetting.prefault('10s').register(settingFacts, {
+    name: 'deletion.grant-every',
+    unit: '',
+    description: 'how often deletions are granted whose grace period is over',
+    settable: false,
+    allowed: DURATION_ALLOWED,
+  }),
+  HOLDFAST_GRANT_RESEND: durationSetting.prefault('10m').register(settingFacts, {
+    name: 'deletion.grant-resend',
+    unit: '',
+    description: 'after how long a grant is sent again that nobody has reported done',
+    settable: false,
+    allowed: DURATION_ALLOWED,
+  }),
+  HOLDFAST_EXPIRE_EVERY: durationSetting.prefault('1h').register(settingFacts, {
+    name: 'catalog.expire-every',
+    unit: '',
+    description: 'how often expired images, and pins that outlived their jobs, are looked for',
+    settable: false,
+    allowed: DURATION_ALLOWED,
+  }),
 });
 export type CatalogConfigValues = z.output<typeof catalogConfig>;
 

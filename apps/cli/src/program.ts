@@ -20,8 +20,33 @@ const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'status',
-    summary: 'show every service, NATS and PostgreSQL',
-    load: () => import('./commands/status.js'),
+    summary: 'show every process of the cluster, and what is wrong',
+    load: () => import('./commands/operate/status.js'),
+  },
+  {
+    name: 'cluster',
+    summary: 'the same, as `cluster status`',
+    load: () => import('./commands/operate/cluster.js'),
+  },
+  {
+    name: 'config',
+    summary: 'show and set the settings of all services',
+    load: () => import('./commands/operate/config.js'),
+  },
+  {
+    name: 'apply',
+    summary: 'make the cluster what files say: policies, storage units, pools ...',
+    load: () => import('./commands/declare/apply.js'),
+  },
+  {
+    name: 'get',
+    summary: 'print what there is, as apply takes it',
+    load: () => import('./commands/declare/get.js'),
+  },
+  {
+    name: 'explain',
+    summary: 'explain the fields of a file for apply',
+    load: () => import('./commands/declare/explain.js'),
   },
   {
     name: 'backup',

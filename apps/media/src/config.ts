@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { mediaName, poolName } from '#contracts/names.js';
-import { durationSetting } from '#service/duration-setting.js';
+import { DURATION_ALLOWED, durationSetting } from '#service/duration-setting.js';
+import { settingFacts } from '#service/settings/setting-facts.js';
 
 const RESERVE_BYTES_DEFAULT = 64 * 1024 * 1024;
 
@@ -25,21 +26,59 @@ const NO_VOLUMES: z.output<typeof volumeList> = [];
 const settings = z.object({
   /** This media server's name; it stays the same for as long as its volumes live. */
   HOLDFAST_MEDIA_ID: mediaName,
-  HOLDFAST_MEDIA_VOLUMES: volumeList.default(NO_VOLUMES),
-  /** Folders of libraries, each with the pool that its sequential volumes are. */
-  HOLDFAST_MEDIA_LIBRARIES: volumeList.default(NO_VOLUMES),
-  /** How long a job waits for a volume that is not in its library. */
-  HOLDFAST_MOUNT_TIMEOUT: durationSetting.prefault('30m'),
-  /** Left free on each volume's file system, in bytes. */
+  HOLDFAST_MEDIA_VOLUMES: volumeList.default(NO_VOLUMES).register(settingFacts, {
+    name: 'media.volumes',
+    unit: '',
+    description: 'the volumes of this media server',
+    settable: false,
+    allowed: 'POOL=FOLDER, several with a comma in between',
+  }),
+  HOLDFAST_MEDIA_LIBRARIES: volumeList.default(NO_VOLUMES).register(settingFacts, {
+    name: 'media.libraries',
+    unit: '',
+    description: 'folders of libraries, each with the pool that its sequential volumes are',
+    settable: false,
+    allowed: 'POOL=FOLDER, several with a comma in between',
+  }),
+  HOLDFAST_MOUNT_TIMEOUT: durationSetting.prefault('30m').register(settingFacts, {
+    name: 'media.mount-timeout',
+    unit: '',
+    description: 'how long a job waits for a volume that is not in its library',
+    settable: false,
+    allowed: DURATION_ALLOWED,
+  }),
   HOLDFAST_MEDIA_RESERVE_BYTES: z.coerce
     .number()
     .int()
     .nonnegative()
-    .default(RESERVE_BYTES_DEFAULT),
-  /** How long deleted fragments lie in the trash, from which they can still be taken back. */
-  HOLDFAST_TRASH_GRACE: durationSetting.prefault('24h'),
-  /** The data port listens on loopback only in this release; 0 chooses a free port. */
-  HOLDFAST_MEDIA_PORT: z.coerce.number().int().min(0).max(65_535).default(0),
+    .default(RESERVE_BYTES_DEFAULT)
+    .register(settingFacts, {
+      name: 'media.reserve-bytes',
+      unit: 'bytes',
+      description: "left free on each volume's file system",
+      settable: false,
+    }),
+  HOLDFAST_TRASH_GRACE: durationSetting.prefault('24h').register(settingFacts, {
+    name: 'media.trash-grace',
+    unit: '',
+    description:
+      'how long deleted fragments lie in the trash, from which they can still be taken back',
+    settable: false,
+    allowed: DURATION_ALLOWED,
+  }),
+  HOLDFAST_MEDIA_PORT: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(65_535)
+    .default(0)
+    .register(settingFacts, {
+      name: 'media.port',
+      unit: '',
+      description:
+        'the data port; it listens on loopback only in this release, and 0 chooses a free one',
+      settable: false,
+    }),
   /** For tests: the place at which the process dies (see crash-point.ts). */
   HOLDFAST_CRASH_AT: z.string().optional(),
 });

@@ -200,6 +200,7 @@ describe('the policy service', () => {
       [
         ...['check', 'delete', 'due', 'get', 'health', 'list', 'put', 'resume-scheduling'],
         ...['retention-level-put', 'retention-levels', 'run', 'suspend-scheduling', 'user-backup'],
+        ...['settings', 'settings-put'],
       ].sort(),
     );
   });

@@ -31,7 +31,7 @@ export class Scheduler implements Startable {
     private readonly settings: PolicySettings,
   ) {
     this.rounds = new Repeating({
-      everyMs: settings.tickMs,
+      everyMs: () => settings.tickMs,
       work: (signal) => this.alone(() => this.submitDue(signal)),
       onError: (error) =>
         this.logger.warn(`not everything that is due was submitted: ${messageOf(error)}`),

@@ -32,7 +32,7 @@ export class SilentJobs implements Startable {
     private readonly settings: PolicySettings,
   ) {
     this.rounds = new Repeating({
-      everyMs: settings.tickMs,
+      everyMs: () => settings.tickMs,
       work: (signal) => this.askAll(signal),
       onError: (error) => this.logger.warn(`the job manager was not asked: ${messageOf(error)}`),
     });

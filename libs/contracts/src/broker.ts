@@ -56,23 +56,34 @@ export const mediaServer = z.object({
 export type MediaServer = z.infer<typeof mediaServer>;
 
 export const storageUnit = z.strictObject({
-  name: unitName,
-  mediaId: mediaName,
-  pool: poolName,
-  /** Jobs that may write at the same time. */
-  jobsMax: z.int().min(1).max(1_000).default(4),
-  /** Stored bytes of one fragment; the next one begins before it would be exceeded. */
+  name: unitName.describe('unique in the cluster; policies name it as their storage'),
+  mediaId: mediaName.describe('the media server that writes'),
+  pool: poolName.describe('the storage pool, of which that media server has a volume'),
+  jobsMax: z.int().min(1).max(1_000).default(4).describe('jobs that may write at the same time'),
   fragmentBytesMax: z
     .int()
     .min(2 * 1024 * 1024)
     .max(1024 ** 4)
-    .default(1024 ** 3),
-  /** With so much of its volume used, the unit takes no new jobs ... */
-  highWaterPercent: z.int().min(1).max(100).default(98),
-  /** ... until less than this is used again. */
-  lowWaterPercent: z.int().min(1).max(100).default(80),
-  /** Used only by whoever names it, or a group that names it: never as any unit of a pool. */
-  onDemandOnly: z.boolean().default(false),
+    .default(1024 ** 3)
+    .describe('stored bytes of one fragment; the next one begins before it would be exceeded'),
+  highWaterPercent: z
+    .int()
+    .min(1)
+    .max(100)
+    .default(98)
+    .describe('with so much of its volume used, the unit takes no new jobs ...'),
+  lowWaterPercent: z
+    .int()
+    .min(1)
+    .max(100)
+    .default(80)
+    .describe('... until less than this is used again'),
+  onDemandOnly: z
+    .boolean()
+    .default(false)
+    .describe(
+      'used only by whoever names it, or a group that names it: never as any unit of a pool',
+    ),
 });
 export type StorageUnit = z.infer<typeof storageUnit>;
 

@@ -2,12 +2,11 @@ import { z } from 'zod';
 
 /** What the field calls a name: letters, digits, `.`, `_`, `-`; starts with a letter or digit. */
 function nameOf(kind: string) {
+  const allowed = '1 to 63 letters, digits, ".", "_" or "-", and starts with a letter or digit';
   return z
     .string()
-    .regex(
-      /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/,
-      `a ${kind} has 1 to 63 letters, digits, ".", "_" or "-", and starts with a letter or digit`,
-    );
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, `a ${kind} has ${allowed}`)
+    .meta({ allowed: `a ${kind}: ${allowed}` });
 }
 
 export const clientName = nameOf('client name');
@@ -26,7 +25,9 @@ export const imageId = z
 /** A path as docs/formats.md "Path text" writes it. */
 export const pathText = z.string().min(1).max(16_384);
 
-export const absolutePath = pathText.regex(/^\//, 'a path must be absolute (start with "/")');
+export const absolutePath = pathText
+  .regex(/^\//, 'a path must be absolute (start with "/")')
+  .meta({ allowed: 'an absolute path (starts with "/")' });
 
 export const jobNumber = z.int().positive();
 

@@ -183,6 +183,7 @@ function agent(client: string): Permissions {
 function instanceAnswers(service: string, token: string): string[] {
   return [
     `hf.svc.v1.${service}.health`,
+    `hf.svc.v1.${service}.settings`,
     `hf.svc.v1.${service}.*.${token}`,
     ...answers(service).filter((subject) => subject.startsWith('$SRV')),
   ];

@@ -41,14 +41,14 @@ const timeZone = z
 
 /** The rule for what failed: so many tries in so many hours, so many minutes between two. */
 export const retryRule = z.strictObject({
-  tries: z.int().min(1).max(10),
-  periodHours: z.int().min(1).max(168),
-  delayMinutes: z.int().min(1).max(1_440),
+  tries: z.int().min(1).max(10).describe('jobs of a schedule and client within the period'),
+  periodHours: z.int().min(1).max(168).describe('the period in which tries are counted'),
+  delayMinutes: z.int().min(1).max(1_440).describe('the pause between two tries'),
 });
 
 export const policySpec = z
   .strictObject({
-    name: policyName,
+    name: policyName.describe('unique in the cluster'),
     active: z.boolean().default(true).describe('an inactive policy runs nothing'),
     clients: z.array(clientName).min(1).max(CLIENTS_MAX).describe('the hosts it backs up'),
     selections,
@@ -56,7 +56,9 @@ export const policySpec = z
     perClient: z
       .record(
         clientName,
-        z.strictObject({ selections: selections.optional(), excludes: excludes.optional() }),
+        z
+          .strictObject({ selections: selections.optional(), excludes: excludes.optional() })
+          .describe('of the client that is the key'),
       )
       .optional()
       .describe("in place of the policy's selections and excludes, for single clients"),

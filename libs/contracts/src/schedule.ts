@@ -6,7 +6,8 @@ const UNIT_MS = { m: 60_000, h: 3_600_000, d: 86_400_000, w: 7 * 86_400_000 } as
 /** A length of time as people write it: `30m`, `24h`, `7d`, `2w`. */
 export const duration = z
   .string()
-  .regex(/^[1-9]\d{0,4}[mhdw]$/, 'a length of time is a number and m, h, d or w, such as "24h"');
+  .regex(/^[1-9]\d{0,4}[mhdw]$/, 'a length of time is a number and m, h, d or w, such as "24h"')
+  .meta({ allowed: 'a number and m, h, d or w, such as "24h"' });
 
 /** Milliseconds of a length of time that `duration` allows. */
 export function durationMs(text: string): number {
@@ -46,7 +47,14 @@ const monthDay = z.union([wholeNumber(1, 31, MONTH_DAY), z.literal('last')], { e
 const dayRuleFields = {
   dates: z.array(date).max(RULES_MAX).optional().describe('single days, such as "2026-12-24"'),
   weekdays: z
-    .array(z.strictObject({ day: weekday, weeks: weeks.default('every') }))
+    .array(
+      z.strictObject({
+        day: weekday.describe('the weekday'),
+        weeks: weeks
+          .default('every')
+          .describe('which of the month: "every", or of 1 to 5 and "last"'),
+      }),
+    )
     .max(RULES_MAX)
     .optional()
     .describe('weekdays; `weeks` picks the first to fifth, or the last, of the month'),
@@ -107,7 +115,7 @@ export type Retention = z.infer<typeof retention>;
 
 export const schedule = z
   .strictObject({
-    name: scheduleName,
+    name: scheduleName.describe('unique in the policy'),
     type: scheduleType.describe(
       'what it makes; of type user: its windows say when clients may start one themselves',
     ),

@@ -23,6 +23,22 @@ describe('repeated work', () => {
     expect(errors).toHaveLength(1);
   });
 
+  it('takes a rest that became shorter at its word', async () => {
+    let everyMs = 3_600_000;
+    let rounds = 0;
+    const repeating = new Repeating({
+      everyMs: () => everyMs,
+      work: async () => void rounds++,
+      onError: () => undefined,
+    });
+    repeating.start();
+    while (rounds < 1) await sleep(1);
+    everyMs = 1;
+    while (rounds < 3) await sleep(1);
+    await repeating.stop();
+    expect(rounds).toBeGreaterThanOrEqual(3);
+  });
+
   it('is never stopped in the middle of a round', async () => {
     let ended = false;
     const repeating = new Repeating({

@@ -69,7 +69,8 @@ function subjectFor(endpoint: Endpoint, options: CallOptions): string {
   return endpoint.perInstance ? instanceSubject(endpoint, options.instance!) : endpoint.subject;
 }
 
-function isNobodyThere(error: unknown): boolean {
+/** True where no subscription at all heard a request. */
+export function isNobodyThere(error: unknown): boolean {
   return (
     error instanceof NoRespondersError || (error instanceof RequestError && error.isNoResponders())
   );

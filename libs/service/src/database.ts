@@ -12,6 +12,7 @@ import { Publisher } from '#messaging/publisher.js';
 import { OutboxRelay } from '#outbox/outbox-relay.js';
 import { UnitOfWork } from '#outbox/unit-of-work.js';
 import type { DatabaseConfig } from './config.js';
+import { SettingsTable } from './settings/settings-table.js';
 
 export type EntityClass = new () => object;
 export type MigrationClass = new () => MigrationInterface;
@@ -76,6 +77,11 @@ export class ServiceDatabase {
 
   /** What publishes the outbox; to be started and stopped with the service. */
   readonly relay = OutboxRelay;
+
+  /** What was set; for a service whose migrations make that table. */
+  settings(): SettingsTable {
+    return new SettingsTable(this.dataSource);
+  }
 
   /** PostgreSQL's version. Throws when it can't be reached. */
   async version(): Promise<string> {

@@ -1,10 +1,13 @@
 import { z } from 'zod';
 import { durationMs } from '#kernel/duration.js';
 
+/** What such a setting takes, in words. */
+export const DURATION_ALLOWED = 'a number and ms, s, m, h or d, such as "24h"';
+
 /** A setting such as `250ms`, `90s`, `10m`, `24h` or `7d`; its value is in milliseconds. */
 export const durationSetting = z.string().transform((text, context) => {
   const ms = durationMs(text);
   if (ms !== undefined) return ms;
-  context.addIssue('is no duration; a number and ms, s, m, h or d is, such as "24h"');
+  context.addIssue(`is no duration; that is ${DURATION_ALLOWED}`);
   return z.NEVER;
 });

@@ -1,4 +1,4 @@
-import { Controller, Module, type DynamicModule, type Provider } from '@nestjs/common';
+import { Controller, Module, type DynamicModule, type Provider, type Type } from '@nestjs/common';
 import type { RequestOf, ResponseOf } from '#contracts/contract.js';
 import { healthEndpoint } from '#contracts/health.js';
 import { Clock, SystemClock } from '#kernel/clock.js';
@@ -8,11 +8,17 @@ import { Publisher } from '#messaging/publisher.js';
 import { Requests } from '#messaging/requests.js';
 import type { ServiceDatabase } from './database.js';
 import { Health, type HealthOptions } from './health.js';
+import { Settings } from './settings/settings.js';
+import { SettingsKeeper } from './settings/settings-keeper.js';
+import { settingsController, settingsPutController } from './settings/settings.handlers.js';
 
 export interface Platform {
   readonly nats: Nats;
   readonly database: ServiceDatabase | undefined;
   readonly health: HealthOptions;
+  readonly settings: Settings;
+  /** Where something can be set while the service runs. */
+  readonly keeper: SettingsKeeper | undefined;
 }
 
 /**
@@ -29,20 +35,30 @@ export class PlatformModule {
     return {
       module: PlatformModule,
       global: true,
-      controllers: [healthController(platform.health.service)],
+      controllers: controllers(platform),
       providers,
       exports: providers,
     };
   }
 }
 
-function messagingProviders({ nats, database, health }: Platform): Provider[] {
+function controllers({ health, keeper }: Platform): Type[] {
+  return [
+    healthController(health.service),
+    settingsController(health),
+    ...(keeper ? [settingsPutController(health.service)] : []),
+  ];
+}
+
+function messagingProviders({ nats, database, health, settings, keeper }: Platform): Provider[] {
   return [
     { provide: Clock, useClass: SystemClock },
     { provide: Nats, useValue: nats },
     { provide: Requests, useValue: new Requests(nats) },
     { provide: Publisher, useValue: new Publisher(nats) },
     { provide: Health, useValue: new Health(health, nats, database) },
+    { provide: Settings, useValue: settings },
+    ...(keeper ? [{ provide: SettingsKeeper, useValue: keeper }] : []),
   ];
 }
 

@@ -19,6 +19,8 @@ import type { ServiceDatabase } from './database.js';
 import type { Startable } from './lifecycle.js';
 import { PlatformModule } from './platform.module.js';
 import type { ServiceDefinition } from './service-definition.js';
+import { Settings, type Variables } from './settings/settings.js';
+import { SettingsKeeper } from './settings/settings-keeper.js';
 import { VERSION } from './version.js';
 
 export interface RunningService {
@@ -27,7 +29,13 @@ export interface RunningService {
   stop(): Promise<void>;
 }
 
-export type Environment = Readonly<Record<string, string | undefined>>;
+export type Environment = Variables;
+
+interface Basis {
+  readonly nats: Nats;
+  readonly database: ServiceDatabase | undefined;
+  readonly keeper: SettingsKeeper | undefined;
+}
 
 /**
  * Starts a service: configuration, broker, database with its migrations, endpoints, then what works
@@ -37,7 +45,7 @@ export async function startService<C extends z.ZodType>(
   definition: ServiceDefinition<C>,
   environment: Environment,
 ): Promise<RunningService> {
-  const config = readConfig(definition.config, environment);
+  const settings = new Settings(definition.config, environment);
   const undo: (() => Promise<void> | void)[] = [];
   const stop = once(async () => {
     for (const step of undo.splice(0).reverse()) await step();
@@ -47,10 +55,11 @@ export async function startService<C extends z.ZodType>(
     undo.push(() => nats.close());
     const database = await databaseFor(definition, environment);
     if (database) undo.push(() => database.close());
-    const app = await createApp(definition, config, { nats, database });
+    const keeper = await keeperOf(settings, database);
+    const app = await createApp(definition, settings, { nats, database, keeper });
     undo.push(() => app.close());
     await app.listen();
-    for (const work of startables(app, definition, database)) {
+    for (const work of startables(app, definition, { database, keeper })) {
       undo.push(() => work.stop());
       await work.start();
     }
@@ -114,14 +123,15 @@ async function connectNats(config: NatsConfig, service: string): Promise<Nats> {
 
 async function createApp<C extends z.ZodType>(
   definition: ServiceDefinition<C>,
-  config: z.output<C>,
-  { nats, database }: { nats: Nats; database: ServiceDatabase | undefined },
+  settings: Settings<C>,
+  basis: Basis,
 ): Promise<INestMicroservice> {
+  const config = settings.values;
   const startedAt = new SystemClock().now();
   const id = uuidv7(startedAt);
   const instance = definition.instance?.(config) ?? id;
   const identity = { name: definition.name, instance, version: VERSION };
-  const strategy = new MicroServer(nats, {
+  const strategy = new MicroServer(basis.nats, {
     ...identity,
     id,
     description: definition.description,
@@ -129,7 +139,7 @@ async function createApp<C extends z.ZodType>(
   });
   const health = { service: definition.name, instance, version: VERSION, startedAt };
   const root = rootModule([
-    PlatformModule.of({ nats, database, health }),
+    PlatformModule.of({ ...basis, health, settings }),
     definition.module(config) as DynamicModule,
   ]);
   const app = await NestFactory.createMicroservice(root, {
@@ -157,13 +167,28 @@ async function databaseFor(
   return ServiceDatabase.open(readConfig(databaseConfig, environment), definition.owns);
 }
 
+/** What was set before is in force before anything is made that reads it. */
+async function keeperOf(
+  settings: Settings,
+  database: ServiceDatabase | undefined,
+): Promise<SettingsKeeper | undefined> {
+  if (database === undefined || !settings.anySettable) return undefined;
+  const keeper = new SettingsKeeper(settings, database.settings());
+  await keeper.read();
+  return keeper;
+}
+
 function startables(
   app: INestMicroservice,
   definition: ServiceDefinition,
-  database: ServiceDatabase | undefined,
+  { database, keeper }: Omit<Basis, 'nats'>,
 ): Startable[] {
   const own = (definition.starts ?? []).map((type) => app.get<Startable>(type as never));
-  return database ? [app.get(database.relay), ...own] : own;
+  return [
+    ...(database ? [app.get<Startable>(database.relay)] : []),
+    ...(keeper ? [keeper] : []),
+    ...own,
+  ];
 }
 
 function once(action: () => Promise<void>): () => Promise<void> {

@@ -5,6 +5,7 @@ import { MediaServerEntity } from './entities/media-server.entity.js';
 import { Resources1790000000000 } from './migrations/1790000000000-resources.js';
 import { Duplications1790100000000 } from './migrations/1790100000000-duplications.js';
 import { Limits1790200000000 } from './migrations/1790200000000-limits.js';
+import { Settings1790500000000 } from './migrations/1790500000000-settings.js';
 import {
   ClientLimitEntity,
   StoragePoolEntity,
@@ -19,5 +20,8 @@ export const brokerSchema: OwnedSchema = {
     ...[MediaServerEntity, ClientEntity, StorageUnitEntity, AllocationEntity, WaitingEntity],
     ...[UnitGroupEntity, StoragePoolEntity, ClientLimitEntity],
   ],
-  migrations: [Resources1790000000000, Duplications1790100000000, Limits1790200000000],
+  migrations: [
+    ...[Resources1790000000000, Duplications1790100000000, Limits1790200000000],
+    Settings1790500000000,
+  ],
 };

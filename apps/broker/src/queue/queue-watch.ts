@@ -25,7 +25,7 @@ export class QueueWatch implements Startable {
     private readonly settings: BrokerSettings,
   ) {
     this.rounds = new Repeating({
-      everyMs: settings.evaluateMs,
+      everyMs: () => settings.evaluateMs,
       work: () => this.lookAtQueue(),
       onError: (error) =>
         this.logger.error(`the queue was not evaluated: ${messageOf(error)}; trying again`),

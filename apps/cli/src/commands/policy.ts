@@ -1,10 +1,8 @@
 import type { Command } from 'commander';
-import type { ResponseOf } from '#contracts/contract.js';
 import {
   policyCheck,
   policyDelete,
   policyGet,
-  policyList,
   policyPut,
   policyRun,
   policySpec,
@@ -12,7 +10,7 @@ import {
   type Suspension,
 } from '#contracts/policy.js';
 import type { Cli } from '../cli.js';
-import type { Cluster } from '../cluster/cluster.js';
+import { allPolicies, POLICY_COLUMNS } from '../kinds/policy-kind.js';
 import type { Column } from '../output/table.js';
 import { defineScheduling, suspensionRemarks } from './policy-scheduling.js';
 
@@ -21,13 +19,7 @@ interface ListedPolicy extends PolicySpec {
 }
 
 const COLUMNS: readonly Column<ListedPolicy>[] = [
-  { title: 'POLICY', cell: ({ name }) => name },
-  { title: 'ACTIVE', cell: ({ active }) => (active ? 'yes' : 'no') },
-  { title: 'CLIENTS', cell: ({ clients }) => shortList(clients) },
-  { title: 'SELECTIONS', cell: ({ selections }) => shortList(selections) },
-  { title: 'SCHEDULES', cell: ({ schedules }) => shortList(schedules.map(({ name }) => name)) },
-  { title: 'STORAGE', cell: ({ storage }) => storage },
-  { title: 'PRIORITY', right: true, cell: ({ priority }) => priority },
+  ...POLICY_COLUMNS,
   { title: 'SCHEDULING', cell: ({ scheduling }) => scheduling },
 ];
 
@@ -79,7 +71,7 @@ interface RunOptions {
 
 async function put(cli: Cli, file: string, create: boolean): Promise<void> {
   const { readDocument } = await import('../input/document-file.js');
-  const policy = readDocument(file, policySpec);
+  const policy = readDocument(file, policySpec, 'Policy');
   await cli.withCluster(async (cluster) => {
     const answer = await cluster.ask(policyPut, { policy, create, check: true });
     cli.answer(answer, (output) => {
@@ -94,7 +86,7 @@ async function put(cli: Cli, file: string, create: boolean): Promise<void> {
 
 async function check(cli: Cli, file: string): Promise<void> {
   const { readDocument } = await import('../input/document-file.js');
-  const policy = readDocument(file, policySpec);
+  const policy = readDocument(file, policySpec, 'Policy');
   const answer = await cli.withCluster((cluster) => cluster.ask(policyCheck, { policy }));
   cli.answer(answer, (output) => {
     for (const { field, message } of answer.warnings) output.line(`${field}: ${message}.`);
@@ -106,7 +98,7 @@ async function check(cli: Cli, file: string): Promise<void> {
 }
 
 async function list(cli: Cli): Promise<void> {
-  const answer = await cli.withCluster(readAll);
+  const answer = await cli.withCluster(allPolicies);
   cli.answer(answer, (output) => {
     const { policies, suspensions } = answer;
     const listed = policies.map((policy) => listedPolicy(policy, suspensions));
@@ -120,16 +112,6 @@ function listedPolicy(policy: PolicySpec, suspensions: readonly Suspension[]): L
   const suspended = suspensions.some((one) => one.policy === null || one.policy === policy.name);
   const scheduling = !policy.active ? 'inactive' : suspended ? 'suspended' : 'on';
   return { ...policy, scheduling };
-}
-
-async function readAll(cluster: Cluster): Promise<ResponseOf<typeof policyList>> {
-  let answer = await cluster.ask(policyList, {});
-  const policies = [...answer.policies];
-  while (answer.next !== null) {
-    answer = await cluster.ask(policyList, { after: answer.next });
-    policies.push(...answer.policies);
-  }
-  return { ...answer, policies };
 }
 
 async function show(cli: Cli, name: string): Promise<void> {
@@ -154,9 +136,4 @@ async function run(cli: Cli, request: RunOptions & { name: string }): Promise<vo
     }
     if (answer.jobs.length === 0) output.line('No job was started.');
   });
-}
-
-function shortList(values: readonly string[]): string {
-  const more = values.length - 2;
-  return values.slice(0, 2).join(',') + (more > 0 ? ` +${more}` : '');
 }

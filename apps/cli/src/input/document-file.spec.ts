@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { policySpec } from '#contracts/policy.js';
 import { parseText } from './document-file.js';
 
-const parse = (text: string) => parseText({ name: 'p.yaml', text }, policySpec);
+const parse = (text: string) => parseText({ name: 'p.yaml', text }, policySpec, 'Policy');
 
 const GOOD = `
 name: nightly
@@ -21,6 +21,7 @@ describe('a policy file', () => {
     expect(parse('{"name": "p", "clients": ["c"], "selections": ["/"]}')).toMatchObject({
       active: true,
     });
+    expect(parse(`kind: Policy\n${GOOD}`)).toEqual(parse(GOOD));
   });
 
   it('that is no YAML is refused with the line and the column', () => {

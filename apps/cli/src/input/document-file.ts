@@ -1,91 +1,73 @@
 import { readFileSync } from 'node:fs';
-import { LineCounter, parseDocument, type Document } from 'yaml';
-import { z } from 'zod';
+import { LineCounter, parseDocument } from 'yaml';
+import type { z } from 'zod';
 import { codeOf, InvalidInput, messageOf } from '#kernel/errors.js';
-import { allowedFields } from './allowed-fields.js';
+import { placeOf, problemsOf } from './document-problems.js';
 
 const FILE_BYTES_MAX = 4 * 1024 * 1024;
 
 /**
  * Reads a YAML or JSON file (`-`: standard input) and checks it. Throws `InvalidInput` with the
- * place, `FILE:LINE:COLUMN`, and for a wrong field its name and what is allowed.
+ * place, `FILE:LINE:COLUMN`, and for a wrong field its name and what is allowed. The file may say
+ * that it is a `kind`, as files for `apply` do.
  */
-export function readDocument<T extends z.ZodType>(file: string, schema: T): z.output<T> {
-  return parseText({ name: file === '-' ? 'standard input' : file, text: read(file) }, schema);
+export function readDocument<T extends z.ZodType>(
+  file: string,
+  schema: T,
+  kind: string,
+): z.output<T> {
+  return parseText({ name: sourceName(file), text: readText(file) }, schema, kind);
 }
 
 export function parseText<T extends z.ZodType>(
-  source: { readonly name: string; readonly text: string },
+  { name, text }: { readonly name: string; readonly text: string },
   schema: T,
+  kind: string,
 ): z.output<T> {
-  const lines = new LineCounter();
-  const document = parseDocument(source.text, { lineCounter: lines, prettyErrors: false });
+  const source = { name, lines: new LineCounter() };
+  const document = parseDocument(text, { lineCounter: source.lines, prettyErrors: false });
   const broken = document.errors[0];
   if (broken) {
-    const { line, col } = lines.linePos(broken.pos[0]);
-    throw new InvalidInput(`${source.name}:${line}:${col}: ${firstLine(broken.message)}.`);
+    throw new InvalidInput(`${placeOf(source, broken.pos[0])}: ${firstLine(broken.message)}.`);
   }
-  const result = schema.safeParse(document.toJS({ maxAliasCount: 100 }));
+  const result = schema.safeParse(withoutKind(document.toJS({ maxAliasCount: 100 }), kind));
   if (result.success) return result.data;
-  const [issue, ...others] = result.error.issues;
-  const { line, col } = lines.linePos(offsetOf(document, issue!));
-  const field = fieldName(issue!.path);
-  throw new InvalidInput(
-    `${source.name}:${line}:${col}: ${field ? `${field}: ` : ''}${issueText(issue!, schema)}` +
-      (others.length > 0 ? ` (and ${others.length} more)` : ''),
-    field || undefined,
-  );
+  const [first, ...others] = problemsOf(result.error.issues, schema, {
+    source,
+    part: { document, path: [] },
+  });
+  const more = others.length > 0 ? ` (and ${others.length} more)` : '';
+  throw new InvalidInput(first!.text + more, first!.field);
 }
 
-function read(file: string): string {
+export function sourceName(file: string): string {
+  return file === '-' ? 'standard input' : file;
+}
+
+/** Throws `InvalidInput` for a file that is not there, can't be read or is larger than 4 MiB. */
+export function readText(file: string): string {
   try {
     const bytes = readFileSync(file === '-' ? 0 : file);
     if (bytes.length > FILE_BYTES_MAX) throw new InvalidInput(`${file} is larger than 4 MiB.`);
     return bytes.toString('utf8');
   } catch (error) {
     if (error instanceof InvalidInput) throw error;
-    const reason = codeOf(error) === 'ENOENT' ? 'there is no such file' : messageOf(error);
-    throw new InvalidInput(`Cannot read ${file}: ${reason}.`, 'file');
+    throw unreadable(file, error);
   }
 }
 
-function firstLine(message: string): string {
+export function unreadable(file: string, error: unknown): InvalidInput {
+  const reason = codeOf(error) === 'ENOENT' ? 'there is no such file' : messageOf(error);
+  return new InvalidInput(`Cannot read ${file}: ${reason}.`, 'file');
+}
+
+export function firstLine(message: string): string {
   return message.split('\n')[0]!.replace(/[.:]\s*$/, '');
 }
 
-/** Where the field stands; for one that is missing, where the thing begins that should hold it. */
-function offsetOf(document: Document, issue: z.core.$ZodIssue): number {
-  const path =
-    issue.code === 'unrecognized_keys' ? [...issue.path, issue.keys[0] ?? ''] : [...issue.path];
-  for (let length = path.length; length > 0; length--) {
-    const key = keyOffset(document, path.slice(0, length));
-    if (key !== undefined) return key;
+function withoutKind(value: unknown, kind: string): unknown {
+  if (typeof value !== 'object' || value === null || Reflect.get(value, 'kind') !== kind) {
+    return value;
   }
-  return document.contents?.range?.[0] ?? 0;
-}
-
-function keyOffset(document: Document, path: readonly PropertyKey[]): number | undefined {
-  const node: unknown = document.getIn(path, true);
-  return hasRange(node) ? node.range[0] : undefined;
-}
-
-function hasRange(node: unknown): node is { range: [number, number, number] } {
-  return typeof node === 'object' && node !== null && 'range' in node && Array.isArray(node.range);
-}
-
-function issueText(issue: z.core.$ZodIssue, schema: z.ZodType): string {
-  if (issue.code === 'unrecognized_keys') {
-    const unknown = issue.keys.map((key) => `"${key}"`).join(', ');
-    return `there is no field ${unknown}; allowed are ${allowedFields(schema, issue.path).join(', ')}`;
-  }
-  const missing = issue.code === 'invalid_type' && /received undefined/.test(issue.message);
-  return missing ? `is missing (${issue.expected})` : issue.message;
-}
-
-function fieldName(path: readonly PropertyKey[]): string {
-  return path
-    .map((part, i) =>
-      typeof part === 'number' ? `[${part}]` : `${i > 0 ? '.' : ''}${String(part)}`,
-    )
-    .join('');
+  return Object.fromEntries(Object.entries(value).filter(([key]) => key !== 'kind'));
 }

@@ -9,26 +9,30 @@ export type UnitSelection = z.infer<typeof unitSelection>;
 
 /** Units of which a job gets one; its name stands wherever a unit's may stand. */
 export const unitGroup = z.strictObject({
-  name: groupName,
-  /** In the order of preference. */
+  name: groupName.describe('unique among groups and units; policies name it as their storage'),
   units: z
     .array(unitName)
     .min(1)
     .max(100)
-    .refine((names) => new Set(names).size === names.length, 'a unit stands in a group once'),
-  /**
-   * `prioritized`: the first that can take the job. `failover`: the first that works, though it be
-   * busy or full. `round-robin`: of those that can, the one that was chosen longest ago.
-   * `load-balance`: the one with the fewest jobs for its maximum, then with the most room.
-   */
-  selection: unitSelection.default('prioritized'),
+    .refine((names) => new Set(names).size === names.length, 'a unit stands in a group once')
+    .describe('storage units in the order of preference'),
+  selection: unitSelection
+    .default('prioritized')
+    .describe(
+      'prioritized: the first that can take the job. failover: the first that works, though it be ' +
+        'busy or full. round-robin: of those that can, the one that was chosen longest ago. ' +
+        'load-balance: the one with the fewest jobs for its maximum, then with the most room',
+    ),
 });
 export type UnitGroup = z.infer<typeof unitGroup>;
 
 export const storagePool = z.strictObject({
-  name: poolName,
-  class: z.enum(['primary', 'copy', 'active-data']).default('primary'),
-  description: z.string().max(1_000).default(''),
+  name: poolName.describe('unique in the cluster; volumes and storage units name it'),
+  class: z
+    .enum(['primary', 'copy', 'active-data'])
+    .default('primary')
+    .describe('what its volumes hold: first images, further copies, or what is needed at hand'),
+  description: z.string().max(1_000).default('').describe('for people'),
 });
 export type StoragePool = z.infer<typeof storagePool>;
 

@@ -11,6 +11,7 @@ import { startNats, type TestNats } from '../../../../test/support/nats.js';
 import { temporaryFolder } from '../../../../test/support/temporary-folder.js';
 import { Answers } from '../answers.js';
 import { Nats } from '../connection.js';
+import { discover } from './discovery.js';
 import { Requests } from '../requests.js';
 
 const double = endpoint('demo', 'double', {
@@ -143,6 +144,18 @@ describe('a service on NATS', () => {
     expect(counted).toMatchObject({ num_errors: 2, last_error: expect.any(String) });
     expect(Number(counted?.['num_requests'])).toBeGreaterThanOrEqual(5);
     expect(Number(counted?.['average_processing_time'])).toBeGreaterThan(0);
+  });
+
+  it('is found with its place and what it did by whoever asks all', async () => {
+    await new Requests(nats).call(double, { n: 1 });
+    const [found, ...others] = await discover(nats, 200);
+    expect(others).toEqual([]);
+    expect(found).toMatchObject({
+      service: 'demo',
+      startedAt: expect.any(String),
+      metadata: { instance: found!.id, pid: String(process.pid), host: expect.any(String) },
+    });
+    expect(found!.requests).toBeGreaterThan(0);
   });
 
   it('reports its health', async () => {

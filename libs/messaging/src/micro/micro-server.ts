@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { Server, type CustomTransportStrategy } from '@nestjs/microservices';
 import { headers, type Msg, type Subscription } from '@nats-io/transport-node';
 import { isObservable, lastValueFrom } from 'rxjs';
@@ -139,8 +140,10 @@ export class MicroServer extends Server implements CustomTransportStrategy {
   }
 
   private describeSelf() {
-    const { name, id, version, instance } = this.identity;
-    return { name, id, version, metadata: { instance } };
+    const { name, id, version, instance, startedAt } = this.identity;
+    const started = startedAt.toISOString();
+    const metadata = { instance, host: hostname(), pid: String(process.pid), started };
+    return { name, id, version, metadata };
   }
 }
 

@@ -17,7 +17,7 @@ export function define(command: Command, cli: () => Cli): void {
 }
 
 async function put(cli: Cli, file: string): Promise<void> {
-  const group = readDocument(file, unitGroup);
+  const group = readDocument(file, unitGroup, 'StorageUnitGroup');
   const answer = await cli.withCluster((cluster) => cluster.ask(brokerGroupPut, { group }));
   cli.answer(answer, (output) => output.line(`Storage unit group ${group.name} is set.`));
 }

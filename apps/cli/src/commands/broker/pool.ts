@@ -19,7 +19,7 @@ export function define(command: Command, cli: () => Cli): void {
 }
 
 async function put(cli: Cli, file: string): Promise<void> {
-  const pool = readDocument(file, storagePool);
+  const pool = readDocument(file, storagePool, 'StoragePool');
   const answer = await cli.withCluster((cluster) => cluster.ask(brokerPoolPut, { pool }));
   cli.answer(answer, (output) => output.line(`Storage pool ${pool.name} is declared.`));
 }

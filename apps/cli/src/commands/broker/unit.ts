@@ -17,7 +17,7 @@ export function define(command: Command, cli: () => Cli): void {
 }
 
 async function put(cli: Cli, file: string): Promise<void> {
-  const unit = readDocument(file, storageUnit);
+  const unit = readDocument(file, storageUnit, 'StorageUnit');
   const answer = await cli.withCluster((cluster) => cluster.ask(brokerUnitPut, { unit }));
   cli.answer(answer, (output) => output.line(`Storage unit ${unit.name} is set.`));
 }

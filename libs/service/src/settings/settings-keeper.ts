@@ -1,0 +1,59 @@
+import { Logger } from '@nestjs/common';
+import type { SettingValue, SettingView } from '#contracts/settings/settings.js';
+import { messageOf } from '#kernel/errors.js';
+import { Repeating } from '#kernel/repeating.js';
+import type { Startable } from '../lifecycle.js';
+import type { Settings } from './settings.js';
+import type { SettingsTable } from './settings-table.js';
+
+/** Within this time all replicas know what one of them was told. */
+const READ_MS = 2_000;
+
+/** Keeps what was set in the service's tables, and in force in every replica. */
+export class SettingsKeeper implements Startable {
+  private readonly logger = new Logger('settings');
+  private readonly warnedOf = new Set<string>();
+  private readonly rounds: Repeating;
+
+  constructor(
+    private readonly settings: Settings,
+    private readonly table: Pick<SettingsTable, 'read' | 'put' | 'unset'>,
+  ) {
+    this.rounds = new Repeating({
+      everyMs: READ_MS,
+      work: () => this.read(),
+      onError: (error) => this.logger.warn(`settings were not read: ${messageOf(error)}`),
+    });
+  }
+
+  start(): void {
+    this.rounds.start();
+  }
+
+  stop(): Promise<void> {
+    return this.rounds.stop();
+  }
+
+  /** Puts in force what is in the table. */
+  async read(): Promise<void> {
+    for (const name of this.settings.use(await this.table.read())) {
+      if (this.warnedOf.has(name)) continue;
+      this.warnedOf.add(name);
+      this.logger.warn(`what was set for ${name} is not allowed in this release, so it is ignored`);
+    }
+  }
+
+  /** Null takes back what was set. Throws as `Settings.textFor` does. */
+  async put(name: string, value: SettingValue | null): Promise<SettingView> {
+    if (value === null) {
+      this.settings.settable(name);
+      await this.table.unset(name);
+    } else {
+      await this.table.put(name, this.settings.textFor(name, value));
+    }
+    await this.read();
+    const view = this.settings.view(name);
+    this.logger.log(`${name} is ${view.value} ${view.unit} now (${view.source})`);
+    return view;
+  }
+}
