@@ -160,7 +160,8 @@ describe('A session that writes a copy', () => {
     const { writer, outcome } = await media.write();
     const sending = sendBackup(writer, backup);
     sending.catch(() => undefined);
-    while (media.offers.open < 3) await new Promise((resolve) => setTimeout(resolve, 5));
+    const sealed = async () => (await stored()).filter(({ state }) => state === 'sealed').length;
+    while ((await sealed()) < 3) await new Promise((resolve) => setTimeout(resolve, 5));
     writer.close();
     expect(await outcome).toMatchObject({ status: 40, fragments: 3 });
     await expect(sending).rejects.toBeInstanceOf(Error);
