@@ -29,6 +29,7 @@ import { ImageChanges } from './image-changes.js';
 import { ImageQueryHandlers } from './image-query.handlers.js';
 import { ImageHandlers } from './image.handlers.js';
 import { IndexLoader } from './file-index/index-loader.js';
+import { Completions } from './file-index/completions.js';
 import { IndexLoads } from './file-index/index-loads.js';
 import { IndexSource } from './file-index/index-source.js';
 import { CatalogEpoch } from './persistence/catalog-epoch.js';
@@ -61,6 +62,7 @@ import { StateHandlers } from './state.handlers.js';
     Healer,
     ImageChanges,
     IndexLoader,
+    Completions,
     IndexLoads,
     IndexSource,
     MediaServers,

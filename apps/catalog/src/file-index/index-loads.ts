@@ -6,6 +6,7 @@ import { countCopies, countImage } from '../completion.js';
 import { CorruptIndex } from '../domain/files/corrupt-index.js';
 import { failureKind } from '../domain/failure-kind.js';
 import { readIndexRecord, type IndexRecord } from '../domain/files/index-record.js';
+import { Completions } from './completions.js';
 import { indexTexts } from './index-text.js';
 import { Images } from '../persistence/images.js';
 import { FileLoad } from '../persistence/files/file-loads.js';
@@ -20,6 +21,7 @@ export class IndexLoads {
   constructor(
     private readonly unitOfWork: UnitOfWork,
     private readonly database: DataSource,
+    private readonly completions: Completions,
   ) {}
 
   /**
@@ -29,16 +31,19 @@ export class IndexLoads {
    */
   async load(pending: PendingIndex, stored: AsyncIterable<Buffer>): Promise<boolean> {
     try {
-      return await this.unitOfWork.run(async (unit) => {
+      let isComplete = false;
+      const isLoaded = await this.unitOfWork.run(async (unit) => {
         const queue = new IndexQueue(unit.db);
         if (!(await queue.claim(pending))) return false;
         await this.writeChecked(unit, pending, stored);
         // Images are locked before fragments, by everybody.
         await new Images(unit.db).lock(pending.imageId);
         if (!(await queue.markLoaded(pending.fragmentId))) throw new GivenUp();
-        await countImage(unit, pending.imageId);
+        isComplete = (await countImage(unit, pending.imageId)).complete;
         return true;
       });
+      if (isComplete) this.completions.tell(pending.imageId);
+      return isLoaded;
     } catch (error) {
       if (error instanceof GivenUp) return false;
       throw error;
