@@ -1,6 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import { removeFolder, temporaryFolder } from '../support/temporary-folder.js';
+import { dueBench } from './due-bench.js';
 import { Bacula, hasBacula } from './jobs/bacula.js';
+import { longQueue } from './jobs/long-queue.js';
 import { TinyJobs } from './jobs/tiny-jobs.js';
 import { atLeastTimes, atMost, measurement, median, type Measurement } from './measurement.js';
 
@@ -14,7 +16,10 @@ interface Figures {
   readonly aloneSeconds: number;
 }
 
-/** How fast many small jobs go, and one alone; beside Bacula, where it is installed. */
+/**
+ * How fast many small jobs go, and one alone, beside Bacula, where it is installed; what a long queue costs,
+ * and a long due list.
+ */
 export async function jobsBench(): Promise<Measurement[]> {
   const tiny = await TinyJobs.start(JOBS, AT_ONCE);
   try {
@@ -39,6 +44,8 @@ export async function jobsBench(): Promise<Measurement[]> {
         },
         atMost(0.2, 's'),
       ),
+      ...(await longQueue(tiny)),
+      ...(await dueBench()),
     ];
   } finally {
     await tiny.stop();

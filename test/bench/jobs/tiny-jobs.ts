@@ -20,11 +20,17 @@ export class TinyJobs {
       mkdirSync(folder);
       writeFileSync(`${folder}/f`, Buffer.alloc(FILE_BYTES, n));
     }
-    const { units } = await cluster.ask<{ units: StorageUnit[] }>('broker.units');
+    const tiny = new TinyJobs(cluster, folders, await Endings.of(cluster));
+    await tiny.setSlots(jobsMax);
+    return tiny;
+  }
+
+  /** So many of the client's jobs run at once. */
+  async setSlots(jobsMax: number): Promise<void> {
+    const { units } = await this.cluster.ask<{ units: StorageUnit[] }>('broker.units');
     const { name, mediaId, pool } = units[0]!;
-    await cluster.ask('broker.unit-put', { unit: { name, mediaId, pool, jobsMax } });
-    await cluster.ask('broker.limit-put', { client: CLIENT, jobsMax });
-    return new TinyJobs(cluster, folders, await Endings.of(cluster));
+    await this.cluster.ask('broker.unit-put', { unit: { name, mediaId, pool, jobsMax } });
+    await this.cluster.ask('broker.limit-put', { client: CLIENT, jobsMax });
   }
 
   /** Submits a backup of each of these folders at once; seconds until the last one is done. */
