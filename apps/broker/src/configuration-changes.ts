@@ -10,9 +10,11 @@ import { NotFound, PermanentError } from '#kernel/errors.js';
 import type { Work } from '#outbox/unit-of-work.js';
 import { Allocator } from './allocator.js';
 import {
+  clientForgetRefusal,
   groupDeleteRefusal,
   groupRefusal,
   poolDeleteRefusal,
+  serverForgetRefusal,
   unitDeleteRefusal,
   unitRefusal,
 } from './domain/configuration-refusal.js';
@@ -105,6 +107,30 @@ export class ConfigurationChanges {
       await new StorageUnits(db).setDrained(name, drained);
       return new Allocations(db).countOn({ unit: name });
     });
+  }
+
+  /** One that is back is known again by its next heartbeat; its images are the catalog's. */
+  forgetMedia(mediaId: string, now: Date): Promise<void> {
+    return this.checked(
+      async (table, { db }) => {
+        const { writing, reading } = await new Allocations(db).countOn({ media: mediaId });
+        return serverForgetRefusal(mediaId, table, { held: writing + reading, now });
+      },
+      ({ db }) => new Hosts(db).forgetMedia(mediaId),
+    );
+  }
+
+  forgetClient(client: string, now: Date): Promise<void> {
+    return this.checked(
+      async (_, { db }) => {
+        const lastSeenAt = (await new Hosts(db).client(client))?.lastSeenAt;
+        return clientForgetRefusal(client, { lastSeenAt, now });
+      },
+      async ({ db }) => {
+        await new Hosts(db).forgetClient(client);
+        await new Configuration(db).setLimit(client, null);
+      },
+    );
   }
 
   /** False where the job waits for nothing. */

@@ -1,10 +1,12 @@
 import { Controller } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { brokerClient, brokerClients, brokerHeartbeat, brokerServers } from '#contracts/broker.js';
+import { brokerForget } from '#contracts/broker/configuration.js';
 import type { RequestOf, ResponseOf } from '#contracts/contract.js';
 import { Clock } from '#kernel/clock.js';
 import { Answers } from '#messaging/answers.js';
 import { Allocator } from './allocator.js';
+import { ConfigurationChanges } from './configuration-changes.js';
 import { changesResources, hostState } from './domain/liveness.js';
 import { NAMES_SHOWN_MAX, unknownClient } from './domain/refusal.js';
 import { Hosts } from './persistence/hosts.js';
@@ -16,6 +18,7 @@ export class HostHandlers {
   constructor(
     private readonly database: DataSource,
     private readonly allocator: Allocator,
+    private readonly changes: ConfigurationChanges,
     private readonly clock: Clock,
   ) {
     this.hosts = new Hosts(database.manager);
@@ -31,6 +34,17 @@ export class HostHandlers {
     } else if (changesResources(await this.hosts.mediaSeen(beat, now), beat, now)) {
       await this.allocator.evaluate();
     }
+    return {};
+  }
+
+  @Answers(brokerForget)
+  async forget({
+    client,
+    media,
+  }: RequestOf<typeof brokerForget>): Promise<ResponseOf<typeof brokerForget>> {
+    const now = this.clock.now();
+    if (client !== undefined) await this.changes.forgetClient(client, now);
+    if (media !== undefined) await this.changes.forgetMedia(media, now);
     return {};
   }
 

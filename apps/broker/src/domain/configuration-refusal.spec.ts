@@ -1,9 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
-import { resources, server, unit } from '../testing/sample-resources.js';
+import { NOW, resources, server, unit } from '../testing/sample-resources.js';
 import {
+  clientForgetRefusal,
   groupDeleteRefusal,
   groupRefusal,
   poolDeleteRefusal,
+  serverForgetRefusal,
   unitDeleteRefusal,
   unitRefusal,
 } from './configuration-refusal.js';
@@ -84,5 +86,26 @@ describe('the declaration of a pool', () => {
     expect(poolDeleteRefusal('disk', known)?.message).toMatch(/storage unit default writes to it/);
     expect(poolDeleteRefusal('fast', known)?.message).toMatch(/media server m1 has a volume/);
     expect(poolDeleteRefusal('tape', known)).toBeUndefined();
+  });
+});
+
+describe('a host that will not come back', () => {
+  const gone = resources([server('m1', { down: true }), server('m2')], [unit('default')]);
+  const unused = { held: 0, now: NOW };
+
+  it('is forgotten when it is down, no unit points at it, and nobody uses it', () => {
+    const alone = resources([server('m1', { down: true })], []);
+    expect(serverForgetRefusal('m1', alone, unused)).toBeUndefined();
+    expect(serverForgetRefusal('m1', alone, { ...unused, held: 1 })).toMatchObject({ status: 228 });
+    expect(serverForgetRefusal('m9', alone, unused)).toMatchObject({ status: 2027 });
+    expect(serverForgetRefusal('m2', gone, unused)?.message).toContain('it is up');
+    expect(serverForgetRefusal('m1', gone, unused)?.message).toContain('storage unit default');
+  });
+
+  it('is a client, too', () => {
+    const ago = (ms: number) => new Date(NOW.getTime() - ms);
+    expect(clientForgetRefusal('c1', { lastSeenAt: ago(60_000), now: NOW })).toBeUndefined();
+    expect(clientForgetRefusal('c1', { lastSeenAt: ago(1_000), now: NOW })?.status).toBe(228);
+    expect(clientForgetRefusal('c1', { lastSeenAt: undefined, now: NOW })?.status).toBe(243);
   });
 });

@@ -1,6 +1,7 @@
 import type { UnitGroup } from '#contracts/broker/configuration.js';
 import type { StorageUnit } from '#contracts/broker.js';
 import { InvalidInput, NotFound, PermanentError } from '#kernel/errors.js';
+import { hostState } from './liveness.js';
 import { listed, unknownServer } from './refusal.js';
 import type { Resources } from './resources.js';
 
@@ -91,6 +92,34 @@ export function poolDeleteRefusal(
   if (unit !== undefined) return inUse(`pool ${name}`, `storage unit ${unit.name} writes to it`);
   const [server] = [...servers.values()].filter(({ pools }) => pools.has(name));
   return server && inUse(`pool ${name}`, `media server ${server.mediaId} has a volume of it`);
+}
+
+/** Whoever is up would be known again with its next word; a unit without its media server could not work. */
+export function serverForgetRefusal(
+  mediaId: string,
+  { servers, units }: Pick<Resources, 'servers' | 'units'>,
+  use: { readonly held: number; readonly now: Date },
+): PermanentError | undefined {
+  const server = servers.get(mediaId);
+  if (server === undefined) return unknownServer(mediaId, [...servers.keys()]);
+  const what = `media server ${mediaId}`;
+  if (hostState(server.lastSeenAt, use.now) === 'up') return inUse(what, 'it is up. Stop it first');
+  const own = [...units.values()].filter((unit) => unit.mediaId === mediaId);
+  if (own.length > 0) {
+    const names = listed(own.map(({ name }) => name));
+    return inUse(what, `it has storage unit ${names}; delete that first`);
+  }
+  return use.held > 0 ? inUse(what, `${jobs(use.held)} it`) : undefined;
+}
+
+/** Status 243 for a client that nobody has spoken for. */
+export function clientForgetRefusal(
+  client: string,
+  use: { readonly lastSeenAt: Date | undefined; readonly now: Date },
+): PermanentError | undefined {
+  if (use.lastSeenAt === undefined) return new NotFound('client', client, 243);
+  if (hostState(use.lastSeenAt, use.now) === 'down') return undefined;
+  return inUse(`client ${client}`, 'its agent is up. Stop it first');
 }
 
 function nameTaken(field: string, by: 'unit' | 'group', name: string): InvalidInput {

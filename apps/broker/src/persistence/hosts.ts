@@ -73,6 +73,14 @@ export class Hosts {
     ]);
   }
 
+  async forgetMedia(mediaId: string): Promise<void> {
+    await this.db.query('DELETE FROM media_server WHERE media_id = $1', [mediaId]);
+  }
+
+  async forgetClient(client: string): Promise<void> {
+    await this.db.query('DELETE FROM client WHERE client = $1', [client]);
+  }
+
   async agentSeen(beat: AgentHeartbeat, now: Date): Promise<void> {
     await this.db.query(
       `INSERT INTO client AS known (client, host, version, last_seen_at) VALUES ($1, $2, $3, $4)

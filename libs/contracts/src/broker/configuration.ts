@@ -129,6 +129,17 @@ export const brokerDrain = endpoint('broker', 'drain', {
   }),
 });
 
+export const brokerForget = endpoint('broker', 'forget', {
+  description: 'Forgets a client or a media server that is down and will not come back',
+  request: z
+    .object({ client: clientName.optional(), media: mediaName.optional() })
+    .refine(
+      ({ client, media }) => (client === undefined) !== (media === undefined),
+      'name either client or media',
+    ),
+  response: z.object({}),
+});
+
 const mediaSighting = z.object({ mediaId: mediaName, lastSeenAt: timestamp });
 
 export const mediaDown = publicEvent('media', 'down', {

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import {
   brokerDrain,
+  brokerForget,
   brokerGroups,
   brokerLimits,
   brokerPools,
@@ -44,6 +45,7 @@ const QUEUE_ROWS_MAX = 1_000_000;
 export function define(command: Command, cli: () => Cli): void {
   defineAllocations(command, cli);
   defineSteering(command, cli);
+  defineForget(command, cli);
   const lists = [
     ['servers', 'media servers with their volumes', servers],
     ['units', 'storage units and how they are used', units],
@@ -95,6 +97,17 @@ function defineSteering(command: Command, cli: () => Cli): void {
     .option('--undo', 'take it back')
     .action((media: string | undefined, options: { unit?: string; undo?: true }) =>
       drain(cli(), { media, ...options }),
+    );
+}
+
+function defineForget(command: Command, cli: () => Cli): void {
+  command
+    .command('forget')
+    .description('forget a media server or a client that is down and will not come back')
+    .argument('[media]', 'the media server')
+    .option('--client <name>', 'this client instead')
+    .action((media: string | undefined, options: { client?: string }) =>
+      forget(cli(), { media, ...options }),
     );
 }
 
@@ -158,6 +171,20 @@ async function drain(
     const left = writing === 1 ? '1 job still writes' : `${writing} jobs still write`;
     output.line(`${left} there${reading > 0 ? `, ${reading} read` : ''}.`);
   });
+}
+
+async function forget(
+  cli: Cli,
+  host: { media?: string | undefined; client?: string },
+): Promise<void> {
+  if ((host.media === undefined) === (host.client === undefined)) {
+    throw new UsageError('Name a media server, or a client with --client.', 'media');
+  }
+  const answer = await cli.withCluster((cluster) => cluster.ask(brokerForget, host));
+  const name = host.media === undefined ? `Client ${host.client}` : `Media server ${host.media}`;
+  cli.answer(answer, (output) =>
+    output.line(`${name} is forgotten. Its images stay; if it comes back, it is known again.`),
+  );
 }
 
 async function servers(cli: Cli): Promise<void> {
