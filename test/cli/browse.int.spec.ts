@@ -8,7 +8,9 @@ import {
   catalogImage,
   catalogImages,
 } from '#contracts/image.js';
-import { jobsList } from '#contracts/job.js';
+import { jobsGet, jobsList } from '#contracts/job.js';
+import { policyDue } from '#contracts/policy.js';
+import { formatTime } from '../../apps/cli/src/output/time.js';
 import { doneJob, jobViewOf } from '../../apps/cli/src/testing/job-views.js';
 import { FakeCluster } from './fake-cluster.js';
 import { COPY, FILE, FRAGMENT, IMAGE } from './answers.js';
@@ -84,6 +86,26 @@ describe('lists', () => {
         .slice(1, 5)
         .map((line) => line.trim().split(' ')[0]),
     ).toEqual([...['8', '+9', '+10', '7']]);
+  });
+
+  it('of a failed backup say when its policy runs it again, and why', async () => {
+    const failed = doneJob(41, { policy: 'web', schedule: 'daily' });
+    cluster.answer(jobsGet, () => ({ job: failed, log: [], logLines: 0 }));
+    const dueAt = '2026-01-01T00:10:00.000Z';
+    const entry = { policy: 'web', client: failed.client, dueAt, reason: 'again after 10m' };
+    cluster.answer(policyDue, () => ({
+      due: [
+        { ...entry, schedule: 'weekly' },
+        { ...entry, schedule: 'daily' },
+      ],
+    }));
+    const { out } = await cluster.run('jobs', 'show', '7');
+    expect(out).toContain(`${formatTime(dueAt)}: again after 10m`);
+    expect(cluster.inputsOf(policyDue)).toMatchObject([{ policy: 'web', client: failed.client }]);
+    const json = await cluster.run('jobs', 'show', '7', '--json');
+    expect(JSON.parse(json.out)).toMatchObject({ next: { schedule: 'daily' } });
+    cluster.answer(jobsGet, () => ({ job: { ...failed, status: 0 }, log: [], logLines: 0 }));
+    expect((await cluster.run('jobs', 'show', '7')).out).not.toContain('Run again');
   });
 
   it('of images and one image in full', async () => {

@@ -1,4 +1,5 @@
 import { jobsGet, type JobAttempt, type LogLine } from '#contracts/job.js';
+import type { DueEntry } from '#contracts/policy.js';
 import { statusText } from '#contracts/status-codes.js';
 import type { Cli } from '../cli.js';
 import { printable } from '../output/printable.js';
@@ -6,6 +7,7 @@ import { fieldLines } from '../output/table.js';
 import { formatTime } from '../output/time.js';
 import { readLog } from './job-log.js';
 import { jobColumns, jobFields } from './job-table.js';
+import { nextRun } from './next-run.js';
 import { readChildren } from './read-jobs.js';
 
 /** One job in detail: its family, and each attempt with its part of the log. */
@@ -14,13 +16,20 @@ export async function showJob(cli: Cli, job: number): Promise<void> {
     const { job: view, logLines, attempts } = await cluster.ask(jobsGet, { job });
     const log = await readLog(cluster, job);
     const children = view.children > 0 ? await readChildren(cluster, job) : [];
-    cli.answer({ job: view, children, attempts, log, logLines }, (output) => {
-      output.lines(fieldLines(jobFields(view, cli.now())));
+    const next = await nextRun(cluster, view);
+    cli.answer({ job: view, children, attempts, next, log, logLines }, (output) => {
+      output.lines(fieldLines([...jobFields(view, cli.now()), ...nextFields(next)]));
       if (children.length > 0) output.line();
       if (children.length > 0) output.table(jobColumns(cli.now()), children);
       for (const line of attemptBlocks(attempts, log)) output.line(line);
     });
   });
+}
+
+function nextFields(next: DueEntry | null): [string, string][] {
+  if (!next) return [];
+  const when = next.dueAt === null ? 'not by itself' : formatTime(next.dueAt);
+  return [['Run again', `${when}: ${next.reason}`]];
 }
 
 /** An empty line, a heading and the log of each attempt, in order. */
