@@ -1,9 +1,9 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
+import { Batches } from '#kernel/batches.js';
 import { Clock } from '#kernel/clock.js';
 import { NotFound } from '#kernel/errors.js';
 import { UnitOfWork, type Work } from '#outbox/unit-of-work.js';
-import { Batches } from './batches.js';
 import { BrokerSettings } from './config.js';
 import { firstUnit } from './domain/first-unit.js';
 import { superseded } from './domain/refusal.js';
@@ -42,9 +42,8 @@ export class Allocator {
   ) {
     this.transaction = new SharedTransaction(unitOfWork, 'holdfast broker');
     this.batches = new Batches({
-      answer: (requests) => this.answerBatch(requests),
-      keyOf: ({ job }) => String(job),
-      sizeMax: REQUESTS_MAX,
+      ...{ batchMax: REQUESTS_MAX, parallelMax: 1, keyOf: ({ job }) => String(job) },
+      run: async (requests) => (await this.answerBatch(requests)).map(thrown),
     });
   }
 
@@ -54,7 +53,7 @@ export class Allocator {
    */
   async allocate(request: ResourceRequest): Promise<AllocateAnswer> {
     const { manager } = this.database;
-    return (await this.answerAgain(request, manager)) ?? (await this.batches.ask(request));
+    return (await this.answerAgain(request, manager)) ?? (await this.batches.add(request));
   }
 
   /** Gives back what an attempt holds or waits for; false when that was nothing. */
@@ -180,4 +179,12 @@ export class Allocator {
   private grants(work: Work, now: Date): Grants {
     return new Grants(work, now, this.settings.leaseUntil(now));
   }
+}
+
+/** A refusal is thrown at the one who asked. */
+function thrown(answer: AllocateAnswer | Error): () => AllocateAnswer {
+  return () => {
+    if (answer instanceof Error) throw answer;
+    return answer;
+  };
 }

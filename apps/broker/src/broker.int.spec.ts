@@ -278,7 +278,16 @@ describe('the broker', () => {
     expect(endpoints.map(({ name }) => name).sort()).toEqual(
       ['allocate', 'allocations', 'client', 'clients', 'health', 'heartbeat', 'release', 'servers']
         .concat(['unit-delete', 'unit-put', 'units', 'group-delete', 'group-put', 'groups'])
-        .concat(['pool-delete', 'pool-put', 'pools', 'limit-put', 'limits', 'drain', 'priority'])
+        .concat([
+          'pool-delete',
+          'pool-put',
+          'pools',
+          'limit-put',
+          'limits',
+          'drain',
+          'forget',
+          'priority',
+        ])
         .concat(['queue', 'settings', 'settings-put'])
         .sort(),
     );

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { LogLine } from '#contracts/job.js';
+import { Batches } from '#kernel/batches.js';
 import { Clock } from '#kernel/clock.js';
 import { UnitOfWork } from '#outbox/unit-of-work.js';
-import { Batches } from './batches.js';
 import { decide } from './domain/decide.js';
 import { bornOf, type Draft } from './domain/draft.js';
 import type { Input } from './domain/input.js';

@@ -1,10 +1,10 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { backoffMs } from '#kernel/backoff.js';
+import { Batches } from '#kernel/batches.js';
 import { Clock } from '#kernel/clock.js';
 import { messageOf, Unavailable } from '#kernel/errors.js';
 import type { Startable } from '#service/lifecycle.js';
-import { Batches } from '../batches.js';
 import type { Input } from '../domain/input.js';
 import type { Job } from '../domain/job.js';
 import { JobChanges } from '../job-changes.js';

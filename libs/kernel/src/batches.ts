@@ -10,17 +10,19 @@ export interface BatchesOptions<T, R> {
   readonly batchMax: number;
   /** Batches at work at the same time. */
   readonly parallelMax: number;
+  /** Two of the same key never go together; if left out, whatever comes does. */
+  readonly keyOf?: (item: T) => string;
   /** Does all of it or nothing. For each item, in order, a function that returns or throws its answer. */
   readonly run: (items: readonly T[]) => Promise<readonly (() => R)[]>;
 }
 
 /**
- * Lets callers share a transaction without knowing of each other: what comes while others are at
+ * Lets callers share a transaction (or whatever `run` does) without knowing of each other: what comes while others are at
  * work goes together. Nobody waits for company. A batch that fails is tried item by item, so that
  * one that cannot be done takes no other with it.
  */
 export class Batches<T, R> {
-  private readonly pending: Pending<T, R>[] = [];
+  private pending: Pending<T, R>[] = [];
   private running = 0;
 
   constructor(private readonly options: BatchesOptions<T, R>) {}
@@ -36,11 +38,25 @@ export class Batches<T, R> {
     const { batchMax, parallelMax } = this.options;
     while (this.pending.length > 0 && this.running < parallelMax) {
       this.running += 1;
-      void this.work(this.pending.splice(0, batchMax)).finally(() => {
+      void this.work(this.take(batchMax)).finally(() => {
         this.running -= 1;
         this.next();
       });
     }
+  }
+
+  private take(batchMax: number): Pending<T, R>[] {
+    const { keyOf } = this.options;
+    if (!keyOf) return this.pending.splice(0, batchMax);
+    const batch = new Map<string, Pending<T, R>>();
+    const later: Pending<T, R>[] = [];
+    for (const one of this.pending) {
+      const key = keyOf(one.item);
+      if (batch.size < batchMax && !batch.has(key)) batch.set(key, one);
+      else later.push(one);
+    }
+    this.pending = later;
+    return [...batch.values()];
   }
 
   private async work(batch: readonly Pending<T, R>[]): Promise<void> {

@@ -2,7 +2,11 @@ import { describe, expect, it } from '@jest/globals';
 import { Batches } from './batches.js';
 
 /** Doubles numbers; refuses 13, and whatever comes together with 7. */
-function doubling(options: { batchMax: number; parallelMax: number }) {
+function doubling(options: {
+  batchMax: number;
+  parallelMax: number;
+  keyOf?: (item: number) => string;
+}) {
   const batches: (readonly number[])[] = [];
   const run = async (items: readonly number[]) => {
     batches.push(items);
@@ -22,6 +26,14 @@ describe('batches', () => {
     const answers = await Promise.all([1, 2, 3, 4, 5].map((n) => doubled.add(n)));
     expect(answers).toEqual([2, 4, 6, 8, 10]);
     expect(batches).toEqual([[1], [2, 3, 4], [5]]);
+  });
+
+  it('never take two of the same key together', async () => {
+    const keyOf = (n: number) => String(n % 10);
+    const { batches, doubled } = doubling({ batchMax: 9, parallelMax: 1, keyOf });
+    const answers = await Promise.all([1, 2, 12, 3, 22].map((n) => doubled.add(n)));
+    expect(answers).toEqual([2, 4, 24, 6, 44]);
+    expect(batches).toEqual([[1], [2, 3], [12], [22]]);
   });
 
   it('answer one item with its own error', async () => {
