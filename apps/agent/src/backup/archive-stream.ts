@@ -49,7 +49,7 @@ export class ArchiveStream {
   #owed = false;
   #pending = '';
   #state: ReaderState | undefined;
-  readonly #text = Buffer.alloc(INDEX_FRAME_BYTES_MAX);
+  readonly #text = Buffer.allocUnsafeSlow(INDEX_FRAME_BYTES_MAX);
   #textUsed = 0;
   #sealing: Promise<void> = Promise.resolve();
 

@@ -1,11 +1,11 @@
 /**
  * A fixed row of shared buffers between the thread that reads the client and the one that compresses. The reader
  * fills them in turn and waits for an empty one; the other side gives each back. What is in a buffer,
- * and that it is full, goes by message.
+ * and that it is full, goes by message. The reader makes each buffer when it comes to it for the first time: a small
+ * backup needs one.
  */
 export interface SharedRing {
   readonly control: SharedArrayBuffer;
-  readonly data: SharedArrayBuffer;
   readonly buffers: number;
   readonly bufferBytes: number;
 }
@@ -36,7 +36,6 @@ export class ReaderStopped extends Error {
 export function createRing({ buffers, bufferBytes }: RingSize): SharedRing {
   return {
     control: new SharedArrayBuffer((FIRST_SLOT + buffers) * Int32Array.BYTES_PER_ELEMENT),
-    data: new SharedArrayBuffer(buffers * bufferBytes),
     buffers,
     bufferBytes,
   };
@@ -45,21 +44,20 @@ export function createRing({ buffers, bufferBytes }: RingSize): SharedRing {
 /** The side that fills. Its waits block the thread. */
 export class RingFiller {
   readonly #control: Int32Array;
-  readonly #buffers: Buffer[];
+  readonly #buffers: Buffer[] = [];
   #slot = -1;
 
-  constructor(ring: SharedRing) {
+  constructor(private readonly ring: SharedRing) {
     this.#control = new Int32Array(ring.control);
-    this.#buffers = views(ring);
   }
 
   get stopped(): boolean {
     return Atomics.load(this.#control, STOP) !== 0;
   }
 
-  /** The next buffer in turn, when it is empty. @throws ReaderStopped */
-  take(): { slot: number; buffer: Buffer } {
-    this.#slot = (this.#slot + 1) % this.#buffers.length;
+  /** The next buffer in turn, when it is empty; a new one has to be shown to the other side. @throws ReaderStopped */
+  take(): { slot: number; buffer: Buffer; made: SharedArrayBuffer | undefined } {
+    this.#slot = (this.#slot + 1) % this.ring.buffers;
     const state = FIRST_SLOT + this.#slot;
     if (Atomics.load(this.#control, state) === FULL) {
       Atomics.add(this.#control, WAITS_FOR_EMPTY, 1);
@@ -68,7 +66,12 @@ export class RingFiller {
       }
     }
     if (this.stopped) throw new ReaderStopped('The backup was stopped');
-    return { slot: this.#slot, buffer: this.#buffers[this.#slot]! };
+    const known = this.#buffers[this.#slot];
+    if (known) return { slot: this.#slot, buffer: known, made: undefined };
+    const made = new SharedArrayBuffer(this.ring.bufferBytes);
+    const buffer = Buffer.from(made);
+    this.#buffers[this.#slot] = buffer;
+    return { slot: this.#slot, buffer, made };
   }
 
   /** To be called before the message that says so. */
@@ -91,11 +94,15 @@ export class RingFiller {
 /** The side that empties. It never waits. */
 export class RingEmptier {
   readonly #control: Int32Array;
-  readonly #buffers: Buffer[];
+  readonly #buffers: Buffer[] = [];
 
-  constructor(ring: SharedRing) {
+  constructor(private readonly ring: SharedRing) {
     this.#control = new Int32Array(ring.control);
-    this.#buffers = views(ring);
+  }
+
+  /** Takes in a buffer that the other side has made. */
+  adopt(slot: number, made: SharedArrayBuffer): void {
+    this.#buffers[slot] = Buffer.from(made);
   }
 
   buffer(slot: number, length: number): Buffer {
@@ -118,17 +125,11 @@ export class RingEmptier {
     // Whoever is about to wait for one of these values must find another one.
     Atomics.store(this.#control, INDEX_TEXTS, -1);
     Atomics.notify(this.#control, INDEX_TEXTS);
-    for (let slot = 0; slot < this.#buffers.length; slot++) this.release(slot);
+    for (let slot = 0; slot < this.ring.buffers; slot++) this.release(slot);
   }
 
   /** How often the reading thread found no empty buffer. */
   get waitsForEmpty(): number {
     return Atomics.load(this.#control, WAITS_FOR_EMPTY);
   }
-}
-
-function views(ring: SharedRing): Buffer[] {
-  return Array.from({ length: ring.buffers }, (_, slot) =>
-    Buffer.from(ring.data, slot * ring.bufferBytes, ring.bufferBytes),
-  );
 }

@@ -33,6 +33,8 @@ export type ReaderMessage =
       readonly type: 'frame';
       readonly slot: number;
       readonly length: number;
+      /** The buffer, when this is the first time that it is full. */
+      readonly made: SharedArrayBuffer | undefined;
       /** Whole index lines of entries whose header begins in this buffer or before. */
       readonly index: Uint8Array;
       /**

@@ -222,6 +222,7 @@ class BackupRun {
   }
 
   #compress(frame: Extract<ReaderMessage, { type: 'frame' }>): void {
+    if (frame.made) this.#emptier.adopt(frame.slot, frame.made);
     const stored = compress(this.#emptier.buffer(frame.slot, frame.length), this.#level);
     stored.catch(() => undefined); // whoever takes the frame in its turn gets the error
     this.#compressing.set(frame.slot, stored);

@@ -39,9 +39,10 @@ export class ArchiveOutput {
   #writtenTo = 0;
   #writingEnd = 0;
   #following = NOTHING;
-  readonly #text = Buffer.alloc(INDEX_FRAME_BYTES_MAX);
+  #made: SharedArrayBuffer | undefined;
+  readonly #text = Buffer.allocUnsafeSlow(INDEX_FRAME_BYTES_MAX);
   #textUsed = 0;
-  #header = Buffer.alloc(64 * 1024);
+  #header = Buffer.allocUnsafeSlow(64 * 1024);
 
   constructor(
     private readonly ring: RingFiller,
@@ -159,8 +160,9 @@ export class ArchiveOutput {
 
   #makeRoom(): void {
     if (this.#slot >= 0) return;
-    const { slot, buffer } = this.ring.take();
+    const { slot, buffer, made } = this.ring.take();
     this.#slot = slot;
+    this.#made = made;
     this.#buffer = buffer;
     this.#used = 0;
   }
@@ -173,6 +175,7 @@ export class ArchiveOutput {
       type: 'frame',
       slot: this.#slot,
       length: this.#used,
+      made: this.#made,
       index: this.#takeText(),
       pending: this.#pending,
       state: { position, entry: this.#entry, rest: this.#rest(), ...tally },
