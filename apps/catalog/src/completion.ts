@@ -18,7 +18,7 @@ export async function countImage(
   const progress = await images.progress(imageId);
   if (progress.complete && (await images.markAnnounced(imageId))) {
     unit.announce(imageCompleted, imageId, (await new ImageViews(unit.db).one(imageId))!);
-    await countCopies(unit, imageId);
+    if (!(await new Copies(unit.db).markOnlyOne(imageId))) await countCopies(unit, imageId);
   }
   return progress;
 }

@@ -2,12 +2,14 @@ import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { allocationGranted, type Allocation } from '#contracts/broker.js';
 import { cloudEvent, type CloudEvent } from '#contracts/event.js';
+import { imageCompleted } from '#contracts/image.js';
 import { jobsCopies, jobsGrants, jobsImages } from '#contracts/streams.js';
 import { Clock } from '#kernel/clock.js';
 import { NotFound } from '#kernel/errors.js';
 import { BatchConsumer, type Delivery } from '#messaging/batch-consumer.js';
 import { Nats } from '#messaging/connection.js';
 import type { Startable } from '#service/lifecycle.js';
+import type { Job } from './domain/job.js';
 import { JobDriver } from './driving/job-driver.js';
 import { JobChanges } from './job-changes.js';
 import { OpenJobs } from './persistence/open-jobs.js';
@@ -40,12 +42,12 @@ export class JobListener implements Startable {
       new BatchConsumer(nats, {
         spec: jobsImages,
         ...common,
-        handle: (batch) => this.onImages(batch),
+        handle: async (batch) => this.onImages(batch),
       }),
       new BatchConsumer(nats, {
         spec: jobsCopies,
         ...common,
-        handle: (batch) => this.onImages(batch),
+        handle: (batch) => this.onCopies(batch),
       }),
     ];
   }
@@ -62,24 +64,33 @@ export class JobListener implements Startable {
     await Promise.all(
       events(batch).map(async ({ subject, data }) => {
         const granted = allocationGranted.schema.safeParse(data);
-        if (granted.success) await this.take(granted.data);
-        this.driver.drive(Number(subject));
+        const job = granted.success ? await this.take(granted.data) : undefined;
+        this.driver.drive(job ?? Number(subject));
       }),
     );
   }
 
   /** A job that is unknown, or does not wait for it any more, has no use for it. */
-  private async take(allocation: Allocation): Promise<void> {
+  private async take(allocation: Allocation): Promise<Job | undefined> {
     const { job, attempt, leaseUntil } = allocation;
-    if (Date.parse(leaseUntil) - this.clock.now().getTime() < LEASE_LEFT_MS) return;
+    if (Date.parse(leaseUntil) - this.clock.now().getTime() < LEASE_LEFT_MS) return undefined;
     try {
-      await this.changes.apply(job, { type: 'granted', attempt, allocation });
+      return await this.changes.apply(job, { type: 'granted', attempt, allocation });
     } catch (error) {
-      if (!(error instanceof NotFound)) throw error;
+      if (error instanceof NotFound) return undefined;
+      throw error;
     }
   }
 
-  private async onImages(batch: readonly Delivery[]): Promise<void> {
+  /** The job that has made it waits for it. */
+  private onImages(batch: readonly Delivery[]): void {
+    for (const { data } of events(batch)) {
+      const image = imageCompleted.schema.safeParse(data);
+      if (image.success && image.data.job > 0) this.driver.drive(image.data.job);
+    }
+  }
+
+  private async onCopies(batch: readonly Delivery[]): Promise<void> {
     const jobs = new OpenJobs(this.database.manager);
     for (const { subject: imageId } of events(batch)) {
       for (const job of await jobs.byImage(imageId)) this.driver.drive(job);

@@ -30,7 +30,7 @@ export class ReportHandlers {
       works(job, report) ? heardFrom(job, report, { now, progress }) : job;
     const input = result && ({ type: 'reported', attempt, from, instance, result } as const);
     const job = await this.changes.hear(report.job, { note, input, lines });
-    if (result) this.driver.drive(report.job);
+    if (result) this.driver.drive(job);
     return { goOn: works(job, report) };
   }
 }

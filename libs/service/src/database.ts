@@ -12,6 +12,7 @@ import { Publisher } from '#messaging/publisher.js';
 import { OutboxRelay } from '#outbox/outbox-relay.js';
 import { UnitOfWork } from '#outbox/unit-of-work.js';
 import type { DatabaseConfig } from './config.js';
+import { PreparingClient } from './preparing-client.js';
 import { SettingsTable } from './settings/settings-table.js';
 
 export type EntityClass = new () => object;
@@ -112,6 +113,7 @@ async function dataSourceOptions(
     connectTimeoutMS: CONNECT_MS_MAX,
     poolSize: config.HOLDFAST_DATABASE_CONNECTIONS_MAX,
     extra: {
+      Client: PreparingClient,
       idleTimeoutMillis: IDLE_MS_MAX,
       // Names resolve in the service's own schema only: another's tables are out of sight.
       options: `-c search_path=${owned.schema} -c default_transaction_isolation=read\\ committed`,

@@ -1,6 +1,7 @@
 import type { EntityManager } from 'typeorm';
 import type { FragmentView, ImageView } from '#contracts/image.js';
 import type { ImageKind } from '#contracts/names.js';
+import { prepared } from '#outbox/prepared.js';
 import { imageState } from '../domain/image-state.js';
 import { EVERY_FRAGMENT, IS_LIVE, toFragmentView, type FragmentRecord } from './fragment-view.js';
 import type { NewImage } from './image.entity.js';
@@ -90,7 +91,7 @@ export class ImageViews {
 
   async one(imageId: string): Promise<ImageView | undefined> {
     const [row] = await this.db.query<ImageRecord[]>(
-      `SELECT ${COLUMNS} FROM image i ${WITH_COUNTS} WHERE i.image_id = $1`,
+      prepared(`SELECT ${COLUMNS} FROM image i ${WITH_COUNTS} WHERE i.image_id = $1`),
       [imageId],
     );
     return row && toView(row);

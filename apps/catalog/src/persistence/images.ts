@@ -1,4 +1,5 @@
 import type { EntityManager } from 'typeorm';
+import { prepared } from '#outbox/prepared.js';
 import type { ImageProgress } from '../domain/image-state.js';
 import type { BaseCandidate } from '../domain/base.js';
 import type { CommittedPiece } from '../domain/resume.js';
@@ -126,7 +127,7 @@ export class Images {
         index_error: string | null;
       }[]
     >(
-      `SELECT i.fragments_expected AS expected, c.committed, c.loaded, ${IS_COMPLETE} AS complete,
+      prepared(`SELECT i.fragments_expected AS expected, c.committed, c.loaded, ${IS_COMPLETE} AS complete,
          CASE WHEN c.committed < i.fragments_expected THEN
            (SELECT min(n) FROM generate_series(1, i.fragments_expected) n
             WHERE n NOT IN (SELECT f.number FROM fragment f
@@ -134,7 +135,7 @@ export class Images {
          (SELECT f.index_error FROM fragment f WHERE f.image_id = i.image_id
             AND f.state = 'ACTIVE' AND f.index_loaded_at IS NULL AND f.index_error IS NOT NULL
           ORDER BY f.number LIMIT 1) AS index_error
-       FROM image i ${WITH_COUNTS} WHERE i.image_id = $1`,
+       FROM image i ${WITH_COUNTS} WHERE i.image_id = $1`),
       [imageId],
     );
     return {

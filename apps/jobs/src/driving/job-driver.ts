@@ -46,6 +46,8 @@ export class JobDriver implements Startable {
   private readonly queue = new DriveQueue((job) => this.work(job));
   /** Jobs whose question failed last, until it is answered. */
   private readonly failing = new Map<number, Failing>();
+  /** As their last change has left them; they need not be read. */
+  private readonly changed = new Map<number, Job>();
   private isStopping = false;
   private readonly reads: Batches<number, Job | undefined>;
 
@@ -67,9 +69,12 @@ export class JobDriver implements Startable {
     await this.queue.stop();
   }
 
-  /** Something happened to a job: see how far it can go now. */
-  drive(job: number, urgency: Urgency = 'urgent'): void {
-    this.queue.add(job, urgency);
+  /** Something happened to a job: see how far it can go now. Whoever has just changed it gives it as it is. */
+  drive(job: number | Job, urgency: Urgency = 'urgent'): void {
+    const number = typeof job === 'number' ? job : job.job;
+    if (typeof job === 'number') this.changed.delete(number);
+    else this.changed.set(number, job);
+    this.queue.add(number, urgency);
   }
 
   /** Jobs that wait to be driven. */
@@ -81,7 +86,8 @@ export class JobDriver implements Startable {
     const began = this.clock.now().getTime();
     let job: Job | undefined;
     try {
-      let next = await this.reads.add(number);
+      let next = this.changed.get(number) ?? (await this.reads.add(number));
+      this.changed.delete(number);
       while (next && !this.isStopping) {
         job = next;
         next = await this.step(job);
@@ -92,6 +98,9 @@ export class JobDriver implements Startable {
       return { afterMs: waitMs, urgency: 'urgent' };
     } catch (error) {
       return this.failed(number, { job, error, began });
+    } finally {
+      // What has come meanwhile may be older than what was done here.
+      this.changed.delete(number);
     }
   }
 

@@ -76,6 +76,23 @@ export class Copies {
     return rows.map(toFound);
   }
 
+  /**
+   * Marks the first copy of an image that is complete, if it is the only one: then it holds all of it. False
+   * where there are several, which have to be counted.
+   */
+  async markOnlyOne(imageId: string): Promise<boolean> {
+    const rows = await this.db.query<unknown[]>(
+      `WITH marked AS (
+         UPDATE image_copy c SET completed_attempt = attempt
+         WHERE c.image_id = $1 AND c.copy = 1 AND NOT EXISTS
+           (SELECT 1 FROM image_copy k WHERE k.image_id = c.image_id AND k.copy > 1)
+         RETURNING 1
+       ) SELECT 1 FROM marked`,
+      [imageId],
+    );
+    return rows.length > 0;
+  }
+
   /** Keeps commits to an image's copies waiting until the transaction ends. */
   async lock(imageId: string): Promise<void> {
     await this.db.query(
