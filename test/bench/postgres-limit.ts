@@ -141,7 +141,7 @@ export class PostgresLimit {
 const clock = new SystemClock();
 
 /** In the order of the statement. */
-const COLUMNS: Record<keyof FragmentCommit, (commit: FragmentCommit) => unknown> = {
+const COLUMNS: Record<keyof Omit<FragmentCommit, 'index'>, (commit: FragmentCommit) => unknown> = {
   fragmentId: (commit) => commit.fragmentId,
   imageId: (commit) => commit.imageId,
   copy: (commit) => commit.copy,

@@ -30,6 +30,7 @@ import { ImageQueryHandlers } from './image-query.handlers.js';
 import { ImageHandlers } from './image.handlers.js';
 import { IndexLoader } from './file-index/index-loader.js';
 import { Completions } from './file-index/completions.js';
+import { SmallIndexes } from './file-index/small-indexes.js';
 import { IndexLoads } from './file-index/index-loads.js';
 import { IndexSource } from './file-index/index-source.js';
 import { CatalogEpoch } from './persistence/catalog-epoch.js';
@@ -63,6 +64,7 @@ import { StateHandlers } from './state.handlers.js';
     ImageChanges,
     IndexLoader,
     Completions,
+    SmallIndexes,
     IndexLoads,
     IndexSource,
     MediaServers,

@@ -16,6 +16,7 @@ import { parseInput } from '#messaging/validation.js';
 import { UnitOfWork, type Work } from '#outbox/unit-of-work.js';
 import { CatalogConfig } from './config.js';
 import { copyKey, grouped, newsOfCopies, sendReceipts } from './domain/commit-messages.js';
+import { SmallIndexes } from './file-index/small-indexes.js';
 import { failureKind, shouldPark } from './domain/failure-kind.js';
 import { judge, mayCommit, recalledFence } from './domain/verdict.js';
 import { CatalogEpoch } from './persistence/catalog-epoch.js';
@@ -44,6 +45,7 @@ export class CommitBatches {
     private readonly unitOfWork: UnitOfWork,
     private readonly epoch: CatalogEpoch,
     private readonly config: CatalogConfig,
+    private readonly smallIndexes: SmallIndexes,
   ) {}
 
   /** Called after each transaction that put fragments in, with whose. */
@@ -61,7 +63,8 @@ export class CommitBatches {
       // Each by itself, so that a bad one holds up no other.
       for (const payload of commitsOf(delivery.payload)) {
         try {
-          offers.push({ delivery, payload, commit: commitOf(delivery, payload) });
+          const commit = this.smallIndexes.takeOut(commitOf(delivery, payload));
+          offers.push({ delivery, payload, commit });
         } catch (error) {
           await this.park(delivery, payload, messageOf(error));
         }

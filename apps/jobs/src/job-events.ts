@@ -38,7 +38,9 @@ export function announceChange(
   const subject = String(after.job);
   const [was, is] = [stateOf(before), stateOf(after)];
   if (was === is) {
-    if (before.progress !== after.progress) work.announce(jobProgressed, subject, view);
+    // How far it came in the end is told with its end.
+    const isFurther = before.progress !== after.progress && after.step === 'running';
+    if (isFurther) work.announce(jobProgressed, subject, view);
     return;
   }
   const goesOn = STANDS_STILL.has(was) && !STANDS_STILL.has(is) && after.outcome === null;

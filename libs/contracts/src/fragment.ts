@@ -6,6 +6,9 @@ import { imageId, mediaName, poolName } from './names.js';
 
 const digest = z.string().regex(/^[0-9a-f]{64}$/, 'a BLAKE3 digest is 64 hex digits');
 
+/** A file index (bytes, compressed) of up to this size may come with the commit, and need not be fetched. */
+export const INDEX_SENT_BYTES_MAX = 4_096;
+
 /** What a media server says of a fragment that is sealed: its bytes are safe on its medium. */
 export const fragmentCommit = z.object({
   fragmentId: z.uuid(),
@@ -25,6 +28,11 @@ export const fragmentCommit = z.object({
   frames: z.int().nonnegative(),
   last: z.boolean(),
   sealedAt: z.iso.datetime(),
+  /** The index object itself, where it is small and the commit travels alone. */
+  index: z
+    .base64()
+    .max(Math.ceil(INDEX_SENT_BYTES_MAX / 3) * 4)
+    .optional(),
 });
 export type FragmentCommit = z.infer<typeof fragmentCommit>;
 

@@ -72,6 +72,15 @@ export class JobReporter {
     return true;
   }
 
+  /**
+   * Speaks every second from now on, the first time in a second: for a part that does no harm where its attempt
+   * is over, and is often through by then.
+   */
+  beginUnasked(firstLine: string): void {
+    this.log('info', firstLine);
+    this.timer = setInterval(() => this.tick(), REPORT_MS);
+  }
+
   log(severity: Line['severity'], text: string): void {
     if (this.lines.length >= LINES_WAITING_MAX) this.lines.shift();
     const at = this.clock.now().toISOString();

@@ -63,6 +63,8 @@ export interface CommitOffersOptions {
 export const PUBLISHES_IN_FLIGHT_MAX = 4;
 /** Fragments that one question to the catalog names. */
 export const INQUIRY_FRAGMENTS_MAX = 256;
+/** Small indexes that are kept until the verdict; the catalog fetches the others. */
+const INDEXES_KEPT_MAX = 64;
 const TICK_MS = 500;
 /** Rest after a question that nobody answered. */
 const ASK_AGAIN_AFTER_MS = 5_000;
@@ -84,6 +86,7 @@ interface Entry {
  */
 export class CommitOffers {
   private readonly entries = new Map<string, Entry>();
+  private readonly indexes = new Map<string, string>();
   private readonly due = new Set<string>();
   private readonly toAsk = new Set<string>();
   private readonly waiters = new Map<string, ((verdict: Verdict) => void)[]>();
@@ -129,11 +132,14 @@ export class CommitOffers {
     return this.entries.size;
   }
 
-  /** Adds a fragment that the volume's journal knows as sealed. */
-  add(fragmentId: string, volume: Volume): void {
+  /** Adds a fragment that the volume's journal knows as sealed, with its index if that is small. */
+  add(fragmentId: string, volume: Volume, smallIndex?: Buffer): void {
     const state = volume.ledger.find(fragmentId);
     if (state?.phase !== 'SEALED') return;
     this.enter(fragmentId, volume, state);
+    if (smallIndex && this.entries.size <= INDEXES_KEPT_MAX) {
+      this.indexes.set(fragmentId, smallIndex.toString('base64'));
+    }
     this.pump();
   }
 
@@ -165,6 +171,7 @@ export class CommitOffers {
   /** Its deletion was confirmed: there is nothing to offer any more. */
   forget(fragmentId: string): void {
     this.entries.delete(fragmentId);
+    this.indexes.delete(fragmentId);
     this.due.delete(fragmentId);
     this.toAsk.delete(fragmentId);
   }
@@ -324,7 +331,9 @@ export class CommitOffers {
       commits.push(this.entries.get(fragmentId)!.commit);
       this.step(fragmentId, 'taken');
     }
-    return commits;
+    const [only, another] = commits;
+    const index = only && !another && this.indexes.get(only.fragmentId);
+    return index ? [{ ...only, index }] : commits;
   }
 
   private async publish(commits: readonly FragmentCommit[]): Promise<void> {

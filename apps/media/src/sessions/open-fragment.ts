@@ -2,6 +2,7 @@ import { Blake3Hasher, blake3 } from '@napi-rs/blake-hash';
 import { decodeFrameTable, isFrameTable, type FrameRecord } from '#archive/frame-table.js';
 import type { Manifest } from '#archive/manifest.js';
 import { encodeSeekTable } from '#archive/seek-table.js';
+import { INDEX_SENT_BYTES_MAX } from '#contracts/fragment.js';
 import { messageOf } from '#kernel/errors.js';
 import type { FragmentWriter } from '#storage/fragment-store.js';
 import { splitPieces, type Message } from '#transfer/message.js';
@@ -36,6 +37,7 @@ export class OpenFragment {
   storedBytes = 0;
   archiveBytes = 0;
   indexBytes = 0;
+  private readonly indexBlocks: Buffer[] = [];
   private readonly dataHash = new Blake3Hasher();
   private readonly indexHash = new Blake3Hasher();
   private table: FrameRecord[] | undefined;
@@ -98,7 +100,13 @@ export class OpenFragment {
   async addIndex(block: Buffer): Promise<void> {
     this.indexHash.update(block);
     this.indexBytes += block.length;
+    if (this.indexBytes <= INDEX_SENT_BYTES_MAX) this.indexBlocks.push(block);
     await this.after(() => this.writer.writeIndex([block]));
+  }
+
+  /** The whole index, if it is small enough to be sent with the commit. */
+  get smallIndex(): Buffer | undefined {
+    return this.indexBytes <= INDEX_SENT_BYTES_MAX ? Buffer.concat(this.indexBlocks) : undefined;
   }
 
   /** Throws if a SEAL does not fit what was written. */

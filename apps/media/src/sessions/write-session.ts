@@ -200,7 +200,7 @@ export class WriteSession {
       this.crashPoint('seal-journalled');
       this.sealed.push(fragmentId);
       this.storedBytes += manifest.storedBytes;
-      offers.add(fragmentId, volume);
+      offers.add(fragmentId, volume, fragment.smallIndex);
     } catch (error) {
       await fragment.abandon();
       throw error;

