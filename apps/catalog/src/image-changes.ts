@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { DataSource } from 'typeorm';
 import type { RequestOf, ResponseOf } from '#contracts/contract.js';
 import {
   imageBegun,
@@ -43,6 +44,7 @@ interface Begun {
 @Injectable()
 export class ImageChanges {
   constructor(
+    private readonly database: DataSource,
     private readonly unitOfWork: UnitOfWork,
     private readonly clock: Clock,
     private readonly config: CatalogConfig,
@@ -55,23 +57,23 @@ export class ImageChanges {
    */
   async begin(request: BeginRequest): Promise<ResponseOf<typeof imageBegin>> {
     await this.epoch.get();
-    return this.unitOfWork.run(async (unit) => {
-      const images = new Images(unit.db);
-      await images.lockClient(request.client);
-      const { image, copyAttempt, pieces } =
-        (await this.continued(unit, request)) ?? (await this.made(unit, request));
-      return {
-        imageId: image.imageId,
-        backupTime: image.backupTime,
-        copy: FIRST_COPY,
-        copyAttempt,
-        kind: image.kind,
-        baseImageId: image.baseImageId,
-        keepListings: await images.possibleBases(image.client, image.policy, KEPT_LISTINGS_MAX),
-        ...resumePointOf(pieces),
-        details: detailsOf(image),
-      };
+    const { image, copyAttempt, pieces } = await this.unitOfWork.run(async (unit) => {
+      await new Images(unit.db).lockClient(request.client);
+      return (await this.continued(unit, request)) ?? this.made(unit, request);
     });
+    // Nobody of the same client has to wait for that.
+    const images = new Images(this.database.manager);
+    return {
+      imageId: image.imageId,
+      backupTime: image.backupTime,
+      copy: FIRST_COPY,
+      copyAttempt,
+      kind: image.kind,
+      baseImageId: image.baseImageId,
+      keepListings: await images.possibleBases(image.client, image.policy, KEPT_LISTINGS_MAX),
+      ...resumePointOf(pieces),
+      details: detailsOf(image),
+    };
   }
 
   /** Records what a backup wrote and counts what of it is here. */

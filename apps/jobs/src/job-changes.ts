@@ -10,8 +10,12 @@ import type { Job } from './domain/job.js';
 import { JobLedger, type Change } from './job-ledger.js';
 import { Jobs } from './persistence/jobs.js';
 
-/** What one transaction takes of jobs that nobody has to do with each other. */
-const TOGETHER = { batchMax: 64, parallelMax: 2 };
+/**
+ * What one transaction takes of jobs that have nothing to do with each other. Changes of the same job come close together,
+ * from those who work for it: two transactions at a time would mostly wait for each other.
+ */
+const CHANGED_TOGETHER = { batchMax: 64, parallelMax: 1 };
+const MADE_TOGETHER = { batchMax: 64, parallelMax: 2 };
 
 interface Update {
   readonly job: number;
@@ -46,8 +50,8 @@ export class JobChanges {
     private readonly unit: UnitOfWork,
     private readonly clock: Clock,
   ) {
-    this.updates = new Batches({ ...TOGETHER, run: (items) => this.updateAll(items) });
-    this.creations = new Batches({ ...TOGETHER, run: (items) => this.createAll(items) });
+    this.updates = new Batches({ ...CHANGED_TOGETHER, run: (items) => this.updateAll(items) });
+    this.creations = new Batches({ ...MADE_TOGETHER, run: (items) => this.createAll(items) });
   }
 
   /**

@@ -9,6 +9,7 @@ import { JobLogRow } from './persistence/job-log.entity.js';
 import { JobRow } from './persistence/job.entity.js';
 import { Jobs1764000000000 } from './persistence/migrations/1764000000000-jobs.js';
 import { JobColumns1766000000000 } from './persistence/migrations/1766000000000-job-columns.js';
+import { JobDocuments1797000000000 } from './persistence/migrations/1797000000000-job-documents.js';
 import { Settings1790500000000 } from './persistence/migrations/1790500000000-settings.js';
 
 export const jobsDefinition: ServiceDefinition<typeof jobsConfig> = {
@@ -19,7 +20,12 @@ export const jobsDefinition: ServiceDefinition<typeof jobsConfig> = {
   owns: {
     schema: 'jobs',
     entities: [JobRow, JobLogRow],
-    migrations: [Jobs1764000000000, JobColumns1766000000000, Settings1790500000000],
+    migrations: [
+      Jobs1764000000000,
+      JobColumns1766000000000,
+      Settings1790500000000,
+      JobDocuments1797000000000,
+    ],
   },
   starts: [JobDriver, JobListener, JobRounds, JobCare],
 };

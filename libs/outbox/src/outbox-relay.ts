@@ -4,6 +4,7 @@ import { backoffMs, sleep } from '#kernel/backoff.js';
 import { messageOf } from '#kernel/errors.js';
 import { JsonText, type Publisher } from '#messaging/publisher.js';
 import { OwnRows } from './own-rows.js';
+import { prepared } from './prepared.js';
 import type { CommittedRow, UnitOfWork } from './unit-of-work.js';
 
 interface Row {
@@ -21,6 +22,7 @@ const BATCH_ROWS_MAX = 64;
 const LOOK_AGAIN_MS = 1_000;
 /** Whoever committed a row has published it by then, or is no more. */
 const OTHERS_ROWS_AGE = '2 s';
+const REMOVE = prepared('DELETE FROM outbox WHERE id = ANY($1::bigint[])');
 /** While the broker is away; what waits goes out within this time of its return. */
 const RETRY = { firstMs: 100, maxMs: 1_000, jitter: 0.5 };
 const INBOX_KEPT = '14 days';
@@ -122,7 +124,7 @@ export class OutboxRelay {
     const rows = this.own.first(BATCH_ROWS_MAX);
     await this.publish(rows);
     const ids = rows.map(({ id }) => id);
-    await this.database.query('DELETE FROM outbox WHERE id = ANY($1::bigint[])', [ids]);
+    await this.database.query(REMOVE, [ids]);
     this.own.forget(new Set(ids));
   }
 

@@ -11,10 +11,9 @@ export class PreparingClient extends Client {
   override query(...args: unknown[]): Promise<QueryResult> & void {
     const [text, values] = args;
     const query = super.query.bind(this) as (...all: unknown[]) => Promise<QueryResult> & void;
-    if (typeof text !== 'string' || !Array.isArray(values) || !isPrepared(text)) {
-      return query(...args);
-    }
-    return query({ name: nameOf(text), text, values }, ...args.slice(2));
+    const isPlain = values === undefined || Array.isArray(values);
+    if (typeof text !== 'string' || !isPlain || !isPrepared(text)) return query(...args);
+    return query({ name: nameOf(text), text, values: values ?? [] }, ...args.slice(2));
   }
 }
 

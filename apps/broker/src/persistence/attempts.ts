@@ -1,4 +1,5 @@
 import type { EntityManager } from 'typeorm';
+import { prepared } from '#outbox/prepared.js';
 import type { WaitingRequest } from '../domain/resource-request.js';
 import { toAllocation, type AllocationRow, type AttemptId } from './allocations.js';
 import type { AllocationEntity } from './entities/allocation.entity.js';
@@ -26,10 +27,10 @@ export class Attempts {
    */
   async known({ job, attempt }: AttemptId, leaseUntil: Date): Promise<Known> {
     const rows: { held: AllocationRow | null; waiting: WaitingRow | null }[] = await this.db.query(
-      `WITH renewed AS (
+      prepared(`WITH renewed AS (
          UPDATE allocation SET lease_until = $3 WHERE job = $1 AND attempt = $2 RETURNING *)
        SELECT (SELECT row_to_json(renewed) FROM renewed) AS held,
-         (SELECT row_to_json(waiting) FROM waiting WHERE job = $1 AND attempt = $2) AS waiting`,
+         (SELECT row_to_json(waiting) FROM waiting WHERE job = $1 AND attempt = $2) AS waiting`),
       [job, attempt, leaseUntil],
     );
     const { held, waiting } = rows[0]!;

@@ -1,6 +1,7 @@
 import type { EntityManager } from 'typeorm';
 import type { UnitGroup } from '#contracts/broker/configuration.js';
 import type { Allocation, MediaServer } from '#contracts/broker.js';
+import { prepared } from '#outbox/prepared.js';
 import { serverPools } from '../domain/liveness.js';
 import {
   poolKey,
@@ -18,7 +19,7 @@ export interface ServerRow extends Omit<MediaServer, 'state' | 'lastSeenAt'> {
 }
 
 /** In one statement: it is read for each grant, and each round trip holds up the next one. */
-const READ = `
+const READ = prepared(`
   WITH held AS MATERIALIZED (
     SELECT purpose, client, policy, unit, pool, media[1] AS media, count(*) AS jobs,
       sum(estimated_bytes) AS bytes
@@ -45,7 +46,7 @@ const READ = `
        GROUP BY client) AS of_client) AS clients,
     (SELECT coalesce(json_object_agg(policy, jobs), '{}') FROM
       (SELECT policy, sum(jobs) AS jobs FROM held WHERE purpose = 'write' AND policy IS NOT NULL
-       GROUP BY policy) AS of_policy) AS policies`;
+       GROUP BY policy) AS of_policy) AS policies`);
 
 interface Read {
   readonly units: UnitResource[];

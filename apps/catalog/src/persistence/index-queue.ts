@@ -1,4 +1,5 @@
 import type { EntityManager } from 'typeorm';
+import { prepared } from '#outbox/prepared.js';
 import { EVERY_FRAGMENT } from './fragment-view.js';
 
 /** A committed fragment whose file index is not loaded yet. */
@@ -114,8 +115,8 @@ export class IndexQueue {
     );
     if (!lock?.is_free) return false;
     const rows = await this.db.query<unknown[]>(
-      `SELECT 1 FROM fragment f WHERE f.fragment_id = $1 AND f.index_loaded_at IS NULL
-         AND f.state = 'ACTIVE' AND NOT ${IS_KNOWN}`,
+      prepared(`SELECT 1 FROM fragment f WHERE f.fragment_id = $1 AND f.index_loaded_at IS NULL
+         AND f.state = 'ACTIVE' AND NOT ${IS_KNOWN}`),
       [fragmentId],
     );
     return rows.length > 0;

@@ -1,5 +1,6 @@
 import type { EntityManager } from 'typeorm';
 import type { LogLine } from '#contracts/job.js';
+import { prepared } from '#outbox/prepared.js';
 
 export interface LoggedLine {
   readonly job: number;
@@ -14,9 +15,9 @@ export class JobLog {
     if (lines.length === 0) return;
     const column = <T>(value: (line: LogLine) => T) => lines.map(({ line }) => value(line));
     await this.db.query(
-      `INSERT INTO job_log (job, at, attempt, process, host, pid, severity, text)
+      prepared(`INSERT INTO job_log (job, at, attempt, process, host, pid, severity, text)
        SELECT * FROM unnest($1::bigint[], $2::timestamptz[], $3::int[], $4::text[], $5::text[],
-         $6::int[], $7::text[], $8::text[])`,
+         $6::int[], $7::text[], $8::text[])`),
       [
         lines.map(({ job }) => job),
         column(({ at }) => at),

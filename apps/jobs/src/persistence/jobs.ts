@@ -1,5 +1,6 @@
 import type { EntityManager } from 'typeorm';
 import type { JobProgress, JobState } from '#contracts/job.js';
+import { prepared } from '#outbox/prepared.js';
 import type { Child } from '../domain/input.js';
 import type { Job } from '../domain/job.js';
 import {
@@ -22,6 +23,9 @@ export interface DraftRow {
 const LOOKED_THROUGH_MAX = 100;
 
 type Size = NonNullable<Job['expected']>;
+
+const FIND = prepared(`SELECT ${ROW} FROM job WHERE job = ANY($1)`);
+const LOCK = prepared(`SELECT ${ROW} FROM job WHERE job = ANY($1) ORDER BY job FOR UPDATE`);
 
 /** The SQL about jobs by their numbers. Give it the manager of the transaction it belongs to. */
 export class Jobs {
@@ -55,23 +59,21 @@ export class Jobs {
   }
 
   async findAll(jobs: readonly number[]): Promise<SavedJob[]> {
-    const rows: Row[] = await this.db.query(`SELECT ${ROW} FROM job WHERE job = ANY($1)`, [jobs]);
+    const rows: Row[] = await this.db.query(FIND, [jobs]);
     return rows.map(toSaved);
   }
 
   /** Holds the rows until the transaction ends: one decision at a time for each job. */
   async lock(jobs: readonly number[]): Promise<SavedJob[]> {
     if (jobs.length === 0) return [];
-    const rows: Row[] = await this.db.query(
-      `SELECT ${ROW} FROM job WHERE job = ANY($1) ORDER BY job FOR UPDATE`,
-      [jobs],
-    );
+    const rows: Row[] = await this.db.query(LOCK, [jobs]);
     return rows.map(toSaved);
   }
 
   async save(jobs: readonly Job[]): Promise<void> {
     if (jobs.length === 0) return;
-    await this.db.query(UPDATE, [JSON.stringify(jobs.map(changedRow))]);
+    const rows = JSON.stringify(jobs.map(changedRow));
+    await this.db.query(UPDATE, [rows, jobs.map(({ job }) => job)]);
   }
 
   async childrenOf(parent: number): Promise<number[]> {
