@@ -205,8 +205,7 @@ function outOfSequence(message: string): PermanentError {
 }
 
 async function requireFence(images: Images, request: FinishRequest): Promise<void> {
-  const copy = await images.copy(request.imageId, request.copy);
-  if (copy?.attempt !== request.copyAttempt) {
+  if ((await images.fence(request.imageId, request.copy)) !== request.copyAttempt) {
     throw outOfSequence(
       `Attempt ${request.copyAttempt} at copy ${request.copy} of ${request.imageId} is over.`,
     );

@@ -13,6 +13,8 @@ const KNOWN_MAX = 10_000;
 export class KnownClients {
   /** Until when a client counts as up, in ms since 1970. */
   private readonly known = new Map<string, number>();
+  /** Questions that are under way: whoever comes meanwhile shares the answer. */
+  private readonly asked = new Map<string, Promise<void>>();
 
   constructor(
     private readonly requests: Requests,
@@ -21,8 +23,14 @@ export class KnownClients {
 
   /** Better now than in a job that can never start: throws `PermanentError` 243 or 1000. */
   async require(client: string): Promise<void> {
-    const now = this.clock.now().getTime();
-    if ((this.known.get(client) ?? 0) > now) return;
+    if ((this.known.get(client) ?? 0) > this.clock.now().getTime()) return;
+    const answer =
+      this.asked.get(client) ?? this.ask(client).finally(() => this.asked.delete(client));
+    this.asked.set(client, answer);
+    await answer;
+  }
+
+  private async ask(client: string): Promise<void> {
     const { state } = await this.requests.call(brokerClient, { client });
     if (state === 'down') {
       throw new PermanentError(
@@ -32,6 +40,6 @@ export class KnownClients {
       );
     }
     if (this.known.size >= KNOWN_MAX) this.known.clear();
-    this.known.set(client, now + KNOWN_MS);
+    this.known.set(client, this.clock.now().getTime() + KNOWN_MS);
   }
 }

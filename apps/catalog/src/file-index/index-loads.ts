@@ -37,7 +37,7 @@ export class IndexLoads {
         if (!(await queue.claim(pending))) return false;
         await this.writeChecked(unit, pending, stored);
         // Images are locked before fragments, by everybody.
-        await new Images(unit.db).lock(pending.imageId);
+        await new Images(unit.db).hold(pending.imageId);
         if (!(await queue.markLoaded(pending.fragmentId))) throw new GivenUp();
         isComplete = (await countImage(unit, pending.imageId)).complete;
         return true;
@@ -53,7 +53,7 @@ export class IndexLoads {
   /** Where the index came from another copy: says so, and counts what that completes. */
   async adopt({ imageId, copy }: PendingIndex): Promise<void> {
     await this.unitOfWork.run(async (unit) => {
-      await new Images(unit.db).lock(imageId);
+      await new Images(unit.db).hold(imageId);
       await new IndexQueue(unit.db).markKnown(imageId, copy);
       await countImage(unit, imageId);
       await countCopies(unit, imageId);

@@ -40,6 +40,22 @@ export class Images {
     return this.db.findOne(ImageRow, { where: { imageId }, lock });
   }
 
+  /** Locks the image for whoever needs nothing of it. */
+  async hold(imageId: string): Promise<void> {
+    await this.db.query(prepared('SELECT 1 FROM image WHERE image_id = $1 FOR NO KEY UPDATE'), [
+      imageId,
+    ]);
+  }
+
+  /** The fence of a copy; undefined where there is none. */
+  async fence(imageId: string, copy: number): Promise<number | undefined> {
+    const [row] = await this.db.query<{ attempt: string }[]>(
+      prepared('SELECT attempt FROM image_copy WHERE image_id = $1 AND copy = $2'),
+      [imageId, copy],
+    );
+    return row && Number(row.attempt);
+  }
+
   copy(imageId: string, copy: number): Promise<ImageCopyRow | null> {
     return this.db.findOneBy(ImageCopyRow, { imageId, copy });
   }

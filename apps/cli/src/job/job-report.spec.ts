@@ -26,6 +26,11 @@ describe('the last words about a job', () => {
     ]);
   });
 
+  it('count the streams of a parent, which has no image of its own', () => {
+    const parent = doneJob(0, { children: 2, imageId: null });
+    expect(reportLines(parent, [])[1]).toMatch(/^2 streams \(full\): 1,200 files/);
+  });
+
   it('begin with its warnings, and not with all of a thousand', () => {
     const lines = reportLines(doneJob(1), Array<LogLine>(1_000).fill(warning));
     expect(lines[0]).toBe('warning (agent): /etc/shadow cannot be read');

@@ -59,7 +59,8 @@ function resultLines(job: JobView): string[] {
       return job.type satisfies never;
   }
   const stored = storedBytes > 0 ? `, ${formatSize(storedBytes)} stored` : '';
-  return [`Image ${job.imageId ?? '-'} (${job.kind ?? 'full'}): ${figures}${stored}.`];
+  const made = job.children > 0 ? `${job.children} streams` : `Image ${job.imageId ?? '-'}`;
+  return [`${made} (${job.kind ?? 'full'}): ${figures}${stored}.`];
 }
 
 /** What jobs moved that count fragments. */
