@@ -12,7 +12,7 @@ import type { Job } from './domain/job.js';
 import { cancelTasks, tasksOf, type Tasks } from './domain/tasks.js';
 import { stateOf } from './domain/view.js';
 import { announceChange, announceNew } from './job-events.js';
-import { JobLog, type LoggedLine } from './persistence/job-log.js';
+import type { LoggedLine } from './persistence/job-log.js';
 import type { SavedJob } from './persistence/job-row.js';
 import { Jobs } from './persistence/jobs.js';
 
@@ -125,9 +125,9 @@ export class JobLedger {
 
   /** To be called at the end. */
   async write(): Promise<void> {
-    await this.jobs.save([...this.changed].map((job) => this.rows.get(job)!.job));
+    const jobs = [...this.changed].map((job) => this.rows.get(job)!.job);
     this.changed.clear();
-    await new JobLog(this.work.db).append(this.lines.splice(0));
+    await this.jobs.write(jobs, this.lines.splice(0));
   }
 
   private log(job: number, lines: readonly LogLine[]): void {

@@ -7,28 +7,36 @@ export interface LoggedLine {
   readonly line: LogLine;
 }
 
+const TYPES = ['bigint', 'timestamptz', 'int', 'text', 'text', 'int', 'text', 'text'];
+
+/** Takes `appendValues`, behind so many other parameters. */
+export function appendSql(behind: number): string {
+  return `INSERT INTO job_log (job, at, attempt, process, host, pid, severity, text)
+    SELECT * FROM unnest(${TYPES.map((type, index) => `$${behind + index + 1}::${type}[]`).join()})`;
+}
+
+const APPEND = prepared(appendSql(0));
+
+export function appendValues(lines: readonly LoggedLine[]): unknown[] {
+  const column = <T>(value: (line: LogLine) => T) => lines.map(({ line }) => value(line));
+  return [
+    lines.map(({ job }) => job),
+    column(({ at }) => at),
+    column(({ attempt }) => attempt),
+    column((line) => line.process),
+    column(({ host }) => host ?? null),
+    column(({ pid }) => pid),
+    column(({ severity }) => severity),
+    column(({ text }) => text),
+  ];
+}
+
 /** The SQL about the logs of jobs. */
 export class JobLog {
   constructor(private readonly db: EntityManager) {}
 
   async append(lines: readonly LoggedLine[]): Promise<void> {
-    if (lines.length === 0) return;
-    const column = <T>(value: (line: LogLine) => T) => lines.map(({ line }) => value(line));
-    await this.db.query(
-      prepared(`INSERT INTO job_log (job, at, attempt, process, host, pid, severity, text)
-       SELECT * FROM unnest($1::bigint[], $2::timestamptz[], $3::int[], $4::text[], $5::text[],
-         $6::int[], $7::text[], $8::text[])`),
-      [
-        lines.map(({ job }) => job),
-        column(({ at }) => at),
-        column(({ attempt }) => attempt),
-        column((line) => line.process),
-        column(({ host }) => host ?? null),
-        column(({ pid }) => pid),
-        column(({ severity }) => severity),
-        column(({ text }) => text),
-      ],
-    );
+    if (lines.length > 0) await this.db.query(APPEND, appendValues(lines));
   }
 
   async read(job: number, { after, limit }: { after: number; limit: number }): Promise<LogLine[]> {

@@ -1,4 +1,3 @@
-import { prepared } from '#outbox/prepared.js';
 import { clientOf, imageOf, type Job } from '../domain/job.js';
 import { revive, type SavedDocument } from '../domain/saved-job.js';
 import { mediaOf, stateOf } from '../domain/view.js';
@@ -34,10 +33,10 @@ export const INSERT = `INSERT INTO job (request_id, created_at, ${LIST})
   SELECT new.request_id, new.created_at, ${NEW} FROM jsonb_populate_recordset(NULL::job, $1) AS new
   ON CONFLICT (request_id) DO NOTHING RETURNING job, request_id`;
 
-/** Takes an array of `changedRow`, as JSON. */
-export const UPDATE = prepared(`UPDATE job SET (${LIST}) = ROW(${NEW})
+/** Takes an array of `changedRow`, as JSON, and the jobs' numbers. */
+export const UPDATE = `UPDATE job SET (${LIST}) = ROW(${NEW})
   FROM jsonb_populate_recordset(NULL::job, $1) AS new
-  WHERE job.job = new.job AND job.job = ANY($2::bigint[])`);
+  WHERE job.job = new.job AND job.job = ANY($2::bigint[])`;
 
 export function newRow(job: Job, made: { requestId: string; createdAt: Date }): object {
   return { request_id: made.requestId, created_at: made.createdAt, ...columnsOf(job) };

@@ -51,7 +51,7 @@ describe('jobs of the release before', () => {
     const due = await new OpenJobs(database.manager).due(new Date(), 9);
     expect(due.map(({ job }) => job.job)).toEqual([2]);
     const [saved] = due;
-    await new Jobs(database.manager).save([after(saved!.job, its.letGo)]);
+    await new Jobs(database.manager).write([after(saved!.job, its.letGo)], []);
     const [again] = await new Jobs(database.manager).findAll([2]);
     expect(again?.job.retry).toEqual({ at: NOW, drain: null, drains: 0, isLetGo: true });
     await database.destroy();

@@ -3,6 +3,7 @@ import type { JobProgress, JobState } from '#contracts/job.js';
 import { prepared } from '#outbox/prepared.js';
 import type { Child } from '../domain/input.js';
 import type { Job } from '../domain/job.js';
+import { appendSql, appendValues, JobLog, type LoggedLine } from './job-log.js';
 import {
   changedRow,
   INSERT,
@@ -26,6 +27,9 @@ type Size = NonNullable<Job['expected']>;
 
 const FIND = prepared(`SELECT ${ROW} FROM job WHERE job = ANY($1)`);
 const LOCK = prepared(`SELECT ${ROW} FROM job WHERE job = ANY($1) ORDER BY job FOR UPDATE`);
+
+const SAVE = prepared(UPDATE);
+const SAVE_AND_LOG = prepared(`WITH changed AS (${UPDATE}) ${appendSql(2)}`);
 
 /** The SQL about jobs by their numbers. Give it the manager of the transaction it belongs to. */
 export class Jobs {
@@ -70,10 +74,12 @@ export class Jobs {
     return rows.map(toSaved);
   }
 
-  async save(jobs: readonly Job[]): Promise<void> {
-    if (jobs.length === 0) return;
-    const rows = JSON.stringify(jobs.map(changedRow));
-    await this.db.query(UPDATE, [rows, jobs.map(({ job }) => job)]);
+  /** What has become of jobs, and what their logs say of it. */
+  async write(jobs: readonly Job[], lines: readonly LoggedLine[]): Promise<void> {
+    if (jobs.length === 0) return new JobLog(this.db).append(lines);
+    const values = [JSON.stringify(jobs.map(changedRow)), jobs.map(({ job }) => job)];
+    if (lines.length === 0) await this.db.query(SAVE, values);
+    else await this.db.query(SAVE_AND_LOG, [...values, ...appendValues(lines)]);
   }
 
   async childrenOf(parent: number): Promise<number[]> {
