@@ -22,7 +22,10 @@ const BATCH_ROWS_MAX = 64;
 const LOOK_AGAIN_MS = 1_000;
 /** Whoever committed a row has published it by then, or is no more. */
 const OTHERS_ROWS_AGE = '2 s';
-const REMOVE = prepared('DELETE FROM outbox WHERE id = ANY($1::bigint[])');
+/** By both: in a database that was put back to an earlier time another row may have the number. */
+const REMOVE = prepared(
+  'DELETE FROM outbox WHERE id = ANY($1::bigint[]) AND message_id = ANY($2::text[])',
+);
 /** While the broker is away; what waits goes out within this time of its return. */
 const RETRY = { firstMs: 100, maxMs: 1_000, jitter: 0.5 };
 const INBOX_KEPT = '14 days';
@@ -101,13 +104,14 @@ export class OutboxRelay {
       }
       return true;
     }
-    if (!this.own.isEmpty) {
-      await this.relayOwn();
-      return true;
+    // However much there is of our own: what others have left waits no longer for that.
+    if (performance.now() - this.lookedAt >= LOOK_AGAIN_MS) {
+      this.lookedAt = performance.now();
+      if ((await this.relayTable(OTHERS_ROWS_AGE)) > 0) return true;
     }
-    if (performance.now() - this.lookedAt < LOOK_AGAIN_MS) return false;
-    this.lookedAt = performance.now();
-    return (await this.relayTable(OTHERS_ROWS_AGE)) > 0;
+    if (this.own.isEmpty) return false;
+    await this.relayOwn();
+    return true;
   }
 
   private nap(): Promise<void> {
@@ -124,7 +128,7 @@ export class OutboxRelay {
     const rows = this.own.first(BATCH_ROWS_MAX);
     await this.publish(rows);
     const ids = rows.map(({ id }) => id);
-    await this.database.query(REMOVE, [ids]);
+    await this.database.query(REMOVE, [ids, rows.map(({ messageId }) => messageId)]);
     this.own.forget(new Set(ids));
   }
 

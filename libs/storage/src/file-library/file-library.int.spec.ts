@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { appendFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { BlockUnreadable } from '../sequential/sequential-errors.js';
@@ -106,5 +106,21 @@ describe('A file library', () => {
     const map = readFileSync(join(cartridge, '00000001.blocks'), 'utf8').split('\n');
     writeFileSync(join(cartridge, '00000001.blocks'), [map[0], ...map.slice(2)].join('\n'));
     await expect(changer.drive(1).open()).rejects.toMatchObject({ name: 'VolumeUnusable' });
+  });
+
+  it('takes no cartridge for blank whose map is lost or empty', async () => {
+    const { cartridge, reopen } = await labelled();
+    const changer = await reopen();
+    appendFileSync(join(cartridge, '00000001.data'), patternBytes(8_192, 1));
+    writeFileSync(join(cartridge, '00000001.blocks'), '');
+    const lost = { name: 'VolumeUnusable', message: expect.stringContaining('map') };
+    await expect(changer.drive(1).open()).rejects.toMatchObject(lost);
+    rmSync(join(cartridge, '00000001.blocks'));
+    await expect(changer.drive(1).open()).rejects.toMatchObject(lost);
+    // What a process leaves that dies while it begins a volume is a label at the most.
+    writeFileSync(join(cartridge, '00000001.data'), 'a label');
+    const medium = await changer.drive(1).open();
+    expect(medium.endOfData).toBe(0);
+    await medium.close();
   });
 });

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { open, readFile, rename, rm, type FileHandle } from 'node:fs/promises';
+import { open, readFile, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { assert } from '#kernel/assert.js';
@@ -16,6 +16,8 @@ import {
 import { mapLine, parseMap, type MappedRecord } from './block-map.js';
 
 const CARTRIDGE_FILE = 'cartridge.json';
+/** A label is one line of some hundred bytes. */
+const LABEL_BYTES_MAX = 4_096;
 const GENERATION = /^(\d{8})\.(data|blocks)$/;
 
 const cartridge = z.object({
@@ -75,9 +77,11 @@ export class FileMedium implements SequentialMedium {
     const { barcode, capacityBytes } = parsed.data;
     const generation = await newest(folder);
     if (generation === 0) {
+      await expectNoOtherData(folder, 0);
       return new FileMedium(folder, barcode, capacityBytes, 0, [], undefined);
     }
     const { records, files } = await openGeneration(folder, generation);
+    await expectNoOtherData(folder, records.length === 0 ? generation - 1 : generation);
     return new FileMedium(folder, barcode, capacityBytes, generation, records, files);
   }
 
@@ -247,6 +251,19 @@ async function openGeneration(
     files.mapBytes += 1;
   }
   return { records, files };
+}
+
+/**
+ * A cartridge without a map would be taken for a blank one, and begun anew. What was left by a process that died
+ * while it began is a label and no more; anything larger is somebody's, and the map of it is lost.
+ */
+async function expectNoOtherData(folder: string, generation: number): Promise<void> {
+  for (const name of await namesIn(folder)) {
+    const [, number = '0', kind] = GENERATION.exec(name) ?? [];
+    if (kind !== 'data' || Number(number) <= generation) continue;
+    if ((await stat(join(folder, name))).size <= LABEL_BYTES_MAX) continue;
+    throw new VolumeUnusable(folder, `${name} holds data, and the map of its blocks is lost`);
+  }
 }
 
 /** Generations that a newer one has replaced, which only a permit makes. */
