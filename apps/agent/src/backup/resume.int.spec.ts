@@ -134,6 +134,7 @@ describe('a tree of odd files', () => {
     expect(await compareTrees(tree.root, restored, { ignore: isSocket })).toEqual([]);
 
     mutateOddTree(tree);
+    await settle();
     const after = {
       fragmentBytesMax: 8_700,
       common: {
