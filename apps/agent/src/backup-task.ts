@@ -62,7 +62,8 @@ export class BackupTask {
     signal: AbortSignal,
   ): Promise<TaskResult> {
     signal.throwIfAborted();
-    this.listings.clearUp(task.policy, [...this.running.keys(), ...task.keepListings]);
+    const { keepListings: kept } = task;
+    if (kept) this.listings.clearUp(task.policy, [...this.running.keys(), ...kept]);
     const writer = await FragmentWriterClient.connect({
       ...task.address,
       token: task.token,

@@ -27,11 +27,12 @@ export class ListingStore {
   }
 
   /**
-   * The image is safe: its listing counts from now on, and older ones that nothing needs go. A later one is another
-   * stream's of the same policy: whoever said what is needed could not know of it yet.
+   * The image is safe: its listing counts from now on, and older ones that nothing needs go; none, where nobody has
+   * said what is needed. A later one is another stream's of the same policy: who said it could not know of it yet.
    */
-  async keep(policy: string, imageId: string, needed: readonly string[]): Promise<void> {
+  async keep(policy: string, imageId: string, needed: readonly string[] | null): Promise<void> {
     await commitListing(this.path(policy, imageId));
+    if (needed === null) return;
     const kept = new Set([imageId, ...needed].map((id) => `${id}.tsv`));
     const folder = join(this.folder, 'listings', policy);
     const own = backupTimeOf(imageId);

@@ -123,11 +123,12 @@ export class Allocator {
       return { state: 'granted', allocation: (await this.table(db)).describe(held) };
     }
     if (waiting === undefined) return undefined;
-    const walk = new Walk(await this.table(db), now);
+    const table = await this.table(db);
+    const walk = new Walk(table, now);
     const alone = walk.obstacleTo(waiting);
     if (alone !== undefined) return queuedBy(alone, waiting);
     // Nothing but others in the queue: those ahead of it, or one with a claim.
-    await walkQueue(walk, new Queue(db), { now });
+    await walkQueue(walk, new Queue(db, table.waitingSince), { now });
     if (walk.grants.some((grant) => grant.arrival === waiting.arrival)) return undefined;
     const behind = walk.waits.find((wait) => wait.request.arrival === waiting.arrival);
     return queuedBy(behind ?? walk.obstacleTo(waiting), waiting);
@@ -172,7 +173,7 @@ export class Allocator {
   private async grantWaiting(work: Work, now: Date): Promise<void> {
     const table = await this.table(work.db);
     const walk = new Walk(table, now);
-    await walkQueue(walk, new Queue(work.db), { now });
+    await walkQueue(walk, new Queue(work.db, table.waitingSince), { now });
     await this.grants(work, now).make(walk, table);
   }
 

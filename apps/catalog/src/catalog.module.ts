@@ -30,7 +30,8 @@ import { ImageQueryHandlers } from './image-query.handlers.js';
 import { ImageHandlers } from './image.handlers.js';
 import { IndexLoader } from './file-index/index-loader.js';
 import { Completions } from './file-index/completions.js';
-import { SmallIndexes } from './file-index/small-indexes.js';
+import { KeptListings } from './kept-listings.js';
+import { SentIndexes } from './file-index/sent-indexes.js';
 import { IndexLoads } from './file-index/index-loads.js';
 import { IndexSource } from './file-index/index-source.js';
 import { CatalogEpoch } from './persistence/catalog-epoch.js';
@@ -64,7 +65,8 @@ import { StateHandlers } from './state.handlers.js';
     ImageChanges,
     IndexLoader,
     Completions,
-    SmallIndexes,
+    SentIndexes,
+    KeptListings,
     IndexLoads,
     IndexSource,
     MediaServers,

@@ -9,6 +9,7 @@ import {
   type FragmentReceipt,
   type Verdict,
 } from '#contracts/fragment.js';
+import { assert } from '#kernel/assert.js';
 import { messageOf } from '#kernel/errors.js';
 import { uuidOf } from '#kernel/ids.js';
 import type { Delivery } from '#messaging/batch-consumer.js';
@@ -16,12 +17,15 @@ import { parseInput } from '#messaging/validation.js';
 import { UnitOfWork, type Work } from '#outbox/unit-of-work.js';
 import { CatalogConfig } from './config.js';
 import { copyKey, grouped, newsOfCopies, sendReceipts } from './domain/commit-messages.js';
-import { SmallIndexes } from './file-index/small-indexes.js';
+import { Completions } from './file-index/completions.js';
+import { SentIndexes, type SentLines } from './file-index/sent-indexes.js';
 import { failureKind, shouldPark } from './domain/failure-kind.js';
 import { judge, mayCommit, recalledFence } from './domain/verdict.js';
 import { CatalogEpoch } from './persistence/catalog-epoch.js';
 import { Fragments, type CopyFence } from './persistence/fragments.js';
 import { ParkedMessageRow } from './persistence/side-tables.entity.js';
+
+const NO_LINES: SentLines = new Map();
 
 /** One commit of a delivery, which may have brought several. */
 interface Offer {
@@ -45,10 +49,11 @@ export class CommitBatches {
     private readonly unitOfWork: UnitOfWork,
     private readonly epoch: CatalogEpoch,
     private readonly config: CatalogConfig,
-    private readonly smallIndexes: SmallIndexes,
+    private readonly sentIndexes: SentIndexes,
+    private readonly completions: Completions,
   ) {}
 
-  /** Called after each transaction that put fragments in, with whose. */
+  /** Called after each transaction that put fragments in whose indexes are to be loaded, with whose. */
   whenCommitted(notify: (mediaIds: ReadonlySet<string>) => void): void {
     this.notify = notify;
   }
@@ -63,8 +68,7 @@ export class CommitBatches {
       // Each by itself, so that a bad one holds up no other.
       for (const payload of commitsOf(delivery.payload)) {
         try {
-          const commit = this.smallIndexes.takeOut(commitOf(delivery, payload));
-          offers.push({ delivery, payload, commit });
+          offers.push({ delivery, payload, commit: commitOf(delivery, payload) });
         } catch (error) {
           await this.park(delivery, payload, messageOf(error));
         }
@@ -77,12 +81,31 @@ export class CommitBatches {
 
   /** Judges offers at once, without the broker in between. Throws `Unavailable` and the like. */
   async offer(commits: readonly FragmentCommit[]): Promise<FragmentReceipt[]> {
+    const { offers, lines } = await this.sentIndexes.unpack(commits);
+    try {
+      return await this.commit(offers, lines);
+    } catch (error) {
+      // It may be about a line: that is for the loader to say.
+      if (lines.size === 0 || failureKind(error) === 'outage') throw error;
+      return this.commit(offers, NO_LINES);
+    }
+  }
+
+  private async commit(
+    offers: readonly FragmentCommit[],
+    lines: SentLines,
+  ): Promise<FragmentReceipt[]> {
     const catalogEpoch = await this.epoch.get();
-    const outcome = await this.unitOfWork.run((unit) =>
-      commitFragments(unit, commits, catalogEpoch),
-    );
-    if (outcome.committed > 0) this.notify(new Set(commits.map(({ mediaId }) => mediaId)));
-    return outcome.receipts;
+    const { receipts, toLoad, complete } = await this.unitOfWork.run(async (unit) => {
+      const images = await this.sentIndexes.hold(unit, lines);
+      const situation = { catalogEpoch, lines };
+      const { receipts, loaded, toLoad } = await commitFragments(unit, offers, situation);
+      const complete = await this.sentIndexes.load(unit, loaded, { lines, images });
+      return { receipts, toLoad, complete };
+    });
+    if (toLoad.length > 0) this.notify(new Set(toLoad.map(({ mediaId }) => mediaId)));
+    for (const imageId of complete) this.completions.tell(imageId);
+    return receipts;
   }
 
   /** Halves a batch that fails until the one commit that spoils it is alone. */
@@ -136,17 +159,28 @@ function lastToken(subject: string): string {
   return subject.slice(subject.lastIndexOf('.') + 1);
 }
 
+interface Outcome {
+  readonly receipts: FragmentReceipt[];
+  /** What has gone in as loaded: its lines must follow. */
+  readonly loaded: readonly FragmentCommit[];
+  /** What has gone in and is to be loaded later. */
+  readonly toLoad: readonly FragmentCommit[];
+}
+
 async function commitFragments(
   unit: Work,
   commits: readonly FragmentCommit[],
-  catalogEpoch: string,
-): Promise<{ receipts: FragmentReceipt[]; committed: number }> {
+  { catalogEpoch, lines }: { catalogEpoch: string; lines: SentLines },
+): Promise<Outcome> {
   const fragments = new Fragments(unit.db);
   const fences = await recalled(fragments, commits, await fragments.lockFences(commits));
   const fenceOf = (commit: FragmentCommit) => fences.get(copyKey(commit));
   const twinOf = await fragments.twins(commits.filter((commit) => fenceOf(commit)?.hasOthers));
+  // Of an image that has something already a number's index may be there, from what had it before.
+  const isLoaded = (commit: FragmentCommit) => lines.has(commit) && isAllNew(fenceOf(commit));
   const inserted = await fragments.insertNew(
     commits.filter((commit) => mayCommit(commit, fenceOf(commit), twinOf(commit))),
+    isLoaded,
   );
   const isPlain = inserted.size === commits.length;
   const existing = isPlain
@@ -166,7 +200,15 @@ async function commitFragments(
   sendReceipts(unit, receipts);
   for (const told of newsOfCopies(news)) unit.announce(fragmentCommitted, told.imageId, told);
   await fragments.remember(refused);
-  return { receipts, committed: inserted.size };
+  const loaded = news.filter(isLoaded);
+  const promised = commits.filter((one) => isLoaded(one) && inserted.has(one.fragmentId));
+  const promisedIds = new Set(promised.map(({ fragmentId }) => fragmentId));
+  assert(promisedIds.size === loaded.length, 'a fragment counts as loaded and is no news');
+  return { receipts, loaded, toLoad: news.filter((commit) => !isLoaded(commit)) };
+}
+
+function isAllNew(fence: CopyFence | undefined): boolean {
+  return fence !== undefined && fence.isEmpty && !fence.hasOthers;
 }
 
 /** The fences, with those raised that the catalog has forgotten to have granted. */

@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import { DataSource } from 'typeorm';
 import type { RequestOf, ResponseOf } from '#contracts/contract.js';
 import {
   imageBegun,
@@ -8,7 +7,6 @@ import {
   type imageFinish,
 } from '#contracts/image.js';
 import type { ImageKind } from '#contracts/names.js';
-import { KEPT_LISTINGS_MAX } from '#contracts/task.js';
 import { Clock } from '#kernel/clock.js';
 import { PermanentError } from '#kernel/errors.js';
 import { UnitOfWork, type Work } from '#outbox/unit-of-work.js';
@@ -19,6 +17,7 @@ import { unknownImage } from './domain/chains/chain.js';
 import { waitsFor } from './domain/image-state.js';
 import { resumePointOf, type CommittedPiece } from './domain/resume.js';
 import { expiryOf } from './domain/retention.js';
+import { KeptListings } from './kept-listings.js';
 import { CatalogEpoch } from './persistence/catalog-epoch.js';
 import { Gaps } from './persistence/copies/gaps.js';
 import { viewOfNew } from './persistence/image-views.js';
@@ -44,11 +43,11 @@ interface Begun {
 @Injectable()
 export class ImageChanges {
   constructor(
-    private readonly database: DataSource,
     private readonly unitOfWork: UnitOfWork,
     private readonly clock: Clock,
     private readonly config: CatalogConfig,
     private readonly epoch: CatalogEpoch,
+    private readonly keptListings: KeptListings,
   ) {}
 
   /**
@@ -61,8 +60,6 @@ export class ImageChanges {
       await new Images(unit.db).lockClient(request.client);
       return (await this.continued(unit, request)) ?? this.made(unit, request);
     });
-    // Nobody of the same client has to wait for that.
-    const images = new Images(this.database.manager);
     return {
       imageId: image.imageId,
       backupTime: image.backupTime,
@@ -70,7 +67,8 @@ export class ImageChanges {
       copyAttempt,
       kind: image.kind,
       baseImageId: image.baseImageId,
-      keepListings: await images.possibleBases(image.client, image.policy, KEPT_LISTINGS_MAX),
+      // Nobody of the same client has to wait for that.
+      keepListings: await this.keptListings.of(image.client, image.policy),
       ...resumePointOf(pieces),
       details: detailsOf(image),
     };

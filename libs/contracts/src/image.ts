@@ -130,7 +130,8 @@ export const imageBegin = endpoint('catalog', 'image-begin', {
     /** What it became: an incremental without a base is a full. */
     kind: imageKind,
     baseImageId: imageId.nullable(),
-    keepListings: z.array(imageId),
+    /** See the agent's task. */
+    keepListings: z.array(imageId).nullable(),
     /** Where this attempt goes on; 1 and 0 for an image that holds nothing yet. */
     nextNumber: z.int().min(1).default(1),
     archiveOffset: z.int().nonnegative().default(0),

@@ -102,8 +102,11 @@ export const agentTask = z.discriminatedUnion('type', [
     kind: imageKind,
     /** The image that an incremental compares with; null for a full. */
     baseImageId: imageId.nullable(),
-    /** Listings that later incrementals may still ask for; the agent drops others of this policy. */
-    keepListings: z.array(imageId).max(KEPT_LISTINGS_MAX),
+    /**
+     * Listings that later incrementals may still ask for; the agent drops others of this policy. Null
+     * where it was told a moment ago: it drops nothing.
+     */
+    keepListings: z.array(imageId).max(KEPT_LISTINGS_MAX).nullable(),
     policy: z.string(),
     schedule: scheduleName.optional(),
     selections: z.array(absolutePath).min(1).max(1_000),

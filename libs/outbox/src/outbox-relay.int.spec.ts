@@ -75,6 +75,7 @@ describe('what is committed to the outbox', () => {
   it('goes out after a crash, from the table, and together with what is new', async () => {
     // Two thousand and more characters: the table keeps it out of line.
     await commit(makeUnit(), receipt(4, 'long '.repeat(2_000)));
+    await sleep(600); // As long as a process takes to start, at the least.
     const unit = makeUnit();
     const relay = new OutboxRelay(database, new Publisher(nats), unit);
     await commit(unit, receipt(5));

@@ -4,7 +4,7 @@ import { backoffMs, sleep } from '#kernel/backoff.js';
 import { messageOf } from '#kernel/errors.js';
 import { JsonText, type Publisher } from '#messaging/publisher.js';
 import { OwnRows } from './own-rows.js';
-import { prepared } from './prepared.js';
+import { PublishedRows } from './published-rows.js';
 import type { CommittedRow, UnitOfWork } from './unit-of-work.js';
 
 interface Row {
@@ -22,19 +22,21 @@ const BATCH_ROWS_MAX = 64;
 const LOOK_AGAIN_MS = 1_000;
 /** Whoever committed a row has published it by then, or is no more. */
 const OTHERS_ROWS_AGE = '2 s';
-/** By both: in a database that was put back to an earlier time another row may have the number. */
-const REMOVE = prepared(
-  'DELETE FROM outbox WHERE id = ANY($1::bigint[]) AND message_id = ANY($2::text[])',
-);
+/**
+ * At a start, what the last process left goes out before anything new. It is older than this by then,
+ * since a process takes longer to start; what is younger is being published by another replica.
+ */
+const LEFT_BEHIND_AGE = '500 ms';
+const ANY_AGE = '0 s';
 /** While the broker is away; what waits goes out within this time of its return. */
 const RETRY = { firstMs: 100, maxMs: 1_000, jitter: 0.5 };
 const INBOX_KEPT = '14 days';
 const INBOX_SWEEP_MS = 3_600_000;
 
 /**
- * Publishes outbox rows in order and removes each once the broker has it. What this process commits goes
- * out from memory; what a process that is no more has left is found in the table. A row may go out
- * twice (published, then a crash before its removal), so receivers are idempotent.
+ * Publishes outbox rows in order and removes each a moment after the broker has it. What this process
+ * commits goes out from memory; what a process that is no more has left is found in the table. A row may
+ * go out twice (published, then a crash before its removal), so receivers are idempotent.
  */
 export class OutboxRelay {
   private readonly logger = new Logger('outbox');
@@ -44,8 +46,9 @@ export class OutboxRelay {
   private sweeper: NodeJS.Timeout | undefined;
   private woken = false;
   private readonly own = new OwnRows();
-  /** There are rows in the table that are not among our own: all of it comes first. */
-  private tableFirst = true;
+  private readonly published: PublishedRows;
+  /** There are rows in the table that are not among our own: those of this age come first. */
+  private tableFirst: string | undefined = LEFT_BEHIND_AGE;
   private lookedAt = 0;
 
   constructor(
@@ -53,8 +56,9 @@ export class OutboxRelay {
     private readonly publisher: Publisher,
     unitOfWork: UnitOfWork,
   ) {
+    this.published = new PublishedRows(database);
     unitOfWork.whenCommitted((rows) => {
-      if (!this.own.add(rows)) this.tableFirst = true;
+      if (!this.own.add(rows)) this.tableFirst = ANY_AGE;
       this.kick();
     });
   }
@@ -70,6 +74,8 @@ export class OutboxRelay {
     this.stopping.abort();
     this.kick();
     await this.loop;
+    // The next process would publish them once more. Where the database is gone, it does.
+    await this.published.remove().catch(() => undefined);
   }
 
   kick(): void {
@@ -94,12 +100,16 @@ export class OutboxRelay {
 
   /** True when there may be more. */
   private async relaySome(): Promise<boolean> {
-    if (this.tableFirst) {
-      this.tableFirst = false;
+    if (this.published.areDue) await this.published.remove();
+    const age = this.tableFirst;
+    if (age !== undefined) {
+      // Else they would be found there, and go out again.
+      await this.published.remove();
+      this.tableFirst = undefined;
       try {
-        this.tableFirst = (await this.relayTable('0 s')) > 0;
+        if ((await this.relayTable(age)) > 0) this.tableFirst ??= age;
       } catch (error) {
-        this.tableFirst = true;
+        this.tableFirst ??= age;
         throw error;
       }
       return true;
@@ -116,7 +126,7 @@ export class OutboxRelay {
 
   private nap(): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, LOOK_AGAIN_MS);
+      const timer = setTimeout(resolve, Math.min(LOOK_AGAIN_MS, this.published.dueInMs));
       this.wake = () => {
         clearTimeout(timer);
         resolve();
@@ -127,9 +137,8 @@ export class OutboxRelay {
   private async relayOwn(): Promise<void> {
     const rows = this.own.first(BATCH_ROWS_MAX);
     await this.publish(rows);
-    const ids = rows.map(({ id }) => id);
-    await this.database.query(REMOVE, [ids, rows.map(({ messageId }) => messageId)]);
-    this.own.forget(new Set(ids));
+    this.published.add(rows);
+    this.own.forget(new Set(rows.map(({ id }) => id)));
   }
 
   /**

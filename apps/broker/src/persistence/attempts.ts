@@ -42,9 +42,9 @@ export class Attempts {
 
   async release({ job, attempt }: AttemptId): Promise<Dropped> {
     const rows: Dropped[] = await this.db.query(
-      `WITH held AS (DELETE FROM allocation WHERE job = $1 AND attempt = $2 RETURNING 1),
+      prepared(`WITH held AS (DELETE FROM allocation WHERE job = $1 AND attempt = $2 RETURNING 1),
          waited AS (DELETE FROM waiting WHERE job = $1 AND attempt = $2 RETURNING 1)
-       SELECT EXISTS (SELECT FROM held) AS held, EXISTS (SELECT FROM waited) AS waited`,
+       SELECT EXISTS (SELECT FROM held) AS held, EXISTS (SELECT FROM waited) AS waited`),
       [job, attempt],
     );
     return rows[0]!;

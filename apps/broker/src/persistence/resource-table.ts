@@ -46,7 +46,8 @@ const READ = prepared(`
        GROUP BY client) AS of_client) AS clients,
     (SELECT coalesce(json_object_agg(policy, jobs), '{}') FROM
       (SELECT policy, sum(jobs) AS jobs FROM held WHERE purpose = 'write' AND policy IS NOT NULL
-       GROUP BY policy) AS of_policy) AS policies`);
+       GROUP BY policy) AS of_policy) AS policies,
+    (SELECT queued_at FROM waiting ORDER BY arrival LIMIT 1) AS oldest`);
 
 interface Read {
   readonly units: UnitResource[];
@@ -56,6 +57,7 @@ interface Read {
   readonly pools: (PoolUse & { readonly mediaId: string; readonly pool: string })[];
   readonly clients: Record<string, number>;
   readonly policies: Record<string, number>;
+  readonly oldest: Date | null;
 }
 
 /** What is no table of this service. */
@@ -75,6 +77,8 @@ export class ResourceTable implements Resources {
   readonly clientJobs: ReadonlyMap<string, number>;
   readonly policyJobs: ReadonlyMap<string, number>;
   readonly clientJobsMax: number;
+  /** Since when the request has waited that came first; null where none waits. */
+  readonly waitingSince: Date | null;
 
   private constructor(read: Read, { clientJobsMax }: Defaults) {
     const rows = read.servers.map((row) => ({ ...row, lastSeenAt: new Date(row.lastSeenAt) }));
@@ -87,6 +91,7 @@ export class ResourceTable implements Resources {
     this.clientJobs = new Map(Object.entries(read.clients));
     this.policyJobs = new Map(Object.entries(read.policies));
     this.clientJobsMax = clientJobsMax;
+    this.waitingSince = read.oldest;
   }
 
   static async read(db: EntityManager, defaults: Defaults): Promise<ResourceTable> {

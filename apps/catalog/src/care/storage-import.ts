@@ -113,7 +113,7 @@ async function takeFragments(
   }
   const commits = [...latest.values()];
   await imported.supersede(commits);
-  const taken = await new Fragments(unit.db).insertNew(commits);
+  const taken = await new Fragments(unit.db).insertNew(commits, () => false);
   const known = await imported.known(fresh.map(({ commit }) => commit.fragmentId));
   for (const { commit } of fresh) {
     const { fragmentId, attempt, number, copy, imageId } = commit;

@@ -204,6 +204,71 @@ describe('the file index', () => {
     }
   });
 
+  describe('that comes with its commit', () => {
+    const commitWith = async (imageId: string, index: IndexObject, sent = index.bytes) => {
+      const indexed = { indexBytes: index.bytes.length, indexDigest: index.digest };
+      const offer = commitOf({ imageId, mediaId: MEDIA, ...indexed });
+      const media = await cluster.requests(`media-${MEDIA}`);
+      const commits = [{ ...offer, index: sent.toString('base64') }];
+      const { receipts } = await media.call(catalogFragmentOffer, { mediaId: MEDIA, commits });
+      expect(receipts.map(({ verdict }) => verdict)).toEqual(['COMMITTED']);
+      return offer;
+    };
+
+    it('is loaded by it, before anybody could fetch it', async () => {
+      const index = await indexObject([line({ path: 'a' }), line({ path: 'a\\b' })]);
+      const imageId = await begin();
+      await commitWith(imageId, index);
+      expect(await finish(imageId, 1)).toMatchObject({ complete: true });
+      expect((await filesOf(imageId)).map(({ path }) => path)).toEqual(['/a', '/a\\\\b']);
+      // The other way round, too: then the commit completes the image.
+      const early = await begin();
+      await finish(early, 1);
+      await commitWith(early, index);
+      expect((await view(early)).state).toBe('COMPLETE');
+    });
+
+    it('and is damaged stops no commit, and is fetched', async () => {
+      const index = await indexObject([line({ path: 'whole' })]);
+      const imageId = await begin();
+      const damaged = Buffer.from(index.bytes);
+      damaged[damaged.length - 1]! ^= 1;
+      const { fragmentId } = await commitWith(imageId, index, damaged);
+      expect(await finish(imageId, 1)).toMatchObject({ complete: false, uncommitted: 0 });
+      port.objects.set(fragmentId, index.bytes);
+      await complete(imageId);
+      expect((await filesOf(imageId)).map(({ path }) => path)).toEqual(['/whole']);
+    });
+
+    it('and has lines that the database refuses stops no commit either', async () => {
+      const index = await indexObject([line({ path: 'twice' }), line({ path: 'twice' })]);
+      const imageId = await begin();
+      const { fragmentId } = await commitWith(imageId, index);
+      port.objects.set(fragmentId, index.bytes);
+      const { waitsFor } = await eventually(
+        () => finish(imageId, 1),
+        (answer) => answer.waitsFor.includes('('),
+      );
+      expect(waitsFor).toContain('duplicate key');
+      expect(await filesOf(imageId)).toEqual([]);
+    });
+
+    it('is left to the loader where the image has something already', async () => {
+      const imageId = await begin();
+      await commit(imageId, 1, await indexObject([line({ path: 'first' })]));
+      const index = await indexObject([line({ path: 'second' })]);
+      const indexed = { indexBytes: index.bytes.length, indexDigest: index.digest };
+      const offer = commitOf({ imageId, number: 2, mediaId: MEDIA, ...indexed });
+      const media = await cluster.requests(`media-${MEDIA}`);
+      const commits = [{ ...offer, index: index.bytes.toString('base64') }];
+      await media.call(catalogFragmentOffer, { mediaId: MEDIA, commits });
+      expect(await finish(imageId, 2)).toMatchObject({ complete: false, uncommitted: 0 });
+      port.objects.set(offer.fragmentId, index.bytes);
+      await complete(imageId);
+      expect(await filesOf(imageId)).toHaveLength(2);
+    });
+  });
+
   it('waits for a media server that is away, and for that one only', async () => {
     const elsewhere = await begin('away');
     await commit(elsewhere, 1, await indexObject([line({ path: 'b' })]), {
@@ -241,12 +306,8 @@ describe('the file index', () => {
         `SELECT 1 FROM fragment WHERE image_id = $1 AND index_loaded_at IS NULL`,
         [imageId],
       );
-    // The one of the first copy is left to do, until its media server is back.
-    expect(await pending()).toHaveLength(1);
-    const other = new IndexPort();
-    await other.open(await cluster.connect('observer'), OTHER_MEDIA);
+    // That of the first copy is known by that, once its media server has its turn again.
     await eventually(pending, (rows) => rows.length === 0);
     expect(await filesOf(imageId)).toHaveLength(1);
-    await other.close();
   });
 });

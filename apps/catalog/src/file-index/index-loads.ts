@@ -5,7 +5,7 @@ import { UnitOfWork, type Work } from '#outbox/unit-of-work.js';
 import { countCopies, countImage } from '../completion.js';
 import { CorruptIndex } from '../domain/files/corrupt-index.js';
 import { failureKind } from '../domain/failure-kind.js';
-import { readIndexRecord, type IndexRecord } from '../domain/files/index-record.js';
+import { readIndexRecords, type IndexRecord } from '../domain/files/index-record.js';
 import { Completions } from './completions.js';
 import { indexTexts } from './index-text.js';
 import { Images } from '../persistence/images.js';
@@ -85,7 +85,7 @@ export class IndexLoads {
     let writing: Promise<void> = Promise.resolve();
     try {
       for await (const text of indexTexts(stored, pending)) {
-        readLines(text, records);
+        readIndexRecords(text, records);
         if (records.length >= BATCH_LINES_MAX) {
           await writing;
           writing = files.write(records);
@@ -98,14 +98,6 @@ export class IndexLoads {
       await writing;
     }
     if (records.length > 0) await files.write(records);
-  }
-}
-
-function readLines(text: string, records: IndexRecord[]): void {
-  for (let from = 0; from < text.length;) {
-    const end = text.indexOf('\n', from);
-    records.push(readIndexRecord(text.slice(from, end)));
-    from = end + 1;
   }
 }
 

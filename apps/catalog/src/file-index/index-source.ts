@@ -2,7 +2,6 @@ import { Injectable } from '@nestjs/common';
 import { mediaOpenRead } from '#contracts/media.js';
 import { Requests } from '#messaging/requests.js';
 import { FragmentReaderClient } from '#transfer/fragment-reader-client.js';
-import { SmallIndexes } from './small-indexes.js';
 import type { PendingIndex } from '../persistence/index-queue.js';
 
 /** How long a media server that is there may keep its data port closed. */
@@ -18,10 +17,7 @@ export interface StoredIndex {
 /** Reads file indexes from the media servers that hold them. */
 @Injectable()
 export class IndexSource {
-  constructor(
-    private readonly requests: Requests,
-    private readonly smallIndexes: SmallIndexes,
-  ) {}
+  constructor(private readonly requests: Requests) {}
 
   /**
    * Opens the index object of a fragment. This, and reading it, throw `Unavailable` when the media
@@ -29,8 +25,6 @@ export class IndexSource {
    */
   async open(pending: PendingIndex, signal: AbortSignal): Promise<StoredIndex> {
     const { fragmentId, imageId, mediaId, indexBytes } = pending;
-    const known = this.smallIndexes.take(fragmentId);
-    if (known) return { bytes: oneOf(known), close: () => undefined };
     const { address, token } = await this.requests.call(
       mediaOpenRead,
       { imageId },
@@ -45,9 +39,4 @@ export class IndexSource {
     const bytes = reader.read({ fragmentId, object: 'index', offset: 0, length: indexBytes });
     return { bytes, close: () => reader.close() };
   }
-}
-
-// eslint-disable-next-line require-await
-async function* oneOf(bytes: Buffer): AsyncIterable<Buffer> {
-  yield bytes;
 }

@@ -4,6 +4,7 @@ import { copyKey } from '../domain/commit-messages.js';
 import type { DatedFence, Existing, KnownFragment, Piece } from '../domain/verdict.js';
 import { arrayLiteral } from './array-literal.js';
 import { ERA } from './catalog-epoch.js';
+import { EVERY_FRAGMENT } from './fragment-view.js';
 
 /** A column of `fragment`, its SQL type, and where its value comes from. */
 const COMMIT_COLUMNS: readonly (readonly [string, string, (c: FragmentCommit) => unknown])[] = [
@@ -30,7 +31,9 @@ const ARRAYS = COMMIT_COLUMNS.map(([, type], index) => `$${index + 1}::${type}[]
 
 const INSERT = `
   WITH inserted AS (
-    INSERT INTO fragment (${NAMES}) SELECT * FROM unnest(${ARRAYS})
+    INSERT INTO fragment (${NAMES}, index_loaded_at)
+    SELECT ${NAMES}, CASE WHEN is_loaded THEN now() END
+    FROM unnest(${ARRAYS}, $${COMMIT_COLUMNS.length + 1}::boolean[]) AS new (${NAMES}, is_loaded)
     ON CONFLICT DO NOTHING
     RETURNING fragment_id
   ),
@@ -57,6 +60,7 @@ interface FenceRow {
   readonly copy: number;
   readonly attempt: string;
   readonly has_others: boolean;
+  readonly is_empty: boolean;
   readonly is_old: boolean;
 }
 
@@ -68,9 +72,12 @@ interface TwinRow {
   readonly archive_bytes: string;
 }
 
-/** A fence, and whether the image has other copies than that one. */
+/** A fence, and what else there is of its image. */
 export interface CopyFence extends DatedFence {
+  /** The image has other copies than that one. */
   readonly hasOthers: boolean;
+  /** No fragment of the copy was ever committed. */
+  readonly isEmpty: boolean;
 }
 
 /** Set-based work on the fragments of one batch of commits, inside its transaction. */
@@ -86,7 +93,9 @@ export class Fragments {
     const rows = await this.db.query<FenceRow[]>(
       `SELECT c.image_id, c.copy, c.attempt, c.granted_in IS DISTINCT FROM ${ERA} AS is_old,
          EXISTS (SELECT 1 FROM image_copy k
-           WHERE k.image_id = c.image_id AND k.copy <> c.copy) AS has_others
+           WHERE k.image_id = c.image_id AND k.copy <> c.copy) AS has_others,
+         NOT EXISTS (SELECT 1 FROM ${EVERY_FRAGMENT} f
+           WHERE f.image_id = c.image_id AND f.copy = c.copy) AS is_empty
        FROM unnest($1::text[], $2::int[]) AS o(image_id, copy)
        JOIN image_copy c ON c.image_id = o.image_id AND c.copy = o.copy
        ORDER BY c.image_id, c.copy FOR SHARE OF c`,
@@ -95,7 +104,10 @@ export class Fragments {
     return new Map(
       rows.map((row) => [
         `${row.image_id}/${row.copy}`,
-        { attempt: Number(row.attempt), hasOthers: row.has_others, isOfEarlierEra: row.is_old },
+        {
+          ...{ attempt: Number(row.attempt), isOfEarlierEra: row.is_old },
+          ...{ hasOthers: row.has_others, isEmpty: row.is_empty },
+        },
       ]),
     );
   }
@@ -148,13 +160,21 @@ export class Fragments {
     return (commit) => pieces.get(slotKey(commit));
   }
 
-  /** Puts in what is new and whose number is free; returns the ids that went in. */
-  async insertNew(commits: readonly FragmentCommit[]): Promise<ReadonlySet<string>> {
+  /**
+   * Puts in what is new and whose number is free; returns the ids that went in. The file indexes of some
+   * are loaded in the same transaction.
+   */
+  async insertNew(
+    commits: readonly FragmentCommit[],
+    isLoaded: (commit: FragmentCommit) => boolean,
+  ): Promise<ReadonlySet<string>> {
     if (commits.length === 0) return new Set();
     const ordered = [...commits].sort(byPlace);
     const [row] = await this.db.query<{ ids: string | null }[]>(
       INSERT,
-      COMMIT_COLUMNS.map(([, , valueOf]) => arrayLiteral(ordered.map(valueOf))),
+      [...COMMIT_COLUMNS.map(([, , valueOf]) => valueOf), isLoaded].map((valueOf) =>
+        arrayLiteral(ordered.map(valueOf)),
+      ),
     );
     return new Set(row!.ids?.split(','));
   }

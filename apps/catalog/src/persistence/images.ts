@@ -16,6 +16,14 @@ export interface Lineage {
   readonly selectionSet: readonly string[];
 }
 
+/** A locked image, as far as whoever loads its files needs to know it. */
+export interface HeldImage {
+  readonly number: number;
+  readonly client: string;
+  /** Its backup has said how many fragments there are. */
+  readonly isFinished: boolean;
+}
+
 /** Changes to images and their copies, inside a transaction. */
 export class Images {
   constructor(private readonly db: EntityManager) {}
@@ -45,6 +53,24 @@ export class Images {
     await this.db.query(prepared('SELECT 1 FROM image WHERE image_id = $1 FOR NO KEY UPDATE'), [
       imageId,
     ]);
+  }
+
+  /** Locks images, in one order everywhere. Those that there are not are left out. */
+  async holdAll(imageIds: readonly string[]): Promise<ReadonlyMap<string, HeldImage>> {
+    if (imageIds.length === 0) return new Map();
+    const rows = await this.db.query<
+      { image_id: string; number: string; client: string; is_finished: boolean }[]
+    >(
+      prepared(`SELECT image_id, number, client, fragments_expected IS NOT NULL AS is_finished
+       FROM image WHERE image_id = ANY($1::text[]) ORDER BY image_id FOR NO KEY UPDATE`),
+      [imageIds],
+    );
+    return new Map(
+      rows.map((row) => [
+        row.image_id,
+        { number: Number(row.number), client: row.client, isFinished: row.is_finished },
+      ]),
+    );
   }
 
   /** The fence of a copy; undefined where there is none. */

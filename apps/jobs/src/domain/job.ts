@@ -20,7 +20,7 @@ export interface BegunImage {
   readonly copyAttempt: number;
   readonly kind: ImageKind;
   readonly baseImageId: string | null;
-  readonly keepListings: readonly string[];
+  readonly keepListings: readonly string[] | null;
   readonly nextNumber: number;
   readonly archiveOffset: number;
   readonly details: ImageDetails;

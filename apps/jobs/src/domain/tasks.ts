@@ -88,7 +88,7 @@ function backupTasks(job: BackupJob, token: string): Tasks {
         imageId: image.imageId,
         kind: image.kind,
         baseImageId: image.baseImageId,
-        keepListings: [...image.keepListings],
+        keepListings: image.keepListings && [...image.keepListings],
         policy: request.policy,
         schedule: request.schedule,
         selections: request.selections,

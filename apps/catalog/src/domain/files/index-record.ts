@@ -24,6 +24,18 @@ const LINE =
 const DELETION = /^x\t([^\t]+)\t/;
 
 /**
+ * Reads whole lines and adds what they hold.
+ * @throws CorruptIndex where one is no index line.
+ */
+export function readIndexRecords(text: string, into: IndexRecord[]): void {
+  for (let from = 0; from < text.length;) {
+    const end = text.indexOf('\n', from);
+    into.push(readIndexRecord(text.slice(from, end)));
+    from = end + 1;
+  }
+}
+
+/**
  * Reads one line (docs/formats.md, "Index") without its newline. Unlike `parseIndexLine` it leaves
  * path text as it is, since that is what the tables hold: this runs once for every file of a backup.
  * @throws CorruptIndex where it is none.

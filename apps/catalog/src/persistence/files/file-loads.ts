@@ -5,6 +5,8 @@ import { from as copyFrom } from 'pg-copy-streams';
 import type { DataSource, EntityManager } from 'typeorm';
 import { assert } from '#kernel/assert.js';
 import type { IndexRecord } from '../../domain/files/index-record.js';
+import { prepared } from '#outbox/prepared.js';
+import { arrayLiteral } from '../array-literal.js';
 import { directoryDigest } from './directory-digest.js';
 
 /** Directories whose ids one load remembers; beyond it forgets and looks them up again. */
@@ -12,6 +14,29 @@ const DIRECTORIES_KNOWN_MAX = 100_000;
 
 const COPY = `COPY file_version (image_number, directory_id, name, type, size, mtime_ns, mode, uid, gid,
   archive_offset, archive_length, flags, extra) FROM STDIN`;
+
+/** Rows that go in by one statement at most. */
+const INSERTED_MAX = 64;
+
+/** A column of `file_version`, its SQL type, and where its value comes from. */
+const INSERT_COLUMNS: readonly (readonly [string, string, (r: IndexRecord) => unknown])[] = [
+  ['name', 'text', (record) => record.name],
+  ['type', 'text', (record) => record.type],
+  ['size', 'bigint', (record) => record.size],
+  ['mtime_ns', 'numeric', (record) => record.mtimeNs],
+  ['mode', 'smallint', (record) => record.mode],
+  ['uid', 'bigint', (record) => record.uid],
+  ['gid', 'bigint', (record) => record.gid],
+  ['archive_offset', 'bigint', (record) => record.offset],
+  ['archive_length', 'bigint', (record) => record.length],
+  ['flags', 'text', (record) => record.flags],
+  ['extra', 'text', (record) => record.extra],
+];
+
+const INSERT_NAMES = INSERT_COLUMNS.map(([name]) => name).join(', ');
+const INSERT = prepared(`
+  INSERT INTO file_version (image_number, directory_id, ${INSERT_NAMES})
+  SELECT $1, * FROM unnest($2::bigint[], ${INSERT_COLUMNS.map(([, type], n) => `$${n + 3}::${type}[]`).join(', ')})`);
 
 /**
  * Writes the entries of one image into the file tables, a batch at a time, in the transaction of
@@ -29,6 +54,21 @@ export class FileLoad {
 
   async write(records: readonly IndexRecord[]): Promise<void> {
     await this.learnDirectories(records);
+    if (records.length <= INSERTED_MAX) await this.insert(records);
+    else await this.copy(records);
+  }
+
+  /** A stream costs more than so few rows. */
+  private async insert(records: readonly IndexRecord[]): Promise<void> {
+    const { number } = this.image;
+    const columns = INSERT_COLUMNS.map(([, , valueOf]) => arrayLiteral(records.map(valueOf)));
+    const directories = arrayLiteral(
+      records.map(({ directory }) => this.directoryIds.get(directory)!),
+    );
+    await this.db.query(INSERT, [number, directories, ...columns]);
+  }
+
+  private async copy(records: readonly IndexRecord[]): Promise<void> {
     const { number } = this.image;
     let rows = '';
     for (const record of records) {

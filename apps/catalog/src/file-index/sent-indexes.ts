@@ -1,0 +1,80 @@
+import { Injectable } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import type { FragmentCommit } from '#contracts/fragment.js';
+import type { Work } from '#outbox/unit-of-work.js';
+import { countImage } from '../completion.js';
+import { CorruptIndex } from '../domain/files/corrupt-index.js';
+import { readIndexRecords, type IndexRecord } from '../domain/files/index-record.js';
+import { FileLoad } from '../persistence/files/file-loads.js';
+import { Images, type HeldImage } from '../persistence/images.js';
+import { indexTexts } from './index-text.js';
+
+/** The lines of indexes that came with their commits. */
+export type SentLines = ReadonlyMap<FragmentCommit, readonly IndexRecord[]>;
+
+/** Commits without their indexes, and what was in these. */
+export interface Unpacked {
+  readonly offers: readonly FragmentCommit[];
+  readonly lines: SentLines;
+}
+
+/**
+ * Small file indexes come with the commits of their fragments and are loaded in the same transaction:
+ * nothing has to be fetched, and nobody has to look for what is to load. What cannot be loaded so is left
+ * to the loader, as if it had not come.
+ */
+@Injectable()
+export class SentIndexes {
+  constructor(private readonly database: DataSource) {}
+
+  /** Of an index that is not what its commit says there are no lines: the loader will find out. */
+  async unpack(commits: readonly FragmentCommit[]): Promise<Unpacked> {
+    const offers: FragmentCommit[] = [];
+    const lines = new Map<FragmentCommit, readonly IndexRecord[]>();
+    for (const { index, ...offer } of commits) {
+      offers.push(offer);
+      const records = index === undefined ? undefined : await linesOf(offer, index);
+      if (records) lines.set(offer, records);
+    }
+    return { offers, lines };
+  }
+
+  /** The images of what came with lines, locked: images are locked before fragments, by everybody. */
+  hold(unit: Work, lines: SentLines): Promise<ReadonlyMap<string, HeldImage>> {
+    return new Images(unit.db).holdAll([...lines.keys()].map(({ imageId }) => imageId));
+  }
+
+  /** Loads the lines of fragments that have just gone in; returns the images that are complete by that. */
+  async load(
+    unit: Work,
+    news: readonly FragmentCommit[],
+    { lines, images }: { lines: SentLines; images: ReadonlyMap<string, HeldImage> },
+  ): Promise<string[]> {
+    const complete: string[] = [];
+    for (const commit of news) {
+      const { imageId } = commit;
+      const image = images.get(imageId)!;
+      await new FileLoad(unit.db, this.database, image).write(lines.get(commit)!);
+      if (image.isFinished && (await countImage(unit, imageId)).complete) complete.push(imageId);
+    }
+    return complete;
+  }
+}
+
+async function linesOf(commit: FragmentCommit, index: string): Promise<IndexRecord[] | undefined> {
+  const records: IndexRecord[] = [];
+  try {
+    for await (const text of indexTexts(oneOf(Buffer.from(index, 'base64')), commit)) {
+      readIndexRecords(text, records);
+    }
+    return records;
+  } catch (error) {
+    if (error instanceof CorruptIndex) return undefined;
+    throw error;
+  }
+}
+
+// eslint-disable-next-line require-await
+async function* oneOf(bytes: Buffer): AsyncIterable<Buffer> {
+  yield bytes;
+}
