@@ -128,7 +128,7 @@ export class Allocator {
     const alone = walk.obstacleTo(waiting);
     if (alone !== undefined) return queuedBy(alone, waiting);
     // Nothing but others in the queue: those ahead of it, or one with a claim.
-    await walkQueue(walk, new Queue(db, table.waitingSince), { now });
+    await walkQueue(walk, new Queue(db, table.waiting), { now });
     if (walk.grants.some((grant) => grant.arrival === waiting.arrival)) return undefined;
     const behind = walk.waits.find((wait) => wait.request.arrival === waiting.arrival);
     return queuedBy(behind ?? walk.obstacleTo(waiting), waiting);
@@ -173,7 +173,7 @@ export class Allocator {
   private async grantWaiting(work: Work, now: Date): Promise<void> {
     const table = await this.table(work.db);
     const walk = new Walk(table, now);
-    await walkQueue(walk, new Queue(work.db, table.waitingSince), { now });
+    await walkQueue(walk, new Queue(work.db, table.waiting), { now });
     await this.grants(work, now).make(walk, table);
   }
 

@@ -32,7 +32,7 @@ export async function answerNew(
   { table, work, now, grants }: Situation,
 ): Promise<AllocateAnswer[]> {
   const walk = new Walk(table, now);
-  const queue = new Queue(work.db, table.waitingSince);
+  const queue = new Queue(work.db, table.waiting);
   const last = Number.MAX_SAFE_INTEGER;
   const all = requests.map((request, index): WaitingRequest => {
     return { ...request, arrival: last - requests.length + index, queuedAt: now };

@@ -17,6 +17,7 @@ import { Catalog1764000000000 } from './persistence/migrations/1764000000000-cat
 import { CopiesAndDeletion1765000000000 } from './persistence/migrations/1765000000000-copies-and-deletion.js';
 import { ByMediaServer1766000000000 } from './persistence/migrations/1766000000000-by-media-server.js';
 import { KeywordsAndStreams1767000000000 } from './persistence/migrations/1767000000000-keywords-and-streams.js';
+import { ImagesOfJobs1768000000000 } from './persistence/migrations/1768000000000-images-of-jobs.js';
 import {
   CatalogStateRow,
   ImageCompletionRow,
@@ -50,6 +51,7 @@ export const catalogDefinition: ServiceDefinition<typeof catalogConfig> = {
       CopiesAndDeletion1765000000000,
       ByMediaServer1766000000000,
       KeywordsAndStreams1767000000000,
+      ImagesOfJobs1768000000000,
     ],
   },
   starts: [IndexLoader, CommitConsumer, Damage, DeletionTimers, ReconcileWatch, Healer],

@@ -4,6 +4,7 @@ import type { QueueTurn } from '#contracts/broker.js';
 import { bytesOf, type ResourceRequest, type WaitingRequest } from '../domain/resource-request.js';
 import type { Openings, Targets } from '../domain/plan/targets.js';
 import type { AttemptId } from './allocations.js';
+import type { WaitingAtAll } from './resource-table.js';
 import { needsOf, toWaiting, type WaitingRow } from './waiting-row.js';
 
 /** Requests that are looked at before the openings are asked for again. */
@@ -18,10 +19,10 @@ export interface Window {
 
 /** The SQL about what waits, as far as it decides who gets what. */
 export class Queue {
-  /** Whoever has just read since when requests wait spares this some of its questions. */
+  /** Whoever has just read what the queue is like spares this some of its questions. */
   constructor(
     private readonly db: EntityManager,
-    private readonly waitingSince?: Date | null,
+    private readonly waiting?: WaitingAtAll,
   ) {}
 
   /**
@@ -29,7 +30,8 @@ export class Queue {
    * those who wait for what is busy, full or away.
    */
   async window(open: Openings, after: QueueTurn | undefined): Promise<Window> {
-    if (this.waitingSince === null) return { requests: [], isLast: true };
+    const isShut = open.units.size === 0 && this.waiting?.onlyForUnits === true;
+    if (this.waiting?.since === null || isShut) return { requests: [], isLast: true };
     const rows: WaitingRow[] = await this.db.query(WINDOW, [
       ...[[...open.units.keys()], [...open.units.values()]],
       ...[[...open.pools.keys()], [...open.pools.values()], open.serversUp],
@@ -41,8 +43,7 @@ export class Queue {
 
   /** See `claimants`: the first of each priority that waits for `sound` targets, if it came before. */
   async claimants(sound: Targets, before: Date): Promise<WaitingRequest[]> {
-    if (this.waitingSince === null) return [];
-    if (this.waitingSince !== undefined && this.waitingSince > before) return [];
+    if (this.waiting && !(this.waiting.since && this.waiting.since <= before)) return [];
     const rows: WaitingRow[] = await this.db.query(CLAIMANTS, [
       ...[[...sound.units.keys()], [...sound.units.values()]],
       ...[[...sound.pools.keys()], [...sound.pools.values()], sound.serversUp],

@@ -18,6 +18,14 @@ export interface ServerRow extends Omit<MediaServer, 'state' | 'lastSeenAt'> {
   readonly drained: boolean;
 }
 
+/** What the queue is like, without what stands in it. */
+export interface WaitingAtAll {
+  /** Since when the request has waited that came first; null where none waits. */
+  readonly since: Date | null;
+  /** None waits for a pool, or to read. */
+  readonly onlyForUnits: boolean;
+}
+
 /** In one statement: it is read for each grant, and each round trip holds up the next one. */
 const READ = prepared(`
   WITH held AS MATERIALIZED (
@@ -47,7 +55,8 @@ const READ = prepared(`
     (SELECT coalesce(json_object_agg(policy, jobs), '{}') FROM
       (SELECT policy, sum(jobs) AS jobs FROM held WHERE purpose = 'write' AND policy IS NOT NULL
        GROUP BY policy) AS of_policy) AS policies,
-    (SELECT queued_at FROM waiting ORDER BY arrival LIMIT 1) AS oldest`);
+    (SELECT queued_at FROM waiting ORDER BY arrival LIMIT 1) AS "waitingSince",
+    NOT EXISTS (SELECT FROM waiting WHERE unit IS NULL) AS "onlyForUnits"`);
 
 interface Read {
   readonly units: UnitResource[];
@@ -57,7 +66,8 @@ interface Read {
   readonly pools: (PoolUse & { readonly mediaId: string; readonly pool: string })[];
   readonly clients: Record<string, number>;
   readonly policies: Record<string, number>;
-  readonly oldest: Date | null;
+  readonly waitingSince: Date | null;
+  readonly onlyForUnits: boolean;
 }
 
 /** What is no table of this service. */
@@ -77,8 +87,7 @@ export class ResourceTable implements Resources {
   readonly clientJobs: ReadonlyMap<string, number>;
   readonly policyJobs: ReadonlyMap<string, number>;
   readonly clientJobsMax: number;
-  /** Since when the request has waited that came first; null where none waits. */
-  readonly waitingSince: Date | null;
+  readonly waiting: WaitingAtAll;
 
   private constructor(read: Read, { clientJobsMax }: Defaults) {
     const rows = read.servers.map((row) => ({ ...row, lastSeenAt: new Date(row.lastSeenAt) }));
@@ -91,7 +100,7 @@ export class ResourceTable implements Resources {
     this.clientJobs = new Map(Object.entries(read.clients));
     this.policyJobs = new Map(Object.entries(read.policies));
     this.clientJobsMax = clientJobsMax;
-    this.waitingSince = read.oldest;
+    this.waiting = { since: read.waitingSince, onlyForUnits: read.onlyForUnits };
   }
 
   static async read(db: EntityManager, defaults: Defaults): Promise<ResourceTable> {

@@ -1,4 +1,5 @@
 import type { EntityManager } from 'typeorm';
+import { prepared } from '#outbox/prepared.js';
 import type { FragmentCommit, Verdict } from '#contracts/fragment.js';
 import { copyKey } from '../domain/commit-messages.js';
 import type { DatedFence, Existing, KnownFragment, Piece } from '../domain/verdict.js';
@@ -29,7 +30,7 @@ const COMMIT_COLUMNS: readonly (readonly [string, string, (c: FragmentCommit) =>
 const NAMES = COMMIT_COLUMNS.map(([name]) => name).join(', ');
 const ARRAYS = COMMIT_COLUMNS.map(([, type], index) => `$${index + 1}::${type}[]`).join(', ');
 
-const INSERT = `
+const INSERT = prepared(`
   WITH inserted AS (
     INSERT INTO fragment (${NAMES}, index_loaded_at)
     SELECT ${NAMES}, CASE WHEN is_loaded THEN now() END
@@ -40,7 +41,7 @@ const INSERT = `
   forgiven AS (
     DELETE FROM refused_fragment r USING inserted i WHERE r.fragment_id = i.fragment_id
   )
-  SELECT string_agg(fragment_id::text, ',') AS ids FROM inserted`;
+  SELECT string_agg(fragment_id::text, ',') AS ids FROM inserted`);
 
 const KNOWN = `f.fragment_id, f.image_id, f.copy, f.number, f.digest, f.stored_bytes,
   f.state IN ('ACTIVE', 'TO_BE_DELETED') AS live`;
@@ -91,14 +92,14 @@ export class Fragments {
   async lockFences(commits: readonly FragmentCommit[]): Promise<ReadonlyMap<string, CopyFence>> {
     const copies = [...new Map(commits.map((each) => [copyKey(each), each])).values()];
     const rows = await this.db.query<FenceRow[]>(
-      `SELECT c.image_id, c.copy, c.attempt, c.granted_in IS DISTINCT FROM ${ERA} AS is_old,
+      prepared(`SELECT c.image_id, c.copy, c.attempt, c.granted_in IS DISTINCT FROM ${ERA} AS is_old,
          EXISTS (SELECT 1 FROM image_copy k
            WHERE k.image_id = c.image_id AND k.copy <> c.copy) AS has_others,
          NOT EXISTS (SELECT 1 FROM ${EVERY_FRAGMENT} f
            WHERE f.image_id = c.image_id AND f.copy = c.copy) AS is_empty
        FROM unnest($1::text[], $2::int[]) AS o(image_id, copy)
        JOIN image_copy c ON c.image_id = o.image_id AND c.copy = o.copy
-       ORDER BY c.image_id, c.copy FOR SHARE OF c`,
+       ORDER BY c.image_id, c.copy FOR SHARE OF c`),
       [copies.map(({ imageId }) => imageId), copies.map(({ copy }) => copy)],
     );
     return new Map(

@@ -6,6 +6,7 @@ import { asNumber } from './numbers.js';
 @Entity({ name: 'image' })
 @Index('image_number', ['number'], { unique: true })
 @Index('image_job', ['job'], { unique: true, where: 'abandoned_at IS NULL' })
+@Index('image_of_job', ['job', 'number'])
 @Index('image_client_time', ['client', 'backupTime'], { unique: true })
 @Index('image_time', ['backupTime', 'imageId'])
 @Index('image_expires', ['expiresAt', 'imageId'])

@@ -1,4 +1,4 @@
-import type { EntityManager } from 'typeorm';
+import type { EntityManager, ObjectLiteral } from 'typeorm';
 import { prepared } from '#outbox/prepared.js';
 import type { ImageProgress } from '../domain/image-state.js';
 import type { BaseCandidate } from '../domain/base.js';
@@ -8,6 +8,7 @@ import { nextFence } from './copies/next-fence.js';
 import { ImageCopyRow } from './image-copy.entity.js';
 import { ImageRow, type NewImage } from './image.entity.js';
 import { IS_COMPLETE, WITH_COUNTS } from './image-views.js';
+import { readRows } from './read-rows.js';
 
 /** What a backup must share with another to build on it. */
 export interface Lineage {
@@ -34,18 +35,17 @@ export class Images {
   }
 
   /** The newest image that a job made. */
-  latestOf(job: number): Promise<ImageRow | null> {
-    return this.db.findOne(ImageRow, { where: { job }, order: { number: 'DESC' } });
+  latestOf(job: number): Promise<ImageRow | undefined> {
+    return this.first(ImageRow, 'WHERE job = $1 ORDER BY number DESC LIMIT 1', [job]);
   }
 
-  find(imageId: string): Promise<ImageRow | null> {
-    return this.db.findOneBy(ImageRow, { imageId });
+  find(imageId: string): Promise<ImageRow | undefined> {
+    return this.first(ImageRow, 'WHERE image_id = $1', [imageId]);
   }
 
   /** The image, locked: who changes or counts it does so one after another. */
-  async lock(imageId: string): Promise<ImageRow | null> {
-    const lock = { mode: 'for_no_key_update' } as const;
-    return this.db.findOne(ImageRow, { where: { imageId }, lock });
+  lock(imageId: string): Promise<ImageRow | undefined> {
+    return this.first(ImageRow, 'WHERE image_id = $1 FOR NO KEY UPDATE', [imageId]);
   }
 
   /** Locks the image for whoever needs nothing of it. */
@@ -82,8 +82,8 @@ export class Images {
     return row && Number(row.attempt);
   }
 
-  copy(imageId: string, copy: number): Promise<ImageCopyRow | null> {
-    return this.db.findOneBy(ImageCopyRow, { imageId, copy });
+  copy(imageId: string, copy: number): Promise<ImageCopyRow | undefined> {
+    return this.first(ImageCopyRow, 'WHERE image_id = $1 AND copy = $2', [imageId, copy]);
   }
 
   async insert(image: NewImage, copy: Omit<ImageCopyRow, 'grantedIn'>): Promise<void> {
@@ -113,7 +113,7 @@ export class Images {
   /** Backup times of the client from `from` on, in unix seconds. */
   async backupTimesFrom(client: string, from: number): Promise<number[]> {
     const rows = await this.db.query<{ backup_time: string }[]>(
-      'SELECT backup_time FROM image WHERE client = $1 AND backup_time >= $2',
+      prepared('SELECT backup_time FROM image WHERE client = $1 AND backup_time >= $2'),
       [client, from],
     );
     return rows.map((row) => Number(row.backup_time));
@@ -220,9 +220,19 @@ export class Images {
   /** True for the first caller only. */
   async markAnnounced(imageId: string): Promise<boolean> {
     const rows = await this.db.query<unknown[]>(
-      `INSERT INTO image_completion (image_id) VALUES ($1) ON CONFLICT DO NOTHING RETURNING 1`,
+      prepared(
+        'INSERT INTO image_completion (image_id) VALUES ($1) ON CONFLICT DO NOTHING RETURNING 1',
+      ),
       [imageId],
     );
     return rows.length > 0;
+  }
+
+  private async first<T extends ObjectLiteral>(
+    entity: new () => T,
+    rest: string,
+    values: readonly unknown[],
+  ): Promise<T | undefined> {
+    return (await readRows(this.db, entity, rest, values))[0];
   }
 }

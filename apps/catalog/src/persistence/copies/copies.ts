@@ -1,4 +1,5 @@
 import type { EntityManager } from 'typeorm';
+import { prepared } from '#outbox/prepared.js';
 import type { CopyView } from '#contracts/catalog/copy.js';
 import type { CopyToChoose } from '../../domain/copy-choice.js';
 import { copyState, type CopyCounts } from '../../domain/copy-state.js';
@@ -82,12 +83,12 @@ export class Copies {
    */
   async markOnlyOne(imageId: string): Promise<boolean> {
     const rows = await this.db.query<unknown[]>(
-      `WITH marked AS (
+      prepared(`WITH marked AS (
          UPDATE image_copy c SET completed_attempt = attempt
          WHERE c.image_id = $1 AND c.copy = 1 AND NOT EXISTS
            (SELECT 1 FROM image_copy k WHERE k.image_id = c.image_id AND k.copy > 1)
          RETURNING 1
-       ) SELECT 1 FROM marked`,
+       ) SELECT 1 FROM marked`),
       [imageId],
     );
     return rows.length > 0;

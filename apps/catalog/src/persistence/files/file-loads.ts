@@ -106,7 +106,7 @@ export class FileLoad {
   private async look(paths: readonly string[]): Promise<void> {
     this.keep(
       await this.database.query<DirectoryRecord[]>(
-        'SELECT id, path FROM directory WHERE client = $1 AND digest = ANY($2::bytea[])',
+        prepared('SELECT id, path FROM directory WHERE client = $1 AND digest = ANY($2::bytea[])'),
         [this.image.client, paths.map(directoryDigest)],
       ),
     );
