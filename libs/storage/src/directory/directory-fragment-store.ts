@@ -25,7 +25,8 @@ import { DirectoryFragmentReader } from './directory-fragment-reader.js';
 import { DirectoryFragmentWriter } from './directory-fragment-writer.js';
 import { DirectoryTrash } from './directory-trash.js';
 import { namesIn, readIfThere } from './read-folder.js';
-import { isFolder, makeFolders, statIfThere, syncFolders } from './sync-folder.js';
+import { DurableFolders } from './durable-folders.js';
+import { isFolder, statIfThere, syncFolders } from './sync-folder.js';
 
 /** Left free for the journal and for a person to work with. */
 export const VOLUME_RESERVE_BYTES = 256 * 1024 * 1024;
@@ -42,7 +43,7 @@ export class DirectoryFragmentStore implements FragmentStore {
   private readonly folder: string;
   private readonly gate: SpaceGate;
   private readonly bin: DirectoryTrash;
-  private readonly durable = new Set<string>();
+  private readonly durable = new DurableFolders();
 
   constructor(options: DirectoryStoreOptions) {
     this.folder = options.folder;
@@ -59,7 +60,7 @@ export class DirectoryFragmentStore implements FragmentStore {
     if (await this.stat(name)) throw new Error(`Fragment ${name.fragmentId} is there already`);
     try {
       await this.gate.take(0);
-      const folder = await this.durableFolder(name);
+      const folder = await this.durable.make(this.folder, copyFolder(name));
       return await DirectoryFragmentWriter.create(name, folder, this.gate);
     } catch (error) {
       throw writeError(this.folder, error);
@@ -123,14 +124,6 @@ export class DirectoryFragmentStore implements FragmentStore {
 
   emptyTrash(tombstoneId: string): Promise<void> {
     return this.bin.empty(tombstoneId);
-  }
-
-  /** A folder that is there may be one that a process made and, dying, did not sync. */
-  private async durableFolder(name: FragmentName): Promise<string> {
-    const folder = await makeFolders(this.folder, copyFolder(name));
-    if (!this.durable.has(folder)) await syncFolders(this.folder, copyFolder(name));
-    this.durable.add(folder);
-    return folder;
   }
 
   private async *listCopy(

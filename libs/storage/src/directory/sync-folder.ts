@@ -25,15 +25,21 @@ export async function makeFolders(root: string, parts: readonly string[]): Promi
   let parent = root;
   for (const part of parts) {
     const folder = join(parent, part);
-    try {
-      await mkdir(folder, { mode: 0o700 });
-      await syncFolder(parent);
-    } catch (error) {
-      if (codeOf(error) !== 'EEXIST') throw error;
-    }
+    if (await makeFolder(folder)) await syncFolder(parent);
     parent = folder;
   }
   return full;
+}
+
+/** True if it is new, false if it was there. */
+export async function makeFolder(folder: string): Promise<boolean> {
+  try {
+    await mkdir(folder, { mode: 0o700 });
+    return true;
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error;
+    return false;
+  }
 }
 
 export async function isFolder(path: string): Promise<boolean> {
