@@ -8,7 +8,7 @@ import { SystemClock } from '#kernel/clock.js';
 import { Unavailable } from '#kernel/errors.js';
 import { uuidOf } from '#kernel/ids.js';
 import { Nats } from '#messaging/connection.js';
-import { Publisher } from '#messaging/publisher.js';
+import { Publisher, type Outgoing } from '#messaging/publisher.js';
 import { Topology } from '#messaging/topology.js';
 import { startNats, type TestNats } from '../../../test/support/nats.js';
 import { startPostgres, type TestPostgres } from '../../../test/support/postgres.js';
@@ -60,6 +60,24 @@ describe('what is committed to the outbox', () => {
   const until = async (reached: () => Promise<boolean>) => {
     while (!(await reached())) await sleep(10);
   };
+  /** What another process has committed a minute ago, and then was no more. */
+  const leave = (from: number, to = from) =>
+    database.query(
+      `INSERT INTO outbox (message_id, subject, content_type, payload, created_at)
+       SELECT 'other ' || n, 'hf.int.v1.frag.receipt.m1.' || n, 'application/json',
+         json_build_object('other', n), now() - interval '1 minute'
+       FROM generate_series($1::integer, $2::integer) AS n`,
+      [from, to],
+    );
+  /** A publisher that does something before each message. */
+  const publisherThat = (does: (message: Outgoing) => Promise<void>) => {
+    const publisher = new Publisher(nats);
+    const publish = async (message: Outgoing) => {
+      await does(message);
+      await publisher.publish(message);
+    };
+    return { publish } as Publisher;
+  };
 
   it('goes out as it was, in order, and is gone then', async () => {
     const unit = makeUnit();
@@ -87,17 +105,12 @@ describe('what is committed to the outbox', () => {
 
   it('stays while the broker takes only a part of it, and then goes out', async () => {
     const unit = makeUnit();
-    const publisher = new Publisher(nats);
     let refusals = 0;
-    const moody = {
-      publish: async (message: Parameters<Publisher['publish']>[0]) => {
-        if (message.subject.endsWith(receipt(7).fragmentId) && refusals < 2) {
-          refusals += 1;
-          throw new Unavailable('it is full', 25);
-        }
-        await publisher.publish(message);
-      },
-    } as Publisher;
+    const moody = publisherThat(async ({ subject }) => {
+      if (!subject.endsWith(receipt(7).fragmentId) || refusals === 2) return;
+      refusals += 1;
+      throw new Unavailable('it is full', 25);
+    });
     const relay = new OutboxRelay(database, moody, unit);
     await commit(unit, receipt(6), receipt(7));
     relay.start();
@@ -106,5 +119,71 @@ describe('what is committed to the outbox', () => {
     await until(async () => (await left()) === 0);
     await relay.stop();
     expect(heard).toContainEqual(receipt(7));
+  });
+
+  it('goes out though another process left it, and this one is never done with its own', async () => {
+    const unit = makeUnit();
+    let own = 100;
+    let isBusy = true;
+    // There is another one before this one is out: its own rows never come to an end.
+    const busy = publisherThat(async ({ subject }) => {
+      if (isBusy && !subject.endsWith('.1')) await commit(unit, receipt((own += 1)));
+    });
+    const relay = new OutboxRelay(database, busy, unit);
+    relay.start();
+    await commit(unit, receipt(own));
+    await until(async () => own > 110);
+    await leave(1);
+    const before = own;
+    const isHeard = () => heard.some((one) => (one as { other?: number }).other === 1);
+    for (let waited = 0; !isHeard() && waited < 8_000; waited += 10) await sleep(10);
+    const isHeardMeanwhile = isHeard();
+    isBusy = false;
+    await until(async () => (await left()) === 0);
+    await relay.stop();
+    expect(isHeardMeanwhile).toBe(true);
+    expect(own).toBeGreaterThan(before);
+  });
+
+  it('goes out without pauses when another process left much', async () => {
+    const relay = new OutboxRelay(database, new Publisher(nats), makeUnit());
+    relay.start();
+    await sleep(200);
+    heard.splice(0);
+    await leave(1_001, 2_000);
+    const begin = performance.now();
+    await until(async () => (await left()) === 0);
+    const ms = performance.now() - begin;
+    await relay.stop();
+    expect(heard).toEqual(Array.from({ length: 1_000 }, (_, n) => ({ other: 1_001 + n })));
+    // A pause of a second after each 64 would be 15 of them.
+    expect(ms).toBeLessThan(8_000);
+  });
+
+  it('is not taken for what had its number before the database was put back', async () => {
+    const unit = makeUnit();
+    let isPutBack = false;
+    // Its own row is gone, and its number is another's, by the time that it is out.
+    const publisher = publisherThat(async ({ id, subject }) => {
+      if (!subject.endsWith(receipt(8).fragmentId)) return;
+      const [rows]: [{ id: string }[], number] = await database.query(
+        'DELETE FROM outbox WHERE message_id = $1 RETURNING id',
+        [id],
+      );
+      await database.query(
+        `INSERT INTO outbox (id, message_id, subject, content_type, payload) OVERRIDING SYSTEM VALUE
+         VALUES ($1, 'later', 'hf.int.v1.frag.receipt.m1.later', 'application/json', '{"later":1}')`,
+        [rows[0]!.id],
+      );
+      isPutBack = true;
+    });
+    const relay = new OutboxRelay(database, publisher, unit);
+    relay.start();
+    await sleep(200);
+    await commit(unit, receipt(8));
+    await until(async () => isPutBack && (await left()) === 0);
+    await sleep(200);
+    await relay.stop();
+    expect(heard).toContainEqual({ later: 1 });
   });
 });

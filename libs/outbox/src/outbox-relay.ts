@@ -115,13 +115,20 @@ export class OutboxRelay {
       return true;
     }
     // However much there is of our own: what others have left waits no longer for that.
-    if (performance.now() - this.lookedAt >= LOOK_AGAIN_MS) {
-      this.lookedAt = performance.now();
-      if ((await this.relayTable(OTHERS_ROWS_AGE)) > 0) return true;
-    }
-    if (this.own.isEmpty) return false;
+    const others = await this.relayOthers();
+    if (this.own.isEmpty) return others > 0;
     await this.relayOwn();
     return true;
+  }
+
+  /** Looks now and then, and again at once where there was more than one look takes. */
+  private async relayOthers(): Promise<number> {
+    const now = performance.now();
+    if (now - this.lookedAt < LOOK_AGAIN_MS) return 0;
+    this.lookedAt = now;
+    const count = await this.relayTable(OTHERS_ROWS_AGE);
+    if (count === BATCH_ROWS_MAX) this.lookedAt = -Infinity;
+    return count;
   }
 
   private nap(): Promise<void> {
