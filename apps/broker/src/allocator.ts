@@ -10,7 +10,7 @@ import { superseded } from './domain/refusal.js';
 import type { ResourceRequest } from './domain/resource-request.js';
 import { Walk } from './domain/plan/walk.js';
 import { Grants } from './grants.js';
-import { answerNew, queuedBy, refusalOf, type AllocateAnswer } from './new-requests.js';
+import { answerNew, grantedBy, queuedBy, refusalOf, type AllocateAnswer } from './new-requests.js';
 import { Allocations, type AttemptId } from './persistence/allocations.js';
 import { Attempts } from './persistence/attempts.js';
 import { Queue } from './persistence/queue.js';
@@ -112,16 +112,17 @@ export class Allocator {
     return this.transaction.run((work) => change(work, this.clock.now()));
   }
 
-  /** Whoever asks again every few seconds gets an answer without the lock that others need. */
+  /**
+   * Whoever asks again every few seconds gets an answer without the lock that others need. It is
+   * `undefined` for who is new, and for who is about to be granted something or just was.
+   */
   private async answerAgain(
     request: ResourceRequest,
-    db: Work['db'],
+    db: EntityManager,
   ): Promise<AllocateAnswer | undefined> {
     const now = this.clock.now();
     const { held, waiting } = await new Attempts(db).known(request, this.settings.leaseUntil(now));
-    if (held !== undefined) {
-      return { state: 'granted', allocation: (await this.table(db)).describe(held) };
-    }
+    if (held !== undefined) return grantedBy(held, await this.table(db));
     if (waiting === undefined) return undefined;
     const table = await this.table(db);
     const walk = new Walk(table, now);
@@ -130,8 +131,9 @@ export class Allocator {
     // Nothing but others in the queue: those ahead of it, or one with a claim.
     await walkQueue(walk, new Queue(db, table.waiting), { now });
     if (walk.grants.some((grant) => grant.arrival === waiting.arrival)) return undefined;
-    const behind = walk.waits.find((wait) => wait.request.arrival === waiting.arrival);
-    return queuedBy(behind ?? walk.obstacleTo(waiting), waiting);
+    // Without the lock it may have left the queue meanwhile; then there may be nothing in its way.
+    const behind = walk.waitOf(waiting);
+    return behind && queuedBy(behind, waiting);
   }
 
   /** All of a batch in one transaction; each gets its answer, or its error. */
@@ -158,23 +160,34 @@ export class Allocator {
       // They asked twice at once, or wait for what has become free: they are in the tables already.
       // And what an earlier attempt has given back may be for somebody else.
       const hasFreed = earlier.some(({ freed }) => freed);
-      if (known.length > 0 || hasFreed) await this.grantWaiting(work, now);
-      for (const request of known) answers.set(request, await this.knownAnswer(request, work.db));
+      if (known.length > 0 || hasFreed) {
+        const evaluated = await this.grantWaiting(work, now);
+        for (const request of known) {
+          answers.set(request, await this.knownAnswer(request, { ...evaluated, work, now }));
+        }
+      }
       return requests.map((request) => answers.get(request)!);
     });
   }
 
-  private async knownAnswer(request: ResourceRequest, db: Work['db']): Promise<AllocateAnswer> {
-    const answer = await this.answerAgain(request, db);
-    if (answer === undefined) throw new Error(`job ${request.job} neither holds nor waits`);
-    return answer;
+  /** By the walk that was made, not by another: heartbeats come in between, as they need no lock. */
+  private async knownAnswer(
+    request: ResourceRequest,
+    { walk, table, work, now }: { walk: Walk; table: ResourceTable; work: Work; now: Date },
+  ): Promise<AllocateAnswer> {
+    const leaseUntil = this.settings.leaseUntil(now);
+    const { held, waiting } = await new Attempts(work.db).known(request, leaseUntil);
+    if (held !== undefined) return grantedBy(held, table);
+    if (waiting === undefined) throw new Error(`job ${request.job} neither holds nor waits`);
+    return queuedBy(walk.waitOf(waiting), waiting);
   }
 
-  private async grantWaiting(work: Work, now: Date): Promise<void> {
+  private async grantWaiting(work: Work, now: Date): Promise<{ walk: Walk; table: ResourceTable }> {
     const table = await this.table(work.db);
     const walk = new Walk(table, now);
     await walkQueue(walk, new Queue(work.db, table.waiting), { now });
     await this.grants(work, now).make(walk, table);
+    return { walk, table };
   }
 
   private grants(work: Work, now: Date): Grants {

@@ -6,6 +6,7 @@ import { Walk } from './domain/plan/walk.js';
 import { NAMES_SHOWN_MAX, refusal, unknownClient } from './domain/refusal.js';
 import type { ResourceRequest, WaitingRequest } from './domain/resource-request.js';
 import type { Grants } from './grants.js';
+import type { AllocationEntity } from './persistence/entities/allocation.entity.js';
 import { Hosts } from './persistence/hosts.js';
 import { Queue } from './persistence/queue.js';
 import type { ResourceTable } from './persistence/resource-table.js';
@@ -50,6 +51,11 @@ export async function answerNew(
     if (allocation !== undefined) return { state: 'granted', allocation };
     return queuedBy(walk.obstacleTo(request), request);
   });
+}
+
+/** For a request that holds what it asks for. */
+export function grantedBy(held: AllocationEntity, table: ResourceTable): AllocateAnswer {
+  return { state: 'granted', allocation: table.describe(held) };
 }
 
 /** For a request that goes on waiting. */

@@ -16,8 +16,9 @@ export interface QueuePage {
 const ABOUT_TO_BE_GRANTED = { wait: 'turn', reason: 'about to be granted' } as const;
 
 /**
- * The queue for people to look at. The reasons are worked out now, by the walk that grants: what is in
- * the way of a request, once all have got that could get something, was in its way before, too.
+ * The queue for people to look at. The reasons are worked out now, by the walk that grants. What was in
+ * the way of a request at its turn still is once all have got that could get something; what is
+ * named may be another thing that has come into its way since, such as a unit that is busy by then.
  */
 export class QueueView {
   private constructor(
@@ -68,10 +69,7 @@ export class QueueView {
   }
 
   private obstacleTo(request: PlacedRequest['request']): Pick<Obstacle, 'wait' | 'reason'> {
-    const { grants, waits } = this.walk;
-    const isIt = ({ arrival }: QueueTurn) => arrival === request.arrival;
-    if (grants.some(isIt)) return ABOUT_TO_BE_GRANTED;
-    const seen = waits.find((wait) => isIt(wait.request));
-    return seen ?? this.walk.obstacleTo(request) ?? ABOUT_TO_BE_GRANTED;
+    const isGranted = this.walk.grants.some(({ arrival }) => arrival === request.arrival);
+    return (isGranted ? undefined : this.walk.waitOf(request)) ?? ABOUT_TO_BE_GRANTED;
   }
 }

@@ -40,7 +40,7 @@ describe('a walk through the queue', () => {
     );
   });
 
-  it('shows of who was left out, by what is left in the end, what was in the way at its turn', async () => {
+  it('leaves something in the way of each who was left out, by what is left in the end', async () => {
     await fc.assert(
       fc.asyncProperty(anyQueue, anyResources, async (queue, all) => {
         const walk = new Walk(all, NOW);

@@ -68,4 +68,13 @@ export class Walk {
     const place = placeFor(request, { ledger: this.ledger, now: this.now });
     return place instanceof Obstacle ? place : undefined;
   }
+
+  /**
+   * What is in the way of a request of the queue: as it was found at its turn, or, if it was left out,
+   * by what is left now. `undefined` if nothing is.
+   */
+  waitOf(request: WaitingRequest): Pick<Obstacle, 'wait' | 'reason'> | undefined {
+    const seen = this.waits.find((wait) => wait.request.arrival === request.arrival);
+    return seen ?? this.obstacleTo(request);
+  }
 }

@@ -1,0 +1,86 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { DataSource, EntityManager } from 'typeorm';
+import { storageUnit, type HostHeartbeat } from '#contracts/broker.js';
+import { FixedClock } from '#kernel/clock.js';
+import { UnitOfWork } from '#outbox/unit-of-work.js';
+import { openDatabase } from '#service/database.js';
+import { startPostgres, type TestPostgres } from '../../../test/support/postgres.js';
+import { Allocator } from './allocator.js';
+import { brokerConfig, BrokerSettings } from './config.js';
+import { ConfigurationChanges } from './configuration-changes.js';
+import type { ResourceRequest } from './domain/resource-request.js';
+import { brokerSchema } from './persistence/broker-schema.js';
+import { Hosts } from './persistence/hosts.js';
+import { NOW } from './testing/sample-resources.js';
+
+const HOUR_MS = 3_600_000;
+
+describe('the allocator', () => {
+  let postgres: TestPostgres;
+  let database: DataSource;
+  let allocator: Allocator;
+  const clock = new FixedClock(NOW);
+  /** Runs once, before the next statement outside of a transaction that has such a text. */
+  let between: { text: string; run: () => Promise<void> } | undefined;
+
+  beforeAll(async () => {
+    postgres = await startPostgres();
+    const connection = {
+      HOLDFAST_DATABASE_URL: postgres.url,
+      HOLDFAST_DATABASE_CONNECTIONS_MAX: 4,
+    };
+    database = await openDatabase(connection, brokerSchema);
+    const query = async (text: string, values?: unknown[]): Promise<unknown> => {
+      const now = between;
+      if (now !== undefined && text.includes(now.text)) {
+        between = undefined;
+        await now.run();
+      }
+      return database.query(text, values);
+    };
+    const watched = { manager: { query } as unknown as EntityManager } as DataSource;
+    const settings = new BrokerSettings(brokerConfig.parse({}));
+    const unitOfWork = new UnitOfWork(database, clock, 'broker');
+    allocator = new Allocator(watched, unitOfWork, clock, settings);
+  });
+
+  afterAll(async () => {
+    await database?.destroy();
+    await postgres?.stop();
+  });
+
+  const beat = (at: Date) => {
+    const volumes = [{ pool: 'main', path: '/data', freeBytes: 2 ** 40, totalBytes: 2 ** 41 }];
+    const media: HostHeartbeat & { role: 'media' } = {
+      ...{ role: 'media', id: 'm1', host: 'h', version: '1', volumes },
+      address: { host: '127.0.0.1', port: 4_000 },
+    };
+    return new Hosts(database.manager).mediaSeen(media, at);
+  };
+
+  const write = (job: number): ResourceRequest => {
+    const who = { job, attempt: 1, client: 'web1', priority: 0 };
+    return { purpose: 'write', ...who, unit: 'default' };
+  };
+
+  beforeEach(async () => {
+    await database.query('TRUNCATE media_server, storage_unit, client, allocation, waiting');
+    await new Hosts(database.manager).agentSeen(
+      { role: 'agent', id: 'web1', host: 'h', version: '1' },
+      NOW,
+    );
+    await beat(new Date(NOW.getTime() - HOUR_MS));
+    await new ConfigurationChanges(allocator).putUnit(
+      storageUnit.parse({ name: 'default', mediaId: 'm1', pool: 'main' }),
+    );
+  });
+
+  it('answers who asks again at the very moment in which it is granted what it waits for', async () => {
+    expect(await allocator.allocate(write(1))).toMatchObject({ wait: 'media-down' });
+    await beat(NOW);
+    // The server is back; who asks sees that, and then no longer finds itself in the queue.
+    between = { text: 'WITH RECURSIVE level', run: () => allocator.evaluate() };
+    expect(await allocator.allocate(write(1))).toMatchObject({ state: 'granted' });
+    expect(between).toBeUndefined();
+  });
+});
