@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { DataSource, EntityManager } from 'typeorm';
-import { storageUnit, type HostHeartbeat } from '#contracts/broker.js';
+import { storageUnit, type HostHeartbeat, type StorageUnit } from '#contracts/broker.js';
 import { FixedClock } from '#kernel/clock.js';
 import { UnitOfWork } from '#outbox/unit-of-work.js';
 import { openDatabase } from '#service/database.js';
@@ -49,8 +49,10 @@ describe('the allocator', () => {
     await postgres?.stop();
   });
 
-  const beat = (at: Date) => {
-    const volumes = [{ pool: 'main', path: '/data', freeBytes: 2 ** 40, totalBytes: 2 ** 41 }];
+  const volume = (pool: string, usedPercent: number) => ({
+    ...{ pool, path: `/data/${pool}`, freeBytes: 10_000 - 100 * usedPercent, totalBytes: 10_000 },
+  });
+  const beat = (at: Date, volumes = [volume('main', 50)]) => {
     const media: HostHeartbeat & { role: 'media' } = {
       ...{ role: 'media', id: 'm1', host: 'h', version: '1', volumes },
       address: { host: '127.0.0.1', port: 4_000 },
@@ -64,7 +66,9 @@ describe('the allocator', () => {
   };
 
   beforeEach(async () => {
-    await database.query('TRUNCATE media_server, storage_unit, client, allocation, waiting');
+    await database.query(
+      'TRUNCATE media_server, storage_unit, client, allocation, waiting, outbox',
+    );
     await new Hosts(database.manager).agentSeen(
       { role: 'agent', id: 'web1', host: 'h', version: '1' },
       NOW,
@@ -82,5 +86,47 @@ describe('the allocator', () => {
     between = { text: 'WITH RECURSIVE level', run: () => allocator.evaluate() };
     expect(await allocator.allocate(write(1))).toMatchObject({ state: 'granted' });
     expect(between).toBeUndefined();
+  });
+
+  describe('a unit that is full', () => {
+    const put = (options: Partial<StorageUnit>) =>
+      new ConfigurationChanges(allocator).putUnit(
+        storageUnit.parse({ name: 'default', mediaId: 'm1', pool: 'main', ...options }),
+      );
+
+    beforeEach(async () => {
+      await beat(NOW, [volume('main', 99), volume('spare', 90)]);
+      await allocator.evaluate();
+      expect(await allocator.allocate(write(1))).toMatchObject({ wait: 'unit-full' });
+      await database.query('TRUNCATE outbox');
+    });
+
+    const said = async () => {
+      const rows: { payload: string }[] = await database.query(
+        `SELECT payload FROM outbox WHERE subject LIKE 'hf.evt.v1.unit.full.%' ORDER BY id`,
+      );
+      return rows.map(({ payload }) => (JSON.parse(payload) as { data: object }).data);
+    };
+    const isGranted = async () => (await allocator.allocate(write(1))).state === 'granted';
+
+    it('is so no longer when it gets a volume that has not reached the mark', async () => {
+      await put({ pool: 'spare' });
+      expect(await said()).toEqual([{ unit: 'default', mediaId: 'm1', full: false }]);
+      expect(await isGranted()).toBe(true);
+    });
+
+    it('is so no longer when its mark is put above what is used', async () => {
+      await put({ highWaterPercent: 100 });
+      expect(await said()).toEqual([{ unit: 'default', mediaId: 'm1', full: false }]);
+      expect(await isGranted()).toBe(true);
+    });
+
+    it('stays so when something else of it is changed, or the new mark is reached, too', async () => {
+      await beat(NOW, [volume('main', 90)]);
+      await put({ jobsMax: 7 });
+      await put({ highWaterPercent: 85 });
+      expect(await said()).toEqual([]);
+      expect(await isGranted()).toBe(false);
+    });
   });
 });

@@ -19,12 +19,14 @@ import {
   unitRefusal,
 } from './domain/configuration-refusal.js';
 import { unknownServer } from './domain/refusal.js';
+import { isFreedBy } from './domain/water-marks.js';
 import { Allocations } from './persistence/allocations.js';
 import { Configuration } from './persistence/configuration.js';
 import { Hosts } from './persistence/hosts.js';
 import { Queue } from './persistence/queue.js';
 import type { ResourceTable } from './persistence/resource-table.js';
 import { StorageUnits } from './persistence/storage-units.js';
+import { announceFull } from './state-changes.js';
 
 /** Jobs that are left on what is drained. */
 export interface Left {
@@ -40,7 +42,10 @@ export class ConfigurationChanges {
   putUnit(unit: StorageUnit): Promise<void> {
     return this.checked(
       async (table) => unitRefusal(unit, table),
-      ({ db }) => new StorageUnits(db).put(unit),
+      async (work, table) => {
+        await new StorageUnits(work.db).put(unit);
+        if (isFreedBy(unit, table)) await announceFull(work, { ...unit, full: false });
+      },
     );
   }
 
@@ -140,12 +145,13 @@ export class ConfigurationChanges {
 
   private checked(
     check: (table: ResourceTable, work: Work) => Promise<PermanentError | undefined>,
-    change: (work: Work) => Promise<void>,
+    change: (work: Work, before: ResourceTable) => Promise<void>,
   ): Promise<void> {
     return this.allocator.change(async (work) => {
-      const wrong = await check(await this.allocator.table(work.db), work);
+      const table = await this.allocator.table(work.db);
+      const wrong = await check(table, work);
       if (wrong !== undefined) throw wrong;
-      await change(work);
+      await change(work, table);
     });
   }
 }

@@ -1,6 +1,6 @@
 import { mediaDown, mediaUp, unitFull } from '#contracts/broker/configuration.js';
 import type { Work } from '#outbox/unit-of-work.js';
-import type { Resources } from './domain/resources.js';
+import type { Resources, UnitResource } from './domain/resources.js';
 import { markChanges } from './domain/water-marks.js';
 import { Hosts } from './persistence/hosts.js';
 import { StorageUnits } from './persistence/storage-units.js';
@@ -11,8 +11,14 @@ export async function announceStates(work: Work, resources: Resources, now: Date
     const event = state === 'up' ? mediaUp : mediaDown;
     work.announce(event, mediaId, { mediaId, lastSeenAt: lastSeenAt.toISOString() });
   }
-  for (const { name, mediaId, full } of markChanges(resources)) {
-    await new StorageUnits(work.db).setFull(name, full);
-    work.announce(unitFull, name, { unit: name, mediaId, full });
-  }
+  for (const unit of markChanges(resources)) await announceFull(work, unit);
+}
+
+/** Takes down and announces that a unit is full, or no longer. */
+export async function announceFull(
+  work: Work,
+  { name, mediaId, full }: Pick<UnitResource, 'name' | 'mediaId' | 'full'>,
+): Promise<void> {
+  await new StorageUnits(work.db).setFull(name, full);
+  work.announce(unitFull, name, { unit: name, mediaId, full });
 }

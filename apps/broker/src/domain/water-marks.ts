@@ -1,4 +1,5 @@
-import type { Resources, ServerPool, UnitResource } from './resources.js';
+import type { StorageUnit } from '#contracts/broker.js';
+import { poolKey, type Resources, type ServerPool, type UnitResource } from './resources.js';
 
 export interface MarkedUnit {
   readonly full: boolean;
@@ -17,6 +18,22 @@ export function isFull(unit: MarkedUnit, pool: ServerPool | undefined): boolean 
   const used = pool.totalBytes - pool.freeBytes;
   const reached = (percent: number) => used * 100 >= pool.totalBytes * percent;
   return unit.full ? reached(unit.lowWaterPercent) : reached(unit.highWaterPercent);
+}
+
+/**
+ * Whether a unit that was full is so no longer because somebody has changed it. Which mark was crossed
+ * last says nothing of another volume, nor of another high water mark.
+ */
+export function isFreedBy(
+  unit: StorageUnit,
+  { units, servers }: Pick<Resources, 'units' | 'servers'>,
+): boolean {
+  const before = units.get(unit.name);
+  if (!before?.full) return false;
+  const isOther =
+    poolKey(before) !== poolKey(unit) || before.highWaterPercent !== unit.highWaterPercent;
+  const pool = servers.get(unit.mediaId)?.pools.get(unit.pool);
+  return isOther && !isFull({ ...unit, full: false }, pool);
 }
 
 /** The units that have become full, or no longer are. */
