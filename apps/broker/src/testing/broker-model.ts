@@ -65,6 +65,9 @@ export class BrokerModel {
       const pool = grant.place.unit === null ? null : this.units.get(grant.place.unit)!.pool;
       this.held.push({ grant, pool, leaseUntil: this.leaseUntil() });
     }
+    for (const [name, chosen] of made.chosen()) {
+      this.units.set(name, { ...this.units.get(name)!, chosen });
+    }
     this.queue = made.waits.map(({ request }) => request);
     return made;
   }

@@ -104,11 +104,17 @@ const anyRead = fc
   );
 
 const anyCopy = fc
-  .tuple(fc.subarray(MEDIA, { minLength: 1 }), fc.constantFrom(...POOLS), upTo(60))
+  .record({
+    sources: fc.subarray(MEDIA, { minLength: 1 }),
+    client: fc.constantFrom(...CLIENTS),
+    pool: fc.constantFrom(...POOLS),
+    estimatedBytes: upTo(60),
+    named: fc.option(fc.record({ policy: fc.constantFrom(...POLICIES) }), { nil: undefined }),
+  })
   .map(
-    ([sources, pool, estimatedBytes]) =>
+    ({ sources, named, ...options }) =>
       (job: number): WaitingRequest =>
-        copy(job, sources, { pool, estimatedBytes }),
+        copy(job, sources, { ...options, ...named }),
   );
 
 /** Mostly backups. The first few have waited long enough for a claim. */

@@ -8,6 +8,8 @@ import { Walk, type Grant, type Wait } from './walk.js';
 export interface Plan {
   readonly grants: readonly Grant[];
   readonly waits: readonly Wait[];
+  /** See `Walk.chosen`. */
+  chosen(): ReadonlyMap<string, number>;
 }
 
 /**
