@@ -64,11 +64,15 @@ export function unitOutOfOrder(
   if (server.drained) {
     return new Obstacle('unit-drained', `media server ${unit.mediaId} is drained`);
   }
-  if (server.pools.has(unit.pool)) return undefined;
-  return new Obstacle(
-    'no-volume',
-    `media server ${unit.mediaId} has no volume of pool ${unit.pool}`,
-  );
+  const pool = server.pools.get(unit.pool);
+  if (pool === undefined) {
+    return new Obstacle(
+      'no-volume',
+      `media server ${unit.mediaId} has no volume of pool ${unit.pool}`,
+    );
+  }
+  if (pool.drives !== 0) return undefined;
+  return new Obstacle('drive-busy', `pool ${unit.pool} on ${unit.mediaId} has no drive`);
 }
 
 /** Why a unit takes a job that expects to write `bytes` not now; `undefined` when it can. */

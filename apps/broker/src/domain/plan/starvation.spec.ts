@@ -167,4 +167,21 @@ describe('any job that others could be in the way of', () => {
     expect(shift.waits(victim)).toBe(true);
     expect(shift.broker.held.map(({ grant }) => grant.client)).toEqual(['c', 'd']);
   });
+
+  it('has no claim while it waits for a pool without a drive, which no job will give back', () => {
+    const shift = new Shift((broker) => {
+      twoUnits(broker);
+      const tape = { freeBytes: 0, totalBytes: 0, drives: 0 };
+      broker.servers.set('m2', server('m2', { pools: { tape } }));
+      broker.units.set('t', unit('t', { mediaId: 'm2', pool: 'tape' }));
+    });
+    const waits = shift.broker.request(write(0, 't', { client: 'c' }));
+    expect(shift.broker.evaluate().waits).toMatchObject([
+      { wait: 'drive-busy', reason: 'pool tape on m2 has no drive' },
+    ]);
+    shift.broker.now = new Date(NOW.getTime() + CLAIM_AFTER_MS + STEP_MS);
+    shift.step([write(0, 'u', { client: 'c' })], () => 2);
+    expect(shift.waits(waits)).toBe(true);
+    expect(shift.broker.held.map(({ grant }) => grant.place.unit)).toEqual(['u']);
+  });
 });
