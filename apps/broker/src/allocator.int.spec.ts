@@ -83,7 +83,7 @@ describe('the allocator', () => {
     expect(await allocator.allocate(write(1))).toMatchObject({ wait: 'media-down' });
     await beat(NOW);
     // The server is back; who asks sees that, and then no longer finds itself in the queue.
-    between = { text: 'WITH RECURSIVE level', run: () => allocator.evaluate() };
+    between = { text: 'AS eligible', run: () => allocator.evaluate() };
     expect(await allocator.allocate(write(1))).toMatchObject({ state: 'granted' });
     expect(between).toBeUndefined();
   });
