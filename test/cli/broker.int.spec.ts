@@ -12,6 +12,7 @@ import {
 } from '#contracts/broker/configuration.js';
 import {
   brokerAllocations,
+  brokerClients,
   brokerQueue,
   brokerRelease,
   brokerUnitDelete,
@@ -58,6 +59,23 @@ describe('what is granted and what waits', () => {
     expect(out).toContain(ALLOCATION);
     expect(err).toBe('2 jobs wait: holdfast broker queue\n');
     expect(cluster.inputsOf(brokerAllocations)).toEqual([{ unit: 'fast' }]);
+    cluster.answer(brokerAllocations, () => ({
+      allocations: [allocation],
+      isCut: true,
+      queue: [],
+    }));
+    expect((await cluster.run('broker', 'allocations')).err).toMatch(/^There are more: /);
+  });
+
+  it('tells of all clients, however many pages they take', async () => {
+    const client = { host: 'h', version: '0.1.0', state: 'up', lastSeenAt: AT };
+    cluster.answer(brokerClients, ({ after }) =>
+      after === undefined
+        ? { clients: [{ ...client, client: 'web1' }], next: 'web1' }
+        : { clients: [{ ...client, client: 'web2' }], next: null },
+    );
+    expect((await cluster.run('broker', 'clients')).out).toMatch(/web1 .*\nweb2 /);
+    expect(cluster.inputsOf(brokerClients)).toMatchObject([{}, { after: 'web1' }]);
   });
 
   it('is read in pages, with why each one waits', async () => {

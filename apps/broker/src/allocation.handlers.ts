@@ -14,6 +14,7 @@ import { Clock } from '#kernel/clock.js';
 import { Answers } from '#messaging/answers.js';
 import { Allocator } from './allocator.js';
 import { ConfigurationChanges } from './configuration-changes.js';
+import { fitting } from './domain/fitting.js';
 import { releaseNote } from './domain/release-note.js';
 import { Allocations } from './persistence/allocations.js';
 import { QueuePages } from './persistence/queue-pages.js';
@@ -61,11 +62,14 @@ export class AllocationHandlers {
   ): Promise<ResponseOf<typeof brokerAllocations>> {
     return this.database.transaction('REPEATABLE READ', async (db) => {
       const table = await this.allocator.table(db);
-      const held = await new Allocations(db).first(filter, PAGE_ROWS_MAX);
+      const held = await new Allocations(db).first(filter, PAGE_ROWS_MAX + 1);
+      const shown = held.slice(0, PAGE_ROWS_MAX).map((row) => table.describe(row));
+      const allocations = fitting(shown);
       const isFiltered = Object.values(filter).some((value) => value !== undefined);
       const entries = isFiltered ? [] : await this.firstInQueue(db, table);
       return {
-        allocations: held.map((row) => table.describe(row)),
+        allocations,
+        isCut: allocations.length < held.length,
         queue: entries.map(({ job, attempt, reason, wait }) => ({ job, attempt, reason, wait })),
         queued: await new QueuePages(db).count(),
       };

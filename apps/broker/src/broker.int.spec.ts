@@ -152,7 +152,8 @@ describe('the broker', () => {
       left = allocations.length;
     }
     await eventually(() => jobs.filter(heardGrantOf).length === 7, 'the rest had their turn');
-    expect((await ask('allocations', {})).body).toEqual({ allocations: [], queue: [], queued: 0 });
+    const nothing = { allocations: [], isCut: false, queue: [], queued: 0 };
+    expect((await ask('allocations', {})).body).toEqual(nothing);
   });
 
   it('lets waiting jobs go when a unit is changed', async () => {

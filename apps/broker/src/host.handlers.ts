@@ -7,6 +7,7 @@ import { Clock } from '#kernel/clock.js';
 import { Answers } from '#messaging/answers.js';
 import { Allocator } from './allocator.js';
 import { ConfigurationChanges } from './configuration-changes.js';
+import { fitting } from './domain/fitting.js';
 import { changesResources, hostState } from './domain/liveness.js';
 import { NAMES_SHOWN_MAX, unknownClient } from './domain/refusal.js';
 import { Hosts } from './persistence/hosts.js';
@@ -60,11 +61,11 @@ export class HostHandlers {
   }
 
   @Answers(brokerClients)
-  async clients(
-    _request: RequestOf<typeof brokerClients>,
-  ): Promise<ResponseOf<typeof brokerClients>> {
-    const clients = await this.hosts.clients();
-    return { clients: clients.map((row) => ({ ...row, ...this.aliveness(row) })) };
+  async clients(page: RequestOf<typeof brokerClients>): Promise<ResponseOf<typeof brokerClients>> {
+    const rows = await this.hosts.clients({ ...page, limit: page.limit + 1 });
+    const wanted = rows.slice(0, page.limit);
+    const clients = fitting(wanted.map((row) => ({ ...row, ...this.aliveness(row) })));
+    return { clients, next: clients.length < rows.length ? clients.at(-1)!.client : null };
   }
 
   @Answers(brokerServers)

@@ -7,6 +7,7 @@ import {
   jobNumber,
   mediaName,
   PAGE_ROWS_MAX,
+  pageLimit,
   policyName,
   poolName,
   timestamp,
@@ -216,9 +217,14 @@ export const brokerClient = endpoint('broker', 'client', {
 });
 
 export const brokerClients = endpoint('broker', 'clients', {
-  description: 'All clients that an agent has spoken for',
-  request: z.object({}),
+  description: 'All clients that an agent has spoken for, by name, in pages',
+  request: z.object({
+    /** The `next` of the page before. */
+    after: clientName.optional(),
+    limit: pageLimit.default(PAGE_ROWS_MAX),
+  }),
   response: z.object({
+    /** As many as were asked for, or as fit into one message. */
     clients: z.array(
       z.object({
         client: clientName,
@@ -228,6 +234,8 @@ export const brokerClients = endpoint('broker', 'clients', {
         lastSeenAt: timestamp,
       }),
     ),
+    /** Where the next page begins; null on the last one. */
+    next: clientName.nullable().default(null),
   }),
 });
 
@@ -281,9 +289,11 @@ export const brokerAllocations = endpoint('broker', 'allocations', {
     policy: policyName.optional(),
   }),
   response: z.object({
-    /** Those that fit all filters, the oldest first; the first 1,000. */
+    /** Those that fit all filters, the oldest first; the first 1,000, or as fit into one message. */
     allocations: z.array(allocation),
-    /** In the order of their turn; the first 1,000. Empty with a filter: ask `queue`. */
+    /** There are more that fit all filters. */
+    isCut: z.boolean().default(false),
+    /** In the order of their turn; as many at most. Empty with a filter: ask `queue`. */
     queue: z.array(queuedView),
     /** How many wait in all. */
     queued: z.int().default(0),
@@ -321,6 +331,7 @@ export const brokerQueue = endpoint('broker', 'queue', {
     limit: z.int().min(1).max(PAGE_ROWS_MAX).default(100),
   }),
   response: z.object({
+    /** As many as were asked for, or as fit into one message. */
     entries: z.array(queueEntry),
     next: queueTurn.nullable(),
     /** How many wait in all, whatever the filters. */

@@ -1,4 +1,4 @@
-import type { EntityManager } from 'typeorm';
+import { MoreThan, type EntityManager } from 'typeorm';
 import type { HostHeartbeat } from '#contracts/broker.js';
 import {
   serverPools,
@@ -90,8 +90,19 @@ export class Hosts {
     );
   }
 
-  clients(): Promise<ClientEntity[]> {
-    return this.db.find(ClientEntity, { order: { client: 'ASC' } });
+  /** By name, those behind `after`. */
+  clients({
+    after,
+    limit,
+  }: {
+    after?: string | undefined;
+    limit: number;
+  }): Promise<ClientEntity[]> {
+    return this.db.find(ClientEntity, {
+      ...(after === undefined ? {} : { where: { client: MoreThan(after) } }),
+      order: { client: 'ASC' },
+      take: limit,
+    });
   }
 
   client(name: string): Promise<ClientEntity | null> {

@@ -1,6 +1,8 @@
 import type { EntityManager } from 'typeorm';
 import type { QueueEntry, QueueTurn, WaitReason } from '#contracts/broker.js';
 import { PAGE_ROWS_MAX } from '#contracts/names.js';
+
+import { fitting } from '../domain/fitting.js';
 import type { Obstacle } from '../domain/plan/obstacle.js';
 import { Walk } from '../domain/plan/walk.js';
 import { Queue } from '../persistence/queue.js';
@@ -32,26 +34,39 @@ export class QueueView {
     return new QueueView(db, walk);
   }
 
-  /** Up to `limit` entries behind `after`; with a reason, pages are read until there are so many. */
+  /**
+   * Up to `limit` entries behind `after`, or as many as fit into an answer. With a reason, pages are
+   * read until there are so many.
+   */
   async page(
     filter: QueueFilter & { reason?: WaitReason | undefined },
     after: QueueTurn | undefined,
     limit: number,
   ): Promise<QueuePage> {
+    const { found, isLast } = await this.find(filter, after, limit);
+    const entries = fitting(found.map((placed) => this.entry(placed)));
+    if (isLast && entries.length === found.length) return { entries, next: null };
+    const { priority, arrival } = found[entries.length - 1]!.request;
+    return { entries, next: { priority, arrival } };
+  }
+
+  private async find(
+    { reason, ...filter }: QueueFilter & { reason?: WaitReason | undefined },
+    after: QueueTurn | undefined,
+    limit: number,
+  ): Promise<{ found: PlacedRequest[]; isLast: boolean }> {
     const pages = new QueuePages(this.db);
-    const rows = filter.reason === undefined ? limit : PAGE_ROWS_MAX;
-    const entries: QueueEntry[] = [];
+    const rows = reason === undefined ? limit : PAGE_ROWS_MAX;
+    const found: PlacedRequest[] = [];
     for (let from = after; ;) {
       const page = await pages.page(filter, from, rows);
       for (const placed of page) {
-        const entry = this.entry(placed);
-        if (filter.reason !== undefined && entry.wait !== filter.reason) continue;
-        entries.push(entry);
-        const { priority, arrival } = placed.request;
-        if (entries.length === limit) return { entries, next: { priority, arrival } };
+        if (reason !== undefined && this.obstacleTo(placed.request).wait !== reason) continue;
+        found.push(placed);
+        if (found.length === limit) return { found, isLast: false };
       }
       from = page.at(-1)?.request;
-      if (page.length < rows) return { entries, next: null };
+      if (page.length < rows) return { found, isLast: true };
     }
   }
 

@@ -1,9 +1,7 @@
-import type { brokerClients, MediaServer } from '#contracts/broker.js';
-import type { ResponseOf } from '#contracts/contract.js';
+import type { MediaServer } from '#contracts/broker.js';
 import type { HealthReport } from '#contracts/health.js';
 import type { MicroInstance } from '#messaging/micro/discovery.js';
-
-type Client = ResponseOf<typeof brokerClients>['clients'][number];
+import type { Client } from './all-clients.js';
 
 /** One process of the cluster; what nobody says of it is null. */
 export interface ProcessView {

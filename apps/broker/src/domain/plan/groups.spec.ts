@@ -23,6 +23,7 @@ function ask(
   return {
     units: grants.map(({ place }) => place.unit),
     waits: waits.map(({ wait }) => wait),
+    reasons: waits.map(({ reason }) => reason),
     all,
   };
 }
@@ -34,6 +35,14 @@ describe('a prioritized group', () => {
       units: ['a', 'a', 'b'],
       waits: ['unit-busy'],
     });
+  });
+
+  it('says of its first few units why they cannot be had, and how many more there are', () => {
+    const units = Array.from({ length: 9 }, (_, n) => unit(`u${n}`, { drained: true }));
+    const { reasons } = ask('prioritized', units, { jobs: 1 });
+    expect(reasons).toEqual([
+      [0, 1, 2, 3, 4].map((n) => `storage unit u${n} is drained`).join('; ') + '; and 4 more',
+    ]);
   });
 
   it('passes over what is down, drained, full or too small', () => {

@@ -4,6 +4,9 @@ import { hostState } from '../liveness.js';
 import type { ResourceRequest } from '../resource-request.js';
 import type { Resources, UnitResource } from '../resources.js';
 
+/** Of a group of many units; each is a sentence for a person to read, and stands in each answer. */
+const REASONS_SHOWN_MAX = 5;
+
 /** Why a request gets nothing now. */
 export class Obstacle {
   constructor(
@@ -12,10 +15,12 @@ export class Obstacle {
     readonly reason: string,
   ) {}
 
-  /** One for all: it is named after the first, and says everything. */
+  /** One for all: it is named after the first, says the first few, and how many more there are. */
   static all(obstacles: readonly Obstacle[]): Obstacle {
-    const reasons = new Set(obstacles.map(({ reason }) => reason));
-    return new Obstacle(obstacles[0]!.wait, [...reasons].join('; '));
+    const reasons = [...new Set(obstacles.map(({ reason }) => reason))];
+    const more = reasons.length - REASONS_SHOWN_MAX;
+    const shown = reasons.slice(0, REASONS_SHOWN_MAX).join('; ');
+    return new Obstacle(obstacles[0]!.wait, more > 0 ? `${shown}; and ${more} more` : shown);
   }
 }
 

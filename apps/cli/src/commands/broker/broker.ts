@@ -8,7 +8,6 @@ import {
 } from '#contracts/broker/configuration.js';
 import {
   brokerAllocations,
-  brokerClients,
   brokerQueue,
   brokerRelease,
   brokerServers,
@@ -19,6 +18,7 @@ import {
 import type { InputOf, ResponseOf } from '#contracts/contract.js';
 import { PAGE_ROWS_MAX } from '#contracts/names.js';
 import type { Cli } from '../../cli.js';
+import { allClients } from '../../cluster/all-clients.js';
 import { UsageError } from '../../exit-codes.js';
 import { wholeNumber } from '../../input/numbers.js';
 import {
@@ -116,6 +116,8 @@ async function allocations(cli: Cli, filter: AllocationFilter): Promise<void> {
   cli.answer(answer, (output) => {
     if (answer.allocations.length > 0) output.table(ALLOCATIONS, answer.allocations);
     else output.line('Nothing is allocated.');
+    if (answer.isCut)
+      output.remark('There are more: name a media server, unit, pool, client or policy.');
     if (answer.queued === 0) return;
     const who = answer.queued === 1 ? '1 job waits' : `${answer.queued} jobs wait`;
     output.remark(`${who}: holdfast broker queue`);
@@ -233,9 +235,9 @@ async function limits(cli: Cli): Promise<void> {
 }
 
 async function clients(cli: Cli): Promise<void> {
-  const answer = await cli.withCluster((cluster) => cluster.ask(brokerClients, {}));
-  cli.answer(answer, (output) => {
-    if (answer.clients.length > 0) output.table(CLIENTS, answer.clients);
+  const all = await cli.withCluster((cluster) => allClients(cluster));
+  cli.answer({ clients: all }, (output) => {
+    if (all.length > 0) output.table(CLIENTS, all);
     else output.line('No client has been heard of.');
   });
 }

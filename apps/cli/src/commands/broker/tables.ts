@@ -1,12 +1,6 @@
 import type { ClientLimitView, PoolView, UnitGroup } from '#contracts/broker/configuration.js';
-import type {
-  Allocation,
-  brokerClients,
-  MediaServer,
-  QueueEntry,
-  UnitView,
-} from '#contracts/broker.js';
-import type { ResponseOf } from '#contracts/contract.js';
+import type { Allocation, MediaServer, QueueEntry, UnitView } from '#contracts/broker.js';
+import type { Client } from '../../cluster/all-clients.js';
 import { formatSize } from '../../output/size.js';
 import type { Column } from '../../output/table.js';
 import { formatTime } from '../../output/time.js';
@@ -15,7 +9,6 @@ export interface Volume {
   readonly server: MediaServer;
   readonly volume: MediaServer['volumes'][number] | undefined;
 }
-type Client = ResponseOf<typeof brokerClients>['clients'][number];
 
 export const ALLOCATIONS: readonly Column<Allocation>[] = [
   { title: 'JOB', right: true, cell: ({ job }) => job },

@@ -1,10 +1,11 @@
 import { hostname } from 'node:os';
 import type { Command } from 'commander';
-import { brokerClients, brokerServers } from '#contracts/broker.js';
+import { brokerServers } from '#contracts/broker.js';
 import { healthEndpoint, type HealthReport } from '#contracts/health.js';
 import { PermanentError, Unavailable } from '#kernel/errors.js';
 import { discover } from '#messaging/micro/discovery.js';
 import type { Cli } from '../../cli.js';
+import { allClients } from '../../cluster/all-clients.js';
 import type { Cluster } from '../../cluster/cluster.js';
 import {
   processesOf,
@@ -57,13 +58,13 @@ async function hear(cluster: Cluster): Promise<Heard> {
     Promise.all(SERVICES.map((name) => cluster.askAll(healthEndpoint(name), {}, ANSWER_MS))),
     discover(cluster.nats, ANSWER_MS),
     ifAnswered(cluster.ask(brokerServers, {}, BROKER_MS_MAX)),
-    ifAnswered(cluster.ask(brokerClients, {}, BROKER_MS_MAX)),
+    ifAnswered(allClients(cluster, BROKER_MS_MAX)),
   ]);
   return {
     reports: reports.flat(),
     instances,
     servers: servers?.servers,
-    clients: clients?.clients,
+    clients,
   };
 }
 
