@@ -186,4 +186,26 @@ describe('what is committed to the outbox', () => {
     await relay.stop();
     expect(heard).toContainEqual({ later: 1 });
   });
+
+  it('goes out once though it had to wait, and is old by then', async () => {
+    const unit = makeUnit();
+    const published: string[] = [];
+    let open: () => void = () => undefined;
+    const isOpen = new Promise<void>((resolve) => void (open = resolve));
+    const slow = publisherThat(async ({ id }) => {
+      await isOpen;
+      published.push(id);
+    });
+    const relay = new OutboxRelay(database, slow, unit);
+    relay.start();
+    await sleep(200);
+    await commit(unit, ...Array.from({ length: 400 }, (_, n) => receipt(1_000 + n)));
+    await database.query(`UPDATE outbox SET created_at = now() - interval '1 minute'`);
+    await sleep(1_100);
+    open();
+    await until(async () => (await left()) === 0);
+    await relay.stop();
+    expect(new Set(published).size).toBe(400);
+    expect(published).toHaveLength(400);
+  });
 });

@@ -126,6 +126,8 @@ export class OutboxRelay {
     const now = performance.now();
     if (now - this.lookedAt < LOOK_AGAIN_MS) return 0;
     this.lookedAt = now;
+    // Those of our own that had to wait are as old: found there, they would go out again.
+    await this.published.remove();
     const count = await this.relayTable(OTHERS_ROWS_AGE);
     if (count === BATCH_ROWS_MAX) this.lookedAt = -Infinity;
     return count;

@@ -56,9 +56,9 @@ describe('over any sequence of requests, releases, heartbeats, crashes and chang
     });
   });
 
-  it('nobody holds anything after the end of a lease, and nobody both holds and waits', () => {
+  // That nobody holds anything after the end of a lease, `allocator-model.int.spec.ts` says of the real one.
+  it('nobody both holds and waits', () => {
     always((_, broker) => {
-      expect(broker.held.every(({ leaseUntil }) => leaseUntil > broker.now)).toBe(true);
       const jobs = [...broker.held.map(({ grant }) => grant), ...broker.queue].map(
         ({ job }) => job,
       );
