@@ -15,6 +15,7 @@ import {
   groupRefusal,
   poolDeleteRefusal,
   serverForgetRefusal,
+  poolOfLast,
   unitDeleteRefusal,
   unitRefusal,
 } from './domain/configuration-refusal.js';
@@ -52,7 +53,11 @@ export class ConfigurationChanges {
   deleteUnit(name: string): Promise<void> {
     return this.checked(
       async (table, { db }) =>
-        unitDeleteRefusal(name, table, await new Configuration(db).usesOf(name)),
+        unitDeleteRefusal(
+          name,
+          table,
+          await new Configuration(db).usesOf(name, poolOfLast(name, table)),
+        ),
       ({ db }) => new StorageUnits(db).delete(name),
     );
   }
@@ -119,7 +124,8 @@ export class ConfigurationChanges {
     return this.checked(
       async (table, { db }) => {
         const { writing, reading } = await new Allocations(db).countOn({ media: mediaId });
-        return serverForgetRefusal(mediaId, table, { held: writing + reading, now });
+        const waiting = await new Configuration(db).waitingForSource(mediaId);
+        return serverForgetRefusal(mediaId, table, { held: writing + reading, waiting, now });
       },
       ({ db }) => new Hosts(db).forgetMedia(mediaId),
     );

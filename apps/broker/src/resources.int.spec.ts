@@ -222,6 +222,30 @@ describe('the resources of the broker', () => {
     expect((await broker.write(63, { unit: 'a' })).error).toMatchObject({ status: 219 });
   });
 
+  it('does not remove the only place or source of what waits, which would wait for ever', async () => {
+    const down = `UPDATE broker.media_server SET last_seen_at = $1 WHERE media_id = 'm3'`;
+    await broker.mediaBeat('m3', ['vault']);
+    await putUnit('v', { mediaId: 'm3', pool: 'vault' });
+    await broker.inDatabase(down, [new Date(Date.now() - 3_600_000)]);
+    const common = { attempt: 1, client: 'web1' };
+    const copy = { ...common, purpose: 'duplicate', job: 70, pool: 'vault', sources: ['m1'] };
+    expect((await broker.ask('allocate', copy)).body).toMatchObject({ wait: 'media-down' });
+    expect((await broker.ask('unit-delete', { name: 'v' })).error).toMatchObject({
+      status: 228,
+      message: expect.stringMatching(/1 job waits for it/),
+    });
+    await broker.release(70);
+    expect((await broker.ask('unit-delete', { name: 'v' })).body).toEqual({});
+    const read = { ...common, purpose: 'read', job: 71, media: ['m1', 'm3'] };
+    await broker.ask('allocate', { ...read, anyOf: [['m3'], ['m1', 'm3']] });
+    expect((await broker.ask('forget', { media: 'm3' })).error).toMatchObject({
+      status: 228,
+      message: expect.stringMatching(/1 job waits for it/),
+    });
+    await broker.release(71);
+    expect((await broker.ask('forget', { media: 'm3' })).body).toEqual({});
+  });
+
   it('knows pools that were declared, and those that a volume names', async () => {
     const pool = { name: 'vault', class: 'copy', description: 'off site' };
     await broker.ask('pool-put', { pool });

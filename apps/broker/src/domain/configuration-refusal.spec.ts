@@ -5,6 +5,7 @@ import {
   groupDeleteRefusal,
   groupRefusal,
   poolDeleteRefusal,
+  poolOfLast,
   serverForgetRefusal,
   unitDeleteRefusal,
   unitRefusal,
@@ -44,6 +45,14 @@ describe('a storage unit', () => {
     expect(firstUnit({ servers, units })).toBeUndefined();
     const empty = new Map([['m0', server('m0', { pools: [] })]]);
     expect(firstUnit({ servers: empty, units: new Map() })).toBeUndefined();
+  });
+
+  it('is the last of its pool where no other is for any job of it', () => {
+    expect(poolOfLast('default', known)).toBeUndefined();
+    const units = [standard, unit('shelf', { onDemandOnly: true }), unit('f', { pool: 'fast' })];
+    const some = resources([], units);
+    expect(units.map(({ name }) => poolOfLast(name, some))).toEqual(['disk', undefined, 'fast']);
+    expect(poolOfLast('gone', some)).toBeUndefined();
   });
 
   it('is not removed while something uses it', () => {
@@ -91,12 +100,15 @@ describe('the declaration of a pool', () => {
 
 describe('a host that will not come back', () => {
   const gone = resources([server('m1', { down: true }), server('m2')], [unit('default')]);
-  const unused = { held: 0, now: NOW };
+  const unused = { ...UNUSED, now: NOW };
 
   it('is forgotten when it is down, no unit points at it, and nobody uses it', () => {
     const alone = resources([server('m1', { down: true })], []);
     expect(serverForgetRefusal('m1', alone, unused)).toBeUndefined();
     expect(serverForgetRefusal('m1', alone, { ...unused, held: 1 })).toMatchObject({ status: 228 });
+    expect(serverForgetRefusal('m1', alone, { ...unused, waiting: 1 })).toMatchObject({
+      status: 228,
+    });
     expect(serverForgetRefusal('m9', alone, unused)).toMatchObject({ status: 2027 });
     expect(serverForgetRefusal('m2', gone, unused)?.message).toContain('it is up');
     expect(serverForgetRefusal('m1', gone, unused)?.message).toContain('storage unit default');

@@ -2,6 +2,7 @@ import type { UnitGroup } from '#contracts/broker/configuration.js';
 import type { StorageUnit } from '#contracts/broker.js';
 import { InvalidInput, NotFound, PermanentError } from '#kernel/errors.js';
 import { hostState } from './liveness.js';
+import { unitsOfPool } from './plan/place.js';
 import { listed, unknownServer } from './refusal.js';
 import type { Resources } from './resources.js';
 
@@ -49,7 +50,7 @@ export function groupRefusal(
 export interface Uses {
   /** Jobs that hold it. */
   readonly held: number;
-  /** Requests that wait for it by its name. */
+  /** Requests that wait for it by its name, or can have nothing else. */
   readonly waiting: number;
 }
 
@@ -74,6 +75,14 @@ export function unitDeleteRefusal(
   return waiting > 0 ? inUse(`storage unit ${name}`, waitingText(waiting)) : undefined;
 }
 
+/** The pool of a unit that is the only one for jobs which name that pool alone. */
+export function poolOfLast(name: string, { units }: Pick<Resources, 'units'>): string | undefined {
+  const pool = units.get(name)?.pool;
+  if (pool === undefined) return undefined;
+  const open = unitsOfPool(pool, units.values());
+  return open.length === 1 && open[0]!.name === name ? pool : undefined;
+}
+
 export function groupDeleteRefusal(
   name: string,
   { groups }: Pick<Resources, 'groups'>,
@@ -94,11 +103,14 @@ export function poolDeleteRefusal(
   return server && inUse(`pool ${name}`, `media server ${server.mediaId} has a volume of it`);
 }
 
-/** Whoever is up would be known again with its next word; a unit without its media server could not work. */
+/**
+ * Whoever is up would be known again with its next word; a unit without its media server could not
+ * work, and who waits to read what no other server has would wait for ever.
+ */
 export function serverForgetRefusal(
   mediaId: string,
   { servers, units }: Pick<Resources, 'servers' | 'units'>,
-  use: { readonly held: number; readonly now: Date },
+  use: Uses & { readonly now: Date },
 ): PermanentError | undefined {
   const server = servers.get(mediaId);
   if (server === undefined) return unknownServer(mediaId, [...servers.keys()]);
@@ -109,7 +121,8 @@ export function serverForgetRefusal(
     const names = listed(own.map(({ name }) => name));
     return inUse(what, `it has storage unit ${names}; delete that first`);
   }
-  return use.held > 0 ? inUse(what, `${jobs(use.held)} it`) : undefined;
+  if (use.held > 0) return inUse(what, `${jobs(use.held)} it`);
+  return use.waiting > 0 ? inUse(what, waitingText(use.waiting)) : undefined;
 }
 
 /** Status 243 for a client that nobody has spoken for. */

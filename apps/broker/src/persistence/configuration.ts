@@ -49,13 +49,31 @@ export class Configuration {
     );
   }
 
-  /** Who has something of a unit, or waits for a unit or a group of that name. */
-  async usesOf(name: string): Promise<Uses> {
+  /**
+   * Who has something of a unit, or waits for a unit or a group of that name, or for `pool`, where
+   * the unit is the only one of it.
+   */
+  async usesOf(name: string, pool?: string): Promise<Uses> {
     const rows: { held: string; waiting: string }[] = await this.db.query(
       `SELECT (SELECT count(*) FROM allocation WHERE unit = $1) AS held,
-         (SELECT count(*) FROM waiting WHERE unit = $1) AS waiting`,
-      [name],
+         (SELECT count(*) FROM waiting WHERE unit = $1)
+           + (SELECT count(*) FROM waiting WHERE pool = $2) AS waiting`,
+      [name, pool ?? null],
     );
     return { held: Number(rows[0]!.held), waiting: Number(rows[0]!.waiting) };
+  }
+
+  /** Requests that only this media server has the source of, or of a part of it. */
+  async waitingForSource(mediaId: string): Promise<number> {
+    const rows: { count: string }[] = await this.db.query(
+      `SELECT count(*) FROM waiting WHERE purpose <> 'write' AND CASE
+         WHEN any_of IS NOT NULL THEN EXISTS (
+           SELECT FROM jsonb_array_elements(any_of) AS one (set)
+           WHERE one.set <@ jsonb_build_array($1::text))
+         WHEN purpose = 'read' THEN $1 = ANY (media)
+         ELSE media <@ ARRAY[$1::text] END`,
+      [mediaId],
+    );
+    return Number(rows[0]!.count);
   }
 }
