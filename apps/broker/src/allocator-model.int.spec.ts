@@ -124,6 +124,13 @@ class StoredBroker {
     expect(taken).toEqual(all.map((request) => asked.includes(request)));
   }
 
+  /** Those who wait hear that they do; it changes nothing. */
+  async askAgain(waiting: readonly WaitingRequest[]): Promise<void> {
+    for (const request of waiting) {
+      expect(await this.allocator.allocate(request)).toMatchObject({ state: 'queued' });
+    }
+  }
+
   private async isTaken(request: ResourceRequest): Promise<boolean> {
     try {
       await this.allocator.allocate(request);
@@ -234,6 +241,7 @@ describe('the allocator on a database', () => {
           model.evaluate();
           await real.follow(model);
           expect(await real.state()).toEqual(stateOf(model));
+          await real.askAgain([...model.queue.slice(0, 1), ...model.queue.slice(-1)]);
         }
       }),
       { numRuns: 15, endOnFailure: true },
