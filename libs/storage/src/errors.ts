@@ -76,6 +76,13 @@ export class VolumeUnusable extends PermanentError {
   }
 }
 
+/** What it means that a file of a volume cannot be opened, or read as a whole. */
+export function openError(where: string, cause: unknown): VolumeUnusable | HostExhausted {
+  if (cause instanceof VolumeUnusable) return cause;
+  if (HOST_IS_SHORT.has(codeOf(cause) ?? '')) return new HostExhausted(`volume ${where}`, cause);
+  return new VolumeUnusable(where, messageOf(cause));
+}
+
 const NO_ROOM = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 
 export function isNoRoom(cause: unknown): boolean {

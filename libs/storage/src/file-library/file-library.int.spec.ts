@@ -12,6 +12,7 @@ import {
 import { patternBytes } from '../testing/fragments.js';
 import { testFolder, type TestFolder } from '../testing/small-volume.js';
 import { FileChanger } from './file-changer.js';
+import { FileMedium } from './file-medium.js';
 
 const SHAPE = { slots: 4, drives: 2 };
 
@@ -106,6 +107,17 @@ describe('A file library', () => {
     const map = readFileSync(join(cartridge, '00000001.blocks'), 'utf8').split('\n');
     writeFileSync(join(cartridge, '00000001.blocks'), [map[0], ...map.slice(2)].join('\n'));
     await expect(changer.drive(1).open()).rejects.toMatchObject({ name: 'VolumeUnusable' });
+  });
+
+  it('writes nothing over what somebody else has added meanwhile', async () => {
+    const { cartridge, medium } = await labelled();
+    const other = await FileMedium.open(cartridge);
+    await other.append(patternBytes(600, 2));
+    await other.mark();
+    await expect(medium.append(patternBytes(600, 3))).rejects.toMatchObject({ status: 84 });
+    await other.locate(4);
+    expect(await other.next()).toEqual({ type: 'block', bytes: patternBytes(600, 2) });
+    await other.close();
   });
 
   it('takes no cartridge for blank whose map is lost or empty', async () => {

@@ -1,11 +1,11 @@
 import { crc32 } from 'node:zlib';
 import { open, readFile, rename, rm, stat, type FileHandle } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { assert } from '#kernel/assert.js';
 import { syncFolder } from '../directory/sync-folder.js';
-import { namesIn } from '../directory/read-folder.js';
-import { VolumeUnusable, writeError } from '../errors.js';
+import { namesIn, readIfThere } from '../directory/read-folder.js';
+import { openError, VolumeUnusable, writeError } from '../errors.js';
 import { BlockUnreadable, EndOfMedium } from '../sequential/sequential-errors.js';
 import {
   BLOCK_BYTES_MAX,
@@ -18,6 +18,7 @@ import { mapLine, parseMap, type MappedRecord } from './block-map.js';
 const CARTRIDGE_FILE = 'cartridge.json';
 /** A label is one line of some hundred bytes. */
 const LABEL_BYTES_MAX = 4_096;
+const LINE_END = 0x0a;
 const GENERATION = /^(\d{8})\.(data|blocks)$/;
 
 const cartridge = z.object({
@@ -34,12 +35,12 @@ interface Files {
   mapBytes: number;
 }
 
-/** Writes down what a new cartridge is. Its folder has to be there, and empty. */
+/** Writes down what a new cartridge is. Its folder has to be there, and nobody else's yet. */
 export async function makeCartridge(
   folder: string,
   what: { readonly barcode: string; readonly capacityBytes: number },
 ): Promise<void> {
-  const handle = await open(join(folder, CARTRIDGE_FILE), 'wx', 0o600);
+  const handle = await open(join(folder, CARTRIDGE_FILE), 'w', 0o600);
   try {
     await handle.writeFile(`${JSON.stringify({ version: 1, ...what })}\n`);
     await handle.sync();
@@ -71,18 +72,17 @@ export class FileMedium implements SequentialMedium {
 
   /** Opens the volume on a cartridge. Throws `VolumeUnusable` for a folder that is none. */
   static async open(folder: string): Promise<FileMedium> {
-    const text = await readFile(join(folder, CARTRIDGE_FILE), 'utf8').catch(() => '');
-    const parsed = cartridge.safeParse(text === '' ? undefined : JSON.parse(text));
-    if (!parsed.success) throw new VolumeUnusable(folder, `it has no good ${CARTRIDGE_FILE}`);
-    const { barcode, capacityBytes } = parsed.data;
-    const generation = await newest(folder);
-    if (generation === 0) {
-      await expectNoOtherData(folder, 0);
-      return new FileMedium(folder, barcode, capacityBytes, 0, [], undefined);
+    try {
+      const { barcode, capacityBytes } = await readCartridge(folder);
+      const generation = await newest(folder);
+      const map = await readMap(folder, generation);
+      const { records } = map;
+      await expectNoOtherData(folder, records.length === 0 ? generation - 1 : generation);
+      const files = generation === 0 ? undefined : await openGeneration(folder, generation, map);
+      return new FileMedium(folder, barcode, capacityBytes, generation, records, files);
+    } catch (error) {
+      throw openError(folder, error);
     }
-    const { records, files } = await openGeneration(folder, generation);
-    await expectNoOtherData(folder, records.length === 0 ? generation - 1 : generation);
-    return new FileMedium(folder, barcode, capacityBytes, generation, records, files);
   }
 
   get isOpen(): boolean {
@@ -101,6 +101,7 @@ export class FileMedium implements SequentialMedium {
     assert(block.length > 0 && block.length <= BLOCK_BYTES_MAX, 'a block of no or too many bytes');
     return this.attempt(async (files) => {
       if (files.dataBytes + block.length > this.capacityBytes) throw new EndOfMedium(this.barcode);
+      await expectEnd(files.data, files.dataBytes);
       const record = { offset: files.dataBytes, length: block.length, crc: crc32(block) };
       await writeAt(files.data, block, files.dataBytes);
       files.dataBytes += block.length;
@@ -115,6 +116,7 @@ export class FileMedium implements SequentialMedium {
       const from = this.records.length - this.waiting.length;
       const lines = [...this.waiting, record].map((one, at) => mapLine(from + at, one));
       await files.data.datasync();
+      await expectEnd(files.map, files.mapBytes);
       const text = Buffer.from(lines.join(''), 'utf8');
       await writeAt(files.map, text, files.mapBytes);
       await files.map.datasync();
@@ -172,8 +174,7 @@ export class FileMedium implements SequentialMedium {
   }
 
   private async beginGeneration(generation: number, label: Buffer): Promise<void> {
-    const path = (file: string) =>
-      join(this.folder, `${String(generation).padStart(8, '0')}.${file}`);
+    const path = (file: string) => generationFile(this.folder, generation, file);
     const record = { offset: 0, length: label.length, crc: crc32(label) };
     const mark = { offset: label.length, length: 0, crc: 0 };
     const map = Buffer.from(mapLine(0, record) + mapLine(1, mark), 'utf8');
@@ -185,10 +186,10 @@ export class FileMedium implements SequentialMedium {
     await rename(path('blocks.partial'), path('blocks'));
     await syncFolder(this.folder);
     await Promise.all([this.files?.data.close(), this.files?.map.close()]);
-    const opened = await openGeneration(this.folder, generation);
+    const begun = await readMap(this.folder, generation);
+    this.files = await openGeneration(this.folder, generation, begun);
     this.generation = generation;
-    this.records = opened.records;
-    this.files = opened.files;
+    this.records = begun.records;
     this.position = 0;
     this.waiting.length = 0;
     await dropOlder(this.folder, generation);
@@ -233,37 +234,84 @@ async function newest(folder: string): Promise<number> {
   return Math.max(0, ...numbers);
 }
 
+function generationFile(folder: string, generation: number, file: string): string {
+  return join(folder, `${String(generation).padStart(8, '0')}.${file}`);
+}
+
+/** What is on the outside of a cartridge is the name of its folder; both have to say the same. */
+async function readCartridge(folder: string): Promise<z.infer<typeof cartridge>> {
+  const text = await readIfThere(join(folder, CARTRIDGE_FILE));
+  const { data } = cartridge.safeParse(parseJson(text ?? ''));
+  if (!data) throw new VolumeUnusable(folder, `it has no good ${CARTRIDGE_FILE}`);
+  if (data.barcode === basename(folder)) return data;
+  throw new VolumeUnusable(folder, `its ${CARTRIDGE_FILE} is that of cartridge ${data.barcode}`);
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+interface ReadMap {
+  readonly records: MappedRecord[];
+  readonly bytes: number;
+  /** A crash has cut off its last line. */
+  readonly isCut: boolean;
+}
+
+async function readMap(folder: string, generation: number): Promise<ReadMap> {
+  if (generation === 0) return { records: [], bytes: 0, isCut: false };
+  const text = await readFile(generationFile(folder, generation, 'blocks'));
+  const records = parseMap(text.toString('utf8'), (reason) => new VolumeUnusable(folder, reason));
+  return { records, bytes: text.length, isCut: text.length > 0 && text.at(-1) !== LINE_END };
+}
+
 async function openGeneration(
   folder: string,
   generation: number,
-): Promise<{ records: MappedRecord[]; files: Files }> {
-  const path = (file: string) => join(folder, `${String(generation).padStart(8, '0')}.${file}`);
-  const text = await readFile(path('blocks'));
-  const records = parseMap(text.toString('utf8'), (reason) => new VolumeUnusable(folder, reason));
-  const data = await open(path('data'), 'r+');
-  const map = await open(path('blocks'), 'r+');
-  const end = records.reduce((most, { offset, length }) => Math.max(most, offset + length), 0);
-  const dataBytes = Math.max(end, (await data.stat()).size);
-  const files = { data, map, dataBytes, mapBytes: text.length };
-  // Ends a line that a crash has cut off, so that the next one is one of its own.
-  if (text.length > 0 && text.at(-1) !== 0x0a) {
-    await writeAt(map, Buffer.from('\n'), files.mapBytes);
-    files.mapBytes += 1;
+  { records, bytes: mapBytes, isCut }: ReadMap,
+): Promise<Files> {
+  const opened: FileHandle[] = [];
+  const reopen = async (file: string) => {
+    const handle = await open(generationFile(folder, generation, file), 'r+');
+    opened.push(handle);
+    return handle;
+  };
+  try {
+    const [data, map] = [await reopen('data'), await reopen('blocks')];
+    const end = records.reduce((most, { offset, length }) => Math.max(most, offset + length), 0);
+    const dataBytes = Math.max(end, (await data.stat()).size);
+    // So that the next line is one of its own.
+    if (isCut) await writeAt(map, Buffer.from('\n'), mapBytes);
+    return { data, map, dataBytes, mapBytes: isCut ? mapBytes + 1 : mapBytes };
+  } catch (error) {
+    await Promise.all(opened.map((handle) => handle.close()));
+    throw error;
   }
-  return { records, files };
 }
 
 /**
  * A cartridge without a map would be taken for a blank one, and begun anew. What was left by a process that died
- * while it began is a label and no more; anything larger is somebody's, and the map of it is lost.
+ * while it began is a label and no more; anything else is somebody's, and the map of it is lost.
  */
 async function expectNoOtherData(folder: string, generation: number): Promise<void> {
   for (const name of await namesIn(folder)) {
     const [, number = '0', kind] = GENERATION.exec(name) ?? [];
     if (kind !== 'data' || Number(number) <= generation) continue;
-    if ((await stat(join(folder, name))).size <= LABEL_BYTES_MAX) continue;
+    if (await isLabelAtMost(join(folder, name))) continue;
     throw new VolumeUnusable(folder, `${name} holds data, and the map of its blocks is lost`);
   }
+}
+
+/** One line, or the beginning of one. */
+async function isLabelAtMost(path: string): Promise<boolean> {
+  if ((await stat(path)).size > LABEL_BYTES_MAX) return false;
+  const bytes = await readFile(path);
+  const end = bytes.indexOf(LINE_END);
+  return end < 0 || end === bytes.length - 1;
 }
 
 /** Generations that a newer one has replaced, which only a permit makes. */
@@ -272,6 +320,13 @@ async function dropOlder(folder: string, generation: number): Promise<void> {
     const number = Number(GENERATION.exec(name)?.[1] ?? generation);
     if (number < generation) await rm(join(folder, name), { force: true });
   }
+}
+
+/** Whoever else has the cartridge open, against all rules: what they have written stays. */
+async function expectEnd(handle: FileHandle, bytes: number): Promise<void> {
+  const { size } = await handle.stat();
+  if (size > bytes)
+    throw new Error(`it has ${size} bytes, not ${bytes}: somebody else writes to it`);
 }
 
 async function writeNew(path: string, content: Buffer): Promise<void> {

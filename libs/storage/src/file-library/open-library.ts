@@ -1,4 +1,4 @@
-import { mkdir, open } from 'node:fs/promises';
+import { mkdir, open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { messageOf } from '#kernel/errors.js';
@@ -70,13 +70,15 @@ async function fill(changer: FileChanger): Promise<void> {
 
 /** Written last: from then on the library is what the file says. */
 async function describe(folder: string, content: z.infer<typeof shape>): Promise<void> {
-  const handle = await open(join(folder, LIBRARY_FILE), 'wx', 0o600);
+  const partial = join(folder, `${LIBRARY_FILE}.partial`);
+  const handle = await open(partial, 'w', 0o600);
   try {
     await handle.writeFile(`${JSON.stringify(content, undefined, 2)}\n`);
     await handle.sync();
   } finally {
     await handle.close();
   }
+  await rename(partial, join(folder, LIBRARY_FILE));
   await syncFolder(folder);
 }
 

@@ -68,7 +68,8 @@ class World {
   private write(barcode: string): void {
     const cartridge = this.cartridges.get(barcode)!;
     const books = this.state.volumeOn(barcode);
-    const permit = permitRecycling({ barcode, label: cartridge.label }, books);
+    const mounted = { barcode, label: cartridge.label, endOfData: books?.endPosition ?? 0 };
+    const permit = permitRecycling(mounted, books);
     if (permit) this.begin(barcode);
     const volume = this.state.volumeOn(barcode)!;
     if (volumeState(volume) === 'full' || volumeState(volume) === 'suspended') return;
@@ -126,14 +127,17 @@ describe('a volume', () => {
       ...{ label: 'A1', volumeId: uuid(7), mediaId: 'media1', pool: 'tape', labelledAt: AT },
     });
     const barcode = 'T00001';
-    const free = { volumeId: uuid(7), holds: new Set<string>() };
-    expect(permitRecycling({ barcode, label }, free)).toBeDefined();
-    expect(permitRecycling({ barcode, label }, undefined)).toBeUndefined();
-    expect(permitRecycling({ barcode, label }, { ...free, volumeId: uuid(8) })).toBeUndefined();
-    expect(permitRecycling({ barcode, label }, { ...free, writing: uuid(9) })).toBeUndefined();
-    expect(permitRecycling({ barcode, label }, { ...free, suspended: 'x' })).toBeUndefined();
-    expect(permitRecycling({ barcode, label: Buffer.from('HDR1') }, free)).toBeUndefined();
-    expect(permitRecycling({ barcode, label: undefined }, free)).toBeUndefined();
+    const free = { volumeId: uuid(7), holds: new Set<string>(), endPosition: 9 };
+    const cartridge = { barcode, label, endOfData: 9 };
+    expect(permitRecycling(cartridge, free)).toBeDefined();
+    expect(permitRecycling(cartridge, undefined)).toBeUndefined();
+    expect(permitRecycling(cartridge, { ...free, volumeId: uuid(8) })).toBeUndefined();
+    expect(permitRecycling(cartridge, { ...free, writing: uuid(9) })).toBeUndefined();
+    expect(permitRecycling(cartridge, { ...free, suspended: 'x' })).toBeUndefined();
+    // Books that are older than what was written last.
+    expect(permitRecycling({ ...cartridge, endOfData: 10 }, free)).toBeUndefined();
+    expect(permitRecycling({ ...cartridge, label: Buffer.from('HDR1') }, free)).toBeUndefined();
+    expect(permitRecycling({ ...cartridge, label: undefined }, free)).toBeUndefined();
   });
 });
 

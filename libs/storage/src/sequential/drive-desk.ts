@@ -142,9 +142,24 @@ export class DriveDesk {
   }
 
   private async lookOver(): Promise<ChangerInventory> {
-    this.known ??= await this.options.changer.inventory();
+    if (!this.known) {
+      const seen = await this.options.changer.inventory();
+      await this.letGoOfMoved(seen);
+      this.known = seen;
+    }
     this.last = this.known;
     return this.known;
+  }
+
+  /**
+   * What a person has taken out of a drive is not in it any more, although it is open here: it may be
+   * opened in another one next, and be written there.
+   */
+  private async letGoOfMoved({ drives }: ChangerInventory): Promise<void> {
+    for (const { drive, barcode } of drives) {
+      const bay = this.bay(drive);
+      if (bay.medium && !bay.isBusy && bay.medium.barcode !== barcode) await this.closeMedium(bay);
+    }
   }
 
   private look({ slots, drives }: ChangerInventory): LibraryLook {
@@ -156,10 +171,15 @@ export class DriveDesk {
       if (barcode !== undefined)
         places.set(barcode, { in: 'drive', isBusy: this.bay(drive).isBusy });
     }
+    // Wherever a person has put it meanwhile: nobody else may open it.
+    for (const { medium, isBusy } of this.bays.values()) {
+      const place = medium && isBusy && places.get(medium.barcode);
+      if (place) places.set(medium.barcode, { ...place, isBusy: true });
+    }
     return { places, isDriveFree: drives.some(({ drive }) => !this.bay(drive).isBusy) };
   }
 
-  /** Undefined while every free drive has a volume that was used a moment ago. */
+  /** Undefined where it has to be tried again: every free drive has a volume that was used a moment ago. */
   private async mount(barcode: string, inventory: ChangerInventory): Promise<Bay | undefined> {
     const there = inventory.drives.find((drive) => drive.barcode === barcode);
     if (there) return this.opened(this.bay(there.drive), barcode);
@@ -177,11 +197,16 @@ export class DriveDesk {
     return this.opened(bay, barcode);
   }
 
-  private async opened(bay: Bay, barcode: string): Promise<Bay> {
+  /** Undefined where a person has changed it for another one since the last look. */
+  private async opened(bay: Bay, barcode: string): Promise<Bay | undefined> {
     try {
       bay.medium ??= await this.options.changer.drive(bay.drive).open();
-      return bay;
+      if (bay.medium.barcode === barcode) return bay;
+      this.known = undefined;
+      await this.closeMedium(bay);
+      return undefined;
     } catch (error) {
+      this.known = undefined;
       // A drive that is in use says nothing about a cartridge.
       if (!(error instanceof PermanentError)) throw error;
       throw new CartridgeUnusable(barcode, error);

@@ -1,5 +1,6 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import type { Manifest } from '#archive/manifest.js';
+import { FragmentDamaged } from '../errors.js';
 import { BlockUnreadable } from './sequential-errors.js';
 import { BLOCK_BYTES_MAX, type SequentialMedium } from './sequential-medium.js';
 import {
@@ -23,7 +24,8 @@ export interface FoundFragment {
 
 /**
  * Writes a fragment in one run: header, data, index, manifest, mark. `onWritten` is called when only
- * the mark is missing. @returns where it lies; when it has resolved, that is durable.
+ * the mark is missing. @returns where it lies; when it has resolved, that is durable. Throws
+ * `FragmentDamaged`, with no mark behind it, where a file does not have the bytes of the manifest.
  */
 export async function writeFragment(
   medium: SequentialMedium,
@@ -34,8 +36,13 @@ export async function writeFragment(
   const position = medium.endOfData;
   const text = encodeManifest(manifest);
   await medium.append(encodeHeader(headerOf(manifest, text.length)));
-  await streamFile(medium, from.data);
-  await streamFile(medium, from.index);
+  const { storedBytes: data, indexBytes: index } = manifest;
+  for (const [part, bytes] of Object.entries({ data, index })) {
+    const written = await streamFile(medium, from[part as 'data' | 'index']);
+    if (written === bytes) continue;
+    const reason = `has ${written} bytes of ${part} in the spool, its manifest says ${bytes}`;
+    throw new FragmentDamaged(manifest.fragmentId, reason);
+  }
   for (let at = 0; at < text.length; at += BLOCK_BYTES_MAX) {
     await medium.append(text.subarray(at, at + BLOCK_BYTES_MAX));
   }
@@ -113,12 +120,16 @@ async function endUnfinished(medium: SequentialMedium): Promise<void> {
   if (last.type === 'block') await medium.mark();
 }
 
-async function streamFile(medium: SequentialMedium, path: string): Promise<void> {
+/** @returns how many bytes it has */
+async function streamFile(medium: SequentialMedium, path: string): Promise<number> {
   const handle = await open(path, 'r');
+  let bytes = 0;
   try {
     for (let block = await readBlock(handle); block.length > 0; block = await readBlock(handle)) {
       await medium.append(block);
+      bytes += block.length;
     }
+    return bytes;
   } finally {
     await handle.close();
   }

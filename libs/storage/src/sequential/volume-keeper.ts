@@ -9,7 +9,7 @@ import {
   type VolumeBooks,
 } from '../library-books/library-state.js';
 import { permitRecycling } from './recycle-permit.js';
-import { WrongVolume } from './sequential-errors.js';
+import { BlockUnreadable, CartridgeUnusable, WrongVolume } from './sequential-errors.js';
 import type { SequentialMedium } from './sequential-medium.js';
 import { readLabel, scanVolume, type FoundFragment } from './volume-files.js';
 import { encodeLabel, FIRST_POSITION, parseLabel, type VolumeLabel } from './volume-format.js';
@@ -39,8 +39,13 @@ export class VolumeKeeper {
       await this.settle(medium, books, text);
       return undefined;
     }
-    if (books.writing !== undefined) await this.lookAtEnd(medium, books);
+    await this.catchUp(medium, books);
     const volume = this.state.volumeOn(barcode)!;
+    if (volumeState(volume) === 'filling' && medium.endOfData < volume.endPosition) {
+      const ends = `it ends at position ${medium.endOfData}, the ledger has it to ${volume.endPosition}`;
+      await this.suspend(volume, ends);
+      return undefined;
+    }
     if (volumeState(volume) === 'scratch' && medium.endOfData > FIRST_POSITION) {
       return this.begin(medium, volume.label);
     }
@@ -89,19 +94,27 @@ export class VolumeKeeper {
     const { fragments, unreadable } = await scanVolume(medium);
     const written = this.writtenOf(volumeId, fragments);
     await this.ledger.add(...written);
-    const failed = `${unreadable.length} ${UNREAD}`;
-    const suspended = unreadable.length > 0 ? failed : null;
+    const suspended = unreadOf(unreadable) ?? null;
     await this.ledger.add({ ...extentOf(books, medium, {}), suspended });
     this.options.log('info', `volume ${label} was read: ${fragments.length} fragments`);
     if (suspended) this.options.log('warning', `volume ${label} is suspended: ${suspended}`);
   }
 
-  /** What came of the fragment that was being written when a process died, or a write failed. */
-  private async lookAtEnd(medium: SequentialMedium, books: VolumeBooks): Promise<void> {
-    const { volumeId, endPosition } = books;
-    const { fragments } = await scanVolume(medium, endPosition);
+  /**
+   * Writes down what lies behind the end that the ledger knows: what came of the fragment that was
+   * being written when a process died, or a write failed; and all that came after an old copy of the
+   * ledger was made, if that was put in its place.
+   */
+  private async catchUp(medium: SequentialMedium, books: VolumeBooks): Promise<void> {
+    const { volumeId, endPosition, writing } = books;
+    if (writing === undefined && medium.endOfData <= endPosition) return;
+    const { fragments, unreadable } = await scanVolume(medium, endPosition);
     const written = this.writtenOf(volumeId, fragments);
-    await this.ledger.add(...written, extentOf(books, medium, {}));
+    // The one that was being written is nobody's, if its beginning did not reach the medium.
+    const begun = writing === undefined ? -1 : endPosition;
+    const unread = unreadOf(unreadable.filter((position) => position !== begun));
+    const suspended = unread ?? books.suspended ?? null;
+    await this.ledger.add(...written, { ...extentOf(books, medium, {}), suspended });
   }
 
   /** Records of those that the ledger does not have yet. */
@@ -129,9 +142,16 @@ export class VolumeKeeper {
   }
 
   private async labelText(medium: SequentialMedium): Promise<Buffer | undefined> {
-    const known = this.labels.get(medium) ?? { text: await readLabel(medium) };
-    this.labels.set(medium, known);
-    return known.text;
+    const known = this.labels.get(medium);
+    if (known) return known.text;
+    try {
+      const text = await readLabel(medium);
+      this.labels.set(medium, { text });
+      return text;
+    } catch (error) {
+      if (error instanceof BlockUnreadable) throw new CartridgeUnusable(medium.barcode, error);
+      throw error;
+    }
   }
 
   /**
@@ -141,15 +161,17 @@ export class VolumeKeeper {
   async begin(medium: SequentialMedium, label: string): Promise<VolumeBooks | undefined> {
     const { barcode } = medium;
     const { clock, mediaId, pool } = this.options;
+    const text = await this.labelText(medium);
     const books = this.state.volumeOn(barcode);
-    const permit = permitRecycling({ barcode, label: await this.labelText(medium) }, books);
+    const { endOfData } = medium;
+    const permit = permitRecycling({ barcode, label: text, endOfData }, books);
     if (!permit) return undefined;
     const now = clock.now();
     const volumeId = uuidv7(now);
     const labelledAt = now.toISOString();
-    const text = encodeLabel({ label, volumeId, mediaId, pool, labelledAt });
-    await medium.begin(permit, text);
-    this.labels.set(medium, { text });
+    const first = encodeLabel({ label, volumeId, mediaId, pool, labelledAt });
+    await medium.begin(permit, first);
+    this.labels.set(medium, { text: first });
     const capacityBytes = Math.min(books?.capacityBytes ?? Infinity, medium.capacityBytes);
     const volume = { barcode, volumeId, label, capacityBytes, labelledAt };
     await this.ledger.add({ type: 'LABELLED', ...volume });
@@ -206,6 +228,10 @@ export class VolumeKeeper {
 export const READING = 'it is being looked over';
 
 const UNREAD = 'files on it could not be read when it was looked over';
+
+function unreadOf(unreadable: readonly number[]): string | undefined {
+  return unreadable.length > 0 ? `${unreadable.length} ${UNREAD}` : undefined;
+}
 
 function isUnclear({ suspended }: VolumeBooks): boolean {
   return suspended === READING || (suspended?.endsWith(UNREAD) ?? false);

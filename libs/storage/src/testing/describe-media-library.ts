@@ -53,7 +53,7 @@ export function labelOf(label: string, volumeId = '01920000-0000-7000-8000-00000
 
 /** A permit as the books give it for a blank cartridge. */
 export function forBlank(barcode: string): RecyclePermit {
-  return permitRecycling({ barcode, label: undefined }, undefined)!;
+  return permitRecycling({ barcode, label: undefined, endOfData: 0 }, undefined)!;
 }
 
 function provesMoves(use: UseLibrary): void {
@@ -165,8 +165,9 @@ function provesBeginning(use: UseLibrary): void {
       await medium.append(patternBytes(2_000_000).subarray(0, 1_000_000));
       await medium.mark();
       const { volumeId } = parseLabel(labelOf('A1'))!;
-      const books = { volumeId, holds: new Set<string>() };
-      const permit = permitRecycling({ barcode, label: labelOf('A1') }, books)!;
+      const { endOfData } = medium;
+      const books = { volumeId, holds: new Set<string>(), endPosition: endOfData };
+      const permit = permitRecycling({ barcode, label: labelOf('A1'), endOfData }, books)!;
       await medium.begin(permit, labelOf('A1', '01920000-0000-7000-8000-00000000f002'));
       const again = await (await reopen()).drive(1).open();
       expect([again.endOfData, again.writtenBytes < 1_000]).toEqual([2, true]);
@@ -182,8 +183,9 @@ function provesBeginning(use: UseLibrary): void {
       await medium.mark();
       const wrong = [forBlank(barcode), forBlank(other)];
       const { volumeId } = parseLabel(labelOf('A2'))!;
-      const books = { volumeId, holds: new Set<string>() };
-      wrong.push(permitRecycling({ barcode, label: labelOf('A2') }, books)!);
+      const { endOfData } = medium;
+      const books = { volumeId, holds: new Set<string>(), endPosition: endOfData };
+      wrong.push(permitRecycling({ barcode, label: labelOf('A2'), endOfData }, books)!);
       for (const permit of wrong) {
         await expect(medium.begin(permit, labelOf('A3'))).rejects.toThrow(/another volume/);
       }
