@@ -54,8 +54,12 @@ const REMOVALS: Readonly<Record<string, { calls: readonly string[]; why: string 
     why: 'moves a whole cartridge to an empty place, which replaces nothing; gives a new one its name',
   },
   'libs/storage/src/file-library/file-medium.ts': {
-    calls: ['rename', 'rm'],
-    why: 'begins a volume anew with the permit for its label (every fragment on it is gone by its tombstone) and drops the generation before; clears what it began of one before that had a name',
+    calls: ['rename', 'rm', "'w'"],
+    why: 'begins a volume anew with the permit for its label (every fragment on it is gone by its tombstone) and drops the generation before; clears what it began of one before that had a name; writes down what a new cartridge is, before it has its name',
+  },
+  'libs/storage/src/file-library/open-library.ts': {
+    calls: ['rename', "'w'"],
+    why: 'writes down the shape of a new library',
   },
   'libs/storage/src/sequential/sequential-fragment-store.ts': {
     calls: ['rm'],

@@ -15,7 +15,8 @@ export interface MediaLibraryOptions {
   readonly path: string;
   readonly pool: string;
   readonly mediaId: string;
-  readonly spoolReserveBytes: number;
+  /** Left free on the file systems of spool and cartridges. */
+  readonly reserveBytes: number;
   readonly mountTimeoutMs: number;
   readonly clock: Clock;
   readonly log: (severity: 'info' | 'warning', text: string) => void;
@@ -35,8 +36,8 @@ export class MediaLibrary {
 
   /** Owns the library's changer from here on. Throws `VolumeUnusable` with the reason. */
   static async open(options: MediaLibraryOptions): Promise<MediaLibrary> {
-    const { path, pool, clock, mountTimeoutMs: timeoutMs } = options;
-    const { changer, drives } = await openFileLibrary(path);
+    const { path, pool, clock, reserveBytes, mountTimeoutMs: timeoutMs } = options;
+    const { changer, drives } = await openFileLibrary(path, reserveBytes);
     const mounts = new MountRequests({ pool, clock, timeoutMs });
     const { mediaId, log, onStep } = options;
     let library: SequentialLibrary | undefined;
@@ -45,8 +46,11 @@ export class MediaLibrary {
       const given = { ledgerFolder, changer, mounts, mediaId, pool, clock, log, onStep };
       library = await SequentialLibrary.open(given);
       const spoolFolder = await libraryFolder(path, 'spool');
-      const { spoolReserveBytes } = options;
-      const spool = { spoolFolder, spoolReserveBytes, spoolBytesMax: Number.MAX_SAFE_INTEGER };
+      const spool = {
+        spoolFolder,
+        spoolReserveBytes: reserveBytes,
+        spoolBytesMax: Number.MAX_SAFE_INTEGER,
+      };
       const store = await SequentialFragmentStore.open({ library, ...spool });
       return new MediaLibrary(pool, path, drives, store, mounts, library);
     } catch (error) {

@@ -118,7 +118,7 @@ export class TestMediaServer {
       clock,
       libraries: isLibrary ? main : [],
       openLibrary: (where) => {
-        const given = { ...where, mediaId, clock, mountTimeoutMs, spoolReserveBytes: 0 };
+        const given = { ...where, mediaId, clock, mountTimeoutMs, reserveBytes: 0 };
         return MediaLibrary.open({ ...given, log: () => undefined, onStep: crashPoint });
       },
     });

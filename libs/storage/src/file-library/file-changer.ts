@@ -1,4 +1,4 @@
-import { mkdir, rename } from 'node:fs/promises';
+import { mkdir, rename, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InvalidInput } from '#kernel/errors.js';
 import { namesIn } from '../directory/read-folder.js';
@@ -7,6 +7,7 @@ import { lockFolder, type FolderLock } from '../journal/folder-lock.js';
 import type { ChangerInventory, MediaChanger } from '../sequential/media-changer.js';
 import { CartridgeBusy, DriveUnusable, NothingThere } from '../sequential/sequential-errors.js';
 import type { SequentialMedium, TapeDrive } from '../sequential/sequential-medium.js';
+import { SpaceGate } from '../space-gate.js';
 import { FileMedium, makeCartridge } from './file-medium.js';
 
 const BARCODE = /^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$/;
@@ -17,6 +18,8 @@ export interface FileChangerOptions {
   readonly folder: string;
   readonly slots: number;
   readonly drives: number;
+  /** Left free on the file system, for journals. Default 0. */
+  readonly reserveBytes?: number;
 }
 
 /**
@@ -30,8 +33,14 @@ export class FileChanger implements MediaChanger {
     private readonly options: FileChangerOptions,
     private readonly lock: FolderLock,
   ) {
+    const { folder, reserveBytes = 0 } = options;
+    const measure = async () => {
+      const { bavail, bsize } = await statfs(folder);
+      return bavail * bsize;
+    };
+    const gate = new SpaceGate(`library ${folder}`, measure, reserveBytes);
     for (const drive of numbers(options.drives)) {
-      this.drives.set(drive, new FileDrive(this.place('drives', drive), drive));
+      this.drives.set(drive, new FileDrive(this.place('drives', drive), drive, gate));
     }
   }
 
@@ -152,6 +161,7 @@ class FileDrive implements TapeDrive {
   constructor(
     private readonly folder: string,
     private readonly number: number,
+    private readonly gate: SpaceGate,
   ) {}
 
   get isBusy(): boolean {
@@ -162,7 +172,7 @@ class FileDrive implements TapeDrive {
     if (this.isBusy) throw new DriveUnusable(String(this.number), 'is in use');
     const { barcode } = await seen(this.folder);
     if (barcode === undefined) throw new DriveUnusable(String(this.number), 'is empty');
-    this.medium = await FileMedium.open(join(this.folder, barcode));
+    this.medium = await FileMedium.open(join(this.folder, barcode), this.gate);
     return this.medium;
   }
 

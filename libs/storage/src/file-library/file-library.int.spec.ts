@@ -1,5 +1,12 @@
 import { spawnSync } from 'node:child_process';
-import { appendFileSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { BlockUnreadable } from '../sequential/sequential-errors.js';
@@ -10,15 +17,17 @@ import {
   type LibraryFixture,
 } from '../testing/describe-media-library.js';
 import { patternBytes } from '../testing/fragments.js';
-import { testFolder, type TestFolder } from '../testing/small-volume.js';
+import { smallVolume, testFolder, type TestFolder } from '../testing/small-volume.js';
 import { FileChanger } from './file-changer.js';
 import { FileMedium } from './file-medium.js';
 
 const SHAPE = { slots: 4, drives: 2 };
 
-async function library(capacityBytes: number): Promise<LibraryFixture & { folder: TestFolder }> {
-  const folder = testFolder();
-  const open = () => FileChanger.open({ folder: folder.path, ...SHAPE });
+async function library(
+  capacityBytes: number,
+  { folder = testFolder(), reserveBytes = 0 } = {},
+): Promise<LibraryFixture & { folder: TestFolder }> {
+  const open = () => FileChanger.open({ folder: folder.path, reserveBytes, ...SHAPE });
   let changer = await open();
   const barcodes = ['T00001', 'T00002'] as const;
   for (const [at, barcode] of barcodes.entries()) {
@@ -53,8 +62,8 @@ describe('A file library', () => {
   afterEach(async () => {
     for (const one of opened.splice(0)) await one.dispose();
   });
-  const labelled = async () => {
-    const fixture = await library(10_000_000);
+  const labelled = async (on: { folder?: TestFolder; reserveBytes?: number } = {}) => {
+    const fixture = await library(10_000_000, on);
     opened.push(fixture);
     await fixture.changer.load(1, 1);
     const medium = await fixture.changer.drive(1).open();
@@ -109,9 +118,25 @@ describe('A file library', () => {
     await expect(changer.drive(1).open()).rejects.toMatchObject({ name: 'VolumeUnusable' });
   });
 
+  it('leaves the reserve of its file system free, in which the journals go on', async () => {
+    const folder = smallVolume(3_000_000) ?? testFolder();
+    const { bavail, bsize } = statfsSync(folder.path);
+    const reserveBytes = bavail * bsize - 2_200_000;
+    const { medium, reopen } = await labelled({ folder, reserveBytes });
+    const fill = async () => {
+      for (;;) await medium.append(patternBytes(1_000_000));
+    };
+    await expect(fill()).rejects.toMatchObject({ name: 'VolumeFull', status: 129 });
+    const after = statfsSync(folder.path);
+    expect(after.bavail * after.bsize).toBeGreaterThanOrEqual(reserveBytes);
+    const again = await (await reopen()).drive(1).open();
+    await again.mark();
+    expect(again.endOfData).toBe(5);
+  });
+
   it('writes nothing over what somebody else has added meanwhile', async () => {
     const { cartridge, medium } = await labelled();
-    const other = await FileMedium.open(cartridge);
+    const other = await FileMedium.open(cartridge, { take: async () => undefined });
     await other.append(patternBytes(600, 2));
     await other.mark();
     await expect(medium.append(patternBytes(600, 3))).rejects.toMatchObject({ status: 84 });

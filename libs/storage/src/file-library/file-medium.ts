@@ -6,6 +6,7 @@ import { assert } from '#kernel/assert.js';
 import { syncFolder } from '../directory/sync-folder.js';
 import { namesIn, readIfThere } from '../directory/read-folder.js';
 import { openError, VolumeUnusable, writeError } from '../errors.js';
+import type { SpaceGate } from '../space-gate.js';
 import { BlockUnreadable, EndOfMedium } from '../sequential/sequential-errors.js';
 import {
   BLOCK_BYTES_MAX,
@@ -68,10 +69,11 @@ export class FileMedium implements SequentialMedium {
     private generation: number,
     private records: MappedRecord[],
     private files: Files | undefined,
+    private readonly gate: Pick<SpaceGate, 'take'>,
   ) {}
 
   /** Opens the volume on a cartridge. Throws `VolumeUnusable` for a folder that is none. */
-  static async open(folder: string): Promise<FileMedium> {
+  static async open(folder: string, gate: Pick<SpaceGate, 'take'>): Promise<FileMedium> {
     try {
       const { barcode, capacityBytes } = await readCartridge(folder);
       const generation = await newest(folder);
@@ -79,7 +81,7 @@ export class FileMedium implements SequentialMedium {
       const { records } = map;
       await expectNoOtherData(folder, records.length === 0 ? generation - 1 : generation);
       const files = generation === 0 ? undefined : await openGeneration(folder, generation, map);
-      return new FileMedium(folder, barcode, capacityBytes, generation, records, files);
+      return new FileMedium(folder, barcode, capacityBytes, generation, records, files, gate);
     } catch (error) {
       throw openError(folder, error);
     }
@@ -101,6 +103,7 @@ export class FileMedium implements SequentialMedium {
     assert(block.length > 0 && block.length <= BLOCK_BYTES_MAX, 'a block of no or too many bytes');
     return this.attempt(async (files) => {
       if (files.dataBytes + block.length > this.capacityBytes) throw new EndOfMedium(this.barcode);
+      await this.gate.take(block.length);
       await expectEnd(files.data, files.dataBytes);
       const record = { offset: files.dataBytes, length: block.length, crc: crc32(block) };
       await writeAt(files.data, block, files.dataBytes);

@@ -30,14 +30,18 @@ export interface OpenedLibrary {
 }
 
 /**
- * Opens the library that `library.json` in the folder describes. A new one is made where there is none:
+ * Opens the library that `library.json` in the folder describes; cartridges leave `reserveBytes` free on its file
+ * system. A new one is made where there is none:
  * with blank cartridges in all slots but two. Throws `VolumeUnusable` where it is wrong or has an owner.
  */
-export async function openFileLibrary(folder: string): Promise<OpenedLibrary> {
+export async function openFileLibrary(
+  folder: string,
+  reserveBytes: number,
+): Promise<OpenedLibrary> {
   const text = await readIfThere(join(folder, LIBRARY_FILE));
   const { drives, slots } = text === undefined ? NEW_LIBRARY : parse(folder, text);
   const places = await makeFolders(folder, [PLACES]);
-  const changer = await FileChanger.open({ folder: places, drives, slots });
+  const changer = await FileChanger.open({ folder: places, drives, slots, reserveBytes });
   try {
     if (text === undefined) {
       await fill(changer);
