@@ -7,6 +7,7 @@ import {
   mediaLibrary,
   mediaMountAnswer,
   mediaMounts,
+  mediaRetire,
   mediaVolumeState,
 } from '#contracts/media/library.js';
 import { PermanentError } from '#kernel/errors.js';
@@ -98,6 +99,26 @@ describe('library', () => {
     cluster.answer(ofMedia(mediaVolumeState), () => ({ volume }));
     const { out } = await cluster.run('library', 'suspend', 'WEEKLY1', '--reason', 'worn');
     expect(out).toBe('Volume WEEKLY1 is suspended.\n');
+  });
+
+  it('takes a cartridge out of use, and says where it is', async () => {
+    cluster.answer(ofMedia(mediaRetire), () => ({ barcode: 'T00003', place: 'mail' }));
+    const { out } = await cluster.run('library', 'retire', 'T00003');
+    expect(out).toBe(
+      'Cartridge T00003 is out of use. It is in the mail slot: take it out there.\n',
+    );
+    cluster.answer(ofMedia(mediaRetire), () => ({ barcode: 'T00004', place: 'outside' }));
+    const away = await cluster.run('library', 'retire', 'T00004', '--pool', 'tape');
+    expect(away.out).toBe('Cartridge T00004 is out of use.\n');
+    expect(cluster.inputsOf(ofMedia(mediaRetire))).toEqual([
+      { volume: 'T00003' },
+      { volume: 'T00004', pool: 'tape' },
+    ]);
+  });
+
+  it('shows the mount requests of one pool alone', async () => {
+    const { out } = await cluster.run('library', 'mounts', '--media', 'media1', '--pool', 'other');
+    expect(out).toBe('No job waits for a volume.\n');
   });
 
   it('wants the media server named where several have one', async () => {

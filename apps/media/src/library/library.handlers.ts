@@ -8,6 +8,7 @@ import {
   mediaLibraryInventory,
   mediaMountAnswer,
   mediaMounts,
+  mediaRetire,
   mediaVolumeState,
 } from '#contracts/media/library.js';
 import { NotFound } from '#kernel/errors.js';
@@ -72,6 +73,14 @@ export class LibraryHandlers {
     volume,
   }: RequestOf<typeof mediaEject>): Promise<ResponseOf<typeof mediaEject>> {
     return { barcode: await libraryOf(this.node.libraries, pool).eject(volume) };
+  }
+
+  @Answers(mediaRetire)
+  async retire({
+    pool,
+    volume,
+  }: RequestOf<typeof mediaRetire>): Promise<ResponseOf<typeof mediaRetire>> {
+    return libraryOf(this.node.libraries, pool).retire(volume);
   }
 
   @Answers(mediaVolumeState)

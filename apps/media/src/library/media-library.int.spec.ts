@@ -165,6 +165,40 @@ describe('A media server with a library', () => {
     expect(media.volumes.countByState()).toMatchObject({ COMMITTED: 4 });
   });
 
+  it('takes a cartridge out of use that holds nothing, and no other one', async () => {
+    const retired = (barcode: string) =>
+      library.view().then(({ volumes }) => !volumes.some((one) => one.barcode === barcode));
+    await expect(library.retire('T00001')).rejects.toThrow(/stays in use: it holds 2 fragments/);
+    expect(await library.retire('T00003')).toEqual({ barcode: 'T00003', place: 'mail' });
+    expect((await library.view()).mail).toEqual(['T00003']);
+    expect(await retired('T00003')).toBe(true);
+    await expect(library.retire('T00003')).rejects.toMatchObject({ status: 227 });
+    catalog.confirmsAll = true;
+    for (const fragmentId of catalog.committed.keys()) {
+      await expect(library.retire('T00001')).rejects.toMatchObject({ status: 97 });
+      await media.removals.onGrant(catalog.grant(fragmentId));
+    }
+    // What is in the trash can come back.
+    await expect(library.retire('T00001')).rejects.toMatchObject({ status: 97 });
+    const now = new Date(Date.now() + 1_000);
+    expect(await media.emptyOldTrash({ graceMs: 0, now })).toBe(2);
+    await library.eject('T00001');
+    renameSync(place('mail/T00001'), join(folder.path, 'shelf'));
+    expect(await library.retire('T00001')).toEqual({ barcode: 'T00001', place: 'outside' });
+    await media.stop();
+    await start();
+    expect(await retired('T00001')).toBe(true);
+    const { writer, outcome } = await media.write({ imageId: 'web1_1790000002' });
+    await sendBackup(writer, backup);
+    expect((await outcome).status).toBe(0);
+    // It may come back, and is looked over as any that is not known.
+    renameSync(join(folder.path, 'shelf'), place('mail/T00001'));
+    expect(await library.importMail()).toEqual(['T00001', 'T00003']);
+    const { volumes } = await library.view();
+    expect(volumes.find(({ barcode }) => barcode === 'T00001')).toMatchObject({ fragments: 2 });
+    expect(volumes.find(({ barcode }) => barcode === 'T00003')).toMatchObject({ state: 'scratch' });
+  });
+
   it('labels blank and scratch cartridges, and never one that holds anything', async () => {
     const { volumes } = await library.view();
     const { place: where } = volumes.find(({ volume }) => volume === 'T00007')!;
@@ -175,6 +209,8 @@ describe('A media server with a library', () => {
     });
     const next = (await library.view()).slots.find(({ volume }) => volume?.startsWith('T'))!;
     await expect(library.label(next.slot, 'WEEKLY1')).rejects.toMatchObject({ status: 226 });
+    // A blank one will bear its barcode as its label.
+    await expect(library.label(next.slot, 'T00003')).rejects.toMatchObject({ status: 226 });
     await expect(library.label(10, 'X')).rejects.toMatchObject({ status: 227 });
     await library.eject('T00001');
     await library.importMail();

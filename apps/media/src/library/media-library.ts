@@ -4,7 +4,7 @@ import { InvalidInput, NotFound, PermanentError } from '#kernel/errors.js';
 import { libraryFolder, openFileLibrary } from '#storage/file-library/open-library.js';
 import { chooseToRead } from '#storage/library-books/choose-volume.js';
 import { volumeState, type VolumeBooks } from '#storage/library-books/library-state.js';
-import type { ChangerInventory } from '#storage/sequential/media-changer.js';
+import type { ChangerInventory, MediaChanger } from '#storage/sequential/media-changer.js';
 import { CartridgeBusy, NothingThere } from '#storage/sequential/sequential-errors.js';
 import { SequentialFragmentStore } from '#storage/sequential/sequential-fragment-store.js';
 import { SequentialLibrary, type LibraryStep } from '#storage/sequential/sequential-library.js';
@@ -122,13 +122,28 @@ export class MediaLibrary {
     const { library } = this;
     const { barcode } = this.find(volume);
     await library.desk.withChanger(async (changer) => {
-      await library.desk.unload(barcode);
-      const { slots } = await changer.inventory();
-      const slot = slots.find((one) => one.barcode === barcode);
-      if (!slot) throw new NothingThere(`the library with label or barcode "${volume}"`);
-      await changer.export(slot.slot);
+      if (await this.export(changer, barcode)) return;
+      throw new NothingThere(`the library with label or barcode "${volume}"`);
     });
     return barcode;
+  }
+
+  /**
+   * Takes a cartridge out of use that holds nothing: into the mail slot, if it is in a slot or drive, and
+   * then out of the ledger. Throws status 97 for one that holds, or may hold, anything.
+   */
+  async retire(volume: string): Promise<{ barcode: string; place: 'mail' | 'outside' }> {
+    const { desk, keeper } = this.library;
+    const { barcode } = this.find(volume);
+    const place = await desk.withChanger(async (changer) => {
+      keeper.expectRetirable(barcode);
+      await this.export(changer, barcode);
+      await keeper.retire(barcode);
+      return (await changer.inventory()).mail.includes(barcode) ? 'mail' : 'outside';
+    });
+    // Whoever would have written to it asks for others now.
+    this.mounts.arrived();
+    return { barcode, place };
   }
 
   /** Labels the cartridge in a slot. Refused for one that holds, or may hold, anything of anybody's. */
@@ -161,25 +176,45 @@ export class MediaLibrary {
     return this.library.close();
   }
 
+  /** From its slot or drive to the mail slot. For `withChanger` only. @returns false if it is in neither */
+  private async export(changer: MediaChanger, barcode: string): Promise<boolean> {
+    await this.library.desk.unload(barcode);
+    const { slots } = await changer.inventory();
+    const slot = slots.find((one) => one.barcode === barcode);
+    if (slot) await changer.export(slot.slot);
+    return slot !== undefined;
+  }
+
   private async viewOf(volume: VolumeBooks): Promise<LibraryVolume> {
     const inventory: ChangerInventory = await this.library.desk.inventory();
     return volumeView(volume, placesOf(inventory));
   }
 
+  /** By its barcode, of which there is one; or by its label, if no other one bears that. */
   private find(volume: string): { readonly barcode: string } {
     const { volumes, others } = this.library.state;
-    const found = [...volumes.values()].find(({ label }) => label === volume);
-    const byBarcode = [...volumes.values(), ...others.values()];
-    const known = found ?? byBarcode.find(({ barcode }) => barcode === volume);
-    if (known) return known;
+    const known = [...volumes.values(), ...others.values()];
+    const found = known.find(({ barcode }) => barcode === volume);
+    const labelled = [...volumes.values()].filter(({ label }) => label === volume);
+    if (!found && labelled.length > 1) {
+      const barcodes = labelled.map(({ barcode }) => barcode).join(', ');
+      const hint = `Cartridges ${barcodes} bear the label "${volume}": name one by its barcode.`;
+      throw new InvalidInput(hint, 'volume');
+    }
+    const one = found ?? labelled[0];
+    if (one) return one;
     throw new NotFound('volume', volume, 227, `See "holdfast library show".`);
   }
 
+  /** A blank cartridge will bear its barcode as its label. */
   private expectNewLabel(label: string, barcode: string): void {
-    for (const volume of this.library.state.volumes.values()) {
-      if (volume.label !== label || volume.barcode === barcode) continue;
-      throw new PermanentError(226, `There is a volume "${label}" already.`, 'label');
-    }
+    const { volumes, others } = this.library.state;
+    const names = [...volumes.values(), ...others.values()].flatMap((one) => {
+      if (one.barcode === barcode) return [];
+      return 'label' in one ? [one.barcode, one.label] : [one.barcode];
+    });
+    if (!names.includes(label)) return;
+    throw new PermanentError(226, `There is a volume "${label}" already.`, 'label');
   }
 
   private refusal(barcode: string): PermanentError {
@@ -189,6 +224,6 @@ export class MediaLibrary {
     const holds = `holds ${books?.holds.size} fragments; it can be labelled anew when their deletion was granted and their trash emptied`;
     const why =
       state === 'suspended' ? `is suspended: ${books?.suspended}` : books ? holds : other?.reason;
-    return new PermanentError(97, `Cartridge ${barcode} ${why ?? 'is not blank'}.`, 'slot');
+    return new PermanentError(97, `Cartridge ${barcode} ${why || 'is not blank'}.`, 'slot');
   }
 }

@@ -110,6 +110,18 @@ export const mediaEject = endpoint('media', 'eject', {
   response: z.object({ barcode }),
 });
 
+export const mediaRetire = endpoint('media', 'retire', {
+  description:
+    'Takes a cartridge that holds nothing out of use: into the mail slot, if it is here, and out of the list',
+  perInstance: true,
+  request: z.object({ ...ofPool, volume: z.string().min(1).max(32) }),
+  response: z.object({
+    barcode,
+    /** `outside` for one that was not in the library. */
+    place: z.enum(['mail', 'outside']),
+  }),
+});
+
 export const mediaVolumeState = endpoint('media', 'volume-state', {
   description: 'Suspends a volume, so that nothing more is written to it, or ends that',
   perInstance: true,

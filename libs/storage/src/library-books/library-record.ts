@@ -67,6 +67,9 @@ const takenBack = z.object({ type: z.literal('TAKEN_BACK'), fragmentId: z.uuid()
 /** Given up for good, out of the trash. Its bytes lie there until the volume begins anew. */
 const gone = z.object({ type: z.literal('GONE'), fragmentId: z.uuid() });
 
+/** A cartridge is not the library's any more; it held nothing. If it comes back, it is one that is not known. */
+const retired = z.object({ type: z.literal('RETIRED'), barcode });
+
 /** What the ledger of a library holds, on the media server's own disk. */
 export const libraryRecord = z.discriminatedUnion('type', [
   cartridge,
@@ -77,6 +80,7 @@ export const libraryRecord = z.discriminatedUnion('type', [
   trashed,
   takenBack,
   gone,
+  retired,
 ]);
 export type LibraryRecord = z.output<typeof libraryRecord>;
 export type WrittenRecord = z.output<typeof written>;

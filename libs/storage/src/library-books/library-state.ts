@@ -106,6 +106,13 @@ export class LibraryState {
       }
       case 'GONE':
         return this.gone(record.fragmentId);
+      case 'RETIRED': {
+        const volume = this.volumeOn(record.barcode);
+        if (volume) this.volumes.delete(volume.volumeId);
+        this.byBarcode.delete(record.barcode);
+        this.others.delete(record.barcode);
+        return;
+      }
       default:
         return record satisfies never;
     }
@@ -154,6 +161,11 @@ export class LibraryState {
         return this.fragments.has(record.fragmentId) ? undefined : record.fragmentId;
       case 'GONE':
         return this.fragments.get(record.fragmentId)?.trash ? undefined : record.fragmentId;
+      case 'RETIRED': {
+        const volume = this.volumeOn(record.barcode);
+        const isFree = volume ? holdsNothing(volume) : this.others.has(record.barcode);
+        return isFree ? undefined : record.barcode;
+      }
       default:
         return record satisfies never;
     }
@@ -208,10 +220,15 @@ export class LibraryState {
   }
 }
 
+/** No fragment is on it, not even in the trash, and none is being written. */
+export function holdsNothing({ holds, writing }: VolumeBooks): boolean {
+  return holds.size === 0 && writing === undefined;
+}
+
 /** What a volume can be used for. Scratch is what holds nothing that anybody may still want. */
 export function volumeState(volume: VolumeBooks): VolumeState {
   if (volume.suspended !== undefined) return 'suspended';
-  if (volume.holds.size === 0 && volume.writing === undefined) return 'scratch';
+  if (holdsNothing(volume)) return 'scratch';
   return volume.full ? 'full' : 'filling';
 }
 

@@ -4,6 +4,7 @@ import { PermanentError } from '#kernel/errors.js';
 import { uuidv7 } from '#kernel/ids.js';
 import { manifestToKeep, type LibraryLedger } from '../library-books/library-ledger.js';
 import {
+  holdsNothing,
   volumeState,
   type LibraryState,
   type VolumeBooks,
@@ -213,6 +214,24 @@ export class VolumeKeeper {
     const capacityBytes = this.state.others.get(barcode)?.capacityBytes ?? 0;
     if (volume) await this.suspend(volume, reason);
     else await this.ledger.add({ ...CARTRIDGE, kind: 'foreign', barcode, capacityBytes, reason });
+  }
+
+  /** Throws for a cartridge that holds anything, or of which the ledger does not know all. */
+  expectRetirable(barcode: string): void {
+    const volume = this.state.volumeOn(barcode);
+    if (!volume || (holdsNothing(volume) && !isUnclear(volume))) return;
+    const { label, holds, writing } = volume;
+    const fragments = `it holds ${holds.size} fragments. Expire their images, and wait until their trash is emptied`;
+    const unknown = writing === undefined ? volume.suspended : 'a fragment is being written to it';
+    const why = holds.size > 0 ? fragments : unknown;
+    throw new PermanentError(97, `Volume ${label} stays in use: ${why}.`, 'volume');
+  }
+
+  /** Forgets a cartridge that holds nothing. */
+  async retire(barcode: string): Promise<void> {
+    this.expectRetirable(barcode);
+    await this.ledger.add({ type: 'RETIRED', barcode });
+    this.options.log('info', `cartridge ${barcode} is out of use`);
   }
 
   private get ledger(): LibraryLedger {

@@ -9,6 +9,7 @@ import {
   mediaLibraryInventory,
   mediaMountAnswer,
   mediaMounts,
+  mediaRetire,
   mediaVolumeState,
   type LibraryView,
   type LibraryVolume,
@@ -81,6 +82,9 @@ export function define(command: Command, cli: () => Cli): void {
   );
   add('eject <volume>', 'put a volume into the mail slot').action((volume: string, where: Where) =>
     eject(cli(), where, volume),
+  );
+  add('retire <volume>', 'take a cartridge that holds nothing out of use').action(
+    (volume: string, where: Where) => retire(cli(), where, volume),
   );
   add('suspend <volume>', 'write nothing more to a volume')
     .option('--reason <text>', 'why')
@@ -181,6 +185,12 @@ async function eject(cli: Cli, where: Where, volume: string): Promise<void> {
   );
 }
 
+async function retire(cli: Cli, where: Where, volume: string): Promise<void> {
+  const said = await askOne(cli, where, mediaRetire, { ...of(where), volume });
+  const hint = said.place === 'mail' ? ' It is in the mail slot: take it out there.' : '';
+  cli.answer(said, (output) => output.line(`Cartridge ${said.barcode} is out of use.${hint}`));
+}
+
 async function setState(
   cli: Cli,
   where: Where,
@@ -199,7 +209,8 @@ function of({ pool }: Where): { pool?: string } {
 
 function requestsOf(cli: Cli, where: Where): Promise<OfServer<MountRequest>[]> {
   return ofEach(cli, where, async (cluster, mediaId) => {
-    return (await cluster.askInstance(mediaId, mediaMounts, {})).requests;
+    const { requests } = await cluster.askInstance(mediaId, mediaMounts, {});
+    return requests.filter(({ pool }) => where.pool === undefined || where.pool === pool);
   });
 }
 
