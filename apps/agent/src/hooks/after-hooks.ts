@@ -29,6 +29,8 @@ export class AfterHooks implements Startable {
   private readonly settling = new Map<string, Promise<Verdict>>();
   /** Attempts of this process; their own ends settle them. */
   private readonly live = new Set<string>();
+  /** Left by an earlier process and settled by this one: who had read the note before does not do it again. */
+  private readonly settled = new Set<string>();
 
   constructor(
     private readonly config: AgentConfig,
@@ -50,8 +52,15 @@ export class AfterHooks implements Startable {
 
   /** Notes down that the hook must run, whatever happens. To be called before anything else is done. */
   async owe(note: HookNote): Promise<void> {
-    this.live.add(keyOf(note));
-    await this.notes.write(note);
+    const key = keyOf(note);
+    this.live.add(key);
+    this.settled.delete(key);
+    try {
+      await this.notes.write(note);
+    } catch (error) {
+      this.live.delete(key);
+      throw error;
+    }
   }
 
   /** Notes down which process runs for the backup, so that a crash does not leave it behind. Never rejects. */
@@ -102,7 +111,8 @@ export class AfterHooks implements Startable {
   }
 
   private async settleNote(note: HookNote, log: Log): Promise<void> {
-    if (this.live.has(keyOf(note))) return;
+    const key = keyOf(note);
+    if (this.live.has(key) || this.settled.has(key)) return;
     const { script } = note.after;
     log('warning', `the agent ended before the hook ${script} had run: running it now`);
     const { status, message } = await this.settle(note, STATUS_CLIENT_ABORTED, log);
@@ -125,7 +135,10 @@ export class AfterHooks implements Startable {
     );
     await noted;
     // One that could not even be started is owed still.
-    if (end.type !== 'not started') await this.tried(this.notes.remove(note));
+    if (end.type !== 'not started') {
+      if (!this.live.has(keyOf(note))) this.settled.add(keyOf(note));
+      await this.tried(this.notes.remove(note));
+    }
     const verdict = verdictAfter(after.script, end);
     if (verdict.status === 0) log('info', `hook ${after.script} has ended`);
     return verdict;

@@ -1,15 +1,19 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import {
   chmodSync,
+  closeSync,
   existsSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
+  rmSync,
   symlinkSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 
 import type { JobHooks, TaskResult } from '#contracts/job.js';
 import { SystemClock } from '#kernel/clock.js';
@@ -94,6 +98,21 @@ describe('a hook', () => {
     const isGone = (pid: number) =>
       !existsSync(`/proc/${pid}/stat`) || / Z /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
     await eventually(() => pids.every(isGone));
+  });
+
+  it('is given up at its time-out where it runs as somebody else, whom the agent cannot end', async () => {
+    const kill = jest.spyOn(process, 'kill').mockImplementation(() => {
+      throw Object.assign(new Error('kill EPERM'), { code: 'EPERM' });
+    });
+    const begun = performance.now();
+    try {
+      const sudo = script('sudo.sh', 'exec sleep 3');
+      const { end } = await run(sudo, { timeoutSeconds: 0.2, killAfterMs: 100 });
+      expect(end).toEqual({ type: 'timed out', afterSeconds: 0.2 });
+      expect(performance.now() - begun).toBeLessThan(2_500);
+    } finally {
+      kill.mockRestore();
+    }
   });
 
   it('is stopped with its job, and not even begun after that', async () => {
@@ -299,6 +318,28 @@ describe('a backup between hooks', () => {
     expect(attempt.lines[0]).toBe(
       'warning: the agent ended before the hook thaw.sh had run: running it now',
     );
+  });
+
+  it('is not thawed again by who had read the note before it was thawed', async () => {
+    const dead = agent().afterHooks;
+    const note = { job: 7, attempt: 1, policy: 'files', after: both.after!, process: null };
+    await dead.owe({ version: 1, ...note });
+    // A note whose reading takes until somebody writes to it.
+    const slow = `${agentFolder()}/outstanding-hooks/9-1.json`;
+    execFileSync('mkfifo', [slow]);
+    const writer = openSync(slow, 'r+');
+    const next = agent();
+    const early = next.afterHooks.settleJob(7, () => undefined);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    rmSync(slow);
+    await next.hooks.around(attemptOf({ attempt: 2 }), async () => {
+      writeSync(writer, '{}');
+      closeSync(writer);
+      await early;
+      expect(said()).toEqual(['thaw 7 50', 'freeze']);
+      return GOOD;
+    });
+    expect(said()).toEqual(['thaw 7 50', 'freeze', 'thaw 7 0 nightly']);
   });
 
   it('keeps the note of a thaw that could not even be started', async () => {

@@ -24,7 +24,10 @@ export function isStillRunning({ pid, startedAt }: ProcessName): boolean {
   return startedAt !== null && startOf(pid) === startedAt;
 }
 
-/** Ends the group that a process leads: SIGTERM, and SIGKILL for what is left of it 5 s later. */
+/**
+ * Ends the group that a process leads: SIGTERM, and SIGKILL for what is left of it 5 s later. What runs as another
+ * user (by `sudo`) may not let itself be ended by this process; that is left alone.
+ */
 export async function endGroup(leader: number, killAfterMs = KILL_AFTER_MS): Promise<void> {
   if (!signalGroup(leader, 'SIGTERM')) return;
   for (let waitedMs = 0; waitedMs < killAfterMs; waitedMs += LOOK_MS) {
@@ -41,6 +44,7 @@ function signalGroup(leader: number, signal: NodeJS.Signals | 0): boolean {
     return true;
   } catch (error) {
     if (codeOf(error) === 'ESRCH') return false;
+    if (codeOf(error) === 'EPERM') return true;
     throw error;
   }
 }

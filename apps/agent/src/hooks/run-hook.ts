@@ -24,8 +24,8 @@ export interface HookRun {
 const LATE_OUTPUT_MS = 500;
 
 /**
- * Runs a hook to its end, which comes: at its time-out, or when `signal` fires, its whole process group is ended.
- * Never throws.
+ * Runs a hook to its end, which comes: at its time-out, or when `signal` fires, its whole process group is ended, as
+ * far as this process may do that. Never throws.
  */
 export async function runHook(run: HookRun): Promise<HookEnd> {
   if (run.signal?.aborted) return { type: 'stopped' };
@@ -49,7 +49,9 @@ export async function runHook(run: HookRun): Promise<HookEnd> {
 }
 
 async function endOf(child: ChildProcess, run: HookRun): Promise<HookEnd> {
-  const exited = new Promise<HookEnd>((resolve) => {
+  let over: (end: HookEnd) => void = () => undefined;
+  const ended = new Promise<HookEnd>((resolve) => {
+    over = resolve;
     child.once('error', (error) => resolve({ type: 'not started', why: reasonOf(error) }));
     child.once('exit', (code, signal) =>
       resolve(
@@ -58,20 +60,21 @@ async function endOf(child: ChildProcess, run: HookRun): Promise<HookEnd> {
     );
   });
   const { pid } = child;
-  if (pid === undefined) return exited;
+  if (pid === undefined) return ended;
   run.onStarted?.(pid);
   let cutShort: HookEnd | undefined;
   let ending: Promise<void> | undefined;
   const cut = (why: HookEnd): void => {
     cutShort ??= why;
-    ending ??= endGroup(pid, run.killAfterMs);
+    // It may not have ended by that: then it is not waited for.
+    ending ??= endGroup(pid, run.killAfterMs).then(() => over(why));
   };
   const late: HookEnd = { type: 'timed out', afterSeconds: run.timeoutSeconds };
   const timer = setTimeout(() => cut(late), run.timeoutSeconds * 1_000);
   const stop = (): void => cut({ type: 'stopped' });
   run.signal?.addEventListener('abort', stop, { once: true });
   try {
-    const end = await exited;
+    const end = await ended;
     await ending;
     return cutShort ?? end;
   } finally {
