@@ -21,6 +21,10 @@ const volumeList = z
       .max(100),
   );
 
+function poolOf({ pool }: { readonly pool: string }): string {
+  return pool;
+}
+
 const NO_VOLUMES: z.output<typeof volumeList> = [];
 
 const settings = z.object({
@@ -83,10 +87,16 @@ const settings = z.object({
   HOLDFAST_CRASH_AT: z.string().optional(),
 });
 
-export const mediaConfig = settings.refine(
-  (one) => one.HOLDFAST_MEDIA_VOLUMES.length + one.HOLDFAST_MEDIA_LIBRARIES.length > 0,
-  { path: ['HOLDFAST_MEDIA_VOLUMES'], message: 'a media server has a volume or a library' },
-);
+export const mediaConfig = settings
+  .refine((one) => one.HOLDFAST_MEDIA_VOLUMES.length + one.HOLDFAST_MEDIA_LIBRARIES.length > 0, {
+    path: ['HOLDFAST_MEDIA_VOLUMES'],
+    message: 'a media server has a volume or a library',
+  })
+  // A cartridge of one would be at home in the other: each would have it in its own ledger.
+  .refine(({ HOLDFAST_MEDIA_LIBRARIES: all }) => new Set(all.map(poolOf)).size === all.length, {
+    path: ['HOLDFAST_MEDIA_LIBRARIES'],
+    message: 'each library of a media server has a pool of its own',
+  });
 export type MediaConfigValues = z.output<typeof mediaConfig>;
 
 /** The configuration as an injection token. */

@@ -67,6 +67,7 @@ export class FileChanger implements MediaChanger {
     if (!BARCODE.test(what.barcode)) throw new InvalidInput('is not a barcode', 'barcode');
     const place = this.place('slots', slot);
     await this.expectEmpty(place);
+    await this.expectNew(what.barcode, (await this.inventory()).mail);
     // Whole before it is seen: a cartridge appears under its name when it is one.
     const partial = join(place, `.${what.barcode}.partial`);
     await mkdir(partial, { recursive: true, mode: 0o700 });
@@ -111,6 +112,7 @@ export class FileChanger implements MediaChanger {
       throw new NothingThere(`the mail slot with barcode "${barcode}"`);
     }
     await this.expectEmpty(to);
+    await this.expectNew(barcode);
     await this.move(barcode, this.mail, to);
   }
 
@@ -145,6 +147,14 @@ export class FileChanger implements MediaChanger {
   private async expectEmpty(place: string): Promise<void> {
     const { barcode } = await seen(place);
     if (barcode !== undefined) throw new CartridgeBusy(`cartridge ${barcode} is in ${place}`);
+  }
+
+  /** Two cartridges of one barcode would be taken for each other. */
+  private async expectNew(barcode: string, mail: readonly string[] = []): Promise<void> {
+    const { slots, drives } = await this.inventory();
+    const isThere = [...slots, ...drives].some((place) => place.barcode === barcode);
+    if (!isThere && !mail.includes(barcode)) return;
+    throw new CartridgeBusy(`the library has a cartridge with barcode ${barcode} already`);
   }
 
   /** A folder that is not empty is never replaced by a rename. */

@@ -1,10 +1,13 @@
 import { spawnSync } from 'node:child_process';
 import {
   appendFileSync,
+  mkdirSync,
   readFileSync,
   readdirSync,
+  renameSync,
   rmSync,
   statfsSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -20,6 +23,7 @@ import { patternBytes } from '../testing/fragments.js';
 import { smallVolume, testFolder, type TestFolder } from '../testing/small-volume.js';
 import { FileChanger } from './file-changer.js';
 import { FileMedium } from './file-medium.js';
+import { openFileLibrary } from './open-library.js';
 
 const SHAPE = { slots: 4, drives: 2 };
 
@@ -116,6 +120,31 @@ describe('A file library', () => {
     const map = readFileSync(join(cartridge, '00000001.blocks'), 'utf8').split('\n');
     writeFileSync(join(cartridge, '00000001.blocks'), [map[0], ...map.slice(2)].join('\n'));
     await expect(changer.drive(1).open()).rejects.toMatchObject({ name: 'VolumeUnusable' });
+  });
+
+  it('is described anew where a process died over that, and makes no cartridge a second time', async () => {
+    const folder = testFolder();
+    const first = await openFileLibrary(folder.path, 0);
+    await first.changer.load(1, 2);
+    await first.changer.export(2);
+    await first.changer.close();
+    renameSync(join(folder.path, 'library.json'), join(folder.path, 'library.json.partial'));
+    truncateSync(join(folder.path, 'library.json.partial'), 5);
+    const { changer } = await openFileLibrary(folder.path, 0);
+    opened.push({
+      dispose: async () => {
+        await changer.close();
+        folder.dispose();
+      },
+    });
+    const { slots, drives, mail } = await changer.inventory();
+    expect([drives[1]!.barcode, mail]).toEqual(['T00001', ['T00002']]);
+    const inSlots = slots.flatMap(({ barcode }) => barcode ?? []);
+    expect(inSlots).toEqual(['T00003', 'T00004', 'T00005', 'T00006', 'T00007', 'T00008']);
+    const again = { barcode: 'T00001', capacityBytes: 1_000 };
+    await expect(changer.addCartridge(1, again)).rejects.toMatchObject({ status: 97 });
+    mkdirSync(join(folder.path, 'library/mail/T00003'));
+    await expect(changer.import('T00003', 1)).rejects.toMatchObject({ status: 97 });
   });
 
   it('leaves the reserve of its file system free, in which the journals go on', async () => {

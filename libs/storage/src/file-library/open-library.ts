@@ -62,12 +62,13 @@ export async function libraryFolder(folder: string, name: string): Promise<strin
   return path;
 }
 
-/** Slots that have their cartridge already are left: a process may have died here. */
+/** Cartridges that are there already are left: a process may have died here, or `library.json` may be lost. */
 async function fill(changer: FileChanger): Promise<void> {
-  const { slots } = await changer.inventory();
+  const { slots, drives, mail } = await changer.inventory();
+  const there = new Set([...mail, ...[...slots, ...drives].map(({ barcode }) => barcode)]);
   for (const { slot, barcode } of slots.slice(0, NEW_CARTRIDGES)) {
     const name = `T${String(slot).padStart(5, '0')}`;
-    if (barcode !== undefined) continue;
+    if (barcode !== undefined || there.has(name)) continue;
     await changer.addCartridge(slot, { barcode: name, capacityBytes: CARTRIDGE_BYTES });
   }
 }

@@ -1,0 +1,23 @@
+import { describe, expect, it } from '@jest/globals';
+import { mediaConfig } from './config.js';
+
+describe('The configuration of a media server', () => {
+  const problems = (more: Record<string, string>) => {
+    const { error } = mediaConfig.safeParse({ HOLDFAST_MEDIA_ID: 'media1', ...more });
+    return error?.issues.map(({ path, message }) => `${path.join('.')}: ${message}`) ?? [];
+  };
+
+  it('names a volume or a library', () => {
+    expect(problems({})).toEqual([
+      'HOLDFAST_MEDIA_VOLUMES: a media server has a volume or a library',
+    ]);
+    expect(problems({ HOLDFAST_MEDIA_LIBRARIES: 'tape=/tape' })).toEqual([]);
+  });
+
+  it('has no two libraries of one pool, whose cartridges would belong to both', () => {
+    expect(problems({ HOLDFAST_MEDIA_LIBRARIES: 'tape=/a,weekly=/b' })).toEqual([]);
+    expect(problems({ HOLDFAST_MEDIA_LIBRARIES: 'tape=/a,tape=/b' })).toEqual([
+      'HOLDFAST_MEDIA_LIBRARIES: each library of a media server has a pool of its own',
+    ]);
+  });
+});
