@@ -14,6 +14,14 @@ describe('The configuration of a media server', () => {
     expect(problems({ HOLDFAST_MEDIA_LIBRARIES: 'tape=/tape' })).toEqual([]);
   });
 
+  it('has no mount request wait for longer than a timer can', () => {
+    const waits = (text: string) =>
+      problems({ HOLDFAST_MEDIA_LIBRARIES: 'tape=/a', HOLDFAST_MOUNT_TIMEOUT: text });
+    expect(waits('24d')).toEqual([]);
+    expect(waits('25d')).toEqual(['HOLDFAST_MOUNT_TIMEOUT: is at most 24 days']);
+    expect(waits('soon')[0]).toContain('HOLDFAST_MOUNT_TIMEOUT: is no duration');
+  });
+
   it('has no two libraries of one pool, whose cartridges would belong to both', () => {
     expect(problems({ HOLDFAST_MEDIA_LIBRARIES: 'tape=/a,weekly=/b' })).toEqual([]);
     expect(problems({ HOLDFAST_MEDIA_LIBRARIES: 'tape=/a,tape=/b' })).toEqual([

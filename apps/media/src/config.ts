@@ -4,6 +4,8 @@ import { DURATION_ALLOWED, durationSetting } from '#service/duration-setting.js'
 import { settingFacts } from '#service/settings/setting-facts.js';
 
 const RESERVE_BYTES_DEFAULT = 64 * 1024 * 1024;
+/** A timer that is to go off later than in 2^31 ms goes off at once. */
+const MOUNT_TIMEOUT_MS_MAX = 24 * 24 * 3_600_000;
 
 /** `POOL=FOLDER`, several with a comma in between. */
 const volumeList = z
@@ -44,13 +46,16 @@ const settings = z.object({
     settable: false,
     allowed: 'POOL=FOLDER, several with a comma in between',
   }),
-  HOLDFAST_MOUNT_TIMEOUT: durationSetting.prefault('30m').register(settingFacts, {
-    name: 'media.mount-timeout',
-    unit: '',
-    description: 'how long a job waits for a volume that is not in its library',
-    settable: false,
-    allowed: DURATION_ALLOWED,
-  }),
+  HOLDFAST_MOUNT_TIMEOUT: durationSetting
+    .refine((ms) => ms <= MOUNT_TIMEOUT_MS_MAX, 'is at most 24 days')
+    .prefault('30m')
+    .register(settingFacts, {
+      name: 'media.mount-timeout',
+      unit: '',
+      description: 'how long a job waits for a volume that is not in its library',
+      settable: false,
+      allowed: `${DURATION_ALLOWED}; at most 24 days`,
+    }),
   HOLDFAST_MEDIA_RESERVE_BYTES: z.coerce
     .number()
     .int()

@@ -39,7 +39,7 @@ export class HostExhausted extends Unavailable {
   override readonly name = 'HostExhausted';
 
   constructor(what: string, cause: unknown) {
-    super(`media open error: ${what} cannot be read now: ${messageOf(cause)}`, 83, { cause });
+    super(`media open error: ${what} cannot be used now: ${messageOf(cause)}`, 83, { cause });
   }
 }
 
@@ -79,8 +79,13 @@ export class VolumeUnusable extends PermanentError {
 /** What it means that a file of a volume cannot be opened, or read as a whole. */
 export function openError(where: string, cause: unknown): VolumeUnusable | HostExhausted {
   if (cause instanceof VolumeUnusable) return cause;
-  if (HOST_IS_SHORT.has(codeOf(cause) ?? '')) return new HostExhausted(`volume ${where}`, cause);
-  return new VolumeUnusable(where, messageOf(cause));
+  return hostError(where, cause) ?? new VolumeUnusable(where, messageOf(cause));
+}
+
+/** Where the host is short of something, which says nothing of the volume. */
+export function hostError(where: string, cause: unknown): HostExhausted | undefined {
+  const isShort = HOST_IS_SHORT.has(codeOf(cause) ?? '');
+  return isShort ? new HostExhausted(`volume ${where}`, cause) : undefined;
 }
 
 const NO_ROOM = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { assert } from '#kernel/assert.js';
 import { syncFolder } from '../directory/sync-folder.js';
 import { namesIn, readIfThere } from '../directory/read-folder.js';
-import { openError, VolumeUnusable, writeError } from '../errors.js';
+import { hostError, openError, VolumeUnusable, writeError } from '../errors.js';
 import type { SpaceGate } from '../space-gate.js';
 import { BlockUnreadable, EndOfMedium } from '../sequential/sequential-errors.js';
 import {
@@ -154,7 +154,7 @@ export class FileMedium implements SequentialMedium {
     try {
       await this.beginGeneration(this.generation + 1, label);
     } catch (error) {
-      this.failure = writeError(this.folder, error);
+      this.failure = hostError(this.folder, error) ?? writeError(this.folder, error);
       throw this.failure;
     }
   }

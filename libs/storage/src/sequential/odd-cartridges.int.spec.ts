@@ -1,5 +1,6 @@
 import {
   cpSync,
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -87,6 +88,18 @@ describe('A library with a cartridge that is not as it should be', () => {
     losesLedger({ path: (...names) => fixture.path(...names) });
     await fixture.open();
     expect(fixture.library.state.others.get('T00001')).toMatchObject({ kind: 'foreign' });
+  });
+
+  it('writes to another one when one cannot be labelled', async () => {
+    const fixture = await start({ cartridges: 2 });
+    const [place] = ['drives/001', 'slots/001'].filter((one) =>
+      existsSync(fixture.path('library', one, 'T00001')),
+    );
+    mkdirSync(fixture.path('library', place!, 'T00001/00000001.blocks.partial'));
+    await write(fixture.store, fragmentName(1), content);
+    expect(states(fixture)).toEqual([['T00002', 'filling']]);
+    const { kind, reason } = fixture.library.state.others.get('T00001')!;
+    expect([kind, reason]).toEqual(['foreign', expect.stringContaining('media write error')]);
   });
 
   it('uses the one that was put into a drive by hand, not the one that it still had open', async () => {

@@ -28,7 +28,7 @@ export class DriveUnusable extends Unavailable {
   }
 }
 
-/** A cartridge was mounted and cannot be opened: its volume is damaged, or no volume at all. Status 83. */
+/** A cartridge was mounted and cannot be opened or labelled: its volume is damaged, or no volume at all. Status 83. */
 export class CartridgeUnusable extends PermanentError {
   override readonly name = 'CartridgeUnusable';
 

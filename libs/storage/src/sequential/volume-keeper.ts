@@ -2,6 +2,7 @@ import type { Clock } from '#kernel/clock.js';
 import { assert } from '#kernel/assert.js';
 import { PermanentError } from '#kernel/errors.js';
 import { uuidv7 } from '#kernel/ids.js';
+import { VolumeWriteFailed } from '../errors.js';
 import { manifestToKeep, type LibraryLedger } from '../library-books/library-ledger.js';
 import {
   holdsNothing,
@@ -157,7 +158,8 @@ export class VolumeKeeper {
 
   /**
    * Writes a label on what is mounted: on a blank cartridge, or one whose every fragment is gone for
-   * good. @returns undefined, and nothing is touched, for any other.
+   * good. @returns undefined, and nothing is touched, for any other. Throws `CartridgeUnusable` for one
+   * that does not take it.
    */
   async begin(medium: SequentialMedium, label: string): Promise<VolumeBooks | undefined> {
     const { barcode } = medium;
@@ -171,7 +173,9 @@ export class VolumeKeeper {
     const volumeId = uuidv7(now);
     const labelledAt = now.toISOString();
     const first = encodeLabel({ label, volumeId, mediaId, pool, labelledAt });
-    await medium.begin(permit, first);
+    await medium.begin(permit, first).catch((error: unknown) => {
+      throw error instanceof VolumeWriteFailed ? new CartridgeUnusable(barcode, error) : error;
+    });
     this.labels.set(medium, { text: first });
     const capacityBytes = Math.min(books?.capacityBytes ?? Infinity, medium.capacityBytes);
     const volume = { barcode, volumeId, label, capacityBytes, labelledAt };
