@@ -49,13 +49,17 @@ const REMOVALS: Readonly<Record<string, { calls: readonly string[]; why: string 
     calls: ['rename', 'rm'],
     why: 'moves a fragment into the trash with the confirmed grant for it, or back; empties the trash',
   },
+  'libs/storage/src/file-library/cartridge-files.ts': {
+    calls: ["'w'"],
+    why: 'writes down what a new cartridge is, before it has its name',
+  },
   'libs/storage/src/file-library/file-changer.ts': {
     calls: ['rename'],
     why: 'moves a whole cartridge to an empty place, which replaces nothing; gives a new one its name',
   },
   'libs/storage/src/file-library/file-medium.ts': {
-    calls: ['rename', 'rm', "'w'"],
-    why: 'begins a volume anew with the permit for its label (every fragment on it is gone by its tombstone) and drops the generation before; clears what it began of one before that had a name; writes down what a new cartridge is, before it has its name',
+    calls: ['rename', 'rm'],
+    why: 'begins a volume anew with the permit for its label (every fragment on it is gone by its tombstone) and drops the generation before; clears what it began of one before that had a name',
   },
   'libs/storage/src/file-library/open-library.ts': {
     calls: ['rename', "'w'"],

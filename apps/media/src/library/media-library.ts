@@ -165,11 +165,13 @@ export class MediaLibrary {
   }
 
   async setState(volume: string, reason: string | null): Promise<LibraryVolume> {
-    const books = this.library.state.volumeOn(this.find(volume).barcode);
-    if (!books)
-      throw new PermanentError(227, `Cartridge ${volume} has no label of ours.`, 'volume');
-    await this.library.keeper.suspend(books, reason);
-    return this.viewOf(this.library.state.volumes.get(books.volumeId)!);
+    const { keeper, state } = this.library;
+    const { barcode } = this.find(volume);
+    const books = state.volumeOn(barcode);
+    if (books) await keeper.suspend(books, reason);
+    const changed = state.volumeOn(barcode);
+    if (changed) return this.viewOf(changed);
+    throw new PermanentError(227, `Cartridge ${volume} has no label of ours.`, 'volume');
   }
 
   close(): Promise<void> {

@@ -8,7 +8,8 @@ import type { ChangerInventory, MediaChanger } from '../sequential/media-changer
 import { CartridgeBusy, DriveUnusable, NothingThere } from '../sequential/sequential-errors.js';
 import type { SequentialMedium, TapeDrive } from '../sequential/sequential-medium.js';
 import { SpaceGate } from '../space-gate.js';
-import { FileMedium, makeCartridge } from './file-medium.js';
+import { makeCartridge } from './cartridge-files.js';
+import { FileMedium } from './file-medium.js';
 
 const BARCODE = /^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$/;
 const MAIL = 'mail';

@@ -37,7 +37,13 @@ export class LibraryLedger {
 
   /** A record that does not fit is a bug, and is thrown before it could spoil the ledger. */
   add(...records: readonly LibraryRecord[]): Promise<void> {
+    return this.change(() => records);
+  }
+
+  /** Adds what follows from the state as it is then: nothing is added in between. */
+  change(make: (state: LibraryState) => readonly LibraryRecord[]): Promise<void> {
     const result = this.exclusive.then(async () => {
+      const records = make(this.state);
       this.state.expectFit(records);
       await this.journal.append(...records);
       for (const record of records) this.state.apply(record);

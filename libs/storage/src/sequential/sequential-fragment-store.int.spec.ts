@@ -166,6 +166,29 @@ describe('A sequential fragment store', () => {
     await expect(reader.read('data', 0, 10)).rejects.toMatchObject({ status: 85 });
   });
 
+  it('stays suspended where an operator said so while it was written, and what was written counts', async () => {
+    const fixture = await start();
+    let suspending: Promise<void> | undefined;
+    fixture.onStep = (step) => {
+      const [volume] = fixture.library.state.volumes.values();
+      if (step === 'medium-written') suspending = fixture.library.keeper.suspend(volume!, 'worn');
+    };
+    await write(fixture.store, fragmentName(1), content);
+    await suspending;
+    fixture.onStep = () => undefined;
+    expect(states(fixture)).toEqual([['T00001', 'suspended']]);
+    const [volume] = fixture.library.state.volumes.values();
+    expect([volume!.writing, volume!.holds.size]).toEqual([undefined, 1]);
+    await write(fixture.store, fragmentName(2), content);
+    await fixture.reopen();
+    expect(states(fixture)).toEqual([
+      ['T00001', 'suspended'],
+      ['T00002', 'filling'],
+    ]);
+    await fixture.library.keeper.suspend(fixture.library.state.volumeOn('T00001')!, null);
+    expect(await isWhole(fixture, fragmentName(1))).toBe(true);
+  });
+
   it('asks for a volume that is not there, and reads on when somebody brings it', async () => {
     const fixture = await start({ drives: 1 });
     await write(fixture.store, fragmentName(1), content);

@@ -239,14 +239,19 @@ export class SequentialLibrary {
       onStep('medium-marked');
       const at = this.now().toISOString();
       const kept = { manifest: manifestToKeep(manifest), ...place, at };
-      await this.ledger.add({ type: 'WRITTEN', volumeId, ...kept }, extentOf(volume, medium, {}));
+      const written = { type: 'WRITTEN', volumeId, ...kept } as const;
+      // Of now: an operator may have suspended it meanwhile.
+      await this.ledger.change(({ volumes }) => [
+        written,
+        extentOf(volumes.get(volumeId)!, medium, {}),
+      ]);
       onStep('position-journalled');
       return true;
     } catch (error) {
       if (error instanceof EndOfMedium) {
         log('info', `volume ${label} is full`);
         const end = { full: true, capacityBytes: medium.writtenBytes };
-        await this.ledger.add(extentOf(volume, medium, end));
+        await this.ledger.change(({ volumes }) => [extentOf(volumes.get(volumeId)!, medium, end)]);
         return false;
       }
       const current = this.state.volumes.get(volumeId);

@@ -10,6 +10,7 @@ import {
   type LibraryState,
   type VolumeBooks,
 } from '../library-books/library-state.js';
+import type { LibraryRecord } from '../library-books/library-record.js';
 import { permitRecycling } from './recycle-permit.js';
 import { BlockUnreadable, CartridgeUnusable, WrongVolume } from './sequential-errors.js';
 import type { SequentialMedium } from './sequential-medium.js';
@@ -115,8 +116,10 @@ export class VolumeKeeper {
     // The one that was being written is nobody's, if its beginning did not reach the medium.
     const begun = writing === undefined ? -1 : endPosition;
     const unread = unreadOf(unreadable.filter((position) => position !== begun));
-    const suspended = unread ?? books.suspended ?? null;
-    await this.ledger.add(...written, { ...extentOf(books, medium, {}), suspended });
+    await this.ledger.change((state) => {
+      const extent = extentOf(state.volumes.get(volumeId)!, medium, {});
+      return [...written, { ...extent, suspended: unread ?? extent.suspended }];
+    });
   }
 
   /** Records of those that the ledger does not have yet. */
@@ -188,19 +191,19 @@ export class VolumeKeeper {
    * Has nothing more written to a volume, or (without a reason) ends that. Throws for a volume of which
    * the ledger does not know all: it could be taken for one that holds nothing.
    */
-  async suspend(volume: VolumeBooks, reason: string | null): Promise<void> {
-    if (isUnclear(volume)) {
-      if (reason !== null) return;
-      const why = `Volume ${volume.label} stays suspended: ${volume.suspended}.`;
-      throw new PermanentError(97, `${why} What is on it can be read and duplicated.`, 'volume');
-    }
-    const { volumeId, endPosition, writtenBytes, capacityBytes, full, writing } = volume;
-    const extent = { endPosition, writtenBytes, capacityBytes, full, suspended: reason };
-    const open = writing === undefined ? [] : [{ type: 'WRITING', volumeId, fragmentId: writing }];
-    const records = open as { type: 'WRITING'; volumeId: string; fragmentId: string }[];
-    await this.ledger.add({ type: 'EXTENT', volumeId, ...extent }, ...records);
+  async suspend({ barcode, label }: VolumeBooks, reason: string | null): Promise<void> {
+    await this.ledger.change((state) => {
+      const volume = state.volumeOn(barcode);
+      if (!volume) return [];
+      if (isUnclear(volume)) {
+        if (reason !== null) return [];
+        const why = `Volume ${volume.label} stays suspended: ${volume.suspended}.`;
+        throw new PermanentError(97, `${why} What is on it can be read and duplicated.`, 'volume');
+      }
+      return suspension(volume, reason);
+    });
     const { log } = this.options;
-    if (reason !== null) log('warning', `volume ${volume.label} is suspended: ${reason}`);
+    if (reason !== null) log('warning', `volume ${label} is suspended: ${reason}`);
   }
 
   /** Finds out what is on a cartridge of which the ledger has no volume, and writes it down. */
@@ -258,6 +261,14 @@ function unreadOf(unreadable: readonly number[]): string | undefined {
 
 function isUnclear({ suspended }: VolumeBooks): boolean {
   return suspended === READING || (suspended?.endsWith(UNREAD) ?? false);
+}
+
+/** What is being written to it goes on. */
+function suspension(volume: VolumeBooks, suspended: string | null): LibraryRecord[] {
+  const { volumeId, endPosition, writtenBytes, capacityBytes, full, writing } = volume;
+  const extent = { endPosition, writtenBytes, capacityBytes, full, suspended };
+  const isWriting = { type: 'WRITING', volumeId, fragmentId: writing ?? '' } as const;
+  return [{ type: 'EXTENT', volumeId, ...extent }, ...(writing === undefined ? [] : [isWriting])];
 }
 
 const CARTRIDGE = { type: 'CARTRIDGE', reason: '' } as const;
