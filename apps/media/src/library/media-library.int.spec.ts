@@ -217,6 +217,9 @@ describe('A media server with a library', () => {
     const ours = (await library.view()).slots.find(({ volume }) => volume === 'T00001')!;
     const refused = library.label(ours.slot, 'NEW');
     await expect(refused).rejects.toThrow(/holds 2 fragments/);
+    // By which it knows which volumes it has to read yet.
+    const said = library.setState('T00001', 'it is being looked over');
+    await expect(said).rejects.toMatchObject({ status: 20, field: 'reason' });
     const reader = await media.read();
     expect(await readFirst(reader.reader)).toBe(true);
     reader.reader.close();

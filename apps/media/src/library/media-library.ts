@@ -8,6 +8,7 @@ import type { ChangerInventory, MediaChanger } from '#storage/sequential/media-c
 import { CartridgeBusy, NothingThere } from '#storage/sequential/sequential-errors.js';
 import { SequentialFragmentStore } from '#storage/sequential/sequential-fragment-store.js';
 import { SequentialLibrary, type LibraryStep } from '#storage/sequential/sequential-library.js';
+import { saysUnclear } from '#storage/sequential/volume-keeper.js';
 import { cartridgeView, placesOf, volumeView } from './library-view.js';
 import { MountRequests } from './mount-requests.js';
 
@@ -166,6 +167,12 @@ export class MediaLibrary {
 
   async setState(volume: string, reason: string | null): Promise<LibraryVolume> {
     const { keeper, state } = this.library;
+    if (reason !== null && saysUnclear(reason)) {
+      throw new InvalidInput(
+        'The library itself gives this reason: say it in other words.',
+        'reason',
+      );
+    }
     const { barcode } = this.find(volume);
     const books = state.volumeOn(barcode);
     if (books) await keeper.suspend(books, reason);

@@ -193,7 +193,9 @@ describe('the ledger of a library', () => {
     state.apply({ type: 'LABELLED', volumeId: uuid(1), ...volume });
     const manifest = manifestOf(fragmentName(5), EMPTY);
     const place = { position: 2, manifestBytes: 1, at: AT };
-    state.apply({ type: 'WRITTEN', volumeId: uuid(1), manifest, ...place });
+    const written = { type: 'WRITTEN', volumeId: uuid(1), manifest, ...place } as const;
+    expect(() => state.expectFit([written, written])).toThrow(/fits nothing/);
+    state.apply(written);
     const anew = { type: 'LABELLED', volumeId: uuid(2), ...volume } as const;
     expect(() => state.apply(anew)).toThrow(/fits nothing/);
     for (const barcode of ['T1', 'T2']) {

@@ -64,6 +64,7 @@ export class LibraryState {
       const id = this.misfit(record, begun);
       if (id !== undefined) throw unfit(record.type, id);
       if (record.type === 'LABELLED') begun.add(record.volumeId);
+      if (record.type === 'WRITTEN') begun.add(record.manifest.fragmentId);
     }
   }
 
@@ -139,7 +140,7 @@ export class LibraryState {
     if (writing !== undefined) yield { type: 'WRITING', volumeId, fragmentId: writing };
   }
 
-  /** What a record is about that does not fit. `begun`: volumes that begin just before it. */
+  /** What a record is about that does not fit. `begun`: volumes and fragments that begin just before it. */
   private misfit(record: LibraryRecord, begun: ReadonlySet<string>): string | undefined {
     switch (record.type) {
       case 'CARTRIDGE':
@@ -150,7 +151,7 @@ export class LibraryState {
       }
       case 'WRITTEN': {
         const { fragmentId } = record.manifest;
-        if (this.fragments.has(fragmentId)) return fragmentId;
+        if (this.fragments.has(fragmentId) || begun.has(fragmentId)) return fragmentId;
         return this.isVolume(record.volumeId, begun) ? undefined : record.volumeId;
       }
       case 'WRITING':

@@ -260,7 +260,12 @@ function unreadOf(unreadable: readonly number[]): string | undefined {
 }
 
 function isUnclear({ suspended }: VolumeBooks): boolean {
-  return suspended === READING || (suspended?.endsWith(UNREAD) ?? false);
+  return suspended !== undefined && saysUnclear(suspended);
+}
+
+/** A reason that the library alone gives, and by which it knows what it has not read. */
+export function saysUnclear(reason: string): boolean {
+  return reason === READING || reason.endsWith(UNREAD);
 }
 
 /** What is being written to it goes on. */
