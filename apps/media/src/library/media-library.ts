@@ -101,7 +101,16 @@ export class MediaLibrary {
 
   /** Takes what lies in the mail slot into free slots. @returns the barcodes. */
   async importMail(): Promise<string[]> {
-    const imported = await this.library.desk.withChanger(async (changer) => {
+    try {
+      return await this.moveMail();
+    } finally {
+      // Of those that did come in, too, when the next one could not.
+      await this.inventory();
+    }
+  }
+
+  private moveMail(): Promise<string[]> {
+    return this.library.desk.withChanger(async (changer) => {
       const { slots, drives, mail } = await changer.inventory();
       const loaded = drives.filter(({ barcode }) => barcode !== undefined).length;
       // What is in a drive has to get back.
@@ -114,8 +123,6 @@ export class MediaLibrary {
       for (const [at, barcode] of mail.entries()) await changer.import(barcode, free[at]!.slot);
       return [...mail];
     });
-    await this.inventory();
-    return imported;
   }
 
   /** Puts a volume into the mail slot. Throws `CartridgeBusy` while somebody works with it. */

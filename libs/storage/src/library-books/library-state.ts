@@ -16,7 +16,7 @@ export interface VolumeBooks {
   readonly suspended?: string;
   /** A fragment of which nobody knows yet what came of it. */
   readonly writing?: string;
-  /** Fragments in their places and in the trash; a set of its own for each state. */
+  /** Fragments that are in their places or in the trash now. */
   readonly holds: ReadonlySet<string>;
 }
 
@@ -47,6 +47,10 @@ export class LibraryState {
   /** By barcode: cartridges without a volume of ours. */
   readonly others = new Map<string, OtherCartridge>();
   private readonly byBarcode = new Map<string, string>();
+  /** The same sets as in the volumes. */
+  private readonly held = new Map<string, Set<string>>();
+  /** Fragments in the trash, by tombstone. */
+  private readonly trashed = new Map<string, Set<string>>();
 
   volumeOn(barcode: string): VolumeBooks | undefined {
     const volumeId = this.byBarcode.get(barcode);
@@ -55,6 +59,12 @@ export class LibraryState {
 
   isKnown(barcode: string): boolean {
     return this.byBarcode.has(barcode) || this.others.has(barcode);
+  }
+
+  /** What lies in the trash, or what one tombstone has put there. */
+  trash(only?: string): FragmentOnVolume[] {
+    const sets = only === undefined ? [...this.trashed.values()] : [this.trashed.get(only) ?? []];
+    return sets.flatMap((ids) => [...ids].map((fragmentId) => this.fragment(fragmentId)));
   }
 
   /** Throws unless all of these can follow, one after the other, what the ledger says now. */
@@ -96,20 +106,19 @@ export class LibraryState {
       }
       case 'TRASHED': {
         const { fragmentId, tombstoneId, at } = record;
-        const trash = { tombstoneId, since: at };
-        this.fragments.set(fragmentId, { ...this.fragment(fragmentId), trash });
+        const fragment = this.outOfTrash(fragmentId);
+        this.fragments.set(fragmentId, { ...fragment, trash: { tombstoneId, since: at } });
+        const beside = this.trashed.get(tombstoneId) ?? new Set();
+        this.trashed.set(tombstoneId, beside.add(fragmentId));
         return;
       }
-      case 'TAKEN_BACK': {
-        const { trash: _, ...fragment } = this.fragment(record.fragmentId);
-        this.fragments.set(record.fragmentId, fragment);
+      case 'TAKEN_BACK':
+        this.fragments.set(record.fragmentId, this.outOfTrash(record.fragmentId));
         return;
-      }
       case 'GONE':
         return this.gone(record.fragmentId);
       case 'RETIRED': {
-        const volume = this.volumeOn(record.barcode);
-        if (volume) this.volumes.delete(volume.volumeId);
+        this.forgetVolume(record.barcode);
         this.byBarcode.delete(record.barcode);
         this.others.delete(record.barcode);
         return;
@@ -178,12 +187,12 @@ export class LibraryState {
 
   private labelled(record: Extract<LibraryRecord, { type: 'LABELLED' }>): void {
     const { barcode, volumeId, label, capacityBytes, labelledAt } = record;
-    const before = this.volumeOn(barcode);
-    if (before) this.volumes.delete(before.volumeId);
+    this.forgetVolume(barcode);
     this.others.delete(barcode);
     this.byBarcode.set(barcode, volumeId);
     const extent = { endPosition: FIRST_POSITION, writtenBytes: 0, full: false };
     const holds = new Set<string>();
+    this.held.set(volumeId, holds);
     const volume = { volumeId, label, barcode, capacityBytes, labelledAt, holds, ...extent };
     this.volumes.set(volumeId, volume);
   }
@@ -191,17 +200,30 @@ export class LibraryState {
   private written(record: Extract<LibraryRecord, { type: 'WRITTEN' }>): void {
     const { volumeId, manifest, position, manifestBytes, at } = record;
     const { fragmentId } = manifest;
-    const holds = new Set(this.volume(volumeId).holds).add(fragmentId);
     this.fragments.set(fragmentId, { manifest, volumeId, position, manifestBytes, at });
-    this.change(volumeId, { holds });
+    this.held.get(volumeId)!.add(fragmentId);
   }
 
   private gone(fragmentId: string): void {
-    const { volumeId } = this.fragment(fragmentId);
-    const holds = new Set(this.volume(volumeId).holds);
-    holds.delete(fragmentId);
+    const { volumeId } = this.outOfTrash(fragmentId);
     this.fragments.delete(fragmentId);
-    this.change(volumeId, { holds });
+    this.held.get(volumeId)!.delete(fragmentId);
+  }
+
+  private forgetVolume(barcode: string): void {
+    const volumeId = this.byBarcode.get(barcode);
+    if (volumeId === undefined) return;
+    this.volumes.delete(volumeId);
+    this.held.delete(volumeId);
+  }
+
+  /** The fragment as it is without the trash. */
+  private outOfTrash(fragmentId: string): FragmentOnVolume {
+    const { trash, ...fragment } = this.fragment(fragmentId);
+    const beside = trash && this.trashed.get(trash.tombstoneId);
+    beside?.delete(fragmentId);
+    if (trash && beside?.size === 0) this.trashed.delete(trash.tombstoneId);
+    return fragment;
   }
 
   private change(volumeId: string, over: Partial<VolumeBooks>): void {

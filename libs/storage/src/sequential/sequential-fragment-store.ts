@@ -119,8 +119,8 @@ export class SequentialFragmentStore implements FragmentStore {
   }
 
   async *trash(only?: string): AsyncIterable<TrashedFragment> {
-    for (const { manifest, trash } of [...this.options.library.state.fragments.values()]) {
-      if (!trash || (only !== undefined && trash.tombstoneId !== only)) continue;
+    for (const { manifest, trash } of this.options.library.state.trash(only)) {
+      if (!trash) continue;
       const { fragmentId, number } = manifest;
       const { tombstoneId } = trash;
       yield { tombstoneId, fragmentId, number, since: new Date(trash.since), manifest };
@@ -137,8 +137,8 @@ export class SequentialFragmentStore implements FragmentStore {
   /** A fragment that is gone stays so; when the last one is, its volume may begin anew. */
   async emptyTrash(tombstoneId: string): Promise<void> {
     const { ledger, state } = this.options.library;
-    const gone = [...state.fragments].filter(([, { trash }]) => trash?.tombstoneId === tombstoneId);
-    await ledger.add(...gone.map(([fragmentId]) => ({ type: 'GONE', fragmentId }) as const));
+    const gone = state.trash(tombstoneId).map(({ manifest }) => manifest.fragmentId);
+    await ledger.add(...gone.map((fragmentId) => ({ type: 'GONE', fragmentId }) as const));
   }
 
   private find(name: FragmentName): FragmentOnVolume | undefined {
