@@ -106,6 +106,17 @@ describe('a library of sequential volumes', () => {
     expect((await volume()).fragments).toBeGreaterThan(4);
   });
 
+  it('lets go of a cartridge that holds nothing, and of no other one', async () => {
+    const refused = await cluster.cli('library', 'retire', 'T00001');
+    expect(refused).toMatchObject({
+      exitCode: 2,
+      json: { error: { status: 97, field: 'volume' } },
+    });
+    const { exitCode, json } = await cluster.cli('library', 'retire', 'T00008');
+    expect([exitCode, json]).toEqual([0, { barcode: 'T00008', place: 'mail' }]);
+    expect(readdirSync(join(library, 'library/mail'))).toEqual(['T00008']);
+  });
+
   it('has cartridges that dd, zstd and tar read with nothing of ours', async () => {
     const drives = join(library, 'library/drives');
     const drive = readdirSync(drives).find((one) =>
