@@ -20,16 +20,21 @@ field() { # NAME, out of the JSON on standard input
 for cartridge in "$@"; do
   map=$(ls "$cartridge"/*.blocks | sort | tail -n 1)
   data=${map%.blocks}.data
-  # The first block behind a mark is a header; a file that has no mark at its end was not finished.
-  awk -F '\t' '$2 == "mark" { if (head) print head; head = ""; first = 1; next }
-               $2 == "block" && first { head = $3 " " $4; first = 0 }' "$map" |
-    while read -r offset length; do
+  # The first block behind a mark is a header; a file that has no mark at its end, or not as many bytes
+  # as its header says, was not finished.
+  awk -F '\t' '$2 == "mark" { if (head) printf "%s %.0f\n", head, rest; head = ""; first = 1; next }
+               $2 == "block" && first { head = $3 " " $4; rest = 0; first = 0; next }
+               $2 == "block" { rest += $4 }' "$map" |
+    while read -r offset length rest; do
       header=$(part "$data" "$offset" "$length")
       [ "$(echo "$header" | field holdfast)" = fragment ] || continue
       [ "$(echo "$header" | field imageId)" = "$image" ] || continue
       [ "$(echo "$header" | field copy)" = "$copy" ] || continue
       number=$(echo "$header" | field number)
       bytes=$(echo "$header" | field dataBytes)
+      index=$(echo "$header" | field indexBytes)
+      manifest=$(echo "$header" | field manifestBytes)
+      [ "$rest" -eq $((bytes + index + manifest)) ] || continue
       echo "$number $((offset + length)) $bytes $data"
     done
 done | sort -n | while read -r number offset bytes data; do

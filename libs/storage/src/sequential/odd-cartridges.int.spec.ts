@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import {
   cpSync,
   existsSync,
@@ -10,6 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { confirmGrant } from '../confirmed-grant.js';
 import type { FragmentName } from '../fragment-name.js';
@@ -201,6 +203,31 @@ describe('A library with a cartridge that is not as it should be', () => {
     expect(fixture.library.state.others.get('T00001')).toMatchObject({ kind: 'foreign' });
     await write(fixture.store, fragmentName(2), small).catch(() => undefined);
     expect(readFileSync(fixture.path(IN_DRIVE, '00000001.data')).equals(before)).toBe(true);
+  });
+
+  it('has nothing on it but what was finished, also for a script', async () => {
+    const fixture = await start({ cartridges: 1 });
+    const of = (seed: number) => ({ ...content, data: patternBytes(50_000, seed) });
+    await write(fixture.store, fragmentName(1), of(1));
+    fixture.onStep = (step) => {
+      if (step === 'medium-marked') throw new Error('died');
+    };
+    await expect(write(fixture.store, fragmentName(2), of(2))).rejects.toThrow('died');
+    fixture.onStep = () => undefined;
+    await fixture.close();
+    // As if the last write to the map had been torn.
+    const map = fixture.path(IN_DRIVE, '00000001.blocks');
+    const lines = readFileSync(map, 'utf8').split('\n');
+    writeFileSync(map, `${lines.slice(0, -3).join('\n')}\n`);
+    await fixture.open();
+    expect(await fixture.store.stat(fragmentName(2))).toMatchObject({ state: 'partial' });
+    const again = fragmentName(3, { number: 2 });
+    await write(fixture.store, again, of(3));
+    expect(readFileSync(map, 'utf8').split('mark').length - 1).toBe(4);
+    const script = fileURLToPath(new URL('../../../../docs/read-cartridge.sh', import.meta.url));
+    const args = [script, again.imageId, '1', fixture.path(IN_DRIVE)];
+    const { stdout } = spawnSync('sh', args, { maxBuffer: 1_000_000 });
+    expect(stdout.equals(Buffer.concat([of(1).data, of(3).data]))).toBe(true);
   });
 
   it('does not take a fragment for written of which the spool has lost a part', async () => {
