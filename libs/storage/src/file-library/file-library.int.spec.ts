@@ -12,7 +12,9 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { permitRecycling } from '../sequential/recycle-permit.js';
 import { BlockUnreadable } from '../sequential/sequential-errors.js';
+import { parseLabel } from '../sequential/volume-format.js';
 import {
   describeMediaLibrary,
   forBlank,
@@ -172,6 +174,24 @@ describe('A file library', () => {
     await other.locate(4);
     expect(await other.next()).toEqual({ type: 'block', bytes: patternBytes(600, 2) });
     await other.close();
+  });
+
+  it('begins no volume anew that somebody else has begun anew meanwhile', async () => {
+    const { cartridge, medium } = await labelled();
+    const { volumeId } = parseLabel(labelOf('T00001'))!;
+    const { barcode, endOfData } = medium;
+    const books = { volumeId, holds: new Set<string>(), endPosition: endOfData };
+    const permit = permitRecycling({ barcode, label: labelOf('T00001'), endOfData }, books)!;
+    const other = await FileMedium.open(cartridge, { take: async () => undefined });
+    await other.begin(permit, labelOf('A2'));
+    await other.append(patternBytes(600, 2));
+    await other.mark();
+    await expect(medium.begin(permit, labelOf('A3'))).rejects.toMatchObject({ status: 84 });
+    await other.close();
+    const again = await FileMedium.open(cartridge, { take: async () => undefined });
+    await again.locate(2);
+    expect(await again.next()).toEqual({ type: 'block', bytes: patternBytes(600, 2) });
+    await again.close();
   });
 
   it('takes no cartridge for blank whose map is lost or empty', async () => {

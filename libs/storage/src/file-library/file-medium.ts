@@ -156,6 +156,8 @@ export class FileMedium implements SequentialMedium {
     const record = { offset: 0, length: label.length, crc: crc32(label) };
     const mark = { offset: label.length, length: 0, crc: 0 };
     const map = Buffer.from(mapLine(0, record) + mapLine(1, mark), 'utf8');
+    const newest = await newestGeneration(this.folder);
+    if (newest >= generation) throw new Error(`somebody else has begun it anew (${newest})`);
     // Left by a process that died before the map had its name: it was never anybody's.
     for (const stale of [path('data'), path('blocks.partial')]) await rm(stale, { force: true });
     await writeNew(path('data'), label);
