@@ -15,7 +15,7 @@ const SUBMISSIONS_MAX = 500;
 const SUBMISSIONS_AT_ONCE = 8;
 
 /**
- * Submits what is due. A crash between a job and its record does no harm: the same run has the same
+ * Submits what is due, and has gone on with what is incomplete. A crash between a job and its record does no harm: the same run has the same
  * request id, so the next tick gets the same job again.
  */
 @Injectable()
@@ -64,7 +64,9 @@ export class Scheduler implements Startable {
   private async submitDue(signal: AbortSignal): Promise<void> {
     const entries = await this.due();
     await parallel(entries.slice(0, SUBMISSIONS_MAX), SUBMISSIONS_AT_ONCE, async (entry) => {
-      if (!signal.aborted) await this.submitter.submitDue(entry);
+      if (signal.aborted) return;
+      if (entry.goesOn === undefined) await this.submitter.submitDue(entry);
+      else await this.submitter.goOn(entry);
     });
   }
 }

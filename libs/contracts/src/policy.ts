@@ -162,6 +162,8 @@ export const dueEntry = z.object({
   closesAt: timestamp.nullable().default(null),
   /** A job of this policy and client that has not ended: nothing starts beside it. */
   running: jobNumber.nullable().default(null),
+  /** The incomplete job that goes on at `dueAt`, in place of a new one. */
+  goesOn: jobNumber.nullable().default(null),
   /** Scheduling is suspended: it does not start however long it is due. */
   suspended: z.boolean().default(false),
 });

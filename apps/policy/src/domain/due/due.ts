@@ -13,6 +13,8 @@ export interface Due {
   readonly cause: Cause;
   /** It would have been due then, were it for the cause alone; later because of windows. */
   readonly readyAt: number | null;
+  /** The incomplete job that goes on then, in place of a new one. */
+  readonly goesOn: number | undefined;
 }
 
 export interface DueInput {
@@ -28,6 +30,8 @@ export interface DueInput {
   readonly lastFuller: GoodBackup | null;
   readonly userFailures: readonly Failure[];
   readonly retry: RetryRule;
+  /** The job of one of the failures, if it is incomplete: it is gone on with when it may be tried again. */
+  readonly incomplete?: number | undefined;
   /** The instant of the question, in milliseconds. */
   readonly asked: number;
 }
@@ -40,6 +44,9 @@ export interface DueInput {
  * the window closes that it would start in, and the same due time stands for the same run, however
  * often it is asked for. It is never before a window opens or on an excluded day, and never in a
  * window that was over at the instant of the question.
+ *
+ * What is incomplete takes the place of the next try, never that of another run day. Out of tries, it
+ * does not go on for the next regular run either: that one is made when it has ended.
  */
 export function due(input: DueInput): Due {
   const { active, schedule, runDays } = input;
@@ -56,14 +63,14 @@ function frequencyDue(input: DueInput, frequency: string): Due {
   const held = history.heldUntil?.getTime();
   const ready = latest(
     regular(input, frequency),
-    again(input, regularMs),
+    again(input, input.incomplete === undefined ? regularMs : Infinity),
     held === undefined ? undefined : { at: held, cause: { kind: 'held', until: held } },
     effectiveFrom === 0
       ? undefined
       : { at: effectiveFrom, cause: { kind: 'effective', until: effectiveFrom } },
   );
   const at = moved(times, ready.at, asked);
-  return at === undefined ? never('never-open') : begin(times, at, ready);
+  return at === undefined ? never('never-open') : begin(times, at, ready, input.incomplete);
 }
 
 function regular({ history, lastFuller }: DueInput, frequency: string): Timed {
@@ -97,7 +104,11 @@ function calendarDue(input: DueInput, runDays: RunDays): Due {
     const ready = readyOn(last, input);
     const at = moved(times, ready.at, asked);
     const inTime = at !== undefined && (afterwards || at < last.to);
-    if (inTime && (next === undefined || at < next.runAt)) return begin(times, at, ready);
+    if (inTime && (next === undefined || at < next.runAt)) {
+      // Failed before this run day, it was for another one.
+      const isForIt = ready.cause.kind !== 'calendar';
+      return begin(times, at, ready, isForIt ? input.incomplete : undefined);
+    }
   }
   if (next === undefined) return never('no-run-day');
   return begin(times, next.runAt, { at: next.runAt, cause: { kind: 'calendar', day: next.day } });
@@ -127,18 +138,19 @@ function moved(times: OpenTimes, ready: number, asked: number): number | undefin
   return since === undefined ? times.firstOpen(asked) : Math.max(ready, since);
 }
 
-function begin(times: OpenTimes, at: number, ready: Timed): Due {
+function begin(times: OpenTimes, at: number, ready: Timed, goesOn?: number): Due {
   const closes = times.hasWindows ? times.closesAfter(at) : null;
   return {
     dueAt: new Date(at),
     closesAt: closes === null ? null : new Date(closes),
     cause: ready.cause,
     readyAt: ready.at,
+    goesOn,
   };
 }
 
 function never(kind: 'inactive' | 'user' | 'by-hand' | 'never-open' | 'no-run-day'): Due {
-  return { dueAt: null, closesAt: null, cause: { kind }, readyAt: null };
+  return { dueAt: null, closesAt: null, cause: { kind }, readyAt: null, goesOn: undefined };
 }
 
 function later(
