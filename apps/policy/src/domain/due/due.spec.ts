@@ -152,6 +152,12 @@ describe('an incomplete job', () => {
     expect(ask({ failures }, { schedule }).dueAt).toEqual(at(75 * MINUTE));
   });
 
+  it('that was started by hand does not wait for the next regular run', () => {
+    const lastGood = { ...good, at: at(-HOUR) };
+    const found = ask({ lastGood, failures: [failed(7, 0, 82)] }, { incomplete: 7 });
+    expect(found).toMatchObject({ dueAt: at(10 * MINUTE), goesOn: 7 });
+  });
+
   it('goes on after the failure of another one, and never in a policy that is not active', () => {
     expect(goesOn([failed(7, 0, 82), failed(8, HOUR)])).toMatchObject({
       ...{ dueAt: at(12 * HOUR), job: 7 },

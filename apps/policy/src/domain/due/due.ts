@@ -45,8 +45,8 @@ export interface DueInput {
  * often it is asked for. It is never before a window opens or on an excluded day, and never in a
  * window that was over at the instant of the question.
  *
- * What is incomplete takes the place of the next try, never that of another run day. Out of tries, it
- * does not go on for the next regular run either: that one is made when it has ended.
+ * What is incomplete takes the place of the next try, never that of a regular run: neither does it wait
+ * for one, nor go on because of one. On another run day of a calendar it does not go on.
  */
 export function due(input: DueInput): Due {
   const { active, schedule, runDays } = input;
@@ -58,12 +58,12 @@ export function due(input: DueInput): Due {
 }
 
 function frequencyDue(input: DueInput, frequency: string): Due {
-  const { history, effectiveFrom, times, asked } = input;
-  const regularMs = durationMs(frequency);
+  const { history, effectiveFrom, times, asked, incomplete } = input;
   const held = history.heldUntil?.getTime();
+  const goesOn = incomplete === undefined ? undefined : again(input, Infinity);
   const ready = latest(
-    regular(input, frequency),
-    again(input, input.incomplete === undefined ? regularMs : Infinity),
+    goesOn ?? regular(input, frequency),
+    goesOn === undefined ? again(input, durationMs(frequency)) : undefined,
     held === undefined ? undefined : { at: held, cause: { kind: 'held', until: held } },
     effectiveFrom === 0
       ? undefined
