@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { endpoint } from './contract.js';
 import { jobHooks, STREAMS_MAX } from './job.js';
 import {
+  absolutePath,
   clientName,
   jobNumber,
   keyword,
@@ -10,6 +11,7 @@ import {
   pathText,
   policyName,
   scheduleName,
+  storable,
   timestamp,
   unitName,
 } from './names.js';
@@ -21,7 +23,7 @@ const SELECTIONS_MAX = 1_000;
 /** The line of a selection list at which another stream begins. */
 export const NEW_STREAM = 'NEW_STREAM';
 
-const selection = pathText.regex(
+const selection = storable(pathText).regex(
   /^\/|^NEW_STREAM$/,
   'a path must be absolute (start with "/"); the only other line allowed is NEW_STREAM',
 );
@@ -31,7 +33,7 @@ const selections = z
   .max(SELECTIONS_MAX)
   .describe(`absolute paths; a line ${NEW_STREAM} begins another stream`);
 const excludes = z
-  .array(z.string().min(1).max(4_096))
+  .array(storable(z.string().min(1).max(4_096)))
   .max(SELECTIONS_MAX)
   .describe('globs: with a slash against the whole path, without one against the last component');
 
@@ -269,7 +271,7 @@ export const policyUserBackup = endpoint('policy', 'user-backup', {
     schedule: scheduleName.optional(),
     /** Default: those of the policy. */
     selections: z
-      .array(pathText.regex(/^\//, 'a path must be absolute (start with "/")'))
+      .array(absolutePath)
       .min(1)
       .max(SELECTIONS_MAX)
       .optional(),

@@ -13,6 +13,9 @@ const wrongSchedule = (schedule: object) =>
 
 describe('a policy', () => {
   it.each([
+    [{ selections: ['/a', '/\u0000'] }, /^selections.1: a text holds no NUL character/],
+    [{ excludes: ['\ud800'] }, /^excludes.0: a text holds no NUL .* half of a surrogate pair/],
+    [{ keyword: '\u0000' }, /^keyword: a text holds no NUL/],
     [{ timeZone: 'Berlin' }, /^timeZone: a time zone is a name of the IANA list/],
     [{ timeZone: '+01:00' }, /^timeZone: /],
     [{ selections: ['/a', 'NEW_STREAM', '/b'] }, /^selections: NEW_STREAM is allowed only where/],
