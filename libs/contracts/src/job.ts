@@ -87,7 +87,10 @@ export const backupRequest = z.object({
   client: clientName,
   kind: imageKind.default('full'),
   selections: z.array(absolutePath).min(1).max(1_000),
-  excludes: z.array(storable(z.string().min(1).max(4_096))).max(1_000).default([]),
+  excludes: z
+    .array(storable(z.string().min(1).max(4_096)))
+    .max(1_000)
+    .default([]),
   storage: unitName.default('default'),
   retention: z.string().default('14d'),
   priority: jobPriority.default(0),

@@ -52,7 +52,12 @@ export const policySpec = z
   .strictObject({
     name: policyName.describe('unique in the cluster'),
     active: z.boolean().default(true).describe('an inactive policy runs nothing'),
-    clients: z.array(clientName).min(1).max(CLIENTS_MAX).describe('the hosts it backs up'),
+    clients: z
+      .array(clientName)
+      .min(1)
+      .max(CLIENTS_MAX)
+      .overwrite((names) => [...new Set(names)])
+      .describe('the hosts it backs up'),
     selections,
     excludes: excludes.default([]),
     perClient: z
@@ -270,11 +275,7 @@ export const policyUserBackup = endpoint('policy', 'user-backup', {
     policy: policyName.optional(),
     schedule: scheduleName.optional(),
     /** Default: those of the policy. */
-    selections: z
-      .array(absolutePath)
-      .min(1)
-      .max(SELECTIONS_MAX)
-      .optional(),
+    selections: z.array(absolutePath).min(1).max(SELECTIONS_MAX).optional(),
   }),
   response: z.object({ job: jobNumber, policy: policyName, schedule: scheduleName }),
 });

@@ -37,6 +37,11 @@ describe('a policy', () => {
     expect(wrong(rest)).toMatch(message);
   });
 
+  it('has each client once, however often it is named', () => {
+    const { clients } = policySpec.parse({ ...base, clients: ['b', 'a', 'b'] });
+    expect(clients).toEqual(['b', 'a']);
+  });
+
   it('of the first release still loads, as it was meant', () => {
     const stored = {
       ...{ name: 'p', active: true, clients: ['web1'], selections: ['/etc'], excludes: [] },
