@@ -183,6 +183,20 @@ describe('the policy service', () => {
     expect(jobsOf('away')).toEqual([]);
   });
 
+  it('is not held up by jobs at which the job manager fails, however many and urgent', async () => {
+    const schedules = [{ name: 'f', type: 'full', frequency: '1d' }];
+    const clients = Array.from({ length: 40 }, (_, i) => `broken${i}`);
+    for (const client of clients) cluster.jobs.broken.add(client);
+    await put({ name: 'urgent', priority: 9, clients, schedules });
+    await pause(1_500);
+    await put({ name: 'modest', clients: ['web4'], schedules });
+    await eventually(() => jobsOf('modest').length === 1, 'the one that works');
+    expect(jobsOf('urgent')).toEqual([]);
+    cluster.jobs.broken.clear();
+    await eventually(() => jobsOf('urgent').length === clients.length, 'the others');
+    for (const name of ['urgent', 'modest']) await ask('delete', { name });
+  });
+
   it('forgets a policy when it is deleted', async () => {
     await ask('delete', { name: 'auto' });
     expect((await ask('get', { name: 'auto' })).error).toMatchObject({ status: 230 });

@@ -9,7 +9,7 @@ import {
   type JobView,
 } from '#contracts/job.js';
 import type { jobsContinue } from '#contracts/jobs/commands.js';
-import { PermanentError } from '#kernel/errors.js';
+import { PermanentError, Unavailable } from '#kernel/errors.js';
 import { uuidv7 } from '#kernel/ids.js';
 import type { Nats } from '#messaging/connection.js';
 import { Publisher } from '#messaging/publisher.js';
@@ -21,6 +21,8 @@ const NO_LOG = { log: [], logLines: 0 };
 export class JobManagerOnTheWire {
   readonly requests: BackupRequest[] = [];
   readonly offline = new Set<string>();
+  /** Clients at whose requests it fails, as at a fault of its own. */
+  readonly broken = new Set<string>();
   /** What it was asked to go on with, and did. */
   readonly goneOn: { job: number; closesAt: string | null }[] = [];
   /** Goes on, but nobody hears so. */
@@ -43,6 +45,9 @@ export class JobManagerOnTheWire {
     const request = msg.json<BackupRequest>();
     if (this.offline.has(request.client)) {
       return refuse(msg, 1000, `Client "${request.client}" is offline.`);
+    }
+    if (this.broken.has(request.client)) {
+      return refuseWith(msg, new Unavailable('The service failed on this request.', 130));
     }
     const id = request.requestId ?? uuidv7(new Date());
     const job = this.numbers.get(id) ?? this.requests.push(request);
@@ -129,7 +134,11 @@ export class JobManagerOnTheWire {
 
 /** Answers as a service that refuses. */
 export function refuse(msg: Msg, status: number, message: string): void {
+  refuseWith(msg, new PermanentError(status, message));
+}
+
+function refuseWith(msg: Msg, error: PermanentError | Unavailable): void {
   const head = headers();
-  head.set('Nats-Service-Error-Code', String(status));
-  msg.respond(JSON.stringify(toErrorBody(new PermanentError(status, message))), { headers: head });
+  head.set('Nats-Service-Error-Code', String(error.status));
+  msg.respond(JSON.stringify(toErrorBody(error)), { headers: head });
 }
