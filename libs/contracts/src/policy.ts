@@ -165,7 +165,7 @@ export const dueEntry = z.object({
   dueAt: timestamp.nullable(),
   /** Why it is due then, why not yet, and in which start window. */
   reason: z.string(),
-  /** The end of the window that it would start in; null without windows. */
+  /** The end of the window that it would start in, or of the days before an excluded one; else null. */
   closesAt: timestamp.nullable().default(null),
   /** A job of this policy and client that has not ended: nothing starts beside it. */
   running: jobNumber.nullable().default(null),

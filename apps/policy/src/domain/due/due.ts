@@ -8,7 +8,7 @@ import { retryAfter, type RetryRule } from './retry.js';
 export interface Due {
   /** Null: never by itself. In the past: as soon as possible, since then. */
   readonly dueAt: Date | null;
-  /** The end of the window that it would start in; null without windows. */
+  /** The end of the window that it would start in, or of the days before an excluded one; else null. */
   readonly closesAt: Date | null;
   readonly cause: Cause;
   /** It would have been due then, were it for the cause alone; later because of windows. */
@@ -70,7 +70,7 @@ function frequencyDue(input: DueInput, frequency: string): Due {
       : { at: effectiveFrom, cause: { kind: 'effective', until: effectiveFrom } },
   );
   const at = moved(times, ready.at, asked);
-  return at === undefined ? never('never-open') : begin(times, at, ready, input.incomplete);
+  return at === undefined ? never('never-open') : begin(input, at, ready, input.incomplete);
 }
 
 function regular({ history, lastFuller }: DueInput, frequency: string): Timed {
@@ -107,11 +107,11 @@ function calendarDue(input: DueInput, runDays: RunDays): Due {
     if (inTime && (next === undefined || at < next.runAt)) {
       // Failed before this run day, it was for another one.
       const isForIt = ready.cause.kind !== 'calendar';
-      return begin(times, at, ready, isForIt ? input.incomplete : undefined);
+      return begin(input, at, ready, isForIt ? input.incomplete : undefined);
     }
   }
   if (next === undefined) return never('no-run-day');
-  return begin(times, next.runAt, { at: next.runAt, cause: { kind: 'calendar', day: next.day } });
+  return begin(input, next.runAt, { at: next.runAt, cause: { kind: 'calendar', day: next.day } });
 }
 
 /** At the hour of the run day, or as soon as what failed since may be tried again. */
@@ -138,8 +138,14 @@ function moved(times: OpenTimes, ready: number, asked: number): number | undefin
   return since === undefined ? times.firstOpen(asked) : Math.max(ready, since);
 }
 
-function begin(times: OpenTimes, at: number, ready: Timed, goesOn?: number): Due {
-  const closes = times.hasWindows ? times.closesAfter(at) : null;
+function begin(
+  { times, asked }: DueInput,
+  at: number,
+  ready: Timed,
+  goesOn?: number | undefined,
+): Due {
+  // It is looked ahead for some days only, and what is due may be so for long.
+  const closes = times.closesAfter(Math.max(at, asked));
   return {
     dueAt: new Date(at),
     closesAt: closes === null ? null : new Date(closes),
