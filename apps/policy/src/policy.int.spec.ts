@@ -95,6 +95,17 @@ describe('the policy service', () => {
     expect((await ask('run', { name: 'hand', client: 'web2' })).error).toMatchObject({
       status: 1000,
     });
+    // What was started is told, whatever becomes of the rest.
+    await put({ name: 'half', clients: ['sound', 'unsound'] });
+    cluster.jobs.broken.add('unsound');
+    expect((await ask('run', { name: 'half' })).body).toMatchObject({
+      jobs: [{ client: 'sound', job: jobsOf('half')[0] }],
+      refused: [{ client: 'unsound', status: 130 }],
+    });
+    expect((await ask('run', { name: 'half', client: 'unsound' })).error).toMatchObject({
+      ...{ status: 130, retryable: true },
+    });
+    await ask('delete', { name: 'half' });
     const [job] = jobsOf('hand');
     expect((await dueOf('hand')).find(({ client }) => client === 'web1')).toMatchObject({
       dueAt: null,
