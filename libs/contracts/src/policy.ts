@@ -43,7 +43,13 @@ const timeZone = z
 
 /** The rule for what failed: so many tries in so many hours, so many minutes between two. */
 export const retryRule = z.strictObject({
-  tries: z.int().min(1).max(10).describe('jobs of a schedule and client within the period'),
+  tries: z
+    .int()
+    .min(1)
+    .max(10)
+    .describe(
+      'jobs of a schedule and client, or times that one is gone on with, within the period',
+    ),
   periodHours: z.int().min(1).max(168).describe('the period in which tries are counted'),
   delayMinutes: z.int().min(1).max(1_440).describe('the pause between two tries'),
 });
