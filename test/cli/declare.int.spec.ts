@@ -273,6 +273,16 @@ class: copy
     expect(none).toMatchObject({ code: 64, err: expect.stringContaining('no such file') });
   });
 
+  it('takes no text that is not UTF-8: its paths would be others', async () => {
+    const path = file('latin.yaml', '');
+    writeFileSync(
+      path,
+      Buffer.from('kind: Policy\nname: p\nclients: [c]\nselections: [/caf\xe9]\n', 'latin1'),
+    );
+    const run = await cluster.run('apply', '-f', path);
+    expect(run).toMatchObject({ code: 64, out: '', err: `${path} is no UTF-8 text.\n` });
+  });
+
   it('says what is done when something fails in the middle', async () => {
     const text = `${BOTH}---\nkind: Policy\nname: refused\nclients: [web1]\nselections: [/x]\n---\nkind: Policy\nname: zoo\nclients: [web1]\nselections: [/x]\n`;
     const path = file('middle.yaml', text);

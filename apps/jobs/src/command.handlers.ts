@@ -2,7 +2,13 @@ import { Controller } from '@nestjs/common';
 import { brokerPriority } from '#contracts/broker.js';
 import type { RequestOf, ResponseOf } from '#contracts/contract.js';
 import { jobsCancel, type JobView } from '#contracts/job.js';
-import { jobsPriority, jobsRestart, jobsResume, jobsSuspend } from '#contracts/jobs/commands.js';
+import {
+  jobsContinue,
+  jobsPriority,
+  jobsRestart,
+  jobsResume,
+  jobsSuspend,
+} from '#contracts/jobs/commands.js';
 import { PermanentError } from '#kernel/errors.js';
 import { Answers } from '#messaging/answers.js';
 import { Requests } from '#messaging/requests.js';
@@ -42,6 +48,19 @@ export class CommandHandlers {
     return this.command(job, { type: 'resume' });
   }
 
+  /** What cannot be gone on with is no error: whoever asks sees in the answer what it is now. */
+  @Answers(jobsContinue)
+  async continue({
+    job,
+    failedAt,
+    closesAt,
+  }: RequestOf<typeof jobsContinue>): Promise<ResponseOf<typeof jobsContinue>> {
+    return this.command(job, {
+      ...{ type: 'continue', failedAt: new Date(failedAt) },
+      closesAt: closesAt === null ? null : new Date(closesAt),
+    });
+  }
+
   @Answers(jobsRestart)
   async restart(request: RequestOf<typeof jobsRestart>): Promise<ResponseOf<typeof jobsRestart>> {
     const { job, touched } = await this.changes.restart(
@@ -70,9 +89,10 @@ export class CommandHandlers {
 
   private async command(
     job: number,
-    input: Extract<Decree, { type: 'cancel' | 'suspend' | 'resume' }>,
+    input: Extract<Decree, { type: 'cancel' | 'suspend' | 'resume' | 'continue' }>,
   ): Promise<{ job: JobView }> {
-    const touched = await this.changes.command(job, input, refuser(input.type));
+    const check = input.type === 'continue' ? () => {} : refuser(input.type);
+    const touched = await this.changes.command(job, input, check);
     for (const each of touched) this.driver.drive(each);
     return { job: await this.views.one(job) };
   }

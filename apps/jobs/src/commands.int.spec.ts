@@ -80,6 +80,28 @@ describe('a command', () => {
     expect(attempts).toMatchObject([{ status: 41 }, { status: 71, mediaId: 'm1' }]);
   });
 
+  it('lets the scheduler go on with what is out of tries, and with nothing else', async () => {
+    jobs.others.committed = 3;
+    const job = await jobs.submit({ tries: 1 });
+    await jobs.running(job);
+    await jobs.report(job, 'agent', 41);
+    const { outOfTries } = await state(job, 'incomplete');
+    expect(outOfTries).toMatchObject({ status: 41 });
+    const go = { job, failedAt: outOfTries!.failedAt, closesAt: null };
+    const before = new Date(Date.parse(go.failedAt) - 1).toISOString();
+    expect(await jobs.ask('continue', { ...go, failedAt: before })).toMatchObject({
+      job: { state: 'incomplete' },
+    });
+    expect(await jobs.ask('continue', go)).toMatchObject({ job: { outOfTries: null } });
+    await jobs.running(job, 2);
+    expect(await jobs.ask('continue', go)).toMatchObject({ job: { state: 'active' } });
+    await jobs.ask('suspend', { job });
+    expect(await jobs.ask('continue', go)).toMatchObject({ job: { state: 'suspended' } });
+    await jobs.ask('cancel', { job });
+    expect(await jobs.done(job)).toMatchObject({ status: 150, attempt: 2 });
+    expect(await jobs.ask('continue', go)).toMatchObject({ job: { state: 'done', status: 150 } });
+  });
+
   it('restarts a job under a new number and cancels the old one, once for each request', async () => {
     const job = await jobs.submit({ keyword: 'monthly' });
     await jobs.running(job);

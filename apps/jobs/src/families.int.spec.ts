@@ -17,8 +17,8 @@ describe('a parent job', () => {
   beforeEach(() => jobs.reset());
   afterEach(() => jobs.endAll());
 
-  const family = async () => {
-    const parent = await jobs.submit({ streams: [['/a'], ['/b']], priority: 3 });
+  const family = async (more: object = {}) => {
+    const parent = await jobs.submit({ streams: [['/a'], ['/b']], priority: 3, ...more });
     const { jobs: children } = await jobs.ask<{ jobs: JobView[] }>('list', { parent });
     return { parent, children: children.map(({ job }) => job).sort((a, b) => a - b) };
   };
@@ -63,6 +63,21 @@ describe('a parent job', () => {
     const again = await jobs.ask<{ job: number }>('restart', { job: parent });
     expect(await jobs.done(parent)).toMatchObject({ status: 150 });
     expect(await jobs.view(again.job)).toMatchObject({ children: 2, state: expect.any(String) });
+  });
+
+  it('goes on with its incomplete children when the scheduler says so, not with the others', async () => {
+    jobs.others.committed = 3;
+    const { parent, children } = await family({ tries: 1 });
+    const [one, two] = children as [number, number];
+    for (const child of children) await jobs.running(child);
+    await jobs.ask('suspend', { job: two });
+    await jobs.report(one, 'agent', 41);
+    const { outOfTries } = await jobs.until(parent, ({ state }) => state === 'incomplete');
+    expect(outOfTries).toMatchObject({ status: 41 });
+    await jobs.ask('continue', { job: parent, failedAt: outOfTries!.failedAt, closesAt: null });
+    await jobs.running(one, 2);
+    expect(await jobs.view(two)).toMatchObject({ attempt: 1, outOfTries: null });
+    expect(await jobs.view(parent)).toMatchObject({ state: 'active', outOfTries: null });
   });
 
   it('goes on after a crash of the job manager in any place', async () => {

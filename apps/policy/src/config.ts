@@ -14,7 +14,8 @@ export const policyConfig = z.object({
   HOLDFAST_POLICY_TRIES: count.min(1).max(10).default(2).register(settingFacts, {
     name: 'retry.tries',
     unit: 'tries',
-    description: 'jobs that a schedule of a client gets within the period (Backup Tries)',
+    description:
+      'jobs that a schedule of a client gets, or times that one is gone on with, within the period (Backup Tries)',
     settable: true,
   }),
   HOLDFAST_POLICY_TRY_HOURS: count.min(1).max(168).default(12).register(settingFacts, {

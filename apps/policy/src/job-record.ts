@@ -2,17 +2,18 @@ import { Injectable } from '@nestjs/common';
 import { ON_DEMAND_POLICY, type JobView } from '#contracts/job.js';
 import { Clock } from '#kernel/clock.js';
 import { UnitOfWork, type Work } from '#outbox/unit-of-work.js';
-import { endingOf, withEnding, withFailure } from './domain/due/history.js';
+import { endingOf, withEnding, withFailedTry, withFailure } from './domain/due/history.js';
 import { Histories, type EntryKey } from './persistence/histories.js';
-import { Policies } from './persistence/policies.js';
+import { Policies, type StoredPolicy } from './persistence/policies.js';
 import { RunningJobs, type SubmittedJob } from './persistence/running-jobs.js';
 
 /** Clocks of two hosts may differ by that much. */
 const CLOCK_SKEW_MS = 60_000;
 
 /**
- * Remembers what was submitted and how it ended. Each change locks the entry's history first, so
- * that the end of a short job, heard before its start was written down, is not forgotten.
+ * Remembers what was submitted, what is incomplete and how it ended. Each change locks the entry's
+ * history first, so that the end of a short job, heard before its start was written down, is not
+ * forgotten.
  */
 @Injectable()
 export class JobRecord {
@@ -40,15 +41,20 @@ export class JobRecord {
     });
   }
 
-  /** A message that is delivered again changes nothing. */
-  async heardEnd(messageId: string, view: JobView): Promise<void> {
-    if (!concernsPolicy(view)) return;
-    await this.unitOfWork.once(messageId, (work) => this.endIn(work, view));
+  /** What an event tells of a job; a message that is delivered again changes nothing. */
+  async heard(messageId: string, view: JobView): Promise<void> {
+    const news = newsOf(view);
+    if (news === undefined) return;
+    await this.unitOfWork.once(messageId, (work) => this.noteIn(work, view, news));
   }
 
-  /** The same, for an end that was asked for. */
-  async foundEnd(view: JobView): Promise<void> {
-    await this.unitOfWork.run((work) => this.endIn(work, view));
+  /** The same, for what was asked for. */
+  async found(view: JobView): Promise<void> {
+    const news = newsOf(view);
+    await this.unitOfWork.run(async (work) => {
+      if (news !== undefined) await this.noteIn(work, view, news);
+      else await new RunningJobs(work.db).isNotIncomplete(view.job, view.revision);
+    });
   }
 
   /** A job that the job manager does not know any more. */
@@ -58,23 +64,40 @@ export class JobRecord {
     });
   }
 
-  private async endIn({ db }: Work, view: JobView): Promise<void> {
-    if (!concernsPolicy(view)) return;
-    const { policy: name, schedule, client } = view;
+  private async noteIn({ db }: Work, view: JobView, news: News): Promise<void> {
+    const { policy: name, schedule, client, job } = view;
     const key = { policy: name, schedule, client };
     const histories = new Histories(db);
     const known = await histories.lock(key);
-    const ending = endingOf(view, await new RunningJobs(db).remove(view.job));
     const stored = await new Policies(db).find(name);
-    if (ending === undefined || known === undefined || stored === undefined) return;
-    const createdAt = new Date(view.createdAt).getTime();
-    if (createdAt + CLOCK_SKEW_MS < stored.createdAt.getTime()) return;
-    await histories.save(key, withEnding(known.history, ending), view.job);
+    const isOurs = known !== undefined && stored !== undefined && isOf(stored, view);
+    const running = new RunningJobs(db);
+    if (news === 'ended') {
+      const ending = endingOf(view, await running.remove(job));
+      if (!isOurs || ending === undefined) return;
+      await histories.save(key, withEnding(known.history, ending), job);
+      return;
+    }
+    // What has ended may be told of late.
+    if (!isOurs || (known.lastEndedJob >= job && !(await running.has(job)))) return;
+    const failedAt = new Date(news.failedAt);
+    const told = { failedAt, revision: view.revision, now: this.clock.now() };
+    if (!(await running.isIncomplete({ ...key, job }, told))) return;
+    const failure = { job, at: failedAt, status: news.status };
+    await histories.save(key, withFailedTry(known.history, failure), null);
   }
 }
 
-/** A stream's end is no backup's: its parent's end tells of all of them. */
-function concernsPolicy({ state, type, parent, policy }: JobView): boolean {
-  const isBackup = state === 'done' && type === 'backup' && (parent ?? null) === null;
-  return isBackup && policy !== ON_DEMAND_POLICY;
+/** It has ended, or it is incomplete since it has failed so. */
+type News = 'ended' | NonNullable<JobView['outOfTries']>;
+
+/** Of a stream it is no news: its parent tells of all of them. */
+function newsOf({ state, type, parent, policy, outOfTries }: JobView): News | undefined {
+  if (type !== 'backup' || parent !== null || policy === ON_DEMAND_POLICY) return undefined;
+  return state === 'done' ? 'ended' : (outOfTries ?? undefined);
+}
+
+/** Jobs from before belong to an earlier policy of the same name. */
+function isOf(policy: StoredPolicy, view: JobView): boolean {
+  return new Date(view.createdAt).getTime() + CLOCK_SKEW_MS >= policy.createdAt.getTime();
 }

@@ -1,6 +1,6 @@
 import type { ServiceDefinition } from '#service/service-definition.js';
 import { policyConfig, PolicySettings } from './config.js';
-import { JobEndings } from './job-endings.js';
+import { JobNews } from './job-news.js';
 import { policySchema } from './persistence/policy-schema.js';
 import { PolicyModule } from './policy.module.js';
 import { Scheduler } from './scheduler.js';
@@ -12,5 +12,5 @@ export const policyDefinition: ServiceDefinition<typeof policyConfig> = {
   config: policyConfig,
   module: (config) => PolicyModule.of(new PolicySettings(config)),
   owns: policySchema,
-  starts: [JobEndings, SilentJobs, Scheduler],
+  starts: [JobNews, SilentJobs, Scheduler],
 };

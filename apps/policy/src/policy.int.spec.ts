@@ -95,6 +95,17 @@ describe('the policy service', () => {
     expect((await ask('run', { name: 'hand', client: 'web2' })).error).toMatchObject({
       status: 1000,
     });
+    // What was started is told, whatever becomes of the rest.
+    await put({ name: 'half', clients: ['sound', 'unsound'] });
+    cluster.jobs.broken.add('unsound');
+    expect((await ask('run', { name: 'half' })).body).toMatchObject({
+      jobs: [{ client: 'sound', job: jobsOf('half')[0] }],
+      refused: [{ client: 'unsound', status: 130 }],
+    });
+    expect((await ask('run', { name: 'half', client: 'unsound' })).error).toMatchObject({
+      ...{ status: 130, retryable: true },
+    });
+    await ask('delete', { name: 'half' });
     const [job] = jobsOf('hand');
     expect((await dueOf('hand')).find(({ client }) => client === 'web1')).toMatchObject({
       dueAt: null,
@@ -181,6 +192,20 @@ describe('the policy service', () => {
     cluster.jobs.offline.delete('web3');
     await pause(1_500);
     expect(jobsOf('away')).toEqual([]);
+  });
+
+  it('is not held up by jobs at which the job manager fails, however many and urgent', async () => {
+    const schedules = [{ name: 'f', type: 'full', frequency: '1d' }];
+    const clients = Array.from({ length: 40 }, (_, i) => `broken${i}`);
+    for (const client of clients) cluster.jobs.broken.add(client);
+    await put({ name: 'urgent', priority: 9, clients, schedules });
+    await pause(1_500);
+    await put({ name: 'modest', clients: ['web4'], schedules });
+    await eventually(() => jobsOf('modest').length === 1, 'the one that works');
+    expect(jobsOf('urgent')).toEqual([]);
+    cluster.jobs.broken.clear();
+    await eventually(() => jobsOf('urgent').length === clients.length, 'the others');
+    for (const name of ['urgent', 'modest']) await ask('delete', { name });
   });
 
   it('forgets a policy when it is deleted', async () => {

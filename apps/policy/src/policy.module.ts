@@ -7,7 +7,7 @@ import { PolicyHandlers } from './handlers/policy.handlers.js';
 import { RetentionHandlers } from './handlers/retention.handlers.js';
 import { RunHandlers } from './handlers/run.handlers.js';
 import { SchedulingHandlers } from './handlers/scheduling.handlers.js';
-import { JobEndings } from './job-endings.js';
+import { JobNews } from './job-news.js';
 import { JobRecord } from './job-record.js';
 import { PolicyChanges } from './policy-changes.js';
 import { PolicyPlans } from './policy-plans.js';
@@ -37,7 +37,7 @@ export class PolicyModule {
         JobRecord,
         Submitter,
         UserBackups,
-        JobEndings,
+        JobNews,
         SilentJobs,
         Scheduler,
       ],

@@ -6,22 +6,27 @@ import { Repeating } from '#kernel/repeating.js';
 import type { Startable } from '#service/lifecycle.js';
 import { Agendas } from './agendas.js';
 import { PolicySettings } from './config.js';
-import { submissions, type Entry } from './domain/due/agenda.js';
+import { requestIdOf, submissions, type Entry } from './domain/due/agenda.js';
 import { parallel } from './parallel.js';
 import { Submitter } from './submitter.js';
 
 /** Jobs that one tick submits at most; the rest follows with the next. */
 const SUBMISSIONS_MAX = 500;
 const SUBMISSIONS_AT_ONCE = 8;
+/** So many failures in a row are no fault of single jobs: the rest waits for the next tick. */
+const FAILURES_MAX = 16;
 
 /**
- * Submits what is due. A crash between a job and its record does no harm: the same run has the same
+ * Submits what is due, and has gone on with what is incomplete. A crash between a job and its record does no harm: the same run has the same
  * request id, so the next tick gets the same job again.
  */
 @Injectable()
 export class Scheduler implements Startable {
   private readonly logger = new Logger('scheduler');
   private readonly rounds: Repeating;
+  private tick = 0;
+  /** In which tick what is due still has failed last, by its request id. */
+  private failedIn = new Map<string, number>();
 
   constructor(
     private readonly database: DataSource,
@@ -62,9 +67,39 @@ export class Scheduler implements Startable {
   }
 
   private async submitDue(signal: AbortSignal): Promise<void> {
-    const entries = await this.due();
+    const entries = this.inTurn(await this.due());
+    const errors: unknown[] = [];
+    let inARow = 0;
     await parallel(entries.slice(0, SUBMISSIONS_MAX), SUBMISSIONS_AT_ONCE, async (entry) => {
-      if (!signal.aborted) await this.submitter.submitDue(entry);
+      if (signal.aborted || inARow >= FAILURES_MAX) return;
+      try {
+        await this.begin(entry);
+        inARow = 0;
+      } catch (error) {
+        this.failedIn.set(requestIdOf(entry), this.tick);
+        errors.push(error);
+        inARow += 1;
+      }
     });
+    if (errors.length > 0) throw errors[0];
+  }
+
+  /** As it is, but what failed comes last, and of that what failed last: it starves nothing else. */
+  private inTurn(due: readonly Entry[]): readonly Entry[] {
+    this.tick += 1;
+    const before = this.failedIn;
+    this.failedIn = new Map();
+    if (before.size === 0) return due;
+    const turns = due.map((entry) => ({ entry, failedIn: before.get(requestIdOf(entry)) ?? 0 }));
+    for (const { entry, failedIn } of turns) {
+      if (failedIn > 0) this.failedIn.set(requestIdOf(entry), failedIn);
+    }
+    return turns.sort((a, b) => a.failedIn - b.failedIn).map(({ entry }) => entry);
+  }
+
+  private begin(entry: Entry): Promise<void> {
+    return entry.goesOn === undefined
+      ? this.submitter.submitDue(entry)
+      : this.submitter.goOn(entry);
   }
 }

@@ -16,7 +16,7 @@ const JOBS_AT_A_TIME = 50;
 const NO_LOG = 1_000_000_000;
 
 /**
- * Asks about jobs whose end was not heard for long. Events can be lost, and a client must not go
+ * Asks about jobs of which nothing was heard for long. Events can be lost, and a client must not go
  * without backups because of one.
  */
 @Injectable()
@@ -59,7 +59,7 @@ export class SilentJobs implements Startable {
   private async ask(job: number): Promise<void> {
     try {
       const found = await this.requests.call(jobsGet, { job, logAfter: NO_LOG });
-      if (found.job.state === 'done') await this.record.foundEnd(found.job);
+      await this.record.found(found.job);
     } catch (error) {
       if (!(error instanceof PermanentError)) throw error;
       this.logger.warn(`job ${job} is no longer waited for: ${error.message}`);

@@ -1,8 +1,9 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { jobsBackup } from '#contracts/job.js';
+import { jobsContinue } from '#contracts/jobs/commands.js';
 import type { Retention } from '#contracts/schedule.js';
-import { PermanentError } from '#kernel/errors.js';
+import { PermanentError, Unavailable } from '#kernel/errors.js';
 import { Requests } from '#messaging/requests.js';
 import { backupRequestOf, type Submission } from './domain/backup-request.js';
 import { requestIdOf, type Entry } from './domain/due/agenda.js';
@@ -11,7 +12,10 @@ import { periodOf } from './domain/retention-levels.js';
 import { JobRecord } from './job-record.js';
 import { RetentionLevels } from './persistence/retention-levels.js';
 
-/** Turns a policy's schedule and client into a job. */
+/** The job manager has no job of that number. */
+const STATUS_NO_JOB = 805;
+
+/** Turns a policy's schedule and client into a job, or goes on with the one that is incomplete. */
 @Injectable()
 export class Submitter {
   private readonly logger = new Logger('scheduler');
@@ -47,6 +51,30 @@ export class Submitter {
       this.logger.warn(`${what}: refused with status ${error.status}: ${error.message}`);
       const key = { policy: policy.name, schedule: schedule.name, client };
       await this.record.refused(key, error.status);
+    }
+  }
+
+  /**
+   * Goes on with the job of an entry that is incomplete. Asking twice is harmless: the job manager
+   * knows by its failure whether it was gone on with. One that does not answer is asked in the next
+   * round, and holds up nobody else.
+   */
+  async goOn(entry: Entry): Promise<void> {
+    const { job, failedAt } = entry.running ?? {};
+    if (job === undefined || !failedAt) return;
+    const what = `${entry.policy.name} ${entry.schedule.name} ${entry.client}: job ${job}`;
+    try {
+      const { job: view } = await this.requests.call(jobsContinue, {
+        ...{ job, failedAt: failedAt.toISOString() },
+        closesAt: entry.closesAt?.toISOString() ?? null,
+      });
+      await this.record.found(view);
+      this.logger.log(`${what}: ${view.state} (${reasonOf(entry, entry.times, +entry.dueAt!)})`);
+    } catch (error) {
+      const isRefused = error instanceof PermanentError;
+      if (!isRefused && !(error instanceof Unavailable)) throw error;
+      this.logger.warn(`${what} could not be gone on with: ${error.message}`);
+      if (isRefused && error.status === STATUS_NO_JOB) await this.record.lost(job);
     }
   }
 

@@ -14,6 +14,7 @@ import {
   policyName,
   poolName,
   scheduleName,
+  storable,
   timestamp,
   unitName,
 } from './names.js';
@@ -86,7 +87,10 @@ export const backupRequest = z.object({
   client: clientName,
   kind: imageKind.default('full'),
   selections: z.array(absolutePath).min(1).max(1_000),
-  excludes: z.array(z.string().min(1).max(4_096)).max(1_000).default([]),
+  excludes: z
+    .array(storable(z.string().min(1).max(4_096)))
+    .max(1_000)
+    .default([]),
   storage: unitName.default('default'),
   retention: z.string().default('14d'),
   priority: jobPriority.default(0),
@@ -190,6 +194,11 @@ export const jobView = z.object({
   attempt: z.int(),
   /** When a job that failed for a reason that may pass begins its next attempt; else null. */
   retryAt: timestamp.nullable().default(null),
+  /**
+   * Of a job that is incomplete because its tries are used up: when the last of them failed, and the
+   * status with which it ends if it is not gone on with. Null for all others.
+   */
+  outOfTries: z.object({ failedAt: timestamp, status: z.int() }).nullable().default(null),
   /** What an active job does now, what a queued one waits for. */
   operation: z.string(),
   /** The same as a word for programs; empty for a job that moves or has ended. */

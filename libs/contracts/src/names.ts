@@ -22,10 +22,19 @@ export const imageId = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}_\d{1,12}$/, 'an image id is <client>_<unix time>');
 
+const isStorable = (text: string) => !text.includes('\0') && !/\p{Surrogate}/u.test(text);
+
+/** A text that PostgreSQL takes: whoever sends another one is told which, by name. */
+export function storable(text: z.ZodString): z.ZodString {
+  return text.refine(isStorable, {
+    error: 'a text holds no NUL character and no half of a surrogate pair',
+  });
+}
+
 /** A path as docs/formats.md "Path text" writes it. */
 export const pathText = z.string().min(1).max(16_384);
 
-export const absolutePath = pathText
+export const absolutePath = storable(pathText)
   .regex(/^\//, 'a path must be absolute (start with "/")')
   .meta({ allowed: 'an absolute path (starts with "/")' });
 
@@ -42,7 +51,7 @@ export const imageKind = z.enum(['full', 'differential', 'cumulative']);
 export type ImageKind = z.infer<typeof imageKind>;
 
 /** A word or sentence of the policy's that stays with its images, to find them by. */
-export const keyword = z.string().max(128);
+export const keyword = storable(z.string().max(128));
 
 /** What an image's last manifest says beyond its fragments: enough to put it back into a catalog. */
 export const imageDetails = z.object({

@@ -9,6 +9,7 @@ import {
   mediaDeletes,
   mediaReceipts,
   mediaTasks,
+  policyIncomplete,
   policyJobs,
   STREAMS,
   type ConsumerSpec,
@@ -76,6 +77,7 @@ function policy(): Permissions {
   return {
     publish: [
       'hf.svc.v1.jobs.backup',
+      'hf.svc.v1.jobs.continue',
       'hf.svc.v1.jobs.get',
       'hf.svc.v1.broker.client',
       'hf.svc.v1.broker.units',
@@ -83,6 +85,7 @@ function policy(): Permissions {
       'hf.svc.v1.broker.servers',
       'hf.evt.v1.policy.>',
       ...consume(policyJobs),
+      ...consume(policyIncomplete),
     ],
     subscribe: [read('policy'), ...answers('policy')],
   };

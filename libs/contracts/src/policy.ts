@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { endpoint } from './contract.js';
 import { jobHooks, STREAMS_MAX } from './job.js';
 import {
+  absolutePath,
   clientName,
   jobNumber,
   keyword,
@@ -10,6 +11,7 @@ import {
   pathText,
   policyName,
   scheduleName,
+  storable,
   timestamp,
   unitName,
 } from './names.js';
@@ -21,7 +23,7 @@ const SELECTIONS_MAX = 1_000;
 /** The line of a selection list at which another stream begins. */
 export const NEW_STREAM = 'NEW_STREAM';
 
-const selection = pathText.regex(
+const selection = storable(pathText).regex(
   /^\/|^NEW_STREAM$/,
   'a path must be absolute (start with "/"); the only other line allowed is NEW_STREAM',
 );
@@ -31,7 +33,7 @@ const selections = z
   .max(SELECTIONS_MAX)
   .describe(`absolute paths; a line ${NEW_STREAM} begins another stream`);
 const excludes = z
-  .array(z.string().min(1).max(4_096))
+  .array(storable(z.string().min(1).max(4_096)))
   .max(SELECTIONS_MAX)
   .describe('globs: with a slash against the whole path, without one against the last component');
 
@@ -41,7 +43,13 @@ const timeZone = z
 
 /** The rule for what failed: so many tries in so many hours, so many minutes between two. */
 export const retryRule = z.strictObject({
-  tries: z.int().min(1).max(10).describe('jobs of a schedule and client within the period'),
+  tries: z
+    .int()
+    .min(1)
+    .max(10)
+    .describe(
+      'jobs of a schedule and client, or times that one is gone on with, within the period',
+    ),
   periodHours: z.int().min(1).max(168).describe('the period in which tries are counted'),
   delayMinutes: z.int().min(1).max(1_440).describe('the pause between two tries'),
 });
@@ -50,7 +58,12 @@ export const policySpec = z
   .strictObject({
     name: policyName.describe('unique in the cluster'),
     active: z.boolean().default(true).describe('an inactive policy runs nothing'),
-    clients: z.array(clientName).min(1).max(CLIENTS_MAX).describe('the hosts it backs up'),
+    clients: z
+      .array(clientName)
+      .min(1)
+      .max(CLIENTS_MAX)
+      .overwrite((names) => [...new Set(names)])
+      .describe('the hosts it backs up'),
     selections,
     excludes: excludes.default([]),
     perClient: z
@@ -158,10 +171,12 @@ export const dueEntry = z.object({
   dueAt: timestamp.nullable(),
   /** Why it is due then, why not yet, and in which start window. */
   reason: z.string(),
-  /** The end of the window that it would start in; null without windows. */
+  /** The end of the window that it would start in, or of the days before an excluded one; else null. */
   closesAt: timestamp.nullable().default(null),
   /** A job of this policy and client that has not ended: nothing starts beside it. */
   running: jobNumber.nullable().default(null),
+  /** The incomplete job that goes on at `dueAt`, in place of a new one. */
+  goesOn: jobNumber.nullable().default(null),
   /** Scheduling is suspended: it does not start however long it is due. */
   suspended: z.boolean().default(false),
 });
@@ -266,11 +281,7 @@ export const policyUserBackup = endpoint('policy', 'user-backup', {
     policy: policyName.optional(),
     schedule: scheduleName.optional(),
     /** Default: those of the policy. */
-    selections: z
-      .array(pathText.regex(/^\//, 'a path must be absolute (start with "/")'))
-      .min(1)
-      .max(SELECTIONS_MAX)
-      .optional(),
+    selections: z.array(absolutePath).min(1).max(SELECTIONS_MAX).optional(),
   }),
   response: z.object({ job: jobNumber, policy: policyName, schedule: scheduleName }),
 });

@@ -13,6 +13,9 @@ const wrongSchedule = (schedule: object) =>
 
 describe('a policy', () => {
   it.each([
+    [{ selections: ['/a', '/\u0000'] }, /^selections.1: a text holds no NUL character/],
+    [{ excludes: ['\ud800'] }, /^excludes.0: a text holds no NUL .* half of a surrogate pair/],
+    [{ keyword: '\u0000' }, /^keyword: a text holds no NUL/],
     [{ timeZone: 'Berlin' }, /^timeZone: a time zone is a name of the IANA list/],
     [{ timeZone: '+01:00' }, /^timeZone: /],
     [{ selections: ['/a', 'NEW_STREAM', '/b'] }, /^selections: NEW_STREAM is allowed only where/],
@@ -32,6 +35,11 @@ describe('a policy', () => {
     [{ retry: { tries: 2 } }, /^retry.periodHours: /],
   ])('%j is refused, and the message names the field', (rest, message) => {
     expect(wrong(rest)).toMatch(message);
+  });
+
+  it('has each client once, however often it is named', () => {
+    const { clients } = policySpec.parse({ ...base, clients: ['b', 'a', 'b'] });
+    expect(clients).toEqual(['b', 'a']);
   });
 
   it('of the first release still loads, as it was meant', () => {

@@ -151,12 +151,23 @@ export const policyJobs: ConsumerSpec = {
   from: 'new',
 };
 
+/** ... and when one is incomplete, to have it gone on with. */
+export const policyIncomplete: ConsumerSpec = {
+  stream: eventStream.name,
+  durable: 'policy-incomplete',
+  filter: 'hf.evt.v1.job.incomplete.>',
+  ackWaitMs: 30_000,
+  unackedMax: 256,
+  from: 'new',
+};
+
 export const CONSUMERS: readonly ConsumerSpec[] = [
   catalogCommits,
   jobsGrants,
   jobsImages,
   jobsCopies,
   policyJobs,
+  policyIncomplete,
 ];
 
 /** What a media server listens to; it makes the consumer itself, under its own name only. */

@@ -1,4 +1,10 @@
-import { NoRespondersError, RequestError, TimeoutError, type Msg } from '@nats-io/transport-node';
+import {
+  InvalidArgumentError,
+  NoRespondersError,
+  RequestError,
+  TimeoutError,
+  type Msg,
+} from '@nats-io/transport-node';
 import type { z } from 'zod';
 import {
   instanceSubject,
@@ -6,7 +12,7 @@ import {
   type InputOf,
   type ResponseOf,
 } from '#contracts/contract.js';
-import { messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
+import { InvalidInput, messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
 import type { Nats } from './connection.js';
 import { ERROR_CODE_HEADER, errorBody } from './wire-error.js';
 
@@ -24,8 +30,8 @@ export class Requests {
   constructor(private readonly nats: Nats) {}
 
   /**
-   * Throws `PermanentError` with the service's status and words when it refuses, `Unavailable` when
-   * nobody answers in time; then nothing is known of the outcome, and asking again is right.
+   * Throws `PermanentError` with the service's status and words when it refuses, or when the request
+   * is larger than a message may be, `Unavailable` when nobody answers in time; then nothing is known of the outcome, and asking again is right.
    */
   async call<E extends Endpoint>(
     endpoint: E,
@@ -80,6 +86,9 @@ function requestFailed(endpoint: Endpoint, error: unknown): Error {
   const what = `${endpoint.service} (${endpoint.name})`;
   if (isNobodyThere(error)) {
     return new Unavailable(`No ${what} service answers: is it running?`);
+  }
+  if (error instanceof InvalidArgumentError && error.message.includes('max_payload')) {
+    return new InvalidInput(`The request to ${what} is larger than a message may be.`);
   }
   if (error instanceof TimeoutError || error instanceof RequestError) {
     return new Unavailable(`${what} did not answer in time.`, 41, { cause: error });

@@ -109,7 +109,7 @@ export function suspensionRemarks(suspensions: readonly Suspension[]): string[] 
 }
 
 async function due(cli: Cli, { at, limit, ...filter }: DueOptions): Promise<void> {
-  const by = at === undefined ? {} : { at: parseTime(at, new Date()).toISOString() };
+  const by = at === undefined ? {} : { at: parseTime(at, cli.now()).toISOString() };
   const answer = await cli.withCluster((cluster) => readDue(cluster, { ...filter, ...by }, limit));
   cli.answer(answer, (output) => {
     if (answer.due.length > 0) output.table(DUE_COLUMNS, answer.due);

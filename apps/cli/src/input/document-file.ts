@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import { LineCounter, parseDocument } from 'yaml';
 import type { z } from 'zod';
@@ -44,11 +45,13 @@ export function sourceName(file: string): string {
   return file === '-' ? 'standard input' : file;
 }
 
-/** Throws `InvalidInput` for a file that is not there, can't be read or is larger than 4 MiB. */
+/** Throws `InvalidInput` for a file that is not there, can't be read, is no UTF-8 or larger than 4 MiB. */
 export function readText(file: string): string {
   try {
     const bytes = readFileSync(file === '-' ? 0 : file);
     if (bytes.length > FILE_BYTES_MAX) throw new InvalidInput(`${file} is larger than 4 MiB.`);
+    // What is none would become other characters, and a path another path.
+    if (!isUtf8(bytes)) throw new InvalidInput(`${sourceName(file)} is no UTF-8 text.`, 'file');
     return bytes.toString('utf8');
   } catch (error) {
     if (error instanceof InvalidInput) throw error;

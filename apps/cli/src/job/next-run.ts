@@ -6,13 +6,14 @@ import type { Cluster } from '../cluster/cluster.js';
 const PARTIAL = 1;
 
 /**
- * When the policy of a backup that has failed runs it again, and why then. Null for others, and where nobody
- * can say: the policy may be gone, or its service away.
+ * When the policy of a backup that has failed runs it again, or goes on with one that is out of tries, and
+ * why then. Null for others, and where nobody can say: the policy may be gone, or its service away.
  */
 export async function nextRun(cluster: Cluster, job: JobView): Promise<DueEntry | null> {
   const { policy, schedule, client } = job;
-  if (job.type !== 'backup' || (job.status ?? 0) <= PARTIAL || job.parent !== null) return null;
-  if (policy === ON_DEMAND_POLICY) return null;
+  if (job.type !== 'backup' || policy === ON_DEMAND_POLICY) return null;
+  const hasFailed = (job.status ?? 0) > PARTIAL && job.parent === null;
+  if (!hasFailed && job.outOfTries === null) return null;
   try {
     const { due } = await cluster.ask(policyDue, { policy, client });
     return due.find((entry) => entry.schedule === schedule) ?? null;

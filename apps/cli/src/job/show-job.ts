@@ -1,4 +1,4 @@
-import { jobsGet, type JobAttempt, type LogLine } from '#contracts/job.js';
+import { jobsGet, type JobAttempt, type JobView, type LogLine } from '#contracts/job.js';
 import type { DueEntry } from '#contracts/policy.js';
 import { statusText } from '#contracts/status-codes.js';
 import type { Cli } from '../cli.js';
@@ -18,7 +18,7 @@ export async function showJob(cli: Cli, job: number): Promise<void> {
     const children = view.children > 0 ? await readChildren(cluster, job) : [];
     const next = await nextRun(cluster, view);
     cli.answer({ job: view, children, attempts, next, log, logLines }, (output) => {
-      output.lines(fieldLines([...jobFields(view, cli.now()), ...nextFields(next)]));
+      output.lines(fieldLines([...jobFields(view, cli.now()), ...nextFields(view, next)]));
       if (children.length > 0) output.line();
       if (children.length > 0) output.table(jobColumns(cli.now()), children);
       for (const line of attemptBlocks(attempts, log)) output.line(line);
@@ -26,10 +26,16 @@ export async function showJob(cli: Cli, job: number): Promise<void> {
   });
 }
 
-function nextFields(next: DueEntry | null): [string, string][] {
+/** When its policy runs it again or, of one that has not ended, goes on with it; and why then. */
+export function nextFields(
+  { job, parent, state }: Pick<JobView, 'job' | 'parent' | 'state'>,
+  next: DueEntry | null,
+): [string, string][] {
   if (!next) return [];
-  const when = next.dueAt === null ? 'not by itself' : formatTime(next.dueAt);
-  return [['Run again', `${when}: ${next.reason}`]];
+  const { dueAt, goesOn, reason } = next;
+  const isNever = dueAt === null || (state === 'incomplete' && goesOn !== (parent ?? job));
+  const when = isNever ? 'not by itself' : formatTime(dueAt);
+  return [[state === 'incomplete' ? 'Goes on' : 'Run again', `${when}: ${reason}`]];
 }
 
 /** An empty line, a heading and the log of each attempt, in order. */

@@ -37,6 +37,10 @@ describe('differences', () => {
     expect(texts(before, { schedules: [daily, full] })).toEqual([
       'schedules: ["full","daily"] -> ["daily","full"]',
     ]);
+    const [one, two] = [{ name: '1' }, { name: '2' }];
+    expect(texts({ schedules: [two, one] }, { schedules: [one, two] })).toEqual([
+      'schedules: ["2","1"] -> ["1","2"]',
+    ]);
   });
 
   it('are there exactly where the values are not the same', () => {

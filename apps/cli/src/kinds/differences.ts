@@ -17,10 +17,9 @@ type Fields = Readonly<Record<string, unknown>>;
 export function differences(before: unknown, after: unknown, field = ''): Difference[] {
   if (isDeepStrictEqual(before, after)) return [];
   if (isFields(before) && isFields(after)) return ofFields(before, after, field);
-  const [old, new_] = [byName(before), byName(after)];
-  if (old && new_) {
-    const found = ofFields(old, new_, field);
-    return found.length > 0 ? found : [order(field, old, new_)];
+  if (isNamed(before) && isNamed(after)) {
+    const found = ofFields(byName(before), byName(after), field);
+    return found.length > 0 ? found : [{ field, old: namesOf(before), new: namesOf(after) }];
   }
   return [{ field, old: before, new: after }];
 }
@@ -47,17 +46,20 @@ function own(fields: Fields, key: string): unknown {
   return Object.hasOwn(fields, key) ? fields[key] : undefined;
 }
 
-function order(field: string, old: Fields, now: Fields): Difference {
-  return { field, old: Object.keys(old), new: Object.keys(now) };
+type Named = Fields & { readonly name: string };
+
+function isNamed(value: unknown): value is Named[] {
+  if (!Array.isArray(value) || value.length === 0) return false;
+  return value.every((one) => isFields(one) && typeof one['name'] === 'string');
 }
 
-/** The elements of a list under their names; undefined for anything else. */
-function byName(value: unknown): Fields | undefined {
-  if (!Array.isArray(value)) return undefined;
-  const named = value.every((one) => isFields(one) && typeof one['name'] === 'string');
-  return named && value.length > 0
-    ? Object.fromEntries((value as { name: string }[]).map((one) => [one.name, one]))
-    : undefined;
+function byName(list: readonly Named[]): Fields {
+  return Object.fromEntries(list.map((one) => [one.name, one]));
+}
+
+/** In their order, which an object's keys do not keep if they are numbers. */
+function namesOf(list: readonly Named[]): string[] {
+  return list.map(({ name }) => name);
 }
 
 function isFields(value: unknown): value is Fields {

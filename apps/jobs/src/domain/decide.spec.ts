@@ -152,6 +152,7 @@ const anyEnd = fc.constantFrom<OfAttempt>(
 const anyDecree = fc.constantFrom<OfAttempt>(
   () => ({ type: 'suspend' }),
   () => ({ type: 'resume' }),
+  () => ({ type: 'continue', failedAt: later(200_000), closesAt: later(300_000) }),
   () => ({ type: 'priority', priority: 9 }),
   () => ({ type: 'window-closed' }),
   () => ({ type: 'waited-out', step: 'suspended' }),
@@ -329,7 +330,7 @@ describe('any job', () => {
       fc.property(anyJob, anyPlay, (start, course) => {
         play(start, course, (before) => seen.add(`${before.type} ${before.step}`));
       }),
-      { numRuns: 300, seed: 1 },
+      { numRuns: 4_000, seed: 1 },
     );
     for (const type of ['backup', 'duplicate', 'restore', 'verify']) {
       expect([...seen]).toEqual(

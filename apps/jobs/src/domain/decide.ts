@@ -9,7 +9,7 @@ import {
   weighed,
   windowClosed,
 } from './attempts/attempt.js';
-import { resume, suspend, waitedOut } from './attempts/pause.js';
+import { goOn, resume, suspend, waitedOut } from './attempts/pause.js';
 import { backupReported, imageBegun, imageCounted } from './backup.js';
 import { copyBegun, copyCounted, duplicateReported } from './duplicate.js';
 import { verdictOf } from './command.js';
@@ -88,6 +88,8 @@ function decreed(job: Job, input: Decree, now: Date): Decision {
     case 'suspend':
     case 'resume':
       return commanded(job, input.type, now);
+    case 'continue':
+      return goOn(job, input, now);
     case 'priority':
       return reprioritized(job, input.priority);
     case 'window-closed':

@@ -57,7 +57,7 @@ export function backupDrafts(request: BackupRequest, backoff: Backoff): Draft {
   }));
   const job: ParentJob = {
     ...{ ...fresh(backoff, request.priority), type: 'parent', step: 'gathering', request },
-    ...{ children: children.length, childState: 'queued', isCancelled: false },
+    ...{ children: children.length, childState: 'queued', isCancelled: false, outOfTries: null },
   };
   return { job, children };
 }

@@ -1,6 +1,6 @@
 import type { Allocation, WaitReason } from '#contracts/broker.js';
 import type { JobProgress, JobState, TaskResult } from '#contracts/job.js';
-import type { BegunCopy, BegunImage, ChainImage, Debt, Job, Step } from './job.js';
+import type { BegunCopy, BegunImage, ChainImage, Debt, Job, OutOfTries, Step } from './job.js';
 
 /** Of which attempt an answer or a report is. One of another attempt than the job's is not heard. */
 interface OfAttempt {
@@ -21,6 +21,7 @@ export interface Child {
   /** Null until it is done. */
   readonly status: number | null;
   readonly hasStarted: boolean;
+  readonly outOfTries: OutOfTries | null;
   readonly progress: JobProgress;
 }
 
@@ -71,6 +72,8 @@ export type Decree =
   | { readonly type: 'cancel' }
   | { readonly type: 'suspend' }
   | { readonly type: 'resume' }
+  /** The retry rule of its policy allows another round until then, unless it has failed since. */
+  | { readonly type: 'continue'; readonly failedAt: Date; readonly closesAt: Date | null }
   | { readonly type: 'priority'; readonly priority: number }
   /** The start window has closed. */
   | { readonly type: 'window-closed' }

@@ -117,6 +117,13 @@ export interface Pause {
   readonly wasVerifying: boolean;
 }
 
+/** How a job that is incomplete has failed. */
+export interface OutOfTries {
+  /** When the last attempt that did something ended. */
+  readonly failedAt: Date;
+  readonly status: number;
+}
+
 /** An attempt that is over. */
 export interface EndedAttempt {
   readonly attempt: number;
@@ -227,6 +234,8 @@ export interface ParentJob extends JobBase {
   readonly children: number;
   /** What its open children are, taken together. */
   readonly childState: JobState;
+  /** Of the child that failed last, where the children are incomplete; missing in earlier releases. */
+  readonly outOfTries?: OutOfTries | null;
   /** Somebody has cancelled the whole. */
   readonly isCancelled: boolean;
 }

@@ -2,14 +2,25 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { jobState, backupRequest } from '#contracts/job.js';
 import { after, BACKOFF, later, NOW, parent } from '../testing/sample-jobs.js';
+import { outOfTries } from './attempts/out-of-tries.js';
+import { decide } from './decide.js';
 import { backupDrafts, bornOf, draftAgain } from './draft.js';
 import { NO_PROGRESS } from './job.js';
 import type { Child } from './input.js';
+import { revive } from './saved-job.js';
 import { stateOf, viewOf } from './view.js';
 
 function child(job: number, state: Child['state'], more: Partial<Child> = {}): Child {
   const status = state === 'done' ? 0 : null;
-  return { job, state, status, hasStarted: state !== 'queued', progress: NO_PROGRESS, ...more };
+  return {
+    job,
+    state,
+    status,
+    hasStarted: state !== 'queued',
+    outOfTries: null,
+    progress: NO_PROGRESS,
+    ...more,
+  };
 }
 
 const together = (...children: Child[]) => after(parent, { type: 'children', children });
@@ -58,6 +69,20 @@ describe('a parent job', () => {
     expect(stateOf(together(done, child(9, 'suspended')))).toBe('suspended');
     expect(stateOf(together(child(8, 'suspended'), child(9, 'incomplete')))).toBe('incomplete');
     expect(stateOf(together(done, child(9, 'waiting-for-retry')))).toBe('waiting-for-retry');
+  });
+
+  it('is out of tries when its incomplete children are, since the last of them failed', () => {
+    const failed = (ms: number) => ({ failedAt: later(ms), status: 82 });
+    const first = child(8, 'incomplete', { outOfTries: failed(5) });
+    const job = together(first, child(9, 'incomplete', { outOfTries: failed(9) }));
+    expect(outOfTries(job)).toEqual(failed(9));
+    expect(outOfTries(together(first, child(9, 'active')))).toBeNull();
+    // One that was suspended for too long, and nothing else.
+    expect(outOfTries(together(child(8, 'incomplete'), child(9, 'done')))).toBeNull();
+    expect(outOfTries(revive(JSON.parse(JSON.stringify(job)), 7))).toEqual(failed(9));
+    const rule = { type: 'continue', failedAt: later(9), closesAt: null } as const;
+    expect(decide(job, rule, NOW)).toMatchObject({ job, effects: [{ type: 'log' }] });
+    expect(decide(job, { ...rule, failedAt: later(8) }, NOW).effects).toEqual([]);
   });
 
   it('ends with the last of them: 0, 1 for a part, the highest if all have failed', () => {

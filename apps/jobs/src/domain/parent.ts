@@ -1,7 +1,7 @@
 import type { JobProgress, JobState } from '#contracts/job.js';
 import { clockText } from './log-lines.js';
 import { info, same, type Child, type Decision } from './input.js';
-import { NO_PROGRESS, type Outcome, type ParentJob } from './job.js';
+import { NO_PROGRESS, type Outcome, type OutOfTries, type ParentJob } from './job.js';
 
 const CANCELLED: Outcome = { status: 150, message: '' };
 
@@ -13,11 +13,14 @@ export function gathered(job: ParentJob, children: readonly Child[], now: Date):
   const open = children.filter(({ state }) => state !== 'done');
   if (open.length > 0) {
     const childState = stateTogether(open, startedAt !== null);
+    const outOfTries = childState === 'incomplete' ? lastFailed(open) : null;
     const isSame =
       childState === job.childState &&
       startedAt === job.startedAt &&
-      JSON.stringify(progress) === JSON.stringify(job.progress);
-    return isSame ? same(job) : { job: { ...job, childState, startedAt, progress }, effects: [] };
+      JSON.stringify([progress, outOfTries]) ===
+        JSON.stringify([job.progress, job.outOfTries ?? null]);
+    const next = { ...job, childState, startedAt, outOfTries, progress };
+    return isSame ? same(job) : { job: next, effects: [] };
   }
   const outcome = outcomeOf(children, job.isCancelled);
   const elapsed = clockText(now.getTime() - (startedAt ?? now).getTime());
@@ -49,6 +52,14 @@ function stateTogether(open: readonly Child[], hasStarted: boolean): JobState {
   if (states.has('queued')) return hasStarted ? 'active' : 'queued';
   if (states.has('waiting-for-retry')) return 'waiting-for-retry';
   return states.has('incomplete') ? 'incomplete' : 'suspended';
+}
+
+function lastFailed(open: readonly Child[]): OutOfTries | null {
+  return open.reduce<OutOfTries | null>(
+    (last, { outOfTries: one }) =>
+      one !== null && (last === null || one.failedAt > last.failedAt) ? one : last,
+    null,
+  );
 }
 
 function sumOf(all: readonly JobProgress[]): JobProgress {

@@ -65,6 +65,10 @@ function ofItsType(saved: Job): Job {
   if (saved.type === 'duplicate') {
     return { ...saved, verifyingSince: instant(saved.verifyingSince) };
   }
+  if (saved.type === 'parent') {
+    const failed = saved.outOfTries ?? null;
+    return { ...saved, outOfTries: failed && { ...failed, failedAt: new Date(failed.failedAt) } };
+  }
   return saved;
 }
 

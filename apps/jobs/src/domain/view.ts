@@ -1,5 +1,6 @@
 import type { JobState, JobView, JobWaitReason } from '#contracts/job.js';
 import { statusText } from '#contracts/status-codes.js';
+import { outOfTries } from './attempts/out-of-tries.js';
 import { clientOf, imageOf, triesOf, type Job, type Step } from './job.js';
 
 const OPERATIONS: Readonly<Record<Step, string>> = {
@@ -56,6 +57,7 @@ export function viewOf(job: Job, createdAt: Date): JobView {
     mediaId: mediaOf(job),
     attempt: job.attempt,
     retryAt: job.step === 'retrying' ? (job.retry?.at.toISOString() ?? null) : null,
+    outOfTries: failureOf(job),
     operation: job.trouble || job.waitsFor || waitOf(job) || operationOf(job),
     waitReason: waitReasonOf(job),
     parent: job.parent,
@@ -69,6 +71,11 @@ export function viewOf(job: Job, createdAt: Date): JobView {
     endedAt: job.endedAt?.toISOString() ?? null,
     progress: job.progress,
   };
+}
+
+function failureOf(job: Job): JobView['outOfTries'] {
+  const failed = outOfTries(job);
+  return failed && { failedAt: failed.failedAt.toISOString(), status: failed.status };
 }
 
 /** What one that works for it waits for, until it says that it goes on. */

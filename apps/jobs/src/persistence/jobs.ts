@@ -1,8 +1,10 @@
 import type { EntityManager } from 'typeorm';
 import type { JobProgress, JobState } from '#contracts/job.js';
 import { prepared } from '#outbox/prepared.js';
+import { outOfTries } from '../domain/attempts/out-of-tries.js';
 import type { Child } from '../domain/input.js';
 import type { Job } from '../domain/job.js';
+import { revive, type SavedDocument } from '../domain/saved-job.js';
 import { appendSql, appendValues, JobLog, type LoggedLine } from './job-log.js';
 import {
   changedRow,
@@ -97,15 +99,18 @@ export class Jobs {
       status: number | null;
       started: boolean;
       progress: JobProgress;
+      incomplete: SavedDocument | null;
     }[] = await this.db.query(
       `SELECT job, state, status, started_at IS NOT NULL AS started,
-         document->'progress' AS progress
+         document->'progress' AS progress,
+         CASE WHEN step = 'incomplete' THEN document END AS incomplete
        FROM job WHERE parent = $1 ORDER BY job`,
       [parent],
     );
-    return rows.map(({ job, started, ...row }) => ({
+    return rows.map(({ job, started, incomplete, ...row }) => ({
       ...row,
       ...{ job: Number(job), hasStarted: started },
+      outOfTries: incomplete && outOfTries(revive(incomplete, Number(job))),
     }));
   }
 

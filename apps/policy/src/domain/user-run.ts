@@ -37,7 +37,7 @@ export function planUserRun(
   );
   if (open === undefined) throw notNow(candidates, instant);
   const { times, schedule } = open.of;
-  const closes = times.hasWindows ? times.closesAfter(instant) : null;
+  const closes = times.closesAfter(instant);
   return {
     ...{ policy: open.plan.policy, schedule },
     closesAt: closes === null ? null : new Date(closes),

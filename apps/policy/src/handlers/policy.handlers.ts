@@ -14,6 +14,7 @@ import { InvalidInput } from '#kernel/errors.js';
 import { Answers } from '#messaging/answers.js';
 import { UnitOfWork } from '#outbox/unit-of-work.js';
 import { ClusterCheck } from '../cluster-check.js';
+import { refuseTooLarge } from '../domain/policy-size.js';
 import { Policies } from '../persistence/policies.js';
 import { Suspensions } from '../persistence/suspensions.js';
 import { PolicyChanges } from '../policy-changes.js';
@@ -33,14 +34,14 @@ export class PolicyHandlers {
     create,
     check,
   }: RequestOf<typeof policyPut>): Promise<ResponseOf<typeof policyPut>> {
-    refuseReservedName(policy);
+    refuseWhatCannotWork(policy);
     const warnings = check ? await this.cluster.warnings(policy) : [];
     return { policy, created: await this.changes.put(policy, create), warnings };
   }
 
   @Answers(policyCheck)
   async check({ policy }: RequestOf<typeof policyCheck>): Promise<ResponseOf<typeof policyCheck>> {
-    refuseReservedName(policy);
+    refuseWhatCannotWork(policy);
     const found = await new Policies(this.database.manager).find(policy.name);
     const warnings = await this.cluster.warnings(policy);
     return { policy, exists: found !== undefined, warnings };
@@ -67,10 +68,10 @@ export class PolicyHandlers {
   }
 }
 
-function refuseReservedName({ name }: PolicySpec): void {
-  if (name !== ON_DEMAND_POLICY) return;
+function refuseWhatCannotWork(policy: PolicySpec): void {
+  if (policy.name !== ON_DEMAND_POLICY) return refuseTooLarge(policy);
   throw new InvalidInput(
-    `policy.name: "${name}" is what backups without a policy are filed under. Choose another name.`,
+    `policy.name: "${policy.name}" is what backups without a policy are filed under. Choose another name.`,
     'policy.name',
   );
 }

@@ -1,4 +1,5 @@
 import type { EntityManager } from 'typeorm';
+import type { OpenJob } from '../domain/due/agenda.js';
 import type { Failure, History } from '../domain/due/history.js';
 
 /** Which rows are wanted; without a name all. */
@@ -30,7 +31,7 @@ export type HistoryLookup = (
   schedule: string,
   client: string,
 ) => History | undefined;
-export type RunningLookup = (policy: string, client: string) => number | undefined;
+export type RunningLookup = (policy: string, client: string) => OpenJob | undefined;
 
 /**
  * All that due times follow from, in two queries. There are hundreds of thousands of rows, so they
@@ -62,16 +63,20 @@ export class AgendaRows {
     return lookup;
   }
 
-  /** Of several jobs of a policy and client the newest. */
+  /** Of several jobs of a policy and client the newest that runs, or else the newest. */
   async running({ policy, client }: RowFilter) {
-    const rows: { policy: string; client: string; job: number }[] = await this.db.query(
-      `SELECT policy, client, max(job)::float8 AS job FROM running_job
+    const rows: (OpenJob & { policy: string; client: string })[] = await this.db.query(
+      `SELECT DISTINCT ON (policy, client) policy, client, job::float8 AS job, schedule,
+         failed_at AS "failedAt"
+       FROM running_job
        WHERE ($1::text IS NULL OR policy = $1) AND ($2::text IS NULL OR client = $2)
-       GROUP BY policy, client`,
+       ORDER BY policy, client, failed_at IS NOT NULL, job DESC`,
       [policy ?? null, client ?? null],
     );
-    const found = new Map<string, Map<string, number>>();
-    for (const row of rows) inner(found, row.policy).set(row.client, row.job);
+    const found = new Map<string, Map<string, OpenJob>>();
+    for (const { job, schedule, failedAt, ...row } of rows) {
+      inner(found, row.policy).set(row.client, { job, schedule, failedAt });
+    }
     const lookup: RunningLookup = (name, host) => found.get(name)?.get(host);
     return lookup;
   }

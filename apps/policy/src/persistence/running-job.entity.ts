@@ -20,6 +20,14 @@ export class RunningJobEntity {
   @Column('timestamptz', { name: 'due_at', nullable: true })
   dueAt!: Date | null;
 
+  /** Of a job that is incomplete for want of tries: when it failed. */
+  @Column('timestamptz', { name: 'failed_at', nullable: true })
+  failedAt!: Date | null;
+
+  /** Of the view that told so last: an older one is no news. */
+  @Column('bigint', { default: 0 })
+  revision!: string;
+
   /** When it was submitted, or the job manager was asked about it last. */
   @Column('timestamptz', { name: 'heard_at' })
   heardAt!: Date;

@@ -22,12 +22,44 @@ export class RunningJobs {
     );
   }
 
-  /** Returns the due time that it was submitted for; null if there was none, or it is not known. */
-  async remove(job: number): Promise<Date | null> {
-    const [rows] = (await this.db.query('DELETE FROM running_job WHERE job = $1 RETURNING due_at', [
-      job,
-    ])) as [{ due_at: Date | null }[], number];
-    return rows[0]?.due_at ?? null;
+  async has(job: number): Promise<boolean> {
+    const rows: unknown[] = await this.db.query('SELECT 1 FROM running_job WHERE job = $1', [job]);
+    return rows.length > 0;
+  }
+
+  /** True if that is news, of a job that is known or not. */
+  async isIncomplete(
+    { job, policy, schedule, client }: RunningJob,
+    { failedAt, revision, now }: { failedAt: Date; revision: number; now: Date },
+  ): Promise<boolean> {
+    const rows: unknown[] = await this.db.query(
+      `INSERT INTO running_job AS known (job, policy, schedule, client, failed_at, revision, heard_at)
+       VALUES ($1, $2, $3, $4, $5, $6, $7)
+       ON CONFLICT (job) DO UPDATE SET failed_at = EXCLUDED.failed_at, revision = EXCLUDED.revision,
+         heard_at = EXCLUDED.heard_at
+       WHERE known.revision < EXCLUDED.revision
+       RETURNING 1`,
+      [job, policy, schedule, client, failedAt, revision, now],
+    );
+    return rows.length > 0;
+  }
+
+  /** It moves, or somebody has stopped it. */
+  async isNotIncomplete(job: number, revision: number): Promise<void> {
+    await this.db.query(
+      `UPDATE running_job SET failed_at = NULL, revision = $2 WHERE job = $1 AND revision < $2`,
+      [job, revision],
+    );
+  }
+
+  /** Returns what was known of it, as far as it was. */
+  async remove(job: number): Promise<{ dueAt: Date | null; failedAt: Date | null }> {
+    const [rows] = (await this.db.query(
+      `DELETE FROM running_job WHERE job = $1
+       RETURNING due_at AS "dueAt", failed_at AS "failedAt"`,
+      [job],
+    )) as [{ dueAt: Date | null; failedAt: Date | null }[], number];
+    return rows[0] ?? { dueAt: null, failedAt: null };
   }
 
   /** Those without news since `before`, the longest silent first. They count as heard `now`. */

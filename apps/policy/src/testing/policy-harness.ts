@@ -22,6 +22,8 @@ export interface Due {
   readonly client: string;
   readonly dueAt: string | null;
   readonly reason: string;
+  readonly running: number | null;
+  readonly goesOn: number | null;
 }
 
 /** Two replicas of the policy service with real servers, and a job manager on the wire. */

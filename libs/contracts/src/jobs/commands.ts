@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { endpoint } from '../contract.js';
 import { jobPriority, jobView } from '../job.js';
-import { jobNumber } from '../names.js';
+import { jobNumber, timestamp } from '../names.js';
 
 const onOneJob = { request: z.object({ job: jobNumber }), response: z.object({ job: jobView }) };
 
@@ -13,6 +13,20 @@ export const jobsSuspend = endpoint('jobs', 'suspend', {
 export const jobsResume = endpoint('jobs', 'resume', {
   description: 'Goes on with a job that is suspended or incomplete, or waits for a retry',
   ...onOneJob,
+});
+
+/** What the scheduler asks for. People say `resume`, which knows neither windows nor conditions. */
+export const jobsContinue = endpoint('jobs', 'continue', {
+  description:
+    'Goes on with a backup that is out of tries, within a start window; any other job stays as it is',
+  request: z.object({
+    job: jobNumber,
+    /** The `outOfTries.failedAt` that was seen: a job that has failed again since stays as it is. */
+    failedAt: timestamp,
+    /** End of the start window, as of a new job; null: however late. */
+    closesAt: timestamp.nullable(),
+  }),
+  response: z.object({ job: jobView }),
 });
 
 export const jobsRestart = endpoint('jobs', 'restart', {

@@ -118,6 +118,10 @@ describe('a service on NATS', () => {
     await expect(requests.call(lookUp, { fails: 'away' })).rejects.toBeInstanceOf(Unavailable);
     const nobody = endpoint('nobody', 'home', { ...double });
     await expect(requests.call(nobody, {})).rejects.toThrow('is it running?');
+    const long = { ...double, request: z.object({ text: z.string() }) };
+    const tooLong = requests.call(long, { text: 'x'.repeat(2 ** 21) });
+    await expect(tooLong).rejects.toThrow('demo (double) is larger than a message may be');
+    await expect(tooLong).rejects.toBeInstanceOf(PermanentError);
   });
 
   it('shows itself to `nats micro` as ADR-32 says', async () => {

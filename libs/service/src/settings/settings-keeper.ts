@@ -12,6 +12,7 @@ const READ_MS = 2_000;
 /** Keeps what was set in the service's tables, and in force in every replica. */
 export class SettingsKeeper implements Startable {
   private readonly logger = new Logger('settings');
+  private looking: Promise<void> = Promise.resolve();
   private readonly warnedOf = new Set<string>();
   private readonly rounds: Repeating;
 
@@ -34,13 +35,11 @@ export class SettingsKeeper implements Startable {
     return this.rounds.stop();
   }
 
-  /** Puts in force what is in the table. */
-  async read(): Promise<void> {
-    for (const name of this.settings.use(await this.table.read())) {
-      if (this.warnedOf.has(name)) continue;
-      this.warnedOf.add(name);
-      this.logger.warn(`what was set for ${name} is not allowed in this release, so it is ignored`);
-    }
+  /** Puts in force what is in the table; one look after the other, so that the last one counts. */
+  read(): Promise<void> {
+    const look = this.looking.then(() => this.look());
+    this.looking = look.catch(() => undefined);
+    return look;
   }
 
   /** Null takes back what was set. Throws as `Settings.textFor` does. */
@@ -55,5 +54,13 @@ export class SettingsKeeper implements Startable {
     const view = this.settings.view(name);
     this.logger.log(`${name} is ${view.value} ${view.unit} now (${view.source})`);
     return view;
+  }
+
+  private async look(): Promise<void> {
+    for (const name of this.settings.use(await this.table.read())) {
+      if (this.warnedOf.has(name)) continue;
+      this.warnedOf.add(name);
+      this.logger.warn(`what was set for ${name} is not allowed in this release, so it is ignored`);
+    }
   }
 }

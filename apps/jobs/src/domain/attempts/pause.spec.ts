@@ -116,6 +116,67 @@ describe('a job that is out of tries', () => {
   });
 });
 
+describe('the retry rule of a policy', () => {
+  const request = backupRequest.parse({
+    ...{ client: 'web1', selections: ['/etc'], closesAt: later(10_000).toISOString() },
+  });
+  const windowed = { ...backupDraft(request, BACKOFF), job: 7, failures: 2 };
+  const runs = after(windowed, its.granted('m1'), its.begun());
+  /** It fails at once, and some of it is committed. */
+  const failing = (job: Job, of: ReturnType<typeof answers>, ms: number) =>
+    after(job, [of.silent('media'), later(ms)], of.letGo, ...weighing(of, ms + 1_000));
+  const weighing = (of: ReturnType<typeof answers>, ms: number) =>
+    [of.drained(), of.weighed(1)].map((input): [Input, Date] => [input, later(ms)]);
+  const incomplete = failing(runs, its, 1_000);
+  const rule = (failedAt: Date, closesAt: Date | null = later(90_000)): Input => ({
+    ...{ type: 'continue', failedAt, closesAt },
+  });
+  const seen = (job: Job) => viewOf(job, NOW).outOfTries;
+
+  it('goes on with what is out of tries, within the window that it says', () => {
+    const failedAt = later(1_000);
+    expect(seen(incomplete)).toEqual({ failedAt: failedAt.toISOString(), status: 82 });
+    const goesOn = after(incomplete, [rule(failedAt), later(60_000)]);
+    expect(goesOn).toMatchObject({ step: 'retrying', failures: 0, pause: null });
+    expect(seen(goesOn)).toBeNull();
+    const second = after(goesOn, [its.drained(), later(60_000)]);
+    expect(second).toMatchObject({ step: 'allocating', attempt: 2, image: { imageId: 'web1_1' } });
+    expect(wakeAt(second)).toEqual(later(90_000));
+    expect(wakeAt(after(incomplete, rule(failedAt, null), its.drained()))).toBeNull();
+  });
+
+  it('uses up no try where the window closes before it could begin', () => {
+    const queued = after(incomplete, rule(later(1_000)), [its.drained(), later(60_000)]);
+    const its2 = answers(2);
+    const closed: Input = { type: 'window-closed' };
+    const again = after(queued, [closed, later(90_000)], its2.letGo, ...weighing(its2, 91_000));
+    expect(again).toMatchObject({ step: 'incomplete', attempt: 2 });
+    expect(seen(again)).toEqual(seen(incomplete));
+  });
+
+  it('asked twice, too late or of an earlier failure changes nothing', () => {
+    const failedAt = later(1_000);
+    const goesOn = after(incomplete, rule(failedAt));
+    expect(after(goesOn, rule(failedAt))).toBe(goesOn);
+    expect(after(incomplete, [rule(failedAt), later(90_000)])).toBe(incomplete);
+    const its2 = answers(2);
+    const second = after(goesOn, its.drained(), its2.granted('m1'), its2.begun(imageOf(4, 2)));
+    const failedAgain = failing({ ...second, failures: 2 } as Job, its2, 50_000);
+    expect(seen(failedAgain)).toEqual({ failedAt: later(50_000).toISOString(), status: 82 });
+    expect(after(failedAgain, rule(failedAt))).toBe(failedAgain);
+  });
+
+  it('leaves alone what a person stopped, what moves, and what has ended', () => {
+    const suspended = after(runs, suspend, its.letGo);
+    const forTooLong = after(suspended, { type: 'waited-out', step: 'suspended' });
+    expect(seen(forTooLong)).toBeNull();
+    const cancelled = after(incomplete, { type: 'cancel' });
+    for (const job of [runs, suspended, forTooLong, cancelled, after(cancelled, its.released)]) {
+      expect(after(job, rule(later(99_000)))).toBe(job);
+    }
+  });
+});
+
 describe('a start window', () => {
   const request = backupRequest.parse({
     ...{ client: 'web1', selections: ['/etc'], closesAt: later(10_000).toISOString() },

@@ -1,9 +1,8 @@
 import { statusText } from '#contracts/status-codes.js';
-import { info, same, type Decision, type Effect } from '../input.js';
+import { info, same, type Decision, type Effect, type InputOfType } from '../input.js';
 import { changed, type Job, type Outcome, type Pause } from '../job.js';
 import { attemptEnded, end, firstStep, writtenBy } from './attempt.js';
-
-const STATUS_SUSPENDED = 157;
+import { outOfTries, STATUS_SUSPENDED } from './out-of-tries.js';
 
 /**
  * Stops a job and keeps what it has committed. Its resources go back; the next attempt goes on from
@@ -43,10 +42,35 @@ export function resume(job: Job, now: Date): Decision {
       effects: [line],
     };
   }
-  const { drain, isLetGo } = job.pause;
+  return nextRound(open, job.pause, now);
+}
+
+/**
+ * Goes on with a backup that is out of tries, as its policy's retry rule says: within a start window,
+ * as a new job would. What has failed again since, was suspended by a person, or moves, stays as it is.
+ */
+export function goOn(
+  job: Job,
+  { failedAt, closesAt }: InputOfType<'continue'>,
+  now: Date,
+): Decision {
+  const failed = outOfTries(job);
+  if (failed === null || failed.failedAt > failedAt) return same(job);
+  if (closesAt !== null && closesAt <= now) return same(job);
+  const line = info('the retry rule of its policy allows another try');
+  if (job.type === 'parent') return { job, effects: [line] };
+  if (job.type !== 'backup' || !job.pause) return same(job);
+  const { closesAt: _, ...request } = job.request;
+  const window = closesAt === null ? {} : { closesAt: closesAt.toISOString() };
+  const windowed = { ...job, request: { ...request, ...window } };
+  const { job: next, effects } = nextRound(windowed, job.pause, now);
+  return { job: next, effects: [line, ...effects] };
+}
+
+function nextRound(job: Job, { drain, isLetGo }: Pause, now: Date): Decision {
   const retry = { at: now, drain, drains: 0, isLetGo };
   return {
-    job: changed(open, { step: 'retrying', failures: 0, pause: null, retry }),
+    job: changed(job, { step: 'retrying', failures: 0, pause: null, retry }),
     effects: [info(resumedText(job))],
   };
 }

@@ -1,7 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import { policySpec } from '#contracts/policy.js';
 import type { Schedule } from '#contracts/schedule.js';
-import { agenda as agendaOf, requestIdOf, submissions, type PolicyState } from './agenda.js';
+import {
+  agenda as agendaOf,
+  requestIdOf,
+  submissions,
+  type OpenJob,
+  type PolicyState,
+} from './agenda.js';
 import type { History } from './history.js';
 import { planOf } from './policy-plan.js';
 
@@ -20,7 +26,7 @@ const policy = policySpec.parse({
   schedules: [incremental, full],
 });
 
-function state(histories: Record<string, History> = {}, running: Record<string, number> = {}) {
+function state(histories: Record<string, History> = {}, running: Record<string, OpenJob> = {}) {
   return {
     plan: planOf(policy),
     knownSince: T0,
@@ -47,7 +53,7 @@ describe('the agenda of a policy', () => {
 
   it('submits one job of a client at a time, the fullest that is due', () => {
     expect(names(submissions(agenda(state()), T0))).toEqual(['weekly web1', 'weekly web2']);
-    const busy = state({}, { web1: 7 });
+    const busy = state({}, { web1: { job: 7, schedule: 'daily', failedAt: null } });
     expect(names(submissions(agenda(busy), T0))).toEqual(['weekly web2']);
   });
 
@@ -69,6 +75,35 @@ describe('the agenda of a policy', () => {
     expect(names(submissions(afterMonthly, at(HOUR)))).toEqual([]);
     const afterWeekly = agenda({ ...state({ 'weekly web1': history }), plan });
     expect(names(submissions(afterWeekly, at(HOUR)))).toEqual(['monthly web1']);
+  });
+
+  it('goes on with what is incomplete in place of a new try, when the retry rule allows one', () => {
+    const lastGood = { job: 1, at: at(-6 * 24 * HOUR), plannedAt: at(-6 * 24 * HOUR) };
+    const failures = [{ job: 7, at: T0, status: 82 }];
+    const histories = {
+      'weekly web1': { ...fresh, lastGood },
+      'daily web1': { ...fresh, failures },
+    };
+    const incomplete = { job: 7, schedule: 'daily', failedAt: T0 };
+    const entries = agenda(state(histories, { web1: incomplete }), T0);
+    const ofWeb1 = (when: Date) =>
+      submissions(entries, when).filter(({ client }) => client === 'web1');
+    expect(ofWeb1(at(0.1 * HOUR))).toEqual([]);
+    expect(ofWeb1(at(0.2 * HOUR))).toMatchObject([{ schedule: { name: 'daily' }, goesOn: 7 }]);
+    // Nothing new begins beside it, not even what is fuller and due as well.
+    expect(ofWeb1(at(48 * HOUR))).toMatchObject([{ schedule: { name: 'daily' }, goesOn: 7 }]);
+    // One that somebody has gone on with, or that failed before a good backup, is not touched.
+    const moves = state(histories, { web1: { ...incomplete, failedAt: null } });
+    const superfluous = state(
+      { 'daily web1': { ...fresh, lastGood: { ...lastGood, at: at(HOUR) } } },
+      { web1: incomplete },
+    );
+    for (const other of [moves, superfluous]) {
+      const due = submissions(agenda(other, at(48 * HOUR)), at(48 * HOUR));
+      expect(due.map(({ client }) => client)).toEqual(['web2']);
+    }
+    const held = { ...state(histories, { web1: incomplete }), suspendedSince: T0 };
+    expect(submissions(agenda(held, at(HOUR)), at(HOUR))).toEqual([]);
   });
 
   it('submits nothing of what is suspended', () => {

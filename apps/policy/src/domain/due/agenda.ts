@@ -7,6 +7,14 @@ import type { Failure, GoodBackup, History } from './history.js';
 import { FULLNESS, rarityMs, type PolicyPlan } from './policy-plan.js';
 import type { RetryRule } from './retry.js';
 
+/** A job of a policy and client that has not ended. */
+export interface OpenJob {
+  readonly job: number;
+  readonly schedule: string;
+  /** Of one that is incomplete for want of tries: when it failed; null for others. */
+  readonly failedAt: Date | null;
+}
+
 /** One schedule of one client of a policy. */
 export interface Entry extends Due {
   readonly policy: PolicySpec;
@@ -14,7 +22,7 @@ export interface Entry extends Due {
   readonly times: OpenTimes;
   readonly client: string;
   /** A job of this policy and client that has not ended, whatever its schedule. */
-  readonly running: number | undefined;
+  readonly running: OpenJob | undefined;
   /** Since when scheduling is suspended, of the policy or of all. */
   readonly suspendedSince: Date | null;
 }
@@ -25,7 +33,8 @@ export interface PolicyState {
   readonly knownSince: Date;
   readonly suspendedSince: Date | null;
   readonly history: (schedule: string, client: string) => History | undefined;
-  readonly running: (client: string) => number | undefined;
+  /** Of several jobs the newest that runs; where none does, the newest. */
+  readonly running: (client: string) => OpenJob | undefined;
 }
 
 export interface Question {
@@ -52,7 +61,7 @@ export function agenda(state: PolicyState, question: Question): Entry[] {
     for (const { schedule, times, runDays, fuller } of schedules) {
       const history = state.history(schedule.name, client) ?? newHistory(state.knownSince);
       const lastFuller = fuller.length === 0 ? null : lastOf(state, fuller, client);
-      const { dueAt, closesAt, cause, readyAt } = due({
+      const { dueAt, closesAt, cause, readyAt, goesOn } = due({
         active: policy.active,
         effectiveFrom,
         schedule,
@@ -62,6 +71,7 @@ export function agenda(state: PolicyState, question: Question): Entry[] {
         lastFuller,
         userFailures,
         retry,
+        incomplete: running && incompleteOf(running, schedule, history),
         asked,
       });
       // Spelt out: there are hundreds of thousands, and an object that is spread takes ten times as long.
@@ -76,10 +86,21 @@ export function agenda(state: PolicyState, question: Question): Entry[] {
         closesAt,
         cause,
         readyAt,
+        goesOn,
       });
     }
   }
   return entries;
+}
+
+/** Its failure is known and no good backup came after it. */
+function incompleteOf(
+  { job, schedule: of, failedAt }: OpenJob,
+  { name }: Schedule,
+  known: History,
+) {
+  if (failedAt === null || of !== name) return undefined;
+  return known.failures.some((failure) => failure.job === job) ? job : undefined;
 }
 
 export function newHistory(knownSince: Date): History {
@@ -102,15 +123,16 @@ function lastOf(state: PolicyState, schedules: readonly string[], client: string
 }
 
 /**
- * What is to be submitted now: of each policy and client at most one, none where a job still runs or
- * scheduling is suspended; the fullest of those that are due, and of these the rarest, since it may
+ * What is to be submitted or gone on with now: of each policy and client at most one, nothing new where
+ * a job has not ended, nothing at all where scheduling is suspended; the fullest of those that are due, and of these the rarest, since it may
  * make the others superfluous. Higher priorities come first, then the longest overdue.
  */
 export function submissions(entries: readonly Entry[], now: Date): Entry[] {
   const chosen = new Map<string, Entry>();
   for (const entry of entries) {
     if (entry.dueAt === null || entry.dueAt > now) continue;
-    if (entry.running !== undefined || entry.suspendedSince !== null) continue;
+    if (entry.suspendedSince !== null) continue;
+    if (entry.running !== undefined && entry.goesOn === undefined) continue;
     const key = `${entry.policy.name} ${entry.client}`;
     const rival = chosen.get(key);
     if (rival === undefined || goesBefore(entry, rival)) chosen.set(key, entry);

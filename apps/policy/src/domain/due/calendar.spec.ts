@@ -154,6 +154,17 @@ describe('a frequency schedule with windows', () => {
     expect(dueAt(nights('11-26T06:00', missed))).toBe('11-26T18:00');
   });
 
+  it('without windows closes where an excluded day begins: nothing that waits starts on it', () => {
+    const closes = (exclude: object) =>
+      ask({
+        asked: '11-26T12:00',
+        schedule: { calendar: undefined, frequency: '1d', exclude },
+        policy: { timeZone: 'Europe/Berlin' },
+      }).closesAt;
+    expect(closes({ dates: ['2026-11-28'] })).toEqual(at('11-27T23:00'));
+    expect(closes({ dates: ['2026-11-20'] })).toBeNull();
+  });
+
   it('counts failed backups of users against its tries, but is not set back by them alone', () => {
     const schedules = [
       { name: 's', type: 'full', frequency: '1d' },

@@ -59,6 +59,25 @@ describe('the due list', () => {
     expect(page).toMatchObject({ total: 2, next: null });
   });
 
+  it('says which job goes on, and which one keeps others from beginning', () => {
+    const [entry] = entriesOf([1]);
+    const running = { job: 7, schedule: 's', failedAt: asked };
+    const shown = (change: Partial<Entry>) =>
+      duePage([{ ...entry!, ...change }], { by: undefined, limit: 1, asked }).due[0]!;
+    const reason = 'no good backup yet: due at once';
+    expect(shown({ running: { ...running, failedAt: null } })).toMatchObject({
+      ...{ running: 7, goesOn: null, reason: `${reason}; job 7 runs now` },
+    });
+    expect(shown({ running })).toMatchObject({
+      ...{ running: 7, goesOn: null },
+      reason: `${reason}; job 7 is incomplete: nothing new starts until it is resumed or has ended`,
+    });
+    expect(shown({ running, goesOn: 7 })).toMatchObject({
+      ...{ running: 7, goesOn: 7 },
+      reason: `${reason}; job 7 goes on then from what is committed`,
+    });
+  });
+
   it('says that scheduling is suspended', () => {
     const [entry] = duePage(entriesOf([1], asked), { by: undefined, limit: 1, asked }).due;
     expect(entry).toMatchObject({

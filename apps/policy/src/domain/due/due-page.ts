@@ -1,5 +1,5 @@
 import type { DueEntry } from '#contracts/policy.js';
-import type { Entry } from './agenda.js';
+import type { Entry, OpenJob } from './agenda.js';
 import { reasonOf } from './reason.js';
 
 export interface PageQuestion {
@@ -102,10 +102,10 @@ function placeOf(cursor: string): Place {
 }
 
 function toDueEntry(entry: Entry, asked: Date): DueEntry {
-  const { policy, schedule, client, dueAt, closesAt, running, suspendedSince } = entry;
+  const { policy, schedule, client, dueAt, closesAt, running, goesOn, suspendedSince } = entry;
   const reasons = [
     reasonOf(entry, entry.times, asked.getTime()),
-    running === undefined ? undefined : `job ${running} runs now`,
+    running === undefined || goesOn !== undefined ? undefined : besideText(running),
     suspendedSince === null || dueAt === null
       ? undefined
       : `scheduling is suspended since ${suspendedSince.toISOString()}`,
@@ -115,7 +115,15 @@ function toDueEntry(entry: Entry, asked: Date): DueEntry {
     dueAt: dueAt?.toISOString() ?? null,
     reason: reasons.filter((reason) => reason !== undefined).join('; '),
     closesAt: closesAt?.toISOString() ?? null,
-    running: running ?? null,
+    running: running?.job ?? null,
+    goesOn: goesOn ?? null,
     suspended: suspendedSince !== null,
   };
+}
+
+/** Why nothing starts beside a job that has not ended. */
+function besideText({ job, failedAt }: OpenJob): string {
+  return failedAt === null
+    ? `job ${job} runs now`
+    : `job ${job} is incomplete: nothing new starts until it is resumed or has ended`;
 }

@@ -5,8 +5,8 @@ import { dateOfDay, dayMatcher } from '../time/day-rules.js';
 import { anyDayRule, anyTimes } from '../../testing/any-times.js';
 import { ZONES } from '../../testing/zones.js';
 import { zoneOf } from '../time/zone.js';
-import { agenda, requestIdOf, submissions, type Entry } from './agenda.js';
-import { withEnding, withFailure, type History } from './history.js';
+import { agenda, requestIdOf, submissions, type Entry, type OpenJob } from './agenda.js';
+import { withEnding, withFailedTry, withFailure, type Failure, type History } from './history.js';
 import { planOf, type PolicyPlan } from './policy-plan.js';
 
 const RUNS = 150;
@@ -47,13 +47,16 @@ const anyFate = fc.record({
   lateMs: fc.constantFrom(0, 15_000, MINUTE, 3 * HOUR),
   runsMs: fc.constantFrom(1_000, MINUTE, 2 * HOUR, 26 * HOUR),
   status: fc.constantFrom(0, 0, 0, 1, 58, 150, 196),
+  /** How often it is incomplete before it ends so, and how long nobody goes on with it then. */
+  incomplete: fc.constantFrom(0, 0, 1, 3),
+  staysMs: fc.constantFrom(3 * HOUR, 72 * HOUR),
 });
 type Fate = typeof anyFate extends fc.Arbitrary<infer F> ? F : never;
 
-function entryOf(plan: PolicyPlan, history: History, asked: number): Entry {
+function entryOf(plan: PolicyPlan, history: History, asked: number, running?: OpenJob): Entry {
   const state = {
     ...{ plan, knownSince: history.knownSince, suspendedSince: null },
-    ...{ history: () => history, running: () => undefined },
+    ...{ history: () => history, running: () => running },
   };
   return agenda(state, { retry, asked: new Date(asked) })[0]!;
 }
@@ -62,6 +65,8 @@ interface Run {
   readonly dueAt: number;
   readonly begunAt: number;
   readonly status: number;
+  /** When it was gone on with, and what had failed by then. */
+  readonly goneOn: readonly { readonly at: number; readonly failures: readonly Failure[] }[];
 }
 
 /** The scheduler with that clock: looks when something is due, submits, hears of the end. */
@@ -71,20 +76,42 @@ function simulate(plan: PolicyPlan, from: number, fates: readonly Fate[]): Run[]
     ...{ knownSince: new Date(from), heldUntil: null, lastGood: null, failures: [] },
   };
   const runs: Run[] = [];
-  for (const { lateMs, runsMs, status } of fates) {
+  for (const fate of fates) {
+    const { lateMs, runsMs } = fate;
     const planned = entryOf(plan, history, now).dueAt;
     if (planned === null) break;
     now = Math.max(now, planned.getTime()) + lateMs;
     const [entry] = submissions([entryOf(plan, history, now)], new Date(now));
     if (entry === undefined) continue;
     const job = runs.length + 1;
-    runs.push({ dueAt: Number(entry.dueAt), begunAt: now, status });
-    const ending = {
-      ...{ job, status, plannedAt: entry.dueAt!, begunAt: new Date(now) },
-      endedAt: new Date(now + runsMs),
-    };
+    const begunAt = now;
     now += runsMs;
-    history = withEnding(history, ending);
+    const goneOn: { at: number; failures: readonly Failure[] }[] = [];
+    let status: number = fate.status;
+    let failedAt: Date | null = null;
+    for (let round = 0; round < fate.incomplete; round++) {
+      failedAt = new Date(now);
+      history = withFailedTry(history, { job, at: failedAt, status: 82 });
+      const running = { job, schedule: entry.schedule.name, failedAt };
+      const next = entryOf(plan, history, now, running);
+      const at = Math.max(now, Number(next.dueAt)) + lateMs;
+      const [due] = submissions([entryOf(plan, history, at, running)], new Date(at));
+      if (next.goesOn === undefined || due === undefined || at > +failedAt + fate.staysMs) {
+        now = +failedAt + fate.staysMs;
+        status = 82;
+        break;
+      }
+      expect(due.goesOn).toBe(job);
+      expect(due.closesAt?.getTime() ?? Infinity).toBeGreaterThan(at);
+      goneOn.push({ at, failures: history.failures });
+      now = at + runsMs;
+      failedAt = null;
+    }
+    runs.push({ dueAt: Number(entry.dueAt), begunAt, status, goneOn });
+    history = withEnding(history, {
+      ...{ job, status, plannedAt: entry.dueAt!, begunAt: new Date(begunAt) },
+      ...{ endedAt: new Date(now), failedAt },
+    });
   }
   return runs;
 }
@@ -129,6 +156,28 @@ describe('whatever the policy, the zone and what becomes of the jobs', () => {
       }),
       { numRuns: RUNS },
     );
+  });
+
+  it('what is incomplete goes on in a window only, after the pause, and while it has tries', () => {
+    let seen = 0;
+    fc.assert(
+      fc.property(anyStory, ([policy, from, fates]) => {
+        const plan = planOf(policy);
+        const { schedule, times } = plan.schedules[0]!;
+        const isExcluded = dayMatcher(schedule.exclude);
+        for (const { at, failures } of simulate(plan, from, fates).flatMap((run) => run.goneOn)) {
+          seen += 1;
+          expect(times.isOpen(at)).toBe(true);
+          expect(isExcluded(times.zone.dayAt(at))).toBe(false);
+          expect(at).toBeGreaterThanOrEqual(+failures.at(-1)!.at + retry.delayMs);
+          const tries = failures.filter((failure) => failure.status !== 196);
+          const recent = tries.filter((failure) => +failure.at > at - retry.windowMs);
+          expect(recent.length).toBeLessThan(retry.triesMax);
+        }
+      }),
+      { numRuns: RUNS },
+    );
+    expect(seen).toBeGreaterThan(RUNS / 2);
   });
 
   it('no two runs bear the same name', () => {

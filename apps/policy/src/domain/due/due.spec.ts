@@ -4,7 +4,14 @@ import type { Schedule } from '#contracts/schedule.js';
 import { OpenTimes } from '../time/open-times.js';
 import { zoneOf } from '../time/zone.js';
 import { due, type DueInput } from './due.js';
-import { asOf, withEnding, withFailure, type Failure, type History } from './history.js';
+import {
+  asOf,
+  withEnding,
+  withFailedTry,
+  withFailure,
+  type Failure,
+  type History,
+} from './history.js';
 import { reasonOf } from './reason.js';
 import type { RetryRule } from './retry.js';
 
@@ -19,7 +26,10 @@ const retry: RetryRule = { triesMax: 2, windowMs: 12 * HOUR, delayMs: 10 * MINUT
 const fresh: History = { knownSince: T0, heldUntil: null, lastGood: null, failures: [] };
 const good = { job: 5, at: T0, plannedAt: T0 };
 
-function ask(history: Partial<History>, rest: Partial<DueInput> = {}) {
+function ask(
+  history: Partial<History>,
+  rest: Partial<DueInput> = {},
+): { dueAt: Date | null; reason: string; goesOn?: number } {
   const schedule = rest.schedule ?? daily;
   const times = new OpenTimes(zoneOf('UTC'), schedule);
   const asked = T0.getTime();
@@ -27,7 +37,9 @@ function ask(history: Partial<History>, rest: Partial<DueInput> = {}) {
     ...{ active: true, effectiveFrom: 0, schedule, times, runDays: undefined, lastFuller: null },
     ...{ userFailures: [], retry, asked, ...rest, history: { ...fresh, ...history } },
   });
-  return { dueAt: found.dueAt, reason: reasonOf(found, times, asked) };
+  const reason = reasonOf(found, times, asked);
+  const { dueAt, goesOn } = found;
+  return goesOn === undefined ? { dueAt, reason } : { dueAt, reason, goesOn };
 }
 
 const failed = (job: number, ms: number, status = 58): Failure => ({ job, at: at(ms), status });
@@ -109,6 +121,54 @@ describe('a schedule is due', () => {
   });
 });
 
+describe('an incomplete job', () => {
+  const goesOn = (failures: readonly Failure[], rest: Partial<DueInput> = {}) => {
+    const { dueAt, goesOn: job, reason } = ask({ failures }, { incomplete: 7, ...rest });
+    return { dueAt, job, reason };
+  };
+
+  it('goes on when its next try may begin', () => {
+    expect(goesOn([failed(7, 0, 82)])).toEqual({
+      dueAt: at(10 * MINUTE),
+      job: 7,
+      reason:
+        'job 7 is incomplete with status 82 (media manager killed by signal); again after 10m; ' +
+        'job 7 goes on then from what is committed',
+    });
+  });
+
+  it('waits for its start window, and goes on until that closes', () => {
+    const windows = [{ days: 'every' as const, from: '18:00', for: '4h' }];
+    const schedule = { ...daily, windows };
+    const { dueAt, job, reason } = goesOn([failed(7, 0, 82)], { schedule });
+    expect([dueAt, job]).toEqual([at(6 * HOUR), 7]);
+    expect(reason).toContain('waits for the start window sun 2026-03-01 18:00 UTC to ');
+  });
+
+  it('out of tries waits for the period to pass, not for the next regular run', () => {
+    const schedule = { ...daily, frequency: '1h' };
+    const failures = [failed(7, 0, 82), failed(7, 15 * MINUTE, 82)];
+    expect(goesOn(failures, { schedule })).toMatchObject({ dueAt: at(12 * HOUR), job: 7 });
+    expect(ask({ failures }, { schedule }).dueAt).toEqual(at(75 * MINUTE));
+  });
+
+  it('that was started by hand does not wait for the next regular run', () => {
+    const lastGood = { ...good, at: at(-HOUR) };
+    const found = ask({ lastGood, failures: [failed(7, 0, 82)] }, { incomplete: 7 });
+    expect(found).toMatchObject({ dueAt: at(10 * MINUTE), goesOn: 7 });
+  });
+
+  it('goes on after the failure of another one, and never in a policy that is not active', () => {
+    expect(goesOn([failed(7, 0, 82), failed(8, HOUR)])).toMatchObject({
+      ...{ dueAt: at(12 * HOUR), job: 7 },
+      reason: expect.stringContaining('job 8 ended with status 58'),
+    });
+    expect(goesOn([failed(7, 0, 82)], { active: false })).toMatchObject({ job: undefined });
+    const { frequency: _, ...byHand } = daily;
+    expect(goesOn([failed(7, 0, 82)], { schedule: byHand })).toMatchObject({ job: undefined });
+  });
+});
+
 const anyFailure = fc.record({
   job: fc.integer({ min: 1, max: 50 }),
   at: fc.integer({ min: 0, max: 3 * DAY }).map(at),
@@ -174,6 +234,25 @@ describe('the history', () => {
         lastGood: { job: 6, at: at(HOUR), plannedAt: at(0) },
       });
     }
+  });
+
+  it('has each try of a job that was gone on with, and its end in place of the last one', () => {
+    const first = { job: 6, at: at(HOUR), status: 82 };
+    const second = { ...first, at: at(2 * HOUR) };
+    const twice = [first, first, second].reduce(withFailedTry, fresh);
+    expect(twice.failures).toEqual([first, second]);
+    const over = { ...ending, status: 82, endedAt: at(5 * HOUR), failedAt: second.at };
+    const ended = withEnding(twice, over);
+    expect(ended.failures).toEqual([first, { ...second, at: at(5 * HOUR) }]);
+    // Told again, when it is not known any more that it was incomplete.
+    expect(withEnding(ended, { ...over, failedAt: null })).toEqual(ended);
+    expect(withEnding(twice, { ...over, status: 150 }).failures).toEqual([
+      first,
+      { job: 6, at: at(5 * HOUR), status: 150 },
+    ]);
+    expect(withEnding(twice, { ...over, status: 0 }).failures).toEqual([]);
+    const good = withEnding(fresh, { ...ending, job: 9, status: 0, begunAt: at(3 * HOUR) });
+    expect(withFailedTry(good, second)).toEqual(good);
   });
 
   it('as of an instant lacks the failures that came later', () => {

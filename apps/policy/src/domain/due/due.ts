@@ -8,11 +8,13 @@ import { retryAfter, type RetryRule } from './retry.js';
 export interface Due {
   /** Null: never by itself. In the past: as soon as possible, since then. */
   readonly dueAt: Date | null;
-  /** The end of the window that it would start in; null without windows. */
+  /** The end of the window that it would start in, or of the days before an excluded one; else null. */
   readonly closesAt: Date | null;
   readonly cause: Cause;
   /** It would have been due then, were it for the cause alone; later because of windows. */
   readonly readyAt: number | null;
+  /** The incomplete job that goes on then, in place of a new one. */
+  readonly goesOn: number | undefined;
 }
 
 export interface DueInput {
@@ -28,6 +30,8 @@ export interface DueInput {
   readonly lastFuller: GoodBackup | null;
   readonly userFailures: readonly Failure[];
   readonly retry: RetryRule;
+  /** The job of one of the failures, if it is incomplete: it is gone on with when it may be tried again. */
+  readonly incomplete?: number | undefined;
   /** The instant of the question, in milliseconds. */
   readonly asked: number;
 }
@@ -40,6 +44,9 @@ export interface DueInput {
  * the window closes that it would start in, and the same due time stands for the same run, however
  * often it is asked for. It is never before a window opens or on an excluded day, and never in a
  * window that was over at the instant of the question.
+ *
+ * What is incomplete takes the place of the next try, never that of a regular run: neither does it wait
+ * for one, nor go on because of one. On another run day of a calendar it does not go on.
  */
 export function due(input: DueInput): Due {
   const { active, schedule, runDays } = input;
@@ -51,19 +58,19 @@ export function due(input: DueInput): Due {
 }
 
 function frequencyDue(input: DueInput, frequency: string): Due {
-  const { history, effectiveFrom, times, asked } = input;
-  const regularMs = durationMs(frequency);
+  const { history, effectiveFrom, times, asked, incomplete } = input;
   const held = history.heldUntil?.getTime();
+  const goesOn = incomplete === undefined ? undefined : again(input, Infinity);
   const ready = latest(
-    regular(input, frequency),
-    again(input, regularMs),
+    goesOn ?? regular(input, frequency),
+    goesOn === undefined ? again(input, durationMs(frequency)) : undefined,
     held === undefined ? undefined : { at: held, cause: { kind: 'held', until: held } },
     effectiveFrom === 0
       ? undefined
       : { at: effectiveFrom, cause: { kind: 'effective', until: effectiveFrom } },
   );
   const at = moved(times, ready.at, asked);
-  return at === undefined ? never('never-open') : begin(times, at, ready);
+  return at === undefined ? never('never-open') : begin(input, at, ready, input.incomplete);
 }
 
 function regular({ history, lastFuller }: DueInput, frequency: string): Timed {
@@ -97,10 +104,14 @@ function calendarDue(input: DueInput, runDays: RunDays): Due {
     const ready = readyOn(last, input);
     const at = moved(times, ready.at, asked);
     const inTime = at !== undefined && (afterwards || at < last.to);
-    if (inTime && (next === undefined || at < next.runAt)) return begin(times, at, ready);
+    if (inTime && (next === undefined || at < next.runAt)) {
+      // Failed before this run day, it was for another one.
+      const isForIt = ready.cause.kind !== 'calendar';
+      return begin(input, at, ready, isForIt ? input.incomplete : undefined);
+    }
   }
   if (next === undefined) return never('no-run-day');
-  return begin(times, next.runAt, { at: next.runAt, cause: { kind: 'calendar', day: next.day } });
+  return begin(input, next.runAt, { at: next.runAt, cause: { kind: 'calendar', day: next.day } });
 }
 
 /** At the hour of the run day, or as soon as what failed since may be tried again. */
@@ -127,18 +138,25 @@ function moved(times: OpenTimes, ready: number, asked: number): number | undefin
   return since === undefined ? times.firstOpen(asked) : Math.max(ready, since);
 }
 
-function begin(times: OpenTimes, at: number, ready: Timed): Due {
-  const closes = times.hasWindows ? times.closesAfter(at) : null;
+function begin(
+  { times, asked }: DueInput,
+  at: number,
+  ready: Timed,
+  goesOn?: number | undefined,
+): Due {
+  // It is looked ahead for some days only, and what is due may be so for long.
+  const closes = times.closesAfter(Math.max(at, asked));
   return {
     dueAt: new Date(at),
     closesAt: closes === null ? null : new Date(closes),
     cause: ready.cause,
     readyAt: ready.at,
+    goesOn,
   };
 }
 
 function never(kind: 'inactive' | 'user' | 'by-hand' | 'never-open' | 'no-run-day'): Due {
-  return { dueAt: null, closesAt: null, cause: { kind }, readyAt: null };
+  return { dueAt: null, closesAt: null, cause: { kind }, readyAt: null, goesOn: undefined };
 }
 
 function later(

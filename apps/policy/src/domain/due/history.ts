@@ -9,7 +9,10 @@ export interface GoodBackup {
   readonly plannedAt: Date;
 }
 
-/** A try that did not end well, or that the job manager refused (then without a job). */
+/**
+ * A try that did not end well, or that the job manager refused (then without a job). A job that was
+ * gone on with has had several.
+ */
 export interface Failure {
   readonly job: number | null;
   readonly at: Date;
@@ -36,13 +39,18 @@ export interface Ending {
   readonly plannedAt: Date;
   readonly begunAt: Date;
   readonly endedAt: Date;
+  /** Where it was incomplete until then: when the last try failed, which its end stands for. */
+  readonly failedAt?: Date | null;
 }
 
 /**
  * The ending of a job that is done; `undefined` while it is not. `dueAt` is what it was submitted
- * for, where that is known.
+ * for, where that is known, and `failedAt` when it failed, if it was incomplete.
  */
-export function endingOf(view: JobView, dueAt: Date | null): Ending | undefined {
+export function endingOf(
+  view: JobView,
+  { dueAt, failedAt }: { dueAt: Date | null; failedAt: Date | null },
+): Ending | undefined {
   if (view.state !== 'done' || view.status === null) return undefined;
   return {
     job: view.job,
@@ -50,6 +58,7 @@ export function endingOf(view: JobView, dueAt: Date | null): Ending | undefined 
     plannedAt: dueAt ?? new Date(view.createdAt),
     begunAt: new Date(view.startedAt ?? view.createdAt),
     endedAt: new Date(view.endedAt ?? view.startedAt ?? view.createdAt),
+    failedAt,
   };
 }
 
@@ -69,9 +78,19 @@ export function withEnding(history: History, ending: Ending): History {
       failures: history.failures.filter(({ at }) => at > ending.endedAt),
     };
   }
-  if (lastGood !== null && lastGood.at >= ending.endedAt) return history;
-  if (history.failures.some(({ job }) => job === ending.job)) return history;
-  return withFailure(history, { job: ending.job, at: ending.endedAt, status: ending.status });
+  const { job, status, failedAt } = ending;
+  const failures = history.failures.filter(
+    (failure) => failure.job !== job || failure.at.getTime() !== failedAt?.getTime(),
+  );
+  return withFailedTry({ ...history, failures }, { job, at: ending.endedAt, status });
+}
+
+/** The history with one more try of a job that has failed, and may be gone on with. The same holds. */
+export function withFailedTry(history: History, failure: Failure): History {
+  const { lastGood, failures } = history;
+  if (lastGood !== null && lastGood.at >= failure.at) return history;
+  if (failures.some(({ job, at }) => job === failure.job && at >= failure.at)) return history;
+  return withFailure(history, failure);
 }
 
 /** Of the refusals, which made no job, only the last one is of interest. */

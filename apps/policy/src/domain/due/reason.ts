@@ -9,20 +9,28 @@ import type { Failure } from './history.js';
 
 /** Why something is due when it is, why not yet, and in which window, in words. */
 export function reasonOf(
-  { dueAt, closesAt, cause, readyAt }: Due,
+  { dueAt, closesAt, cause, readyAt, goesOn }: Due,
   times: OpenTimes,
   asked: number,
 ): string {
   if (cause.kind === 'user') return `started by users of the client only, ${allowed(times, asked)}`;
-  const why = causeText(cause, times);
-  if (dueAt === null) return why;
+  const reasons = [causeText(cause, times, goesOn)];
+  if (dueAt === null) return reasons[0]!;
   const waits = dueAt.getTime() !== readyAt;
-  if (times.hasWindows)
-    return `${why}; ${waits ? 'waits for' : 'in'} ${span(times, dueAt, closesAt)}`;
-  return waits ? `${why}; not on an excluded day` : why;
+  if (times.hasWindows) {
+    reasons.push(`${waits ? 'waits for' : 'in'} ${span(times, dueAt, closesAt)}`);
+  } else if (waits) {
+    reasons.push('not on an excluded day');
+  }
+  if (goesOn !== undefined) reasons.push(`job ${goesOn} goes on then from what is committed`);
+  return reasons.join('; ');
 }
 
-function causeText(cause: Exclude<Cause, { kind: 'user' }>, times: OpenTimes): string {
+function causeText(
+  cause: Exclude<Cause, { kind: 'user' }>,
+  times: OpenTimes,
+  goesOn: number | undefined,
+): string {
   switch (cause.kind) {
     case 'inactive':
       return 'the policy is not active';
@@ -48,13 +56,13 @@ function causeText(cause: Exclude<Cause, { kind: 'user' }>, times: OpenTimes): s
     case 'refused':
       return `the job manager refused with ${status(cause.failure)}; asked again after ${durationText(cause.delayMs)}`;
     case 'failed':
-      return `${ended(cause.failure)}; again after ${durationText(cause.delayMs)}`;
+      return `${ended(cause.failure, goesOn)}; again after ${durationText(cause.delayMs)}`;
     case 'window-closed':
-      return `${ended(cause.failure)}; this used up no try`;
+      return `${ended(cause.failure, goesOn)}; this used up no try`;
     case 'cancelled':
-      return `${ended(cause.failure)}; left alone for ${durationText(cause.aloneMs)}`;
+      return `${ended(cause.failure, goesOn)}; left alone for ${durationText(cause.aloneMs)}`;
     case 'tries-used':
-      return `${ended(cause.failure)}; ${cause.tries} tries within ${durationText(cause.windowMs)} have failed`;
+      return `${ended(cause.failure, goesOn)}; ${cause.tries} tries within ${durationText(cause.windowMs)} have failed`;
     default:
       return cause satisfies never;
   }
@@ -86,6 +94,7 @@ function status({ status: code }: Failure): string {
   return `status ${code} (${statusText(code)})`;
 }
 
-function ended(failure: Failure): string {
-  return `job ${failure.job} ended with ${status(failure)}`;
+function ended(failure: Failure, goesOn: number | undefined): string {
+  const what = failure.job === goesOn ? 'is incomplete' : 'ended';
+  return `job ${failure.job} ${what} with ${status(failure)}`;
 }

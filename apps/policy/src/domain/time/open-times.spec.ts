@@ -1,11 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { schedule as scheduleSchema } from '#contracts/schedule.js';
-import { dateOfDay } from './day-rules.js';
+import { durationMs, schedule as scheduleSchema } from '#contracts/schedule.js';
+import { dateOfDay, dayMatcher, weekdayOf } from './day-rules.js';
 import { OpenTimes } from './open-times.js';
 import { anyTimes } from '../../testing/any-times.js';
 import { ZONES } from '../../testing/zones.js';
-import { zoneOf } from './zone.js';
+import { DAY_MS, zoneOf } from './zone.js';
 
 const at = (text: string) => Date.parse(text);
 const iso = (ms: number | null | undefined) => ms && new Date(ms).toISOString().slice(0, 16);
@@ -117,6 +117,33 @@ describe('any windows in any zone, at any time', () => {
         expect(open.openSince(between)).toBe(open.openSince(first));
       }),
     );
+  });
+
+  it('are open when a clock on the wall says so, as long as nobody has changed it', () => {
+    let compared = 0;
+    fc.assert(
+      fc.property(any, ([name, rest, now]) => {
+        const ahead = (instant: number) =>
+          Date.parse(`${new Date(instant).toLocaleString('sv-SE', { timeZone: name })}Z`) - instant;
+        const days = Array.from({ length: 12 }, (_, i) => now + (i - 9) * DAY_MS);
+        if (days.some((instant) => ahead(instant) !== ahead(now))) return;
+        compared += 1;
+        const clock = now + ahead(now);
+        const day = Math.floor(clock / DAY_MS);
+        const { windows, exclude } = scheduleSchema.parse({ name: 's', type: 'full', ...rest });
+        const isIn = (window: NonNullable<typeof windows>[number], opening: number) => {
+          if (window.days !== 'every' && !window.days.includes(weekdayOf(opening))) return false;
+          const since = clock - opening * DAY_MS - Date.parse(`1970-01-01T${window.from}Z`);
+          return since >= 0 && since < durationMs(window.for);
+        };
+        const openings = Array.from({ length: 9 }, (_, i) => day - i);
+        const inWindow = windows?.some((window) => openings.some((one) => isIn(window, one)));
+        const isOpen = !dayMatcher(exclude)(day) && (inWindow ?? true);
+        expect(times(name, rest).isOpen(now)).toBe(isOpen);
+      }),
+      { numRuns: 300 },
+    );
+    expect(compared).toBeGreaterThan(150);
   });
 
   it('open on no excluded day', () => {
