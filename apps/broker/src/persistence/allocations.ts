@@ -1,5 +1,6 @@
 import type { EntityManager } from 'typeorm';
-import { AllocationEntity } from './entities/allocation.entity.js';
+import { prepared } from '#outbox/prepared.js';
+import type { AllocationEntity } from './entities/allocation.entity.js';
 
 export interface AttemptId {
   readonly job: number;
@@ -30,6 +31,10 @@ export interface AllocationFilter {
   readonly client?: string | undefined;
   readonly policy?: string | undefined;
 }
+
+const ADD = prepared(
+  'INSERT INTO allocation SELECT * FROM json_populate_recordset(NULL::allocation, $1)',
+);
 
 /** The SQL about what is granted. */
 export class Allocations {
@@ -78,13 +83,7 @@ export class Allocations {
 
   async add(rows: readonly AllocationEntity[]): Promise<void> {
     if (rows.length === 0) return;
-    await this.db
-      .createQueryBuilder()
-      .insert()
-      .into(AllocationEntity)
-      .values([...rows])
-      .updateEntity(false)
-      .execute();
+    await this.db.query(ADD, [JSON.stringify(rows.map(toRow))]);
   }
 
   /** Releases what nobody renewed in time, and says what that was. */
@@ -95,6 +94,17 @@ export class Allocations {
     )) as [{ job: string; attempt: string }[], number];
     return rows.map(({ job, attempt }) => ({ job: Number(job), attempt: Number(attempt) }));
   }
+}
+
+/** As `AllocationRow` has it, with numbers as they are. */
+function toRow(entity: AllocationEntity): object {
+  const { purpose, client, policy, unit, pool, media } = entity;
+  return {
+    ...{ allocation_id: entity.allocationId, job: entity.job, attempt: entity.attempt },
+    ...{ purpose, client, policy, unit, pool, media },
+    ...{ fragment_bytes_max: entity.fragmentBytesMax, estimated_bytes: entity.estimatedBytes },
+    ...{ granted_at: entity.grantedAt, lease_until: entity.leaseUntil },
+  };
 }
 
 export function toAllocation(row: AllocationRow): AllocationEntity {

@@ -8,7 +8,7 @@ import { nextFence } from './copies/next-fence.js';
 import { ImageCopyRow } from './image-copy.entity.js';
 import { ImageRow, type NewImage } from './image.entity.js';
 import { IS_COMPLETE, WITH_COUNTS } from './image-views.js';
-import { readRows } from './read-rows.js';
+import { insertRow, readRows, updateRow } from './entity-rows.js';
 
 /** What a backup must share with another to build on it. */
 export interface Lineage {
@@ -87,12 +87,12 @@ export class Images {
   }
 
   async insert(image: NewImage, copy: Omit<ImageCopyRow, 'grantedIn'>): Promise<void> {
-    await this.db.insert(ImageRow, image);
-    await this.db.insert(ImageCopyRow, { ...copy, grantedIn: () => ERA });
+    await insertRow(this.db, ImageRow, image);
+    await insertRow(this.db, ImageCopyRow, copy, { grantedIn: ERA });
   }
 
   async save(imageId: string, changes: Partial<Omit<ImageRow, 'number'>>): Promise<void> {
-    await this.db.update(ImageRow, { imageId }, changes);
+    await updateRow(this.db, ImageRow, ['imageId', imageId], changes);
   }
 
   /** Grants a copy to the next attempt: whatever an older one still offers is FENCED from now on. */

@@ -27,8 +27,13 @@ const LOOKED_THROUGH_MAX = 100;
 
 type Size = NonNullable<Job['expected']>;
 
-const FIND = prepared(`SELECT ${ROW} FROM job WHERE job = ANY($1)`);
-const LOCK = prepared(`SELECT ${ROW} FROM job WHERE job = ANY($1) ORDER BY job FOR UPDATE`);
+const SELECT = `SELECT ${ROW} FROM job WHERE job`;
+/** For a single one by its own number, of which PostgreSQL keeps a plan; of an array's it makes a new one. */
+const FIND = { one: prepared(`${SELECT} = $1`), all: prepared(`${SELECT} = ANY($1)`) };
+const LOCK = {
+  one: prepared(`${SELECT} = $1 FOR UPDATE`),
+  all: prepared(`${SELECT} = ANY($1) ORDER BY job FOR UPDATE`),
+};
 
 const SAVE = prepared(UPDATE);
 const SAVE_AND_LOG = prepared(`WITH changed AS (${UPDATE}) ${appendSql(2)}`);
@@ -65,14 +70,20 @@ export class Jobs {
   }
 
   async findAll(jobs: readonly number[]): Promise<SavedJob[]> {
-    const rows: Row[] = await this.db.query(FIND, [jobs]);
-    return rows.map(toSaved);
+    return this.read(FIND, jobs);
   }
 
   /** Holds the rows until the transaction ends: one decision at a time for each job. */
   async lock(jobs: readonly number[]): Promise<SavedJob[]> {
-    if (jobs.length === 0) return [];
-    const rows: Row[] = await this.db.query(LOCK, [jobs]);
+    return jobs.length === 0 ? [] : this.read(LOCK, jobs);
+  }
+
+  private async read(
+    { one, all }: { one: string; all: string },
+    jobs: readonly number[],
+  ): Promise<SavedJob[]> {
+    const isOne = jobs.length === 1;
+    const rows: Row[] = await this.db.query(isOne ? one : all, isOne ? [...jobs] : [jobs]);
     return rows.map(toSaved);
   }
 

@@ -25,7 +25,7 @@ import { DirectoryFragmentReader } from './directory-fragment-reader.js';
 import { DirectoryFragmentWriter } from './directory-fragment-writer.js';
 import { DirectoryTrash } from './directory-trash.js';
 import { namesIn, readIfThere } from './read-folder.js';
-import { DurableFolders } from './durable-folders.js';
+import { DurableFolders, type MadeFolder } from './durable-folders.js';
 import { isFolder, statIfThere, syncFolders } from './sync-folder.js';
 
 /** Left free for the journal and for a person to work with. */
@@ -57,11 +57,21 @@ export class DirectoryFragmentStore implements FragmentStore {
 
   async create(name: FragmentName): Promise<FragmentWriter> {
     checkFragmentName(name);
-    if (await this.stat(name)) throw new Error(`Fragment ${name.fragmentId} is there already`);
+    const { folder, isNew } = await this.placeOf(name);
+    if (!isNew && (await this.stat(name))) {
+      throw new Error(`Fragment ${name.fragmentId} is there already`);
+    }
+    try {
+      return await DirectoryFragmentWriter.create(name, folder, this.gate);
+    } catch (error) {
+      throw writeError(this.folder, error);
+    }
+  }
+
+  private async placeOf(name: FragmentName): Promise<MadeFolder> {
     try {
       await this.gate.take(0);
-      const folder = await this.durable.make(this.folder, copyFolder(name));
-      return await DirectoryFragmentWriter.create(name, folder, this.gate);
+      return await this.durable.make(this.folder, copyFolder(name));
     } catch (error) {
       throw writeError(this.folder, error);
     }
