@@ -9,6 +9,7 @@ import { readIndexRecords, type IndexRecord } from '../domain/files/index-record
 import { Completions } from './completions.js';
 import { indexTexts } from './index-text.js';
 import { Images } from '../persistence/images.js';
+import { Directories } from '../persistence/files/directories.js';
 import { FileLoad } from '../persistence/files/file-loads.js';
 import { IndexQueue, type PendingIndex } from '../persistence/index-queue.js';
 
@@ -79,7 +80,8 @@ export class IndexLoads {
     pending: PendingIndex,
     stored: AsyncIterable<Buffer>,
   ): Promise<void> {
-    const files = new FileLoad(unit.db, this.database, pending.image);
+    const directories = new Directories(this.database, pending.image.client);
+    const files = new FileLoad(unit.db, directories, pending.image.number);
     let records: IndexRecord[] = [];
     // One batch is on its way to the database while the next one is read.
     let writing: Promise<void> = Promise.resolve();

@@ -20,7 +20,6 @@ export interface Lineage {
 /** A locked image, as far as whoever loads its files needs to know it. */
 export interface HeldImage {
   readonly number: number;
-  readonly client: string;
   /** Its backup has said how many fragments there are. */
   readonly isFinished: boolean;
 }
@@ -58,17 +57,15 @@ export class Images {
   /** Locks images, in one order everywhere. Those that there are not are left out. */
   async holdAll(imageIds: readonly string[]): Promise<ReadonlyMap<string, HeldImage>> {
     if (imageIds.length === 0) return new Map();
-    const rows = await this.db.query<
-      { image_id: string; number: string; client: string; is_finished: boolean }[]
-    >(
-      prepared(`SELECT image_id, number, client, fragments_expected IS NOT NULL AS is_finished
+    const rows = await this.db.query<{ image_id: string; number: string; is_finished: boolean }[]>(
+      prepared(`SELECT image_id, number, fragments_expected IS NOT NULL AS is_finished
        FROM image WHERE image_id = ANY($1::text[]) ORDER BY image_id FOR NO KEY UPDATE`),
       [imageIds],
     );
     return new Map(
       rows.map((row) => [
         row.image_id,
-        { number: Number(row.number), client: row.client, isFinished: row.is_finished },
+        { number: Number(row.number), isFinished: row.is_finished },
       ]),
     );
   }
