@@ -13,7 +13,6 @@ import { finish, parsePayload, readRequest, seal, type Hello } from './payloads.
 const TOKEN = 'a-token-that-is-long-enough';
 const FRAGMENT_ID = '01920000-0000-7000-8000-000000000001';
 const READY = { fragmentBytesMax: 1_000_000, nextFragment: 1, archiveOffset: 0 };
-const digest = '0'.repeat(64);
 
 const servers: DataServer[] = [];
 afterEach(async () => {
@@ -32,7 +31,7 @@ async function serve(admit: (hello: Hello) => Admission, over: Partial<DataServe
 
 const admitting = (session: Session) => () => ({ session });
 const claim = (number: number, last = false) => ({
-  ...{ number, archiveOffset: 0, archiveBytes: 4, dataDigest: digest, frames: 1, last },
+  ...{ number, archiveOffset: 0, archiveBytes: 4, frames: 1, last },
 });
 const totals = { fragments: 2, files: 1, bytes: 4, kind: 'full' };
 const frame = (bytes: Buffer) => ({ archiveLength: bytes.length, digest: blake3(bytes), bytes });

@@ -3,7 +3,6 @@ import { messageOf } from '#kernel/errors.js';
 import { ProtocolError } from './errors.js';
 import { messageName, payloadOf, type Message } from './message.js';
 
-const hexDigest = z.string().regex(/^[0-9a-f]{64}$/);
 const count = z.int().nonnegative();
 
 export const hello = z.object({
@@ -25,8 +24,6 @@ export const seal = z.object({
   number: z.int().positive(),
   archiveOffset: count,
   archiveBytes: count,
-  /** BLAKE3 over the payload frames one after the other, without the seek table; hex. */
-  dataDigest: hexDigest,
   frames: count,
   last: z.boolean(),
 });

@@ -1,4 +1,4 @@
-import { Blake3Hasher, blake3 } from '@napi-rs/blake-hash';
+import { blake3 } from '@napi-rs/blake-hash';
 
 import { encodeFrameTable, type FrameRecord } from '#archive/frame-table.js';
 import { INDEX_FRAME_BYTES_MAX } from '#archive/index-line.js';
@@ -107,7 +107,6 @@ export class ArchiveStream {
       number: this.fragments,
       archiveOffset: this.#offset,
       archiveBytes: fragment.archiveBytes,
-      dataDigest: fragment.digest(),
       frames: fragment.frames.length,
       last,
     });
@@ -148,19 +147,13 @@ class OpenFragment {
   readonly frames: FrameRecord[] = [];
   storedBytes = 0;
   archiveBytes = 0;
-  readonly #hasher = new Blake3Hasher();
 
   add(frame: StoredFrame): Buffer {
     const digest = blake3(frame.bytes);
-    this.#hasher.update(frame.bytes);
     const { archiveLength } = frame;
     this.frames.push({ storedBytes: frame.bytes.length, archiveBytes: archiveLength, digest });
     this.storedBytes += frame.bytes.length;
     this.archiveBytes += archiveLength;
     return digest;
-  }
-
-  digest(): string {
-    return this.#hasher.digest('hex');
   }
 }

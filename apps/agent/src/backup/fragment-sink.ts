@@ -15,8 +15,6 @@ export interface FragmentSeal {
   readonly number: number;
   readonly archiveOffset: number;
   readonly archiveBytes: number;
-  /** BLAKE3, hex, of the frames one after the other, without the seek table. */
-  readonly dataDigest: string;
   readonly frames: number;
   readonly last: boolean;
 }

@@ -111,7 +111,7 @@ export class OpenFragment {
 
   /** Throws if a SEAL does not fit what was written. */
   check(copy: CopyProgress, claim: SealClaim): void {
-    checkSeal(copy, this, { ...claim, writtenDigest: this.dataHash.digest('hex') });
+    checkSeal(copy, this, claim);
     checkFrameTable(this.table, this.frames);
   }
 
