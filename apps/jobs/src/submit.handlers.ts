@@ -12,6 +12,7 @@ import {
   type Draft,
 } from './domain/draft.js';
 import { sourceClient } from './domain/job.js';
+import { refuseTooLarge } from './domain/request-size.js';
 import { JobDriver } from './driving/job-driver.js';
 import { JobChanges } from './job-changes.js';
 import { KnownClients } from './known-clients.js';
@@ -28,12 +29,14 @@ export class SubmitHandlers {
 
   @Answers(jobsBackup)
   async backup(request: RequestOf<typeof jobsBackup>): Promise<ResponseOf<typeof jobsBackup>> {
+    refuseTooLarge(request);
     await this.clients.require(request.client);
     return this.submit(backupDrafts(request, this.config.backoff), request.requestId);
   }
 
   @Answers(jobsRestore)
   async restore(request: RequestOf<typeof jobsRestore>): Promise<ResponseOf<typeof jobsRestore>> {
+    refuseTooLarge(request);
     await this.clients.require(request.toClient ?? sourceClient(request));
     return this.submit(alone(restoreDraft(request, this.config.backoff)), request.requestId);
   }

@@ -103,6 +103,18 @@ describe('what is committed to the outbox', () => {
     expect(heard.splice(0)).toEqual([receipt(4, 'long '.repeat(2_000)), receipt(5)]);
   });
 
+  it('is never what the broker cannot take: then nothing of its transaction happens', async () => {
+    const unit = makeUnit();
+    const relay = new OutboxRelay(database, new Publisher(nats), unit);
+    relay.start();
+    const tooLarge = receipt(8, 'x'.repeat(1_040_000));
+    await expect(commit(unit, receipt(9), tooLarge)).rejects.toThrow(/does not fit/);
+    await commit(unit, receipt(10, 'x'.repeat(50_000)));
+    await until(async () => (await left()) === 0 && heard.length === 1);
+    await relay.stop();
+    expect(heard.splice(0)).toMatchObject([{ fragmentId: receipt(10).fragmentId }]);
+  });
+
   it('stays while the broker takes only a part of it, and then goes out', async () => {
     const unit = makeUnit();
     let refusals = 0;

@@ -26,6 +26,8 @@ export interface CommittedRow extends OutboxRow {
   readonly id: string;
 }
 
+/** The broker takes 1 MiB (`max_payload`), headers included. */
+const MESSAGE_BYTES_MAX = 1_040_000;
 /** A statement has at most 65,535 parameters. */
 const INSERT_ROWS_MAX = 1_000;
 
@@ -70,10 +72,11 @@ export class UnitOfWork {
   }
 
   private workIn(db: EntityManager, rows: OutboxRow[]): Work {
+    const add = (row: OutboxRow) => rows.push(fitting(row));
     return {
       db,
       send: (contract, ids, payload) => {
-        rows.push({
+        add({
           messageId: uuidv7(this.clock.now()),
           subject: subjectOf(contract, ...ids),
           contentType: 'application/json',
@@ -83,7 +86,7 @@ export class UnitOfWork {
       announce: (contract, subject, data) => {
         const time = this.clock.now();
         const id = uuidv7(time);
-        rows.push({
+        add({
           messageId: id,
           subject: subjectOf(contract, subject),
           contentType: CLOUD_EVENT_CONTENT_TYPE,
@@ -94,6 +97,18 @@ export class UnitOfWork {
       },
     };
   }
+}
+
+/**
+ * One that the broker will never take would stay in the outbox for ever, and all behind it: better that
+ * nothing of its transaction happens.
+ */
+function fitting(row: OutboxRow): OutboxRow {
+  const bytes = Buffer.byteLength(row.payload);
+  if (bytes <= MESSAGE_BYTES_MAX) return row;
+  throw new Error(
+    `a message of ${bytes} bytes on ${row.subject} does not fit: at most ${MESSAGE_BYTES_MAX}`,
+  );
 }
 
 /** Rows are few and may be long: as plain values they need no quoting, as elements of arrays they do. */
