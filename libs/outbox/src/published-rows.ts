@@ -41,7 +41,7 @@ export class PublishedRows {
 
   /** Removes all of them. Where that fails they stay, and the next removal takes them along. */
   async remove(): Promise<void> {
-    const { rows } = this;
+    const rows = [...this.rows];
     if (rows.length === 0) return;
     this.since = performance.now();
     await this.database.query(REMOVE, [
