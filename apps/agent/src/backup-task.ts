@@ -99,9 +99,11 @@ export class BackupTask {
     }
   }
 
-  private backUp(task: Task, use: Use): Promise<BackupResult> {
+  private async backUp(task: Task, use: Use): Promise<BackupResult> {
     const base = task.baseImageId && this.listings.find(task.policy, task.baseImageId);
-    return runBackup({
+    const { buffers, bufferBytes } = this.config.ring;
+    use.reporter.log('info', `using ${buffers} data buffers of ${bufferBytes} bytes`);
+    const result = await runBackup({
       selections: task.selections.map(fromPathText),
       excludes: [...task.excludes, ...this.config.leaveOut.map(asGlob)],
       crossMountPoints: task.crossMountPoints,
@@ -116,6 +118,10 @@ export class BackupTask {
       onNote: (note) => logNote(use.reporter, note),
       signal: use.signal,
     });
+    const { forEmpty, forFull } = result.waits;
+    const waits = `waited for empty buffer ${forEmpty} times, for full buffer ${forFull} times`;
+    use.reporter.log('info', waits);
+    return result;
   }
 }
 

@@ -41,6 +41,8 @@ export interface WriteOutcome extends SessionFailure {
   /** Fragments that this session has sealed. */
   readonly fragments: number;
   readonly storedBytes: number;
+  /** As `SessionProgress` has them. */
+  readonly waits: Pick<SessionProgress, 'waitsForFullBuffer' | 'waitsForEmptyBuffer'>;
   /** What FINISH said; missing if it did not come. */
   readonly totals?: Finish;
 }
@@ -284,6 +286,8 @@ export class WriteSession {
   private outcome(failure: SessionFailure): WriteOutcome {
     const { storedBytes, totals } = this;
     const fragments = this.sealed.length;
-    return { ...failure, fragments, storedBytes, ...(totals && { totals }) };
+    const { waitsForFullBuffer, waitsForEmptyBuffer } = this.connection!.counters;
+    const waits = { waitsForFullBuffer, waitsForEmptyBuffer };
+    return { ...failure, fragments, storedBytes, waits, ...(totals && { totals }) };
   }
 }

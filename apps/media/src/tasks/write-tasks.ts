@@ -114,7 +114,9 @@ class WriteRun {
       this.session!.run(connection),
     );
     const time = clockTime(Number(process.hrtime.bigint() - begun) / 1e9);
-    this.reporter.log('info', `end writing; write time: ${time}`);
+    const { waitsForFullBuffer: full, waitsForEmptyBuffer: empty } = outcome.waits;
+    const waits = `waited for full buffer ${full} times, for empty buffer ${empty} times`;
+    this.reporter.log('info', `end writing; write time: ${time}; ${waits}`);
     if (outcome.bug) this.reporter.log('error', messageOf(outcome.bug));
     this.finish(outcome);
   }
@@ -137,5 +139,6 @@ function resultOf({ status, message, fragments, totals }: WriteOutcome): TaskRes
 }
 
 function failed(status: number, message: string): WriteOutcome {
-  return { status, message, fragments: 0, storedBytes: 0 };
+  const waits = { waitsForFullBuffer: 0, waitsForEmptyBuffer: 0 };
+  return { status, message, fragments: 0, storedBytes: 0, waits };
 }
