@@ -10,7 +10,7 @@ import { NOTES_MAX, Notes, type Note, type NoteSummary } from '../domain/notes.j
 
 import { ArchiveStream } from './archive-stream.js';
 import { RING_DEFAULT, RingEmptier, createRing, type RingSize } from './buffer-ring.js';
-import { compress } from './compress.js';
+import { FrameEncoder } from './frame-encoder.js';
 import type { ResumeAt } from './checkpoint-file.js';
 import type { FragmentSink } from './fragment-sink.js';
 import { startImage, type ImageStart } from './image-start.js';
@@ -122,6 +122,7 @@ class BackupRun {
   readonly #stream: ArchiveStream;
   /** Frames that are full, by slot, while they are compressed and wait for their turn. */
   readonly #compressing = new Map<number, Promise<Buffer>>();
+  readonly #encoder: FrameEncoder;
   readonly #failed: Promise<never>;
   #fail: (reason: Error) => void = () => undefined;
 
@@ -130,6 +131,7 @@ class BackupRun {
     size: RingSize,
     private readonly start: ImageStart,
   ) {
+    this.#encoder = new FrameEncoder(options.compressionLevel ?? COMPRESSION_LEVEL_DEFAULT);
     const ring = createRing(size);
     const { goOn, checkpoints, baseListingPath } = start;
     this.#notes = new Notes(NOTES_MAX, goOn?.state.notes);
@@ -223,7 +225,7 @@ class BackupRun {
 
   #compress(frame: Extract<ReaderMessage, { type: 'frame' }>): void {
     if (frame.made) this.#emptier.adopt(frame.slot, frame.made);
-    const stored = compress(this.#emptier.buffer(frame.slot, frame.length), this.#level);
+    const stored = this.#encoder.encode(this.#emptier.buffer(frame.slot, frame.length));
     stored.catch(() => undefined); // whoever takes the frame in its turn gets the error
     this.#compressing.set(frame.slot, stored);
   }
@@ -245,10 +247,6 @@ class BackupRun {
     const { texts } = this.#notes.summary();
     const own = this.start.kind === this.options.kind ? 0 : 1;
     return { ...totals.notes, texts, infos: totals.notes.infos + own };
-  }
-
-  get #level(): number {
-    return this.options.compressionLevel ?? COMPRESSION_LEVEL_DEFAULT;
   }
 
   get #waits(): BufferWaits {
