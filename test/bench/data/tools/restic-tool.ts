@@ -1,0 +1,60 @@
+import { join } from 'node:path';
+import type { DataTool, DataWork } from '../data-tool.js';
+import { NO_SERVERS } from '../usage.js';
+import { command } from './command.js';
+
+/** restic with its defaults: encrypted, compressed, without duplicates. */
+export class ResticTool implements DataTool {
+  readonly name = 'restic';
+  private work!: DataWork;
+
+  readonly steps = {
+    full: () => this.restic('backup', this.work.corpus.folder),
+    'nothing changed': () => this.restic('backup', this.work.corpus.folder),
+    changed: () => this.restic('backup', this.work.corpus.folder),
+    restore: () => this.restic('restore', 'latest', '--target', this.work.restored),
+    list: () => this.restic('ls', 'latest'),
+    find: () => this.restic('find', this.work.corpus.findName),
+    verify: () => this.restic('check', '--read-data'),
+    duplicate: () => this.duplicate(),
+  };
+
+  async prepare(work: DataWork): Promise<void> {
+    this.work = work;
+    await this.restic('init');
+  }
+
+  servers() {
+    return NO_SERVERS;
+  }
+
+  get stores(): string[] {
+    return [this.store];
+  }
+
+  async stop(): Promise<void> {
+    // Nothing runs between its commands.
+  }
+
+  private get store(): string {
+    return join(this.work.folder, 'store');
+  }
+
+  private async duplicate(): Promise<void> {
+    const from = ['--from-repo', this.store, '--from-password-command', 'echo bench'];
+    const second = join(this.work.folder, 'second');
+    await this.on(second, 'init', ...from, '--copy-chunker-params');
+    await this.on(second, 'copy', ...from);
+  }
+
+  private restic(...args: readonly string[]): Promise<string> {
+    return this.on(this.store, ...args);
+  }
+
+  private on(store: string, ...args: readonly string[]): Promise<string> {
+    const cache = join(this.work.folder, 'cache');
+    return command(['restic', '-r', store, ...args], {
+      env: { RESTIC_PASSWORD: 'bench', RESTIC_CACHE_DIR: cache },
+    });
+  }
+}
