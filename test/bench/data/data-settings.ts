@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CORPUS_NAMES, type CorpusName } from './corpora.js';
+import { CORPUS_NAMES, type CorpusName } from './corpora/corpora.js';
 import { TOOLS } from './tools/tools.js';
 
 export interface DataSettings {
@@ -38,7 +38,7 @@ function some<T extends string>(
 ): T[] | undefined {
   const names = env[variable]?.split(',').map((name) => name.trim());
   if (!names || env[variable] === '') return undefined;
-  const wrong = names.find((name) => !(all as readonly string[]).includes(name));
+  const wrong = names.find((name) => !all.some((one) => one === name));
   if (wrong === undefined) return all.filter((name) => names.includes(name));
   throw new Error(`${variable} names some of ${all.join(', ')}, not "${wrong}".`);
 }

@@ -1,5 +1,5 @@
-import type { Corpus } from './corpora.js';
-import type { Servers } from './usage.js';
+import type { Corpus } from './corpora/corpora.js';
+import type { Servers } from './usage/usage.js';
 
 /** What is measured, in this order; the corpus changes before `changed`. */
 export const STEPS = [

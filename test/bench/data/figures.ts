@@ -1,10 +1,11 @@
 import { median } from '../measurement.js';
-import type { CorpusName } from './corpora.js';
+import type { CorpusName } from './corpora/corpora.js';
 import { STEPS, type Step } from './data-tool.js';
-import type { Usage } from './usage.js';
+import type { Usage } from './usage/usage.js';
 
-/** After which backup the stored bytes are counted. */
-export type StoredAfter = 'full' | 'changed';
+/** After which backup the stored bytes are counted. `ten fulls`: of data that changes a little each time. */
+export const STORED_AFTER = ['full', 'changed', 'ten fulls'] as const;
+export type StoredAfter = (typeof STORED_AFTER)[number];
 
 /** What one tool took for one corpus, round by round. */
 export class Figures {

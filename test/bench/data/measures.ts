@@ -6,9 +6,9 @@ import {
   measurement,
   NO_GOAL,
 } from '../measurement.js';
-import type { CorpusName } from './corpora.js';
+import type { CorpusName } from './corpora/corpora.js';
 import { STEPS, type Step } from './data-tool.js';
-import type { Figures, StoredAfter } from './figures.js';
+import { type Figures, STORED_AFTER } from './figures.js';
 
 export const OURS = 'holdfast';
 /** Goals go by the fastest of these in the same run; what else stands beside them is for orientation. */
@@ -32,7 +32,7 @@ const SHARES: Readonly<Record<CorpusName, Readonly<Partial<Record<Step, number>>
   'large-sample': {},
 };
 const STORED_SHARE = 1.15;
-const STORED_LIKE = 'restic';
+export const STORED_LIKE = 'restic';
 const PEAK_MIB_MAX = 400;
 
 /** The rows of a corpus: time and CPU of each step, what is stored, memory. None without ours. */
@@ -49,7 +49,7 @@ export function measuresOf(corpus: CorpusName, all: readonly Figures[]): Measure
       ),
     ];
   });
-  const stored = (['full', 'changed'] satisfies StoredAfter[]).flatMap((after) =>
+  const stored = STORED_AFTER.flatMap((after) =>
     row.of(
       `${corpus}: stored after ${after}`,
       'MB',

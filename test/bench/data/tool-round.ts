@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { runCommand } from '../../../apps/standalone/src/servers/system/command.js';
 import { removeFolder } from '../../support/temporary-folder.js';
 import { type DataTool, type DataWork, type Step, STEPS } from './data-tool.js';
-import type { Figures } from './figures.js';
-import { refresh, settle } from './machine-state.js';
-import { storedMegabytes } from './stored-bytes.js';
-import { measureUsage, type Usage } from './usage.js';
+import type { Figures, StoredAfter } from './figures.js';
+import { refresh, settle } from './usage/machine-state.js';
+import { storedMegabytes } from './usage/stored-bytes.js';
+import { measureUsage, type Usage } from './usage/usage.js';
 
 /** These write so much that the state of memory matters. */
 const WRITE_MUCH: readonly Step[] = ['full', 'restore', 'duplicate', 'duplicate across'];
@@ -16,7 +16,11 @@ export interface RoundOptions {
   readonly say: (line: string) => void;
   /** Changes the corpus. */
   readonly change: () => Promise<void>;
+  /** Ends with further fulls, with a change before each, to see what they add to what is stored. */
+  readonly tenFulls: boolean;
 }
+
+const FULLS = 10;
 
 /** All steps of one tool, once. */
 export class ToolRound {
@@ -31,13 +35,24 @@ export class ToolRound {
     for (const step of STEPS) {
       if (step === 'changed') await this.options.change();
       await this.measure(step);
-      if (step === 'full' || step === 'changed') {
-        const megabytes = await storedMegabytes(this.tool.stores);
-        this.figures.addStored(step, megabytes);
-        this.options.say(`stores ${megabytes.toFixed(0)} MB`);
-      }
+      if (step === 'full' || step === 'changed') await this.countStored(step);
       if (step === 'restore') await this.compare();
     }
+    if (this.options.tenFulls) await this.tenFulls();
+  }
+
+  private async tenFulls(): Promise<void> {
+    for (let full = 2; full <= FULLS; full += 1) {
+      await this.options.change();
+      await this.tool.steps.full?.();
+    }
+    await this.countStored('ten fulls');
+  }
+
+  private async countStored(after: StoredAfter): Promise<void> {
+    const megabytes = await storedMegabytes(this.tool.stores);
+    this.figures.addStored(after, megabytes);
+    this.options.say(`stores ${megabytes.toFixed(0)} MB after ${after}`);
   }
 
   private async measure(step: Step): Promise<void> {

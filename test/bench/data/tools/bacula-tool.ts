@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Bacula } from '../../bacula/bacula.js';
 import type { DataTool, DataWork } from '../data-tool.js';
-import type { Servers } from '../usage.js';
+import type { Servers } from '../usage/usage.js';
 
 const JOB = 'corpus';
 const JOBS_AT_ONCE = 10;

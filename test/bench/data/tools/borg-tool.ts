@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { DataTool, DataWork } from '../data-tool.js';
-import { NO_SERVERS } from '../usage.js';
+import { NO_SERVERS } from '../usage/usage.js';
 import { command } from './command.js';
 
 /** Borg, encrypted with its fastest authentication, compressed with its default (LZ4). It has no command that duplicates. */

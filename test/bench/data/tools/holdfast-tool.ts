@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { checkoutFolder } from '../../../../apps/standalone/src/servers/checkout-folder.js';
 import { TestCluster } from '../../../cluster/cluster.js';
 import type { DataTool, DataWork } from '../data-tool.js';
-import type { Servers } from '../usage.js';
+import type { Servers } from '../usage/usage.js';
 import { command } from './command.js';
 
 const SECOND_POOL = 'copies';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { DataTool, DataWork } from '../data-tool.js';
-import { NO_SERVERS } from '../usage.js';
+import { NO_SERVERS } from '../usage/usage.js';
 import { command } from './command.js';
 
 /** restic with its defaults: encrypted, compressed, without duplicates. */

@@ -1,12 +1,12 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DataTool, DataWork } from '../data-tool.js';
-import { NO_SERVERS } from '../usage.js';
+import { NO_SERVERS } from '../usage/usage.js';
 import { command } from './command.js';
 
 /** GNU tar's incremental archives through zstd: what the machine can do without a catalog. */
 export class TarTool implements DataTool {
-  readonly name = 'tar + zstd';
+  readonly name = 'tar';
   private work!: DataWork;
 
   readonly steps = {

@@ -15,7 +15,7 @@ interface ToolKind {
 /** By the name under which a run asks for it; in this order in each round. */
 export const TOOLS: Readonly<Record<string, ToolKind>> = {
   holdfast: { isInstalled: () => true, make: () => new HoldfastTool() },
-  bacula: { isInstalled: hasBacula, make: () => new BaculaTool() },
+  Bacula: { isInstalled: hasBacula, make: () => new BaculaTool() },
   restic: { isInstalled: () => hasCommands('restic'), make: () => new ResticTool() },
   borg: { isInstalled: () => hasCommands('borg'), make: () => new BorgTool() },
   tar: { isInstalled: () => hasCommands('tar', 'zstd'), make: () => new TarTool() },

@@ -1,4 +1,4 @@
-import { command } from './tools/command.js';
+import { command } from '../tools/command.js';
 
 /** The room that folders take on their file systems, in megabytes (10^6 bytes); hard links count once. */
 export async function storedMegabytes(folders: readonly string[]): Promise<number> {

@@ -11,8 +11,8 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { fetchDebianPackage } from '../../../apps/standalone/src/servers/debian/debian-package.js';
-import { lastLines, runCommand } from '../../../apps/standalone/src/servers/system/command.js';
+import { fetchDebianPackage } from '../../../../apps/standalone/src/servers/debian/debian-package.js';
+import { lastLines, runCommand } from '../../../../apps/standalone/src/servers/system/command.js';
 import type { CorpusMaker, CorpusPlace } from './corpus-maker.js';
 
 const DEBIAN_RELEASE = 'bookworm';

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { machineCpuSeconds } from './process-figures.js';
-import { command } from './tools/command.js';
+import { command } from '../tools/command.js';
 import { availableParallelism } from 'node:os';
 
 const QUIET_LOOK_MS = 1_000;

@@ -1,4 +1,4 @@
-import { randomFrom } from '../../support/random.js';
+import { randomFrom } from '../../../support/random.js';
 
 /** A regular file of a corpus, by its path below the corpus's folder. */
 export interface CorpusFile {

@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { compareTrees } from '../../support/compare-trees.js';
-import { removeFolder, temporaryFolder } from '../../support/temporary-folder.js';
+import { compareTrees } from '../../../support/compare-trees.js';
+import { removeFolder, temporaryFolder } from '../../../support/temporary-folder.js';
 import { type Corpus, prepareCorpus } from './corpora.js';
 
 let folder: string;

@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { randomFrom } from '../../support/random.js';
+import { randomFrom } from '../../../support/random.js';
 import type { CorpusMaker } from './corpus-maker.js';
 import { writeRandomBytes } from './corpus-sources.js';
 

@@ -1,14 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { runCommand } from '../../../apps/standalone/src/servers/system/command.js';
+import { runCommand } from '../../../../apps/standalone/src/servers/system/command.js';
 import { measureUsage, NO_SERVERS } from './usage.js';
 
 /** Keeps a core busy for half a second of CPU time. */
 const BUSY = 'while (process.cpuUsage().user + process.cpuUsage().system < 5e5);';
 const MIB_TAKEN = 200;
 /** Takes memory, keeps it for a moment and gives it back. */
-const LARGE = `let all = Buffer.alloc(${MIB_TAKEN} * 2 ** 20, 1); setTimeout(() => (all = null), 400);`;
+const LARGE = `let all = Buffer.alloc(${MIB_TAKEN} * 2 ** 20, 1); setTimeout(() => (all = null), 1000);`;
 
 const node = (script: string) => runCommand(process.execPath, ['-e', script]);
 

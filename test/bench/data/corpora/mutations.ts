@@ -15,7 +15,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { randomFrom } from '../../support/random.js';
+import { randomFrom } from '../../../support/random.js';
 import {
   type CorpusFile,
   type FilesPlan,
@@ -35,8 +35,9 @@ interface Journal {
 }
 
 /**
- * Changes of a folder that can be undone: originals are moved aside, and what is planned is written
- * down before it is done. So what a run that was killed has changed is undone by the next one.
+ * Changes of a folder, one upon the other, that can be undone: originals are moved aside, and what is
+ * planned is written down before it is done. So what a run that was killed has changed is undone by
+ * the next one.
  */
 export class Mutations {
   /**
@@ -48,29 +49,53 @@ export class Mutations {
     private readonly aside: string,
   ) {}
 
-  /** Folder and seed determine the change. Throws where an earlier one is not undone. */
+  /** Folder and seed determine the change. */
   apply(kind: CorpusKind, seed: number): void {
-    if (existsSync(this.journalFile)) throw new Error(`${this.folder} is changed already.`);
-    rmSync(this.aside, { recursive: true, force: true });
-    mkdirSync(this.aside, { recursive: true });
+    const change = this.change(this.count() + 1);
+    change.begin();
     const files = regularFiles(this.folder);
-    if (kind === 'files') this.applyFiles(planFiles(files, seed));
-    else this.applyRegions(planRegions(files, seed));
+    if (kind === 'files') change.applyFiles(planFiles(files, seed));
+    else change.applyRegions(planRegions(files, seed));
   }
 
   /** All is as it was; modification times to the microsecond. Does nothing where nothing is changed. */
   undo(): void {
-    if (!existsSync(this.journalFile)) return;
-    const journal = JSON.parse(readFileSync(this.journalFile, 'utf8')) as Journal;
-    if (journal.files) this.undoFiles(journal.files);
-    if (journal.regions) this.undoRegions(journal.regions);
-    for (const [path, seconds] of Object.entries(journal.times)) {
-      utimesSync(this.at(path), seconds, seconds);
+    for (let number = this.count(); number > 0; number -= 1) this.change(number).undo();
+    rmSync(this.aside, { recursive: true, force: true });
+  }
+
+  private count(): number {
+    return existsSync(this.aside) ? readdirSync(this.aside).length : 0;
+  }
+
+  private change(number: number): Change {
+    return new Change(this.folder, join(this.aside, String(number)));
+  }
+}
+
+class Change {
+  constructor(
+    private readonly folder: string,
+    private readonly aside: string,
+  ) {}
+
+  begin(): void {
+    mkdirSync(this.aside, { recursive: true });
+  }
+
+  undo(): void {
+    if (existsSync(this.journalFile)) {
+      const journal = JSON.parse(readFileSync(this.journalFile, 'utf8')) as Journal;
+      if (journal.files) this.undoFiles(journal.files);
+      if (journal.regions) this.undoRegions(journal.regions);
+      for (const [path, seconds] of Object.entries(journal.times)) {
+        utimesSync(this.at(path), seconds, seconds);
+      }
     }
     rmSync(this.aside, { recursive: true });
   }
 
-  private applyFiles(plan: FilesPlan): void {
+  applyFiles(plan: FilesPlan): void {
     const { edits, additions, deletions, renames } = plan;
     const paths = [...edits, ...additions, ...renames].map(({ path }) => path).concat(deletions);
     this.writeJournal({ files: plan }, new Set(paths.map((path) => dirname(path))));
@@ -100,7 +125,7 @@ export class Mutations {
     for (const { path, to } of renames) moveBack(this.at(to), this.at(path));
   }
 
-  private applyRegions(plan: RegionsPlan): void {
+  applyRegions(plan: RegionsPlan): void {
     this.writeJournal({ regions: plan }, new Set(plan.regions.map(({ path }) => path)));
     const random = randomFrom(plan.seed);
     for (const [n, region] of plan.regions.entries()) {
