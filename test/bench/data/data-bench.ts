@@ -10,6 +10,7 @@ import { Figures } from './figures.js';
 import { measuresOf, OURS, STORED_LIKE } from './measures.js';
 import { Mutations } from './corpora/mutations.js';
 import { ToolRound } from './tool-round.js';
+import { MachineState } from './usage/machine-state.js';
 import { TOOLS } from './tools/tools.js';
 
 /**
@@ -86,6 +87,7 @@ async function turn({ label, round, corpus, figures }: Turn): Promise<void> {
           mutations.apply(corpus.kind, 100 * round + changes);
           await sleep(A_SECOND_MS);
         },
+        machine,
         tenFulls: round === 1 && corpus.kind === 'files' && TEN_FULLS_BY.includes(tool.name),
       }).run();
     } finally {
@@ -100,6 +102,7 @@ async function turn({ label, round, corpus, figures }: Turn): Promise<void> {
 /** Those that the goal for what is stored is about. */
 const TEN_FULLS_BY = [OURS, STORED_LIKE];
 const A_SECOND_MS = 1_100;
+const machine = new MachineState(say);
 
 function warnOfOtherFileSystem(folder: string, corpus: string): void {
   if (statSync(folder).dev === statSync(corpus).dev) return;

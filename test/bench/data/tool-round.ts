@@ -4,7 +4,7 @@ import { runCommand } from '../../../apps/standalone/src/servers/system/command.
 import { removeFolder } from '../../support/temporary-folder.js';
 import { type DataTool, type DataWork, type Step, STEPS } from './data-tool.js';
 import type { Figures, StoredAfter } from './figures.js';
-import { refresh, settle } from './usage/machine-state.js';
+import type { MachineState } from './usage/machine-state.js';
 import { storedMegabytes } from './usage/stored-bytes.js';
 import { measureUsage, type Usage } from './usage/usage.js';
 
@@ -16,6 +16,7 @@ export interface RoundOptions {
   readonly say: (line: string) => void;
   /** Changes the corpus. */
   readonly change: () => Promise<void>;
+  readonly machine: MachineState;
   /** Ends with further fulls, with a change before each, to see what they add to what is stored. */
   readonly tenFulls: boolean;
 }
@@ -58,8 +59,10 @@ export class ToolRound {
   private async measure(step: Step): Promise<void> {
     const run = this.tool.steps[step];
     if (!run) return;
-    if (WRITE_MUCH.includes(step)) await refresh([this.work.corpus.folder, ...this.tool.stores]);
-    await settle();
+    const { machine } = this.options;
+    const folders = [this.work.corpus.folder, ...this.tool.stores];
+    if (WRITE_MUCH.includes(step)) await machine.refresh(folders);
+    await machine.settle();
     const usage = await measureUsage(this.tool.servers(), run);
     this.figures.add(step, usage);
     this.options.say(`${step}: ${describe(usage)}`);
@@ -71,9 +74,10 @@ export class ToolRound {
     const copy = join(restored, corpus.folder);
     const args = ['-r', '--no-dereference', '--brief', corpus.folder, copy];
     const { code, stdout, stderr } = await runCommand('diff', args, { timeoutMs: COMPARE_MS_MAX });
-    const extra = new RegExp(`^Only in ${copy}`);
     const lines = (stdout + stderr).trim().split('\n').filter(Boolean);
-    const wrong = this.tool.bringsBack ? lines.filter((line) => !extra.test(line)) : lines;
+    const wrong = this.tool.bringsBack
+      ? lines.filter((line) => !line.startsWith(`Only in ${copy}`))
+      : lines;
     if (code > 1 || wrong.length > 0) {
       const some = wrong.slice(0, 10).join('\n');
       throw new Error(

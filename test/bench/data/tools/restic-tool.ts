@@ -3,6 +3,8 @@ import type { DataTool, DataWork } from '../data-tool.js';
 import { NO_SERVERS } from '../usage/usage.js';
 import { command } from './command.js';
 
+const PASSWORD = 'bench';
+
 /** restic with its defaults: encrypted, compressed, without duplicates. */
 export class ResticTool implements DataTool {
   readonly name = 'restic';
@@ -16,12 +18,14 @@ export class ResticTool implements DataTool {
     list: () => this.restic('ls', 'latest'),
     find: () => this.restic('find', this.work.corpus.findName),
     verify: () => this.restic('check', '--read-data'),
-    duplicate: () => this.duplicate(),
+    duplicate: () => this.on(this.second, 'copy', ...this.fromStore),
   };
 
   async prepare(work: DataWork): Promise<void> {
     this.work = work;
     await this.restic('init');
+    // Cut in the same places, so that a copy needs no more room.
+    await this.on(this.second, 'init', ...this.fromStore, '--copy-chunker-params');
   }
 
   servers() {
@@ -40,11 +44,12 @@ export class ResticTool implements DataTool {
     return join(this.work.folder, 'store');
   }
 
-  private async duplicate(): Promise<void> {
-    const from = ['--from-repo', this.store, '--from-password-command', 'echo bench'];
-    const second = join(this.work.folder, 'second');
-    await this.on(second, 'init', ...from, '--copy-chunker-params');
-    await this.on(second, 'copy', ...from);
+  private get second(): string {
+    return join(this.work.folder, 'second');
+  }
+
+  private get fromStore(): string[] {
+    return ['--from-repo', this.store, '--from-password-command', `echo ${PASSWORD}`];
   }
 
   private restic(...args: readonly string[]): Promise<string> {
@@ -54,7 +59,7 @@ export class ResticTool implements DataTool {
   private on(store: string, ...args: readonly string[]): Promise<string> {
     const cache = join(this.work.folder, 'cache');
     return command(['restic', '-r', store, ...args], {
-      env: { RESTIC_PASSWORD: 'bench', RESTIC_CACHE_DIR: cache },
+      env: { RESTIC_PASSWORD: PASSWORD, RESTIC_CACHE_DIR: cache },
     });
   }
 }
