@@ -9,7 +9,8 @@ const JOBS_AT_ONCE = 10;
 
 /**
  * Bacula as it is shipped: SHA-1 of each file, no compression, not "accurate", which makes restores
- * bring back what was deleted, and everything a little faster.
+ * bring back what was deleted, and everything a little faster. It verifies job by job: the full alone
+ * is verified, which is nearly everything.
  */
 export class BaculaTool implements DataTool {
   readonly name = 'Bacula';
