@@ -3,6 +3,7 @@ import {
   mkdirSync,
   readFileSync,
   renameSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -35,6 +36,8 @@ function makeSmallFiles(tree: string): void {
     writeFileSync(path, `file ${n}\n`.repeat(n + 1), { mode: 0o640 });
     utimesSync(path, A_WHILE_AGO, A_WHILE_AGO);
   }
+  // What is behind a link is no file a second time.
+  for (let n = 0; n < 5; n += 1) symlinkSync(`d${n}`, join(tree, `link-${n}`));
   for (let n = 0; n < 5; n += 1) utimesSync(join(tree, `d${n}`), A_WHILE_AGO, A_WHILE_AGO);
 }
 

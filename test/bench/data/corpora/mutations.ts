@@ -176,13 +176,16 @@ class Change {
   }
 }
 
-/** Regular files below a folder, by path. */
-function regularFiles(folder: string): CorpusFile[] {
-  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .sort()
-    .flatMap((path) => {
-      const stats = lstatSync(join(folder, path));
-      return stats.isFile() ? [{ path, bytes: stats.size }] : [];
+/** Regular files below a folder, in an order that depends on their names alone. */
+function regularFiles(folder: string, below = ''): CorpusFile[] {
+  const entries = readdirSync(join(folder, below), { withFileTypes: true });
+  return entries
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .flatMap((entry) => {
+      const path = join(below, entry.name);
+      // A link to a folder is no folder: what is behind it is found at its own place.
+      if (entry.isDirectory()) return regularFiles(folder, path);
+      return entry.isFile() ? [{ path, bytes: lstatSync(join(folder, path)).size }] : [];
     });
 }
 
