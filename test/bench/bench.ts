@@ -7,6 +7,7 @@ const BENCHES: Readonly<Record<string, () => Promise<() => Promise<Measurement[]
   broker: async () => (await import('./broker-bench.js')).brokerBench,
   commits: async () => (await import('./commits-bench.js')).commitsBench,
   jobs: async () => (await import('./jobs-bench.js')).jobsBench,
+  data: async () => (await import('./data/data-bench.js')).dataBench,
   due: async () => (await import('./due-bench.js')).dueBench,
   start: async () => (await import('./start-bench.js')).startBench,
 };

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { removeFolder, temporaryFolder } from '../support/temporary-folder.js';
 import { dueBench } from './due-bench.js';
-import { Bacula, hasBacula } from './jobs/bacula.js';
+import { Bacula, hasBacula } from './bacula/bacula.js';
 import { longQueue } from './jobs/long-queue.js';
 import { TinyJobs } from './jobs/tiny-jobs.js';
 import { atLeastTimes, atMost, measurement, median, type Measurement } from './measurement.js';

@@ -7,24 +7,32 @@ export interface Measurement {
   readonly ours: number;
   /** What others (a peer, a limit) take for the same. */
   readonly peers: Readonly<Record<string, number>>;
-  /** Ours divided by the best peer; null where there is none. */
+  /** Ours divided by the best peer that it is compared with; null where there is none. */
   readonly ratio: number | null;
-  /** In words, as the issue or the documentation has it. */
+  /** In words, as the issue or the documentation has it; `-` where there is none. */
   readonly goal: string;
-  readonly met: boolean;
+  /** null where there is no goal, or nothing to compare with. */
+  readonly met: boolean | null;
 }
 
 export interface Goal {
   readonly text: string;
-  readonly reached: (ours: number, ratio: number | null) => boolean;
+  readonly reached: (ours: number, ratio: number | null) => boolean | null;
 }
 
-export function measurement(
-  what: { measure: string; unit: string; ours: number; peers?: Record<string, number> },
-  goal: Goal,
-): Measurement {
+export interface Measured {
+  readonly measure: string;
+  readonly unit: string;
+  readonly ours: number;
+  readonly peers?: Readonly<Record<string, number>>;
+  /** Those of the peers that ours is compared with. Default: all. */
+  readonly against?: readonly string[];
+}
+
+export function measurement(what: Measured, goal: Goal): Measurement {
   const peers = what.peers ?? {};
-  const best = Math.min(...Object.values(peers));
+  const against = what.against ?? Object.keys(peers);
+  const best = Math.min(...against.flatMap((name) => peers[name] ?? []));
   const ratio = Number.isFinite(best) && best > 0 ? what.ours / best : null;
   const { measure, unit, ours } = what;
   return { measure, unit, ours, peers, ratio, goal: goal.text, met: goal.reached(ours, ratio) };
@@ -38,6 +46,17 @@ export function atMost(limit: number, unit: string): Goal {
 /** Less than this much of the unit. */
 export function below(limit: number, unit: string): Goal {
   return { text: `below ${limit} ${unit}`, reached: (ours) => ours < limit };
+}
+
+/** For a figure that stands beside others. */
+export const NO_GOAL: Goal = { text: '-', reached: () => null };
+
+/** At most this share of the best of what stands beside it. */
+export function atMostOf(share: number, whom = 'the best'): Goal {
+  return {
+    text: `at most ${Number(share.toFixed(2))} of ${whom}`,
+    reached: (_, ratio) => (ratio === null ? null : ratio <= share),
+  };
 }
 
 /** At least this share of what stands beside it. */
@@ -72,7 +91,7 @@ export function report(measurements: readonly Measurement[], jsonFile: string | 
       .join(', ') || '-',
     one.ratio === null ? '-' : number(one.ratio),
     one.goal,
-    one.met ? 'met' : 'MISSED',
+    one.met === null ? '' : one.met ? 'met' : 'MISSED',
   ]);
   const table = [['MEASURE', 'OURS', 'BESIDE', 'RATIO', 'GOAL', ''], ...rows];
   const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => row[column]!.length)));

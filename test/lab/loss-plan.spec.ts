@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { planLosses, randomFrom } from './loss-plan.js';
+import { randomFrom } from '../support/random.js';
+import { planLosses } from './loss-plan.js';
 
 const workloads = ['full', 'pair', 'expire'];
 

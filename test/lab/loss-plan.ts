@@ -1,3 +1,5 @@
+import { randomFrom } from '../support/random.js';
+
 /** When the power goes. */
 export type Trigger =
   /** So long after everything begins to start. */
@@ -71,17 +73,6 @@ export function describeTrigger(trigger: Trigger): string {
     default:
       return trigger satisfies never;
   }
-}
-
-/** Numbers from 0 to 1 that a seed determines (mulberry32). */
-export function randomFrom(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 /** Where nothing is deleted, nobody can wait for a deletion. */

@@ -31,6 +31,8 @@ export interface TestPostgres {
   /** As the superuser, in the same database. */
   readonly superuserUrl: string;
   readonly port: number;
+  /** Of the server's first process; another one after `restart`. */
+  readonly pid: number;
   readonly version: string;
   /** Its log, for a test that failed. */
   readonly logFile: string;
@@ -78,6 +80,9 @@ export async function startPostgres(): Promise<TestPostgres> {
     url: url(POSTGRES_ROLE, 'service'),
     superuserUrl: url(POSTGRES_SUPERUSER, 'superuser'),
     port,
+    get pid() {
+      return running.process.pid;
+    },
     version: template.binaries.version,
     logFile,
     crash: () => running.process.stop(),

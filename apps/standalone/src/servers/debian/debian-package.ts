@@ -22,6 +22,8 @@ export interface PackageRequest {
   /** An existing folder of ours; everything happens below it. */
   readonly workFolder: string;
   readonly env: NodeJS.ProcessEnv;
+  /** Default 300,000: more for a package of a gigabyte. */
+  readonly fetchMsMax?: number;
 }
 
 const FETCH_MS_MAX = 300_000;
@@ -32,8 +34,7 @@ const KEYRINGS = [
 
 /**
  * Fetches a package of another Debian release from the machine's own mirror and unpacks it, without
- * installing it: apt works with lists, cache and status of its own, so nothing of the system changes
- * and no rights are needed. Its signatures are checked as always.
+ * installing it: see `fetchDebianPackage`.
  *
  * Returns the folder with the unpacked files; `discard` removes it. Throws `PermanentError` where
  * there is no apt, no mirror or no such package.
@@ -41,19 +42,39 @@ const KEYRINGS = [
 export async function unpackDebianPackage(
   request: PackageRequest,
 ): Promise<{ root: string; discard(): void }> {
+  const { file, discard } = await fetchDebianPackage(request);
+  try {
+    const root = join(file, '..', 'root');
+    await runOrThrow(request, 'dpkg', ['-x', file, root], { env: request.env });
+    return { root, discard };
+  } catch (error) {
+    discard();
+    throw error;
+  }
+}
+
+/**
+ * Fetches a package of another Debian release from the machine's own mirror: apt works with lists,
+ * cache and status of its own, so nothing of the system changes and no rights are needed. Its
+ * signatures are checked as always.
+ *
+ * Returns the package's file; `discard` removes the folder that it lies in. Throws `PermanentError`
+ * where there is no apt, no mirror or no such package.
+ */
+export async function fetchDebianPackage(
+  request: PackageRequest,
+): Promise<{ file: string; discard(): void }> {
   const folder = mkdtempSync(join(request.workFolder, 'apt-'));
   const discard = (): void => rmSync(folder, { recursive: true, force: true });
   try {
     const env = { ...request.env, APT_CONFIG: await writeAptConfiguration(folder, request) };
     await runOrThrow(request, 'apt-get', ['-q', 'update'], { env, cwd: folder });
     await runOrThrow(request, 'apt-get', ['-q', 'download', request.name], { env, cwd: folder });
-    const file = readdirSync(folder).find((name) => name.endsWith('.deb'));
-    if (file === undefined) {
+    const name = readdirSync(folder).find((each) => each.endsWith('.deb'));
+    if (name === undefined) {
       throw new PermanentError(25, `apt-get downloaded no ${request.name} package.`);
     }
-    const root = join(folder, 'root');
-    await runOrThrow(request, 'dpkg', ['-x', join(folder, file), root], { env, cwd: folder });
-    return { root, discard };
+    return { file: join(folder, name), discard };
   } catch (error) {
     discard();
     throw error;
@@ -139,9 +160,10 @@ async function runOrThrow(
   request: PackageRequest,
   command: string,
   args: readonly string[],
-  options: { env: NodeJS.ProcessEnv; cwd: string },
+  options: { env: NodeJS.ProcessEnv; cwd?: string },
 ): Promise<void> {
-  const result = await runCommand(command, args, { ...options, timeoutMs: FETCH_MS_MAX });
+  const timeoutMs = request.fetchMsMax ?? FETCH_MS_MAX;
+  const result = await runCommand(command, args, { ...options, timeoutMs });
   if (result.code !== 0) {
     const said = lastLines(`${result.stdout}\n${result.stderr}`, 6);
     throw new PermanentError(

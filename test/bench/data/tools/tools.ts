@@ -1,0 +1,22 @@
+import { hasBacula } from '../../bacula/bacula.js';
+import type { DataTool } from '../data-tool.js';
+import { BaculaTool } from './bacula-tool.js';
+import { BorgTool } from './borg-tool.js';
+import { hasCommands } from './command.js';
+import { HoldfastTool } from './holdfast-tool.js';
+import { ResticTool } from './restic-tool.js';
+import { TarTool } from './tar-tool.js';
+
+interface ToolKind {
+  readonly isInstalled: () => boolean;
+  readonly make: () => DataTool;
+}
+
+/** By the name under which a run asks for it; in this order in each round. */
+export const TOOLS: Readonly<Record<string, ToolKind>> = {
+  holdfast: { isInstalled: () => true, make: () => new HoldfastTool() },
+  Bacula: { isInstalled: hasBacula, make: () => new BaculaTool() },
+  restic: { isInstalled: () => hasCommands('restic'), make: () => new ResticTool() },
+  borg: { isInstalled: () => hasCommands('borg'), make: () => new BorgTool() },
+  tar: { isInstalled: () => hasCommands('tar', 'zstd'), make: () => new TarTool() },
+};
