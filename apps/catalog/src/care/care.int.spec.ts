@@ -280,7 +280,7 @@ describe('a catalog that is lost', () => {
   const ask = () => maker.operator.call(catalogImport, { mediaId: MEDIA });
   const forget = () =>
     cluster.database.query(
-      'TRUNCATE image, image_copy, fragment, file_version, pin, image_hold, image_completion, directory, refused_fragment CASCADE',
+      'TRUNCATE image, image_copy, fragment, file_tree, file_block, file_name, file_sweep, pin, image_hold, image_completion, directory, refused_fragment CASCADE',
     );
 
   it('is put together again from the manifests on the media', async () => {
