@@ -10,11 +10,10 @@ import {
 } from '#contracts/catalog/expiry.js';
 import type { RequestOf, ResponseOf } from '#contracts/contract.js';
 import { tombstone, type Tombstone } from '#contracts/fragment.js';
-import { catalogFiles, catalogFind, catalogFragments, catalogImage } from '#contracts/image.js';
+import { catalogFragments, catalogImage } from '#contracts/image.js';
 import { jobsGet, type JobView } from '#contracts/job.js';
 import { uuidv7 } from '#kernel/ids.js';
 import type { RunningService } from '#service/run-service.js';
-import { FileSweeper } from './file-sweeper.js';
 import { Deletables } from '../persistence/deletion/deletables.js';
 import { CatalogHarness, eventually, OTHER_MEDIA } from '../testing/catalog-harness.js';
 import { MEDIA } from '../testing/commit.js';
@@ -189,41 +188,6 @@ describe('deletion', () => {
     expect(repeat.verdict).toBe('COMMITTED');
     expect(await statesOf(imageId)).toEqual(['DELETED']);
     expect((await claim(grant)).confirmed).toBe(true);
-  });
-
-  it('of all of an image ends with its files forgotten, those of others not', async () => {
-    const filesOf = async (imageId: string) =>
-      (await maker.operator.call(catalogFiles, { imageId, limit: 9 })).files.length;
-    const blocks = () =>
-      cluster.database.query<unknown[]>(
-        `SELECT digest FROM file_block WHERE client = 'forgotten1'`,
-      );
-    const { imageId, fragmentIds } = await maker.backup(2, { client: 'forgotten1' });
-    const { imageId: other } = await maker.backup(1, { client: 'forgotten1' });
-    await expire(imageId, { now: true });
-    await endGrace(imageId);
-    const [first, second] = fragmentIds as [string, string];
-    const sweeper = catalogs[0]!.app.get(FileSweeper);
-    const round = () => sweeper.round(new AbortController().signal);
-    await report(await grantOf(first));
-    await round();
-    expect(await filesOf(imageId)).toBe(2);
-    const before = await blocks();
-    await report(await grantOf(second));
-    await round();
-    expect(await filesOf(imageId)).toBe(0);
-    expect(await filesOf(other)).toBe(1);
-    // That of the first fragment is the other image's, too.
-    expect(before).toHaveLength(2);
-    await eventually(
-      () => round().then(blocks),
-      (left) => left.length === 1,
-    );
-    const find = { pattern: 'file-2', client: 'forgotten1', limit: 9 };
-    expect(await maker.operator.call(catalogFind, find)).toEqual({ files: [], truncated: false });
-    // Should the bytes come back, there is an index to load.
-    const loaded = 'SELECT 1 FROM fragment WHERE image_id = $1 AND index_loaded_at IS NOT NULL';
-    expect(await cluster.database.query(loaded, [imageId])).toEqual([]);
   });
 
   it('of a copy leaves the last good one, and takes no more fragments for it', async () => {

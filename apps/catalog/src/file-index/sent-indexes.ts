@@ -6,7 +6,7 @@ import { countImage } from '../completion.js';
 import { failureKind } from '../domain/failure-kind.js';
 import { CorruptIndex } from '../domain/files/corrupt-index.js';
 import { readIndexRecords, type IndexRecord } from '../domain/files/index-record.js';
-import type { TreeRoot } from '../domain/files/tree-block.js';
+import type { BuiltTree } from '../domain/files/tree-builder.js';
 import { shareBlocks } from '../persistence/files/block-locks.js';
 import { FileBlocks, type ClientBlock } from '../persistence/files/file-blocks.js';
 import { FileNames } from '../persistence/files/file-names.js';
@@ -18,7 +18,7 @@ import { indexTexts } from './index-text.js';
 /** What an index holds that came with its commit. All paths in it are in the dictionary. */
 interface Sent {
   readonly blocks: readonly ClientBlock[];
-  readonly trees: readonly TreeRoot[];
+  readonly trees: readonly BuiltTree[];
 }
 
 /** The indexes that came with their commits. */

@@ -6,6 +6,7 @@ import {
   type TreeRoot,
 } from './tree-block.js';
 import { compareText, directoryKey } from './tree-key.js';
+import { HASH_SEED, mix, pathFilter, textHash } from './path-filter.js';
 
 /** One key in so many ends a block; it then holds about as many more than the least. */
 const ENDS_ONE_IN = 48;
@@ -14,6 +15,15 @@ const PAGE_ENTRIES_MIN = 16;
 const NODE_CHILDREN_MIN = 8;
 const BLOCK_LINES_MAX = 512;
 const BLOCK_CHARS_MAX = 256 * 1024;
+
+/** A larger tree has no filter: it costs more than it spares, and few images are so large. */
+const FILTERED_ENTRIES_MAX = 4_000;
+
+/** A tree with what spares looking into it. */
+export interface BuiltTree extends TreeRoot {
+  /** See `pathFilter`; null for a large tree. */
+  readonly filter: Buffer | null;
+}
 
 /** An entry of a folder, in the form in which pages hold it. */
 export interface NamedLine {
@@ -31,6 +41,7 @@ export class TreeBuilder {
   private directory: string | undefined;
   private entries = 0;
   private lastKey = '';
+  private hashes: number[] | undefined = [];
 
   constructor(private readonly emit: (block: TreeBlock) => void) {}
 
@@ -41,26 +52,39 @@ export class TreeBuilder {
 
   add(directory: string, lines: readonly NamedLine[]): void {
     const prefix = directoryKey(directory);
-    const seed = hash(prefix, SEED);
+    const seed = textHash(prefix, HASH_SEED);
     this.directory = undefined;
     for (const { name, line } of lines) {
       const isNew = this.directory === undefined || this.level(0).isEmpty;
       this.directory = directory;
       const text = isNew ? directoryLine(directory) + line : line;
       this.lastKey = prefix + name;
-      this.push(0, { key: this.lastKey, text, mark: mix(hash(name, seed)) });
+      const hash = textHash(name, seed);
+      this.note(hash);
+      this.push(0, { key: this.lastKey, text, mark: mix(hash) });
     }
     this.entries += lines.length;
   }
 
   /** Undefined for a tree of nothing. */
-  finish(): TreeRoot | undefined {
+  finish(): BuiltTree | undefined {
     for (let height = 0; height < this.levels.length; height += 1) {
       this.close(height);
       const { only } = this.levels[height]!;
-      if (only) return { digest: only.digest, height, entries: this.entries };
+      if (only) return this.rooted(only.digest, height);
     }
     return undefined;
+  }
+
+  private rooted(digest: string, height: number): BuiltTree {
+    const filter = this.hashes ? pathFilter(this.hashes) : null;
+    return { digest, height, entries: this.entries, filter };
+  }
+
+  private note(hash: number): void {
+    if (!this.hashes) return;
+    if (this.hashes.length < FILTERED_ENTRIES_MAX) this.hashes.push(hash);
+    else this.hashes = undefined;
   }
 
   private push(height: number, item: { key: string; text: string; mark: number }): void {
@@ -91,7 +115,7 @@ export class TreeBuilder {
   }
 
   private lift(height: number, child: { key: string; digest: string }): void {
-    const mark = mix(hash(child.key, SEED + height + 1));
+    const mark = mix(textHash(child.key, HASH_SEED + height + 1));
     this.push(height + 1, { key: child.key, text: childLine(child), mark });
   }
 
@@ -133,22 +157,4 @@ class Level {
     this.blocks += 1;
     return taken;
   }
-}
-
-/** FNV-1a over UTF-16 code units, to be gone on with. */
-const SEED = 0x811c9dc5;
-function hash(text: string, seed: number): number {
-  let value = seed | 0;
-  for (let at = 0; at < text.length; at += 1) {
-    value = Math.imul(value ^ text.charCodeAt(at), 0x01000193);
-  }
-  return value;
-}
-
-/** Spreads what FNV leaves in the upper bits (the last step of MurmurHash3). */
-function mix(value: number): number {
-  let mixed = value;
-  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
-  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
-  return (mixed ^ (mixed >>> 16)) >>> 0;
 }

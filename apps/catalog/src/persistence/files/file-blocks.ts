@@ -3,7 +3,7 @@ import type { EntityManager } from 'typeorm';
 import { prepared } from '#outbox/prepared.js';
 import type { BlockReader } from '../../domain/files/tree-search.js';
 import type { TreeBlock } from '../../domain/files/tree-block.js';
-import { arrayLiteral } from '../array-literal.js';
+import { arrayLiteral, byteArray } from '../array-literal.js';
 import { FileNames } from './file-names.js';
 import { toDigest } from './file-trees.js';
 
@@ -57,7 +57,7 @@ export class FileBlocks {
     await this.db.query(INSERT, [
       arrayLiteral(sorted.map(({ client }) => client)),
       arrayLiteral(sorted.map(({ block }) => block.digest)),
-      `{${bodies.map((body) => `"\\\\x${body.toString('hex')}"`).join()}}`,
+      byteArray(bodies),
     ]);
   }
 }

@@ -2,6 +2,7 @@ import type { EntityManager } from 'typeorm';
 import type { FileEntry } from '../../domain/files/file-view.js';
 import { matcherOf, type FindPlan } from '../../domain/files/glob.js';
 import type { TreeEntry, TreeRoot } from '../../domain/files/tree-block.js';
+import { BITS_LOOKED_AT, placesOfPath, type FilterPlaces } from '../../domain/files/path-filter.js';
 import { entryRange, WHOLE_TREE } from '../../domain/files/tree-key.js';
 import { TreeSearch } from '../../domain/files/tree-search.js';
 import { ClientBlocks } from './file-blocks.js';
@@ -44,6 +45,12 @@ interface ImageRecord {
   readonly trees: { root: string; height: number; entries: string }[];
 }
 
+/** What `pathFilter` says of a tree. */
+const MAY_HAVE = `(place.first IS NULL OR f.filter IS NULL OR (${Array.from(
+  { length: BITS_LOOKED_AT },
+  (_, n) => `get_bit(f.filter, (place.first + ${n} * place.step) % (8 * length(f.filter))) = 1`,
+).join(' AND ')}))`;
+
 /** Looking for files in all images. */
 export class FileFinds {
   constructor(
@@ -69,10 +76,11 @@ export class FileFinds {
     const searches = new Map(
       some.map((client) => [client, new ClientFind({ db, limits }, plan, client)]),
     );
+    const place = plan.by === 'path' ? placesOfPath(plan.directory, plan.name) : undefined;
     const found: FoundEntry[] = [];
     let last: Image | undefined;
     for (let atOnce = IMAGES_AT_FIRST; some.length > 0 && found.length < limit;) {
-      const images = await this.images(some, { last, limit: atOnce });
+      const images = await this.images(some, { last, limit: atOnce, place });
       await Promise.all(
         [...searches].map(([client, search]) =>
           search.prepare(images.filter((image) => image.client === client)),
@@ -94,19 +102,29 @@ export class FileFinds {
   /** The newest first, behind the last one. */
   private async images(
     clients: readonly string[],
-    { last, limit }: { readonly last: Image | undefined; readonly limit: number },
+    what: {
+      readonly last: Image | undefined;
+      readonly limit: number;
+      /** Where the bits of the only path are that is looked for. */
+      readonly place: FilterPlaces | undefined;
+    },
   ): Promise<Image[]> {
+    const { last, limit, place } = what;
     const rows = await this.db.query<ImageRecord[]>(
-      `SELECT i.image_id, i.client, i.backup_time, t.trees FROM image i
+      `WITH place AS (SELECT $5::bigint AS first, $6::bigint AS step)
+       SELECT i.image_id, i.client, i.backup_time, t.trees FROM image i
        CROSS JOIN LATERAL (
          SELECT json_agg(json_build_object('root', root, 'height', height, 'entries', entries)
            ORDER BY fragment, part) AS trees
-         FROM file_tree WHERE image_number = i.number
+         FROM file_tree f, place WHERE image_number = i.number AND ${MAY_HAVE}
        ) t
        WHERE i.client = ANY($1::text[]) AND t.trees IS NOT NULL
          AND ($2::bigint IS NULL OR (i.backup_time, i.image_id) < ($2, $3::text))
        ORDER BY i.backup_time DESC, i.image_id DESC LIMIT $4`,
-      [clients, last?.backupTime ?? null, last?.imageId ?? null, limit],
+      [
+        ...[clients, last?.backupTime ?? null, last?.imageId ?? null, limit],
+        ...[place?.first ?? null, place?.step ?? null],
+      ],
     );
     return rows.map((row) => ({
       ...{ imageId: row.image_id, client: row.client, backupTime: Number(row.backup_time) },

@@ -2,7 +2,7 @@ import type { EntityManager } from 'typeorm';
 import { assert } from '#kernel/assert.js';
 import { prepared } from '#outbox/prepared.js';
 import { namesOf, type TreeBlock } from '../../domain/files/tree-block.js';
-import { arrayLiteral } from '../array-literal.js';
+import { arrayLiteral, byteArray } from '../array-literal.js';
 import { directoryDigest } from './directory-digest.js';
 
 type Queries = Pick<EntityManager, 'query'>;
@@ -45,7 +45,7 @@ export class FileNames {
     const rows = await this.db.query<{ place: number; id: string }[]>(LOOK, [
       arrayLiteral(folders.map((_, place) => place)),
       arrayLiteral(folders.map(({ client }) => client)),
-      bytes(folders.map(({ digest }) => digest)),
+      byteArray(folders.map(({ digest }) => digest)),
     ]);
     for (const { place, id } of rows) folders[place]!.id = id;
   }
@@ -59,7 +59,7 @@ export class FileNames {
       [
         sorted.map(({ client }) => client),
         sorted.map(({ path }) => path),
-        bytes(sorted.map(({ digest }) => digest)),
+        byteArray(sorted.map(({ digest }) => digest)),
       ],
     );
   }
@@ -90,9 +90,4 @@ function foldersOf(blocks: readonly { client: string; block: TreeBlock }[]): Fol
     }
   }
   return [...folders.values()];
-}
-
-/** As the text of a PostgreSQL array. */
-function bytes(values: readonly Buffer[]): string {
-  return `{${values.map((value) => `"\\\\x${value.toString('hex')}"`).join()}}`;
 }

@@ -1,7 +1,8 @@
 import type { EntityManager } from 'typeorm';
 import { prepared } from '#outbox/prepared.js';
 import type { TreeRoot } from '../../domain/files/tree-block.js';
-import { arrayLiteral } from '../array-literal.js';
+import type { BuiltTree } from '../../domain/files/tree-builder.js';
+import { arrayLiteral, byteArray } from '../array-literal.js';
 
 type Queries = Pick<EntityManager, 'query'>;
 
@@ -11,12 +12,12 @@ export interface FragmentTrees {
   readonly image: number;
   /** Its number. */
   readonly fragment: number;
-  readonly trees: readonly TreeRoot[];
+  readonly trees: readonly BuiltTree[];
 }
 
 const INSERT = prepared(`
-  INSERT INTO file_tree (image_number, fragment, part, root, height, entries)
-  SELECT * FROM unnest($1::bigint[], $2::int[], $3::int[], $4::uuid[], $5::int[], $6::bigint[])`);
+  INSERT INTO file_tree (image_number, fragment, part, root, height, entries, filter)
+  SELECT * FROM unnest($1::bigint[], $2::int[], $3::int[], $4::uuid[], $5::int[], $6::bigint[], $7::bytea[])`);
 
 export async function insertTrees(db: Queries, of: readonly FragmentTrees[]): Promise<void> {
   const rows = of.flatMap(({ image, fragment, trees }) =>
@@ -30,6 +31,7 @@ export async function insertTrees(db: Queries, of: readonly FragmentTrees[]): Pr
     arrayLiteral(rows.map(({ digest }) => digest)),
     arrayLiteral(rows.map(({ height }) => height)),
     arrayLiteral(rows.map(({ entries }) => entries)),
+    byteArray(rows.map(({ filter }) => filter)),
   ]);
 }
 

@@ -77,6 +77,10 @@ export class FileTreeRow {
   /** Levels of blocks below the root. */
   @Column('int')
   height!: number;
+
+  /** See `pathFilter`; null for a large tree. */
+  @Column({ type: 'bytea', nullable: true })
+  filter!: Buffer | null;
 }
 
 /** A client some of whose blocks may have no tree any more. */

@@ -1,14 +1,14 @@
 import type { IndexRecord } from '../../domain/files/index-record.js';
 import { OpenFolders, type FinishedFolder } from '../../domain/files/open-folders.js';
-import type { TreeBlock, TreeRoot } from '../../domain/files/tree-block.js';
-import { TreeBuilder } from '../../domain/files/tree-builder.js';
+import type { TreeBlock } from '../../domain/files/tree-block.js';
+import { TreeBuilder, type BuiltTree } from '../../domain/files/tree-builder.js';
 
 /** Blocks that are put away at once. */
 const BLOCKS_MAX = 128;
 
 /** Makes trees of the entries of one fragment, a batch at a time, and has their blocks put away. */
 export class TreeLoad {
-  private readonly trees: TreeRoot[] = [];
+  private readonly trees: BuiltTree[] = [];
   private readonly folders = new OpenFolders((folder) => this.take(folder));
   private builder = this.newBuilder();
   private blocks: TreeBlock[] = [];
@@ -23,7 +23,7 @@ export class TreeLoad {
   }
 
   /** All blocks are put away then. @throws CorruptIndex where a folder has a name twice */
-  async finish(): Promise<readonly TreeRoot[]> {
+  async finish(): Promise<readonly BuiltTree[]> {
     this.folders.end();
     this.finishTree();
     await this.flush();

@@ -21,8 +21,10 @@ const TABLES = `
     fragment int NOT NULL,
     part int NOT NULL,
     height int NOT NULL,
+    filter bytea,
     PRIMARY KEY (image_number, fragment, part)
-  );
+  ) WITH (toast_tuple_target = 8160);
+  ALTER TABLE file_tree ALTER COLUMN filter SET STORAGE EXTERNAL;
 
   CREATE TABLE file_name (
     directory_id bigint NOT NULL,
