@@ -31,8 +31,10 @@ export class FileLoad {
   }
 
   /** @throws CorruptIndex where a folder has a name twice */
-  write(records: readonly IndexRecord[]): Promise<void> {
-    return this.load.write(records);
+  async write(records: readonly IndexRecord[]): Promise<void> {
+    await this.load.write(records);
+    // PostgreSQL ends transactions that ask nothing for long, and the blocks go another way.
+    await this.db.query('SELECT 1');
   }
 
   /** @throws CorruptIndex where a folder has a name twice */

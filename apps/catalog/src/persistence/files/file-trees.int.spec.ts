@@ -337,6 +337,25 @@ describe('the files of images', () => {
     expect(world.images).toEqual([]);
   });
 
+  it('are loaded in a transaction that does not count as idle while batches come', async () => {
+    const world = new World(['slow']);
+    const image = await world.add('slow', new Map([['a/0', 1]]));
+    await database.transaction(async (db) => {
+      await db.query(`SET LOCAL idle_in_transaction_session_timeout = '400ms'`);
+      const load = new FileLoad(db, database, { image, fragment: 1 });
+      for (let n = 0; n < 12; n += 1) {
+        await load.write([toRecord([`a/${n}`, 1])]);
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+      await load.finish();
+    });
+    const [row] = await database.query<{ entries: string }[]>(
+      'SELECT entries FROM file_tree WHERE image_number = $1',
+      [image.number],
+    );
+    expect(row).toEqual({ entries: '12' });
+  });
+
   it('are not loaded twice for one fragment', async () => {
     const world = new World(['twice']);
     applyChange(world, { client: 0, changed: [['a', 1]], folder: undefined, removed: 0 });
