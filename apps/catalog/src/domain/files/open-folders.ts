@@ -5,28 +5,38 @@ import { entryLine } from './tree-block.js';
 import type { NamedLine } from './tree-builder.js';
 import { compareText } from './tree-key.js';
 
-/** A folder that nothing more is to come of. */
-export interface FinishedFolder {
+/** What a folder holds, or a part of it. */
+export interface FolderPart {
   readonly directory: string;
   /** In order, each name once. */
   readonly lines: readonly NamedLine[];
+  readonly isFirst: boolean;
+  /** Nothing more is to come of it. */
+  readonly isLast: boolean;
 }
 
 interface OpenFolder {
   readonly directory: string;
-  readonly lines: NamedLine[];
+  lines: NamedLine[];
   /** So many of its lines hold on to no longer text. */
   settled: number;
+  isFirst: boolean;
 }
 
+/** Lines of an open folder that are held. */
+const LINES_MAX = 8_192;
+
 /**
- * Takes entries in archive order and gives folders as they are finished. Holds what the folders that are
- * open have so far. A folder that is begun again, against the order, is given again.
+ * Takes entries in archive order and gives folders as they are finished, large ones in parts. Holds what
+ * the folders that are open have so far. A folder that is begun again, against the order, is given again.
  */
 export class OpenFolders {
   private readonly open: OpenFolder[] = [];
 
-  constructor(private readonly give: (folder: FinishedFolder) => void) {}
+  constructor(
+    private readonly give: (part: FolderPart) => void,
+    private readonly linesMax = LINES_MAX,
+  ) {}
 
   /** @throws CorruptIndex where a folder has a name twice */
   add(record: IndexRecord): void {
@@ -37,9 +47,10 @@ export class OpenFolders {
       folder = this.open.at(-1);
     }
     if (folder?.directory !== directory) {
-      folder = { directory, lines: [], settled: 0 };
+      folder = { directory, lines: [], settled: 0, isFirst: true };
       this.open.push(folder);
     }
+    if (folder!.lines.length >= this.linesMax) this.hand(folder!, false);
     folder!.lines.push({ name: record.name, line: entryLine(record) });
   }
 
@@ -59,8 +70,15 @@ export class OpenFolders {
   }
 
   private close(): void {
-    const { directory, lines } = this.open.pop()!;
-    this.give({ directory, lines: inOrder(directory, lines) });
+    this.hand(this.open.pop()!, true);
+  }
+
+  private hand(folder: OpenFolder, isLast: boolean): void {
+    const { directory, lines, isFirst } = folder;
+    this.give({ directory, lines: inOrder(directory, lines), isFirst, isLast });
+    folder.lines = [];
+    folder.settled = 0;
+    folder.isFirst = false;
   }
 }
 

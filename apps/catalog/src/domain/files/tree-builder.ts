@@ -45,9 +45,9 @@ export class TreeBuilder {
 
   constructor(private readonly emit: (block: TreeBlock) => void) {}
 
-  /** Whether a folder may still come into this tree. */
-  takes(directory: string): boolean {
-    return this.entries === 0 || compareText(directoryKey(directory), this.lastKey) > 0;
+  /** Whether what begins with this entry may still come into this tree. */
+  takes(directory: string, name: string): boolean {
+    return this.entries === 0 || compareText(directoryKey(directory) + name, this.lastKey) > 0;
   }
 
   add(directory: string, lines: readonly NamedLine[]): void {

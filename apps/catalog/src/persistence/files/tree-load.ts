@@ -1,7 +1,7 @@
 import type { IndexRecord } from '../../domain/files/index-record.js';
-import { OpenFolders, type FinishedFolder } from '../../domain/files/open-folders.js';
+import { OpenFolders, type FolderPart } from '../../domain/files/open-folders.js';
 import type { TreeBlock } from '../../domain/files/tree-block.js';
-import { TreeBuilder, type BuiltTree } from '../../domain/files/tree-builder.js';
+import { TreeBuilder, type BuiltTree, type NamedLine } from '../../domain/files/tree-builder.js';
 
 /** Blocks that are put away at once. */
 const BLOCKS_MAX = 128;
@@ -9,11 +9,18 @@ const BLOCKS_MAX = 128;
 /** Makes trees of the entries of one fragment, a batch at a time, and has their blocks put away. */
 export class TreeLoad {
   private readonly trees: BuiltTree[] = [];
-  private readonly folders = new OpenFolders((folder) => this.take(folder));
+  private readonly folders: OpenFolders;
+  /** Of folders that are given in parts, each has a tree of its own. */
+  private readonly large = new Map<string, TreeBuilder>();
   private builder = this.newBuilder();
   private blocks: TreeBlock[] = [];
 
-  constructor(private readonly putAway: (blocks: readonly TreeBlock[]) => Promise<void>) {}
+  constructor(
+    private readonly putAway: (blocks: readonly TreeBlock[]) => Promise<void>,
+    linesMax?: number,
+  ) {
+    this.folders = new OpenFolders((part) => this.take(part), linesMax);
+  }
 
   /** @throws CorruptIndex where a folder has a name twice */
   async write(records: readonly IndexRecord[]): Promise<void> {
@@ -25,21 +32,39 @@ export class TreeLoad {
   /** All blocks are put away then. @throws CorruptIndex where a folder has a name twice */
   async finish(): Promise<readonly BuiltTree[]> {
     this.folders.end();
-    this.finishTree();
+    this.finishTree(this.builder);
     await this.flush();
     return this.trees;
   }
 
-  private take({ directory, lines }: FinishedFolder): void {
-    if (!this.builder.takes(directory)) {
-      this.finishTree();
-      this.builder = this.newBuilder();
+  private take(part: FolderPart): void {
+    const { directory, lines, isFirst, isLast } = part;
+    if (isFirst && isLast) {
+      this.builder = this.added(this.builder, directory, lines);
+      return;
     }
-    this.builder.add(directory, lines);
+    const own = this.large.get(directory) ?? this.newBuilder();
+    const builder = this.added(own, directory, lines);
+    this.large.set(directory, builder);
+    if (!isLast) return;
+    this.finishTree(builder);
+    this.large.delete(directory);
   }
 
-  private finishTree(): void {
-    const root = this.builder.finish();
+  /** The tree that has the lines now: another one where they go against the order. */
+  private added(builder: TreeBuilder, directory: string, lines: readonly NamedLine[]): TreeBuilder {
+    const [first] = lines;
+    if (!first) return builder;
+    if (builder.takes(directory, first.name)) {
+      builder.add(directory, lines);
+      return builder;
+    }
+    this.finishTree(builder);
+    return this.added(this.newBuilder(), directory, lines);
+  }
+
+  private finishTree(builder: TreeBuilder): void {
+    const root = builder.finish();
     if (root) this.trees.push(root);
   }
 

@@ -1,12 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { CorruptIndex } from './corrupt-index.js';
-import type { IndexRecord } from './index-record.js';
-import { OpenFolders } from './open-folders.js';
-import { readNode, type TreeBlock, type TreeRoot } from './tree-block.js';
-import { TreeBuilder } from './tree-builder.js';
-import { compareText, directoryRange, entryRange } from './tree-key.js';
-import { TreeSearch } from './tree-search.js';
+import { CorruptIndex } from '../../domain/files/corrupt-index.js';
+import type { IndexRecord } from '../../domain/files/index-record.js';
+import { readNode, type TreeBlock, type TreeRoot } from '../../domain/files/tree-block.js';
+import { compareText, directoryRange, entryRange } from '../../domain/files/tree-key.js';
+import { TreeSearch } from '../../domain/files/tree-search.js';
+import { TreeLoad } from './tree-load.js';
 
 class Blocks {
   readonly texts = new Map<string, string>();
@@ -31,28 +30,20 @@ function record(path: string, size = 1): IndexRecord {
   };
 }
 
-/** Trees of entries as they come: one, or more where the order is broken. */
-function build(records: readonly IndexRecord[], blocks: Blocks): TreeRoot[] {
-  const trees: TreeRoot[] = [];
-  let builder = new TreeBuilder((block) => blocks.put(block));
-  const finish = () => {
-    const root = builder.finish();
-    if (root) trees.push(root);
-  };
-  const folders = new OpenFolders(({ directory, lines }) => {
-    if (!builder.takes(directory)) {
-      finish();
-      builder = new TreeBuilder((block) => blocks.put(block));
-    }
-    builder.add(directory, lines);
-  });
-  records.forEach((each, n) => {
-    folders.add(each);
-    if (n % 10 === 0) folders.settle();
-  });
-  folders.end();
-  finish();
-  return trees;
+/** Trees of entries as they come: one, or more where the order is broken or a folder is large. */
+async function build(
+  records: readonly IndexRecord[],
+  blocks: Blocks,
+  linesMax?: number,
+): Promise<readonly TreeRoot[]> {
+  const load = new TreeLoad((some) => {
+    for (const block of some) blocks.put(block);
+    return Promise.resolve();
+  }, linesMax);
+  for (let from = 0; from < records.length; from += 10) {
+    await load.write(records.slice(from, from + 10));
+  }
+  return load.finish();
 }
 
 /** By components, as archives are ordered. */
@@ -94,14 +85,17 @@ describe('a file tree', () => {
       fc.asyncProperty(
         fc.uniqueArray(path, { maxLength: 60 }),
         fc.boolean(),
-        async (some, isSorted) => {
+        fc.constantFrom(1, 2, 5, undefined),
+        async (some, isSorted, linesMax) => {
           const blocks = new Blocks();
           const all = isSorted ? inArchiveOrder(some) : some;
-          const trees = build(
+          const trees = await build(
             all.map((each) => record(each)),
             blocks,
+            linesMax,
           );
-          if (isSorted) expect(trees).toHaveLength(Math.min(some.length, 1));
+          if (isSorted && linesMax === undefined)
+            expect(trees).toHaveLength(Math.min(some.length, 1));
           const folders = new Set([...some.map(directoryOf), '', 'a', 'a/b', 'zz']);
           for (const folder of folders) {
             const search = new TreeSearch(blocks, [directoryRange(folder)]);
@@ -128,7 +122,7 @@ describe('a file tree', () => {
 
   it('is found in, and gone through from any place, without reading all of it', async () => {
     const blocks = new Blocks();
-    const trees = build(
+    const trees = await build(
       inArchiveOrder(paths(3_000, 8)).map((each) => record(each)),
       blocks,
     );
@@ -150,7 +144,7 @@ describe('a file tree', () => {
 
   it('of a folder of very many entries is cut, and gone on with behind any of them', async () => {
     const blocks = new Blocks();
-    const trees = build(
+    const trees = await build(
       inArchiveOrder(paths(1, 5_000)).map((each) => record(each)),
       blocks,
     );
@@ -160,48 +154,48 @@ describe('a file tree', () => {
     expect([first!.name, second!.name]).toEqual(['file-4999', 'file-5']);
   });
 
-  it('shares all blocks with an equal one, and most with one that differs a little', () => {
+  it('shares all blocks with an equal one, and most with one that differs a little', async () => {
     const blocks = new Blocks();
     const all = inArchiveOrder(paths(5_000, 8));
-    const [root] = build(
+    const [root] = await build(
       all.map((each) => record(each)),
       blocks,
     );
     const first = blocks.texts.size;
     expect(
-      build(
+      await build(
         all.map((each) => record(each)),
         blocks,
       ),
     ).toEqual([root]);
     expect(blocks.texts.size).toBe(first);
-    build(
+    await build(
       all.map((each, n) => record(each, n === 20_000 ? 2 : 1)),
       blocks,
     );
     const changed = blocks.texts.size;
     expect(changed - first).toBe(root!.height + 1);
-    build(
+    await build(
       all.filter((_, n) => n !== 10_000).map((each) => record(each)),
       blocks,
     );
     expect(blocks.texts.size - changed).toBeLessThanOrEqual(2 * root!.height + 2);
   });
 
-  it('shares its blocks though its fragments were cut elsewhere', () => {
+  it('shares its blocks though its fragments were cut elsewhere', async () => {
     const blocks = new Blocks();
     const all = inArchiveOrder(paths(5_000, 8)).map((each) => record(each));
-    build(all.slice(0, 15_000), blocks);
-    build(all.slice(15_000), blocks);
+    await build(all.slice(0, 15_000), blocks);
+    await build(all.slice(15_000), blocks);
     const first = blocks.texts.size;
-    build(all.slice(0, 18_003), blocks);
-    build(all.slice(18_003), blocks);
+    await build(all.slice(0, 18_003), blocks);
+    await build(all.slice(18_003), blocks);
     expect(blocks.texts.size - first).toBeLessThan(30);
   });
 
-  it('has blocks of about the size that was meant', () => {
+  it('has blocks of about the size that was meant', async () => {
     const blocks = new Blocks();
-    build(
+    await build(
       inArchiveOrder(paths(10_000, 8)).map((each) => record(each)),
       blocks,
     );
@@ -213,9 +207,23 @@ describe('a file tree', () => {
     expect(references / nodes.length).toBeGreaterThan(30);
   });
 
-  it('refuses a folder that has a name twice', () => {
+  it('of a large folder is one of its own, with the same pages', async () => {
+    const blocks = new Blocks();
+    const all = inArchiveOrder([...paths(3, 4_000), ...paths(300, 2)]);
+    const records = [...new Set(all)].map((each) => record(each));
+    await build(records, blocks);
+    const before = blocks.texts.size;
+    const trees = await build(records, blocks, 1_000);
+    expect(trees).toHaveLength(4);
+    expect(trees.reduce((sum, { entries }) => sum + entries, 0)).toBe(records.length);
+    // Those at the ends of the large folders, and the nodes.
+    expect(before).toBeGreaterThan(150);
+    expect(blocks.texts.size - before).toBeLessThan(30);
+  });
+
+  it('refuses a folder that has a name twice', async () => {
     const twice = () => build([record('a/x'), record('a/y'), record('a/x')], new Blocks());
-    expect(twice).toThrow(CorruptIndex);
-    expect(twice).toThrow('/a/x twice');
+    await expect(twice).rejects.toThrow(CorruptIndex);
+    await expect(twice).rejects.toThrow('/a/x twice');
   });
 });
