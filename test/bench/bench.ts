@@ -5,6 +5,7 @@ import { report } from './measurement.js';
 /** Each bench by its name on the command line. */
 const BENCHES: Readonly<Record<string, () => Promise<() => Promise<Measurement[]>>>> = {
   broker: async () => (await import('./broker-bench.js')).brokerBench,
+  catalog: async () => (await import('./catalog-bench.js')).catalogBench,
   commits: async () => (await import('./commits-bench.js')).commitsBench,
   jobs: async () => (await import('./jobs-bench.js')).jobsBench,
   data: async () => (await import('./data/data-bench.js')).dataBench,

@@ -6,9 +6,17 @@ import { CommitConsumer } from './commit-consumer.js';
 import { catalogConfig } from './config.js';
 import { Damage } from './deletion/damage.js';
 import { DeletionTimers } from './deletion/deletion-timers.js';
+import { FileSweeper } from './deletion/file-sweeper.js';
 import { IndexLoader } from './file-index/index-loader.js';
 import { MediaVolumeRow } from './persistence/care/media-volume.entity.js';
-import { DirectoryRow, FileVersionRow } from './persistence/files/file.entity.js';
+import {
+  DirectoryRow,
+  FileBlockRow,
+  FileNameRow,
+  FileReachedRow,
+  FileSweepRow,
+  FileTreeRow,
+} from './persistence/files/file.entity.js';
 import { FragmentRow } from './persistence/fragment.entity.js';
 import { ImageHoldRow, PinRow } from './persistence/deletion/deletion.entity.js';
 import { ImageCopyRow } from './persistence/image-copy.entity.js';
@@ -18,6 +26,7 @@ import { CopiesAndDeletion1765000000000 } from './persistence/migrations/1765000
 import { ByMediaServer1766000000000 } from './persistence/migrations/1766000000000-by-media-server.js';
 import { KeywordsAndStreams1767000000000 } from './persistence/migrations/1767000000000-keywords-and-streams.js';
 import { ImagesOfJobs1768000000000 } from './persistence/migrations/1768000000000-images-of-jobs.js';
+import { FileTrees1769000000000 } from './persistence/migrations/1769000000000-file-trees.js';
 import {
   CatalogStateRow,
   ImageCompletionRow,
@@ -44,7 +53,11 @@ export const catalogDefinition: ServiceDefinition<typeof catalogConfig> = {
       ImageHoldRow,
       MediaVolumeRow,
       DirectoryRow,
-      FileVersionRow,
+      FileNameRow,
+      FileBlockRow,
+      FileTreeRow,
+      FileSweepRow,
+      FileReachedRow,
     ],
     migrations: [
       Catalog1764000000000,
@@ -52,7 +65,16 @@ export const catalogDefinition: ServiceDefinition<typeof catalogConfig> = {
       ByMediaServer1766000000000,
       KeywordsAndStreams1767000000000,
       ImagesOfJobs1768000000000,
+      FileTrees1769000000000,
     ],
   },
-  starts: [IndexLoader, CommitConsumer, Damage, DeletionTimers, ReconcileWatch, Healer],
+  starts: [
+    IndexLoader,
+    CommitConsumer,
+    Damage,
+    DeletionTimers,
+    FileSweeper,
+    ReconcileWatch,
+    Healer,
+  ],
 };

@@ -19,6 +19,7 @@ import { DeletionTimers } from './deletion/deletion-timers.js';
 import { DeletionHandlers } from './deletion/deletion.handlers.js';
 import { ExpiryHandlers } from './deletion/expiry.handlers.js';
 import { Expiry } from './deletion/expiry.js';
+import { FileSweeper } from './deletion/file-sweeper.js';
 import { Grants } from './deletion/grants.js';
 import { Removals } from './deletion/removals.js';
 import { SecondThoughts } from './deletion/second-thoughts.js';
@@ -60,6 +61,7 @@ import { StateHandlers } from './state.handlers.js';
     Damage,
     DeletionTimers,
     Expiry,
+    FileSweeper,
     Grants,
     Healer,
     ImageChanges,

@@ -18,14 +18,14 @@ import { UnitOfWork, type Work } from '#outbox/unit-of-work.js';
 import { CatalogConfig } from './config.js';
 import { copyKey, grouped, newsOfCopies, sendReceipts } from './domain/commit-messages.js';
 import { Completions } from './file-index/completions.js';
-import { SentIndexes, type SentLines } from './file-index/sent-indexes.js';
+import { SentIndexes, type SentTrees } from './file-index/sent-indexes.js';
 import { failureKind, shouldPark } from './domain/failure-kind.js';
 import { judge, mayCommit, recalledFence } from './domain/verdict.js';
 import { CatalogEpoch } from './persistence/catalog-epoch.js';
 import { Fragments, type CopyFence } from './persistence/fragments.js';
 import { ParkedMessageRow } from './persistence/side-tables.entity.js';
 
-const NO_LINES: SentLines = new Map();
+const NO_TREES: SentTrees = new Map();
 
 /** One commit of a delivery, which may have brought several. */
 interface Offer {
@@ -81,26 +81,26 @@ export class CommitBatches {
 
   /** Judges offers at once, without the broker in between. Throws `Unavailable` and the like. */
   async offer(commits: readonly FragmentCommit[]): Promise<FragmentReceipt[]> {
-    const { offers, lines } = await this.sentIndexes.unpack(commits);
+    const { offers, trees } = await this.sentIndexes.unpack(commits);
     try {
-      return await this.commit(offers, lines);
+      return await this.commit(offers, trees);
     } catch (error) {
-      // It may be about a line: that is for the loader to say.
-      if (lines.size === 0 || failureKind(error) === 'outage') throw error;
-      return this.commit(offers, NO_LINES);
+      // It may be about what is in it: that is for the loader to say.
+      if (trees.size === 0 || failureKind(error) === 'outage') throw error;
+      return this.commit(offers, NO_TREES);
     }
   }
 
   private async commit(
     offers: readonly FragmentCommit[],
-    lines: SentLines,
+    trees: SentTrees,
   ): Promise<FragmentReceipt[]> {
     const catalogEpoch = await this.epoch.get();
     const { receipts, toLoad, complete } = await this.unitOfWork.run(async (unit) => {
-      const images = await this.sentIndexes.hold(unit, lines);
-      const situation = { catalogEpoch, lines };
+      const images = await this.sentIndexes.hold(unit, trees);
+      const situation = { catalogEpoch, trees };
       const { receipts, loaded, toLoad } = await commitFragments(unit, offers, situation);
-      const complete = await this.sentIndexes.load(unit, loaded, { lines, images });
+      const complete = await this.sentIndexes.load(unit, loaded, { trees, images });
       return { receipts, toLoad, complete };
     });
     if (toLoad.length > 0) this.notify(new Set(toLoad.map(({ mediaId }) => mediaId)));
@@ -161,7 +161,7 @@ function lastToken(subject: string): string {
 
 interface Outcome {
   readonly receipts: FragmentReceipt[];
-  /** What has gone in as loaded: its lines must follow. */
+  /** What has gone in as loaded: its trees must follow. */
   readonly loaded: readonly FragmentCommit[];
   /** What has gone in and is to be loaded later. */
   readonly toLoad: readonly FragmentCommit[];
@@ -170,14 +170,14 @@ interface Outcome {
 async function commitFragments(
   unit: Work,
   commits: readonly FragmentCommit[],
-  { catalogEpoch, lines }: { catalogEpoch: string; lines: SentLines },
+  { catalogEpoch, trees }: { catalogEpoch: string; trees: SentTrees },
 ): Promise<Outcome> {
   const fragments = new Fragments(unit.db);
   const fences = await recalled(fragments, commits, await fragments.lockFences(commits));
   const fenceOf = (commit: FragmentCommit) => fences.get(copyKey(commit));
   const twinOf = await fragments.twins(commits.filter((commit) => fenceOf(commit)?.hasOthers));
   // Of an image that has something already a number's index may be there, from what had it before.
-  const isLoaded = (commit: FragmentCommit) => lines.has(commit) && isAllNew(fenceOf(commit));
+  const isLoaded = (commit: FragmentCommit) => trees.has(commit) && isAllNew(fenceOf(commit));
   const inserted = await fragments.insertNew(
     commits.filter((commit) => mayCommit(commit, fenceOf(commit), twinOf(commit))),
     isLoaded,

@@ -7,15 +7,18 @@ import { Answers } from '#messaging/answers.js';
 import { IMAGES_HINT, unknownImage } from './domain/chains/chain.js';
 import { toFileView } from './domain/files/file-view.js';
 import { planFind, trimSlashes } from './domain/files/glob.js';
+import { FileFinds } from './persistence/files/file-finds.js';
 import { Files } from './persistence/files/files.js';
 
 /** Looking for files. */
 @Controller()
 export class FileQueryHandlers {
   private readonly files: Files;
+  private readonly finds: FileFinds;
 
   constructor(database: DataSource) {
     this.files = new Files(database);
+    this.finds = new FileFinds(database);
   }
 
   @Answers(catalogFiles)
@@ -34,13 +37,13 @@ export class FileQueryHandlers {
   @Answers(catalogFind)
   async find(request: RequestOf<typeof catalogFind>): Promise<ResponseOf<typeof catalogFind>> {
     const { pattern, client, limit } = request;
-    const known = await this.files.clients();
+    const known = await this.finds.clients();
     if (client !== undefined && !known.includes(client)) {
       throw new NotFound('client with images', client, 243, IMAGES_HINT);
     }
     const clients = client === undefined ? known : [client];
     // One more than asked for shows whether there are more.
-    const found = await this.files.find(planFind(pattern), { clients, limit: limit + 1 });
+    const found = await this.finds.find(planFind(pattern), { clients, limit: limit + 1 });
     return {
       files: found.slice(0, limit).map((entry) => ({
         ...toFileView(entry),

@@ -15,6 +15,7 @@ import { fragmentSuspect } from '#contracts/catalog/copy.js';
 import { imageExpire } from '#contracts/catalog/expiry.js';
 import { tombstone, type Tombstone } from '#contracts/fragment.js';
 import {
+  catalogFiles,
   catalogChain,
   catalogFragments,
   catalogImage,
@@ -247,6 +248,8 @@ describe('the catalog in a file', () => {
     expect(after.catalogEpoch).not.toBe(before.catalogEpoch);
     const { image } = await maker.operator.call(catalogImage, { imageId });
     expect(image).toMatchObject({ state: 'COMPLETE', fragments: 2 });
+    const { files } = await maker.operator.call(catalogFiles, { imageId, limit: 9 });
+    expect(files.map(({ path }) => path)).toEqual(['/etc/file-1', '/etc/file-2']);
     await expect(maker.operator.call(catalogImage, { imageId: later })).rejects.toMatchObject({
       status: 227,
     });
@@ -280,7 +283,7 @@ describe('a catalog that is lost', () => {
   const ask = () => maker.operator.call(catalogImport, { mediaId: MEDIA });
   const forget = () =>
     cluster.database.query(
-      'TRUNCATE image, image_copy, fragment, file_version, pin, image_hold, image_completion, directory, refused_fragment CASCADE',
+      'TRUNCATE image, image_copy, fragment, file_tree, file_block, file_name, file_sweep, pin, image_hold, image_completion, directory, refused_fragment CASCADE',
     );
 
   it('is put together again from the manifests on the media', async () => {

@@ -15,6 +15,7 @@ import {
   schemaVersion,
   type CatalogTable,
 } from '../persistence/care/catalog-tables.js';
+import { allBlocksAlone } from '../persistence/files/block-locks.js';
 import { CatalogEpoch } from '../persistence/catalog-epoch.js';
 import {
   CatalogFileWriter,
@@ -46,6 +47,8 @@ export class CatalogCopies {
   /** Everything is replaced or nothing. What media servers have beyond it comes back by reconciling. */
   async restore(path: string): Promise<ResponseOf<typeof catalogRestore>> {
     const counts = await this.alone('READ COMMITTED', async (runner) => {
+      // A load holds one table and asks for another by a second connection: let none be at work.
+      await allBlocksAlone(runner);
       const tables = await catalogTables(runner);
       const target = new TableTarget(runner, tables, await schemaVersion(runner));
       const { images, fragments } = await readCatalogFile(path, target);

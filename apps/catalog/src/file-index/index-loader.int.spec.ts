@@ -148,7 +148,7 @@ describe('the file index', () => {
     await complete(imageId);
     expect(await finish(imageId, 3)).toMatchObject({ complete: true, waitsFor: '' });
     const [count] = await cluster.database.query<{ count: string }[]>(
-      `SELECT count(*) FROM file_version v JOIN image i ON i.number = v.image_number
+      `SELECT sum(t.entries) AS count FROM file_tree t JOIN image i ON i.number = t.image_number
        WHERE i.image_id = $1`,
       [imageId],
     );
@@ -179,7 +179,7 @@ describe('the file index', () => {
       'no Zstandard frame': sealed(Buffer.from('this is no index at all')),
       'middle of a frame': sealed((await indexObject([line({ path: 'a' })])).bytes.subarray(0, 20)),
       'no index line': await indexObject(['f\tetc/passwd\n']),
-      'duplicate key': await indexObject([line({ path: 'a' }), line({ path: 'a' })]),
+      'it has /a twice': await indexObject([line({ path: 'a' }), line({ path: 'a' })]),
       'out of range': await indexObject([
         line({ path: 'a' }).replace(/^f\ta\t\d+/, `f\ta\t${'9'.repeat(19)}`),
       ]),
@@ -240,7 +240,7 @@ describe('the file index', () => {
       expect((await filesOf(imageId)).map(({ path }) => path)).toEqual(['/whole']);
     });
 
-    it('and has lines that the database refuses stops no commit either', async () => {
+    it('and has lines that cannot be stops no commit either', async () => {
       const index = await indexObject([line({ path: 'twice' }), line({ path: 'twice' })]);
       const imageId = await begin();
       const { fragmentId } = await commitWith(imageId, index);
@@ -249,7 +249,7 @@ describe('the file index', () => {
         () => finish(imageId, 1),
         (answer) => answer.waitsFor.includes('('),
       );
-      expect(waitsFor).toContain('duplicate key');
+      expect(waitsFor).toContain('it has /twice twice');
       expect(await filesOf(imageId)).toEqual([]);
     });
 

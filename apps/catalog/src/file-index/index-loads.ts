@@ -9,7 +9,7 @@ import { readIndexRecords, type IndexRecord } from '../domain/files/index-record
 import { Completions } from './completions.js';
 import { indexTexts } from './index-text.js';
 import { Images } from '../persistence/images.js';
-import { Directories } from '../persistence/files/directories.js';
+import { shareBlocks } from '../persistence/files/block-locks.js';
 import { FileLoad } from '../persistence/files/file-loads.js';
 import { IndexQueue, type PendingIndex } from '../persistence/index-queue.js';
 
@@ -34,6 +34,7 @@ export class IndexLoads {
     try {
       let isComplete = false;
       const isLoaded = await this.unitOfWork.run(async (unit) => {
+        await shareBlocks(unit.db, [pending.image.client]);
         const queue = new IndexQueue(unit.db);
         if (!(await queue.claim(pending))) return false;
         await this.writeChecked(unit, pending, stored);
@@ -69,7 +70,7 @@ export class IndexLoads {
     try {
       await this.writeLines(unit, pending, stored);
     } catch (error) {
-      // What the database refuses in a line (a number too large, a path twice) is the line's fault.
+      // What the database refuses in a line is the line's fault.
       if (failureKind(error) !== 'data') throw error;
       throw new CorruptIndex(messageOf(error), { cause: error });
     }
@@ -80,8 +81,8 @@ export class IndexLoads {
     pending: PendingIndex,
     stored: AsyncIterable<Buffer>,
   ): Promise<void> {
-    const directories = new Directories(this.database, pending.image.client);
-    const files = new FileLoad(unit.db, directories, pending.image.number);
+    const { image, number: fragment } = pending;
+    const files = new FileLoad(unit.db, this.database, { image, fragment });
     let records: IndexRecord[] = [];
     // One batch is on its way to the database while the next one is read.
     let writing: Promise<void> = Promise.resolve();
@@ -100,6 +101,7 @@ export class IndexLoads {
       await writing;
     }
     if (records.length > 0) await files.write(records);
+    await files.finish();
   }
 }
 

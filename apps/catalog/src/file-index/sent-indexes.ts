@@ -6,25 +6,28 @@ import { countImage } from '../completion.js';
 import { failureKind } from '../domain/failure-kind.js';
 import { CorruptIndex } from '../domain/files/corrupt-index.js';
 import { readIndexRecords, type IndexRecord } from '../domain/files/index-record.js';
-import { Directories } from '../persistence/files/directories.js';
-import { FileLoad } from '../persistence/files/file-loads.js';
+import type { BuiltTree } from '../domain/files/tree-builder.js';
+import { shareBlocks } from '../persistence/files/block-locks.js';
+import { FileBlocks, type ClientBlock } from '../persistence/files/file-blocks.js';
+import { FileNames } from '../persistence/files/file-names.js';
+import { insertTrees } from '../persistence/files/file-trees.js';
+import { TreeLoad } from '../persistence/files/tree-load.js';
 import { Images, type HeldImage } from '../persistence/images.js';
 import { indexTexts } from './index-text.js';
 
-/** What an index holds that came with its commit. */
+/** What an index holds that came with its commit. All paths in it are in the dictionary. */
 interface Sent {
-  readonly records: readonly IndexRecord[];
-  /** All that the records lie in are known. */
-  readonly directories: Directories;
+  readonly blocks: readonly ClientBlock[];
+  readonly trees: readonly BuiltTree[];
 }
 
 /** The indexes that came with their commits. */
-export type SentLines = ReadonlyMap<FragmentCommit, Sent>;
+export type SentTrees = ReadonlyMap<FragmentCommit, Sent>;
 
 /** Commits without their indexes, and what was in these. */
 export interface Unpacked {
   readonly offers: readonly FragmentCommit[];
-  readonly lines: SentLines;
+  readonly trees: SentTrees;
 }
 
 /**
@@ -36,57 +39,77 @@ export interface Unpacked {
 export class SentIndexes {
   constructor(private readonly database: DataSource) {}
 
-  /** Of an index that is not what its commit says there are no lines: the loader will find out. */
+  /** Of an index that is not what its commit says there are no trees: the loader will find out. */
   async unpack(commits: readonly FragmentCommit[]): Promise<Unpacked> {
     const offers: FragmentCommit[] = [];
-    const lines = new Map<FragmentCommit, Sent>();
+    const trees = new Map<FragmentCommit, Sent>();
     for (const { index, ...offer } of commits) {
       offers.push(offer);
       const sent = index === undefined ? undefined : await this.read(offer, index);
-      if (sent) lines.set(offer, sent);
+      if (sent) trees.set(offer, sent);
     }
-    return { offers, lines };
+    return { offers, trees };
   }
 
-  /** The images of what came with lines, locked: images are locked before fragments, by everybody. */
-  hold(unit: Work, lines: SentLines): Promise<ReadonlyMap<string, HeldImage>> {
-    return new Images(unit.db).holdAll([...lines.keys()].map(({ imageId }) => imageId));
+  /** The images of what came with its index, locked: images are locked before fragments, by everybody. */
+  hold(unit: Work, trees: SentTrees): Promise<ReadonlyMap<string, HeldImage>> {
+    return new Images(unit.db).holdAll([...trees.keys()].map(({ imageId }) => imageId));
   }
 
-  /** Loads the lines of fragments that have just gone in; returns the images that are complete by that. */
+  /**
+   * Loads the trees of fragments that have just gone in; returns the images that are complete by that.
+   * Their blocks go in by one statement, in one order: none of two such transactions can wait for the other
+   * while the other waits for it.
+   */
   async load(
     unit: Work,
     news: readonly FragmentCommit[],
-    { lines, images }: { lines: SentLines; images: ReadonlyMap<string, HeldImage> },
+    { trees, images }: { trees: SentTrees; images: ReadonlyMap<string, HeldImage> },
   ): Promise<string[]> {
+    if (news.length === 0) return [];
+    const blocks = news.flatMap((commit) => trees.get(commit)!.blocks);
+    const clients = blocks.map(({ client }) => client);
+    await shareBlocks(unit.db, clients);
+    await new FileBlocks(unit.db).insert(blocks);
+    await insertTrees(
+      unit.db,
+      news.map((commit) => ({
+        ...{ image: images.get(commit.imageId)!.number, fragment: commit.number },
+        trees: trees.get(commit)!.trees,
+      })),
+    );
     const complete: string[] = [];
-    for (const commit of news) {
-      const { imageId } = commit;
-      const image = images.get(imageId)!;
-      const { records, directories } = lines.get(commit)!;
-      await new FileLoad(unit.db, directories, image.number).write(records);
-      if (image.isFinished && (await countImage(unit, imageId)).complete) complete.push(imageId);
+    for (const { imageId } of news) {
+      const { isFinished } = images.get(imageId)!;
+      if (isFinished && (await countImage(unit, imageId)).complete) complete.push(imageId);
     }
     return complete;
   }
 
   /**
-   * Directories are learnt now: a transaction that waits for a second connection may wait for others that do
+   * Paths are learnt now: a transaction that waits for a second connection may wait for others that do
    * the same. No index stops a commit, whatever is in it; only an outage does.
    */
   private async read(offer: FragmentCommit, index: string): Promise<Sent | undefined> {
-    const records: IndexRecord[] = [];
-    const directories = new Directories(this.database, clientOf(offer.imageId));
+    const client = clientOf(offer.imageId);
+    const blocks: ClientBlock[] = [];
+    const load = new TreeLoad((some) => {
+      blocks.push(...some.map((block) => ({ client, block })));
+      return Promise.resolve();
+    });
     try {
       for await (const text of indexTexts(oneOf(Buffer.from(index, 'base64')), offer)) {
+        const records: IndexRecord[] = [];
         readIndexRecords(text, records);
+        await load.write(records);
       }
-      await directories.learn(records);
+      const trees = await load.finish();
+      await new FileNames(this.database).learn(blocks);
+      return { blocks, trees };
     } catch (error) {
       if (error instanceof CorruptIndex || failureKind(error) !== 'outage') return undefined;
       throw error;
     }
-    return { records, directories };
   }
 }
 

@@ -9,6 +9,11 @@ export function arrayLiteral(values: readonly unknown[]): string {
   return `{${values.map(element).join()}}`;
 }
 
+/** Bytes likewise. */
+export function byteArray(values: readonly (Buffer | null)[]): string {
+  return `{${values.map((value) => (value ? `"\\\\x${value.toString('hex')}"` : 'NULL')).join()}}`;
+}
+
 function element(value: unknown): string {
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
   if (value === null || value === undefined) return 'NULL';

@@ -1,21 +1,11 @@
 import { splitNanoseconds } from '#archive/nanoseconds.js';
 import type { FileView } from '#contracts/image.js';
 import { joinPath } from './glob.js';
+import type { TreeEntry } from './tree-block.js';
 
-/** One entry of an image, as the tables hold it. */
-export interface FileEntry {
+/** One entry of an image, as its tree holds it. */
+export interface FileEntry extends TreeEntry {
   readonly imageId: string;
-  readonly directory: string;
-  readonly name: string;
-  readonly type: FileView['type'];
-  readonly size: number;
-  /** Decimal nanoseconds since 1970: more than a number can hold. */
-  readonly mtimeNs: string;
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-  /** Column 11 of the index. */
-  readonly extra: string;
 }
 
 export function toFileView(entry: FileEntry): FileView {
@@ -45,7 +35,5 @@ export function nanosecondTime(mtimeNs: string): string {
 /** A symbolic link's target as it is, a hard link's as an absolute path. */
 function targetOf({ type, extra }: FileEntry): string {
   if (type === 'l') return extra;
-  if (type !== 'h') return '';
-  const [own = '', length = ''] = extra.split(' ', 2);
-  return `/${extra.slice(own.length + length.length + 2)}`;
+  return type === 'h' ? `/${extra}` : '';
 }

@@ -52,6 +52,38 @@ export function toLike(glob: string): string {
     .replaceAll('?', '_');
 }
 
+/** Whether an entry is what is searched for. */
+export function matcherOf(plan: FindPlan): (directory: string, name: string) => boolean {
+  switch (plan.by) {
+    case 'path':
+      return (directory, name) => name === plan.name && directory === plan.directory;
+    case 'name':
+      return (_, name) => name === plan.name;
+    case 'name-like': {
+      const pattern = likeExpression(plan.like);
+      return (_, name) => pattern.test(name);
+    }
+    case 'path-like': {
+      const pattern = likeExpression(plan.like);
+      return (directory, name) =>
+        (plan.name === undefined || name === plan.name) &&
+        pattern.test(directory === '' ? name : `${directory}/${name}`);
+    }
+    default:
+      return plan satisfies never;
+  }
+}
+
+/** A LIKE pattern as a regular expression. */
+function likeExpression(like: string): RegExp {
+  const source = like.replace(/\\(.)|%|_|[^\w%]/gsu, (piece, escaped?: string) => {
+    if (escaped !== undefined) return `\\u{${escaped.codePointAt(0)!.toString(16)}}`;
+    if (piece === '%') return '.*';
+    return piece === '_' ? '.' : `\\u{${piece.codePointAt(0)!.toString(16)}}`;
+  });
+  return new RegExp(`^${source}$`, 'su');
+}
+
 /** A path as the tables hold it: without slashes at its ends; the root is empty. */
 export function trimSlashes(path: string): string {
   return path.replace(/^\/+|\/+$/g, '');

@@ -1,7 +1,7 @@
 import { CorruptIndex } from './corrupt-index.js';
 import { splitPath } from './glob.js';
 
-/** An index line with its columns as text, checked, in the form in which the tables hold it. */
+/** An index line with its columns as text, checked. */
 export interface IndexRecord {
   readonly type: string;
   readonly directory: string;
@@ -20,6 +20,10 @@ export interface IndexRecord {
 
 const LINE =
   /^([fdlhpcb])\t([^\t]*)\t(\d+)\t(-?\d+)\t([0-7]{1,5})\t(\d+)\t(\d+)\t(\d+)\t(\d+)\t(-|[a-z]+)\t([^\t]*)$/;
+/** More than any file system has. Numbers with fewer digits need no closer look. */
+const NUMBER_MAX = 2n ** 63n - 1n;
+const DIGITS_MIN = 19;
+
 /** Of what was deleted only the path means something. */
 const DELETION = /^x\t([^\t]+)\t/;
 
@@ -37,13 +41,14 @@ export function readIndexRecords(text: string, into: IndexRecord[]): void {
 
 /**
  * Reads one line (docs/formats.md, "Index") without its newline. Unlike `parseIndexLine` it leaves
- * path text as it is, since that is what the tables hold: this runs once for every file of a backup.
+ * path text as it is, since that is what the catalog holds: this runs once for every file of a backup.
  * @throws CorruptIndex where it is none.
  */
 export function readIndexRecord(line: string): IndexRecord {
   const columns = LINE.exec(line);
   if (columns === null) return readDeletion(line);
   const { directory, name } = splitPath(columns[2]!);
+  for (const column of [3, 6, 7]) requireInRange(columns[column]!, line);
   return {
     type: columns[1]!,
     directory,
@@ -58,6 +63,11 @@ export function readIndexRecord(line: string): IndexRecord {
     flags: columns[10] === '-' ? '' : columns[10]!,
     extra: columns[11]!,
   };
+}
+
+function requireInRange(digits: string, line: string): void {
+  if (digits.length < DIGITS_MIN || BigInt(digits) <= NUMBER_MAX) return;
+  throw new CorruptIndex(`${JSON.stringify(line.slice(0, 200))}: ${digits} is out of range`);
 }
 
 function readDeletion(line: string): IndexRecord {

@@ -1,4 +1,5 @@
 import type { EntityManager } from 'typeorm';
+import { removeTrees } from '../files/file-trees.js';
 import type { ImageRow } from '../image.entity.js';
 
 /** Fragments that were committed behind a gap, where a later attempt of the backup goes on. */
@@ -7,8 +8,8 @@ export class Gaps {
 
   /**
    * Frees the numbers from `from` on in a copy that is still being made, and marks their fragments for
-   * deletion. The file tables don't say which fragment an entry came from: if one of these was in them,
-   * the image's index is loaded anew from the fragments that stay.
+   * deletion. If the index of one of these is loaded, the image's is loaded anew from the fragments that
+   * stay: other copies, and trees from before there were some for each fragment, are right then, too.
    */
   async giveUp(
     { imageId }: Pick<ImageRow, 'imageId'>,
@@ -48,10 +49,6 @@ export class Gaps {
          AND state IN ('ACTIVE', 'DAMAGED') AND index_loaded_at IS NOT NULL`,
       [imageIds],
     );
-    await this.db.query(
-      `DELETE FROM file_version WHERE image_number IN (
-         SELECT number FROM image WHERE image_id = ANY($1::text[]))`,
-      [imageIds],
-    );
+    await removeTrees(this.db, imageIds);
   }
 }

@@ -1,5 +1,4 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
-import { asNumber } from '../numbers.js';
 
 /**
  * The folders of each client, once for all of its images. Paths as path text, the root empty. An index
@@ -25,52 +24,81 @@ export class DirectoryRow {
 }
 
 /**
- * One entry of one image: a line of its index. The root of the file system has the root as its
- * directory and an empty name. Rows are written by COPY and read by SQL only.
+ * A name that some image has or had in a folder. The root of the file system has the root as its
+ * directory and an empty name. Each is there before the first page that holds it, and stays.
  */
-@Entity({ name: 'file_version' })
-@Index('file_version_name', ['name', 'imageNumber'])
-export class FileVersionRow {
+@Entity({ name: 'file_name' })
+export class FileNameRow {
+  @PrimaryColumn({ name: 'directory_id', type: 'bigint' })
+  directoryId!: string;
+
+  @PrimaryColumn({ type: 'text', collation: 'C' })
+  name!: string;
+}
+
+/** A block of the file trees of a client's images (see `TreeBlock`). Never changed. */
+@Entity({ name: 'file_block' })
+export class FileBlockRow {
+  @PrimaryColumn('uuid')
+  digest!: string;
+
+  @PrimaryColumn('text')
+  client!: string;
+
+  /** Its text, compressed by Zstandard. */
+  @Column('bytea')
+  body!: Buffer;
+}
+
+/**
+ * What the index of one fragment says: a tree, and another one for each time that its entries went
+ * against their order. Images from before there were trees have one with the fragment 0, for all they had.
+ */
+@Entity({ name: 'file_tree' })
+export class FileTreeRow {
   /** `image.number`. */
   @PrimaryColumn({ name: 'image_number', type: 'bigint' })
   imageNumber!: string;
 
-  @PrimaryColumn({ name: 'directory_id', type: 'bigint' })
-  directoryId!: string;
+  /** Digest of a block of the image's client. */
+  @Column('uuid')
+  root!: string;
 
-  @Column({ type: 'bigint', transformer: asNumber })
-  size!: number;
+  @Column('bigint')
+  entries!: string;
 
-  /** Nanoseconds since 1970. No `bigint`: that ends in the year 2262, and file systems do not. */
-  @Column({ name: 'mtime_ns', type: 'numeric' })
-  mtimeNs!: string;
+  /** `fragment.number`, whatever the copy. */
+  @PrimaryColumn('int')
+  fragment!: number;
 
-  @Column({ type: 'bigint', transformer: asNumber })
-  uid!: number;
+  @PrimaryColumn('int')
+  part!: number;
 
-  @Column({ type: 'bigint', transformer: asNumber })
-  gid!: number;
+  /** Levels of blocks below the root. */
+  @Column('int')
+  height!: number;
 
-  /** Null for what was deleted since the base image. */
-  @Column({ name: 'archive_offset', type: 'bigint', nullable: true, transformer: asNumber })
-  archiveOffset!: number | null;
+  /** See `pathFilter`; null for a large tree. */
+  @Column({ type: 'bytea', nullable: true })
+  filter!: Buffer | null;
+}
 
-  @Column({ name: 'archive_length', type: 'bigint', nullable: true, transformer: asNumber })
-  archiveLength!: number | null;
+/** A client some of whose blocks may have no tree any more. */
+@Entity({ name: 'file_sweep' })
+export class FileSweepRow {
+  @PrimaryColumn('text')
+  client!: string;
 
-  @Column('smallint')
-  mode!: number;
+  @Column({ name: 'asked_at', type: 'timestamptz', default: () => 'now()' })
+  askedAt!: Date;
+}
 
-  @PrimaryColumn({ type: 'text', collation: 'C' })
-  name!: string;
+/** What a sweep has come upon. Empty but inside its transaction, so nothing is lost with it in a crash. */
+@Entity({ name: 'file_reached' })
+export class FileReachedRow {
+  @PrimaryColumn('text')
+  client!: string;
 
-  @Column({ type: 'text', collation: 'C' })
-  type!: string;
-
-  @Column({ type: 'text', collation: 'C' })
-  flags!: string;
-
-  /** Column 11 of the index. */
-  @Column({ type: 'text', collation: 'C' })
-  extra!: string;
+  @PrimaryColumn('uuid')
+  digest!: string;
 }

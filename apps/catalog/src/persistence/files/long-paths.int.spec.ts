@@ -9,7 +9,6 @@ import type { FileEntry } from '../../domain/files/file-view.js';
 import { splitPath } from '../../domain/files/glob.js';
 import { readIndexRecord } from '../../domain/files/index-record.js';
 import { line, treeLines } from '../../testing/index-lines.js';
-import { Directories } from './directories.js';
 import { FileLoad } from './file-loads.js';
 import { Files, type ImageFiles } from './files.js';
 
@@ -51,7 +50,9 @@ async function load(image: ImageFiles, lines: readonly string[]): Promise<void> 
     // The second time every folder is known, in an image of its own.
     const { number, client } = { ...image, number: image.number + times * 100 };
     await database.transaction(async (db) => {
-      await new FileLoad(db, new Directories(database, client), number).write(records);
+      const load = new FileLoad(db, database, { image: { number, client }, fragment: 1 });
+      await load.write(records);
+      await load.finish();
     });
   }
 }

@@ -1,0 +1,132 @@
+import { blake3 } from '@napi-rs/blake-hash';
+import { assert } from '#kernel/assert.js';
+import type { FileView } from '#contracts/image.js';
+import type { IndexRecord } from './index-record.js';
+import { directoryKey } from './tree-key.js';
+
+/** Characters of a block's name: 16 bytes of BLAKE3 of its text, hex. */
+export const DIGEST_LENGTH = 32;
+
+/** A piece of a file tree. Never changed; named by what it holds. */
+export interface TreeBlock {
+  readonly digest: string;
+  readonly text: string;
+  /** 0 for a page of entries, else the levels of blocks below it. */
+  readonly height: number;
+}
+
+/** A file tree, by the block that leads to all others. */
+export interface TreeRoot {
+  readonly digest: string;
+  readonly height: number;
+  readonly entries: number;
+}
+
+/** An entry as a page has it. Paths are path text. */
+export interface TreeEntry {
+  readonly directory: string;
+  readonly name: string;
+  readonly type: FileView['type'];
+  readonly size: number;
+  /** Decimal nanoseconds since 1970: more than a number can hold. */
+  readonly mtimeNs: string;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Of a symbolic link its target, of a hard link its target without a slash in front, of a device its numbers. */
+  readonly extra: string;
+}
+
+export interface KeyedEntry extends TreeEntry {
+  readonly key: string;
+}
+
+/** A block below a node. */
+export interface ChildBlock {
+  /** The key of its first entry. */
+  readonly key: string;
+  readonly digest: string;
+}
+
+export function treeBlock(text: string, height: number): TreeBlock {
+  return { text, height, digest: blake3(text).toString('hex', 0, DIGEST_LENGTH / 2) };
+}
+
+/*
+ * A page is text: a line with a slash and the path for each folder, behind it a line for each of its
+ * entries. A name has no slash, so they are told apart by that.
+ */
+
+export function directoryLine(directory: string): string {
+  return `/${directory}\n`;
+}
+
+/** Where an entry lies in the archive is left out: that differs in every image. */
+export function entryLine(record: IndexRecord): string {
+  const { name, type, size, mtimeNs, mode, uid, gid } = record;
+  const extra = type === 'h' ? linkTarget(record.extra) : record.extra;
+  return `${name}\t${type}${mode.toString(8)}\t${size}\t${mtimeNs}\t${uid}\t${gid}\t${extra}\n`;
+}
+
+/** Of `<own offset> <own length> <target>`. */
+function linkTarget(extra: string): string {
+  const second = extra.indexOf(' ', extra.indexOf(' ') + 1);
+  return extra.slice(second + 1);
+}
+
+export function childLine({ key, digest }: ChildBlock): string {
+  return `${digest}${key}\n`;
+}
+
+export function readPage(text: string): KeyedEntry[] {
+  const entries: KeyedEntry[] = [];
+  let directory = '';
+  let prefix = '';
+  for (const line of linesOf(text)) {
+    if (line.startsWith('/')) {
+      directory = line.slice(1);
+      prefix = directoryKey(directory);
+      continue;
+    }
+    const columns = line.split('\t');
+    assert(columns.length === 7, 'a line of a page is no entry');
+    const name = columns[0]!;
+    entries.push({
+      key: prefix + name,
+      directory,
+      name,
+      type: columns[1]![0] as FileView['type'],
+      mode: Number.parseInt(columns[1]!.slice(1), 8),
+      size: Number(columns[2]),
+      mtimeNs: columns[3]!,
+      uid: Number(columns[4]),
+      gid: Number(columns[5]),
+      extra: columns[6]!,
+    });
+  }
+  return entries;
+}
+
+export function readNode(text: string): ChildBlock[] {
+  return [...linesOf(text)].map((line) => ({
+    digest: line.slice(0, DIGEST_LENGTH),
+    key: line.slice(DIGEST_LENGTH),
+  }));
+}
+
+/** The names that a page holds, folder by folder: all that has to be in the dictionary of its client. */
+export function* namesOf(text: string): Generator<{ directory: string; name: string }> {
+  let directory = '';
+  for (const line of linesOf(text)) {
+    if (line.startsWith('/')) directory = line.slice(1);
+    else yield { directory, name: line.slice(0, line.indexOf('\t')) };
+  }
+}
+
+function* linesOf(text: string): Generator<string> {
+  for (let from = 0; from < text.length;) {
+    const end = text.indexOf('\n', from);
+    yield text.slice(from, end);
+    from = end + 1;
+  }
+}
