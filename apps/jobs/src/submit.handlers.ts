@@ -12,7 +12,7 @@ import {
   type Draft,
 } from './domain/draft.js';
 import { sourceClient } from './domain/job.js';
-import { refuseTooLarge } from './domain/request-size.js';
+import { refuseTooLarge } from './request-size.js';
 import { JobDriver } from './driving/job-driver.js';
 import { JobChanges } from './job-changes.js';
 import { KnownClients } from './known-clients.js';
