@@ -49,6 +49,18 @@ const REMOVALS: Readonly<Record<string, { calls: readonly string[]; why: string 
     calls: ['rename', 'rm'],
     why: 'moves a fragment into the trash with the confirmed grant for it, or back; empties the trash',
   },
+  'libs/storage/src/chunks/containers/container-writer.ts': {
+    calls: ['rename'],
+    why: 'gives a finished container its final name; the id in it is new',
+  },
+  'libs/storage/src/chunks/containers/container-files.ts': {
+    calls: ['rm'],
+    why: 'drops a container that the index does not name any more (what lives of it is durable in another one), and what was begun and never closed, of which nobody was told',
+  },
+  'libs/storage/src/chunks/put-aside.ts': {
+    calls: ['rename'],
+    why: 'puts a damaged index, or damaged references, aside under a name of their own',
+  },
   'libs/storage/src/file-library/cartridge-files.ts': {
     calls: ["'w'"],
     why: 'writes down what a new cartridge is, before it has its name',
@@ -244,6 +256,7 @@ describe('a confirmed grant', () => {
     const names = (path: string) => byPath.get(path)!.code.includes('ConfirmedGrant');
     const holders = shipped.map(({ path }) => path).filter(names);
     expect(holders).toEqual([
+      'libs/storage/src/chunks/chunk-store.ts',
       'libs/storage/src/confirmed-grant.ts',
       'libs/storage/src/directory/directory-fragment-store.ts',
       'libs/storage/src/directory/directory-trash.ts',
@@ -258,6 +271,18 @@ describe('a confirmed grant', () => {
     ]);
     const casts = shipped.filter(({ code }) => /\bas ConfirmedGrant\b/.test(code));
     expect(casts.map(({ path }) => path)).toEqual(['libs/storage/src/confirmed-grant.ts']);
+  });
+});
+
+describe('a confirmed word on orphans', () => {
+  it('is made in one place', () => {
+    const casts = shipped.filter(({ code }) => /\bas ConfirmedOrphans\b/.test(code));
+    expect(casts.map(({ path }) => path)).toEqual(['libs/storage/src/chunks/orphan-grant.ts']);
+    const drops = shipped.filter(({ code }) => /\bfiles\.drop\(/.test(code));
+    expect(drops.map(({ path }) => path)).toEqual([
+      'libs/storage/src/chunks/chunk-collector.ts',
+      'libs/storage/src/chunks/gathering.ts',
+    ]);
   });
 });
 

@@ -67,6 +67,15 @@ export class FragmentDamaged extends PermanentError {
   }
 }
 
+/** A container of chunks is not what was written. Status 1057. */
+export class ContainerDamaged extends PermanentError {
+  override readonly name = 'ContainerDamaged';
+
+  constructor(containerId: string, reason: string) {
+    super(1057, `A data corruption has been detected: container ${containerId} ${reason}`);
+  }
+}
+
 /** The folder of a volume or journal cannot be used. Status 83. */
 export class VolumeUnusable extends PermanentError {
   override readonly name = 'VolumeUnusable';

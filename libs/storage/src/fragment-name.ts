@@ -17,11 +17,21 @@ export const PARTIAL_SUFFIX = '.partial';
 const IMAGE_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 const UUID = '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}';
 const FRAGMENT_ID = new RegExp(`^${UUID}$`);
-const FILE = new RegExp(`^(\\d{5})-(${UUID})(\\.tar\\.zst|\\.idx\\.zst|\\.json)(\\.partial)?$`);
+const FILE = new RegExp(
+  `^(\\d{5})-(${UUID})(\\.tar\\.zst|\\.recipe\\.zst|\\.idx\\.zst|\\.json)(\\.partial)?$`,
+);
 const COPY_FOLDER = /^c([1-9]\d?)$/;
 
-export type FragmentFile = 'data' | 'index' | 'manifest';
-const SUFFIXES = { data: '.tar.zst', index: '.idx.zst', manifest: '.json' } as const;
+/** What a fragment's content lies in: its archive bytes, or the recipe of the chunks that make them. */
+export type ContentFile = 'data' | 'recipe';
+export type FragmentFile = ContentFile | 'index' | 'manifest';
+const SUFFIXES = {
+  data: '.tar.zst',
+  recipe: '.recipe.zst',
+  index: '.idx.zst',
+  manifest: '.json',
+} as const;
+const FILE_OF = new Map(Object.entries(SUFFIXES).map(([file, suffix]) => [suffix, file]));
 
 /** Throws `InvalidInput` for a name that could lead out of its volume or that no image can have. */
 export function checkFragmentName(name: FragmentName): void {
@@ -74,7 +84,7 @@ export function parseFileName(text: string): ParsedFileName | undefined {
   const match = FILE.exec(text);
   if (!match) return undefined;
   const [, number, fragmentId, suffix, partial] = match;
-  const file = suffix === '.json' ? 'manifest' : suffix === '.idx.zst' ? 'index' : 'data';
+  const file = FILE_OF.get(suffix as (typeof SUFFIXES)[FragmentFile]) as FragmentFile;
   return { number: Number(number), fragmentId: fragmentId!, file, partial: partial !== undefined };
 }
 

@@ -2,7 +2,7 @@ import { open, readFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Manifest } from '#archive/manifest.js';
 import { FragmentUnreadable, readError } from '../errors.js';
-import { fileName, type FragmentName } from '../fragment-name.js';
+import { fileName, type ContentFile, type FragmentName } from '../fragment-name.js';
 import type { FragmentObject, SealedFragmentReader } from '../fragment-store.js';
 import { readManifest } from '../manifest-check.js';
 import { checkRange } from '../read-range.js';
@@ -14,13 +14,17 @@ export class DirectoryFragmentReader implements SealedFragmentReader {
     private readonly handles: Record<FragmentObject, FileHandle>,
   ) {}
 
-  static async open(name: FragmentName, folder: string): Promise<DirectoryFragmentReader> {
+  static async open(
+    name: FragmentName,
+    folder: string,
+    content: ContentFile,
+  ): Promise<DirectoryFragmentReader> {
     const opened: FileHandle[] = [];
     try {
       const text = await readFile(join(folder, fileName(name, 'manifest')), 'utf8');
       const manifest = readManifest(text, name);
       if (typeof manifest === 'string') throw new FragmentUnreadable(name.fragmentId, manifest);
-      const data = await openObject(join(folder, fileName(name, 'data')), opened);
+      const data = await openObject(join(folder, fileName(name, content)), opened);
       const index = await openObject(join(folder, fileName(name, 'index')), opened);
       await expectSize(data, manifest.storedBytes);
       await expectSize(index, manifest.indexBytes);

@@ -25,6 +25,13 @@ describeFragmentStore('Directory', async ({ freeBytes } = {}) => {
   return { store: open(), reopen: open, dispose: async () => folder.dispose() };
 });
 
+describeFragmentStore('Directory of recipes', async ({ freeBytes } = {}) => {
+  const { folder, reserveBytes } = volume(freeBytes);
+  const options = { folder: folder.path, reserveBytes, content: 'recipe' } as const;
+  const open = () => new DirectoryFragmentStore(options);
+  return { store: open(), reopen: open, dispose: async () => folder.dispose() };
+});
+
 /** A real small file system where one may be mounted; else a reserve that leaves so much room. */
 function volume(freeBytes: number | undefined): { folder: TestFolder; reserveBytes: number } {
   if (freeBytes === undefined) return { folder: testFolder(), reserveBytes: 0 };

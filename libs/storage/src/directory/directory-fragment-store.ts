@@ -10,6 +10,7 @@ import {
   PARTIAL_SUFFIX,
   parseCopyFolder,
   parseFileName,
+  type ContentFile,
   type FragmentName,
 } from '../fragment-name.js';
 import type {
@@ -22,7 +23,7 @@ import type {
 import { readManifest } from '../manifest-check.js';
 import { SpaceGate } from '../space-gate.js';
 import { DirectoryFragmentReader } from './directory-fragment-reader.js';
-import { DirectoryFragmentWriter } from './directory-fragment-writer.js';
+import { appearAsSealed, DirectoryFragmentWriter } from './directory-fragment-writer.js';
 import { DirectoryTrash } from './directory-trash.js';
 import { namesIn, readIfThere } from './read-folder.js';
 import { DurableFolders, type MadeFolder } from './durable-folders.js';
@@ -36,33 +37,35 @@ export interface DirectoryStoreOptions {
   readonly folder: string;
   /** Default `VOLUME_RESERVE_BYTES`. */
   readonly reserveBytes?: number;
+  /** What the fragments' data lies in; default `data`. A fragment of the other kind is not seen. */
+  readonly content?: ContentFile;
 }
 
 /** Fragments in a folder of a local file system, laid out as docs/formats.md says. */
 export class DirectoryFragmentStore implements FragmentStore {
   private readonly folder: string;
+  private readonly content: ContentFile;
   private readonly gate: SpaceGate;
   private readonly bin: DirectoryTrash;
   private readonly durable = new DurableFolders();
 
   constructor(options: DirectoryStoreOptions) {
     this.folder = options.folder;
+    this.content = options.content ?? 'data';
     this.bin = new DirectoryTrash(options.folder);
-    const measure = async () => {
-      const { bavail, bsize } = await statfs(this.folder);
-      return bavail * bsize;
-    };
-    this.gate = new SpaceGate(this.folder, measure, options.reserveBytes ?? VOLUME_RESERVE_BYTES);
+    this.gate = folderGate(options);
   }
 
-  async create(name: FragmentName): Promise<FragmentWriter> {
+  /** @param beforeVisible See `WriterOptions`. */
+  async create(name: FragmentName, beforeVisible?: () => Promise<void>): Promise<FragmentWriter> {
     checkFragmentName(name);
     const { folder, isNew } = await this.placeOf(name);
     if (!isNew && (await this.stat(name))) {
       throw new Error(`Fragment ${name.fragmentId} is there already`);
     }
     try {
-      return await DirectoryFragmentWriter.create(name, folder, this.gate);
+      const { gate, content } = this;
+      return await DirectoryFragmentWriter.create(name, folder, { gate, content, beforeVisible });
     } catch (error) {
       throw writeError(this.folder, error);
     }
@@ -79,12 +82,22 @@ export class DirectoryFragmentStore implements FragmentStore {
 
   async open(name: FragmentName): Promise<SealedFragmentReader> {
     checkFragmentName(name);
-    return DirectoryFragmentReader.open(name, this.folderOf(name));
+    return DirectoryFragmentReader.open(name, this.folderOf(name), this.content);
+  }
+
+  /** Goes on with a seal that a crash has cut off behind `beforeVisible`. */
+  async appear(name: FragmentName): Promise<void> {
+    checkFragmentName(name);
+    try {
+      await appearAsSealed(name, this.folderOf(name), this.content);
+    } catch (error) {
+      throw writeError(this.folder, error);
+    }
   }
 
   async stat(name: FragmentName): Promise<StoredFragment | undefined> {
     checkFragmentName(name);
-    const path = join(this.folderOf(name), fileName(name, 'data'));
+    const path = join(this.folderOf(name), fileName(name, this.content));
     const data = (await statIfThere(path)) ?? (await statIfThere(path + PARTIAL_SUFFIX));
     const text = await readIfThere(join(this.folderOf(name), fileName(name, 'manifest')));
     if (text === undefined) {
@@ -155,4 +168,14 @@ export class DirectoryFragmentStore implements FragmentStore {
   private folderOf(name: Pick<FragmentName, 'imageId' | 'copy'>): string {
     return join(this.folder, ...copyFolder(name));
   }
+}
+
+/** Keeps a reserve of a folder's file system free. */
+export function folderGate(options: DirectoryStoreOptions): SpaceGate {
+  const { folder, reserveBytes = VOLUME_RESERVE_BYTES } = options;
+  const measure = async () => {
+    const { bavail, bsize } = await statfs(folder);
+    return bavail * bsize;
+  };
+  return new SpaceGate(folder, measure, reserveBytes);
 }

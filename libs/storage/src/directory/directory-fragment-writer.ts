@@ -6,6 +6,7 @@ import { FragmentDamaged, FragmentUnreadable, writeError } from '../errors.js';
 import {
   fileName,
   PARTIAL_SUFFIX,
+  type ContentFile,
   type FragmentFile,
   type FragmentName,
 } from '../fragment-name.js';
@@ -14,7 +15,17 @@ import { assertManifest } from '../manifest-check.js';
 import type { SpaceGate } from '../space-gate.js';
 import { AppendFile } from './append-file.js';
 import { copyObject } from './copy-object.js';
-import { syncFolder } from './sync-folder.js';
+import { statIfThere, syncFolder } from './sync-folder.js';
+
+export interface WriterOptions {
+  readonly gate: SpaceGate;
+  readonly content: ContentFile;
+  /**
+   * Done by `seal` when all of the fragment is durable under its temporary names, and before anything
+   * of it appears. When a crash comes behind it, `appearAsSealed` does the rest.
+   */
+  readonly beforeVisible?: (() => Promise<void>) | undefined;
+}
 
 /** Writes one fragment into a copy's folder: three files with temporary names until it is sealed. */
 export class DirectoryFragmentWriter implements FragmentWriter {
@@ -24,19 +35,19 @@ export class DirectoryFragmentWriter implements FragmentWriter {
   private constructor(
     readonly name: FragmentName,
     private readonly folder: string,
-    private readonly gate: SpaceGate,
+    private readonly options: WriterOptions,
     private readonly files: { data: AppendFile; index: AppendFile },
   ) {}
 
   static async create(
     name: FragmentName,
     folder: string,
-    gate: SpaceGate,
+    options: WriterOptions,
   ): Promise<DirectoryFragmentWriter> {
-    const data = await AppendFile.create(partialPath(folder, name, 'data'));
+    const data = await AppendFile.create(partialPath(folder, name, options.content));
     try {
       const index = await AppendFile.create(partialPath(folder, name, 'index'));
-      return new DirectoryFragmentWriter(name, folder, gate, { data, index });
+      return new DirectoryFragmentWriter(name, folder, options, { data, index });
     } catch (error) {
       await data.close();
       throw error;
@@ -62,7 +73,7 @@ export class DirectoryFragmentWriter implements FragmentWriter {
   copyFrom(source: SealedFragmentReader): Promise<void> {
     assert(this.dataBytes === 0 && this.indexBytes === 0, 'a copy into what is written already');
     return this.attempt(async () => {
-      await this.gate.take(source.size('data') + source.size('index'));
+      await this.options.gate.take(source.size('data') + source.size('index'));
       await copyObject(source, 'data', this.files.data);
       await copyObject(source, 'index', this.files.index);
     });
@@ -81,12 +92,11 @@ export class DirectoryFragmentWriter implements FragmentWriter {
         await manifestFile.close();
       }
       await this.close();
-      await this.appear('data');
-      await this.appear('index');
-      // The manifest's name must not reach the disk before the others do.
-      await syncFolder(this.folder);
-      await this.appear('manifest');
-      await syncFolder(this.folder);
+      if (this.options.beforeVisible) {
+        await syncFolder(this.folder);
+        await this.options.beforeVisible();
+      }
+      await appearAsSealed(name, this.folder, this.options.content);
     });
   }
 
@@ -101,13 +111,8 @@ export class DirectoryFragmentWriter implements FragmentWriter {
   private async append(file: AppendFile, pieces: readonly Buffer[]): Promise<void> {
     let bytes = 0;
     for (const piece of pieces) bytes += piece.length;
-    await this.gate.take(bytes);
+    await this.options.gate.take(bytes);
     await file.append(pieces);
-  }
-
-  private async appear(file: FragmentFile): Promise<void> {
-    const path = join(this.folder, fileName(this.name, file));
-    await rename(path + PARTIAL_SUFFIX, path);
   }
 
   /** After a failure nobody knows what reached the disk, so the first one stays. */
@@ -128,6 +133,31 @@ export class DirectoryFragmentWriter implements FragmentWriter {
     this.closed = true;
     await Promise.all([this.files.data.close(), this.files.index.close()]);
   }
+}
+
+/**
+ * Gives a fragment that is durable under its temporary names its own. May be repeated after a crash in
+ * between: what has its name already is left alone.
+ */
+export async function appearAsSealed(
+  name: FragmentName,
+  folder: string,
+  content: ContentFile,
+): Promise<void> {
+  const appear = async (file: FragmentFile) => {
+    const path = join(folder, fileName(name, file));
+    try {
+      await rename(path + PARTIAL_SUFFIX, path);
+    } catch (error) {
+      if (!(await statIfThere(path))) throw error;
+    }
+  };
+  await appear(content);
+  await appear('index');
+  // The manifest's name must not reach the disk before the others do.
+  await syncFolder(folder);
+  await appear('manifest');
+  await syncFolder(folder);
 }
 
 function partialPath(folder: string, name: FragmentName, file: FragmentFile): string {

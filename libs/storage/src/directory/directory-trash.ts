@@ -21,8 +21,8 @@ import { isFolder, makeFolders, statIfThere, syncFolder } from './sync-folder.js
 const TRASH = '.trash';
 
 /** Step by step, each durable before the next: a fragment is there when its manifest is. */
-const REMOVAL: readonly (readonly FragmentFile[])[] = [['manifest'], ['index', 'data']];
-const RETURN: readonly (readonly FragmentFile[])[] = [['data', 'index'], ['manifest']];
+const REMOVAL: readonly (readonly FragmentFile[])[] = [['manifest'], ['index', 'data', 'recipe']];
+const RETURN: readonly (readonly FragmentFile[])[] = [['data', 'recipe', 'index'], ['manifest']];
 
 /**
  * The trash of one volume: `.trash/<tombstone>/` holds the files of the fragment whose deletion that

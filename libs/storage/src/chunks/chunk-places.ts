@@ -1,0 +1,182 @@
+import { IDS_PER_BATCH_MAX } from './chunk-id.js';
+import type { ChunkIndex, CollectedContainer, ContainerContent } from './index/chunk-index.js';
+import { ChunkMap, type Place } from './index/chunk-map.js';
+
+/** Look-ups of an entry that leads to no container: more than one can be overtaken by a collection. */
+const TRIES_MAX = 5;
+
+/**
+ * Where chunks are, for all who work on a volume at once. Nobody waits for a collection as a whole:
+ * only who meets a container in the moment in which its chunks change over waits for that moment.
+ *
+ * A **held map** names chunks that may not go, whatever their counts: what a session was told is
+ * there, or what a recipe that is being sealed names. It follows its chunks when they move.
+ */
+export class ChunkPlaces {
+  private readonly containers = new Set<string>();
+  private readonly changingOver = new Map<string, Promise<void>>();
+  private readonly held = new Set<ChunkMap>();
+  private changes: Promise<unknown> = Promise.resolve();
+
+  /** @param containers The closed containers that are in the index. */
+  constructor(
+    private readonly index: ChunkIndex,
+    containers: Iterable<string>,
+  ) {
+    for (const id of containers) this.containers.add(id);
+  }
+
+  hold(): ChunkMap {
+    const map = new ChunkMap();
+    this.held.add(map);
+    return map;
+  }
+
+  letGo(map: ChunkMap): void {
+    this.held.delete(map);
+  }
+
+  list(): string[] {
+    return [...this.containers];
+  }
+
+  /**
+   * Where chunks are, at most `IDS_PER_BATCH_MAX`. What is found is in the held map before anything
+   * else can happen, so it stays.
+   */
+  async find(
+    domain: string,
+    ids: readonly Buffer[],
+    map?: ChunkMap,
+  ): Promise<(Place | undefined)[]> {
+    const found: (Place | undefined)[] = ids.map(() => undefined);
+    let open = ids.map((_, at) => at);
+    for (let tries = 0; open.length > 0 && tries < TRIES_MAX; tries += 1) {
+      const places = await this.index.lookup(
+        domain,
+        open.map((at) => ids[at]!),
+      );
+      const waits = new Set<Promise<void>>();
+      const again: number[] = [];
+      for (const [nth, at] of open.entries()) {
+        const place = places[nth];
+        if (!place) continue;
+        const changing = this.changingOver.get(place.container);
+        if (changing) waits.add(changing);
+        if (changing || !this.containers.has(place.container)) again.push(at);
+        else {
+          found[at] = place;
+          map?.add(place);
+        }
+      }
+      if (waits.size > 0) tries -= 1;
+      await Promise.all(waits);
+      open = again;
+    }
+    return found;
+  }
+
+  /** Takes in a closed container and holds what it holds, wherever the index has it. */
+  add(content: ContainerContent, map: ChunkMap): Promise<void> {
+    return this.alone(async () => {
+      await this.index.add(content);
+      this.containers.add(content.id);
+      for (let at = 0; at < content.ids.length; at += IDS_PER_BATCH_MAX) {
+        await this.find(content.domain, content.ids.slice(at, at + IDS_PER_BATCH_MAX), map);
+      }
+    });
+  }
+
+  /** See `ChunkIndex.change`. */
+  change(holder: string, to: 'held' | 'released', map: ChunkMap): Promise<void> {
+    return this.alone(() => this.index.change(holder, to, map));
+  }
+
+  isHolder(holder: string): Promise<boolean> {
+    return this.index.isHolder(holder);
+  }
+
+  /** Which chunks of a container may not go; undefined if it has gone itself. */
+  async live(container: string): Promise<boolean[] | undefined> {
+    const counts = await this.index.counts(container);
+    if (!counts || !this.containers.has(container)) return undefined;
+    return this.liveOf(container, counts);
+  }
+
+  /**
+   * Puts collected containers, which are durable, into the place of others. False, and nothing has
+   * changed, if something is live by now that was not collected.
+   * @param newPlace Where a chunk has been collected to, if it has.
+   */
+  changeOver(
+    gone: readonly ContainerContent[],
+    collected: readonly ContainerContent[],
+    newPlace: (old: Place) => Place | undefined,
+  ): Promise<boolean> {
+    return this.alone(async () => {
+      let over = () => {};
+      const changing = new Promise<void>((resolve) => (over = resolve));
+      for (const { id } of gone) this.changingOver.set(id, changing);
+      try {
+        const counts = new Map<string, Uint32Array>();
+        for (const { id } of gone) counts.set(id, (await this.index.counts(id))!);
+        // From here on nobody holds another chunk of these: whoever finds one waits until it is over.
+        const missing = gone.some(({ id }) =>
+          this.liveOf(id, counts.get(id)!).some((live, ordinal) => {
+            return live && !newPlace({ container: id, ordinal });
+          }),
+        );
+        if (missing) return false;
+        await this.index.replace(gone, withCounts(collected, counts, newPlace));
+        for (const { id } of gone) {
+          for (const map of this.held) {
+            map.move(id, (ordinal) => newPlace({ container: id, ordinal })!);
+          }
+          this.containers.delete(id);
+        }
+        for (const { id } of collected) this.containers.add(id);
+        return true;
+      } finally {
+        for (const { id } of gone) this.changingOver.delete(id);
+        over();
+      }
+    });
+  }
+
+  /** Resolves when no change is on its way. */
+  async settled(): Promise<void> {
+    await this.changes;
+  }
+
+  private liveOf(container: string, counts: Uint32Array): boolean[] {
+    const live = Array.from(counts, (count) => count > 0);
+    for (const map of this.held) {
+      for (const ordinal of map.ordinals(container)) live[ordinal] = true;
+    }
+    return live;
+  }
+
+  /** One change at a time, in the order in which they were asked for. */
+  private alone<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.changes.then(work);
+    this.changes = result.catch(() => undefined);
+    return result;
+  }
+}
+
+function withCounts(
+  collected: readonly ContainerContent[],
+  counts: ReadonlyMap<string, Uint32Array>,
+  newPlace: (old: Place) => Place | undefined,
+): CollectedContainer[] {
+  const brought = new Map(
+    collected.map((content) => [content.id, new Uint32Array(content.ids.length)]),
+  );
+  for (const [container, old] of counts) {
+    old.forEach((count, ordinal) => {
+      const place = newPlace({ container, ordinal });
+      if (place) brought.get(place.container)![place.ordinal] = count;
+    });
+  }
+  return collected.map((content) => ({ ...content, counts: brought.get(content.id)! }));
+}

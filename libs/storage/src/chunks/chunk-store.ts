@@ -1,0 +1,198 @@
+import { join } from 'node:path';
+import { assert } from '#kernel/assert.js';
+import type { ConfirmedGrant } from '../confirmed-grant.js';
+import { DirectoryFragmentStore, folderGate } from '../directory/directory-fragment-store.js';
+import { makeFolders } from '../directory/sync-folder.js';
+import { VolumeUnusable } from '../errors.js';
+import { checkFragmentName, type FragmentName } from '../fragment-name.js';
+import type { TrashedFragment } from '../fragment-store.js';
+import { lockFolder, type FolderLock } from '../journal/folder-lock.js';
+import { ArchiveReader } from './archive-reader.js';
+import { catchUp, completeLedger, finishEmptying, openIndex } from './catch-up.js';
+import { ChunkCollector, type Collected, type CollectOptions } from './chunk-collector.js';
+import { ChunkPlaces } from './chunk-places.js';
+import { ChunkSession } from './chunk-session.js';
+import type { ChunkVolume } from './chunk-volume.js';
+import { verifyContainers, type ContainerVerdict } from './verify-containers.js';
+import { ContainerFiles } from './containers/container-files.js';
+import type { ChunkIndex } from './index/chunk-index.js';
+import { levelHome, type IndexHome } from './index/index-home.js';
+import type { ConfirmedOrphans } from './orphan-grant.js';
+import { RecipeFiles } from './recipe-files.js';
+import { ReferenceLedger } from './references/reference-ledger.js';
+import { References, type Between } from './references/references.js';
+
+export interface ChunkStoreOptions {
+  /** The volume's folder; must be there. */
+  readonly folder: string;
+  /** Default `VOLUME_RESERVE_BYTES`. */
+  readonly reserveBytes?: number;
+  /** Where the index lies; default: on disk, in the volume. */
+  readonly index?: IndexHome;
+  /** For tests that stop between two steps. */
+  readonly between?: Between;
+}
+
+/**
+ * Fragments whose data are recipes, and the chunks that they name: one volume. Its laws:
+ *
+ * 1. A chunk that a sealed recipe names, in its place or in the trash, or that an open session was
+ *    told is there, is never removed, whatever fails.
+ * 2. Counts sink by `emptyTrash` alone, once for each fragment, whatever is repeated.
+ * 3. A crash anywhere leaves chunks too many, never too few: a recipe's chunks are durable before it
+ *    is, and count before it appears.
+ * 4. `collect` needs no pause of anybody: sessions, readers and deletions run on.
+ * 5. A lost index is made anew of the containers when the volume is opened, lost references of the
+ *    recipes and the trash; `collect` removes nothing while that is not complete.
+ * 6. What is read is what the client has computed ids of, or it is an error.
+ *
+ * For fragments as such the laws of `FragmentStore` hold (`recipes` is one).
+ */
+export class ChunkStore {
+  private collecting = false;
+
+  private constructor(
+    private readonly volume: ChunkVolume,
+    private readonly parts: { lock: FolderLock; index: ChunkIndex },
+    /** Why `collect` may not run, other than orphans. */
+    private readonly doubts: readonly string[],
+  ) {}
+
+  /**
+   * Throws `VolumeUnusable` where another process has the volume open. Takes long where the index has
+   * to be made anew.
+   */
+  static async open(options: ChunkStoreOptions): Promise<ChunkStore> {
+    const { folder, between = async () => undefined } = options;
+    const chunks = await makeFolders(folder, ['chunks']);
+    const lock = await lockFolder(chunks);
+    try {
+      const files = new ContainerFiles(chunks);
+      await files.settle();
+      const ledger = await ReferenceLedger.openOrPutAside(join(chunks, 'references'));
+      const home = options.index ?? levelHome(join(chunks, 'index'));
+      const { index, containers, damaged } = await openIndex(home, files);
+      const recipes = new DirectoryFragmentStore({ ...options, content: 'recipe' });
+      const recipeFiles = new RecipeFiles(folder);
+      const isEmpty = containers.length + damaged.length === 0;
+      await completeLedger(ledger, { recipeFiles, isEmpty });
+      const places = new ChunkPlaces(index, containers);
+      const references = new References(ledger, places, between);
+      const common = { ledger, places, references, recipes, recipeFiles };
+      const uncounted = await catchUp(common);
+      const gate = folderGate(options);
+      const volume = { ...common, files, gate, between, writing: new Set<string>() };
+      const doubts = [
+        ...damaged.map((id) => `container ${id} cannot be read`),
+        ...uncounted.map(
+          (id) => `the recipe of fragment ${id} cannot be read, or names chunks that are not there`,
+        ),
+      ];
+      return new ChunkStore(volume, { lock, index }, doubts);
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
+  }
+
+  /** Fragments as such: to stat, list and settle them, and to read their recipe, index and manifest. */
+  get recipes(): Pick<DirectoryFragmentStore, 'open' | 'stat' | 'settle' | 'list' | 'freeBytes'> {
+    return this.volume.recipes;
+  }
+
+  /** Begins a session for a domain; `end` it. */
+  session(domain: string): ChunkSession {
+    return new ChunkSession(this.volume, domain);
+  }
+
+  /** Opens a sealed fragment's archive bytes. Throws `FragmentUnreadable` or `FragmentDamaged`. */
+  async openArchive(name: FragmentName): Promise<ArchiveReader> {
+    return ArchiveReader.open(this.volume, await this.volume.recipes.open(name));
+  }
+
+  /** See `FragmentStore.remove`. Its chunks stay. */
+  remove(grant: ConfirmedGrant, name: FragmentName): Promise<void> {
+    return this.volume.recipes.remove(grant, name);
+  }
+
+  trash(tombstoneId?: string): AsyncIterable<TrashedFragment> {
+    return this.volume.recipes.trash(tombstoneId);
+  }
+
+  /** See `FragmentStore.takeBack`. Where the emptying of the trash has begun, it is too late. */
+  async takeBack(tombstoneId: string, name: FragmentName): Promise<void> {
+    checkFragmentName(name);
+    const { ledger, recipes, recipeFiles } = this.volume;
+    const reference = ledger.state.get(name.fragmentId);
+    if (reference?.tombstoneId !== undefined) return this.emptyTrash(reference.tombstoneId);
+    const isThere = await recipeFiles.isInTrash(name, tombstoneId);
+    assert(reference ?? !isThere, 'a recipe in the trash whose chunks nobody counts');
+    await recipes.takeBack(tombstoneId, name);
+  }
+
+  /**
+   * See `FragmentStore.emptyTrash`. The chunks of what lies there do not count any more from then on.
+   * Throws, and gives up nothing, if its recipe cannot be read: what to lower is then not known.
+   */
+  async emptyTrash(tombstoneId: string): Promise<void> {
+    const { recipes, recipeFiles, ledger } = this.volume;
+    for await (const trashed of recipes.trash(tombstoneId)) {
+      const { fragmentId } = trashed;
+      // Without its recipe it was not trashed to the end: its chunks stay.
+      if (!ledger.state.get(fragmentId)) continue;
+      if (!(await recipeFiles.isInTrash(trashed, tombstoneId))) continue;
+      await this.release(trashed, tombstoneId);
+      await finishEmptying(this.volume, { fragmentId, tombstoneId });
+    }
+    await recipes.emptyTrash(tombstoneId);
+  }
+
+  /**
+   * Removes chunks that nobody needs. Throws `VolumeUnusable` while it is not certain which these are.
+   * One at a time.
+   */
+  async collect(options: CollectOptions = {}): Promise<Collected> {
+    assert(!this.collecting, 'two collections at once');
+    const [doubt] = this.volume.ledger.state.orphansKept
+      ? ['the references were lost, and the catalog has not said that it knows every recipe']
+      : this.doubts;
+    if (doubt !== undefined) {
+      throw new VolumeUnusable(this.volume.files.folder, `nothing can be collected: ${doubt}`);
+    }
+    this.collecting = true;
+    try {
+      return await new ChunkCollector(this.volume, options).run();
+    } finally {
+      this.collecting = false;
+    }
+  }
+
+  /** From here on chunks that no recipe names may go, after the references were lost. */
+  async releaseOrphans(_grant: ConfirmedOrphans): Promise<void> {
+    await this.volume.ledger.add({ type: 'ORPHANS_GRANTED' });
+  }
+
+  /** Reads everything that the containers hold and checks it. */
+  verify(): AsyncIterable<ContainerVerdict> {
+    return verifyContainers(this.volume);
+  }
+
+  /** Nobody may use it any more. */
+  async close(): Promise<void> {
+    await this.volume.places.settled();
+    await this.parts.index.close();
+    await this.volume.ledger.close();
+    await this.parts.lock.release();
+  }
+
+  private async release(trashed: TrashedFragment, tombstoneId: string): Promise<void> {
+    const { places, recipeFiles, references } = this.volume;
+    const map = places.hold();
+    try {
+      await recipeFiles.read(trashed, (recipe) => references.hold(recipe, map));
+      await references.release(trashed.fragmentId, tombstoneId, map);
+    } finally {
+      places.letGo(map);
+    }
+  }
+}

@@ -1,0 +1,111 @@
+import { compress } from '@mongodb-js/zstd';
+import { ContainerDamaged } from '../errors.js';
+import type { ChunkVolume } from './chunk-volume.js';
+import type { ContainerReader } from './containers/container-reader.js';
+import { ContainerWriter, type ChunkFrame } from './containers/container-writer.js';
+import type { ContainerContent } from './index/chunk-index.js';
+import type { Place } from './index/chunk-map.js';
+
+const LEVEL = 3;
+
+/** Writes what lives in some containers of a domain into new ones, which nobody knows until then. */
+export class Gathering {
+  readonly taken: ContainerContent[] = [];
+  readonly made: ContainerContent[] = [];
+  /** By container, then by ordinal. */
+  private readonly moved = new Map<string, Map<number, Place>>();
+  private readonly written: string[] = [];
+  private writer: ContainerWriter | undefined;
+  private ordinal = 0;
+
+  constructor(
+    private readonly volume: ChunkVolume,
+    private readonly domain: string,
+  ) {}
+
+  /** False, and the container is left out, if something of it that lives cannot be read. */
+  async take(reader: ContainerReader, live: readonly boolean[]): Promise<boolean> {
+    const moved = new Map<number, Place>();
+    try {
+      for (let frame = 0; frame < reader.frames.length; frame += 1) {
+        await this.takeFrame(reader, { frame, live, moved });
+      }
+    } catch (error) {
+      if (!(error instanceof ContainerDamaged)) throw error;
+      return false;
+    }
+    this.moved.set(reader.id, moved);
+    const ids = reader.places.map(({ id }) => id);
+    this.taken.push({ id: reader.id, domain: this.domain, ids });
+    return true;
+  }
+
+  newPlace(old: Place): Place | undefined {
+    return this.moved.get(old.container)?.get(old.ordinal);
+  }
+
+  /** Makes all of it durable. */
+  async close(): Promise<void> {
+    const { writer } = this;
+    if (!writer) return;
+    await writer.close();
+    this.made.push({ id: writer.id, domain: this.domain, ids: writer.ids });
+    this.writer = undefined;
+    this.ordinal = 0;
+  }
+
+  /** Removes what was made; for when it has not come to anything. */
+  async drop(): Promise<void> {
+    for (const { id } of this.made) await this.volume.files.drop(id);
+  }
+
+  /** Lets go of what is open. Never throws. */
+  async abandon(): Promise<void> {
+    await this.writer?.abandon();
+  }
+
+  /** From here on what is unclosed of it counts as left over. */
+  forget(): void {
+    for (const id of this.written) this.volume.writing.delete(id);
+  }
+
+  private async takeFrame(
+    reader: ContainerReader,
+    of: { frame: number; live: readonly boolean[]; moved: Map<number, Place> },
+  ): Promise<void> {
+    const { frame, live, moved } = of;
+    const [from, end] = reader.ordinalsOf(frame);
+    const ordinals: number[] = [];
+    for (let at = from; at < end; at += 1) if (live[at]) ordinals.push(at);
+    if (ordinals.length === 0) return;
+    const stored =
+      ordinals.length === end - from
+        ? await reader.readStored(frame)
+        : await repack(reader, { frame, ordinals });
+    await this.append({ stored, chunks: ordinals.map((at) => reader.places[at]!) });
+    const first = this.ordinal - ordinals.length;
+    const container = this.writer!.id;
+    ordinals.forEach((old, nth) => moved.set(old, { container, ordinal: first + nth }));
+  }
+
+  private async append(frame: ChunkFrame): Promise<void> {
+    const { files, gate, writing } = this.volume;
+    if (this.writer && !this.writer.hasRoomFor(frame)) await this.close();
+    if (!this.writer) {
+      this.writer = await ContainerWriter.create(files, this.domain, gate);
+      this.written.push(this.writer.id);
+      writing.add(this.writer.id);
+    }
+    await this.writer.append(frame);
+    this.ordinal += frame.chunks.length;
+  }
+}
+
+async function repack(
+  reader: ContainerReader,
+  of: { frame: number; ordinals: readonly number[] },
+): Promise<Buffer> {
+  const bytes = await reader.readFrame(of.frame);
+  const chunks = of.ordinals.map((ordinal) => reader.slice(ordinal, bytes));
+  return compress(Buffer.concat(chunks), LEVEL);
+}

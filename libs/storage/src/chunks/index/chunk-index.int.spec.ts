@@ -1,0 +1,90 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { describeChunkIndex, idOf } from '../../testing/describe-chunk-index.js';
+import { testFolder } from '../../testing/small-volume.js';
+import { IndexDamaged } from './chunk-index.js';
+import { LevelChunkIndex } from './level-chunk-index.js';
+import { MemoryChunkIndex, MemoryIndexState } from './memory-chunk-index.js';
+
+describeChunkIndex('An index in memory', async () => {
+  const state = new MemoryIndexState();
+  return {
+    index: new MemoryChunkIndex(state),
+    reopen: async () => new MemoryChunkIndex(state),
+    dispose: async () => undefined,
+  };
+});
+
+describeChunkIndex('An index on disk', async () => {
+  const folder = testFolder();
+  const path = join(folder.path, 'index');
+  let index = await LevelChunkIndex.open(path);
+  const first = index;
+  return {
+    index: first,
+    reopen: async () => {
+      await index.close();
+      index = await LevelChunkIndex.open(path);
+      return index;
+    },
+    dispose: async () => {
+      await index.close();
+      folder.dispose();
+    },
+  };
+});
+
+describe('A damaged index on disk', () => {
+  const content = {
+    id: '00000000000000aa',
+    domain: 'web1',
+    ids: Array.from({ length: 2_000 }, (_, seed) => idOf(seed)),
+  };
+
+  it('is said to be damaged and never read for something else, whatever bytes are flipped', async () => {
+    const folder = testFolder();
+    try {
+      const first = await LevelChunkIndex.open(folder.path);
+      await first.add(content);
+      await first.close();
+      // Opening it again turns the log into a table, which has no check of its own when it is read.
+      await (await LevelChunkIndex.open(folder.path)).close();
+      const name = readdirSync(folder.path).find((file) => file.endsWith('.ldb'))!;
+      const whole = readFileSync(join(folder.path, name));
+      let damaged = 0;
+      for (let at = 1_000; at < whole.length; at += Math.floor(whole.length / 15)) {
+        const flipped = Buffer.from(whole);
+        flipped[at]! ^= 0x01;
+        writeFileSync(join(folder.path, name), flipped);
+        if (await isDamagedOrRight(folder.path)) damaged += 1;
+      }
+      expect(damaged).toBeGreaterThan(0);
+      writeFileSync(join(folder.path, name), whole.subarray(0, whole.length - 10));
+      expect(await isDamagedOrRight(folder.path)).toBe(true);
+    } finally {
+      folder.dispose();
+    }
+  });
+
+  /** Every place is right or unknown, or it says that it is damaged. */
+  async function isDamagedOrRight(path: string): Promise<boolean> {
+    let index: LevelChunkIndex | undefined;
+    try {
+      index = await LevelChunkIndex.open(path);
+      for (let from = 0; from < content.ids.length; from += 1_000) {
+        const places = await index.lookup('web1', content.ids.slice(from, from + 1_000));
+        places.forEach((place, at) => {
+          if (place) expect(place).toEqual({ container: content.id, ordinal: from + at });
+        });
+      }
+      expect(await index.counts(content.id)).toHaveLength(content.ids.length);
+      return false;
+    } catch (error) {
+      if (!(error instanceof IndexDamaged)) throw error;
+      return true;
+    } finally {
+      await index?.close();
+    }
+  }
+});

@@ -1,0 +1,177 @@
+import { ClassicLevel } from 'classic-level';
+import { messageOf } from '#kernel/errors.js';
+import { HostExhausted, isNoRoom, VolumeFull } from '../../errors.js';
+import { checkIds, IDS_PER_BATCH_MAX } from '../chunk-id.js';
+import {
+  IndexDamaged,
+  type ChunkIndex,
+  type CollectedContainer,
+  type ContainerContent,
+} from './chunk-index.js';
+import type { ChunkMap, Place } from './chunk-map.js';
+import { changedCounts } from './count-change.js';
+import {
+  chunkKeys,
+  CONTAINER_KEYS,
+  containerKey,
+  containerOf,
+  countsValue,
+  HOLDER_KEYS,
+  holderKey,
+  holderOf,
+  holderValue,
+  placeValue,
+  readCounts,
+  readPlace,
+} from './index-records.js';
+
+/** Ids are chance, so compressing them costs time and saves next to nothing. */
+const OPTIONS = {
+  keyEncoding: 'buffer',
+  valueEncoding: 'buffer',
+  compression: false,
+  cacheSize: 32 * 1024 * 1024,
+  writeBufferSize: 16 * 1024 * 1024,
+  maxFileSize: 16 * 1024 * 1024,
+} as const;
+
+type Db = ClassicLevel<Buffer, Buffer>;
+type Batch = ReturnType<Db['batch']>;
+
+/** An index on disk that scales past memory: LevelDB. docs/decisions/0022 says why. */
+export class LevelChunkIndex implements ChunkIndex {
+  private constructor(private readonly db: Db) {}
+
+  /** Throws `IndexDamaged` for one that has to be made anew, `HostExhausted` for one that may be whole. */
+  static async open(folder: string): Promise<LevelChunkIndex> {
+    const db = new ClassicLevel<Buffer, Buffer>(folder, OPTIONS);
+    try {
+      await db.open();
+    } catch (error) {
+      await db.close().catch(() => undefined);
+      throw meaningOf(folder, error);
+    }
+    return new LevelChunkIndex(db);
+  }
+
+  async lookup(domain: string, ids: readonly Buffer[]): Promise<(Place | undefined)[]> {
+    checkIds(ids);
+    const keys = chunkKeys(domain, ids);
+    const values = await this.attempt(() => this.db.getMany(keys));
+    return values.map((value, at) => value && readPlace(keys[at]!, value));
+  }
+
+  async add(content: ContainerContent): Promise<void> {
+    if (await this.counts(content.id)) return;
+    const batch = this.db.batch();
+    await this.addPlaces(batch, content, (place) => place !== undefined);
+    const key = containerKey(content.id);
+    batch.put(key, countsValue(key, new Uint32Array(content.ids.length)));
+    await this.attempt(() => batch.write());
+  }
+
+  async counts(container: string): Promise<Uint32Array | undefined> {
+    const key = containerKey(container);
+    const value = await this.attempt(() => this.db.get(key));
+    return value && readCounts(key, value);
+  }
+
+  async change(holder: string, to: 'held' | 'released', chunks: ChunkMap): Promise<void> {
+    if ((await this.isHolder(holder)) === (to === 'held')) return;
+    const batch = this.db.batch();
+    for (const container of chunks.containers()) {
+      const counts = await this.counts(container);
+      const key = containerKey(container);
+      batch.put(key, countsValue(key, changedCounts(counts, { container, to, chunks })));
+    }
+    const key = holderKey(holder);
+    if (to === 'held') batch.put(key, holderValue(key));
+    else batch.del(key);
+    await this.attempt(() => batch.write({ sync: true }));
+  }
+
+  async isHolder(holder: string): Promise<boolean> {
+    return (await this.attempt(() => this.db.get(holderKey(holder)))) !== undefined;
+  }
+
+  async replace(
+    gone: readonly ContainerContent[],
+    collected: readonly CollectedContainer[],
+  ): Promise<void> {
+    const batch = this.db.batch();
+    const going = new Set(gone.map(({ id }) => id));
+    for (const { id, domain, ids } of gone) {
+      batch.del(containerKey(id));
+      for (const some of batches(ids)) {
+        const places = await this.lookup(domain, some);
+        chunkKeys(domain, some).forEach((key, at) => {
+          if (places[at]?.container === id) batch.del(key);
+        });
+      }
+    }
+    for (const content of collected) {
+      const stays = (place?: Place) => place !== undefined && !going.has(place.container);
+      await this.addPlaces(batch, content, stays);
+      const key = containerKey(content.id);
+      batch.put(key, countsValue(key, content.counts));
+    }
+    await this.attempt(() => batch.write({ sync: true }));
+  }
+
+  async *containers(): AsyncIterable<string> {
+    for await (const key of this.db.keys(CONTAINER_KEYS)) yield containerOf(key);
+  }
+
+  async *holders(): AsyncIterable<string> {
+    for await (const key of this.db.keys(HOLDER_KEYS)) yield holderOf(key);
+  }
+
+  async close(): Promise<void> {
+    await this.db.close();
+  }
+
+  private async addPlaces(
+    batch: Batch,
+    content: ContainerContent,
+    stays: (place?: Place) => boolean,
+  ): Promise<void> {
+    const own = new Set<string>();
+    let first = 0;
+    for (const some of batches(content.ids)) {
+      const places = await this.lookup(content.domain, some);
+      chunkKeys(content.domain, some).forEach((key, at) => {
+        const text = key.toString('latin1');
+        if (stays(places[at]) || own.has(text)) return;
+        own.add(text);
+        batch.put(key, placeValue(key, { container: content.id, ordinal: first + at }));
+      });
+      first += some.length;
+    }
+  }
+
+  private async attempt<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw meaningOf(this.db.location, error);
+    }
+  }
+}
+
+function* batches(ids: readonly Buffer[]): Iterable<readonly Buffer[]> {
+  for (let at = 0; at < ids.length; at += IDS_PER_BATCH_MAX) {
+    yield ids.slice(at, at + IDS_PER_BATCH_MAX);
+  }
+}
+
+/** LevelDB says so for what was not written so, or (invalid argument) is shorter; all else may pass. */
+function meaningOf(folder: string, error: unknown): Error {
+  if (error instanceof IndexDamaged) return error;
+  const causes = [error, (error as { cause?: unknown }).cause];
+  const text = causes.map((cause) => messageOf(cause)).join(': ');
+  const isDamage =
+    /corruption|checksum mismatch|does not exist|missing files|invalid argument/i.test(text);
+  if (isDamage) return new IndexDamaged(`The chunk index in ${folder} is damaged: ${text}`);
+  if (causes.some(isNoRoom) || /no space left/i.test(text)) return new VolumeFull(folder);
+  return new HostExhausted(`the chunk index in ${folder}`, new Error(text));
+}

@@ -1,0 +1,56 @@
+import { ContainerDamaged } from '../errors.js';
+import type { ContainerFiles } from './containers/container-files.js';
+import { ContainerReader } from './containers/container-reader.js';
+import type { Place } from './index/chunk-map.js';
+import type { RecipeChunk } from './recipes/recipe-format.js';
+
+const CONTAINERS_MAX = 8;
+const FRAMES_MAX = 8;
+
+/** Containers that one reader has open, and the frames of them that it has just read. */
+export class OpenContainers {
+  private readonly readers = new Map<string, ContainerReader>();
+  private readonly frames = new Map<string, Buffer>();
+
+  constructor(private readonly files: ContainerFiles) {}
+
+  /** A chunk's bytes, checked; undefined if the container is gone. Throws `ContainerDamaged`. */
+  async read(place: Place, chunk: RecipeChunk): Promise<Buffer | undefined> {
+    const reader = await this.reader(place.container);
+    if (!reader) return undefined;
+    const entry = reader.places[place.ordinal];
+    if (!entry?.id.equals(chunk.id) || entry.length !== chunk.length) {
+      throw new ContainerDamaged(place.container, `has another chunk ${place.ordinal}`);
+    }
+    const key = `${place.container} ${entry.frame}`;
+    const frame = this.frames.get(key) ?? (await reader.readFrame(entry.frame));
+    keep(this.frames, { key, value: frame, max: FRAMES_MAX });
+    return reader.slice(place.ordinal, frame);
+  }
+
+  async close(): Promise<void> {
+    const readers = [...this.readers.values()];
+    this.readers.clear();
+    await Promise.all(readers.map((reader) => reader.close()));
+  }
+
+  private async reader(id: string): Promise<ContainerReader | undefined> {
+    const open = this.readers.get(id) ?? (await ContainerReader.open(this.files, id));
+    if (!open) return undefined;
+    await keep(this.readers, { key: id, value: open, max: CONTAINERS_MAX })?.close();
+    return open;
+  }
+}
+
+/** Puts it last; what was used longest ago goes when there are too many. */
+function keep<T>(
+  map: Map<string, T>,
+  { key, value, max }: { key: string; value: T; max: number },
+): T | undefined {
+  map.delete(key);
+  map.set(key, value);
+  const [oldest] = map;
+  if (map.size <= max || !oldest) return undefined;
+  map.delete(oldest[0]);
+  return oldest[1];
+}

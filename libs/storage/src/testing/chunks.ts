@@ -1,0 +1,124 @@
+import { compress } from '@mongodb-js/zstd';
+import { blake3 } from '@napi-rs/blake-hash';
+import type { Manifest } from '#archive/manifest.js';
+import type { ArchiveReader } from '../chunks/archive-reader.js';
+import type { RecipeMeasures } from '../chunks/chunk-fragment-writer.js';
+import type { ChunkSession } from '../chunks/chunk-session.js';
+import type { ChunkStore } from '../chunks/chunk-store.js';
+import { confirmGrant, type ConfirmedGrant } from '../confirmed-grant.js';
+import type { ChunkFrame } from '../chunks/containers/container-writer.js';
+import type { FragmentName } from '../fragment-name.js';
+import { READ_BYTES_MAX } from '../fragment-store.js';
+import { manifestOf } from './fragments.js';
+
+export interface TestChunk {
+  readonly id: Buffer;
+  readonly length: number;
+  readonly bytes: Buffer;
+}
+
+/** A chunk that nothing else is like; always the same one for a seed. */
+export function chunkOf(seed: number): TestChunk {
+  const length = 1 + ((seed * 7_919) % 5_000);
+  const bytes = Buffer.alloc(length, `chunk ${seed} `);
+  return { id: blake3(bytes), length, bytes };
+}
+
+export async function frameOf(seeds: readonly number[]): Promise<ChunkFrame> {
+  const chunks = seeds.map(chunkOf);
+  const stored = await compress(Buffer.concat(chunks.map(({ bytes }) => bytes)), 3);
+  return { stored, chunks };
+}
+
+/** The archive bytes that these chunks make. */
+export function archiveOf(seeds: readonly number[]): Buffer {
+  return Buffer.concat(seeds.map((seed) => chunkOf(seed).bytes));
+}
+
+/** The manifest of a fragment whose data is a recipe, and whose index is `index`. */
+export function recipeManifest(
+  name: FragmentName,
+  measures: RecipeMeasures,
+  index: Buffer,
+): Manifest {
+  const { archiveBytes, storedBytes, digest } = measures;
+  const plain = manifestOf(name, { data: Buffer.alloc(0), index });
+  return { ...plain, archiveBytes, storedBytes, digest };
+}
+
+/** Asks, sends what is not there (some chunks to a frame), and gives the seeds of what it has sent. */
+export async function send(
+  session: ChunkSession,
+  seeds: readonly number[],
+  perFrame = 3,
+): Promise<number[]> {
+  const distinct = [...new Set(seeds)];
+  const there = await session.ask(distinct.map((seed) => chunkOf(seed).id));
+  const missing = distinct.filter((_, at) => !there[at]);
+  for (let at = 0; at < missing.length; at += perFrame) {
+    await session.add(await frameOf(missing.slice(at, at + perFrame)));
+  }
+  return missing;
+}
+
+/** Writes and seals a fragment of these chunks within a session. */
+export async function sealIn(
+  session: ChunkSession,
+  name: FragmentName,
+  seeds: readonly number[],
+): Promise<number[]> {
+  const sent = await send(session, seeds);
+  const writer = await session.begin(name);
+  try {
+    const index = Buffer.from('index');
+    await writer.add(seeds.map(chunkOf));
+    await writer.writeIndex([index]);
+    await writer.seal((measures) => recipeManifest(name, measures, index));
+  } catch (error) {
+    await writer.abandon();
+    throw error;
+  }
+  return sent;
+}
+
+/** Writes and seals a fragment in a session of its own. */
+export async function sealAlone(
+  store: ChunkStore,
+  name: FragmentName,
+  seeds: readonly number[],
+): Promise<number[]> {
+  const session = store.session('web1');
+  try {
+    return await sealIn(session, name, seeds);
+  } finally {
+    await session.end();
+  }
+}
+
+export async function readThrough(reader: ArchiveReader): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  const { archiveBytes } = reader.manifest;
+  for (let at = 0; at < archiveBytes; at += READ_BYTES_MAX) {
+    pieces.push(await reader.read(at, Math.min(READ_BYTES_MAX, archiveBytes - at)));
+  }
+  return Buffer.concat(pieces);
+}
+
+export async function readArchive(store: ChunkStore, name: FragmentName): Promise<Buffer> {
+  const reader = await store.openArchive(name);
+  try {
+    return await readThrough(reader);
+  } finally {
+    await reader.close();
+  }
+}
+
+/** A tombstone of its own for each fragment. */
+export function tombstoneOf(name: FragmentName): string {
+  return name.fragmentId.replace(/^0192/, '0193');
+}
+
+export function grantOf(name: FragmentName): ConfirmedGrant {
+  const { fragmentId } = name;
+  return confirmGrant({ fragmentId, tombstoneId: tombstoneOf(name) }, { confirmed: true })!;
+}
