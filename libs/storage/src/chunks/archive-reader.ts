@@ -3,7 +3,7 @@ import { ContainerDamaged, FragmentDamaged, FragmentUnreadable } from '../errors
 import { READ_BYTES_MAX, type SealedFragmentReader } from '../fragment-store.js';
 import { IDS_PER_BATCH_MAX } from './chunk-id.js';
 import type { ChunkVolume } from './chunk-volume.js';
-import { OpenContainers } from './open-containers.js';
+import { OpenContainers } from './containers/open-containers.js';
 import type { Place } from './index/chunk-map.js';
 import { RecipeReader, type PlacedChunk } from './recipes/recipe-reader.js';
 

@@ -116,7 +116,8 @@ export class ChunkPlaces {
     return this.alone(async () => {
       let over = () => {};
       const changing = new Promise<void>((resolve) => (over = resolve));
-      for (const { id } of gone) this.changingOver.set(id, changing);
+      const concerned = [...gone, ...collected];
+      for (const { id } of concerned) this.changingOver.set(id, changing);
       try {
         const counts = new Map<string, Uint32Array>();
         for (const { id } of gone) counts.set(id, (await this.index.counts(id))!);
@@ -137,7 +138,7 @@ export class ChunkPlaces {
         for (const { id } of collected) this.containers.add(id);
         return true;
       } finally {
-        for (const { id } of gone) this.changingOver.delete(id);
+        for (const { id } of concerned) this.changingOver.delete(id);
         over();
       }
     });

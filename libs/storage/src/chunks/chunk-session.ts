@@ -1,7 +1,12 @@
+import { beginContainer } from './begin-container.js';
 import { checkDomain, checkIds, idText } from './chunk-id.js';
 import { ChunkFragmentWriter } from './chunk-fragment-writer.js';
 import type { ChunkVolume } from './chunk-volume.js';
-import { checkFrame, ContainerWriter, type ChunkFrame } from './containers/container-writer.js';
+import {
+  checkFrame,
+  type ChunkFrame,
+  type ContainerWriter,
+} from './containers/container-writer.js';
 import type { ChunkMap } from './index/chunk-map.js';
 import type { FragmentName } from '../fragment-name.js';
 
@@ -39,12 +44,8 @@ export class ChunkSession {
    */
   async add(frame: ChunkFrame): Promise<void> {
     checkFrame(frame);
-    const { files, gate, writing } = this.volume;
     if (this.writer && !this.writer.hasRoomFor(frame)) await this.flush();
-    if (!this.writer) {
-      this.writer = await ContainerWriter.create(files, this.domain, gate);
-      writing.add(this.writer.id);
-    }
+    this.writer ??= await beginContainer(this.volume, this.domain);
     const chunks = frame.chunks.map(({ id, length }) => ({ id: Buffer.from(id), length }));
     await this.writer.append({ stored: frame.stored, chunks });
     for (const { id } of chunks) this.pending.add(idText(id));

@@ -1,5 +1,8 @@
+import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { compress } from '@mongodb-js/zstd';
+import { blake3 } from '@napi-rs/blake-hash';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { InvalidInput } from '#kernel/errors.js';
 import { FragmentDamaged, FragmentUnreadable, VolumeUnusable } from '../errors.js';
@@ -11,6 +14,7 @@ import {
   grantOf,
   readArchive,
   readThrough,
+  recipeManifest,
   sealAlone,
   sealIn,
   send,
@@ -85,6 +89,26 @@ describe('A chunk store', () => {
       await expect(reader.read(archive.length, 1)).rejects.toBeInstanceOf(FragmentUnreadable);
       await expect(reader.read(-1, 1)).rejects.toBeInstanceOf(FragmentUnreadable);
       await reader.close();
+    });
+
+    it('goes on in another container when one is full', async () => {
+      const session = store.session('web1');
+      const chunks = Array.from({ length: 18 }, () => {
+        const bytes = randomBytes(4 * 1024 * 1024);
+        return { id: blake3(bytes), length: bytes.length, bytes };
+      });
+      for (const { bytes, ...chunk } of chunks) {
+        await session.add({ stored: await compress(bytes, 1), chunks: [chunk] });
+      }
+      const writer = await session.begin(first);
+      await writer.add(chunks);
+      const index = Buffer.from('index');
+      await writer.writeIndex([index]);
+      await writer.seal((measures) => recipeManifest(first, measures, index));
+      await session.end();
+      expect(containers()).toHaveLength(2);
+      const archive = await readArchive(store, first);
+      expect(archive.equals(Buffer.concat(chunks.map(({ bytes }) => bytes)))).toBe(true);
     });
 
     it('keeps the domains apart', async () => {

@@ -6,7 +6,7 @@ import { makeFolders } from '../directory/sync-folder.js';
 import { VolumeUnusable } from '../errors.js';
 import { checkFragmentName, type FragmentName } from '../fragment-name.js';
 import type { TrashedFragment } from '../fragment-store.js';
-import { lockFolder, type FolderLock } from '../journal/folder-lock.js';
+import { lockFolder } from '../journal/folder-lock.js';
 import { ArchiveReader } from './archive-reader.js';
 import { catchUp, completeLedger, finishEmptying, openIndex } from './catch-up.js';
 import { ChunkCollector, type Collected, type CollectOptions } from './chunk-collector.js';
@@ -15,7 +15,6 @@ import { ChunkSession } from './chunk-session.js';
 import type { ChunkVolume } from './chunk-volume.js';
 import { verifyContainers, type ContainerVerdict } from './verify-containers.js';
 import { ContainerFiles } from './containers/container-files.js';
-import type { ChunkIndex } from './index/chunk-index.js';
 import { levelHome, type IndexHome } from './index/index-home.js';
 import type { ConfirmedOrphans } from './orphan-grant.js';
 import { RecipeFiles } from './recipe-files.js';
@@ -53,7 +52,8 @@ export class ChunkStore {
 
   private constructor(
     private readonly volume: ChunkVolume,
-    private readonly parts: { lock: FolderLock; index: ChunkIndex },
+    /** In the order in which they are closed. */
+    private readonly opened: readonly { close(): Promise<void> }[],
     /** Why `collect` may not run, other than orphans. */
     private readonly doubts: readonly string[],
   ) {}
@@ -66,12 +66,15 @@ export class ChunkStore {
     const { folder, between = async () => undefined } = options;
     const chunks = await makeFolders(folder, ['chunks']);
     const lock = await lockFolder(chunks);
+    const opened: { close(): Promise<void> }[] = [{ close: () => lock.release() }];
     try {
       const files = new ContainerFiles(chunks);
       await files.settle();
       const ledger = await ReferenceLedger.openOrPutAside(join(chunks, 'references'));
+      opened.unshift(ledger);
       const home = options.index ?? levelHome(join(chunks, 'index'));
       const { index, containers, damaged } = await openIndex(home, files);
+      opened.unshift(index);
       const recipes = new DirectoryFragmentStore({ ...options, content: 'recipe' });
       const recipeFiles = new RecipeFiles(folder);
       const isEmpty = containers.length + damaged.length === 0;
@@ -88,9 +91,9 @@ export class ChunkStore {
           (id) => `the recipe of fragment ${id} cannot be read, or names chunks that are not there`,
         ),
       ];
-      return new ChunkStore(volume, { lock, index }, doubts);
+      return new ChunkStore(volume, opened, doubts);
     } catch (error) {
-      await lock.release();
+      for (const one of opened) await one.close();
       throw error;
     }
   }
@@ -180,9 +183,7 @@ export class ChunkStore {
   /** Nobody may use it any more. */
   async close(): Promise<void> {
     await this.volume.places.settled();
-    await this.parts.index.close();
-    await this.volume.ledger.close();
-    await this.parts.lock.release();
+    for (const one of this.opened) await one.close();
   }
 
   private async release(trashed: TrashedFragment, tombstoneId: string): Promise<void> {

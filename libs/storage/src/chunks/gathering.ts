@@ -1,8 +1,9 @@
 import { compress } from '@mongodb-js/zstd';
 import { ContainerDamaged } from '../errors.js';
+import { beginContainer } from './begin-container.js';
 import type { ChunkVolume } from './chunk-volume.js';
 import type { ContainerReader } from './containers/container-reader.js';
-import { ContainerWriter, type ChunkFrame } from './containers/container-writer.js';
+import type { ChunkFrame, ContainerWriter } from './containers/container-writer.js';
 import type { ContainerContent } from './index/chunk-index.js';
 import type { Place } from './index/chunk-map.js';
 
@@ -89,12 +90,10 @@ export class Gathering {
   }
 
   private async append(frame: ChunkFrame): Promise<void> {
-    const { files, gate, writing } = this.volume;
     if (this.writer && !this.writer.hasRoomFor(frame)) await this.close();
     if (!this.writer) {
-      this.writer = await ContainerWriter.create(files, this.domain, gate);
+      this.writer = await beginContainer(this.volume, this.domain);
       this.written.push(this.writer.id);
-      writing.add(this.writer.id);
     }
     await this.writer.append(frame);
     this.ordinal += frame.chunks.length;

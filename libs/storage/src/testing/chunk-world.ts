@@ -1,4 +1,5 @@
-import { cpSync, mkdirSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from '@jest/globals';
 import { ChunkStore } from '../chunks/chunk-store.js';
@@ -10,7 +11,7 @@ import { confirmOrphans } from '../chunks/orphan-grant.js';
 import type { FragmentName } from '../fragment-name.js';
 import { archiveOf, chunkOf, grantOf, readArchive, sealIn, send, tombstoneOf } from './chunks.js';
 import { fragmentName } from './fragments.js';
-import { testFolder } from './small-volume.js';
+import { ShakyIndex } from './shaky-index.js';
 
 /** Where a fragment is, for all that anybody was told. */
 type State = 'sealed' | 'trashed' | 'gone';
@@ -31,11 +32,15 @@ class Crash extends Error {}
  * lies on its disk at that moment.
  */
 export class ChunkWorld {
-  private readonly root = testFolder();
+  /** In memory where that is possible: what it costs to sync proves nothing here. */
+  private readonly root = mkdtempSync(
+    join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'holdfast-chunks-'),
+  );
   private readonly known: Known[] = [];
   private readonly dead: (() => Promise<void>)[] = [];
   private lives = 0;
-  private store!: ChunkStore;
+  private store: ChunkStore | undefined;
+  private index!: ChunkIndex;
   private home!: MemoryHome | undefined;
   private stepsLeft = Infinity;
   private crashed!: Promise<void>;
@@ -44,10 +49,13 @@ export class ChunkWorld {
   private wakeUp!: () => void;
   crashes = 0;
 
-  private constructor(private readonly onDisk: boolean) {}
+  private constructor(
+    private readonly onDisk: boolean,
+    private chance: number,
+  ) {}
 
-  static async create(onDisk: boolean): Promise<ChunkWorld> {
-    const world = new ChunkWorld(onDisk);
+  static async create(onDisk: boolean, seed: number): Promise<ChunkWorld> {
+    const world = new ChunkWorld(onDisk, seed);
     mkdirSync(world.folder);
     await world.start(new MemoryIndexState());
     return world;
@@ -63,32 +71,39 @@ export class ChunkWorld {
 
   /** A client's backup, which is sealed unless it is broken off. */
   async backup(seeds: readonly number[], breaksOff: boolean): Promise<void> {
-    const session = this.store.session('web1');
+    const session = this.open.session('web1');
     const name = fragmentName(this.known.length + 1);
     const known: Known = { name, seeds, state: 'gone', isBusy: false };
     this.known.push(known);
-    if (breaksOff) {
-      await send(session, seeds);
-      await session.flush();
-    } else {
+    try {
+      if (breaksOff) {
+        await send(session, seeds);
+        await session.flush();
+        return;
+      }
       await sealIn(session, name, seeds);
       known.state = 'sealed';
+    } finally {
+      await session.end();
     }
-    await session.end();
   }
 
   /** A session that asks, lets others work, and then relies on what it was told. */
   async slowBackup(seeds: readonly number[], meanwhile: () => Promise<void>): Promise<void> {
-    const session = this.store.session('web1');
+    const session = this.open.session('web1');
     const name = fragmentName(this.known.length + 1);
     const known: Known = { name, seeds, state: 'gone', isBusy: false };
     this.known.push(known);
-    await send(session, seeds);
-    await meanwhile();
-    const missing = await sealIn(session, name, seeds);
-    expect(missing).toEqual([]);
-    known.state = 'sealed';
-    await session.end();
+    try {
+      await send(session, seeds);
+      if (this.random(2) === 0) await session.flush();
+      await meanwhile();
+      const missing = await sealIn(session, name, seeds);
+      expect(missing).toEqual([]);
+      known.state = 'sealed';
+    } finally {
+      await session.end();
+    }
   }
 
   async remove(nth: number): Promise<void> {
@@ -96,25 +111,25 @@ export class ChunkWorld {
     if (!one) return;
     // The catalog has granted it: from here on it is repeated until it is done.
     one.state = 'trashed';
-    await this.busyWith(one, () => this.store.remove(grantOf(one.name), one.name));
+    await this.busyWith(one, () => this.open.remove(grantOf(one.name), one.name));
   }
 
   async takeBack(nth: number): Promise<void> {
     const one = this.pick(nth, 'trashed');
     if (!one) return;
     one.state = 'sealed';
-    await this.busyWith(one, () => this.store.takeBack(tombstoneOf(one.name), one.name));
+    await this.busyWith(one, () => this.open.takeBack(tombstoneOf(one.name), one.name));
   }
 
   async emptyTrash(nth: number): Promise<void> {
     const one = this.pick(nth, 'trashed');
     if (!one) return;
     one.state = 'gone';
-    await this.busyWith(one, () => this.store.emptyTrash(tombstoneOf(one.name)));
+    await this.busyWith(one, () => this.open.emptyTrash(tombstoneOf(one.name)));
   }
 
   async collect(): Promise<void> {
-    await this.store.collect({ deadShareMin: 0 });
+    await this.open.collect({ deadShareMin: 0 });
   }
 
   /** Reads everything slowly enough for others to come in between. */
@@ -125,7 +140,7 @@ export class ChunkWorld {
   }
 
   async reopen(lost: 'nothing' | 'index' | 'references'): Promise<void> {
-    await this.store.close();
+    await this.open.close();
     const memory = this.home?.state ?? new MemoryIndexState();
     if (lost !== 'nothing') {
       rmSync(join(this.folder, 'chunks', lost), { recursive: true, force: true });
@@ -133,17 +148,17 @@ export class ChunkWorld {
     await this.start(lost === 'index' ? new MemoryIndexState() : memory);
     if (lost !== 'references') return;
     const holdsAny = this.known.some(({ state }) => state !== 'gone');
-    if (holdsAny) await expect(this.store.collect()).rejects.toThrow(/references were lost/);
-    await this.store.releaseOrphans(confirmOrphans('volume', { knowsEveryRecipe: true })!);
+    if (holdsAny) await expect(this.open.collect()).rejects.toThrow(/references were lost/);
+    await this.open.releaseOrphans(confirmOrphans('volume', { knowsEveryRecipe: true })!);
   }
 
   /** What was acknowledged is there, and the counts are those of the recipes, no more and no less. */
   async check(): Promise<void> {
     for (const { name, seeds, state } of this.known) {
       if (state === 'sealed') {
-        expect((await readArchive(this.store, name)).equals(archiveOf(seeds))).toBe(true);
+        expect((await readArchive(this.open, name)).equals(archiveOf(seeds))).toBe(true);
       } else {
-        expect((await this.store.recipes.stat(name))?.state).not.toBe('sealed');
+        expect((await this.open.recipes.stat(name))?.state).not.toBe('sealed');
       }
     }
     const expected = new Map<number, number>();
@@ -151,7 +166,7 @@ export class ChunkWorld {
       if (state === 'gone') continue;
       for (const seed of new Set(seeds)) expected.set(seed, (expected.get(seed) ?? 0) + 1);
     }
-    const index = this.index();
+    const index = this.index;
     let counted = 0;
     for (const [seed, count] of expected) {
       const [place] = await index.lookup('web1', [chunkOf(seed).id]);
@@ -168,41 +183,44 @@ export class ChunkWorld {
   /** When everything is deleted and collected nothing is left. */
   async checkNothingLeaks(): Promise<void> {
     for (const one of this.known) {
-      if (one.state === 'sealed') await this.store.remove(grantOf(one.name), one.name);
-      if (one.state !== 'gone') await this.store.emptyTrash(tombstoneOf(one.name));
+      if (one.state === 'sealed') await this.open.remove(grantOf(one.name), one.name);
+      if (one.state !== 'gone') await this.open.emptyTrash(tombstoneOf(one.name));
       one.state = 'gone';
     }
     await this.check();
     await this.collect();
     const verdicts = [];
-    for await (const verdict of this.store.verify()) verdicts.push(verdict);
+    for await (const verdict of this.open.verify()) verdicts.push(verdict);
     expect(verdicts).toEqual([]);
-    for await (const container of this.index().containers()) expect(container).toBe('none');
+    for await (const container of this.index.containers()) expect(container).toBe('none');
   }
 
   async dispose(): Promise<void> {
     this.wakeUp();
-    await this.store.close();
+    await this.open.close();
     for (const close of this.dead) await close();
-    this.root.dispose();
+    rmSync(this.root, { recursive: true, force: true });
+  }
+
+  private get open(): ChunkStore {
+    return this.store!;
   }
 
   private get folder(): string {
-    return join(this.root.path, `life-${this.lives}`);
-  }
-
-  private index(): ChunkIndex {
-    return (this.store as unknown as { parts: { index: ChunkIndex } }).parts.index;
+    return join(this.root, `life-${this.lives}`);
   }
 
   private async read({ name, seeds }: Known): Promise<void> {
-    const reader = await this.store.openArchive(name);
-    const archive = archiveOf(seeds);
-    for (let at = 0; at < archive.length; at += 3_000) {
-      const expected = archive.subarray(at, at + 3_000);
-      expect((await reader.read(at, expected.length)).equals(expected)).toBe(true);
+    const reader = await this.open.openArchive(name);
+    try {
+      const archive = archiveOf(seeds);
+      for (let at = 0; at < archive.length; at += 3_000) {
+        const expected = archive.subarray(at, at + 3_000);
+        expect((await reader.read(at, expected.length)).equals(expected)).toBe(true);
+      }
+    } finally {
+      await reader.close();
     }
-    await reader.close();
   }
 
   private async busyWith(one: Known, work: () => Promise<void>): Promise<void> {
@@ -223,27 +241,39 @@ export class ChunkWorld {
     this.lives += 1;
     cpSync(before, this.folder, { recursive: true });
     const { store, wakeUp } = this;
-    const index = this.index();
     this.dead.push(async () => {
       wakeUp();
-      await index.close().catch(() => undefined);
-      await store.close().catch(() => undefined);
+      await store?.close().catch(() => undefined);
     });
     return this.home?.state.copy() ?? new MemoryIndexState();
   }
 
+  /** Another process, which may be stopped while it makes up for what the last one has left. */
   private async restart(state: MemoryIndexState): Promise<void> {
-    await this.start(state);
+    this.store = undefined;
+    const opened = this.start(state);
+    this.stepsLeft = this.random(8);
+    const end = await Promise.race([opened.then(() => 'done'), this.crashed.then(() => 'crashed')]);
+    this.stepsLeft = Infinity;
+    if (end === 'crashed') {
+      opened.catch(() => undefined);
+      return this.restart(this.stop());
+    }
     // What the others repeat until it is done.
     for (const one of this.known) {
       const { name } = one;
       one.isBusy = false;
-      const isSealed = (await this.store.recipes.stat(name))?.state === 'sealed';
+      const isSealed = (await this.open.recipes.stat(name))?.state === 'sealed';
       if (one.state === 'gone' && isSealed) one.state = 'sealed';
-      if (one.state === 'trashed') await this.store.remove(grantOf(name), name);
-      if (one.state === 'sealed') await this.store.takeBack(tombstoneOf(name), name);
-      if (one.state === 'gone') await this.store.emptyTrash(tombstoneOf(name));
+      if (one.state === 'trashed') await this.open.remove(grantOf(name), name);
+      if (one.state === 'sealed') await this.open.takeBack(tombstoneOf(name), name);
+      if (one.state === 'gone') await this.open.emptyTrash(tombstoneOf(name));
     }
+  }
+
+  private random(below: number): number {
+    this.chance = (Math.imul(this.chance, 1_103_515_245) + 12_345) >>> 0;
+    return (this.chance >>> 8) % below;
   }
 
   private async start(state: MemoryIndexState): Promise<void> {
@@ -252,7 +282,14 @@ export class ChunkWorld {
     this.wake.catch(() => undefined);
     const { wake, crash } = this;
     let isDead = false;
+    const pause = async () => {
+      // Mostly none, now and then some: so everything meets everything.
+      const turns = [0, 0, 1, 2, 5, 20][this.random(6)]!;
+      for (let turn = 0; turn < turns; turn += 1) await new Promise(setImmediate);
+      if (isDead) await wake;
+    };
     const between = async () => {
+      await pause();
       this.stepsLeft -= isDead ? 0 : 1;
       isDead ||= this.stepsLeft < 0;
       if (!isDead) return;
@@ -260,7 +297,14 @@ export class ChunkWorld {
       await wake;
     };
     this.home = this.onDisk ? undefined : new MemoryHome(state);
-    const index = this.home ?? levelHome(join(this.folder, 'chunks', 'index'));
+    const home = this.home ?? levelHome(join(this.folder, 'chunks', 'index'));
+    const index = {
+      open: async () => {
+        this.index = await home.open();
+        return new ShakyIndex(this.index, between, pause);
+      },
+      putAside: () => home.putAside(),
+    };
     this.store = await ChunkStore.open({ folder: this.folder, reserveBytes: 0, index, between });
   }
 }

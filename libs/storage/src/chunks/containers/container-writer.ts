@@ -16,6 +16,7 @@ import {
   FRAME_BYTES_MAX,
   STORED_FRAME_BYTES_MAX,
   type ChunkEntry,
+  type ContainerHead,
   type FrameEntry,
 } from './container-format.js';
 import type { ContainerFiles } from './container-files.js';
@@ -46,10 +47,9 @@ export class ContainerWriter {
   /** Throws `VolumeFull` or `VolumeWriteFailed`. */
   static async create(
     files: ContainerFiles,
-    domain: string,
+    { id, domain }: ContainerHead,
     gate: SpaceGate,
   ): Promise<ContainerWriter> {
-    const id = files.newId();
     try {
       await gate.take(0);
       await files.makeFolder(id);

@@ -22,8 +22,9 @@ describe('A container', () => {
   afterEach(() => folder.dispose());
 
   const gate = new SpaceGate('here', async () => 1e9, 0);
+  const head = () => ({ id: files.newId(), domain: 'web1' });
   const write = async () => {
-    const writer = await ContainerWriter.create(files, 'web1', gate);
+    const writer = await ContainerWriter.create(files, head(), gate);
     for (const seeds of FRAMES) await writer.append(await frameOf(seeds));
     await writer.close();
     return writer;
@@ -67,7 +68,7 @@ describe('A container', () => {
   });
 
   it('that is not closed is no container, wherever its writing ended', async () => {
-    const writer = await ContainerWriter.create(files, 'web1', gate);
+    const writer = await ContainerWriter.create(files, head(), gate);
     await writer.append(await frameOf([1, 2]));
     await writer.abandon();
     expect(await ids(files.closed())).toEqual([]);
@@ -96,7 +97,7 @@ describe('A container', () => {
   });
 
   it('is damaged when a chunk is not what its id says', async () => {
-    const writer = await ContainerWriter.create(files, 'web1', gate);
+    const writer = await ContainerWriter.create(files, head(), gate);
     const { stored } = await frameOf([1]);
     await writer.append({ stored, chunks: [{ ...chunkOf(1), id: chunkOf(2).id }] });
     const { bytes } = chunkOf(4);
@@ -111,7 +112,7 @@ describe('A container', () => {
 
   it('says VolumeFull and leaves no name behind that counts', async () => {
     const full = new SpaceGate('here', async () => 100, 0);
-    const writer = await ContainerWriter.create(files, 'web1', full);
+    const writer = await ContainerWriter.create(files, head(), full);
     const { stored } = await frameOf([1]);
     const frame = { stored: Buffer.concat([stored, Buffer.alloc(200)]), chunks: [chunkOf(1)] };
     await expect(writer.append(frame)).rejects.toBeInstanceOf(VolumeFull);

@@ -1,8 +1,8 @@
-import { ContainerDamaged } from '../errors.js';
-import type { ContainerFiles } from './containers/container-files.js';
-import { ContainerReader } from './containers/container-reader.js';
-import type { Place } from './index/chunk-map.js';
-import type { RecipeChunk } from './recipes/recipe-format.js';
+import { ContainerDamaged } from '../../errors.js';
+import type { ContainerFiles } from './container-files.js';
+import { ContainerReader } from './container-reader.js';
+import type { Place } from '../index/chunk-map.js';
+import type { RecipeChunk } from '../recipes/recipe-format.js';
 
 const CONTAINERS_MAX = 8;
 const FRAMES_MAX = 8;
