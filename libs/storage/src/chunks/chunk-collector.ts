@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { statIfThere } from '../directory/sync-folder.js';
 import { ContainerDamaged } from '../errors.js';
 import type { ChunkVolume } from './chunk-volume.js';
 import { CONTAINER_BYTES_MAX, CONTAINER_CHUNKS_MAX } from './containers/container-format.js';
@@ -32,6 +32,8 @@ interface Candidate {
 
 /** Containers that are open at once for one domain. */
 const GROUP_MAX = 64;
+/** Chunks, dead ones too, whose tables are in memory at once for one domain. */
+const TABLES_MAX = 4 * CONTAINER_CHUNKS_MAX;
 
 /**
  * Removes chunks that no recipe names and no session was told of, container by container: what lives
@@ -72,7 +74,11 @@ export class ChunkCollector {
     const { deadShareMin = 0.25, smallBytes = 16 * 1024 * 1024, sparedSince } = this.options;
     const live = await places.live(container);
     if (!live) return;
-    const file = await stat(files.path(container));
+    const file = await statIfThere(files.path(container));
+    if (!file) {
+      this.damaged.push(container);
+      return;
+    }
     if (sparedSince && file.mtime >= sparedSince) return;
     const dead = live.filter((one) => !one).length;
     const isWasteful = dead > 0 && dead >= live.length * deadShareMin;
@@ -138,6 +144,7 @@ function isFull(group: readonly Candidate[]): boolean {
   return (
     sum(({ liveBytes }) => liveBytes) >= CONTAINER_BYTES_MAX / 2 ||
     sum(({ liveChunks }) => liveChunks) >= CONTAINER_CHUNKS_MAX / 2 ||
+    sum(({ live }) => live.length) >= TABLES_MAX ||
     group.length >= GROUP_MAX
   );
 }

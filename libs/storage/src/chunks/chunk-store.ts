@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { assert } from '#kernel/assert.js';
 import type { ConfirmedGrant } from '../confirmed-grant.js';
 import { DirectoryFragmentStore, folderGate } from '../directory/directory-fragment-store.js';
-import { makeFolders } from '../directory/sync-folder.js';
+import { makeFolders, syncFolder } from '../directory/sync-folder.js';
 import { VolumeUnusable } from '../errors.js';
 import { checkFragmentName, type FragmentName } from '../fragment-name.js';
 import type { TrashedFragment } from '../fragment-store.js';
@@ -65,6 +65,8 @@ export class ChunkStore {
   static async open(options: ChunkStoreOptions): Promise<ChunkStore> {
     const { folder, between = async () => undefined } = options;
     const chunks = await makeFolders(folder, ['chunks']);
+    // Whoever made it may have died before its name was durable.
+    await syncFolder(folder);
     const lock = await lockFolder(chunks);
     const opened: { close(): Promise<void> }[] = [{ close: () => lock.release() }];
     try {

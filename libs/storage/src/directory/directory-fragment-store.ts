@@ -37,7 +37,7 @@ export interface DirectoryStoreOptions {
   readonly folder: string;
   /** Default `VOLUME_RESERVE_BYTES`. */
   readonly reserveBytes?: number;
-  /** What the fragments' data lies in; default `data`. A fragment of the other kind is not seen. */
+  /** What the data of all its fragments lies in; default `data`. */
   readonly content?: ContentFile;
 }
 

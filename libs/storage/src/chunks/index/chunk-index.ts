@@ -1,3 +1,4 @@
+import { PermanentError } from '#kernel/errors.js';
 import type { ChunkMap, Place } from './chunk-map.js';
 
 /** What a closed container holds; a chunk's ordinal is its place in `ids`. */
@@ -20,8 +21,7 @@ export interface CollectedContainer extends ContainerContent {
  *
  * 1. A chunk of a domain lies in one place. Whoever adds it again, in another container, adds bytes
  *    that nobody finds; its counts stay where they are. Only `replace` moves it.
- * 2. Each change is done wholly or not at all, whatever happens, and changes do not overtake each
- *    other. `change` and `replace` are durable when they resolve, with all that came before them.
+ * 2. Each change is done wholly or not at all, whatever happens, and is durable when it resolves.
  * 3. A holder counts once: `change` to what it is already does nothing. A chunk that a map names is
  *    counted once for that holder.
  * 4. No count sinks below 0 and none is lost: a change that would do so, or names a container that
@@ -52,7 +52,14 @@ export interface ChunkIndex {
   close(): Promise<void>;
 }
 
-/** The index holds what was never written: it has to be made anew. */
-export class IndexDamaged extends Error {
+/** The index holds what was never written. It is made anew when its volume is opened again. Status 83. */
+export class IndexDamaged extends PermanentError {
   override readonly name = 'IndexDamaged';
+
+  constructor(reason: string) {
+    super(
+      83,
+      `The chunk index is damaged, and made anew when its volume is opened again: ${reason}`,
+    );
+  }
 }

@@ -93,6 +93,7 @@ function uncheck(key: Buffer, value: Buffer): Buffer {
   const body = value.subarray(0, value.length - CHECK_BYTES);
   const whole =
     value.length >= CHECK_BYTES && value.readUInt32LE(body.length) === crc32(body, crc32(key));
-  if (!whole) throw new IndexDamaged(`The chunk index is damaged at key ${key.toString('hex')}`);
+  if (!whole)
+    throw new IndexDamaged(`the value of key ${key.toString('hex')} is not what was written`);
   return body;
 }

@@ -1,5 +1,8 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
 import { messageOf } from '#kernel/errors.js';
+import { statIfThere } from '../../directory/sync-folder.js';
 import { HostExhausted, isNoRoom, VolumeFull } from '../../errors.js';
 import { checkIds, IDS_PER_BATCH_MAX } from '../chunk-id.js';
 import {
@@ -35,6 +38,15 @@ const OPTIONS = {
   maxFileSize: 16 * 1024 * 1024,
 } as const;
 
+/**
+ * Every change: LevelDB begins a new log now and then, and a power loss may take the end of the one
+ * before while what was synced in the new one stays.
+ */
+const DURABLE = { sync: true };
+
+/** A file that says, after a restart too, that the index beside it has to be made anew. */
+const DAMAGED = 'DAMAGED';
+
 type Db = ClassicLevel<Buffer, Buffer>;
 type Batch = ReturnType<Db['batch']>;
 
@@ -44,6 +56,7 @@ export class LevelChunkIndex implements ChunkIndex {
 
   /** Throws `IndexDamaged` for one that has to be made anew, `HostExhausted` for one that may be whole. */
   static async open(folder: string): Promise<LevelChunkIndex> {
+    if (await statIfThere(join(folder, DAMAGED))) throw new IndexDamaged('it was found to be so');
     const db = new ClassicLevel<Buffer, Buffer>(folder, OPTIONS);
     try {
       await db.open();
@@ -57,8 +70,10 @@ export class LevelChunkIndex implements ChunkIndex {
   async lookup(domain: string, ids: readonly Buffer[]): Promise<(Place | undefined)[]> {
     checkIds(ids);
     const keys = chunkKeys(domain, ids);
-    const values = await this.attempt(() => this.db.getMany(keys));
-    return values.map((value, at) => value && readPlace(keys[at]!, value));
+    return this.attempt(async () => {
+      const values = await this.db.getMany(keys);
+      return values.map((value, at) => value && readPlace(keys[at]!, value));
+    });
   }
 
   async add(content: ContainerContent): Promise<void> {
@@ -67,13 +82,15 @@ export class LevelChunkIndex implements ChunkIndex {
     await this.addPlaces(batch, content, (place) => place !== undefined);
     const key = containerKey(content.id);
     batch.put(key, countsValue(key, new Uint32Array(content.ids.length)));
-    await this.attempt(() => batch.write());
+    await this.attempt(() => batch.write(DURABLE));
   }
 
   async counts(container: string): Promise<Uint32Array | undefined> {
     const key = containerKey(container);
-    const value = await this.attempt(() => this.db.get(key));
-    return value && readCounts(key, value);
+    return this.attempt(async () => {
+      const value = await this.db.get(key);
+      return value && readCounts(key, value);
+    });
   }
 
   async change(holder: string, to: 'held' | 'released', chunks: ChunkMap): Promise<void> {
@@ -87,7 +104,7 @@ export class LevelChunkIndex implements ChunkIndex {
     const key = holderKey(holder);
     if (to === 'held') batch.put(key, holderValue(key));
     else batch.del(key);
-    await this.attempt(() => batch.write({ sync: true }));
+    await this.attempt(() => batch.write(DURABLE));
   }
 
   async isHolder(holder: string): Promise<boolean> {
@@ -115,7 +132,7 @@ export class LevelChunkIndex implements ChunkIndex {
       const key = containerKey(content.id);
       batch.put(key, countsValue(key, content.counts));
     }
-    await this.attempt(() => batch.write({ sync: true }));
+    await this.attempt(() => batch.write(DURABLE));
   }
 
   async *containers(): AsyncIterable<string> {
@@ -153,8 +170,18 @@ export class LevelChunkIndex implements ChunkIndex {
     try {
       return await work();
     } catch (error) {
-      throw meaningOf(this.db.location, error);
+      const meaning = meaningOf(this.db.location, error);
+      if (meaning instanceof IndexDamaged) await noteDamage(this.db.location, meaning);
+      throw meaning;
     }
+  }
+}
+
+async function noteDamage(folder: string, damage: IndexDamaged): Promise<void> {
+  try {
+    await writeFile(join(folder, DAMAGED), `${damage.message}\n`, { flag: 'a', mode: 0o600 });
+  } catch {
+    // The damage itself is what the caller has to hear of; it will be met again.
   }
 }
 
@@ -171,7 +198,7 @@ function meaningOf(folder: string, error: unknown): Error {
   const text = causes.map((cause) => messageOf(cause)).join(': ');
   const isDamage =
     /corruption|checksum mismatch|does not exist|missing files|invalid argument/i.test(text);
-  if (isDamage) return new IndexDamaged(`The chunk index in ${folder} is damaged: ${text}`);
+  if (isDamage) return new IndexDamaged(text);
   if (causes.some(isNoRoom) || /no space left/i.test(text)) return new VolumeFull(folder);
   return new HostExhausted(`the chunk index in ${folder}`, new Error(text));
 }
