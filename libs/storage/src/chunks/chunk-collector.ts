@@ -33,7 +33,7 @@ interface Candidate {
 /** Containers that are open at once for one domain. */
 const GROUP_MAX = 64;
 /** Chunks, dead ones too, whose tables are in memory at once for one domain. */
-const TABLES_MAX = 4 * CONTAINER_CHUNKS_MAX;
+const TABLES_MAX = 16 * CONTAINER_CHUNKS_MAX;
 
 /**
  * Removes chunks that no recipe names and no session was told of, container by container: what lives

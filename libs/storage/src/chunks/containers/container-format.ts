@@ -3,7 +3,7 @@ import { CHUNK_BYTES_MAX, CHUNK_ID_BYTES } from '../chunk-id.js';
 
 /** Bytes after which a container is closed and another one begun. */
 export const CONTAINER_BYTES_MAX = 64 * 1024 * 1024;
-export const CONTAINER_CHUNKS_MAX = 65_536;
+export const CONTAINER_CHUNKS_MAX = 16_384;
 /** Of what one frame holds: one chunk, or several small ones. */
 export const FRAME_BYTES_MAX = CHUNK_BYTES_MAX;
 /** Of a stored frame: what Zstandard may add to bytes that cannot be compressed is far less. */
