@@ -168,12 +168,14 @@ export async function finishEmptying(
 }
 
 /** All of it was durable before it was held, so it can appear now. */
-async function finishSeal({ recipes, ledger }: Behind, reference: Reference): Promise<void> {
+async function finishSeal(
+  { recipes, recipeFiles, ledger }: Behind,
+  reference: Reference,
+): Promise<void> {
   const { fragmentId, number, imageId, copy } = reference;
   if (imageId !== undefined && copy !== undefined) {
     const name: FragmentName = { fragmentId, number, imageId, copy };
-    const found = await recipes.stat(name);
-    if (found?.state === 'partial') await recipes.appear(name);
+    if (await recipeFiles.isBeforeItsManifest(name)) await recipes.appear(name);
     await recipes.settle(name);
   }
   await ledger.add({ type: 'SHOWN', fragmentId });

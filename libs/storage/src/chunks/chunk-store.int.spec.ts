@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { compress } from '@mongodb-js/zstd';
 import { blake3 } from '@napi-rs/blake-hash';
@@ -280,6 +280,31 @@ describe('A chunk store', () => {
       await store.takeBack(tombstoneOf(second), second);
       expect((await readArchive(store, first)).equals(archiveOf([1, 2]))).toBe(true);
       expect((await readArchive(store, second)).equals(archiveOf([2, 3]))).toBe(true);
+    });
+
+    it('finds a recipe again that was in the trash when the references were lost', async () => {
+      await sealAlone(store, first, [1, 2]);
+      await store.remove(grantOf(first), first);
+      await reopen(lose('references'));
+      await store.takeBack(tombstoneOf(first), first);
+      await store.releaseOrphans(confirmOrphans('v', { knowsEveryRecipe: true })!);
+      await reopen(lose('index'));
+      await store.collect(EVERYTHING);
+      expect((await readArchive(store, first)).equals(archiveOf([1, 2]))).toBe(true);
+    });
+
+    it('opens when the references are lost in the middle of a removal, which is then repeated', async () => {
+      await sealAlone(store, first, [1, 2]);
+      const trash = join(folder.path, '.trash', tombstoneOf(first));
+      await reopen(() => {
+        lose('references')();
+        mkdirSync(trash, { recursive: true });
+        const manifest = fileName(first, 'manifest');
+        renameSync(join(folder.path, ...copyFolder(first), manifest), join(trash, manifest));
+      });
+      await store.remove(grantOf(first), first);
+      await store.takeBack(tombstoneOf(first), first);
+      expect((await readArchive(store, first)).equals(archiveOf([1, 2]))).toBe(true);
     });
 
     it('keeps the chunks of a recipe that is lost, and collects nothing while it does not know them', async () => {

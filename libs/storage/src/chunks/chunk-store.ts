@@ -132,6 +132,11 @@ export class ChunkStore {
     if (reference?.tombstoneId !== undefined) return this.emptyTrash(reference.tombstoneId);
     const isThere = await recipeFiles.isInTrash(name, tombstoneId);
     assert(reference ?? !isThere, 'a recipe in the trash whose chunks nobody counts');
+    if (reference && reference.imageId === undefined) {
+      // It was found in the trash when the ledger was made anew; from now on it is looked for there.
+      const { fragmentId, number, imageId, copy } = name;
+      await ledger.add({ type: 'HELD', fragmentId, number, imageId, copy });
+    }
     await recipes.takeBack(tombstoneId, name);
   }
 

@@ -55,6 +55,12 @@ export class RecipeFiles {
     return join(this.folder, ...copyFolder(name), fileName(name, 'recipe') + PARTIAL_SUFFIX);
   }
 
+  /** True if all that a seal has still to do is to give names, that of the manifest last. */
+  async isBeforeItsManifest(name: FragmentName): Promise<boolean> {
+    const path = join(this.folder, ...copyFolder(name), fileName(name, 'manifest'));
+    return (await statIfThere(path + PARTIAL_SUFFIX)) !== undefined;
+  }
+
   /** True if the recipe lies in the trash of this tombstone. */
   async isInTrash(recipe: FoundRecipe, tombstoneId: string): Promise<boolean> {
     const path = join(this.trashOf(tombstoneId), fileName(recipe, 'recipe'));

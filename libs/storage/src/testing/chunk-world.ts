@@ -90,6 +90,7 @@ export class ChunkWorld {
 
   /** A session that asks, lets others work, and then relies on what it was told. */
   async slowBackup(seeds: readonly number[], meanwhile: () => Promise<void>): Promise<void> {
+    const life = this.lives;
     const session = this.open.session('web1');
     const name = fragmentName(this.known.length + 1);
     const known: Known = { name, seeds, state: 'gone', isBusy: false };
@@ -97,7 +98,9 @@ export class ChunkWorld {
     try {
       await send(session, seeds);
       if (this.random(2) === 0) await session.flush();
+      await this.stillAlive(life);
       await meanwhile();
+      await this.stillAlive(life);
       const missing = await sealIn(session, name, seeds);
       expect(missing).toEqual([]);
       known.state = 'sealed';
@@ -134,7 +137,9 @@ export class ChunkWorld {
 
   /** Reads everything slowly enough for others to come in between. */
   async readAll(): Promise<void> {
+    const life = this.lives;
     for (const one of [...this.known]) {
+      await this.stillAlive(life);
       if (one.state === 'sealed' && !one.isBusy) await this.busyWith(one, () => this.read(one));
     }
   }
@@ -224,9 +229,16 @@ export class ChunkWorld {
   }
 
   private async busyWith(one: Known, work: () => Promise<void>): Promise<void> {
+    const life = this.lives;
     one.isBusy = true;
     await work();
+    await this.stillAlive(life);
     one.isBusy = false;
+  }
+
+  /** A process that stands still does nothing to the next one, though its promises are settled here. */
+  private async stillAlive(life: number): Promise<void> {
+    if (life !== this.lives) await new Promise(() => {});
   }
 
   private pick(nth: number, state: State): Known | undefined {

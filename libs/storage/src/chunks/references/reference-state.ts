@@ -31,9 +31,8 @@ export class ReferenceState {
         return;
       case 'HELD': {
         const { type: _, ...rest } = record;
-        if (!this.byFragment.has(record.fragmentId)) {
-          this.byFragment.set(record.fragmentId, { ...rest, shown: false });
-        }
+        const before = this.byFragment.get(record.fragmentId);
+        this.byFragment.set(record.fragmentId, { shown: false, ...before, ...rest });
         return;
       }
       case 'SHOWN':
