@@ -23,9 +23,9 @@ beforeAll(async () => {
     env: { HOLDFAST_SILENCE_MS_MAX: '5000', HOLDFAST_RETRY_FIRST_MS: '500' },
   });
   tree = cluster.path('tree');
-  makeNoiseTree(tree, { files: 100, bytesEach: MIB });
+  makeNoiseTree(tree, { files: 100, bytesEach: MIB, compressible: true });
   const unit = cluster.path('unit.json');
-  const small = { name: 'small', mediaId: 'media1', pool: 'main', fragmentBytesMax: 4 * MIB };
+  const small = { name: 'small', mediaId: 'media1', pool: 'main', fragmentBytesMax: 2 * MIB };
   writeFileSync(unit, JSON.stringify(small));
   expect(await cluster.cli('unit', 'put', '-f', unit)).toMatchObject({ exitCode: 0 });
 });
