@@ -1,6 +1,7 @@
 import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Manifest } from '#archive/manifest.js';
 import {
@@ -28,6 +29,8 @@ import { MEDIA } from '../testing/commit.js';
 import { ImageMaker } from '../testing/image-maker.js';
 import { MediaOnTheWire } from '../testing/media-on-the-wire.js';
 
+const CARE_EVERY_MS = 200;
+
 let cluster: CatalogHarness;
 let maker: ImageMaker;
 let media: MediaOnTheWire;
@@ -50,7 +53,10 @@ beforeAll(async () => {
   });
   await cluster.startCatalog({
     ...{ HOLDFAST_GRANT_EVERY: '50ms', HOLDFAST_DELETE_GRACE: '50ms' },
-    ...{ HOLDFAST_CATALOG_BACKUP_FOLDER: join(folder, 'copies'), HOLDFAST_CARE_EVERY: '200ms' },
+    ...{
+      HOLDFAST_CATALOG_BACKUP_FOLDER: join(folder, 'copies'),
+      HOLDFAST_CARE_EVERY: `${CARE_EVERY_MS}ms`,
+    },
   });
   maker = await ImageMaker.start(cluster);
   media = new MediaOnTheWire(observer, MEDIA);
@@ -88,8 +94,11 @@ const reconcile = (dryRun = false) =>
   maker.operator.call(catalogReconcile, { mediaId: MEDIA, dryRun });
 
 describe('reconciliation', () => {
-  // The watch would compare before a test has put everything in its place.
-  beforeAll(() => media.listen());
+  // The watch would compare before a test has put everything in its place; it compares once, soon after that.
+  beforeAll(async () => {
+    await media.listen();
+    await sleep(5 * CARE_EVERY_MS);
+  });
 
   it('finds nothing where all agree, and each difference where they do not', async () => {
     const { imageId } = await maker.backup(4);
