@@ -85,8 +85,9 @@ export class CommitBatches {
     try {
       return await this.commit(offers, trees);
     } catch (error) {
-      // It may be about what is in it: that is for the loader to say.
+      // It may be about an index: no index stops a commit, and the loader will say what is wrong with it.
       if (trees.size === 0 || failureKind(error) === 'outage') throw error;
+      this.logger.warn(`commits without the indexes that came with them: ${messageOf(error)}`);
       return this.commit(offers, NO_TREES);
     }
   }

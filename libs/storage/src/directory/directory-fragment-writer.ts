@@ -2,6 +2,7 @@ import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Manifest } from '#archive/manifest.js';
 import { assert } from '#kernel/assert.js';
+import { codeOf } from '#kernel/errors.js';
 import { FragmentDamaged, FragmentUnreadable, writeError } from '../errors.js';
 import {
   fileName,
@@ -149,7 +150,7 @@ export async function appearAsSealed(
     try {
       await rename(path + PARTIAL_SUFFIX, path);
     } catch (error) {
-      if (!(await statIfThere(path))) throw error;
+      if (codeOf(error) !== 'ENOENT' || !(await statIfThere(path))) throw error;
     }
   };
   await appear(content);
