@@ -25,7 +25,10 @@ export class KeptListings {
     if (now - (this.told.get(key) ?? Number.NEGATIVE_INFINITY) < TELL_EVERY_MS) return null;
     this.told.delete(key);
     this.told.set(key, now);
-    if (this.told.size > REMEMBERED_MAX) this.told.delete([...this.told.keys()][0]!);
+    if (this.told.size > REMEMBERED_MAX) {
+      const [oldest] = this.told.keys();
+      this.told.delete(oldest!);
+    }
     return new Images(this.database.manager).possibleBases(client, policy, KEPT_LISTINGS_MAX);
   }
 }
