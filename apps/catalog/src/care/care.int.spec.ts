@@ -266,6 +266,20 @@ describe('the catalog in a file', () => {
     await maker.backup(1);
   });
 
+  it('comes back while many ask, who all have to wait for that', async () => {
+    const { path } = await maker.operator.call(catalogBackup, {});
+    let isBack = false;
+    const askers = Array.from({ length: 16 }, async () => {
+      while (!isBack) await maker.operator.call(catalogState, {});
+    });
+    try {
+      await restore(path);
+    } finally {
+      isBack = true;
+    }
+    await Promise.all(askers);
+  });
+
   it.each([
     ['was cut off', async (path: string) => (await readFile(path)).subarray(0, 900)],
     [

@@ -46,6 +46,7 @@ export class CatalogCopies {
 
   /** Everything is replaced or nothing. What media servers have beyond it comes back by reconciling. */
   async restore(path: string): Promise<ResponseOf<typeof catalogRestore>> {
+    const epoch = await this.epoch.next();
     const counts = await this.alone('READ COMMITTED', async (runner) => {
       // A load holds one table and asks for another by a second connection: let none be at work.
       await allBlocksAlone(runner);
@@ -53,7 +54,7 @@ export class CatalogCopies {
       const target = new TableTarget(runner, tables, await schemaVersion(runner));
       const { images, fragments } = await readCatalogFile(path, target);
       await advanceIdentities(runner);
-      await this.epoch.renew(runner);
+      await this.epoch.renew(epoch, runner);
       return { images, fragments };
     });
     return { ...counts, catalogEpoch: await this.epoch.refresh() };

@@ -119,7 +119,7 @@ export class Reconciler {
     const epoch = await this.epoch.get();
     if (!pairs.some(({ row, entry }) => provesRegression(row, entry, epoch))) return;
     this.logger.error(`${mediaId} proves that the catalog went back in time: it gets a new epoch`);
-    await this.epoch.renew();
+    await this.epoch.renew(await this.epoch.next());
     await this.epoch.refresh();
   }
 

@@ -51,11 +51,17 @@ export class CatalogEpoch {
     return now;
   }
 
-  /** Makes a new one, in a transaction of its own or of the caller, who calls `refresh` after it. */
-  async renew(db: Queries = this.database): Promise<void> {
-    await db.query('UPDATE catalog_state SET catalog_epoch = $1, made_at = now()', [
-      `${await this.origin()}-${randomPart()}`,
-    ]);
+  /**
+   * One that no catalog has had, for `renew`. To be made before any lock is held: it asks by a connection of
+   * its own, and those that there are may all wait for the lock.
+   */
+  async next(): Promise<string> {
+    return `${await this.origin()}-${randomPart()}`;
+  }
+
+  /** Takes a new one, in a transaction of its own or of the caller, who calls `refresh` after it. */
+  async renew(epoch: string, db: Queries = this.database): Promise<void> {
+    await db.query('UPDATE catalog_state SET catalog_epoch = $1, made_at = now()', [epoch]);
   }
 
   private async read(): Promise<string> {
