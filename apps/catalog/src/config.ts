@@ -39,7 +39,7 @@ export const catalogConfig = z.object({
       name: 'catalog.index-loads-max',
       unit: 'loads',
       description:
-        'file indexes that are loaded at once; each takes up to two database connections',
+        'file indexes that are loaded at once; each takes up to two database connections, so no more run than these allow with one left',
       settable: false,
     }),
   HOLDFAST_CATALOG_BACKUP_FOLDER: z.string().min(1).optional().register(settingFacts, {

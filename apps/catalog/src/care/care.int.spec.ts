@@ -1,22 +1,16 @@
-import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Manifest } from '#archive/manifest.js';
 import {
-  catalogBackup,
   catalogForgetVolume,
   catalogImport,
   catalogReconcile,
-  catalogRestore,
   catalogState,
 } from '#contracts/catalog/care.js';
 import { fragmentSuspect } from '#contracts/catalog/copy.js';
 import { imageExpire } from '#contracts/catalog/expiry.js';
 import { tombstone, type Tombstone } from '#contracts/fragment.js';
 import {
-  catalogFiles,
   catalogChain,
   catalogFragments,
   catalogImage,
@@ -34,12 +28,10 @@ const CARE_EVERY_MS = 200;
 let cluster: CatalogHarness;
 let maker: ImageMaker;
 let media: MediaOnTheWire;
-let folder: string;
 const grants: Tombstone[] = [];
 const repairs: { imageId: string; copy: number; requestId: string }[] = [];
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'holdfast-care-'));
   cluster = await CatalogHarness.start();
   const observer = await cluster.connect('observer');
   observer.connection.subscribe('hf.int.v1.frag.delete.>', {
@@ -53,10 +45,7 @@ beforeAll(async () => {
   });
   await cluster.startCatalog({
     ...{ HOLDFAST_GRANT_EVERY: '50ms', HOLDFAST_DELETE_GRACE: '50ms' },
-    ...{
-      HOLDFAST_CATALOG_BACKUP_FOLDER: join(folder, 'copies'),
-      HOLDFAST_CARE_EVERY: `${CARE_EVERY_MS}ms`,
-    },
+    HOLDFAST_CARE_EVERY: `${CARE_EVERY_MS}ms`,
   });
   maker = await ImageMaker.start(cluster);
   media = new MediaOnTheWire(observer, MEDIA);
@@ -72,7 +61,6 @@ beforeEach(() => {
 afterAll(async () => {
   await maker?.stop();
   await cluster?.stop();
-  await rm(folder, { recursive: true, force: true });
 });
 
 async function fragmentsOf(imageId: string): Promise<FragmentView[]> {
@@ -238,67 +226,6 @@ describe('damage that another copy can mend', () => {
     );
     expect(mine()[0]).toMatchObject({ copy: 1, toPool: 'default' });
     expect(new Set(mine().map(({ requestId }) => requestId)).size).toBe(1);
-  });
-});
-
-describe('the catalog in a file', () => {
-  const restore = (path: string) => maker.operator.call(catalogRestore, { path, confirm: true });
-
-  it('comes back as it was, under a new epoch', async () => {
-    const { imageId } = await maker.backup(2);
-    const before = await maker.operator.call(catalogState, {});
-    const copy = await maker.operator.call(catalogBackup, {});
-    expect(copy).toMatchObject({ images: before.images });
-    const { imageId: later } = await maker.backup(1);
-    const answer = await restore(copy.path);
-    expect(answer).toMatchObject({ images: copy.images, fragments: copy.fragments });
-    const after = await maker.operator.call(catalogState, {});
-    expect({ ...after, catalogEpoch: '' }).toEqual({ ...before, catalogEpoch: '' });
-    expect(after.catalogEpoch).not.toBe(before.catalogEpoch);
-    const { image } = await maker.operator.call(catalogImage, { imageId });
-    expect(image).toMatchObject({ state: 'COMPLETE', fragments: 2 });
-    const { files } = await maker.operator.call(catalogFiles, { imageId, limit: 9 });
-    expect(files.map(({ path }) => path)).toEqual(['/etc/file-1', '/etc/file-2']);
-    await expect(maker.operator.call(catalogImage, { imageId: later })).rejects.toMatchObject({
-      status: 227,
-    });
-    // New images go on behind the old ones.
-    await maker.backup(1);
-  });
-
-  it('comes back while many ask, who all have to wait for that', async () => {
-    const { path } = await maker.operator.call(catalogBackup, {});
-    let isBack = false;
-    const askers = Array.from({ length: 16 }, async () => {
-      while (!isBack) await maker.operator.call(catalogState, {});
-    });
-    try {
-      await restore(path);
-    } finally {
-      isBack = true;
-    }
-    await Promise.all(askers);
-  });
-
-  it.each([
-    ['was cut off', async (path: string) => (await readFile(path)).subarray(0, 900)],
-    [
-      'has changed',
-      async (path: string) => {
-        const bytes = await readFile(path);
-        bytes[Math.floor(bytes.length / 2)]! ^= 0xff;
-        return bytes;
-      },
-    ],
-    ['is something else', async () => Buffer.from('not a catalog')],
-  ])('is refused whole when it %s', async (_, spoil) => {
-    const before = await maker.operator.call(catalogState, {});
-    const { path } = await maker.operator.call(catalogBackup, {});
-    const bad = join(folder, 'bad.gz');
-    await copyFile(path, bad);
-    await writeFile(bad, await spoil(path));
-    await expect(restore(bad)).rejects.toMatchObject({ status: 20, field: 'path' });
-    expect(await maker.operator.call(catalogState, {})).toEqual(before);
   });
 });
 

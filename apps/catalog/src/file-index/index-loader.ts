@@ -10,6 +10,7 @@ import { IndexQueue, type PendingIndex } from '../persistence/index-queue.js';
 import { AbsentMedia } from './absent-media.js';
 import { IndexLoads } from './index-loads.js';
 import { IndexSource } from './index-source.js';
+import { loadsAtOnce } from './loads-at-once.js';
 
 /** A commit wakes the loader at once; this finds what is due again, or what a crash left. */
 const LOOK_AGAIN_MS = 2_000;
@@ -23,6 +24,8 @@ const HELD_ELSEWHERE_MS = 500;
 /** The index is damaged, or the media server refuses it: somebody has to mend that first. */
 const RETRY_DAMAGED: BackoffOptions = { firstMs: 5_000, maxMs: 3_600_000, jitter: 0.2 };
 const DATABASE_RETRY_MS = 1_000;
+/** What the driver opens where nobody says how many. */
+const CONNECTIONS_DEFAULT = 10;
 
 /** Loads the indexes of committed fragments, for ever and a few at a time. Gives up on none. */
 @Injectable()
@@ -34,14 +37,17 @@ export class IndexLoader implements Startable {
   private loop: Promise<void> = Promise.resolve();
   private wake: () => void = () => undefined;
   private woken = false;
+  private readonly loadsMax: number;
 
   constructor(
     private readonly database: DataSource,
     private readonly loads: IndexLoads,
     private readonly source: IndexSource,
-    private readonly config: CatalogConfig,
+    config: CatalogConfig,
     commits: CommitBatches,
   ) {
+    const { poolSize = CONNECTIONS_DEFAULT } = database.options as { poolSize?: number };
+    this.loadsMax = loadsAtOnce(config.indexLoadsMax, poolSize);
     commits.whenCommitted((mediaIds) => {
       if (!this.absent.haveAll(mediaIds)) this.kick();
     });
@@ -81,7 +87,7 @@ export class IndexLoader implements Startable {
 
   /** False if there was less to load than could have been begun. */
   private async startDue(): Promise<boolean> {
-    const free = this.config.indexLoadsMax - this.atWork.size;
+    const free = this.loadsMax - this.atWork.size;
     if (free === 0) return true;
     try {
       const queue = new IndexQueue(this.database);

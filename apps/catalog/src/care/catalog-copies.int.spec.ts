@@ -1,0 +1,86 @@
+import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { catalogBackup, catalogRestore, catalogState } from '#contracts/catalog/care.js';
+import { catalogFiles, catalogImage } from '#contracts/image.js';
+import { CatalogHarness } from '../testing/catalog-harness.js';
+import { ImageMaker } from '../testing/image-maker.js';
+
+let cluster: CatalogHarness;
+let maker: ImageMaker;
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'holdfast-copies-'));
+  cluster = await CatalogHarness.start();
+  await cluster.startCatalog({ HOLDFAST_CATALOG_BACKUP_FOLDER: join(folder, 'copies') });
+  maker = await ImageMaker.start(cluster);
+});
+
+afterAll(async () => {
+  await maker?.stop();
+  await cluster?.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+describe('the catalog in a file', () => {
+  const restore = (path: string) => maker.operator.call(catalogRestore, { path, confirm: true });
+
+  it('comes back as it was, under a new epoch', async () => {
+    const { imageId } = await maker.backup(2);
+    const before = await maker.operator.call(catalogState, {});
+    const copy = await maker.operator.call(catalogBackup, {});
+    expect(copy).toMatchObject({ images: before.images });
+    const { imageId: later } = await maker.backup(1);
+    const answer = await restore(copy.path);
+    expect(answer).toMatchObject({ images: copy.images, fragments: copy.fragments });
+    const after = await maker.operator.call(catalogState, {});
+    expect({ ...after, catalogEpoch: '' }).toEqual({ ...before, catalogEpoch: '' });
+    expect(after.catalogEpoch).not.toBe(before.catalogEpoch);
+    const { image } = await maker.operator.call(catalogImage, { imageId });
+    expect(image).toMatchObject({ state: 'COMPLETE', fragments: 2 });
+    const { files } = await maker.operator.call(catalogFiles, { imageId, limit: 9 });
+    expect(files.map(({ path }) => path)).toEqual(['/etc/file-1', '/etc/file-2']);
+    await expect(maker.operator.call(catalogImage, { imageId: later })).rejects.toMatchObject({
+      status: 227,
+    });
+    // New images go on behind the old ones.
+    await maker.backup(1);
+  });
+
+  it('comes back while many ask, who all have to wait for that', async () => {
+    const { path } = await maker.operator.call(catalogBackup, {});
+    let isBack = false;
+    const askers = Array.from({ length: 16 }, async () => {
+      while (!isBack) await maker.operator.call(catalogState, {});
+    });
+    try {
+      await restore(path);
+    } finally {
+      isBack = true;
+    }
+    await Promise.all(askers);
+  });
+
+  it.each([
+    ['was cut off', async (path: string) => (await readFile(path)).subarray(0, 900)],
+    [
+      'has changed',
+      async (path: string) => {
+        const bytes = await readFile(path);
+        bytes[Math.floor(bytes.length / 2)]! ^= 0xff;
+        return bytes;
+      },
+    ],
+    ['is something else', async () => Buffer.from('not a catalog')],
+  ])('is refused whole when it %s', async (_, spoil) => {
+    const before = await maker.operator.call(catalogState, {});
+    const { path } = await maker.operator.call(catalogBackup, {});
+    const bad = join(folder, 'bad.gz');
+    await copyFile(path, bad);
+    await writeFile(bad, await spoil(path));
+    await expect(restore(bad)).rejects.toMatchObject({ status: 20, field: 'path' });
+    expect(await maker.operator.call(catalogState, {})).toEqual(before);
+  });
+});
