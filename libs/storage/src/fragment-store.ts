@@ -1,4 +1,5 @@
 import type { Manifest } from '#archive/manifest.js';
+import type { ChunkIntake } from './chunk-intake.js';
 import type { ConfirmedGrant } from './confirmed-grant.js';
 import type { FragmentName } from './fragment-name.js';
 
@@ -29,6 +30,8 @@ export const READ_BYTES_MAX = 1024 * 1024;
  * 7. A read gives exactly the bytes that were asked for, or fails with `FragmentUnreadable`.
  */
 export interface FragmentStore {
+  /** Where data are deduplicated: takes chunks of an archive instead of its bytes. */
+  readonly chunks?: ChunkIntake;
   /** Begins a fragment under a temporary name. Its id must be new: a known one is an error. */
   create(name: FragmentName): Promise<FragmentWriter>;
   /** Opens a sealed fragment. */

@@ -1,6 +1,6 @@
 import { blake3 } from '@napi-rs/blake-hash';
 
-import { encodeFrameTable, type FrameRecord } from '#archive/frame-table.js';
+import { encodeFrameTable, type FrameRecord } from '#archive/frames/frame-table.js';
 import { INDEX_FRAME_BYTES_MAX } from '#archive/index-line.js';
 import { assert } from '#kernel/assert.js';
 

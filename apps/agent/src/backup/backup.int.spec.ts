@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { compareArchivePaths } from '#archive/archive-order.js';
 import { fromPathText } from '#archive/path-text.js';
 import { PaxReader } from '#archive/pax-reader.js';
-import { seekTableBytesFromFooter } from '#archive/seek-table.js';
+import { seekTableBytesFromFooter } from '#archive/frames/seek-table.js';
 
 import { compareTrees, type Difference } from '../../../../test/support/compare-trees.js';
 import {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { encodeFrameTable } from '#archive/frame-table.js';
+import { encodeFrameTable } from '#archive/frames/frame-table.js';
 
 import { FRAMES_MAX, checkFragmentBytesMax, hasRoomForFrame } from './fragment-room.js';
 import { HardLinks } from './hard-links.js';

@@ -1,5 +1,5 @@
-import { frameTableBytes } from '#archive/frame-table.js';
-import { seekTableBytes } from '#archive/seek-table.js';
+import { frameTableBytes } from '#archive/frames/frame-table.js';
+import { seekTableBytes } from '#archive/frames/seek-table.js';
 import { InvalidInput } from '#kernel/errors.js';
 
 /** Largest message of the data port (4 MiB) less room for what stands around a frame table. */

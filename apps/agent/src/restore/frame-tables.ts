@@ -1,5 +1,5 @@
-import { decodeFrameTable, frameTableBytes, type FrameRecord } from '#archive/frame-table.js';
-import { seekTableBytes, seekTableBytesFromFooter } from '#archive/seek-table.js';
+import { decodeFrameTable, frameTableBytes, type FrameRecord } from '#archive/frames/frame-table.js';
+import { seekTableBytes, seekTableBytesFromFooter } from '#archive/frames/seek-table.js';
 import { messageOf, PermanentError } from '#kernel/errors.js';
 
 import type { FallOver } from './fall-over.js';

@@ -1,6 +1,6 @@
 import { compress } from '@mongodb-js/zstd';
 import { blake3 } from '@napi-rs/blake-hash';
-import { encodeFrameTable } from '#archive/frame-table.js';
+import { encodeFrameTable } from '#archive/frames/frame-table.js';
 import { INDEX_FRAME_BYTES_MAX } from '#archive/index-line.js';
 import { instanceSubject } from '#contracts/contract.js';
 import { mediaOpenRead } from '#contracts/media.js';

@@ -1,5 +1,5 @@
-import { frameTableBytes, type FrameRecord } from '#archive/frame-table.js';
-import { seekTableBytes } from '#archive/seek-table.js';
+import { frameTableBytes, type FrameRecord } from '#archive/frames/frame-table.js';
+import { seekTableBytes } from '#archive/frames/seek-table.js';
 import { PermanentError } from '#kernel/errors.js';
 
 /** Archive bytes in one frame. */

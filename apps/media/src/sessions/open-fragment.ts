@@ -1,7 +1,7 @@
 import { Blake3Hasher, blake3 } from '@napi-rs/blake-hash';
-import { decodeFrameTable, isFrameTable, type FrameRecord } from '#archive/frame-table.js';
+import { decodeFrameTable, isFrameTable, type FrameRecord } from '#archive/frames/frame-table.js';
 import type { Manifest } from '#archive/manifest.js';
-import { encodeSeekTable } from '#archive/seek-table.js';
+import { encodeSeekTable } from '#archive/frames/seek-table.js';
 import { INDEX_SENT_BYTES_MAX } from '#contracts/fragment.js';
 import { messageOf } from '#kernel/errors.js';
 import type { FragmentWriter } from '#storage/fragment-store.js';

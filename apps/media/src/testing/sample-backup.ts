@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { compress } from '@mongodb-js/zstd';
 import { blake3 } from '@napi-rs/blake-hash';
-import { encodeFrameTable } from '#archive/frame-table.js';
+import { encodeFrameTable } from '#archive/frames/frame-table.js';
 import type { FragmentWriterClient } from '#transfer/fragment-writer-client.js';
 import type { Seal } from '#transfer/payloads.js';
 

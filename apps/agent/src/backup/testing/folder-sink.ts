@@ -2,7 +2,7 @@ import { createWriteStream, mkdirSync, writeFileSync, type WriteStream } from 'n
 import { once } from 'node:events';
 import { finished } from 'node:stream/promises';
 
-import { encodeSeekTable, type FrameSize } from '#archive/seek-table.js';
+import { encodeSeekTable, type FrameSize } from '#archive/frames/seek-table.js';
 import { blake3 } from '@napi-rs/blake-hash';
 
 import type {

@@ -6,12 +6,12 @@ import { blake3 } from '@napi-rs/blake-hash';
 
 import { emptyEntry, type ArchiveEntry } from '#archive/archive-entry.js';
 import { compareArchivePaths } from '#archive/archive-order.js';
-import { encodeFrameTable, type FrameRecord } from '#archive/frame-table.js';
+import { encodeFrameTable, type FrameRecord } from '#archive/frames/frame-table.js';
 import { encodeIndexLine, type IndexLine } from '#archive/index-line.js';
 import { nanosecondsText } from '#archive/nanoseconds.js';
 import { PaxReader } from '#archive/pax-reader.js';
 import { PaxWriter } from '#archive/pax-writer.js';
-import { encodeSeekTable } from '#archive/seek-table.js';
+import { encodeSeekTable } from '#archive/frames/seek-table.js';
 import { PermanentError } from '#kernel/errors.js';
 
 import type {

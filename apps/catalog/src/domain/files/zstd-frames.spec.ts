@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { compress } from '@mongodb-js/zstd';
 import fc from 'fast-check';
-import { encodeFrameTable } from '#archive/frame-table.js';
+import { encodeFrameTable } from '#archive/frames/frame-table.js';
 import { ZstdFrames } from './zstd-frames.js';
 
 const table = encodeFrameTable(

@@ -1,0 +1,56 @@
+import type { Manifest } from '#archive/manifest.js';
+import type { FragmentName } from './fragment-name.js';
+
+/** A run of archive bytes: the BLAKE3 of it, and its length. */
+export interface ChunkEntry {
+  readonly id: Buffer;
+  readonly length: number;
+}
+
+/** One Zstandard frame and the chunks that it holds, one behind the other. */
+export interface ChunkFrame {
+  readonly stored: Buffer;
+  readonly chunks: readonly ChunkEntry[];
+}
+
+/** A volume that takes archives as chunks, of which it needs only those that it does not have. */
+export interface ChunkIntake {
+  /** Begins the intake of one backup; `end` it. Ids count within the domain. Throws `InvalidInput` for what is none. */
+  session(domain: string): ChunkIntakeSession;
+}
+
+/** What it was told is there stays there until `end`. Calls come one at a time. */
+export interface ChunkIntakeSession {
+  /** Which of these chunks (at most `IDS_PER_BATCH_MAX`) need not be sent. */
+  ask(ids: readonly Buffer[]): Promise<boolean[]>;
+  /** Takes in a frame of chunks. Throws `InvalidInput`, `VolumeFull` or `VolumeWriteFailed`. */
+  add(frame: ChunkFrame): Promise<void>;
+  /**
+   * Begins a fragment out of chunks that are here or were added. Its id must be new.
+   * @param frameBytes archive bytes of each frame of its data but the last one, see `RecipeWriter`
+   */
+  begin(name: FragmentName, frameBytes: number): Promise<RecipeWriter>;
+  /** Lets go of everything. What was added and is in no sealed fragment may be collected. Never throws. */
+  end(): Promise<void>;
+}
+
+/**
+ * A fragment being written whose archive bytes are named, not sent. Its data, as every reader of the
+ * volume gets them, are these bytes in raw Zstandard frames (`rawFrame`) of `frameBytes` archive bytes
+ * each (the last one may be shorter), with the seek table of these frames behind them. Calls come
+ * one at a time.
+ */
+export interface RecipeWriter {
+  readonly name: FragmentName;
+  readonly indexBytes: number;
+  /** Appends chunks that are here (the session was told so) or that were added to the session. */
+  add(chunks: readonly ChunkEntry[]): Promise<void>;
+  writeIndex(pieces: readonly Buffer[]): Promise<void>;
+  /**
+   * Makes the fragment durable and visible. The manifest's `storedBytes` and `digest` are those of its
+   * data. Throws `InvalidInput`, and then nothing counts, if one of its chunks is not here.
+   */
+  seal(manifest: Manifest): Promise<void>;
+  /** Leaves what was written where it is. Never throws. */
+  abandon(): Promise<void>;
+}
