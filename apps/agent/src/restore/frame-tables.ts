@@ -1,4 +1,8 @@
-import { decodeFrameTable, frameTableBytes, type FrameRecord } from '#archive/frames/frame-table.js';
+import {
+  decodeFrameTable,
+  frameTableBytes,
+  type FrameRecord,
+} from '#archive/frames/frame-table.js';
 import { seekTableBytes, seekTableBytesFromFooter } from '#archive/frames/seek-table.js';
 import { messageOf, PermanentError } from '#kernel/errors.js';
 

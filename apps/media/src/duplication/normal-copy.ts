@@ -1,5 +1,9 @@
 import { Blake3Hasher, blake3 } from '@napi-rs/blake-hash';
-import { decodeFrameTable, frameTableBytes, type FrameRecord } from '#archive/frames/frame-table.js';
+import {
+  decodeFrameTable,
+  frameTableBytes,
+  type FrameRecord,
+} from '#archive/frames/frame-table.js';
 import type { Manifest } from '#archive/manifest.js';
 import { FragmentDamaged } from '#storage/errors.js';
 import type { FragmentWriter } from '#storage/fragment-store.js';
