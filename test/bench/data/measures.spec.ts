@@ -55,6 +55,17 @@ describe('the rows of a corpus', () => {
     expect(other).toMatchObject({ ours: 180, met: null });
   });
 
+  it('hold ours twice, on volumes that deduplicate and on others, never one beside the other', () => {
+    const dedup = figuresOf('holdfast-dedup', { full: [5] });
+    const both = [...all, dedup];
+    expect(row(both, 'small: full')).toEqual(row(all, 'small: full'));
+    expect(row(both, 'small, deduplicated: full')).toEqual({
+      ...{ measure: 'small, deduplicated: full', unit: 's', ours: 5 },
+      peers: { Bacula: 10, restic: 20, tar: 1 },
+      ...{ ratio: 0.5, goal: 'at most 0.4 of the best', met: false },
+    });
+  });
+
   it('compare what is stored with restic', () => {
     const restic = figuresOf('restic', { full: [1] });
     ours.addStored('full', 200);

@@ -11,6 +11,9 @@ import { STEPS, type Step } from './data-tool.js';
 import { type Figures, STORED_AFTER } from './figures.js';
 
 export const OURS = 'holdfast';
+/** The same on volumes that deduplicate. */
+export const OURS_DEDUP = 'holdfast-dedup';
+const ALL_OURS = [OURS, OURS_DEDUP];
 /** Goals go by the fastest of these in the same run; what else stands beside them is for orientation. */
 const RIVALS = ['Bacula', 'restic', 'borg'];
 
@@ -38,22 +41,37 @@ const PEAK_MIB_MAX = 400;
 /** The rows of a corpus: time and CPU of each step, what is stored, memory. None without ours. */
 export function measuresOf(corpus: CorpusName, all: readonly Figures[]): Measurement[] {
   const figures = all.filter((one) => one.corpus === corpus);
-  const row = new Row(figures);
+  return ALL_OURS.flatMap((ours) =>
+    rowsOf(corpus, { ours, figures: figures.filter(({ tool }) => isOf(tool, ours)) }),
+  );
+}
+
+/** One of ours does not stand beside the other. */
+function isOf(tool: string, ours: string): boolean {
+  return tool === ours || !ALL_OURS.includes(tool);
+}
+
+interface Side {
+  readonly ours: string;
+  readonly figures: readonly Figures[];
+}
+
+function rowsOf(corpus: CorpusName, { ours, figures }: Side): Measurement[] {
+  const row = new Row(figures, ours);
+  const name = ours === OURS_DEDUP ? `${corpus}, deduplicated` : corpus;
   const seconds = STEPS.flatMap((step) => {
     const share = SHARES[corpus][step];
     const goal = share === undefined ? NO_GOAL : atMostOf(share);
     return [
-      ...row.of(`${corpus}: ${step}`, 's', goal, (one) => one.seconds(stepOf(one, step))),
-      ...row.of(`${corpus}: ${step}, CPU`, 's', NO_GOAL, (one) =>
-        one.cpuSeconds(stepOf(one, step)),
-      ),
+      ...row.of(`${name}: ${step}`, 's', goal, (one) => one.seconds(stepOf(one, step))),
+      ...row.of(`${name}: ${step}, CPU`, 's', NO_GOAL, (one) => one.cpuSeconds(stepOf(one, step))),
     ];
   });
   const stored = STORED_AFTER.flatMap((after) =>
     row.of(
-      `${corpus}: stored after ${after}`,
+      `${name}: stored after ${after}`,
       'MB',
-      atMostOf(STORED_SHARE, STORED_LIKE),
+      after === 'full' || ours === OURS_DEDUP ? atMostOf(STORED_SHARE, STORED_LIKE) : NO_GOAL,
       (one) => one.storedMegabytes(after),
       [STORED_LIKE],
     ),
@@ -61,23 +79,23 @@ export function measuresOf(corpus: CorpusName, all: readonly Figures[]): Measure
   return [
     ...seconds,
     ...stored,
-    ...row.of(
-      `${corpus}: peak memory of the data path`,
-      'MiB',
-      atMost(PEAK_MIB_MAX, 'MiB'),
-      (one) => one.peakMib(),
+    ...row.of(`${name}: peak memory of the data path`, 'MiB', atMost(PEAK_MIB_MAX, 'MiB'), (one) =>
+      one.peakMib(),
     ),
-    ...row.of(`${corpus}: peak memory of all processes`, 'MiB', NO_GOAL, (one) => one.allPeakMib()),
+    ...row.of(`${name}: peak memory of all processes`, 'MiB', NO_GOAL, (one) => one.allPeakMib()),
   ];
 }
 
 /** Nobody else has a second server of its own: their one way to duplicate stands beside it. */
 function stepOf({ tool }: Figures, step: Step): Step {
-  return step === 'duplicate across' && tool !== OURS ? 'duplicate' : step;
+  return step === 'duplicate across' && !ALL_OURS.includes(tool) ? 'duplicate' : step;
 }
 
 class Row {
-  constructor(private readonly figures: readonly Figures[]) {}
+  constructor(
+    private readonly figures: readonly Figures[],
+    private readonly ours: string,
+  ) {}
 
   /** One, or none where we have no such figure. */
   of(
@@ -91,7 +109,7 @@ class Row {
       const figure = value(one);
       return figure === undefined ? [] : [[one.tool, figure] as const];
     });
-    const { [OURS]: ours, ...peers } = Object.fromEntries(values);
+    const { [this.ours]: ours, ...peers } = Object.fromEntries(values);
     return ours === undefined ? [] : [measurement({ measure, unit, ours, peers, against }, goal)];
   }
 }

@@ -5,20 +5,28 @@ import type { DataTool, DataWork } from '../data-tool.js';
 import type { Servers } from '../usage/usage.js';
 import { command } from './command.js';
 
+const FIRST_POOL = 'backups';
 const SECOND_POOL = 'copies';
 const FAR = { mediaId: 'far', pool: 'offsite' };
 const JOBS_MAX = 4;
+const FIRST_UNIT = ['--storage', 'first'];
 
 /**
  * Ours: a whole cluster, started and asked as a user does. The second store is another volume of the
  * media server; the one across belongs to a media server of its own, to which data goes by network.
+ * All three are of the same kind: they deduplicate, or not.
  */
 export class HoldfastTool implements DataTool {
-  readonly name = 'holdfast';
   private work!: DataWork;
   private cluster!: TestCluster;
   private readonly images: string[] = [];
   private dataPath = ['agent', 'media'];
+
+  constructor(
+    readonly name: string,
+    /** In front of a volume's folder. */
+    private readonly kind: '' | 'dedup:' = '',
+  ) {}
 
   readonly steps = {
     full: () => this.backup('full'),
@@ -40,14 +48,15 @@ export class HoldfastTool implements DataTool {
     this.work = work;
     this.images.length = 0;
     this.dataPath = ['agent', 'media'];
-    const volume = (name: string) => join(work.folder, name);
+    const volume = (pool: string) => `${pool}=${this.kind}${join(work.folder, pool)}`;
     this.cluster = await TestCluster.start({
       args: [
-        ...['--volume', `${SECOND_POOL}=${volume(SECOND_POOL)}`],
-        ...['--media-server', `${FAR.mediaId}:${FAR.pool}=${volume(FAR.pool)}`],
+        ...['--volume', volume(FIRST_POOL), '--volume', volume(SECOND_POOL)],
+        ...['--media-server', `${FAR.mediaId}:${volume(FAR.pool)}`],
       ],
     });
     for (const [name, mediaId, pool] of [
+      ['first', 'media1', FIRST_POOL],
       ['second', 'media1', SECOND_POOL],
       ['across', FAR.mediaId, FAR.pool],
     ]) {
@@ -70,7 +79,7 @@ export class HoldfastTool implements DataTool {
   }
 
   get stores(): string[] {
-    return [join(this.cluster.dataFolder, 'media/main')];
+    return [join(this.work.folder, FIRST_POOL)];
   }
 
   stop(): Promise<void> {
@@ -79,7 +88,7 @@ export class HoldfastTool implements DataTool {
 
   private async backup(kind: 'full' | 'differential'): Promise<void> {
     const { folder } = this.work.corpus;
-    const said = await this.holdfast('--json', 'backup', folder, '--type', kind);
+    const said = await this.holdfast('--json', 'backup', folder, '--type', kind, ...FIRST_UNIT);
     const { job } = JSON.parse(said.trim().split('\n').at(-1)!) as { job: { imageId: string } };
     this.images.push(job.imageId);
   }

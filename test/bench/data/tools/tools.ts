@@ -1,5 +1,6 @@
 import { hasBacula } from '../../bacula/bacula.js';
 import type { DataTool } from '../data-tool.js';
+import { OURS, OURS_DEDUP } from '../measures.js';
 import { BaculaTool } from './bacula-tool.js';
 import { BorgTool } from './borg-tool.js';
 import { hasCommands } from './command.js';
@@ -14,7 +15,8 @@ interface ToolKind {
 
 /** By the name under which a run asks for it; in this order in each round. */
 export const TOOLS: Readonly<Record<string, ToolKind>> = {
-  holdfast: { isInstalled: () => true, make: () => new HoldfastTool() },
+  [OURS]: { isInstalled: () => true, make: () => new HoldfastTool(OURS) },
+  [OURS_DEDUP]: { isInstalled: () => true, make: () => new HoldfastTool(OURS_DEDUP, 'dedup:') },
   Bacula: { isInstalled: hasBacula, make: () => new BaculaTool() },
   restic: { isInstalled: () => hasCommands('restic'), make: () => new ResticTool() },
   borg: { isInstalled: () => hasCommands('borg'), make: () => new BorgTool() },
