@@ -8,7 +8,7 @@ import { CONSUMERS, STREAMS } from '#contracts/streams.js';
 import { Nats } from '#messaging/connection.js';
 import { Requests } from '#messaging/requests.js';
 import { Topology } from '#messaging/topology.js';
-import { NEW_SPACE } from '../../apps/standalone/src/data-process.js';
+import { HEAP_FLAGS } from '../../apps/standalone/src/data-process.js';
 import { checkoutFolder } from '../../apps/standalone/src/servers/checkout-folder.js';
 import { startNats, type TestNats } from '../support/nats.js';
 import { startPostgres, type TestPostgres } from '../support/postgres.js';
@@ -77,7 +77,7 @@ export class CommitCluster {
     const login = this.nats.login(`media-${mediaId}`);
     const folder = join(this.folder, imageId);
     mkdirSync(folder);
-    const child = this.fork('test/bench/commit-media.js', {}, [NEW_SPACE.media]);
+    const child = this.fork('test/bench/commit-media.js', {}, HEAP_FLAGS.media);
     const plan: MediaPlan = {
       mediaId,
       folder,
