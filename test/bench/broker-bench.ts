@@ -77,6 +77,7 @@ async function prepare(database: DataSource, allocator: Allocator): Promise<void
       ...{ name: `u${unit}`, mediaId: id, pool: 'main', jobsMax: JOBS_PER_UNIT },
       ...{ fragmentBytesMax: 2 ** 30, highWaterPercent: 98, lowWaterPercent: 80 },
       onDemandOnly: false,
+      maxStreamsPerDrive: 1,
     });
   }
   const units = Array.from({ length: UNITS }, (_, unit) => `u${unit}`);

@@ -70,6 +70,7 @@ class SealingMedia {
       HOLDFAST_MEDIA_ID: plan.mediaId,
       HOLDFAST_MEDIA_VOLUMES: [{ pool: 'default', path: plan.folder }],
       HOLDFAST_MEDIA_RESERVE_BYTES: 0,
+      HOLDFAST_MEDIA_SPOOL_BYTES_MAX: 0,
       HOLDFAST_MEDIA_PORT: 0,
       HOLDFAST_MEDIA_LIBRARIES: [],
       HOLDFAST_MOUNT_TIMEOUT: 0,

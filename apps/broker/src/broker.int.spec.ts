@@ -49,6 +49,7 @@ describe('the broker', () => {
           highWaterPercent: 98,
           lowWaterPercent: 80,
           onDemandOnly: false,
+          maxStreamsPerDrive: 1,
           drained: false,
           full: false,
           jobsActive: 0,

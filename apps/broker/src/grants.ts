@@ -1,7 +1,7 @@
 import { allocationGranted, type Allocation } from '#contracts/broker.js';
 import { uuidv7 } from '#kernel/ids.js';
 import type { Work } from '#outbox/unit-of-work.js';
-import { bytesOf, type WaitingRequest } from './domain/resource-request.js';
+import { bytesOf, multiplexingOf, type WaitingRequest } from './domain/resource-request.js';
 import type { Resources } from './domain/resources.js';
 import type { Grant, Walk } from './domain/plan/walk.js';
 import { Allocations } from './persistence/allocations.js';
@@ -53,6 +53,7 @@ export class Grants {
       pool: unit?.pool ?? null,
       fragmentBytesMax: unit?.fragmentBytesMax ?? null,
       estimatedBytes: bytesOf(grant),
+      multiplexing: multiplexingOf(grant) ?? null,
       media: [...place.media],
       grantedAt: this.now,
       leaseUntil: this.leaseUntil,

@@ -67,6 +67,18 @@ const settings = z.object({
       description: "left free on each volume's file system",
       settable: false,
     }),
+  HOLDFAST_MEDIA_SPOOL_BYTES_MAX: z.coerce
+    .number()
+    .int()
+    .nonnegative()
+    .default(0)
+    .register(settingFacts, {
+      name: 'media.spool-bytes-max',
+      unit: 'bytes',
+      description:
+        'what the spool of each library holds at most; 0: all that its file system has, less the reserve',
+      settable: false,
+    }),
   HOLDFAST_TRASH_GRACE: durationSetting.prefault('24h').register(settingFacts, {
     name: 'media.trash-grace',
     unit: '',
@@ -130,6 +142,11 @@ export class MediaConfig {
 
   get reserveBytes(): number {
     return this.values.HOLDFAST_MEDIA_RESERVE_BYTES;
+  }
+
+  /** Of each library. */
+  get spoolBytesMax(): number {
+    return this.values.HOLDFAST_MEDIA_SPOOL_BYTES_MAX || Number.MAX_SAFE_INTEGER;
   }
 
   get trashGraceMs(): number {

@@ -110,13 +110,13 @@ export class MediaNode implements Startable {
   }
 
   private openLibrary(where: { path: string; pool: string }): Promise<MediaLibrary> {
-    const { mediaId, reserveBytes, mountTimeoutMs } = this.config;
+    const { mediaId, reserveBytes, spoolBytesMax, mountTimeoutMs } = this.config;
     const log = (severity: 'info' | 'warning', text: string) => {
       const told = `library "${where.pool}": ${text}`;
       if (severity === 'info') this.logger.log(told);
       else this.logger.warn(told);
     };
-    const given = { mediaId, reserveBytes, mountTimeoutMs, log, clock: this.clock };
+    const given = { mediaId, reserveBytes, spoolBytesMax, mountTimeoutMs, log, clock: this.clock };
     return MediaLibrary.open({ ...where, ...given, onStep: this.crashPoint });
   }
 

@@ -10,6 +10,7 @@ import {
   pageLimit,
   policyName,
   poolName,
+  streamsPerDrive,
   timestamp,
   unitName,
 } from './names.js';
@@ -20,7 +21,7 @@ const volumeFields = {
   path: z.string(),
   freeBytes: z.int().nonnegative(),
   totalBytes: z.int().nonnegative(),
-  /** `sequential`: only so many jobs may write at once as the pool has drives there (1 if unsaid). */
+  /** `sequential`: only jobs share the drives that the pool has there (1 if unsaid). */
   class: z.enum(['disk', 'sequential']).optional(),
   drives: z.int().min(0).max(1_000).optional(),
 };
@@ -61,6 +62,12 @@ export const storageUnit = z.strictObject({
   mediaId: mediaName.describe('the media server that writes'),
   pool: poolName.describe('the storage pool, of which that media server has a volume'),
   jobsMax: z.int().min(1).max(1_000).default(4).describe('jobs that may write at the same time'),
+  maxStreamsPerDrive: streamsPerDrive
+    .default(1)
+    .describe(
+      'jobs that may share a drive of a sequential pool, which writes their fragments by turns; ' +
+        '1: a drive for each job. A schedule may allow less',
+    ),
   fragmentBytesMax: z
     .int()
     .min(2 * 1024 * 1024)
@@ -150,6 +157,8 @@ export const brokerAllocate = endpoint('broker', 'allocate', {
       /** Backups of this policy that may run at once, this one included. */
       policyJobsMax: z.int().min(1).max(POLICY_JOBS_MAX).optional(),
       estimatedBytes,
+      /** Streams on the drive that it gets, its own included; default: what the unit allows. */
+      multiplexing: streamsPerDrive.optional(),
     }),
     z.object({
       purpose: z.literal('read'),

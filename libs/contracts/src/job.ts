@@ -15,6 +15,7 @@ import {
   poolName,
   scheduleName,
   storable,
+  streamsPerDrive,
   timestamp,
   unitName,
 } from './names.js';
@@ -108,6 +109,8 @@ export const backupRequest = z.object({
   closesAt: timestamp.optional(),
   /** Jobs of this policy that may be active at once. */
   policyJobsMax: z.int().min(1).max(10_000).optional(),
+  /** Streams on the drive that it gets, its own included. */
+  multiplexing: streamsPerDrive.optional(),
   /** More than one list: a parent job with a child for each, which backs up these selections. */
   streams: z.array(z.array(absolutePath).min(1).max(1_000)).min(1).max(STREAMS_MAX).optional(),
   origin: jobOrigin.default('immediate'),

@@ -78,3 +78,6 @@ export const dataToken = z.string().min(20).max(100);
 /** Where a media server's data port is. */
 export const dataAddress = z.object({ host: z.string(), port: z.int().min(1).max(65_535) });
 export type DataAddress = z.infer<typeof dataAddress>;
+
+/** Streams that may share a drive: jobs whose fragments it writes by turns. */
+export const streamsPerDrive = z.int().min(1).max(32);

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { imageKind, scheduleName, unitName } from './names.js';
+import { imageKind, scheduleName, streamsPerDrive, unitName } from './names.js';
 
 const UNIT_MS = { m: 60_000, h: 3_600_000, d: 86_400_000, w: 7 * 86_400_000 } as const;
 
@@ -135,6 +135,12 @@ export const schedule = z
     retention: retention.default('14d').describe('how long its images are kept'),
     storage: unitName.optional().describe("in place of the policy's storage"),
     priority: z.int().min(0).max(99_999).optional().describe("in place of the policy's priority"),
+    multiplexing: streamsPerDrive
+      .optional()
+      .describe(
+        'streams on the drive that a job of it gets, its own included; left out: as many as ' +
+          'the storage unit allows (maxStreamsPerDrive), which is never exceeded',
+      ),
   })
   .superRefine(({ type, frequency, calendar: days }, context) => {
     const wrong = (field: string, message: string) =>

@@ -32,6 +32,11 @@ export const READ_BYTES_MAX = 1024 * 1024;
 export interface FragmentStore {
   /** Where data are deduplicated: takes chunks of an archive instead of its bytes. */
   readonly chunks?: ChunkIntake;
+  /**
+   * Where fragments share a room on their way to the medium: waits until there is room for this one.
+   * Then `create` has to follow. Without it `create` lets in at once.
+   */
+  admit?(name: FragmentName, plan: FragmentPlan): Promise<void>;
   /** Begins a fragment under a temporary name. Its id must be new: a known one is an error. */
   create(name: FragmentName): Promise<FragmentWriter>;
   /** Opens a sealed fragment. */
@@ -61,6 +66,14 @@ export interface FragmentStore {
   takeBack(tombstoneId: string, name: FragmentName): Promise<void>;
   /** Gives up for good what lies in the trash of a tombstone. */
   emptyTrash(tombstoneId: string): Promise<void>;
+}
+
+/** What is known of a fragment before it is begun. */
+export interface FragmentPlan {
+  /** Bytes that its data will have at most; of the index nobody knows before. */
+  readonly bytesMax: number;
+  /** Ends the wait for room, with status 150. */
+  readonly signal?: AbortSignal;
 }
 
 /** One fragment being written. Calls come one at a time. */

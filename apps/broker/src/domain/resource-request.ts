@@ -12,6 +12,22 @@ export function byTurn(a: QueueTurn, b: QueueTurn): number {
   return b.priority - a.priority || a.arrival - b.arrival;
 }
 
+/** What a request needs of a unit. */
+export interface Need {
+  /** Stored bytes that it expects to write; 0: it says nothing. */
+  readonly bytes: number;
+  /** Streams that it allows on its drive, itself included; `Infinity`: it does not mind. */
+  readonly streams: number;
+}
+
+export function needOf(request: ResourceRequest): Need {
+  return { bytes: bytesOf(request), streams: multiplexingOf(request) ?? Infinity };
+}
+
+export function multiplexingOf(request: ResourceRequest): number | undefined {
+  return request.purpose === 'write' ? request.multiplexing : undefined;
+}
+
 /** Stored bytes that a request expects to write; 0: it says nothing, or writes nothing. */
 export function bytesOf(request: ResourceRequest): number {
   return request.purpose === 'read' ? 0 : (request.estimatedBytes ?? 0);

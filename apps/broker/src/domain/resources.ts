@@ -6,7 +6,7 @@ export interface ServerPool {
   readonly freeBytes: number;
   /** 0: it says nothing about its size. */
   readonly totalBytes: number;
-  /** Jobs that may write there at once, whatever units they have; null for disks. */
+  /** Shared by the jobs of all units on the pool; null for disks. */
   readonly drives: number | null;
 }
 
@@ -32,7 +32,8 @@ export interface UnitResource extends StorageUnit {
 
 /** What running jobs have of a pool on one media server, through whatever unit. */
 export interface PoolUse {
-  readonly jobs: number;
+  /** Of each of them, how many streams it allows on its drive, itself included. */
+  readonly streams: readonly number[];
   /** The sum of what they expect to write. */
   readonly bytes: number;
 }

@@ -19,6 +19,7 @@ export interface AllocationRow {
   readonly pool: string | null;
   readonly fragment_bytes_max: string | null;
   readonly estimated_bytes: string;
+  readonly multiplexing: number | null;
   readonly media: string[];
   readonly granted_at: Date | string;
   readonly lease_until: Date | string;
@@ -98,20 +99,20 @@ export class Allocations {
 
 /** As `AllocationRow` has it, with numbers as they are. */
 function toRow(entity: AllocationEntity): object {
-  const { purpose, client, policy, unit, pool, media } = entity;
+  const { purpose, client, policy, unit, pool, media, multiplexing } = entity;
   return {
     ...{ allocation_id: entity.allocationId, job: entity.job, attempt: entity.attempt },
-    ...{ purpose, client, policy, unit, pool, media },
+    ...{ purpose, client, policy, unit, pool, media, multiplexing },
     ...{ fragment_bytes_max: entity.fragmentBytesMax, estimated_bytes: entity.estimatedBytes },
     ...{ granted_at: entity.grantedAt, lease_until: entity.leaseUntil },
   };
 }
 
 export function toAllocation(row: AllocationRow): AllocationEntity {
-  const { purpose, client, policy, unit, pool, media } = row;
+  const { purpose, client, policy, unit, pool, media, multiplexing } = row;
   return {
     ...{ allocationId: row.allocation_id, job: Number(row.job), attempt: Number(row.attempt) },
-    ...{ purpose, client, policy, unit, pool, media },
+    ...{ purpose, client, policy, unit, pool, media, multiplexing },
     estimatedBytes: Number(row.estimated_bytes),
     fragmentBytesMax: row.fragment_bytes_max === null ? null : Number(row.fragment_bytes_max),
     ...{ grantedAt: new Date(row.granted_at), leaseUntil: new Date(row.lease_until) },

@@ -6,6 +6,7 @@ import { Resources1790000000000 } from './migrations/1790000000000-resources.js'
 import { Duplications1790100000000 } from './migrations/1790100000000-duplications.js';
 import { Limits1790200000000 } from './migrations/1790200000000-limits.js';
 import { Settings1790500000000 } from './migrations/1790500000000-settings.js';
+import { Streams1790600000000 } from './migrations/1790600000000-streams.js';
 import {
   ClientLimitEntity,
   StoragePoolEntity,
@@ -22,6 +23,6 @@ export const brokerSchema: OwnedSchema = {
   ],
   migrations: [
     ...[Resources1790000000000, Duplications1790100000000, Limits1790200000000],
-    Settings1790500000000,
+    ...[Settings1790500000000, Streams1790600000000],
   ],
 };

@@ -86,6 +86,7 @@ describe('the queue in the database', () => {
         serversUp: ['m1', 'm2', 'm3'],
         clientsAtLimit: [],
         policyJobs: new Map(),
+        streams: new Map(),
       },
       undefined,
     );

@@ -37,6 +37,7 @@ export class Queue {
       ...[[...open.pools.keys()], [...open.pools.values()], open.serversUp],
       ...[open.clientsAtLimit, JSON.stringify(Object.fromEntries(open.policyJobs))],
       ...[after?.priority ?? null, after?.arrival ?? null],
+      JSON.stringify(Object.fromEntries(open.streams)),
     ]);
     return { requests: rows.map(toWaiting), isLast: rows.length < WINDOW_ROWS };
   }
@@ -63,12 +64,13 @@ export class Queue {
     }));
     await this.db.query(
       `INSERT INTO waiting (job, attempt, purpose, client, priority, estimated_bytes, unit, pool,
-         media, any_of, policy, policy_jobs_max, queued_at)
+         media, any_of, policy, policy_jobs_max, multiplexing, queued_at)
        SELECT job, attempt, purpose, client, priority, bytes, unit, pool, media, "anyOf", policy,
-         "policyJobsMax", $2
+         "policyJobsMax", multiplexing, $2
        FROM json_to_recordset($1) AS asked (job bigint, attempt bigint, purpose text,
          client text, priority bigint, bytes bigint, unit text, pool text, media text[],
-         "anyOf" jsonb, policy text, "policyJobsMax" integer, n bigint)
+         "anyOf" jsonb, policy text, "policyJobsMax" integer,
+         multiplexing integer, n bigint)
        ORDER BY n`,
       [JSON.stringify(rows), now],
     );
@@ -105,6 +107,8 @@ const WINDOW = prepared(`
       SELECT * FROM waiting
       WHERE waiting.unit = open.name AND (estimated_bytes = 0 OR estimated_bytes <= open.room)
         AND client <> ALL ($6::text[])
+        AND (multiplexing IS NULL
+          OR multiplexing >= coalesce(($10::jsonb ->> open.name)::integer, 1))
         AND (policy IS NULL OR policy_jobs_max IS NULL
           OR policy_jobs_max > coalesce(($7::jsonb ->> policy)::integer, 0))
         AND ($8::bigint IS NULL OR priority < $8 OR (priority = $8 AND arrival > $9::bigint))

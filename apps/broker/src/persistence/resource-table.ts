@@ -29,14 +29,15 @@ export interface WaitingAtAll {
 /** In one statement: it is read for each grant, and each round trip holds up the next one. */
 const READ = prepared(`
   WITH held AS MATERIALIZED (
-    SELECT purpose, client, policy, unit, pool, media[1] AS media, count(*) AS jobs,
+    SELECT purpose, client, policy, unit, pool, multiplexing, media[1] AS media, count(*) AS jobs,
       sum(estimated_bytes) AS bytes
-    FROM allocation WHERE unit IS NOT NULL GROUP BY purpose, client, policy, unit, pool, media[1])
+    FROM allocation WHERE unit IS NOT NULL
+    GROUP BY purpose, client, policy, unit, pool, multiplexing, media[1])
   SELECT
     (SELECT coalesce(json_agg(json_build_object('name', name, 'mediaId', media_id, 'pool', pool,
         'jobsMax', jobs_max, 'fragmentBytesMax', fragment_bytes_max,
         'highWaterPercent', high_water_percent, 'lowWaterPercent', low_water_percent,
-        'onDemandOnly', on_demand_only, 'drained', drained, 'full', is_full, 'chosen', chosen,
+        'onDemandOnly', on_demand_only, 'maxStreamsPerDrive', max_streams_per_drive, 'drained', drained, 'full', is_full, 'chosen', chosen,
         'jobsActive', coalesce(busy.jobs, 0)) ORDER BY name), '[]')
       FROM storage_unit LEFT JOIN
         (SELECT unit, sum(jobs) AS jobs FROM held GROUP BY unit) AS busy ON busy.unit = name) AS units,
@@ -47,8 +48,10 @@ const READ = prepared(`
         'selection', selection) ORDER BY name), '[]') FROM unit_group) AS groups,
     (SELECT coalesce(json_object_agg(client, jobs_max), '{}') FROM client_limit) AS limits,
     (SELECT coalesce(json_agg(row_to_json(used)), '[]') FROM
-      (SELECT media AS "mediaId", pool, sum(jobs) AS jobs, sum(bytes) AS bytes
-       FROM held GROUP BY media, pool) AS used) AS pools,
+      (SELECT media AS "mediaId", held.pool, sum(jobs) AS jobs, sum(bytes) AS bytes,
+         least(max_streams_per_drive, multiplexing) AS streams
+       FROM held JOIN storage_unit ON name = unit
+       GROUP BY media, held.pool, least(max_streams_per_drive, multiplexing)) AS used) AS pools,
     (SELECT coalesce(json_object_agg(client, jobs), '{}') FROM
       (SELECT client, sum(jobs) AS jobs FROM held WHERE purpose = 'write'
        GROUP BY client) AS of_client) AS clients,
@@ -58,12 +61,21 @@ const READ = prepared(`
     (SELECT queued_at FROM waiting ORDER BY arrival LIMIT 1) AS "waitingSince",
     NOT EXISTS (SELECT FROM waiting WHERE unit IS NULL) AS "onlyForUnits"`);
 
+/** Jobs of a pool that allow so many streams on their drive. */
+interface PoolRow {
+  readonly mediaId: string;
+  readonly pool: string;
+  readonly streams: number;
+  readonly jobs: number;
+  readonly bytes: number;
+}
+
 interface Read {
   readonly units: UnitResource[];
   readonly servers: (Omit<ServerRow, 'lastSeenAt'> & { readonly lastSeenAt: string })[];
   readonly groups: UnitGroup[];
   readonly limits: Record<string, number>;
-  readonly pools: (PoolUse & { readonly mediaId: string; readonly pool: string })[];
+  readonly pools: readonly PoolRow[];
   readonly clients: Record<string, number>;
   readonly policies: Record<string, number>;
   readonly waitingSince: Date | null;
@@ -95,7 +107,7 @@ export class ResourceTable implements Resources {
     this.rows = new Map(rows.map((row) => [row.mediaId, row]));
     this.servers = new Map(rows.map((row) => [row.mediaId, toResource(row)]));
     this.groups = new Map(read.groups.map((group) => [group.name, group]));
-    this.poolUse = new Map(read.pools.map((use) => [poolKey(use), use]));
+    this.poolUse = poolUses(read.pools);
     this.clientLimits = new Map(Object.entries(read.limits));
     this.clientJobs = new Map(Object.entries(read.clients));
     this.policyJobs = new Map(Object.entries(read.policies));
@@ -110,7 +122,7 @@ export class ResourceTable implements Resources {
 
   /** An allocation as callers see it, with where its media servers are now. */
   describe(row: AllocationEntity): Allocation {
-    const { media, grantedAt, leaseUntil, estimatedBytes: _, ...fields } = row;
+    const { media, grantedAt, leaseUntil, estimatedBytes: _, multiplexing: __, ...fields } = row;
     return {
       ...fields,
       media: media.map((mediaId) => ({ mediaId, address: this.addressOf(mediaId) })),
@@ -124,6 +136,16 @@ export class ResourceTable implements Resources {
     if (row === undefined) throw new Error(`media server ${mediaId} has an allocation but no row`);
     return row.address;
   }
+}
+
+function poolUses(rows: readonly PoolRow[]): Map<string, PoolUse> {
+  const uses = new Map<string, PoolUse>();
+  for (const row of rows) {
+    const { streams, bytes } = uses.get(poolKey(row)) ?? { streams: [], bytes: 0 };
+    const more = Array.from({ length: row.jobs }, () => row.streams);
+    uses.set(poolKey(row), { streams: [...streams, ...more], bytes: bytes + row.bytes });
+  }
+  return uses;
 }
 
 function toResource({ mediaId, lastSeenAt, volumes, drained }: ServerRow): ServerResource {

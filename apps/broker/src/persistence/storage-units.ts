@@ -9,16 +9,18 @@ export class StorageUnits {
   async put(unit: StorageUnit): Promise<void> {
     await this.db.query(
       `INSERT INTO storage_unit (name, media_id, pool, jobs_max, fragment_bytes_max,
-         high_water_percent, low_water_percent, on_demand_only)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+         high_water_percent, low_water_percent, on_demand_only, max_streams_per_drive)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
        ON CONFLICT (name) DO UPDATE SET media_id = EXCLUDED.media_id, pool = EXCLUDED.pool,
          jobs_max = EXCLUDED.jobs_max, fragment_bytes_max = EXCLUDED.fragment_bytes_max,
          high_water_percent = EXCLUDED.high_water_percent,
          low_water_percent = EXCLUDED.low_water_percent,
-         on_demand_only = EXCLUDED.on_demand_only`,
+         on_demand_only = EXCLUDED.on_demand_only,
+         max_streams_per_drive = EXCLUDED.max_streams_per_drive`,
       [
         ...[unit.name, unit.mediaId, unit.pool, unit.jobsMax, unit.fragmentBytesMax],
         ...[unit.highWaterPercent, unit.lowWaterPercent, unit.onDemandOnly],
+        unit.maxStreamsPerDrive,
       ],
     );
   }

@@ -15,6 +15,7 @@ export interface WaitingRow {
   readonly policy: string | null;
   readonly policy_jobs_max: number | null;
   readonly estimated_bytes: string;
+  readonly multiplexing: number | null;
   readonly queued_at: Date | string;
 }
 
@@ -34,6 +35,7 @@ export function toWaiting(row: WaitingRow): WaitingRequest {
       const max = row.policy_jobs_max === null ? {} : { policyJobsMax: row.policy_jobs_max };
       return {
         ...{ ...shared, ...policy, ...max, estimatedBytes },
+        ...(row.multiplexing === null ? {} : { multiplexing: row.multiplexing }),
         ...{ purpose: 'write', unit: row.unit ?? '' },
       };
     }
@@ -60,14 +62,15 @@ export interface Needs {
   readonly anyOf: readonly (readonly string[])[] | null;
   readonly policy: string | null;
   readonly policyJobsMax: number | null;
+  readonly multiplexing: number | null;
 }
 
 export function needsOf(request: ResourceRequest): Needs {
-  const nothing = { unit: null, pool: null, media: null, anyOf: null };
+  const nothing = { unit: null, pool: null, media: null, anyOf: null, multiplexing: null };
   switch (request.purpose) {
     case 'write': {
-      const { unit, policy = null, policyJobsMax = null } = request;
-      return { ...nothing, unit, policy, policyJobsMax };
+      const { unit, policy = null, policyJobsMax = null, multiplexing = null } = request;
+      return { ...nothing, unit, policy, policyJobsMax, multiplexing };
     }
     case 'read': {
       const { media, anyOf = null } = request;

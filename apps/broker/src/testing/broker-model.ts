@@ -1,6 +1,6 @@
 import { plan, type Plan } from '../domain/plan/plan.js';
 import type { Grant } from '../domain/plan/walk.js';
-import { bytesOf, type WaitingRequest } from '../domain/resource-request.js';
+import { bytesOf, needOf, type WaitingRequest } from '../domain/resource-request.js';
 import {
   poolKey,
   type PoolUse,
@@ -78,8 +78,10 @@ export class BrokerModel {
     const poolUse = new Map<string, PoolUse>();
     for (const { grant, pool } of writers) {
       const key = poolKey({ mediaId: grant.place.media[0]!, pool: pool! });
-      const { jobs, bytes } = poolUse.get(key) ?? { jobs: 0, bytes: 0 };
-      poolUse.set(key, { jobs: jobs + 1, bytes: bytes + bytesOf(grant) });
+      const { streams, bytes } = poolUse.get(key) ?? { streams: [], bytes: 0 };
+      const { maxStreamsPerDrive } = this.units.get(grant.place.unit!)!;
+      const allowed = Math.min(maxStreamsPerDrive, needOf(grant).streams);
+      poolUse.set(key, { streams: [...streams, allowed], bytes: bytes + bytesOf(grant) });
     }
     const units = [...this.units.values()].map((unit) => ({
       ...unit,

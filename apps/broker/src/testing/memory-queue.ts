@@ -1,4 +1,4 @@
-import { bytesOf, byTurn, type WaitingRequest } from '../domain/resource-request.js';
+import { bytesOf, byTurn, needOf, type WaitingRequest } from '../domain/resource-request.js';
 import type { Openings, Targets } from '../domain/plan/targets.js';
 import type { QueueTurn } from '#contracts/broker.js';
 import type { Queue } from '../persistence/queue.js';
@@ -37,6 +37,7 @@ function fits(request: WaitingRequest, open: Openings): boolean {
   if (!hasTarget(request, open)) return false;
   if (request.purpose !== 'write') return true;
   if (open.clientsAtLimit.includes(request.client)) return false;
+  if (needOf(request).streams < (open.streams.get(request.unit) ?? 1)) return false;
   const { policy, policyJobsMax } = request;
   if (policy === undefined || policyJobsMax === undefined) return true;
   return (open.policyJobs.get(policy) ?? 0) < policyJobsMax;

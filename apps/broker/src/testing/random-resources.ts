@@ -40,6 +40,7 @@ const anyUnits = fc.tuple(
         pool: fc.constantFrom(...POOLS),
         jobsMax: fc.integer({ min: 1, max: 4 }),
         jobsActive: upTo(4),
+        maxStreamsPerDrive: fc.integer({ min: 1, max: 4 }),
         highWaterPercent: fc.constantFrom(90, 100),
         onDemandOnly: upTo(4).map((chance) => chance === 0),
         drained: upTo(6).map((chance) => chance === 0),
@@ -71,7 +72,7 @@ export const anyResources: fc.Arbitrary<Resources> = fc
   .map(({ servers, units, groups, promised, limits, clientJobsMax, clientJobs, policyJobs }) =>
     resources(servers, units, {
       groups: new Map(groups.map((group) => [group.name, group])),
-      poolUse: new Map(units.map((each) => [poolKey(each), { jobs: 1, bytes: promised }])),
+      poolUse: new Map(units.map((each) => [poolKey(each), { streams: [2], bytes: promised }])),
       clientLimits: new Map(Object.entries(limits)),
       clientJobsMax,
       clientJobs: new Map(Object.entries(clientJobs)),
@@ -84,15 +85,16 @@ const anyWrite = fc
     name: fc.constantFrom(...UNITS, ...GROUPS),
     client: fc.constantFrom(...CLIENTS),
     estimatedBytes: fc.oneof(fc.constant(0), upTo(60)),
+    multiplexing: fc.option(fc.integer({ min: 1, max: 4 }), { nil: undefined }),
     limited: fc.option(
       fc.record({ policy: fc.constantFrom(...POLICIES), policyJobsMax: fc.constantFrom(1, 2, 3) }),
       { nil: undefined },
     ),
   })
   .map(
-    ({ name, limited, ...options }) =>
+    ({ name, limited, multiplexing, ...options }) =>
       (job: number): WaitingRequest =>
-        write(job, name, { ...options, ...limited }),
+        write(job, name, { ...options, ...limited, ...(multiplexing && { multiplexing }) }),
   );
 
 const anyRead = fc

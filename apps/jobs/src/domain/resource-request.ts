@@ -41,10 +41,11 @@ export function resourceRequest(job: Job): InputOf<typeof brokerAllocate> {
 }
 
 function ofPolicy({ request, expected }: BackupJob) {
-  const { policy, policyJobsMax } = request;
+  const { policy, policyJobsMax, multiplexing } = request;
   return {
     policy,
     ...(policyJobsMax === undefined ? {} : { policyJobsMax }),
+    ...(multiplexing === undefined ? {} : { multiplexing }),
     ...(expected?.storedBytes ? { estimatedBytes: expected.storedBytes } : {}),
   };
 }

@@ -5,6 +5,7 @@ import { uuidv7 } from '#kernel/ids.js';
 import type { FragmentWriter } from '#storage/fragment-store.js';
 import type { CommitOffers } from '../commits/commit-offers.js';
 import type { CrashPoint } from '../crash-point.js';
+import { jobAtWork } from '../library/job-at-work.js';
 import type { Volume } from '../volumes/volume.js';
 
 export interface TargetOptions {
@@ -30,9 +31,13 @@ export class FragmentTarget {
     const { volume, offers, clock, crashPoint } = this.options;
     const manifest = this.manifest(source, uuidv7(clock.now()));
     const { fragmentId, imageId, copy, number, attempt } = manifest;
-    await volume.ledger.intent({ fragmentId, imageId, copy, number, attempt });
+    const name = { fragmentId, imageId, copy, number };
+    const signal = jobAtWork()?.signal;
+    const bytesMax = source.storedBytes + source.indexBytes;
+    await volume.store.admit?.(name, { bytesMax, ...(signal && { signal }) });
+    await volume.ledger.intent({ ...name, attempt });
     crashPoint('intent-journalled');
-    const writer = await volume.store.create({ fragmentId, imageId, copy, number });
+    const writer = await volume.store.create(name);
     try {
       await fill(writer);
       crashPoint('duplicate-copied');

@@ -9,6 +9,7 @@ import { CartridgeBusy, NothingThere } from '#storage/sequential/sequential-erro
 import { SequentialFragmentStore } from '#storage/sequential/sequential-fragment-store.js';
 import { SequentialLibrary, type LibraryStep } from '#storage/sequential/sequential-library.js';
 import { saysUnclear } from '#storage/sequential/volume-keeper.js';
+import { jobAtWork } from './job-at-work.js';
 import { cartridgeView, placesOf, volumeView } from './library-view.js';
 import { MountRequests } from './mount-requests.js';
 
@@ -18,10 +19,19 @@ export interface MediaLibraryOptions {
   readonly mediaId: string;
   /** Left free on the file systems of spool and cartridges. */
   readonly reserveBytes: number;
+  /** What the spool may hold. */
+  readonly spoolBytesMax: number;
   readonly mountTimeoutMs: number;
   readonly clock: Clock;
   readonly log: (severity: 'info' | 'warning', text: string) => void;
   readonly onStep: (step: LibraryStep) => void;
+}
+
+/** Says of the job at work that it waits until others have left the spool. */
+function waitForSpool(isWaiting: boolean): void {
+  const job = jobAtWork();
+  if (isWaiting) job?.log('info', 'waiting for room in the spool, beside other streams');
+  job?.waitingFor(isWaiting ? 'room in the spool' : '');
 }
 
 /** A library of this media server, with what an operator does about it. */
@@ -47,12 +57,10 @@ export class MediaLibrary {
       const given = { ledgerFolder, changer, mounts, mediaId, pool, clock, log, onStep };
       library = await SequentialLibrary.open(given);
       const spoolFolder = await libraryFolder(path, 'spool');
-      const spool = {
-        spoolFolder,
-        spoolReserveBytes: reserveBytes,
-        spoolBytesMax: Number.MAX_SAFE_INTEGER,
-      };
-      const store = await SequentialFragmentStore.open({ library, ...spool });
+      const store = await SequentialFragmentStore.open({
+        ...{ library, spoolFolder, spoolReserveBytes: reserveBytes },
+        ...{ spoolBytesMax: options.spoolBytesMax, onWait: waitForSpool },
+      });
       return new MediaLibrary(pool, path, drives, store, mounts, library);
     } catch (error) {
       await (library ?? changer).close();

@@ -78,6 +78,7 @@ export class WriteSession {
   private connection: Connection | undefined;
   private cancelled: Error | undefined;
   private readonly crashPoint: CrashPoint;
+  private readonly over = new AbortController();
 
   constructor(private readonly options: WriteSessionOptions) {
     const { nextNumber, archiveOffset } = options.task.resume;
@@ -112,6 +113,7 @@ export class WriteSession {
   /** Ends the session from outside: the writer gets ERROR with this status. */
   cancel(reason = new PermanentError(150, 'termination requested by administrator')): void {
     this.cancelled = reason;
+    this.over.abort();
     this.connection?.interrupt(reason);
   }
 
@@ -160,9 +162,12 @@ export class WriteSession {
     const { imageId, copy, attempt, fragmentBytesMax } = task;
     const number = this.copy.nextNumber;
     const fragmentId = uuidv7(clock.now());
-    await volume.ledger.intent({ fragmentId, imageId, copy, number, attempt });
+    const name = { imageId, copy, number, fragmentId };
+    const plan = { bytesMax: fragmentBytesMax, signal: this.over.signal };
+    await volume.store.admit?.(name, plan);
+    await volume.ledger.intent({ ...name, attempt });
     this.crashPoint('intent-journalled');
-    const writer = await volume.store.create({ imageId, copy, number, fragmentId });
+    const writer = await volume.store.create(name);
     this.current = new OpenFragment(writer, fragmentBytesMax);
     return this.current;
   }

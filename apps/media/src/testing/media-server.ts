@@ -31,6 +31,7 @@ export interface MediaServerOptions {
   /** The folder is that of a library, and the pool's fragments lie on its volumes. */
   readonly isLibrary?: boolean;
   readonly mountTimeoutMs?: number;
+  readonly spoolBytesMax?: number;
 }
 
 /** The job of every session here. */
@@ -110,6 +111,7 @@ export class TestMediaServer {
     const catalog = options.catalog ?? new MemoryCatalog();
     const crashPoint = options.crashPoint ?? noCrash;
     const { mediaId = 'media1', mountTimeoutMs = 60_000, isLibrary = false } = options;
+    const { spoolBytesMax = Number.MAX_SAFE_INTEGER } = options;
     const main = [{ path: options.folder, pool: 'disk' }];
     const volumes = await Volumes.open({
       mediaId,
@@ -118,7 +120,7 @@ export class TestMediaServer {
       clock,
       libraries: isLibrary ? main : [],
       openLibrary: (where) => {
-        const given = { ...where, mediaId, clock, mountTimeoutMs, reserveBytes: 0 };
+        const given = { ...where, mediaId, clock, mountTimeoutMs, spoolBytesMax, reserveBytes: 0 };
         return MediaLibrary.open({ ...given, log: () => undefined, onStep: crashPoint });
       },
     });

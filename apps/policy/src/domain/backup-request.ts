@@ -40,6 +40,7 @@ export function backupRequestOf(
     ...(jobsMax === undefined ? {} : { policyJobsMax: jobsMax }),
     ...(keyword === undefined ? {} : { keyword }),
     ...(hooks === undefined ? {} : { hooks }),
+    ...(schedule.multiplexing === undefined ? {} : { multiplexing: schedule.multiplexing }),
     ...(requestId === undefined ? {} : { requestId }),
   };
 }

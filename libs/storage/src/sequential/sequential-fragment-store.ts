@@ -14,6 +14,7 @@ import {
   type FragmentName,
 } from '../fragment-name.js';
 import type {
+  FragmentPlan,
   FragmentStore,
   FragmentWriter,
   SealedFragmentReader,
@@ -23,7 +24,8 @@ import type {
 import type { FragmentOnVolume } from '../library-books/library-state.js';
 import type { SequentialLibrary } from './sequential-library.js';
 import { SequentialFragmentReader } from './sequential-fragment-reader.js';
-import { SequentialFragmentWriter, type Spool } from './sequential-fragment-writer.js';
+import { SequentialFragmentWriter } from './sequential-fragment-writer.js';
+import { Spool, type SpoolPlace } from './spool.js';
 
 export interface SequentialStoreOptions {
   readonly library: SequentialLibrary;
@@ -33,6 +35,8 @@ export interface SequentialStoreOptions {
   readonly spoolReserveBytes: number;
   /** What the spool may hold in all. */
   readonly spoolBytesMax: number;
+  /** See `SpoolOptions`. */
+  readonly onWait?: (isWaiting: boolean) => void;
 }
 
 /**
@@ -44,11 +48,18 @@ export interface SequentialStoreOptions {
 export class SequentialFragmentStore implements FragmentStore {
   private readonly spooled: DirectoryFragmentStore;
   private readonly spool: Spool;
+  /** Places of fragments that are about to be begun. */
+  private readonly admitted = new Map<string, SpoolPlace>();
 
   private constructor(private readonly options: SequentialStoreOptions) {
-    const { spoolFolder: folder, spoolReserveBytes: reserveBytes, spoolBytesMax } = options;
-    this.spooled = new DirectoryFragmentStore({ folder, reserveBytes });
-    this.spool = { folder, bytes: 0, bytesMax: spoolBytesMax };
+    const { spoolFolder: folder, spoolReserveBytes: reserveBytes, onWait } = options;
+    const spooled = new DirectoryFragmentStore({ folder, reserveBytes });
+    this.spooled = spooled;
+    this.spool = new Spool({
+      ...{ folder, bytesMax: options.spoolBytesMax },
+      freeBytes: () => spooled.freeBytes(),
+      ...(onWait && { onWait }),
+    });
   }
 
   /** Takes what an earlier process has left in the spool into account. */
@@ -56,19 +67,30 @@ export class SequentialFragmentStore implements FragmentStore {
     const store = new SequentialFragmentStore(options);
     for await (const found of store.spooled.list()) {
       if (store.find(found.name)) await store.drop(found.name);
-      else if (found.state === 'partial') store.spool.bytes += found.dataBytes;
+      else if (found.state === 'partial') store.spool.addLeft(found.dataBytes);
     }
     return store;
   }
 
+  async admit({ fragmentId }: FragmentName, { bytesMax, signal }: FragmentPlan): Promise<void> {
+    assert(!this.admitted.has(fragmentId), 'a fragment is admitted twice');
+    this.admitted.set(fragmentId, await this.spool.enter(bytesMax, signal));
+  }
+
   async create(name: FragmentName): Promise<FragmentWriter> {
     checkFragmentName(name);
-    if (await this.stat(name)) throw new Error(`Fragment ${name.fragmentId} is there already`);
-    const { library } = this.options;
-    const { spool } = this;
-    const inner = await this.spooled.create(name);
-    const drop = () => this.drop(name);
-    return new SequentialFragmentWriter({ inner, library, spool, drop });
+    const place = this.admitted.get(name.fragmentId) ?? this.spool.place(0);
+    this.admitted.delete(name.fragmentId);
+    const { library, spoolFolder } = this.options;
+    try {
+      if (await this.stat(name)) throw new Error(`Fragment ${name.fragmentId} is there already`);
+      const inner = await this.spooled.create(name);
+      const drop = () => this.drop(name);
+      return new SequentialFragmentWriter({ inner, library, spoolFolder, place, drop });
+    } catch (error) {
+      place.leave('nothing');
+      throw error;
+    }
   }
 
   async open(name: FragmentName): Promise<SealedFragmentReader> {

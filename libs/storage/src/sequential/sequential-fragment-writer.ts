@@ -2,25 +2,20 @@ import { join } from 'node:path';
 import type { Manifest } from '#archive/manifest.js';
 import { assert } from '#kernel/assert.js';
 import { PermanentError, Unavailable } from '#kernel/errors.js';
-import { VolumeFull, writeError } from '../errors.js';
+import { writeError } from '../errors.js';
 import { copyFolder, fileName, PARTIAL_SUFFIX, type FragmentName } from '../fragment-name.js';
 import type { FragmentWriter, SealedFragmentReader } from '../fragment-store.js';
 import { assertManifest } from '../manifest-check.js';
 import { NoMediaLeft } from './sequential-errors.js';
 import type { SequentialLibrary } from './sequential-library.js';
-
-/** Where fragments are gathered on their way to a volume, and how much of it is taken. */
-export interface Spool {
-  readonly folder: string;
-  bytes: number;
-  readonly bytesMax: number;
-}
+import type { SpoolPlace } from './spool.js';
 
 export interface SequentialWriterOptions {
   /** Writes the files in the spool. */
   readonly inner: FragmentWriter;
   readonly library: SequentialLibrary;
-  readonly spool: Spool;
+  readonly spoolFolder: string;
+  readonly place: SpoolPlace;
   /** Gives up the files in the spool: the fragment is on its volume. */
   readonly drop: () => Promise<void>;
 }
@@ -64,29 +59,29 @@ export class SequentialFragmentWriter implements FragmentWriter {
     const { name, dataBytes, indexBytes } = this;
     assertManifest(manifest, { name, dataBytes, indexBytes });
     return this.attempt(async () => {
-      const { inner, library, spool, drop } = this.options;
+      const { inner, library, spoolFolder, place, drop } = this.options;
       await inner.abandon();
       const path = (file: 'data' | 'index') =>
-        join(spool.folder, ...copyFolder(name), fileName(name, file) + PARTIAL_SUFFIX);
+        join(spoolFolder, ...copyFolder(name), fileName(name, file) + PARTIAL_SUFFIX);
       await library.write({ manifest, data: path('data'), index: path('index') });
       this.sealed = true;
       await drop();
-      spool.bytes -= dataBytes + indexBytes;
+      place.leave('nothing');
     });
   }
 
-  abandon(): Promise<void> {
-    return this.options.inner.abandon();
+  async abandon(): Promise<void> {
+    await this.options.inner.abandon();
+    this.options.place.leave('everything');
   }
 
   /** Throws `VolumeFull` before anything is written. */
   private async taking(bytes: number, write: () => Promise<void>): Promise<void> {
-    const { library, spool } = this.options;
+    const { library, place } = this.options;
     if (this.dataBytes + this.indexBytes + bytes > library.largestRoom()) {
       throw new NoMediaLeft(library.pool);
     }
-    if (spool.bytes + bytes > spool.bytesMax) throw new VolumeFull(`the spool ${spool.folder}`);
-    spool.bytes += bytes;
+    place.take(bytes);
     await write();
   }
 
@@ -98,7 +93,7 @@ export class SequentialFragmentWriter implements FragmentWriter {
       await work();
     } catch (error) {
       const isClear = error instanceof PermanentError || error instanceof Unavailable;
-      this.failure = isClear ? error : writeError(this.options.spool.folder, error);
+      this.failure = isClear ? error : writeError(this.options.spoolFolder, error);
       throw this.failure;
     }
   }

@@ -39,9 +39,10 @@ export function claimants(
 
 /**
  * Keeps for a request that can't be granted yet what its client's and its policy's limits leave, and
- * once they leave enough, the room that it needs. Whoever comes behind it, with the same priority or
- * a lower one, does not get that. Slots and drives need no claim: a unit gives them back together, and
- * then the first in the queue is asked first.
+ * once they leave enough, the room that it needs, and the place on a drive. Whoever comes behind it,
+ * with the same priority or a lower one, does not get that: others that allow more streams on a drive
+ * would always be quicker to join those that run there. Slots need no claim: when one is given back, the
+ * first in the queue is asked first.
  */
 export function claim(request: ResourceRequest, ledger: Ledger, now: Date): void {
   const limited = limitObstacle(request, { ledger, now, scope: 'claimed' }) !== undefined;

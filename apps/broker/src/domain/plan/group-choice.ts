@@ -1,10 +1,11 @@
 import type { UnitGroup } from '#contracts/broker/configuration.js';
 import type { Ledger } from './ledger.js';
 import { Obstacle, unitObstacle, unitOutOfOrder, type Sight } from './obstacle.js';
+import type { Need } from '../resource-request.js';
 import type { Resources, UnitResource } from '../resources.js';
 
 /** The unit of that name, or one of the group of that name, that can take a job now. */
-export function choose(name: string, bytes: number, sight: Sight): UnitResource | Obstacle {
+export function choose(name: string, need: Need, sight: Sight): UnitResource | Obstacle {
   const { ledger, now } = sight;
   const { units } = ledger.resources;
   const names = namesToTry(name, ledger.resources, now);
@@ -12,9 +13,9 @@ export function choose(name: string, bytes: number, sight: Sight): UnitResource 
   const known = names.flatMap((each) => units.get(each) ?? []);
   const group = ledger.resources.groups.get(name);
   const sorted = group === undefined ? known : bySelection(group, known, ledger);
-  const unit = inOrder(sorted, { bytes, sight });
+  const unit = inOrder(sorted, { need, sight });
   if (!(unit instanceof Obstacle) || missing.length === 0) return unit;
-  return Obstacle.all(names.flatMap((each) => unitObstacle(each, bytes, sight) ?? []));
+  return Obstacle.all(names.flatMap((each) => unitObstacle(each, need, sight) ?? []));
 }
 
 /**
@@ -29,14 +30,14 @@ export function namesToTry(name: string, resources: Resources, now: Date): reado
   return first === undefined ? group.units : [first];
 }
 
-/** The first that can take a job that expects so many bytes; otherwise what is in the way of each. */
+/** The first that can take a job that needs so much; otherwise what is in the way of each. */
 export function inOrder(
   units: readonly UnitResource[],
-  { bytes, sight }: { bytes: number; sight: Sight },
+  { need, sight }: { need: Need; sight: Sight },
 ): UnitResource | Obstacle {
   const obstacles: Obstacle[] = [];
   for (const unit of units) {
-    const obstacle = unitObstacle(unit.name, bytes, sight);
+    const obstacle = unitObstacle(unit.name, need, sight);
     if (obstacle === undefined) return unit;
     obstacles.push(obstacle);
   }

@@ -1,4 +1,5 @@
-import { bytesOf, type ResourceRequest } from '../resource-request.js';
+import { drivesFor } from '../drive-streams.js';
+import { bytesOf, needOf, type ResourceRequest } from '../resource-request.js';
 import { poolKey, type Resources, type UnitResource } from '../resources.js';
 
 /** More than there is of anything: where nothing limits. */
@@ -14,6 +15,8 @@ export type Scope = 'taken' | 'claimed';
 export class Ledger {
   private readonly taken = new Counts();
   private readonly claimed = new Counts();
+  private readonly takenStreams = new Map<string, number[]>();
+  private readonly claimedStreams = new Map<string, number[]>();
   private readonly policyMaxima = new Map<string, number>();
   private readonly choices = new Map<string, number>();
   private lastChosen: number;
@@ -28,11 +31,20 @@ export class Ledger {
     return jobsMax - jobsActive - this.taken.of(`unit ${name}`);
   }
 
-  drives(unit: UnitResource): number {
+  /** Whether a drive of its pool takes one more, of a job that allows so many streams on its drive. */
+  takesStream(unit: UnitResource, streams: number, scope: Scope): boolean {
     const drives = this.poolOf(unit)?.drives ?? null;
-    if (drives === null) return PLENTY;
+    if (drives === null) return true;
+    const own = Math.min(streams, unit.maxStreamsPerDrive);
+    return drivesFor([...this.streams(unit, scope), own]) <= drives;
+  }
+
+  /** Of each job that writes to the pool of a unit, how many streams it allows on its drive. */
+  streams(unit: UnitResource, scope: Scope): readonly number[] {
     const key = poolKey(unit);
-    return drives - (this.resources.poolUse.get(key)?.jobs ?? 0) - this.taken.of(`drives ${key}`);
+    const running = this.resources.poolUse.get(key)?.streams ?? [];
+    const claimed = scope === 'claimed' ? (this.claimedStreams.get(key) ?? []) : [];
+    return [...running, ...(this.takenStreams.get(key) ?? []), ...claimed];
   }
 
   /** Bytes up to the high water mark that nobody expects to write. */
@@ -95,7 +107,7 @@ export class Ledger {
   take(request: ResourceRequest, unit: UnitResource | undefined): void {
     if (unit !== undefined) {
       this.taken.add(`unit ${unit.name}`, 1);
-      this.taken.add(`drives ${poolKey(unit)}`, 1);
+      this.addStream(this.takenStreams, request, unit);
       this.taken.add(`room ${poolKey(unit)}`, bytesOf(request));
     }
     if (request.purpose !== 'write') return;
@@ -111,7 +123,7 @@ export class Ledger {
     return this.choices;
   }
 
-  /** Keeps slots of its client and its policy for a request, and room where `unit` is given. */
+  /** Keeps slots of its client and its policy for a request, and room and a drive where `unit` is given. */
   claim(request: ResourceRequest, unit: UnitResource | undefined): void {
     if (request.purpose === 'write') {
       this.count(this.claimed, request);
@@ -121,7 +133,16 @@ export class Ledger {
         this.policyMaxima.set(policy, max);
       }
     }
-    if (unit !== undefined) this.claimed.add(`room ${poolKey(unit)}`, bytesOf(request));
+    if (unit === undefined) return;
+    this.claimed.add(`room ${poolKey(unit)}`, bytesOf(request));
+    // Without a slot it could not use the drive that others would then do without.
+    if (this.slots(unit) > 0) this.addStream(this.claimedStreams, request, unit);
+  }
+
+  private addStream(to: Map<string, number[]>, request: ResourceRequest, unit: UnitResource): void {
+    const key = poolKey(unit);
+    const allowed = Math.min(needOf(request).streams, unit.maxStreamsPerDrive);
+    to.set(key, [...(to.get(key) ?? []), allowed]);
   }
 
   private poolOf({ mediaId, pool }: UnitResource) {

@@ -73,7 +73,9 @@ describe('the room of a unit', () => {
   const all = resources(
     [server('m1', { pools: { disk } })],
     [unit('u', { highWaterPercent: 90 }), unit('same')],
-    { poolUse: new Map([[poolKey({ mediaId: 'm1', pool: 'disk' }), { jobs: 1, bytes: 100 }]]) },
+    {
+      poolUse: new Map([[poolKey({ mediaId: 'm1', pool: 'disk' }), { streams: [1], bytes: 100 }]]),
+    },
   );
 
   it('is what is free below the high water mark, less what running jobs expect to write', () => {
@@ -106,12 +108,46 @@ describe('the drives of a sequential pool', () => {
     const all = resources(
       [server('m1', { pools: { tape } })],
       [unit('a', { pool: 'tape' }), unit('b', { pool: 'tape' })],
-      { poolUse: new Map([['m1/tape', { jobs: 1, bytes: 0 }]]) },
+      { poolUse: new Map([['m1/tape', { streams: [1], bytes: 0 }]]) },
     );
     expect(decide([write(1, 'a'), write(2, 'b')], all)).toMatchObject({
       granted: [1],
       waits: [[2, 'drive-busy']],
     });
+  });
+
+  const oneDrive = server('m1', { pools: { tape: { freeBytes: 0, totalBytes: 0, drives: 1 } } });
+
+  it('take as many streams as the unit and the schedule of each job allow', () => {
+    const all = resources([oneDrive], [unit('t', { pool: 'tape', maxStreamsPerDrive: 3 })]);
+    const queue = [1, 2, 3, 4].map((job) => write(job, 't'));
+    expect(decide(queue, all)).toMatchObject({
+      granted: [1, 2, 3],
+      waits: [[4, 'drive-busy']],
+      reasons: [
+        '3 jobs have all drives of pool tape on m1; this one shares a drive with 2 at most',
+      ],
+    });
+    const mixed = [write(1, 't'), write(2, 't', { multiplexing: 1 }), write(3, 't')];
+    expect(decide(mixed, all).granted).toEqual([1, 3]);
+    const pair = [write(1, 't', { multiplexing: 2 }), write(2, 't'), write(3, 't')];
+    expect(decide(pair, all).granted).toEqual([1, 2]);
+    // The unit's number is never exceeded.
+    const many = [1, 2, 3, 4].map((job) => write(job, 't', { multiplexing: 32 }));
+    expect(decide(many, all).granted).toEqual([1, 2, 3]);
+  });
+
+  it('are shared by units that allow different numbers, and by duplications', () => {
+    const units = [
+      unit('one', { pool: 'tape' }),
+      unit('some', { pool: 'tape', maxStreamsPerDrive: 2, onDemandOnly: true }),
+    ];
+    const all = resources([oneDrive], units);
+    expect(decide([write(1, 'some'), write(2, 'one'), write(3, 'some')], all).granted).toEqual([
+      1, 3,
+    ]);
+    const duplicate = copy(1, ['m1'], { pool: 'tape' });
+    expect(decide([duplicate, write(2, 'some')], all).granted).toEqual([1]);
   });
 });
 

@@ -1,7 +1,7 @@
 import type { WaitReason } from '#contracts/broker.js';
 import type { Ledger, Scope } from './ledger.js';
 import { hostState } from '../liveness.js';
-import type { ResourceRequest } from '../resource-request.js';
+import type { Need, ResourceRequest } from '../resource-request.js';
 import type { Resources, UnitResource } from '../resources.js';
 
 /** Of a group of many units; each is a sentence for a person to read, and stands in each answer. */
@@ -80,8 +80,8 @@ export function unitOutOfOrder(
   return new Obstacle('drive-busy', `pool ${unit.pool} on ${unit.mediaId} has no drive`);
 }
 
-/** Why a unit takes a job that expects to write `bytes` not now; `undefined` when it can. */
-export function unitObstacle(name: string, bytes: number, sight: Sight): Obstacle | undefined {
+/** Why a unit takes a job that needs so much not now; `undefined` when it can. */
+export function unitObstacle(name: string, need: Need, sight: Sight): Obstacle | undefined {
   const { ledger, now } = sight;
   const broken = unitOutOfOrder(name, ledger.resources, now);
   if (broken !== undefined) return broken;
@@ -97,15 +97,22 @@ export function unitObstacle(name: string, bytes: number, sight: Sight): Obstacl
     const jobs = unit.jobsMax === 1 ? '1 job' : `${unit.jobsMax} jobs`;
     return new Obstacle('unit-busy', `storage unit ${name} runs its maximum of ${jobs}`);
   }
-  if (ledger.drives(unit) <= 0) {
-    return new Obstacle(
-      'drive-busy',
-      `all drives of pool ${unit.pool} on ${unit.mediaId} are busy`,
-    );
+  if (!ledger.takesStream(unit, need.streams, sight.scope)) {
+    return new Obstacle('drive-busy', drivesText(unit, need.streams, ledger));
   }
+  const { bytes } = need;
   // A job that expects nothing is let in: what it will need is not known.
   if (bytes === 0 || bytes <= ledger.room(unit, sight.scope)) return undefined;
   return new Obstacle('unit-full', roomText(unit, bytes, ledger));
+}
+
+function drivesText(unit: UnitResource, streams: number, ledger: Ledger): string {
+  const where = `all drives of pool ${unit.pool} on ${unit.mediaId}`;
+  const most = Math.min(streams, unit.maxStreamsPerDrive);
+  const running = ledger.streams(unit, 'taken');
+  if (Math.max(most, ...running) === 1) return `${where} are busy`;
+  const jobs = running.length === 1 ? '1 job has' : `${running.length} jobs have`;
+  return `${jobs} ${where}; this one shares a drive with ${most - 1} at most`;
 }
 
 function roomText(unit: UnitResource, bytes: number, ledger: Ledger): string {

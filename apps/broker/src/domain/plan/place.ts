@@ -1,6 +1,6 @@
 import { choose, inOrder } from './group-choice.js';
 import { limitObstacle, MUST_TAKE_TURN, Obstacle, serverObstacle, type Sight } from './obstacle.js';
-import { bytesOf, type ResourceRequest } from '../resource-request.js';
+import { needOf, type ResourceRequest } from '../resource-request.js';
 import type { UnitResource } from '../resources.js';
 
 /** What a request gets. */
@@ -23,7 +23,7 @@ export function placeFor(request: ResourceRequest, sight: Omit<Sight, 'scope'>):
 function placeIn(request: ResourceRequest, sight: Sight): Place | Obstacle {
   switch (request.purpose) {
     case 'write': {
-      const unit = choose(request.unit, bytesOf(request), sight);
+      const unit = choose(request.unit, needOf(request), sight);
       if (unit instanceof Obstacle) return unit;
       return limitObstacle(request, sight) ?? { unit: unit.name, media: [unit.mediaId] };
     }
@@ -74,7 +74,7 @@ function placeOfCopy(request: DuplicateRequest, sight: Sight): Place | Obstacle 
         ledger.slots(b) - ledger.slots(a) ||
         (a.name < b.name ? -1 : 1),
     ),
-    { bytes: bytesOf(request), sight },
+    { need: needOf(request), sight },
   );
   if (unit instanceof Obstacle) return unit;
   const { name, mediaId } = unit;

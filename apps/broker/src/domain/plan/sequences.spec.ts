@@ -4,6 +4,7 @@ import { BrokerModel } from '../../testing/broker-model.js';
 import { anySequence, seen, setUp, type Command } from '../../testing/random-commands.js';
 import { anyResources } from '../../testing/random-resources.js';
 import { NOW } from '../../testing/sample-resources.js';
+import { drivesFor } from '../drive-streams.js';
 import { bytesOf } from '../resource-request.js';
 import { poolKey } from '../resources.js';
 import type { Plan } from './plan.js';
@@ -37,7 +38,7 @@ describe('over any sequence of requests, releases, heartbeats, crashes and chang
         const use = all.poolUse.get(poolKey(unit))!;
         expect([unit.drained, unit.full, server.drained]).toEqual([false, false, false]);
         expect(unit.jobsActive).toBeLessThanOrEqual(unit.jobsMax);
-        expect(use.jobs).toBeLessThanOrEqual(pool.drives ?? Infinity);
+        expect(drivesFor(use.streams)).toBeLessThanOrEqual(pool.drives ?? Infinity);
         if (bytesOf(grant) > 0 && pool.totalBytes > 0 && pool.drives === null) {
           // The marks of units that share a volume may differ: the highest holds for all.
           expect(use.bytes).toBeLessThanOrEqual(pool.freeBytes);

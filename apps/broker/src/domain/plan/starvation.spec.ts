@@ -101,6 +101,29 @@ describe('a job that needs much room', () => {
   });
 });
 
+describe('a job that wants a drive of its own', () => {
+  function run(steps: number) {
+    const shift = new Shift((broker) => {
+      const tape = { freeBytes: 0, totalBytes: 0, drives: 1 };
+      broker.servers.set('m1', server('m1', { pools: { tape } }));
+      broker.units.set('t', unit('t', { pool: 'tape', maxStreamsPerDrive: 4 }));
+      broker.clientJobsMax = 10;
+    });
+    const shared = () => write(0, 't', { client: 'd' });
+    shift.step([shared()], () => 3);
+    const victim = shift.broker.request(write(0, 't', { multiplexing: 1 }));
+    for (let step = 0; step < steps; step += 1) shift.step([shared()], () => 3);
+    return { shift, victim };
+  }
+
+  it('is passed by those that share one, until it has a claim', () => {
+    const before = run(CLAIM_AFTER_MS / STEP_MS - 2);
+    expect(before.shift.waits(before.victim)).toBe(true);
+    const after = run(CLAIM_AFTER_MS / STEP_MS + 5);
+    expect(after.shift.waits(after.victim)).toBe(false);
+  });
+});
+
 const anyName = fc.constantFrom('u', 'v', 's', 'w', 'any', 'turns');
 const anyRequest = fc
   .record({

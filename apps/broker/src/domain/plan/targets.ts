@@ -21,6 +21,8 @@ export interface Openings extends Targets {
   readonly clientsAtLimit: readonly string[];
   /** Backups of each policy that has any. */
   readonly policyJobs: ReadonlyMap<string, number>;
+  /** By names as in `units`: how many streams one has to allow on its drive. Left out: one is enough. */
+  readonly streams: ReadonlyMap<string, number>;
 }
 
 /** Where a request behind those that were looked at may still get something. */
@@ -28,13 +30,36 @@ export function openings(ledger: Ledger, now: Date): Openings {
   const { clients, policies } = ledger.known;
   const sight = { ledger, now, scope: 'claimed' as const };
   const targets = targetsWhere(ledger, now, (unit) =>
-    unitObstacle(unit.name, 0, sight) === undefined ? ledger.room(unit, 'claimed') : undefined,
+    unitObstacle(unit.name, ANYTHING, sight) === undefined
+      ? ledger.room(unit, 'claimed')
+      : undefined,
   );
   return {
     ...targets,
     clientsAtLimit: [...clients].filter((client) => ledger.clientSlots(client, 'claimed') <= 0),
     policyJobs: new Map([...policies].map((name) => [name, policyJobs(name, ledger)])),
+    streams: leastStreams(targets, ledger, now),
   };
+}
+
+/** What every unit takes that takes anything. */
+const ANYTHING = { bytes: 0, streams: Infinity };
+
+function leastStreams({ units }: Targets, ledger: Ledger, now: Date): Map<string, number> {
+  const { resources } = ledger;
+  const ofUnits = new Map([...resources.units].map(([name, unit]) => [name, least(unit, ledger)]));
+  const ofNames = [...units.keys()].map((name): [string, number] => {
+    const each = namesToTry(name, resources, now).map((unit) => ofUnits.get(unit) ?? Infinity);
+    return [name, Math.min(...each)];
+  });
+  return new Map(ofNames.filter(([, streams]) => streams > 1 && streams < Infinity));
+}
+
+function least(unit: UnitResource, ledger: Ledger): number {
+  for (let streams = 1; streams <= unit.maxStreamsPerDrive; streams += 1) {
+    if (ledger.takesStream(unit, streams, 'claimed')) return streams;
+  }
+  return Infinity;
 }
 
 /** So many that no limit is above it, where a claim leaves nothing. */

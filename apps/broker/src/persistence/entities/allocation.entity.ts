@@ -37,6 +37,10 @@ export class AllocationEntity {
   @Column('bigint', { name: 'estimated_bytes', default: 0, transformer: bigInteger })
   estimatedBytes!: number;
 
+  /** Streams that it allows on its drive; null: as many as its unit. */
+  @Column('integer', { nullable: true })
+  multiplexing!: number | null;
+
   @Column('text', { array: true })
   media!: string[];
 

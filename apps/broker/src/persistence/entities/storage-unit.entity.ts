@@ -27,6 +27,9 @@ export class StorageUnitEntity {
   @Column('boolean', { name: 'on_demand_only', default: false })
   onDemandOnly!: boolean;
 
+  @Column('integer', { name: 'max_streams_per_drive', default: 1 })
+  maxStreamsPerDrive!: number;
+
   @Column('boolean', { default: false })
   drained!: boolean;
 

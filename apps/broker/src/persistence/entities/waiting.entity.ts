@@ -51,6 +51,10 @@ export class WaitingEntity {
   @Column('bigint', { name: 'estimated_bytes', default: 0, transformer: bigInteger })
   estimatedBytes!: number;
 
+  /** Streams that a write allows on its drive; null: as many as its unit. */
+  @Column('integer', { nullable: true })
+  multiplexing!: number | null;
+
   @Column('timestamptz', { name: 'queued_at', default: () => 'now()' })
   queuedAt!: Date;
 }

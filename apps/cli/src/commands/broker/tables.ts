@@ -58,6 +58,11 @@ export const UNITS: readonly Column<UnitView>[] = [
   { title: 'MEDIA SERVER', cell: ({ mediaId }) => mediaId },
   { title: 'POOL', cell: ({ pool }) => pool },
   { title: 'JOBS', right: true, cell: ({ jobsActive, jobsMax }) => `${jobsActive}/${jobsMax}` },
+  {
+    title: 'STREAMS/DRIVE',
+    right: true,
+    cell: ({ maxStreamsPerDrive }) => String(maxStreamsPerDrive),
+  },
   { title: 'STATE', cell: unitState },
   {
     title: 'HIGH/LOW WATER',

@@ -1,0 +1,152 @@
+import { PermanentError } from '#kernel/errors.js';
+import { VolumeFull } from '../errors.js';
+
+const STATUS_TERMINATED = 150;
+
+export interface SpoolOptions {
+  readonly folder: string;
+  /** What it may hold in all. */
+  readonly bytesMax: number;
+  /** Bytes that its file system takes now. */
+  readonly freeBytes: () => Promise<number>;
+  /** Called when a fragment has to wait for room, and when it has waited. */
+  readonly onWait?: (isWaiting: boolean) => void;
+}
+
+/** The room of one fragment in the spool. */
+export interface SpoolPlace {
+  /** Takes room for a write. Throws `VolumeFull` where the spool has none left. */
+  take(bytes: number): void;
+  /** Gives the place up; `left` bytes stay in the spool. Twice is harmless. */
+  leave(left: 'everything' | 'nothing'): void;
+}
+
+interface Guest {
+  readonly reserved: number;
+  bytes: number;
+}
+
+interface Waiting {
+  readonly bytes: number;
+  readonly enter: () => void;
+}
+
+/**
+ * The room in which fragments are gathered on their way to a volume. A fragment is begun when there is
+ * room for all of it beside those that are open, each at its full size. So whoever was let in comes to
+ * the end, and streams that share a drive wait for each other and do not fail. Who came first is let in
+ * first. Where nothing is open there is nobody to wait for: then a fragment is begun, however much room
+ * there is.
+ */
+export class Spool {
+  private readonly guests = new Set<Guest>();
+  private readonly waiting: Waiting[] = [];
+  /** Of what was begun and not finished: it stays until a person lets go of it. */
+  private leftBytes = 0;
+  private looking: Promise<void> = Promise.resolve();
+
+  constructor(private readonly options: SpoolOptions) {}
+
+  get folder(): string {
+    return this.options.folder;
+  }
+
+  /** What an earlier process has left behind. */
+  addLeft(bytes: number): void {
+    this.leftBytes += bytes;
+  }
+
+  /**
+   * Waits for room for a fragment of at most so many bytes. When `signal` ends the wait it throws
+   * status 150.
+   */
+  async enter(bytes: number, signal?: AbortSignal): Promise<SpoolPlace> {
+    const isFree = this.waiting.length === 0 && (await this.hasRoomFor(bytes));
+    // Others may have come while the file system was asked.
+    if (isFree && this.waiting.length === 0 && this.fits(bytes)) return this.place(bytes);
+    return this.wait(bytes, signal);
+  }
+
+  private async wait(bytes: number, signal: AbortSignal | undefined): Promise<SpoolPlace> {
+    const { onWait = () => undefined } = this.options;
+    onWait(true);
+    try {
+      return await new Promise<SpoolPlace>((resolve, reject) => {
+        const stop = () => {
+          this.waiting.splice(this.waiting.indexOf(one), 1);
+          reject(new PermanentError(STATUS_TERMINATED, 'termination requested by administrator'));
+          this.look();
+        };
+        const enter = () => {
+          signal?.removeEventListener('abort', stop);
+          resolve(this.place(bytes));
+        };
+        const one = { bytes, enter };
+        this.waiting.push(one);
+        if (signal?.aborted) return stop();
+        signal?.addEventListener('abort', stop, { once: true });
+        this.look();
+      });
+    } finally {
+      onWait(false);
+    }
+  }
+
+  /** A place at once, whoever waits. */
+  place(reserved: number): SpoolPlace {
+    const guest: Guest = { reserved, bytes: 0 };
+    this.guests.add(guest);
+    return {
+      take: (bytes) => this.take(guest, bytes),
+      leave: (left) => {
+        if (!this.guests.delete(guest)) return;
+        if (left === 'everything') this.leftBytes += guest.bytes;
+        this.look();
+      },
+    };
+  }
+
+  private take(guest: Guest, bytes: number): void {
+    const { bytesMax, folder } = this.options;
+    if (this.heldBytes + bytes > bytesMax) throw new VolumeFull(`the spool ${folder}`);
+    guest.bytes += bytes;
+  }
+
+  /** Lets in who waits, one look after the other. */
+  private look(): void {
+    this.looking = this.looking.then(() => this.letIn());
+  }
+
+  private async letIn(): Promise<void> {
+    for (let first = this.waiting[0]; first; first = this.waiting[0]) {
+      if (!(await this.hasRoomFor(first.bytes))) return;
+      if (this.waiting[0] !== first) continue;
+      this.waiting.shift();
+      first.enter();
+    }
+  }
+
+  private async hasRoomFor(bytes: number): Promise<boolean> {
+    if (!this.fits(bytes)) return false;
+    if (this.guests.size === 0) return true;
+    const promised = this.promisedBytes - this.heldBytes;
+    // A file system that cannot be asked says so to whoever writes.
+    const free = await this.options.freeBytes().catch(() => Infinity);
+    return this.guests.size === 0 || promised + bytes <= free;
+  }
+
+  private fits(bytes: number): boolean {
+    return this.guests.size === 0 || this.promisedBytes + bytes <= this.options.bytesMax;
+  }
+
+  /** Bytes that are in it now. */
+  private get heldBytes(): number {
+    return [...this.guests].reduce((sum, { bytes }) => sum + bytes, this.leftBytes);
+  }
+
+  /** Bytes that will be in it when all that is open has its full size. */
+  private get promisedBytes(): number {
+    const sizes = [...this.guests].map(({ reserved, bytes }) => Math.max(reserved, bytes));
+    return sizes.reduce((sum, size) => sum + size, this.leftBytes);
+  }
+}
