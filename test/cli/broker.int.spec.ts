@@ -123,7 +123,7 @@ describe('what is set up', () => {
     const unit = storageUnit.parse({ name: 'fast', mediaId: 'media1', pool: 'main' });
     const state = { jobsActive: 1, drained: true, full: true };
     cluster.answer(brokerUnits, () => ({ units: [{ ...unit, ...state }] }));
-    expect((await cluster.run('broker', 'units')).out).toMatch(/1\/4 +drained, full +98\/80 %/);
+    expect((await cluster.run('broker', 'units')).out).toMatch(/1\/4 +1 +drained, full +98\/80 %/);
     const group = { name: 'any', units: ['fast', 'slow'], selection: 'failover' };
     cluster.answer(brokerGroups, () => ({ groups: [group] }));
     expect((await cluster.run('broker', 'groups')).out).toMatch(/any +failover +fast, slow/);

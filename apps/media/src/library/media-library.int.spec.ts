@@ -1,14 +1,14 @@
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { MountRequest } from '#contracts/media/library.js';
 import type { FragmentReaderClient } from '#transfer/fragment-reader-client.js';
-import { FileChanger } from '#storage/file-library/file-changer.js';
 import { testFolder, type TestFolder } from '#storage/testing/small-volume.js';
 import { checkFragment } from '../inventory/fragment-check.js';
 import { TestMediaServer } from '../testing/media-server.js';
 import { MemoryCatalog } from '../testing/memory-catalog.js';
 import { sampleBackup, sendBackup, type SampleFragment } from '../testing/sample-backup.js';
+import { makeSmallLibrary } from '#storage/testing/small-library.js';
 import type { MediaLibrary } from './media-library.js';
 
 describe('A media server with a library', () => {
@@ -225,20 +225,3 @@ describe('A media server with a library', () => {
     reader.reader.close();
   });
 });
-
-/** One drive, and few cartridges with little room. */
-async function makeSmallLibrary(
-  path: string,
-  { cartridges, capacityBytes }: { cartridges: number; capacityBytes: number },
-): Promise<void> {
-  const places = join(path, 'library');
-  mkdirSync(places, { recursive: true });
-  const shape = { slots: 3, drives: 1 };
-  const file = { version: 1, changer: 'file', ...shape };
-  writeFileSync(join(path, 'library.json'), JSON.stringify(file));
-  const changer = await FileChanger.open({ folder: places, ...shape });
-  for (let slot = 1; slot <= cartridges; slot += 1) {
-    await changer.addCartridge(slot, { barcode: `S${slot}`, capacityBytes });
-  }
-  await changer.close();
-}

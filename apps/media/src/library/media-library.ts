@@ -9,7 +9,7 @@ import { CartridgeBusy, NothingThere } from '#storage/sequential/sequential-erro
 import { SequentialFragmentStore } from '#storage/sequential/sequential-fragment-store.js';
 import { SequentialLibrary, type LibraryStep } from '#storage/sequential/sequential-library.js';
 import { saysUnclear } from '#storage/sequential/volume-keeper.js';
-import { jobAtWork } from './job-at-work.js';
+import { jobAtWork, type JobAtWork } from './job-at-work.js';
 import { cartridgeView, placesOf, volumeView } from './library-view.js';
 import { MountRequests } from './mount-requests.js';
 
@@ -27,11 +27,15 @@ export interface MediaLibraryOptions {
   readonly onStep: (step: LibraryStep) => void;
 }
 
-/** Says of the job at work that it waits until others have left the spool. */
+const toldToWait = new WeakSet<JobAtWork>();
+
+/** Says of the job at work that it waits until others have left the spool; in its log once. */
 function waitForSpool(isWaiting: boolean): void {
   const job = jobAtWork();
-  if (isWaiting) job?.log('info', 'waiting for room in the spool, beside other streams');
-  job?.waitingFor(isWaiting ? 'room in the spool' : '');
+  if (!job) return;
+  if (!toldToWait.has(job)) job.log('info', 'waiting for room in the spool, beside other streams');
+  toldToWait.add(job);
+  job.waitingFor(isWaiting ? 'room in the spool' : '');
 }
 
 /** A library of this media server, with what an operator does about it. */

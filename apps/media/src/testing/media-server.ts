@@ -99,6 +99,7 @@ export class TestMediaServer {
   readonly removals: Removals;
   readonly removalLog: string[] = [];
   readonly jobLog: string[] = [];
+  libraryLog: readonly string[] = [];
   readonly waits: string[] = [];
   /** Ends the job at work. */
   readonly over = new AbortController();
@@ -113,6 +114,7 @@ export class TestMediaServer {
     const { mediaId = 'media1', mountTimeoutMs = 60_000, isLibrary = false } = options;
     const { spoolBytesMax = Number.MAX_SAFE_INTEGER } = options;
     const main = [{ path: options.folder, pool: 'disk' }];
+    const libraryLog: string[] = [];
     const volumes = await Volumes.open({
       mediaId,
       volumes: [...(isLibrary ? [] : main), ...(options.more ?? [])],
@@ -121,7 +123,11 @@ export class TestMediaServer {
       libraries: isLibrary ? main : [],
       openLibrary: (where) => {
         const given = { ...where, mediaId, clock, mountTimeoutMs, spoolBytesMax, reserveBytes: 0 };
-        return MediaLibrary.open({ ...given, log: () => undefined, onStep: crashPoint });
+        return MediaLibrary.open({
+          ...given,
+          log: (_, text) => void libraryLog.push(text),
+          onStep: crashPoint,
+        });
       },
     });
     const offers = new CommitOffers({
@@ -139,6 +145,7 @@ export class TestMediaServer {
     const media = new TestMediaServer(
       ...[volumes, offers, catalog, registry, server, address, crashPoint],
     );
+    media.libraryLog = libraryLog;
     return media;
   }
 

@@ -17,7 +17,7 @@ export interface SpoolOptions {
 export interface SpoolPlace {
   /** Takes room for a write. Throws `VolumeFull` where the spool has none left. */
   take(bytes: number): void;
-  /** Gives the place up; `left` bytes stay in the spool. Twice is harmless. */
+  /** Gives the place up: what was written stays in the spool, or is gone from it. Twice is harmless. */
   leave(left: 'everything' | 'nothing'): void;
 }
 
