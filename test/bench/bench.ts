@@ -10,6 +10,7 @@ const BENCHES: Readonly<Record<string, () => Promise<() => Promise<Measurement[]
   jobs: async () => (await import('./jobs-bench.js')).jobsBench,
   data: async () => (await import('./data/data-bench.js')).dataBench,
   due: async () => (await import('./due-bench.js')).dueBench,
+  streams: async () => (await import('./streams-bench.js')).streamsBench,
   start: async () => (await import('./start-bench.js')).startBench,
 };
 
