@@ -34,7 +34,7 @@ describe('Several streams on one drive', () => {
   });
 
   const start = async (
-    library: { cartridges: number; capacityBytes: number },
+    library: { cartridges: number; capacityBytes: number; drives?: number },
     options: { spoolBytesMax?: number } = {},
   ) => {
     await makeSmallLibrary(folder.path, library);
@@ -110,6 +110,14 @@ describe('Several streams on one drive', () => {
     for (let at = 0; at + 4 <= 3 * (FRAGMENTS - 2); at += 1) {
       expect([order, new Set(order.slice(at, at + 4)).size]).toEqual([order, 3]);
     }
+  });
+
+  it('keep each drive at work where there are two, and add to what is mounted', async () => {
+    await start({ cartridges: 4, capacityBytes: 8_000_000, drives: 2 });
+    expect(await Promise.all(CLIENTS.map(backUp))).toEqual([0, 0, 0]);
+    const { volumes } = await media.volumes.libraries[0]!.view();
+    expect(volumes.map(({ fragments }) => fragments > 0)).toEqual([true, true, false, false]);
+    for (const client of CLIENTS) expect(await isReadBack(client)).toBe(true);
   });
 
   it('are read by themselves: what lies in between may be gone', async () => {

@@ -2,14 +2,15 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { FileChanger } from '../file-library/file-changer.js';
 
-/** One drive, and few cartridges with little room. */
+/** Few cartridges with little room, and one drive if nothing else is said. */
 export async function makeSmallLibrary(
   path: string,
-  { cartridges, capacityBytes }: { cartridges: number; capacityBytes: number },
+  library: { cartridges: number; capacityBytes: number; drives?: number },
 ): Promise<void> {
+  const { cartridges, capacityBytes, drives = 1 } = library;
   const places = join(path, 'library');
   mkdirSync(places, { recursive: true });
-  const shape = { slots: 6, drives: 1 };
+  const shape = { slots: 6, drives };
   const file = { version: 1, changer: 'file', ...shape };
   writeFileSync(join(path, 'library.json'), JSON.stringify(file));
   const changer = await FileChanger.open({ folder: places, ...shape });
