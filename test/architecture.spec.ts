@@ -277,11 +277,13 @@ describe('a confirmed grant', () => {
 describe('a confirmed word on orphans', () => {
   it('is made in one place', () => {
     const casts = shipped.filter(({ code }) => /\bas ConfirmedOrphans\b/.test(code));
-    expect(casts.map(({ path }) => path)).toEqual(['libs/storage/src/chunks/orphan-grant.ts']);
+    expect(casts.map(({ path }) => path)).toEqual([
+      'libs/storage/src/chunks/collection/orphan-grant.ts',
+    ]);
     const drops = shipped.filter(({ code }) => /\bfiles\.drop\(/.test(code));
     expect(drops.map(({ path }) => path)).toEqual([
-      'libs/storage/src/chunks/chunk-collector.ts',
-      'libs/storage/src/chunks/gathering.ts',
+      'libs/storage/src/chunks/collection/chunk-collector.ts',
+      'libs/storage/src/chunks/collection/gathering.ts',
     ]);
   });
 });

@@ -1,7 +1,8 @@
+import { z } from 'zod';
 import { manifestSchema, type Manifest } from '#archive/manifest.js';
 import { assert } from '#kernel/assert.js';
 import { messageOf } from '#kernel/errors.js';
-import type { FragmentName } from './fragment-name.js';
+import type { ContentFile, FragmentName } from './fragment-name.js';
 
 /** Stops a program that would seal a fragment with a manifest which does not describe it. */
 export function assertManifest(
@@ -17,6 +18,42 @@ export function assertManifest(
 export function readManifest(text: string, name: FragmentName): Manifest | string {
   const manifest = parse(text);
   return typeof manifest === 'string' ? manifest : (disagreement(manifest, name) ?? manifest);
+}
+
+/** What lies on a volume in place of a fragment's data, where that is a recipe. */
+const recipeFile = z.object({
+  recipe: z.object({
+    bytes: z.number().int().nonnegative(),
+    digest: z.string().regex(/^[0-9a-f]{64}$/),
+  }),
+});
+
+/** The text of a manifest that lies beside a recipe; what the recipe is never leaves the volume. */
+export function recipeManifestText(
+  manifest: Manifest,
+  recipe: { readonly bytes: number; readonly digest: string },
+): string {
+  return `${JSON.stringify({ ...manifest, recipe })}\n`;
+}
+
+export interface ManifestOnDisk {
+  readonly manifest: Manifest;
+  /** Of the file that lies beside it for the data. */
+  readonly fileBytes: number;
+}
+
+/** Reads the text of a manifest that lies beside data or a recipe. A string says what is wrong with it. */
+export function readManifestOnDisk(
+  text: string,
+  name: FragmentName,
+  content: ContentFile,
+): ManifestOnDisk | string {
+  const manifest = readManifest(text, name);
+  if (typeof manifest === 'string') return manifest;
+  if (content === 'data') return { manifest, fileBytes: manifest.storedBytes };
+  const { data } = recipeFile.safeParse(JSON.parse(text));
+  if (!data) return 'its manifest says nothing of its recipe';
+  return { manifest, fileBytes: data.recipe.bytes };
 }
 
 /** Reads a manifest whose name is not known; undefined if it cannot be read. */

@@ -27,6 +27,12 @@ export function checkDomain(domain: string): void {
   if (!DOMAIN.test(domain)) throw new InvalidInput('is no domain of chunks', 'domain');
 }
 
+/** The domain of an image whose data come as bytes: its client. */
+export function domainOfImage(imageId: string): string {
+  const at = imageId.lastIndexOf('_');
+  return at > 0 ? imageId.slice(0, at) : imageId;
+}
+
 /** 16 bytes that stand for a domain in keys. */
 export function domainKey(domain: string): Buffer {
   return blake3(Buffer.from(`chunks of ${domain}`)).subarray(0, 16);

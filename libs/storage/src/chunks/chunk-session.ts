@@ -1,25 +1,25 @@
+import type { ChunkFrame, ChunkIntakeSession } from '../chunk-intake.js';
+import { VolumeWriteFailed } from '../errors.js';
+import type { FragmentName } from '../fragment-name.js';
 import { beginContainer } from './begin-container.js';
 import { checkDomain, checkIds, idText } from './chunk-id.js';
-import { ChunkFragmentWriter } from './chunk-fragment-writer.js';
 import type { ChunkVolume } from './chunk-volume.js';
-import {
-  checkFrame,
-  type ChunkFrame,
-  type ContainerWriter,
-} from './containers/container-writer.js';
+import { verifyContainer } from './collection/verify-containers.js';
+import { checkFrame, type ContainerWriter } from './containers/container-writer.js';
+import { RecipeFragmentWriter } from './fragments/recipe-fragment-writer.js';
 import type { ChunkMap } from './index/chunk-map.js';
-import type { FragmentName } from '../fragment-name.js';
 
 /**
  * One client's backup into a volume of chunks. What it was told is there stays there until `end`,
  * whatever is deleted or collected meanwhile; if this process dies the session is over, and the client
  * has to ask again. Calls come one at a time.
  */
-export class ChunkSession {
+export class ChunkSession implements ChunkIntakeSession {
   private writer: ContainerWriter | undefined;
   /** Ids of what is in the open container. */
   private readonly pending = new Set<string>();
   private readonly kept: ChunkMap;
+  private readonly written: string[] = [];
 
   /** Throws `InvalidInput` for what is no domain. */
   constructor(
@@ -30,7 +30,6 @@ export class ChunkSession {
     this.kept = volume.places.hold();
   }
 
-  /** Which of these chunks (at most `IDS_PER_BATCH_MAX`) need not be sent. */
   async ask(ids: readonly Buffer[]): Promise<boolean[]> {
     checkIds(ids);
     const places = await this.volume.places.find(this.domain, ids, this.kept);
@@ -39,8 +38,7 @@ export class ChunkSession {
 
   /**
    * Takes in a frame of chunks; its buffers may be reused when it has resolved. That the chunks are
-   * what their ids say is checked whenever they are read. Throws `InvalidInput`, `VolumeFull` or
-   * `VolumeWriteFailed`.
+   * what their ids say is checked whenever they are read.
    */
   async add(frame: ChunkFrame): Promise<void> {
     checkFrame(frame);
@@ -63,20 +61,48 @@ export class ChunkSession {
     await places.add({ id, domain, ids }, this.kept);
     this.writer = undefined;
     this.pending.clear();
+    this.written.push(id);
     writing.delete(id);
     await between('flush: the index knows it');
   }
 
-  /** Begins a fragment: a recipe of chunks that are here or were added. Its id must be new. */
-  begin(name: FragmentName): Promise<ChunkFragmentWriter> {
-    return ChunkFragmentWriter.create(name, this.volume, this);
+  /**
+   * Makes durable what was added and reads all of it again, once. Throws `VolumeWriteFailed` where it is
+   * not what was written.
+   */
+  async readBack(): Promise<void> {
+    await this.flush();
+    for (const container of this.written.splice(0)) {
+      const verdict = await verifyContainer(this.volume, container);
+      const [damage] = verdict?.damage ?? [];
+      if (damage === undefined) continue;
+      throw new VolumeWriteFailed(this.volume.files.folder, new Error(damage));
+    }
   }
 
-  /** Lets go of everything. What was added and is in no sealed recipe may be collected. Never throws. */
+  begin(name: FragmentName, frameBytes: number): Promise<RecipeFragmentWriter> {
+    return this.beginWith(name, frameBytes);
+  }
+
+  /** Begins a fragment whose data are the chunks as they are. */
+  beginPlain(name: FragmentName): Promise<RecipeFragmentWriter> {
+    return this.beginWith(name);
+  }
+
   async end(): Promise<void> {
     await this.writer?.abandon();
     if (this.writer) this.volume.writing.delete(this.writer.id);
     this.writer = undefined;
     this.volume.places.letGo(this.kept);
+  }
+
+  private beginWith(name: FragmentName, frameBytes?: number): Promise<RecipeFragmentWriter> {
+    const { volume, domain } = this;
+    return RecipeFragmentWriter.create(volume, {
+      name,
+      domain,
+      frameBytes,
+      flush: () => this.flush(),
+    });
   }
 }

@@ -83,7 +83,7 @@ describe('A chunk store whose process is killed', () => {
         await store.emptyTrash(tombstoneOf(name));
         continue;
       }
-      const isSealed = (await store.recipes.stat(name))?.state === 'sealed';
+      const isSealed = (await store.stat(name))?.state === 'sealed';
       if (!report.sealed.has(number) && !isSealed) continue;
       // What was sealed though nobody was told counts as well as any.
       report.sealed.add(number);

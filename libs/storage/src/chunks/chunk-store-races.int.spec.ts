@@ -158,9 +158,9 @@ describe('A collection of chunks that others come into', () => {
   });
 
   it('lets a reader read on that looked its chunks up before', async () => {
-    const reader = await store.openArchive(fragmentName(2));
+    const reader = await store.open(fragmentName(2));
     interrupts.set(COPIED, async () => {
-      await reader.read(0, 1);
+      await reader.read('data', 0, 1);
     });
     expect(await collect()).toMatchObject({ gone: 1 });
     expect((await readThrough(reader)).equals(archiveOf([1, 3]))).toBe(true);

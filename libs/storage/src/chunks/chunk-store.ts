@@ -5,18 +5,24 @@ import { DirectoryFragmentStore, folderGate } from '../directory/directory-fragm
 import { makeFolders, syncFolder } from '../directory/sync-folder.js';
 import { VolumeUnusable } from '../errors.js';
 import { checkFragmentName, type FragmentName } from '../fragment-name.js';
-import type { TrashedFragment } from '../fragment-store.js';
+import type { FragmentStore, StoredFragment, TrashedFragment } from '../fragment-store.js';
 import { lockFolder } from '../journal/folder-lock.js';
-import { ArchiveReader } from './archive-reader.js';
 import { catchUp, completeLedger, finishEmptying, openIndex } from './catch-up.js';
-import { ChunkCollector, type Collected, type CollectOptions } from './chunk-collector.js';
+import {
+  ChunkCollector,
+  type Collected,
+  type CollectOptions,
+} from './collection/chunk-collector.js';
+import { domainOfImage } from './chunk-id.js';
 import { ChunkPlaces } from './chunk-places.js';
 import { ChunkSession } from './chunk-session.js';
 import type { ChunkVolume } from './chunk-volume.js';
-import { verifyContainers, type ContainerVerdict } from './verify-containers.js';
+import { verifyContainers, type ContainerVerdict } from './collection/verify-containers.js';
 import { ContainerFiles } from './containers/container-files.js';
+import { PlainFragmentWriter } from './fragments/plain-fragment-writer.js';
+import { RecipeFragmentReader } from './fragments/recipe-fragment-reader.js';
 import { levelHome, type IndexHome } from './index/index-home.js';
-import type { ConfirmedOrphans } from './orphan-grant.js';
+import type { ConfirmedOrphans } from './collection/orphan-grant.js';
 import { RecipeFiles } from './recipe-files.js';
 import { ReferenceLedger } from './references/reference-ledger.js';
 import { References, type Between } from './references/references.js';
@@ -33,7 +39,8 @@ export interface ChunkStoreOptions {
 }
 
 /**
- * Fragments whose data are recipes, and the chunks that they name: one volume. Its laws:
+ * A volume that deduplicates: fragments whose data are recipes, and the chunks that they name. Its laws,
+ * beside those of `FragmentStore`:
  *
  * 1. A chunk that a sealed recipe names, in its place or in the trash, or that an open session was
  *    told is there, is never removed, whatever fails.
@@ -44,10 +51,8 @@ export interface ChunkStoreOptions {
  * 5. A lost index is made anew of the containers when the volume is opened, lost references of the
  *    recipes and the trash; `collect` removes nothing while that is not complete.
  * 6. What is read is what the client has computed ids of, or it is an error.
- *
- * For fragments as such the laws of `FragmentStore` hold (`recipes` is one).
  */
-export class ChunkStore {
+export class ChunkStore implements FragmentStore {
   private collecting = false;
 
   private constructor(
@@ -100,19 +105,39 @@ export class ChunkStore {
     }
   }
 
-  /** Fragments as such: to stat, list and settle them, and to read their recipe, index and manifest. */
-  get recipes(): Pick<DirectoryFragmentStore, 'open' | 'stat' | 'settle' | 'list' | 'freeBytes'> {
-    return this.volume.recipes;
-  }
+  /** Takes chunks of archives. */
+  readonly chunks = { session: (domain: string) => this.session(domain) };
 
   /** Begins a session for a domain; `end` it. */
   session(domain: string): ChunkSession {
     return new ChunkSession(this.volume, domain);
   }
 
-  /** Opens a sealed fragment's archive bytes. Throws `FragmentUnreadable` or `FragmentDamaged`. */
-  async openArchive(name: FragmentName): Promise<ArchiveReader> {
-    return ArchiveReader.open(this.volume, await this.volume.recipes.open(name));
+  /** The data of what is not sealed yet are the recipe's. */
+  async create(name: FragmentName): Promise<PlainFragmentWriter> {
+    checkFragmentName(name);
+    return PlainFragmentWriter.create(this.session(domainOfImage(name.imageId)), name);
+  }
+
+  /** Throws `FragmentUnreadable` or `FragmentDamaged`. */
+  async open(name: FragmentName): Promise<RecipeFragmentReader> {
+    return RecipeFragmentReader.open(this.volume, await this.volume.recipes.open(name));
+  }
+
+  stat(name: FragmentName): Promise<StoredFragment | undefined> {
+    return this.volume.recipes.stat(name);
+  }
+
+  settle(name: FragmentName): Promise<void> {
+    return this.volume.recipes.settle(name);
+  }
+
+  list(known?: (fragmentId: string) => boolean): AsyncIterable<StoredFragment> {
+    return this.volume.recipes.list(known);
+  }
+
+  freeBytes(): Promise<number> {
+    return this.volume.recipes.freeBytes();
   }
 
   /** See `FragmentStore.remove`. Its chunks stay. */

@@ -6,12 +6,14 @@ import { compress } from '@mongodb-js/zstd';
 import { blake3 } from '@napi-rs/blake-hash';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { FragmentName } from '../fragment-name.js';
-import { grantOf, recipeManifest, tombstoneOf } from '../testing/chunks.js';
+import { framedManifest, grantOf, tombstoneOf } from '../testing/chunks.js';
 import { fragmentName } from '../testing/fragments.js';
 import { testFolder, type TestFolder } from '../testing/small-volume.js';
 import { ChunkStore } from './chunk-store.js';
 
 const SCRIPT = fileURLToPath(new URL('../../../../docs/read-chunks.sh', import.meta.url));
+
+const FRAME_BYTES = 65_536;
 
 describe('The script that uses nothing of ours', () => {
   let folder: TestFolder;
@@ -52,11 +54,11 @@ describe('The script that uses nothing of ours', () => {
       const stored = await compress(Buffer.concat(missing.map(({ bytes }) => bytes)), 3);
       await session.add({ stored, chunks: missing });
     }
-    const writer = await session.begin(name);
+    const writer = await session.begin(name, FRAME_BYTES);
     await writer.add(chunks);
     const index = Buffer.from('index');
     await writer.writeIndex([index]);
-    await writer.seal((measures) => recipeManifest(name, measures, index));
+    await writer.seal(framedManifest(name, archive, { frameBytes: FRAME_BYTES, index }));
     await session.end();
   };
 

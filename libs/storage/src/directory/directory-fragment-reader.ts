@@ -4,13 +4,14 @@ import type { Manifest } from '#archive/manifest.js';
 import { FragmentUnreadable, readError } from '../errors.js';
 import { fileName, type ContentFile, type FragmentName } from '../fragment-name.js';
 import type { FragmentObject, SealedFragmentReader } from '../fragment-store.js';
-import { readManifest } from '../manifest-check.js';
+import { readManifestOnDisk, type ManifestOnDisk } from '../manifest-check.js';
 import { checkRange } from '../read-range.js';
 
-/** Reads one sealed fragment of a copy's folder. Its descriptors are open for reading only. */
+/**
+ * Reads the files of one sealed fragment of a copy's folder: its data are the recipe where that is what lies there. Its descriptors are open for reading only. */
 export class DirectoryFragmentReader implements SealedFragmentReader {
   private constructor(
-    readonly manifest: Manifest,
+    private readonly found: ManifestOnDisk,
     private readonly handles: Record<FragmentObject, FileHandle>,
   ) {}
 
@@ -22,17 +23,22 @@ export class DirectoryFragmentReader implements SealedFragmentReader {
     const opened: FileHandle[] = [];
     try {
       const text = await readFile(join(folder, fileName(name, 'manifest')), 'utf8');
-      const manifest = readManifest(text, name);
-      if (typeof manifest === 'string') throw new FragmentUnreadable(name.fragmentId, manifest);
+      const found = readManifestOnDisk(text, name, content);
+      if (typeof found === 'string') throw new FragmentUnreadable(name.fragmentId, found);
+      const { manifest, fileBytes } = found;
       const data = await openObject(join(folder, fileName(name, content)), opened);
       const index = await openObject(join(folder, fileName(name, 'index')), opened);
-      await expectSize(data, manifest.storedBytes);
+      await expectSize(data, fileBytes);
       await expectSize(index, manifest.indexBytes);
-      return new DirectoryFragmentReader(manifest, { data, index });
+      return new DirectoryFragmentReader(found, { data, index });
     } catch (error) {
       await Promise.all(opened.map((handle) => handle.close()));
       throw readError(name.fragmentId, 'cannot be opened', error);
     }
+  }
+
+  get manifest(): Manifest {
+    return this.found.manifest;
   }
 
   get descriptors(): Readonly<Record<FragmentObject, number>> {
@@ -40,7 +46,7 @@ export class DirectoryFragmentReader implements SealedFragmentReader {
   }
 
   size(object: FragmentObject): number {
-    return object === 'data' ? this.manifest.storedBytes : this.manifest.indexBytes;
+    return object === 'data' ? this.found.fileBytes : this.manifest.indexBytes;
   }
 
   async read(object: FragmentObject, offset: number, length: number): Promise<Buffer> {

@@ -3,7 +3,6 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
-  statfsSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -14,33 +13,14 @@ import { FragmentDamaged, FragmentUnreadable } from '../errors.js';
 import type { StoredFragment } from '../fragment-store.js';
 import { describeFragmentStore } from '../testing/describe-fragment-store.js';
 import { fragmentName, manifestOf, patternBytes } from '../testing/fragments.js';
-import { smallVolume, testFolder, type TestFolder } from '../testing/small-volume.js';
+import { testFolder, volumeWith, type TestFolder } from '../testing/small-volume.js';
 import { DirectoryFragmentStore } from './directory-fragment-store.js';
 
-const RESERVE_BYTES = 512 * 1024;
-
 describeFragmentStore('Directory', async ({ freeBytes } = {}) => {
-  const { folder, reserveBytes } = volume(freeBytes);
+  const { folder, reserveBytes } = volumeWith(freeBytes);
   const open = () => new DirectoryFragmentStore({ folder: folder.path, reserveBytes });
   return { store: open(), reopen: open, dispose: async () => folder.dispose() };
 });
-
-describeFragmentStore('Directory of recipes', async ({ freeBytes } = {}) => {
-  const { folder, reserveBytes } = volume(freeBytes);
-  const options = { folder: folder.path, reserveBytes, content: 'recipe' } as const;
-  const open = () => new DirectoryFragmentStore(options);
-  return { store: open(), reopen: open, dispose: async () => folder.dispose() };
-});
-
-/** A real small file system where one may be mounted; else a reserve that leaves so much room. */
-function volume(freeBytes: number | undefined): { folder: TestFolder; reserveBytes: number } {
-  if (freeBytes === undefined) return { folder: testFolder(), reserveBytes: 0 };
-  const small = smallVolume(freeBytes + RESERVE_BYTES + 128 * 1024);
-  if (small) return { folder: small, reserveBytes: RESERVE_BYTES };
-  const folder = testFolder();
-  const { bavail, bsize } = statfsSync(folder.path);
-  return { folder, reserveBytes: bavail * bsize - freeBytes };
-}
 
 describe('A directory fragment store', () => {
   const opened: TestFolder[] = [];

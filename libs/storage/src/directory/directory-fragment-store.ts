@@ -15,12 +15,11 @@ import {
 } from '../fragment-name.js';
 import type {
   FragmentStore,
-  FragmentWriter,
   SealedFragmentReader,
   StoredFragment,
   TrashedFragment,
 } from '../fragment-store.js';
-import { readManifest } from '../manifest-check.js';
+import { readManifestOnDisk } from '../manifest-check.js';
 import { SpaceGate } from '../space-gate.js';
 import { DirectoryFragmentReader } from './directory-fragment-reader.js';
 import { appearAsSealed, DirectoryFragmentWriter } from './directory-fragment-writer.js';
@@ -37,7 +36,7 @@ export interface DirectoryStoreOptions {
   readonly folder: string;
   /** Default `VOLUME_RESERVE_BYTES`. */
   readonly reserveBytes?: number;
-  /** What the data of all its fragments lies in; default `data`. */
+  /** What the data of all its fragments lies in; default `data`. For `recipe` see `ChunkStore`. */
   readonly content?: ContentFile;
 }
 
@@ -57,7 +56,10 @@ export class DirectoryFragmentStore implements FragmentStore {
   }
 
   /** @param beforeVisible See `WriterOptions`. */
-  async create(name: FragmentName, beforeVisible?: () => Promise<void>): Promise<FragmentWriter> {
+  async create(
+    name: FragmentName,
+    beforeVisible?: () => Promise<void>,
+  ): Promise<DirectoryFragmentWriter> {
     checkFragmentName(name);
     const { folder, isNew } = await this.placeOf(name);
     if (!isNew && (await this.stat(name))) {
@@ -103,10 +105,11 @@ export class DirectoryFragmentStore implements FragmentStore {
     if (text === undefined) {
       return data && { state: 'partial', name, dataBytes: Number(data.size) };
     }
-    const manifest = readManifest(text, name);
-    if (typeof manifest === 'string') return { state: 'damaged', name, reason: manifest };
+    const found = readManifestOnDisk(text, name, this.content);
+    if (typeof found === 'string') return { state: 'damaged', name, reason: found };
+    const { manifest, fileBytes } = found;
     const index = await statIfThere(join(this.folderOf(name), fileName(name, 'index')));
-    if (data?.size !== manifest.storedBytes || index?.size !== manifest.indexBytes) {
+    if (data?.size !== fileBytes || index?.size !== manifest.indexBytes) {
       return { state: 'damaged', name, reason: 'its files are missing or have other sizes' };
     }
     return { state: 'sealed', name, manifest };

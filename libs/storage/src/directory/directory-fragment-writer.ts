@@ -12,7 +12,7 @@ import {
   type FragmentName,
 } from '../fragment-name.js';
 import type { FragmentWriter, SealedFragmentReader } from '../fragment-store.js';
-import { assertManifest } from '../manifest-check.js';
+import { assertManifest, recipeManifestText } from '../manifest-check.js';
 import type { SpaceGate } from '../space-gate.js';
 import { AppendFile } from './append-file.js';
 import { copyObject } from './copy-object.js';
@@ -83,11 +83,31 @@ export class DirectoryFragmentWriter implements FragmentWriter {
   seal(manifest: Manifest): Promise<void> {
     const { name, dataBytes, indexBytes } = this;
     assertManifest(manifest, { name, dataBytes, indexBytes });
+    return this.sealWith(`${JSON.stringify(manifest)}\n`);
+  }
+
+  /** Like `seal`, where what was written is a recipe of the data that the manifest is of. */
+  sealRecipe(manifest: Manifest, recipeDigest: string): Promise<void> {
+    const { name, dataBytes, indexBytes } = this;
+    assertManifest(manifest, { name, dataBytes: manifest.storedBytes, indexBytes });
+    return this.sealWith(recipeManifestText(manifest, { bytes: dataBytes, digest: recipeDigest }));
+  }
+
+  async abandon(): Promise<void> {
+    try {
+      await this.close();
+    } catch {
+      // The descriptor is gone either way, and nothing of an abandoned fragment is relied on.
+    }
+  }
+
+  private sealWith(manifestText: string): Promise<void> {
+    const { name } = this;
     return this.attempt(async () => {
       const { data, index } = this.files;
       const manifestFile = await AppendFile.create(partialPath(this.folder, name, 'manifest'));
       try {
-        await manifestFile.append([Buffer.from(`${JSON.stringify(manifest)}\n`, 'utf8')]);
+        await manifestFile.append([Buffer.from(manifestText, 'utf8')]);
         await Promise.all([data.sync(), index.sync(), manifestFile.sync()]);
       } finally {
         await manifestFile.close();
@@ -99,14 +119,6 @@ export class DirectoryFragmentWriter implements FragmentWriter {
       }
       await appearAsSealed(name, this.folder, this.options.content);
     });
-  }
-
-  async abandon(): Promise<void> {
-    try {
-      await this.close();
-    } catch {
-      // The descriptor is gone either way, and nothing of an abandoned fragment is relied on.
-    }
   }
 
   private async append(file: AppendFile, pieces: readonly Buffer[]): Promise<void> {

@@ -7,7 +7,7 @@ import type { IndexHome } from '../chunks/index/index-home.js';
 import { levelHome } from '../chunks/index/index-home.js';
 import { MemoryChunkIndex, MemoryIndexState } from '../chunks/index/memory-chunk-index.js';
 import type { ChunkIndex } from '../chunks/index/chunk-index.js';
-import { confirmOrphans } from '../chunks/orphan-grant.js';
+import { confirmOrphans } from '../chunks/collection/orphan-grant.js';
 import type { FragmentName } from '../fragment-name.js';
 import { archiveOf, chunkOf, grantOf, readArchive, sealIn, send, tombstoneOf } from './chunks.js';
 import { fragmentName } from './fragments.js';
@@ -163,7 +163,7 @@ export class ChunkWorld {
       if (state === 'sealed') {
         expect((await readArchive(this.open, name)).equals(archiveOf(seeds))).toBe(true);
       } else {
-        expect((await this.open.recipes.stat(name))?.state).not.toBe('sealed');
+        expect((await this.open.stat(name))?.state).not.toBe('sealed');
       }
     }
     const expected = new Map<number, number>();
@@ -216,12 +216,12 @@ export class ChunkWorld {
   }
 
   private async read({ name, seeds }: Known): Promise<void> {
-    const reader = await this.open.openArchive(name);
+    const reader = await this.open.open(name);
     try {
       const archive = archiveOf(seeds);
       for (let at = 0; at < archive.length; at += 3_000) {
         const expected = archive.subarray(at, at + 3_000);
-        expect((await reader.read(at, expected.length)).equals(expected)).toBe(true);
+        expect((await reader.read('data', at, expected.length)).equals(expected)).toBe(true);
       }
     } finally {
       await reader.close();
@@ -275,7 +275,7 @@ export class ChunkWorld {
     for (const one of this.known) {
       const { name } = one;
       one.isBusy = false;
-      const isSealed = (await this.open.recipes.stat(name))?.state === 'sealed';
+      const isSealed = (await this.open.stat(name))?.state === 'sealed';
       if (one.state === 'gone' && isSealed) one.state = 'sealed';
       if (one.state === 'trashed') await this.open.remove(grantOf(name), name);
       if (one.state === 'sealed') await this.open.takeBack(tombstoneOf(name), name);

@@ -1,14 +1,14 @@
 import { compress } from '@mongodb-js/zstd';
 import { blake3 } from '@napi-rs/blake-hash';
 import type { Manifest } from '#archive/manifest.js';
-import type { ArchiveReader } from '../chunks/archive-reader.js';
-import type { RecipeMeasures } from '../chunks/chunk-fragment-writer.js';
+import { rawFrame } from '#archive/frames/raw-frame.js';
+import { encodeSeekTable, type FrameSize } from '#archive/frames/seek-table.js';
+import type { ChunkFrame } from '../chunk-intake.js';
 import type { ChunkSession } from '../chunks/chunk-session.js';
 import type { ChunkStore } from '../chunks/chunk-store.js';
 import { confirmGrant, type ConfirmedGrant } from '../confirmed-grant.js';
-import type { ChunkFrame } from '../chunks/containers/container-writer.js';
 import type { FragmentName } from '../fragment-name.js';
-import { READ_BYTES_MAX } from '../fragment-store.js';
+import { READ_BYTES_MAX, type SealedFragmentReader } from '../fragment-store.js';
 import { manifestOf } from './fragments.js';
 
 export interface TestChunk {
@@ -35,15 +35,28 @@ export function archiveOf(seeds: readonly number[]): Buffer {
   return Buffer.concat(seeds.map((seed) => chunkOf(seed).bytes));
 }
 
-/** The manifest of a fragment whose data is a recipe, and whose index is `index`. */
-export function recipeManifest(
+/** The data that archive bytes make in raw frames of so many, put together by the published formats. */
+export function framedData(archive: Buffer, frameBytes: number): Buffer {
+  const frames: Buffer[] = [];
+  const sizes: FrameSize[] = [];
+  for (let at = 0; at < archive.length; at += frameBytes) {
+    const part = archive.subarray(at, at + frameBytes);
+    const frame = rawFrame(part);
+    frames.push(frame);
+    sizes.push({ storedBytes: frame.length, archiveBytes: part.length });
+  }
+  return Buffer.concat([...frames, encodeSeekTable(sizes)]);
+}
+
+/** The manifest of a fragment whose data are these archive bytes in raw frames. */
+export function framedManifest(
   name: FragmentName,
-  measures: RecipeMeasures,
-  index: Buffer,
+  archive: Buffer,
+  { frameBytes, index }: { frameBytes: number; index: Buffer },
 ): Manifest {
-  const { archiveBytes, storedBytes, digest } = measures;
-  const plain = manifestOf(name, { data: Buffer.alloc(0), index });
-  return { ...plain, archiveBytes, storedBytes, digest };
+  const data = framedData(archive, frameBytes);
+  const frames = Math.ceil(archive.length / frameBytes);
+  return { ...manifestOf(name, { data, index }), archiveBytes: archive.length, frames };
 }
 
 /** Asks, sends what is not there (some chunks to a frame), and gives the seeds of what it has sent. */
@@ -68,12 +81,12 @@ export async function sealIn(
   seeds: readonly number[],
 ): Promise<number[]> {
   const sent = await send(session, seeds);
-  const writer = await session.begin(name);
+  const writer = await session.beginPlain(name);
   try {
     const index = Buffer.from('index');
     await writer.add(seeds.map(chunkOf));
     await writer.writeIndex([index]);
-    await writer.seal((measures) => recipeManifest(name, measures, index));
+    await writer.seal(manifestOf(name, { data: archiveOf(seeds), index }));
   } catch (error) {
     await writer.abandon();
     throw error;
@@ -95,17 +108,17 @@ export async function sealAlone(
   }
 }
 
-export async function readThrough(reader: ArchiveReader): Promise<Buffer> {
+export async function readThrough(reader: SealedFragmentReader): Promise<Buffer> {
   const pieces: Buffer[] = [];
-  const { archiveBytes } = reader.manifest;
-  for (let at = 0; at < archiveBytes; at += READ_BYTES_MAX) {
-    pieces.push(await reader.read(at, Math.min(READ_BYTES_MAX, archiveBytes - at)));
+  const bytes = reader.size('data');
+  for (let at = 0; at < bytes; at += READ_BYTES_MAX) {
+    pieces.push(await reader.read('data', at, Math.min(READ_BYTES_MAX, bytes - at)));
   }
   return Buffer.concat(pieces);
 }
 
 export async function readArchive(store: ChunkStore, name: FragmentName): Promise<Buffer> {
-  const reader = await store.openArchive(name);
+  const reader = await store.open(name);
   try {
     return await readThrough(reader);
   } finally {

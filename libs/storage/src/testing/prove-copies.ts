@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { expect, it } from '@jest/globals';
 import { VolumeFull } from '../errors.js';
 import type { FragmentObject, SealedFragmentReader } from '../fragment-store.js';
@@ -50,9 +51,9 @@ export function provesCopies(use: Use): void {
 
   it('says VolumeFull when there is no room for a copy', () =>
     use(async ({ store }) => {
-      const large = { data: patternBytes(1_500_000), index: patternBytes(5) };
-      const source = new MemorySource(manifestOf(fragmentName(9), large), large);
       for (const seed of [1, 2]) {
+        const large = { data: randomBytes(1_500_000), index: patternBytes(5) };
+        const source = new MemorySource(manifestOf(fragmentName(9), large), large);
         const writer = await store.create(fragmentName(seed));
         const copying = writer.copyFrom(source);
         if (seed === 2) await expect(copying).rejects.toBeInstanceOf(VolumeFull);

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -36,4 +36,20 @@ export function smallVolume(bytes: number): TestFolder | undefined {
       folder.dispose();
     },
   };
+}
+
+const RESERVE_BYTES = 512 * 1024;
+const OVERHEAD_BYTES = 128 * 1024;
+
+/**
+ * A folder with about so much room beside the reserve (plenty if left out): a real small file system
+ * where one may be mounted, else a reserve that leaves so much.
+ */
+export function volumeWith(freeBytes?: number): { folder: TestFolder; reserveBytes: number } {
+  if (freeBytes === undefined) return { folder: testFolder(), reserveBytes: 0 };
+  const small = smallVolume(freeBytes + RESERVE_BYTES + OVERHEAD_BYTES);
+  if (small) return { folder: small, reserveBytes: RESERVE_BYTES };
+  const folder = testFolder();
+  const { bavail, bsize } = statfsSync(folder.path);
+  return { folder, reserveBytes: bavail * bsize - freeBytes };
 }

@@ -7,6 +7,8 @@ export interface StoreFixture {
   reopen(): FragmentStore;
   /** What it says when it is full, where that is not the status of a disk (129). */
   readonly fullStatus?: number;
+  /** False where what was written of a partial fragment's data does not show in its bytes. */
+  readonly countsPartialData?: boolean;
   dispose(): Promise<void>;
 }
 

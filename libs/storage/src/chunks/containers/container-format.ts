@@ -1,4 +1,5 @@
 import { blake3 } from '@napi-rs/blake-hash';
+import type { ChunkEntry } from '../../chunk-intake.js';
 import { CHUNK_BYTES_MAX, CHUNK_ID_BYTES } from '../chunk-id.js';
 
 /** Bytes after which a container is closed and another one begun. */
@@ -21,11 +22,6 @@ export const HEAD_BYTES_MAX = 512;
 
 /** A container's id: 16 hexadecimal digits of chance, so that none is ever used again. */
 export const CONTAINER_ID = /^[0-9a-f]{16}$/;
-
-export interface ChunkEntry {
-  readonly id: Buffer;
-  readonly length: number;
-}
 
 export interface FrameEntry {
   readonly storedBytes: number;

@@ -2,6 +2,7 @@ import { open, type FileHandle } from 'node:fs/promises';
 import { decompress } from '@mongodb-js/zstd';
 import { blake3 } from '@napi-rs/blake-hash';
 import { messageOf } from '#kernel/errors.js';
+import type { ChunkEntry } from '../../chunk-intake.js';
 import { ContainerDamaged, hostError } from '../../errors.js';
 import type { ContainerFiles } from './container-files.js';
 import {
@@ -9,10 +10,10 @@ import {
   decodeHead,
   decodeTable,
   FOOTER_BYTES,
-  type ChunkEntry,
   type ContainerHead,
   type FrameEntry,
 } from './container-format.js';
+import { isFrameOf } from './frame-bound.js';
 
 /** Where a chunk lies in its container. */
 export interface ChunkPlace extends ChunkEntry {
@@ -113,13 +114,15 @@ export class ContainerReader {
   /** What a frame holds; its chunks are not checked yet. */
   async readFrame(frame: number): Promise<Buffer> {
     const stored = await this.readStored(frame);
+    const expected = this.frames[frame]!.chunks.reduce((sum, { length }) => sum + length, 0);
+    if (!isFrameOf(stored, expected))
+      throw this.damaged(`frame ${frame} is no frame of its chunks`);
     let bytes: Buffer;
     try {
       bytes = await decompress(stored);
     } catch (error) {
       throw this.damaged(`frame ${frame} cannot be decompressed: ${messageOf(error)}`);
     }
-    const expected = this.frames[frame]!.chunks.reduce((sum, { length }) => sum + length, 0);
     if (bytes.length !== expected) throw this.damaged(`frame ${frame} holds other bytes`);
     return bytes;
   }

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { blake3 } from '@napi-rs/blake-hash';
 import { assert } from '#kernel/assert.js';
 import { InvalidInput } from '#kernel/errors.js';
+import type { ChunkFrame } from '../../chunk-intake.js';
 import { AppendFile } from '../../directory/append-file.js';
 import { syncFolder } from '../../directory/sync-folder.js';
 import { writeError } from '../../errors.js';
@@ -15,17 +16,11 @@ import {
   encodeTable,
   FRAME_BYTES_MAX,
   STORED_FRAME_BYTES_MAX,
-  type ChunkEntry,
   type ContainerHead,
   type FrameEntry,
 } from './container-format.js';
 import type { ContainerFiles } from './container-files.js';
-
-/** One Zstandard frame and the chunks that it holds, one behind the other. */
-export interface ChunkFrame {
-  readonly stored: Buffer;
-  readonly chunks: readonly ChunkEntry[];
-}
+import { isFrameOf } from './frame-bound.js';
 
 /**
  * A container being written: a file that only grows, under a temporary name until `close`. What a
@@ -128,13 +123,15 @@ export class ContainerWriter {
 /** Throws `InvalidInput` for a frame that no container can hold. */
 export function checkFrame(frame: ChunkFrame): void {
   const { stored, chunks } = frame;
+  const bytes = chunks.reduce((sum, { length }) => sum + length, 0);
   const ok =
     chunks.length > 0 &&
     chunks.length <= CONTAINER_CHUNKS_MAX &&
     stored.length > 0 &&
     stored.length <= STORED_FRAME_BYTES_MAX &&
     chunks.every(({ id, length }) => id.length === CHUNK_ID_BYTES && isLength(length)) &&
-    chunks.reduce((sum, { length }) => sum + length, 0) <= FRAME_BYTES_MAX;
+    bytes <= FRAME_BYTES_MAX &&
+    isFrameOf(stored, bytes);
   if (!ok) throw new InvalidInput('is no frame of chunks, or is too long', 'frame');
 }
 

@@ -1,8 +1,8 @@
+import type { ChunkEntry } from '../../chunk-intake.js';
 import { ContainerDamaged } from '../../errors.js';
 import type { ContainerFiles } from './container-files.js';
 import { ContainerReader } from './container-reader.js';
 import type { Place } from '../index/chunk-map.js';
-import type { RecipeChunk } from '../recipes/recipe-format.js';
 
 const CONTAINERS_MAX = 8;
 const FRAMES_MAX = 8;
@@ -15,7 +15,7 @@ export class OpenContainers {
   constructor(private readonly files: ContainerFiles) {}
 
   /** A chunk's bytes, checked; undefined if the container is gone. Throws `ContainerDamaged`. */
-  async read(place: Place, chunk: RecipeChunk): Promise<Buffer | undefined> {
+  async read(place: Place, chunk: ChunkEntry): Promise<Buffer | undefined> {
     const reader = await this.reader(place.container);
     if (!reader) return undefined;
     const entry = reader.places[place.ordinal];

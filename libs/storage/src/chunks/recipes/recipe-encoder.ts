@@ -1,6 +1,7 @@
 import { compress } from '@mongodb-js/zstd';
 import { blake3 } from '@napi-rs/blake-hash';
 import { InvalidInput } from '#kernel/errors.js';
+import type { ChunkEntry } from '../../chunk-intake.js';
 import { CHUNK_BYTES_MAX, CHUNK_ID_BYTES } from '../chunk-id.js';
 import {
   CHUNKS_PER_RECIPE_FRAME,
@@ -8,8 +9,8 @@ import {
   RECIPE_FRAMES_MAX,
   recipeHead,
   recipeLine,
-  type RecipeChunk,
   type RecipeFrame,
+  type RecipeHead,
 } from './recipe-format.js';
 
 /**
@@ -18,24 +19,24 @@ import {
  */
 export class RecipeEncoder {
   private readonly frames: RecipeFrame[] = [];
-  private waiting: RecipeChunk[] = [];
-  /** Of the archive, so far. */
-  archiveBytes = 0;
+  private waiting: ChunkEntry[] = [];
+  /** What its chunks come to so far. */
+  chunkBytes = 0;
 
   constructor(
-    private readonly domain: string,
+    private readonly head: RecipeHead,
     private readonly write: (bytes: Buffer) => Promise<void>,
   ) {}
 
   /** Throws `InvalidInput` for what is no chunk, or for more chunks than a recipe holds. */
-  async add(chunks: readonly RecipeChunk[]): Promise<void> {
+  async add(chunks: readonly ChunkEntry[]): Promise<void> {
     for (const { id, length } of chunks) {
       const isChunk = id.length === CHUNK_ID_BYTES && Number.isInteger(length) && length > 0;
       if (!isChunk || length > CHUNK_BYTES_MAX) throw new InvalidInput('is no chunk', 'recipe');
     }
     for (const chunk of chunks) {
       this.waiting.push(chunk);
-      this.archiveBytes += chunk.length;
+      this.chunkBytes += chunk.length;
       if (this.waiting.length === CHUNKS_PER_RECIPE_FRAME) await this.flush();
     }
   }
@@ -47,13 +48,13 @@ export class RecipeEncoder {
   }
 
   private async flush(): Promise<void> {
-    if (this.frames.length === 0) await this.frame(recipeHead(this.domain), []);
+    if (this.frames.length === 0) await this.frame(recipeHead(this.head), []);
     const chunks = this.waiting;
     this.waiting = [];
     if (chunks.length > 0) await this.frame(chunks.map(recipeLine).join(''), chunks);
   }
 
-  private async frame(text: string, chunks: readonly RecipeChunk[]): Promise<void> {
+  private async frame(text: string, chunks: readonly ChunkEntry[]): Promise<void> {
     if (this.frames.length >= RECIPE_FRAMES_MAX - 1) {
       throw new InvalidInput('has more chunks than a recipe holds', 'recipe');
     }
@@ -62,7 +63,7 @@ export class RecipeEncoder {
     this.frames.push({
       storedBytes: stored.length,
       chunks: chunks.length,
-      archiveBytes: chunks.reduce((sum, { length }) => sum + length, 0),
+      bytes: chunks.reduce((sum, { length }) => sum + length, 0),
       digest: blake3(stored),
     });
   }

@@ -1,10 +1,12 @@
 import { blake3 } from '@napi-rs/blake-hash';
+import type { ChunkEntry } from '../../chunk-intake.js';
 import { CHUNK_BYTES_MAX } from '../chunk-id.js';
+import { isFrameBytes } from '../fragments/raw-layout.js';
 
 /**
- * A recipe is the chunks of a fragment's archive bytes in their order: Zstandard frames of text (a
- * line with its domain in front, then one line a chunk: id in hex, tab, length) and behind them a
- * table of the frames, which is a skippable frame. `zstd -dc` shows all the text.
+ * A recipe is the chunks that a fragment's data are made of, in their order: Zstandard frames of text
+ * (a line with its domain and how in front, then one line a chunk: id in hex, tab, length) and behind
+ * them a table of the frames, which is a skippable frame. `zstd -dc` shows all the text.
  */
 export const CHUNKS_PER_RECIPE_FRAME = 4_096;
 export const RECIPE_FRAMES_MAX = 65_536;
@@ -19,40 +21,48 @@ const FOOTER_MAGIC = 0x48465231;
 const HEAD = 'holdfast recipe 1';
 const LINE = /^([0-9a-f]{64})\t([1-9]\d{0,6})$/;
 
-export interface RecipeChunk {
-  readonly id: Buffer;
-  readonly length: number;
-}
-
 /** The first frame holds the head and no chunks. */
 export interface RecipeFrame {
   readonly storedBytes: number;
   readonly chunks: number;
-  readonly archiveBytes: number;
+  /** Of its chunks. */
+  readonly bytes: number;
   /** BLAKE3 of the stored frame. */
   readonly digest: Buffer;
 }
 
-export function recipeHead(domain: string): string {
-  return `${HEAD}\t${domain}\n`;
+/** How a recipe's chunks make a fragment's data, and whose chunks they are. */
+export interface RecipeHead {
+  readonly domain: string;
+  /**
+   * Archive bytes of a frame: the chunks are archive bytes, and the data these in raw frames with a seek
+   * table. Undefined: the chunks are the data.
+   */
+  readonly frameBytes?: number | undefined;
 }
 
-/** The domain that a head names; undefined if it is no head. */
-export function domainOf(head: string): string | undefined {
-  const [name, domain = '', more] = head.split('\t');
-  const isHead = name === HEAD && domain.endsWith('\n') && more === undefined;
-  return isHead ? domain.slice(0, -1) : undefined;
+export function recipeHead({ domain, frameBytes }: RecipeHead): string {
+  return `${HEAD}\t${domain}\t${frameBytes ?? '-'}\n`;
 }
 
-export function recipeLine({ id, length }: RecipeChunk): string {
+/** Reads a head; undefined if it is none. */
+export function parseHead(text: string): RecipeHead | undefined {
+  const [name, domain = '', frame = '', more] = text.trimEnd().split('\t');
+  if (name !== HEAD || more !== undefined || !text.endsWith('\n')) return undefined;
+  if (frame === '-') return { domain };
+  const frameBytes = Number(frame);
+  return isFrameBytes(frameBytes) ? { domain, frameBytes } : undefined;
+}
+
+export function recipeLine({ id, length }: ChunkEntry): string {
   return `${id.toString('hex')}\t${length}\n`;
 }
 
 /** The chunks of a frame's text; undefined if a line is none. */
-export function parseLines(text: string): RecipeChunk[] | undefined {
+export function parseLines(text: string): ChunkEntry[] | undefined {
   const lines = text.split('\n');
   if (lines.pop() !== '') return undefined;
-  const chunks: RecipeChunk[] = [];
+  const chunks: ChunkEntry[] = [];
   for (const line of lines) {
     const [, id, length] = LINE.exec(line) ?? [];
     if (id === undefined || Number(length) > CHUNK_BYTES_MAX) return undefined;
@@ -65,10 +75,10 @@ export function encodeRecipeTable(frames: readonly RecipeFrame[]): Buffer {
   const table = Buffer.alloc(tableBytes(frames.length));
   let at = table.writeUInt32LE(TABLE_MAGIC, 0);
   at = table.writeUInt32LE(table.length - SKIP_HEADER_BYTES, at);
-  for (const { storedBytes, chunks, archiveBytes, digest } of frames) {
+  for (const { storedBytes, chunks, bytes, digest } of frames) {
     at = table.writeUInt32LE(storedBytes, at);
     at = table.writeUInt32LE(chunks, at);
-    at = table.writeBigUInt64LE(BigInt(archiveBytes), at);
+    at = table.writeBigUInt64LE(BigInt(bytes), at);
     at += digest.copy(table, at);
   }
   at = table.writeUInt32LE(frames.length, at);
@@ -97,7 +107,7 @@ export function decodeRecipeTable(table: Buffer): RecipeFrame[] | undefined {
     frames.push({
       storedBytes: table.readUInt32LE(at),
       chunks: table.readUInt32LE(at + 4),
-      archiveBytes: Number(table.readBigUInt64LE(at + 8)),
+      bytes: Number(table.readBigUInt64LE(at + 8)),
       digest: Buffer.from(table.subarray(at + 16, at + ENTRY_BYTES)),
     });
   }

@@ -1,15 +1,16 @@
 import { decompress } from '@mongodb-js/zstd';
 import { blake3 } from '@napi-rs/blake-hash';
 import { messageOf } from '#kernel/errors.js';
+import type { ChunkEntry } from '../../chunk-intake.js';
 import { FragmentDamaged } from '../../errors.js';
 import {
   decodeRecipeTable,
-  domainOf,
+  parseHead,
   parseLines,
   RECIPE_FOOTER_BYTES,
   recipeTableBytes,
-  type RecipeChunk,
   type RecipeFrame,
+  type RecipeHead,
 } from './recipe-format.js';
 
 /** Bytes of the file that holds the recipe. */
@@ -20,19 +21,19 @@ export interface RecipeSource {
   read(offset: number, length: number): Promise<Buffer>;
 }
 
-/** A chunk and where in the fragment's archive bytes it begins. */
-export interface PlacedChunk extends RecipeChunk {
-  readonly archiveOffset: number;
+/** A chunk and where it begins in what the recipe's chunks come to. */
+export interface PlacedChunk extends ChunkEntry {
+  readonly offset: number;
 }
 
 /** Reads a recipe, from anywhere on. Throws `FragmentDamaged` for what was not written so. */
 export class RecipeReader {
   private constructor(
     private readonly source: RecipeSource,
-    readonly domain: string,
+    readonly head: RecipeHead,
     private readonly frames: readonly RecipeFrame[],
     /** Of all its chunks. */
-    readonly archiveBytes: number,
+    readonly chunkBytes: number,
   ) {}
 
   static async open(source: RecipeSource): Promise<RecipeReader> {
@@ -44,37 +45,37 @@ export class RecipeReader {
     const frames = decodeRecipeTable(await source.read(source.bytes - bytes, bytes));
     const stored = frames?.reduce((sum, { storedBytes }) => sum + storedBytes, 0);
     if (!frames || stored !== source.bytes - bytes) throw damaged();
-    const domain = domainOf(await textOf(source, frames[0]!, 0));
-    if (domain === undefined) throw damaged();
-    const archiveBytes = frames.reduce((sum, frame) => sum + frame.archiveBytes, 0);
-    return new RecipeReader(source, domain, frames, archiveBytes);
+    const head = parseHead(await textOf(source, frames[0]!, 0));
+    if (!head) throw damaged();
+    const chunkBytes = frames.reduce((sum, { bytes: some }) => sum + some, 0);
+    return new RecipeReader(source, head, frames, chunkBytes);
   }
 
-  /** The chunks that the archive bytes from `offset` on come from, a frame of them at a time. */
+  /** The chunks that the bytes from `offset` on come from, a frame of them at a time. */
   async *chunks(offset = 0): AsyncIterable<PlacedChunk[]> {
     let storedAt = 0;
-    let archiveAt = 0;
+    let chunksAt = 0;
     for (const frame of this.frames) {
-      const end = archiveAt + frame.archiveBytes;
-      if (frame.chunks > 0 && end > offset) yield await this.read(frame, storedAt, archiveAt);
+      const end = chunksAt + frame.bytes;
+      if (frame.chunks > 0 && end > offset) yield await this.read(frame, storedAt, chunksAt);
       storedAt += frame.storedBytes;
-      archiveAt = end;
+      chunksAt = end;
     }
   }
 
   private async read(
     frame: RecipeFrame,
     storedAt: number,
-    archiveAt: number,
+    chunksAt: number,
   ): Promise<PlacedChunk[]> {
     const chunks = parseLines(await textOf(this.source, frame, storedAt));
-    let at = archiveAt;
+    let at = chunksAt;
     const placed = chunks?.map(({ id, length }) => {
-      const chunk = { id, length, archiveOffset: at };
+      const chunk = { id, length, offset: at };
       at += length;
       return chunk;
     });
-    if (placed?.length !== frame.chunks || at !== archiveAt + frame.archiveBytes) {
+    if (placed?.length !== frame.chunks || at !== chunksAt + frame.bytes) {
       throw new FragmentDamaged(this.source.fragmentId, 'has a recipe that holds what is no chunk');
     }
     return placed;

@@ -1,14 +1,18 @@
 import { describe, expect, it } from '@jest/globals';
 import { InvalidInput } from '#kernel/errors.js';
+import type { ChunkEntry } from '../../chunk-intake.js';
 import { FragmentDamaged } from '../../errors.js';
 import { chunkOf } from '../../testing/chunks.js';
 import { RecipeEncoder } from './recipe-encoder.js';
-import { CHUNKS_PER_RECIPE_FRAME, type RecipeChunk } from './recipe-format.js';
+import { CHUNKS_PER_RECIPE_FRAME } from './recipe-format.js';
 import { RecipeReader } from './recipe-reader.js';
 
-async function encode(chunks: readonly RecipeChunk[]): Promise<Buffer> {
+async function encode(chunks: readonly ChunkEntry[]): Promise<Buffer> {
   const pieces: Buffer[] = [];
-  const encoder = new RecipeEncoder('web1', async (bytes) => void pieces.push(bytes));
+  const encoder = new RecipeEncoder(
+    { domain: 'web1', frameBytes: 1_048_576 },
+    async (bytes) => void pieces.push(bytes),
+  );
   await encoder.add(chunks);
   await encoder.finish();
   return Buffer.concat(pieces);
@@ -34,20 +38,20 @@ describe('A recipe', () => {
   it('gives back its chunks in order, with where they begin', async () => {
     const file = await encode(few);
     const reader = await open(file);
-    expect(reader.domain).toBe('web1');
-    expect(reader.archiveBytes).toBe(few.reduce((sum, { length }) => sum + length, 0));
+    expect(reader.head).toEqual({ domain: 'web1', frameBytes: 1_048_576 });
+    expect(reader.chunkBytes).toBe(few.reduce((sum, { length }) => sum + length, 0));
     const found = await chunksOf(file);
     expect(found.map(({ id }) => id)).toEqual(few.map(({ id }) => id));
     let at = 0;
-    for (const { archiveOffset, length } of found) {
-      expect(archiveOffset).toBe(at);
+    for (const { offset, length } of found) {
+      expect(offset).toBe(at);
       at += length;
     }
   });
 
   it('can be empty', async () => {
     const file = await encode([]);
-    expect((await open(file)).archiveBytes).toBe(0);
+    expect((await open(file)).chunkBytes).toBe(0);
     expect(await chunksOf(file)).toEqual([]);
   });
 
@@ -61,8 +65,8 @@ describe('A recipe', () => {
     const all = await chunksOf(file);
     expect(all.length).toBe(many.length);
     const first = all[CHUNKS_PER_RECIPE_FRAME]!;
-    expect((await chunksOf(file, first.archiveOffset))[0]).toEqual(first);
-    expect((await chunksOf(file, first.archiveOffset - 1))[0]).toEqual(all[0]);
+    expect((await chunksOf(file, first.offset))[0]).toEqual(first);
+    expect((await chunksOf(file, first.offset - 1))[0]).toEqual(all[0]);
   });
 
   it('is never misread, whatever bit is flipped or wherever it is cut', async () => {
@@ -76,7 +80,7 @@ describe('A recipe', () => {
   });
 
   it('refuses what is no chunk', async () => {
-    const refuses = (chunk: RecipeChunk) =>
+    const refuses = (chunk: ChunkEntry) =>
       expect(encode([chunk])).rejects.toBeInstanceOf(InvalidInput);
     await refuses({ id: Buffer.alloc(31), length: 1 });
     await refuses({ id: Buffer.alloc(32), length: 0 });

@@ -41,7 +41,7 @@ export class References {
     let missing = 0;
     for await (const chunks of recipe.chunks()) {
       const ids = chunks.map(({ id }) => id);
-      const found = await this.places.find(recipe.domain, ids, map);
+      const found = await this.places.find(recipe.head.domain, ids, map);
       missing += found.filter((place) => place === undefined).length;
     }
     return missing;

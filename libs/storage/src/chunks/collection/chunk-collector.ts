@@ -1,8 +1,8 @@
-import { statIfThere } from '../directory/sync-folder.js';
-import { ContainerDamaged } from '../errors.js';
-import type { ChunkVolume } from './chunk-volume.js';
-import { CONTAINER_BYTES_MAX, CONTAINER_CHUNKS_MAX } from './containers/container-format.js';
-import { ContainerReader } from './containers/container-reader.js';
+import { statIfThere } from '../../directory/sync-folder.js';
+import { ContainerDamaged } from '../../errors.js';
+import type { ChunkVolume } from '../chunk-volume.js';
+import { CONTAINER_BYTES_MAX, CONTAINER_CHUNKS_MAX } from '../containers/container-format.js';
+import { ContainerReader } from '../containers/container-reader.js';
 import { Gathering } from './gathering.js';
 
 export interface CollectOptions {

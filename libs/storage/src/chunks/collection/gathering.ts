@@ -1,11 +1,12 @@
 import { compress } from '@mongodb-js/zstd';
-import { ContainerDamaged } from '../errors.js';
-import { beginContainer } from './begin-container.js';
-import type { ChunkVolume } from './chunk-volume.js';
-import type { ContainerReader } from './containers/container-reader.js';
-import type { ChunkFrame, ContainerWriter } from './containers/container-writer.js';
-import type { ContainerContent } from './index/chunk-index.js';
-import type { Place } from './index/chunk-map.js';
+import type { ChunkFrame } from '../../chunk-intake.js';
+import { ContainerDamaged } from '../../errors.js';
+import { beginContainer } from '../begin-container.js';
+import type { ChunkVolume } from '../chunk-volume.js';
+import type { ContainerReader } from '../containers/container-reader.js';
+import type { ContainerWriter } from '../containers/container-writer.js';
+import type { ContainerContent } from '../index/chunk-index.js';
+import type { Place } from '../index/chunk-map.js';
 
 const LEVEL = 3;
 

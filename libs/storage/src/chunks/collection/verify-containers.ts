@@ -1,7 +1,7 @@
 import { messageOf } from '#kernel/errors.js';
-import { ContainerDamaged } from '../errors.js';
-import type { ChunkVolume } from './chunk-volume.js';
-import { ContainerReader } from './containers/container-reader.js';
+import { ContainerDamaged } from '../../errors.js';
+import type { ChunkVolume } from '../chunk-volume.js';
+import { ContainerReader } from '../containers/container-reader.js';
 
 export interface ContainerVerdict {
   readonly container: string;
@@ -19,7 +19,7 @@ export async function* verifyContainers(volume: ChunkVolume): AsyncIterable<Cont
 }
 
 /** Undefined for a container that was collected meanwhile. */
-async function verifyContainer(
+export async function verifyContainer(
   volume: ChunkVolume,
   container: string,
 ): Promise<ContainerVerdict | undefined> {

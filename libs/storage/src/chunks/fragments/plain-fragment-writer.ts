@@ -1,0 +1,143 @@
+import { compress } from '@mongodb-js/zstd';
+import { blake3, Blake3Hasher } from '@napi-rs/blake-hash';
+import type { Manifest } from '#archive/manifest.js';
+import { rawFrame } from '#archive/frames/raw-frame.js';
+import { assert } from '#kernel/assert.js';
+import { FragmentDamaged } from '../../errors.js';
+import type { FragmentName } from '../../fragment-name.js';
+import {
+  READ_BYTES_MAX,
+  type FragmentObject,
+  type FragmentWriter,
+  type SealedFragmentReader,
+} from '../../fragment-store.js';
+import { assertManifest } from '../../manifest-check.js';
+import type { ChunkSession } from '../chunk-session.js';
+import type { RecipeFragmentWriter } from './recipe-fragment-writer.js';
+
+/** Data that come as bytes are cut into chunks of this. */
+const PIECE_BYTES = 1024 * 1024;
+const LEVEL = 3;
+
+/**
+ * A fragment that comes as the bytes of its data: its chunks are pieces of these, so it is given back
+ * byte for byte, and what is here already is not written again. Has a session of its own.
+ */
+export class PlainFragmentWriter implements FragmentWriter {
+  dataBytes = 0;
+  private readonly piece = Buffer.allocUnsafe(PIECE_BYTES);
+  private filled = 0;
+  private failure: Error | undefined;
+
+  private constructor(
+    private readonly session: ChunkSession,
+    private readonly recipe: RecipeFragmentWriter,
+  ) {}
+
+  /** Takes the session over. */
+  static async create(session: ChunkSession, name: FragmentName): Promise<PlainFragmentWriter> {
+    try {
+      return new PlainFragmentWriter(session, await session.beginPlain(name));
+    } catch (error) {
+      await session.end();
+      throw error;
+    }
+  }
+
+  get name(): FragmentName {
+    return this.recipe.name;
+  }
+
+  get indexBytes(): number {
+    return this.recipe.indexBytes;
+  }
+
+  writeData(pieces: readonly Buffer[]): Promise<void> {
+    return this.attempt(() => this.cut(pieces));
+  }
+
+  writeIndex(pieces: readonly Buffer[]): Promise<void> {
+    return this.attempt(() => this.recipe.writeIndex(pieces));
+  }
+
+  copyFrom(source: SealedFragmentReader): Promise<void> {
+    assert(this.dataBytes === 0 && this.indexBytes === 0, 'a copy into what is written already');
+    return this.attempt(async () => {
+      await copyObject(source, 'data', (piece) => this.cut([piece]));
+      await copyObject(source, 'index', (piece) => this.recipe.writeIndex([piece]));
+      await this.endPiece();
+      await this.session.readBack();
+    });
+  }
+
+  async seal(manifest: Manifest): Promise<void> {
+    const { name, dataBytes, indexBytes } = this;
+    assertManifest(manifest, { name, dataBytes, indexBytes });
+    await this.attempt(async () => {
+      await this.endPiece();
+      await this.recipe.seal(manifest);
+    });
+    await this.session.end();
+  }
+
+  async abandon(): Promise<void> {
+    await this.recipe.abandon();
+    await this.session.end();
+  }
+
+  private async cut(pieces: readonly Buffer[]): Promise<void> {
+    for (const bytes of pieces) {
+      for (let at = 0; at < bytes.length;) {
+        const copied = bytes.copy(this.piece, this.filled, at);
+        at += copied;
+        this.filled += copied;
+        this.dataBytes += copied;
+        if (this.filled === PIECE_BYTES) await this.endPiece();
+      }
+    }
+  }
+
+  private async endPiece(): Promise<void> {
+    const bytes = this.piece.subarray(0, this.filled);
+    this.filled = 0;
+    if (bytes.length === 0) return;
+    const chunk = { id: blake3(bytes), length: bytes.length };
+    const [isHere] = await this.session.ask([chunk.id]);
+    if (!isHere) await this.session.add({ stored: await frameOf(bytes), chunks: [chunk] });
+    await this.recipe.add([chunk]);
+  }
+
+  /** After a failure nobody knows what of it was written, so the first one stays. */
+  private async attempt(work: () => Promise<void>): Promise<void> {
+    if (this.failure) throw this.failure;
+    try {
+      await work();
+    } catch (error) {
+      this.failure = error as Error;
+      throw error;
+    }
+  }
+}
+
+/** Mostly what comes is compressed already, and nothing is gained by doing it again. */
+async function frameOf(bytes: Buffer): Promise<Buffer> {
+  const compressed = await compress(bytes, LEVEL);
+  return compressed.length < bytes.length ? compressed : rawFrame(bytes);
+}
+
+async function copyObject(
+  source: SealedFragmentReader,
+  object: FragmentObject,
+  write: (piece: Buffer) => Promise<void>,
+): Promise<void> {
+  const { fragmentId, digest, indexDigest } = source.manifest;
+  const hash = new Blake3Hasher();
+  const bytes = source.size(object);
+  for (let at = 0; at < bytes; at += READ_BYTES_MAX) {
+    const piece = await source.read(object, at, Math.min(READ_BYTES_MAX, bytes - at));
+    hash.update(piece);
+    await write(piece);
+  }
+  if (hash.digest('hex') === (object === 'data' ? digest : indexDigest)) return;
+  throw new FragmentDamaged(fragmentId, `has ${object} with another digest than its manifest`);
+}

@@ -1,0 +1,125 @@
+import { rawFrame } from '#archive/frames/raw-frame.js';
+import type { Manifest } from '#archive/manifest.js';
+import { FragmentDamaged } from '../../errors.js';
+import {
+  READ_BYTES_MAX,
+  type FragmentObject,
+  type SealedFragmentReader,
+} from '../../fragment-store.js';
+import { checkRange } from '../../read-range.js';
+import type { ChunkVolume } from '../chunk-volume.js';
+import { RecipeReader } from '../recipes/recipe-reader.js';
+import { RawLayout } from './raw-layout.js';
+import { RecipeBytes } from './recipe-bytes.js';
+
+/** A fragment whose data are made, as they are read, of its recipe's chunks. */
+export class RecipeFragmentReader implements SealedFragmentReader {
+  private turn: Promise<unknown> = Promise.resolve();
+  private frame: { readonly storedAt: number; readonly stored: Buffer } | undefined;
+  private table: Buffer | undefined;
+
+  private constructor(
+    private readonly file: SealedFragmentReader,
+    private readonly chunks: RecipeBytes,
+    /** Undefined where the chunks are the data. */
+    private readonly layout: RawLayout | undefined,
+  ) {}
+
+  /** @param file The recipe as it lies on the disk; it is taken over: `close` closes it too. */
+  static async open(
+    volume: ChunkVolume,
+    file: SealedFragmentReader,
+  ): Promise<RecipeFragmentReader> {
+    try {
+      const { fragmentId, archiveBytes, storedBytes } = file.manifest;
+      const recipe = await RecipeReader.open({
+        fragmentId,
+        bytes: file.size('data'),
+        read: (offset, length) => readAll(file, offset, length),
+      });
+      const { frameBytes } = recipe.head;
+      const layout = frameBytes === undefined ? undefined : new RawLayout(archiveBytes, frameBytes);
+      const isOfManifest =
+        recipe.chunkBytes === (layout ? archiveBytes : storedBytes) &&
+        storedBytes === (layout?.bytes ?? storedBytes);
+      if (!isOfManifest) {
+        throw new FragmentDamaged(fragmentId, 'has a recipe of another length than its manifest');
+      }
+      return new RecipeFragmentReader(file, new RecipeBytes(volume, fragmentId, recipe), layout);
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  }
+
+  get manifest(): Manifest {
+    return this.file.manifest;
+  }
+
+  size(object: FragmentObject): number {
+    return object === 'data' ? this.manifest.storedBytes : this.manifest.indexBytes;
+  }
+
+  async read(object: FragmentObject, offset: number, length: number): Promise<Buffer> {
+    checkRange(this, { object, offset, length });
+    if (object === 'index') return this.file.read(object, offset, length);
+    return this.inTurn(() => this.readData(offset, length));
+  }
+
+  async close(): Promise<void> {
+    await this.turn;
+    await this.chunks.close();
+    await this.file.close();
+  }
+
+  private async readData(offset: number, length: number): Promise<Buffer> {
+    const { layout } = this;
+    if (!layout) return this.chunks.read(offset, length);
+    const pieces: Buffer[] = [];
+    for (let filled = 0; filled < length;) {
+      const at = offset + filled;
+      const part = at < layout.framesBytes ? await this.frameAt(layout, at) : this.tableOf(layout);
+      const from = at - part.storedAt;
+      const piece = part.stored.subarray(from, from + length - filled);
+      pieces.push(piece);
+      filled += piece.length;
+    }
+    const [only] = pieces;
+    return only && pieces.length === 1 ? only : Buffer.concat(pieces);
+  }
+
+  private async frameAt(
+    layout: RawLayout,
+    offset: number,
+  ): Promise<{ storedAt: number; stored: Buffer }> {
+    const { storedAt, archiveAt, archiveBytes } = layout.frameAt(offset);
+    if (this.frame?.storedAt !== storedAt) {
+      const stored = rawFrame(await this.chunks.read(archiveAt, archiveBytes));
+      this.frame = { storedAt, stored };
+    }
+    return this.frame;
+  }
+
+  private tableOf(layout: RawLayout): { storedAt: number; stored: Buffer } {
+    this.table ??= layout.seekTable();
+    return { storedAt: layout.framesBytes, stored: this.table };
+  }
+
+  private inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.turn.then(work);
+    this.turn = result.catch(() => undefined);
+    return result;
+  }
+}
+
+async function readAll(
+  fragment: SealedFragmentReader,
+  offset: number,
+  length: number,
+): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  for (let at = 0; at < length; at += READ_BYTES_MAX) {
+    pieces.push(await fragment.read('data', offset + at, Math.min(READ_BYTES_MAX, length - at)));
+  }
+  return Buffer.concat(pieces);
+}
