@@ -7,7 +7,7 @@ import { Publisher } from '#messaging/publisher.js';
 import { Requests } from '#messaging/requests.js';
 import { CatalogLink } from '../../apps/media/src/commits/catalog-link.js';
 import { CommitOffers } from '../../apps/media/src/commits/commit-offers.js';
-import { MediaConfig } from '../../apps/media/src/config.js';
+import { MediaConfig, mediaConfig } from '../../apps/media/src/config.js';
 import { Volumes } from '../../apps/media/src/volumes/volumes.js';
 import type { Volume } from '../../apps/media/src/volumes/volume.js';
 
@@ -66,16 +66,12 @@ class SealingMedia {
       volumeReserveBytes: 0,
       clock,
     });
-    const config = MediaConfig.from({
-      HOLDFAST_MEDIA_ID: plan.mediaId,
-      HOLDFAST_MEDIA_VOLUMES: [{ pool: 'default', path: plan.folder }],
-      HOLDFAST_MEDIA_RESERVE_BYTES: 0,
-      HOLDFAST_MEDIA_SPOOL_BYTES_MAX: 0,
-      HOLDFAST_MEDIA_PORT: 0,
-      HOLDFAST_MEDIA_LIBRARIES: [],
-      HOLDFAST_MOUNT_TIMEOUT: 0,
-      HOLDFAST_TRASH_GRACE: 0,
-    });
+    const config = MediaConfig.from(
+      mediaConfig.parse({
+        HOLDFAST_MEDIA_ID: plan.mediaId,
+        HOLDFAST_MEDIA_VOLUMES: `default=${plan.folder}`,
+      }),
+    );
     const link = new CatalogLink(nats, new Publisher(nats), new Requests(nats), config);
     const offers = new CommitOffers({
       publisher: link,

@@ -14,6 +14,22 @@ describe('The configuration of a media server', () => {
     expect(problems({ HOLDFAST_MEDIA_LIBRARIES: 'tape=/tape' })).toEqual([]);
   });
 
+  it('has volumes that deduplicate, if it says so', () => {
+    const volumes = (text: string) =>
+      mediaConfig.parse({ HOLDFAST_MEDIA_ID: 'media1', HOLDFAST_MEDIA_VOLUMES: text })
+        .HOLDFAST_MEDIA_VOLUMES;
+    expect(volumes('main=/a, copy=dedup:/b=c')).toEqual([
+      { pool: 'main', path: '/a', kind: 'directory' },
+      { pool: 'copy', path: '/b=c', kind: 'chunks' },
+    ]);
+    for (const wrong of ['main=dedup:a', 'main=a', 'main=dedup:', 'main=other:/a', 'dedup:/a']) {
+      expect(problems({ HOLDFAST_MEDIA_VOLUMES: wrong })).not.toEqual([]);
+    }
+    expect(problems({ HOLDFAST_MEDIA_LIBRARIES: 'tape=dedup:/a' })).toEqual([
+      'HOLDFAST_MEDIA_LIBRARIES: a library does not deduplicate',
+    ]);
+  });
+
   it('has no mount request wait for longer than a timer can', () => {
     const waits = (text: string) =>
       problems({ HOLDFAST_MEDIA_LIBRARIES: 'tape=/a', HOLDFAST_MOUNT_TIMEOUT: text });

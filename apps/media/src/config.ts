@@ -7,7 +7,19 @@ const RESERVE_BYTES_DEFAULT = 64 * 1024 * 1024;
 /** A timer that is to go off later than in 2^31 ms goes off at once. */
 const MOUNT_TIMEOUT_MS_MAX = 24 * 24 * 3_600_000;
 
-/** `POOL=FOLDER`, several with a comma in between. */
+const DEDUPLICATES = 'dedup:';
+
+/** A folder, or `dedup:` and a folder for a volume that deduplicates. */
+const place = z
+  .string()
+  .regex(/^(dedup:)?\//, 'a volume is an absolute path, or "dedup:" and one')
+  .transform((text) =>
+    text.startsWith(DEDUPLICATES)
+      ? { path: text.slice(DEDUPLICATES.length), kind: 'chunks' as const }
+      : { path: text, kind: 'directory' as const },
+  );
+
+/** `POOL=PLACE`, several with a comma in between. */
 const volumeList = z
   .string()
   .transform((text) => text.split(',').map((one) => one.trim().split(/=(.*)/s)))
@@ -15,13 +27,18 @@ const volumeList = z
     z
       .array(
         z
-          .tuple([poolName, z.string().regex(/^\//, 'a volume is an absolute path')])
+          .tuple([poolName, place])
           .rest(z.string())
-          .transform(([pool, path]) => ({ pool, path })),
+          .transform(([pool, where]) => ({ pool, ...where })),
       )
       .min(1)
       .max(100),
   );
+
+const libraryList = volumeList.refine(
+  (all) => all.every(({ kind }) => kind === 'directory'),
+  'a library does not deduplicate',
+);
 
 function poolOf({ pool }: { readonly pool: string }): string {
   return pool;
@@ -35,11 +52,11 @@ const settings = z.object({
   HOLDFAST_MEDIA_VOLUMES: volumeList.default(NO_VOLUMES).register(settingFacts, {
     name: 'media.volumes',
     unit: '',
-    description: 'the volumes of this media server',
+    description: 'the volumes of this media server; one with dedup: before its folder deduplicates',
     settable: false,
-    allowed: 'POOL=FOLDER, several with a comma in between',
+    allowed: 'POOL=FOLDER or POOL=dedup:FOLDER, several with a comma in between',
   }),
-  HOLDFAST_MEDIA_LIBRARIES: volumeList.default(NO_VOLUMES).register(settingFacts, {
+  HOLDFAST_MEDIA_LIBRARIES: libraryList.default(NO_VOLUMES).register(settingFacts, {
     name: 'media.libraries',
     unit: '',
     description: 'folders of libraries, each with the pool that its sequential volumes are',
@@ -87,6 +104,13 @@ const settings = z.object({
     settable: false,
     allowed: DURATION_ALLOWED,
   }),
+  HOLDFAST_CHUNKS_COLLECT_EVERY: durationSetting.prefault('1h').register(settingFacts, {
+    name: 'media.collect-every',
+    unit: '',
+    description: 'the rest between two collections of chunks that no fragment needs any more',
+    settable: false,
+    allowed: DURATION_ALLOWED,
+  }),
   HOLDFAST_MEDIA_PORT: z.coerce
     .number()
     .int()
@@ -128,7 +152,7 @@ export class MediaConfig {
     return this.values.HOLDFAST_MEDIA_ID;
   }
 
-  get volumes(): readonly { readonly pool: string; readonly path: string }[] {
+  get volumes(): MediaConfigValues['HOLDFAST_MEDIA_VOLUMES'] {
     return this.values.HOLDFAST_MEDIA_VOLUMES;
   }
 
@@ -151,6 +175,10 @@ export class MediaConfig {
 
   get trashGraceMs(): number {
     return this.values.HOLDFAST_TRASH_GRACE;
+  }
+
+  get collectEveryMs(): number {
+    return this.values.HOLDFAST_CHUNKS_COLLECT_EVERY;
   }
 
   get port(): number {

@@ -137,13 +137,13 @@ export class MediaNode implements Startable {
   }
 
   /**
-   * A journal that could not be written takes nothing more until it is opened again, which checks
-   * it: so this process ends, and whoever keeps it starts it anew.
+   * A journal that could not be written, or an index that is damaged, takes nothing more until it is
+   * opened again, which checks it: so this process ends, and whoever keeps it starts it anew.
    */
   private requireJournals(): void {
     for (const { failure } of this.volumes) {
       if (!failure) continue;
-      this.logger.fatal(`A journal cannot be written: ${failure.message}`);
+      this.logger.fatal(`A volume cannot be used any more: ${failure.message}`);
       process.exit(1);
     }
   }

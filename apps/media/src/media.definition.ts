@@ -1,4 +1,5 @@
 import type { ServiceDefinition } from '#service/service-definition.js';
+import { ChunkCollections } from './chunks/chunk-collections.js';
 import { mediaConfig } from './config.js';
 import { MediaNode } from './media-node.js';
 import { MediaTasks } from './tasks/media-tasks.js';
@@ -12,5 +13,5 @@ export const mediaDefinition: ServiceDefinition<typeof mediaConfig> = {
   config: mediaConfig,
   instance: (config) => config.HOLDFAST_MEDIA_ID,
   module: (config) => MediaModule.with(config),
-  starts: [MediaNode, MediaRemovals, MediaTasks, MediaPresence],
+  starts: [MediaNode, ChunkCollections, MediaRemovals, MediaTasks, MediaPresence],
 };

@@ -1,4 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
+import { ChunkCollections } from './chunks/chunk-collections.js';
+import { ChunkHandlers } from './chunks/chunk.handlers.js';
 import { CatalogLink } from './commits/catalog-link.js';
 import { MediaConfig, type MediaConfigValues } from './config.js';
 import { CopyLink } from './duplication/copy-link.js';
@@ -15,9 +17,10 @@ import { ReadTasks } from './tasks/read-tasks.js';
 import { WriteTasks } from './tasks/write-tasks.js';
 
 @Module({
-  controllers: [CareHandlers, LibraryHandlers, MediaHandlers],
+  controllers: [CareHandlers, ChunkHandlers, LibraryHandlers, MediaHandlers],
   providers: [
     CatalogLink,
+    ChunkCollections,
     CopyLink,
     CopyTasks,
     DeletionLink,

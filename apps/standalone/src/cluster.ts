@@ -17,7 +17,7 @@ import { password, seedFile } from './servers/credential-files.js';
 import type { DataFolder } from './servers/data-folder.js';
 import { NATS_USERS_FILE } from './servers/nats-server.js';
 import { startServers, type Servers } from './servers.js';
-import type { MediaPlan, VolumePlan } from './media-plan.js';
+import { volumeText, type MediaPlan, type VolumePlan } from './media-plan.js';
 import { ensureServiceRoles, roleName } from './service-roles.js';
 
 export interface ClusterPlan {
@@ -214,7 +214,7 @@ export class Cluster {
 }
 
 function listOf(places: readonly VolumePlan[]): string {
-  return places.map(({ pool, path }) => `${pool}=${path}`).join(',');
+  return places.map(volumeText).join(',');
 }
 
 /** Waits for all, also where one fails: what the others start must be known before it is stopped. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { mediaPlans } from './media-plan.js';
+import { mediaPlans, volumeText } from './media-plan.js';
 
 describe('the media servers of a cluster', () => {
   it('are one with pool main, if nothing else is asked for', () => {
@@ -24,8 +24,25 @@ describe('the media servers of a cluster', () => {
     expect(plan!.libraries).toEqual([{ pool: 'tape', path: '/mnt/library' }]);
   });
 
+  it('may have volumes that deduplicate', () => {
+    const plans = mediaPlans(
+      { volumes: ['copy=dedup:/mnt/a'], mediaServers: ['m2:far=dedup:/mnt/b,main=/c'] },
+      '/data/media',
+    );
+    const places = plans.flatMap(({ volumes }) => volumes.map(volumeText));
+    expect(places).toEqual([
+      'main=/data/media/main',
+      'copy=dedup:/mnt/a',
+      'far=dedup:/mnt/b',
+      'main=/c',
+    ]);
+    expect(plans[1]!.volumes[0]).toEqual({ pool: 'far', path: '/mnt/b', deduplicates: true });
+  });
+
   it.each([
     [{ libraries: ['tape'] }, /no library/],
+    [{ libraries: ['tape=dedup:/a'] }, /no library/],
+    [{ volumes: ['copy=dedup:a'] }, /absolute/],
     [{ volumes: ['copy'] }, /POOL=FOLDER/],
     [{ volumes: ['copy=relative'] }, /absolute/],
     [{ volumes: ['no pool=/a'] }, /no volume/],

@@ -2,10 +2,14 @@ import { isAbsolute, join } from 'node:path';
 import { mediaName, poolName } from '#contracts/names.js';
 import { PermanentError } from '#kernel/errors.js';
 
+const DEDUPLICATES = 'dedup:';
+
 export interface VolumePlan {
   readonly pool: string;
   /** Absolute. */
   readonly path: string;
+  /** Default false. */
+  readonly deduplicates?: boolean;
 }
 
 /** A media server of the cluster. Without a volume it is started elsewhere, and only admitted here. */
@@ -19,11 +23,11 @@ export interface MediaPlan {
 export interface MediaWishes {
   /** Of the first media server; default `media1`. */
   readonly mediaId?: string | undefined;
-  /** Further volumes of the first one, each `POOL=FOLDER`. */
+  /** Further volumes of the first one, each `POOL=FOLDER` or `POOL=dedup:FOLDER`. */
   readonly volumes?: readonly string[] | undefined;
   /** Libraries of the first one, each `POOL=FOLDER`. */
   readonly libraries?: readonly string[] | undefined;
-  /** Further media servers, each `NAME` (started elsewhere) or `NAME:POOL=FOLDER[,POOL=FOLDER]`. */
+  /** Further media servers, each `NAME` (started elsewhere) or `NAME:VOLUME[,VOLUME]`. */
   readonly mediaServers?: readonly string[] | undefined;
 }
 
@@ -53,17 +57,25 @@ function serverOf(text: string): MediaPlan {
   return { mediaId: nameOf(text.slice(0, at)), volumes };
 }
 
+/** A volume as the configuration of a media server has it. */
+export function volumeText({ pool, path, deduplicates }: VolumePlan): string {
+  return `${pool}=${deduplicates ? DEDUPLICATES : ''}${path}`;
+}
+
 function volumeOf(text: string, kind: 'volume' | 'library' = 'volume'): VolumePlan {
   const at = text.indexOf('=');
   const pool = text.slice(0, at);
-  const path = text.slice(at + 1);
+  const place = text.slice(at + 1);
+  const deduplicates = kind === 'volume' && place.startsWith(DEDUPLICATES);
+  const path = deduplicates ? place.slice(DEDUPLICATES.length) : place;
   if (at < 0 || !poolName.safeParse(pool).success || !isAbsolute(path) || /[,:]/.test(path)) {
+    const form = kind === 'volume' ? 'POOL=FOLDER or POOL=dedup:FOLDER' : 'POOL=FOLDER';
     throw wrong(
-      `"${text}" is no ${kind}; POOL=FOLDER is, with an absolute path without "," and ":".`,
+      `"${text}" is no ${kind}; ${form} is, with an absolute path without "," and ":".`,
       kind,
     );
   }
-  return { pool, path };
+  return { pool, path, ...(deduplicates && { deduplicates }) };
 }
 
 function nameOf(text: string): string {

@@ -79,6 +79,8 @@ export const mediaInventory = endpoint('media', 'inventory', {
     entries: z.array(inventoryEntry),
     next: z.uuid().nullable(),
     volumes: volumesThere,
+    /** A volume keeps chunks that no fragment names, until the catalog has said that it misses none. */
+    keepsOrphans: z.boolean().optional(),
   }),
 });
 
@@ -128,4 +130,35 @@ export const mediaVerifyFragment = endpoint('media', 'verify-fragment', {
   perInstance: true,
   request: z.object({ fragmentId: z.uuid() }),
   response: z.object({ bytes: bytesState, reason: z.string(), volumes: volumesThere }),
+});
+
+export const mediaCollect = endpoint('media', 'collect', {
+  description:
+    'Removes from deduplicating volumes what no fragment needs any more; up to minutes for a large one',
+  perInstance: true,
+  request: z.object({}),
+  response: z.object({
+    volumes: z.array(
+      z.object({
+        pool: poolName,
+        volumeId: z.uuid(),
+        /** Containers that went, and those that took what lived in them. */
+        gone: z.int().nonnegative(),
+        made: z.int().nonnegative(),
+        freedBytes: z.int(),
+        /** Containers that cannot be read and so stay. */
+        damaged: z.array(z.string()),
+        /** Why nothing was collected. */
+        problem: z.string().nullable(),
+      }),
+    ),
+  }),
+});
+
+export const mediaReleaseOrphans = endpoint('media', 'release-orphans', {
+  description:
+    'Takes the word of the catalog that it misses no fragment here: chunks that none names may go',
+  perInstance: true,
+  request: z.object({}),
+  response: z.object({ released: z.int().nonnegative() }),
 });

@@ -26,10 +26,11 @@ export class CareHandlers {
   ) {}
 
   @Answers(catalogReconcile)
-  reconcile(
+  async reconcile(
     page: RequestOf<typeof catalogReconcile>,
   ): Promise<ResponseOf<typeof catalogReconcile>> {
-    return this.reconciler.page(page);
+    const { keepsOrphans: _, ...answer } = await this.reconciler.page(page);
+    return answer;
   }
 
   @Answers(catalogForgetVolume)

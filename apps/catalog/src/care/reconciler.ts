@@ -6,6 +6,7 @@ import {
   mediaAdopt,
   mediaInventory,
   mediaOfferAgain,
+  mediaReleaseOrphans,
   mediaTakeBack,
   type InventoryEntry,
 } from '#contracts/media.js';
@@ -26,6 +27,9 @@ export interface Comparison {
 }
 
 type Page = RequestOf<typeof catalogReconcile>;
+interface ComparedPage extends ResponseOf<typeof catalogReconcile> {
+  readonly keepsOrphans: boolean;
+}
 type Action = ReconcileFinding['action'];
 
 /**
@@ -44,7 +48,7 @@ export class Reconciler {
   ) {}
 
   /** One page. Throws `Unavailable` where the media server is away: nothing is known then. */
-  async page({ mediaId, after, dryRun }: Page): Promise<ResponseOf<typeof catalogReconcile>> {
+  async page({ mediaId, after, dryRun }: Page): Promise<ComparedPage> {
     const rows = new KnownRows(this.database.manager);
     // First the time, then the server, then the rows: what is committed meanwhile is no difference.
     const before = await rows.now();
@@ -64,7 +68,8 @@ export class Reconciler {
       await this.renewEpochIfProven(pairs, mediaId);
       await this.settle(mediaId, findings, rows);
     }
-    return { checked: pairs.length, findings, next, away };
+    const { keepsOrphans = false } = inventory;
+    return { checked: pairs.length, findings, next, away, keepsOrphans };
   }
 
   /** All pages of one server, settled. */
@@ -78,7 +83,11 @@ export class Reconciler {
       total.findings += page.findings.length;
       for (const volumeId of page.away) away.add(volumeId);
       this.tell(mediaId, page.findings);
-      if (page.next === null) return { ...total, away: [...away] };
+      if (page.next === null) {
+        const hasAll = total.findings === 0 && away.size === 0;
+        if (page.keepsOrphans && hasAll) await this.media.ask(mediaReleaseOrphans, mediaId, {});
+        return { ...total, away: [...away] };
+      }
       after = page.next;
     }
   }

@@ -26,10 +26,14 @@ export function define(command: Command, cli: () => Cli): void {
     )
     .option('--client <name>', "this machine's name as a client (default: its host name)")
     .option('--media-id <name>', "its media server's name (default: media1)")
-    .option('--volume <pool=folder>', 'a further volume of it; may be given several times', collect)
+    .option(
+      '--volume <pool=[dedup:]folder>',
+      'a further volume of it, which deduplicates with "dedup:"; may be given several times',
+      collect,
+    )
     .option('--library <pool=folder>', 'a library of it with sequential volumes', collect)
     .option(
-      '--media-server <name[:pool=folder,...]>',
+      '--media-server <name[:pool=[dedup:]folder,...]>',
       'a further media server; without a volume it is only admitted, and started elsewhere',
       collect,
     )

@@ -35,7 +35,8 @@ export class CareHandlers {
     limit,
   }: RequestOf<typeof mediaInventory>): Promise<ResponseOf<typeof mediaInventory>> {
     const { rows: entries, next } = await inventoryPage(this.node.holdings, { after, limit });
-    return { entries, next, volumes: await this.node.volumesThere() };
+    const keepsOrphans = [...this.node.volumes].some((volume) => volume.keepsOrphans);
+    return { entries, next, volumes: await this.node.volumesThere(), keepsOrphans };
   }
 
   @Answers(mediaManifests)

@@ -4,6 +4,7 @@ import { Clock } from '#kernel/clock.js';
 import { messageOf } from '#kernel/errors.js';
 import { Repeating } from '#kernel/repeating.js';
 import type { Startable } from '#service/lifecycle.js';
+import { ChunkCollections } from '../chunks/chunk-collections.js';
 import { MediaConfig } from '../config.js';
 import { MediaNode } from '../media-node.js';
 import { DeletionLink } from './deletion-link.js';
@@ -27,6 +28,7 @@ export class MediaRemovals implements Startable {
     private readonly link: DeletionLink,
     private readonly clock: Clock,
     private readonly config: MediaConfig,
+    private readonly collections: ChunkCollections,
   ) {}
 
   get removals(): Removals {
@@ -62,7 +64,9 @@ export class MediaRemovals implements Startable {
     const time = { graceMs: this.config.trashGraceMs, now: this.clock.now() };
     const standsBy = (removal: Removal) => this.removals.standsBy(removal);
     const emptied = await emptyOldTrash(this.node.volumes, time, standsBy);
-    if (emptied > 0) this.logger.log(`The trash gave up ${emptied} deleted fragments.`);
+    if (emptied === 0) return;
+    this.logger.log(`The trash gave up ${emptied} deleted fragments.`);
+    this.collections.want();
   }
 
   private repeat(everyMs: number, work: () => Promise<void>): Repeating {

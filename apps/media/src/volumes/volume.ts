@@ -1,9 +1,13 @@
 import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import { assert } from '#kernel/assert.js';
 import type { Clock } from '#kernel/clock.js';
 import { codeOf, messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
 import { uuidv7 } from '#kernel/ids.js';
+import { ChunkStore } from '#storage/chunks/chunk-store.js';
+import type { Collected, CollectOptions } from '#storage/chunks/collection/chunk-collector.js';
+import { confirmOrphans } from '#storage/chunks/collection/orphan-grant.js';
 import { DirectoryFragmentStore } from '#storage/directory/directory-fragment-store.js';
 import { syncFolder } from '#storage/directory/sync-folder.js';
 import { VolumeUnusable } from '#storage/errors.js';
@@ -13,9 +17,14 @@ import { recoverSeals, recoverTrash } from './recovery.js';
 
 const IDENTITY_FILE = 'volume.json';
 
+/** How a volume keeps fragments: as files of their own, or as chunks that several may share. */
+export type VolumeKind = 'directory' | 'chunks';
+
 const identity = z.object({
   version: z.literal(1),
   volumeId: z.uuid(),
+  /** Missing for `directory`. */
+  kind: z.literal('chunks').optional(),
   /** The media server that it belongs to, for as long as it lives, on whatever host it is. */
   mediaId: z.string().min(1),
 });
@@ -28,6 +37,8 @@ export interface VolumeOptions {
   /** Left free on the file system. */
   readonly reserveBytes: number;
   readonly clock: Clock;
+  /** Default `directory`. */
+  readonly kind?: VolumeKind;
   /** Opens what holds the fragments, where that is not the folder itself. */
   readonly openStore?: () => Promise<OpenedStore>;
 }
@@ -36,6 +47,8 @@ export interface VolumeOptions {
 export interface OpenedStore {
   readonly store: FragmentStore;
   readonly failure: Error | undefined;
+  /** Where fragments share chunks: their store. */
+  readonly chunks?: ChunkStore;
   close(): Promise<void>;
 }
 
@@ -60,6 +73,28 @@ export class Volume {
 
   get store(): FragmentStore {
     return this.opened.store;
+  }
+
+  /** True where chunks are shared, so that there is something to collect. */
+  get shares(): boolean {
+    return this.opened.chunks !== undefined;
+  }
+
+  /** Removes chunks that nobody needs any more. Throws `VolumeUnusable` while that is not certain. */
+  async collect(options: CollectOptions): Promise<Collected> {
+    assert(this.opened.chunks, 'a collection where nothing is shared');
+    return this.opened.chunks.collect(options);
+  }
+
+  /** True while chunks stay that no fragment names, since one of those that did may have been lost. */
+  get keepsOrphans(): boolean {
+    return this.opened.chunks?.keepsOrphans ?? false;
+  }
+
+  /** Takes the catalog's word for it that no fragment of this volume is missing. */
+  async releaseOrphans(answer: { readonly knowsEveryRecipe: boolean }): Promise<void> {
+    const word = confirmOrphans(this.volumeId, answer);
+    if (word) await this.opened.chunks?.releaseOrphans(word);
   }
 
   /** Set when a journal could not be written: nothing more is accepted until it is opened again. */
@@ -109,8 +144,21 @@ export class Volume {
 
 async function openFolder(folder: string, options: VolumeOptions): Promise<OpenedStore> {
   const { reserveBytes } = options;
+  if (options.kind === 'chunks') return openChunks(folder, reserveBytes);
   const store = new DirectoryFragmentStore({ folder, reserveBytes });
   return { store, failure: undefined, close: async () => undefined };
+}
+
+async function openChunks(folder: string, reserveBytes: number): Promise<OpenedStore> {
+  const store = await ChunkStore.open({ folder, reserveBytes });
+  return {
+    store,
+    chunks: store,
+    get failure() {
+      return store.failure;
+    },
+    close: () => store.close(),
+  };
 }
 
 async function identify(path: string, options: VolumeOptions): Promise<string> {
@@ -120,8 +168,11 @@ async function identify(path: string, options: VolumeOptions): Promise<string> {
     });
     const text = await readIdentity(path);
     if (text === undefined) return await writeIdentity(path, options);
-    const { volumeId, mediaId } = identity.parse(JSON.parse(text));
-    if (mediaId === options.mediaId) return volumeId;
+    const { volumeId, mediaId, kind = 'directory' } = identity.parse(JSON.parse(text));
+    if (mediaId === options.mediaId) {
+      expectKind(path, kind, options);
+      return volumeId;
+    }
     throw new VolumeUnusable(
       path,
       `it belongs to media server "${mediaId}", this one is "${options.mediaId}". ` +
@@ -132,6 +183,18 @@ async function identify(path: string, options: VolumeOptions): Promise<string> {
     const hint = 'It has to be a folder that this process may write to.';
     throw new VolumeUnusable(path, `${messageOf(error)}. ${hint}`);
   }
+}
+
+function expectKind(path: string, kind: VolumeKind, { kind: wished, pool }: VolumeOptions): void {
+  if (kind === (wished ?? 'directory')) return;
+  throw new VolumeUnusable(
+    path,
+    kind === 'chunks'
+      ? `it deduplicates, and a volume that does cannot be used as one that does not. ` +
+          `Name it as ${pool}=dedup:${path}.`
+      : `it does not deduplicate, and a volume that does not cannot become one that does. ` +
+          `Name it as ${pool}=${path}, or give the pool a new folder and duplicate into that.`,
+  );
 }
 
 async function readIdentity(path: string): Promise<string | undefined> {
@@ -148,7 +211,8 @@ async function writeIdentity(path: string, options: VolumeOptions): Promise<stri
   const partial = join(path, `${IDENTITY_FILE}.partial`);
   const handle = await open(partial, 'w', 0o600);
   try {
-    const content = { version: 1, volumeId, mediaId: options.mediaId };
+    const { mediaId, kind } = options;
+    const content = { version: 1, volumeId, mediaId, ...(kind === 'chunks' && { kind }) };
     await handle.writeFile(`${JSON.stringify(content)}\n`);
     await handle.datasync();
   } finally {

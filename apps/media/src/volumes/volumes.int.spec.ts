@@ -1,10 +1,13 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { SystemClock } from '#kernel/clock.js';
+import { confirmGrant } from '#storage/confirmed-grant.js';
+import type { FragmentName } from '#storage/fragment-name.js';
 import { testFolder, type TestFolder } from '#storage/testing/small-volume.js';
 import { sampleManifest } from '../testing/sample-manifest.js';
+import type { Volume, VolumeKind } from './volume.js';
 import { Volumes } from './volumes.js';
 
 describe('The volumes of a media server', () => {
@@ -98,6 +101,108 @@ describe('The volumes of a media server', () => {
       manifest,
     });
     await again.close();
+  });
+
+  describe('that deduplicate', () => {
+    const openAs = (kind: VolumeKind) =>
+      Volumes.open({
+        mediaId: 'media1',
+        volumes: [{ path: join(folder.path, 'a'), pool: 'disk', kind }],
+        volumeReserveBytes: 0,
+        clock: new SystemClock(),
+      });
+    const identity = () => JSON.parse(readFileSync(join(folder.path, 'a/volume.json'), 'utf8'));
+
+    it('say so on the disk, and are not opened as any other', async () => {
+      const volumes = await openAs('chunks');
+      expect([...volumes][0]!.shares).toBe(true);
+      expect([...volumes][0]!.store.chunks).toBeDefined();
+      await volumes.close();
+      expect(identity()).toMatchObject({ version: 1, mediaId: 'media1', kind: 'chunks' });
+      await expect(openAs('directory')).rejects.toMatchObject({
+        status: 83,
+        message: expect.stringMatching(/it deduplicates.*Name it as disk=dedup:\//),
+      });
+      await (await openAs('chunks')).close();
+    });
+
+    it('are not made of one that does not', async () => {
+      const volumes = await openAs('directory');
+      expect([...volumes][0]!.store.chunks).toBeUndefined();
+      await volumes.close();
+      expect(identity()).not.toHaveProperty('kind');
+      await expect(openAs('chunks')).rejects.toThrow(/does not deduplicate.*new folder/);
+      expect(readdirSync(join(folder.path, 'a'))).not.toContain('chunks');
+    });
+
+    it('write down a fragment that was sealed just before the process died', async () => {
+      const volumes = await openAs('chunks');
+      const [volume] = [...volumes];
+      const manifest = { ...sampleManifest(1), storedBytes: 4, indexBytes: 0 };
+      const { fragmentId, imageId, copy, number, attempt } = manifest;
+      await volume!.ledger.intent({ fragmentId, imageId, copy, number, attempt });
+      const writer = await volume!.store.create({ fragmentId, imageId, copy, number });
+      await writer.writeData([Buffer.from('data')]);
+      await writer.seal(manifest);
+      await volumes.close();
+      const again = await openAs('chunks');
+      const state = again.volumeOf(fragmentId)?.ledger.find(fragmentId);
+      expect(state).toMatchObject({ phase: 'SEALED', manifest });
+      await again.close();
+    });
+
+    it('finish a way to the trash, or back, that a crash has cut', async () => {
+      let volumes = await openAs('chunks');
+      let [volume] = [...volumes];
+      const name = await sealOne(volume!, 1);
+      const tombstoneId = '01920000-0000-7000-8000-0000000000aa';
+      await volume!.ledger.condemned(name.fragmentId, tombstoneId);
+      await volume!.store.remove(
+        confirmGrant({ ...name, tombstoneId }, { confirmed: true })!,
+        name,
+      );
+      await volumes.close();
+      volumes = await openAs('chunks');
+      [volume] = [...volumes];
+      expect(volume!.ledger.find(name.fragmentId)).toMatchObject({ phase: 'REMOVED' });
+      await volume!.ledger.takenBack(name.fragmentId);
+      await volumes.close();
+      volumes = await openAs('chunks');
+      [volume] = [...volumes];
+      expect(await volume!.store.stat(name)).toMatchObject({ state: 'sealed' });
+      await volumes.close();
+    });
+
+    it('keep orphans after their references were lost, until the catalog has given its word', async () => {
+      let volumes = await openAs('chunks');
+      const name = await sealOne([...volumes][0]!, 1);
+      await volumes.close();
+      rmSync(join(folder.path, 'a/chunks/references'), { recursive: true });
+      volumes = await openAs('chunks');
+      const [volume] = [...volumes];
+      expect(volume!.keepsOrphans).toBe(true);
+      await expect(volume!.collect({})).rejects.toThrow(/catalog has not said/);
+      await volume!.releaseOrphans({ knowsEveryRecipe: false });
+      expect(volume!.keepsOrphans).toBe(true);
+      await volume!.releaseOrphans({ knowsEveryRecipe: true });
+      expect(await volume!.collect({})).toMatchObject({ damaged: [] });
+      const reader = await volume!.store.open(name);
+      expect((await reader.read('data', 0, 4)).toString()).toBe('data');
+      await reader.close();
+      await volumes.close();
+    });
+
+    async function sealOne(volume: Volume, number: number): Promise<FragmentName> {
+      const manifest = { ...sampleManifest(number), storedBytes: 4, indexBytes: 0 };
+      const { fragmentId, imageId, copy, attempt } = manifest;
+      const name = { fragmentId, imageId, copy, number };
+      await volume.ledger.intent({ ...name, attempt });
+      const writer = await volume.store.create(name);
+      await writer.writeData([Buffer.from('data')]);
+      await writer.seal(manifest);
+      await volume.ledger.sealed(manifest, new Date().toISOString());
+      return name;
+    }
   });
 
   it('are chosen by pool and room', async () => {

@@ -3,11 +3,15 @@ import { PermanentError } from '#kernel/errors.js';
 import { VolumeUnusable } from '#storage/errors.js';
 import type { FragmentPlaces } from '../commits/commit-offers.js';
 import type { MediaLibrary } from '../library/media-library.js';
-import { Volume } from './volume.js';
+import { Volume, type VolumeKind } from './volume.js';
 
 export interface VolumesOptions {
   readonly mediaId: string;
-  readonly volumes: readonly { readonly path: string; readonly pool: string }[];
+  readonly volumes: readonly {
+    readonly path: string;
+    readonly pool: string;
+    readonly kind?: VolumeKind;
+  }[];
   readonly volumeReserveBytes: number;
   readonly clock: Clock;
   /** Pools whose fragments lie on the sequential volumes of a library. */
@@ -28,8 +32,8 @@ export class Volumes implements FragmentPlaces {
     const libraries: MediaLibrary[] = [];
     const { mediaId, clock, volumeReserveBytes: reserveBytes, openLibrary } = options;
     try {
-      for (const { path, pool } of options.volumes) {
-        opened.push(await Volume.open({ path, pool, mediaId, reserveBytes, clock }));
+      for (const where of options.volumes) {
+        opened.push(await Volume.open({ ...where, mediaId, reserveBytes, clock }));
       }
       for (const { path, pool } of options.libraries ?? []) {
         const openStore = async () => {

@@ -1,5 +1,10 @@
 import { IDS_PER_BATCH_MAX } from './chunk-id.js';
-import type { ChunkIndex, CollectedContainer, ContainerContent } from './index/chunk-index.js';
+import {
+  IndexDamaged,
+  type ChunkIndex,
+  type CollectedContainer,
+  type ContainerContent,
+} from './index/chunk-index.js';
 import { ChunkMap, type Place } from './index/chunk-map.js';
 
 /** Look-ups of an entry that leads to no container: more than one can be overtaken by a collection. */
@@ -17,6 +22,8 @@ export class ChunkPlaces {
   private readonly changingOver = new Map<string, Promise<void>>();
   private readonly held = new Set<ChunkMap>();
   private changes: Promise<unknown> = Promise.resolve();
+  /** Set when the index is damaged. */
+  failure: Error | undefined;
 
   /** @param containers The closed containers that are in the index. */
   constructor(
@@ -52,10 +59,8 @@ export class ChunkPlaces {
     const found: (Place | undefined)[] = ids.map(() => undefined);
     let open = ids.map((_, at) => at);
     for (let tries = 0; open.length > 0 && tries < TRIES_MAX; tries += 1) {
-      const places = await this.index.lookup(
-        domain,
-        open.map((at) => ids[at]!),
-      );
+      const asked = open.map((at) => ids[at]!);
+      const places = await this.noticing(() => this.index.lookup(domain, asked));
       const waits = new Set<Promise<void>>();
       const again: number[] = [];
       for (const [nth, at] of open.entries()) {
@@ -98,7 +103,7 @@ export class ChunkPlaces {
 
   /** Which chunks of a container may not go; undefined if it has gone itself. */
   async live(container: string): Promise<boolean[] | undefined> {
-    const counts = await this.index.counts(container);
+    const counts = await this.noticing(() => this.index.counts(container));
     if (!counts || !this.containers.has(container)) return undefined;
     return this.liveOf(container, counts);
   }
@@ -157,9 +162,18 @@ export class ChunkPlaces {
     return live;
   }
 
+  private async noticing<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof IndexDamaged) this.failure ??= error;
+      throw error;
+    }
+  }
+
   /** One change at a time, in the order in which they were asked for. */
   private alone<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.changes.then(work);
+    const result = this.changes.then(() => this.noticing(work));
     this.changes = result.catch(() => undefined);
     return result;
   }

@@ -27,6 +27,11 @@ import { RecipeFiles } from './recipe-files.js';
 import { ReferenceLedger } from './references/reference-ledger.js';
 import { References, type Between } from './references/references.js';
 
+const ORPHANS_DOUBT =
+  'the references were lost, and the catalog has not said that it misses no fragment here. It says so ' +
+  'when it has compared itself with this media server, which it does now and then, and has found no ' +
+  'difference ("holdfast catalog reconcile --dry-run" shows them)';
+
 export interface ChunkStoreOptions {
   /** The volume's folder; must be there. */
   readonly folder: string;
@@ -103,6 +108,11 @@ export class ChunkStore implements FragmentStore {
       for (const one of opened) await one.close();
       throw error;
     }
+  }
+
+  /** Set when it cannot go on: nothing more is accepted until it is opened again. */
+  get failure(): Error | undefined {
+    return this.volume.ledger.failure ?? this.volume.places.failure;
   }
 
   /** Takes chunks of archives. */
@@ -188,9 +198,7 @@ export class ChunkStore implements FragmentStore {
    */
   async collect(options: CollectOptions = {}): Promise<Collected> {
     assert(!this.collecting, 'two collections at once');
-    const [doubt] = this.volume.ledger.state.orphansKept
-      ? ['the references were lost, and the catalog has not said that it knows every recipe']
-      : this.doubts;
+    const [doubt] = this.keepsOrphans ? [ORPHANS_DOUBT] : this.doubts;
     if (doubt !== undefined) {
       throw new VolumeUnusable(this.volume.files.folder, `nothing can be collected: ${doubt}`);
     }
@@ -200,6 +208,11 @@ export class ChunkStore implements FragmentStore {
     } finally {
       this.collecting = false;
     }
+  }
+
+  /** True while the references were lost and nobody has said yet that no recipe is missing. */
+  get keepsOrphans(): boolean {
+    return this.volume.ledger.state.orphansKept;
   }
 
   /** From here on chunks that no recipe names may go, after the references were lost. */

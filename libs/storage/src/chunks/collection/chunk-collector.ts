@@ -12,12 +12,16 @@ export interface CollectOptions {
   readonly smallBytes?: number;
   /** Containers that were closed since then are left alone: who resumes may want what is in them. */
   readonly sparedSince?: Date;
+  /** Ends it between two containers; what is done so far stays done. */
+  readonly signal?: AbortSignal;
 }
 
 export interface Collected {
   /** Containers that went, and that took their live chunks. */
   readonly gone: number;
   readonly made: number;
+  /** Bytes that the volume takes less; below 0 where tables have grown. */
+  readonly freedBytes: number;
   /** Containers that cannot be read and so stay, all of them. */
   readonly damaged: readonly string[];
 }
@@ -43,6 +47,7 @@ const TABLES_MAX = 16 * CONTAINER_CHUNKS_MAX;
 export class ChunkCollector {
   private gone = 0;
   private made = 0;
+  private freedBytes = 0;
   private readonly damaged: string[] = [];
   private readonly groups = new Map<string, Candidate[]>();
 
@@ -55,12 +60,21 @@ export class ChunkCollector {
   async run(): Promise<Collected> {
     try {
       await this.dropUnclosed();
-      for (const container of this.volume.places.list()) await this.look(container);
-      for (const domain of [...this.groups.keys()]) await this.collect(domain);
+      for (const container of this.volume.places.list()) {
+        if (!this.isCut) await this.look(container);
+      }
+      for (const domain of [...this.groups.keys()]) {
+        if (!this.isCut) await this.collect(domain);
+      }
     } finally {
       for (const group of this.groups.values()) await closeAll(group);
     }
-    return { gone: this.gone, made: this.made, damaged: this.damaged };
+    const { gone, made, freedBytes, damaged } = this;
+    return { gone, made, freedBytes, damaged };
+  }
+
+  private get isCut(): boolean {
+    return this.options.signal?.aborted ?? false;
   }
 
   /** What a crash left; nothing was ever read from it. */
@@ -127,6 +141,10 @@ export class ChunkCollector {
       if (!isDone) return await gathering.drop();
       await between('collect: the index has changed over, the old files are there');
       for (const { id } of taken) await files.drop(id);
+      const takenBytes = group
+        .filter(({ reader }) => taken.some(({ id }) => id === reader.id))
+        .reduce((sum, { reader }) => sum + reader.bytes, 0);
+      this.freedBytes += takenBytes - gathering.madeBytes;
       this.gone += taken.length;
       this.made += made.length;
     } catch (error) {

@@ -14,6 +14,8 @@ const LEVEL = 3;
 export class Gathering {
   readonly taken: ContainerContent[] = [];
   readonly made: ContainerContent[] = [];
+  /** Of the files of what was made. */
+  madeBytes = 0;
   /** By container, then by ordinal. */
   private readonly moved = new Map<string, Map<number, Place>>();
   private readonly written: string[] = [];
@@ -51,6 +53,7 @@ export class Gathering {
     const { writer } = this;
     if (!writer) return;
     await writer.close();
+    this.madeBytes += writer.bytes;
     this.made.push({ id: writer.id, domain: this.domain, ids: writer.ids });
     this.writer = undefined;
     this.ordinal = 0;

@@ -38,6 +38,8 @@ export class ContainerReader {
     head: ContainerHead,
     private readonly handle: FileHandle,
     table: Pick<ContainerReader, 'frames' | 'places'> & { starts: ContainerReader['starts'] },
+    /** Of its file. */
+    readonly bytes: number,
   ) {
     this.id = head.id;
     this.domain = head.domain;
@@ -87,7 +89,7 @@ export class ContainerReader {
     }
     if (at !== size - footer.tableBytes) throw damaged('is longer or shorter than its frames');
     const starts = { offsets, firsts };
-    return new ContainerReader(head, handle, { frames, starts, places: placesOf(frames) });
+    return new ContainerReader(head, handle, { frames, starts, places: placesOf(frames) }, size);
   }
 
   /** The ordinals of a frame's chunks: from the first one up to the second one, that one left out. */

@@ -53,6 +53,11 @@ export class ReferenceLedger {
     for (const record of records) this.state.apply(record);
   }
 
+  /** Set when it could not be written. */
+  get failure(): Error | undefined {
+    return this.journal.failure;
+  }
+
   close(): Promise<void> {
     return this.journal.close();
   }

@@ -1,0 +1,115 @@
+import { Injectable, Logger } from '@nestjs/common';
+import type { mediaCollect } from '#contracts/media.js';
+import type { ResponseOf } from '#contracts/contract.js';
+import { Clock } from '#kernel/clock.js';
+import { messageOf } from '#kernel/errors.js';
+import { Repeating } from '#kernel/repeating.js';
+import type { Startable } from '#service/lifecycle.js';
+import { MediaConfig } from '../config.js';
+import { MediaNode } from '../media-node.js';
+import type { Volume } from '../volumes/volume.js';
+
+type Outcome = ResponseOf<typeof mediaCollect>['volumes'][number];
+
+/** A round that takes longer is ended between two containers; the next one goes on. */
+const ROUND_MS_MAX = 10 * 60_000;
+/** Whoever resumes a backup may want what it had sent by then. */
+const SPARED_MS = 60 * 60_000;
+
+/**
+ * Removes what no fragment needs any more from volumes that share chunks: now and then, and when
+ * somebody asks. One collection at a time; backups, restores and deletions run on meanwhile.
+ */
+@Injectable()
+export class ChunkCollections implements Startable {
+  private readonly logger = new Logger('chunks');
+  private readonly stopping = new AbortController();
+  private readonly rounds: Repeating;
+  private turn: Promise<unknown> = Promise.resolve();
+  private isWanted = false;
+
+  constructor(
+    private readonly node: MediaNode,
+    private readonly clock: Clock,
+    private readonly config: MediaConfig,
+  ) {
+    this.rounds = new Repeating({
+      everyMs: () => (this.isWanted ? 0 : this.config.collectEveryMs),
+      work: () => this.round(),
+      onError: (error) => this.logger.warn(`goes on later: ${messageOf(error)}`),
+    });
+  }
+
+  start(): void {
+    if (this.volumes().length > 0) this.rounds.start();
+  }
+
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    await this.rounds.stop();
+    await this.turn;
+  }
+
+  /** Something was deleted for good: the next round comes soon. */
+  want(): void {
+    this.isWanted = true;
+  }
+
+  /**
+   * Collects now what there is.
+   * @param sparedSince What was written since then is left alone.
+   */
+  collect(sparedSince?: Date): Promise<Outcome[]> {
+    const result = this.turn.then(async () => {
+      const signal = AbortSignal.any([this.stopping.signal, AbortSignal.timeout(ROUND_MS_MAX)]);
+      const outcomes: Outcome[] = [];
+      for (const volume of this.volumes()) {
+        if (signal.aborted) break;
+        outcomes.push(
+          await this.collectOne(volume, { signal, ...(sparedSince && { sparedSince }) }),
+        );
+      }
+      return outcomes;
+    });
+    this.turn = result.catch(() => undefined);
+    return result;
+  }
+
+  private async round(): Promise<void> {
+    this.isWanted = false;
+    await this.collect(new Date(this.clock.now().getTime() - SPARED_MS));
+  }
+
+  private async collectOne(
+    volume: Volume,
+    how: { readonly signal: AbortSignal; readonly sparedSince?: Date },
+  ): Promise<Outcome> {
+    const { pool, volumeId } = volume;
+    const where = `The volume ${volumeId} of pool "${pool}"`;
+    try {
+      await volume.requireThere();
+      const { gone, made, freedBytes, damaged } = await volume.collect(how);
+      if (gone > 0) {
+        this.logger.log(
+          `${where} was collected: ${gone} containers became ${made}, ${freedBytes} bytes less.`,
+        );
+      }
+      if (damaged.length > 0) {
+        const hint =
+          'Verify the images of its clients: those that need them can be healed from another copy.';
+        this.logger.warn(
+          `${where} has containers that cannot be read: ${damaged.join(', ')}. ${hint}`,
+        );
+      }
+      return { pool, volumeId, gone, made, freedBytes, damaged: [...damaged], problem: null };
+    } catch (error) {
+      const problem = messageOf(error);
+      this.logger.warn(`${where} was not collected: ${problem}`);
+      return { pool, volumeId, gone: 0, made: 0, freedBytes: 0, damaged: [], problem };
+    }
+  }
+
+  private volumes(): Volume[] {
+    return [...this.node.volumes].filter(({ shares }) => shares);
+  }
+}

@@ -1,0 +1,38 @@
+import { Controller } from '@nestjs/common';
+import type { RequestOf, ResponseOf } from '#contracts/contract.js';
+import { mediaCollect, mediaReleaseOrphans } from '#contracts/media.js';
+import { Answers } from '#messaging/answers.js';
+import { MediaNode } from '../media-node.js';
+import { ChunkCollections } from './chunk-collections.js';
+
+/** What operators and the catalog ask about volumes that share chunks. */
+@Controller()
+export class ChunkHandlers {
+  constructor(
+    private readonly node: MediaNode,
+    private readonly collections: ChunkCollections,
+  ) {}
+
+  @Answers(mediaCollect)
+  async collect(
+    _request: RequestOf<typeof mediaCollect>,
+  ): Promise<ResponseOf<typeof mediaCollect>> {
+    return { volumes: await this.collections.collect() };
+  }
+
+  /** The catalog has compared every fragment that it knows here: none is missing, none unknown. */
+  @Answers(mediaReleaseOrphans)
+  async releaseOrphans(
+    _request: RequestOf<typeof mediaReleaseOrphans>,
+  ): Promise<ResponseOf<typeof mediaReleaseOrphans>> {
+    let released = 0;
+    for (const volume of this.node.volumes) {
+      if (!volume.keepsOrphans) continue;
+      await volume.requireThere();
+      await volume.releaseOrphans({ knowsEveryRecipe: true });
+      released += 1;
+    }
+    if (released > 0) this.collections.want();
+    return { released };
+  }
+}
