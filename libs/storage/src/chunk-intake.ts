@@ -54,3 +54,16 @@ export interface RecipeWriter {
   /** Leaves what was written where it is. Never throws. */
   abandon(): Promise<void>;
 }
+
+/** The chunks of a sealed fragment: a volume that takes chunks copies by them what it does not have. */
+export interface ChunkSource {
+  readonly domain: string;
+  /** As `RecipeWriter` has it; undefined where the chunks are the data as they are. */
+  readonly frameBytes: number | undefined;
+  /** All of them in their order, at most `IDS_PER_BATCH_MAX` at a time. */
+  list(): AsyncIterable<readonly ChunkEntry[]>;
+  /**
+   * Some of them, each once, in frames that were checked. Throws `FragmentDamaged` or `FragmentUnreadable`.
+   */
+  frames(chunks: readonly ChunkEntry[]): AsyncIterable<ChunkFrame>;
+}

@@ -1,5 +1,5 @@
 import type { Manifest } from '#archive/manifest.js';
-import type { ChunkIntake } from './chunk-intake.js';
+import type { ChunkIntake, ChunkSource } from './chunk-intake.js';
 import type { ConfirmedGrant } from './confirmed-grant.js';
 import type { FragmentName } from './fragment-name.js';
 
@@ -26,7 +26,8 @@ export const READ_BYTES_MAX = 1024 * 1024;
  *    the journal; any other failure of the medium is `VolumeWriteFailed`. The writer that failed is
  *    of no more use.
  * 6. `copyFrom` writes the very bytes of the source, or fails: what was written is read back, and its
- *    digests are those of the source's manifest. The source is read and nothing else.
+ *    digests are those of the source's manifest. The source is read and nothing else. Where both have
+ *    `chunks`, only those that are not here are read and written, each checked by its id.
  * 7. A read gives exactly the bytes that were asked for, or fails with `FragmentUnreadable`.
  */
 export interface FragmentStore {
@@ -112,6 +113,8 @@ export interface SealedFragmentReader {
    * copies without the bytes coming through here.
    */
   readonly descriptors?: Readonly<Record<FragmentObject, number>>;
+  /** Where it is made of chunks: these. */
+  readonly chunks?: ChunkSource;
   /** Bytes of the data or of the index. */
   size(object: FragmentObject): number;
   /** Exactly `length` bytes (at most `READ_BYTES_MAX`) from `offset` on. */

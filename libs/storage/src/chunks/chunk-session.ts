@@ -1,10 +1,10 @@
 import type { ChunkFrame, ChunkIntakeSession } from '../chunk-intake.js';
-import { VolumeWriteFailed } from '../errors.js';
+import { ContainerDamaged, VolumeWriteFailed } from '../errors.js';
 import type { FragmentName } from '../fragment-name.js';
 import { beginContainer } from './begin-container.js';
 import { checkDomain, checkIds, idText } from './chunk-id.js';
 import type { ChunkVolume } from './chunk-volume.js';
-import { verifyContainer } from './collection/verify-containers.js';
+import { ContainerReader } from './containers/container-reader.js';
 import { checkFrame, type ContainerWriter } from './containers/container-writer.js';
 import { RecipeFragmentWriter } from './fragments/recipe-fragment-writer.js';
 import type { ChunkMap } from './index/chunk-map.js';
@@ -72,12 +72,7 @@ export class ChunkSession implements ChunkIntakeSession {
    */
   async readBack(): Promise<void> {
     await this.flush();
-    for (const container of this.written.splice(0)) {
-      const verdict = await verifyContainer(this.volume, container);
-      const [damage] = verdict?.damage ?? [];
-      if (damage === undefined) continue;
-      throw new VolumeWriteFailed(this.volume.files.folder, new Error(damage));
-    }
+    for (const container of this.written.splice(0)) await this.readContainer(container);
   }
 
   begin(name: FragmentName, frameBytes: number): Promise<RecipeFragmentWriter> {
@@ -94,6 +89,23 @@ export class ChunkSession implements ChunkIntakeSession {
     if (this.writer) this.volume.writing.delete(this.writer.id);
     this.writer = undefined;
     this.volume.places.letGo(this.kept);
+  }
+
+  private async readContainer(container: string): Promise<void> {
+    const { files } = this.volume;
+    try {
+      const reader = await ContainerReader.open(files, container);
+      // Collected meanwhile, which has read it.
+      if (!reader) return;
+      try {
+        for (let frame = 0; frame < reader.frames.length; frame += 1)
+          await reader.readStored(frame);
+      } finally {
+        await reader.close();
+      }
+    } catch (error) {
+      throw error instanceof ContainerDamaged ? new VolumeWriteFailed(files.folder, error) : error;
+    }
   }
 
   private beginWith(name: FragmentName, frameBytes?: number): Promise<RecipeFragmentWriter> {

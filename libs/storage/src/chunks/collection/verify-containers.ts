@@ -19,7 +19,7 @@ export async function* verifyContainers(volume: ChunkVolume): AsyncIterable<Cont
 }
 
 /** Undefined for a container that was collected meanwhile. */
-export async function verifyContainer(
+async function verifyContainer(
   volume: ChunkVolume,
   container: string,
 ): Promise<ContainerVerdict | undefined> {
@@ -45,9 +45,7 @@ export async function verifyContainer(
 
 async function verifyFrame(reader: ContainerReader, frame: number): Promise<string[]> {
   try {
-    const bytes = await reader.readFrame(frame);
-    const [first, end] = reader.ordinalsOf(frame);
-    for (let ordinal = first; ordinal < end; ordinal += 1) reader.slice(ordinal, bytes);
+    await reader.readWhole(frame);
     return [];
   } catch (error) {
     if (!(error instanceof ContainerDamaged)) throw error;

@@ -2,7 +2,7 @@ import { open, type FileHandle } from 'node:fs/promises';
 import { decompress } from '@mongodb-js/zstd';
 import { blake3 } from '@napi-rs/blake-hash';
 import { messageOf } from '#kernel/errors.js';
-import type { ChunkEntry } from '../../chunk-intake.js';
+import type { ChunkEntry, ChunkFrame } from '../../chunk-intake.js';
 import { ContainerDamaged, hostError } from '../../errors.js';
 import type { ContainerFiles } from './container-files.js';
 import {
@@ -115,18 +115,16 @@ export class ContainerReader {
 
   /** What a frame holds; its chunks are not checked yet. */
   async readFrame(frame: number): Promise<Buffer> {
+    return this.unpack(frame, await this.readStored(frame));
+  }
+
+  /** A stored frame with its chunks, all of it checked. */
+  async readWhole(frame: number): Promise<ChunkFrame> {
     const stored = await this.readStored(frame);
-    const expected = this.frames[frame]!.chunks.reduce((sum, { length }) => sum + length, 0);
-    if (!isFrameOf(stored, expected))
-      throw this.damaged(`frame ${frame} is no frame of its chunks`);
-    let bytes: Buffer;
-    try {
-      bytes = await decompress(stored);
-    } catch (error) {
-      throw this.damaged(`frame ${frame} cannot be decompressed: ${messageOf(error)}`);
-    }
-    if (bytes.length !== expected) throw this.damaged(`frame ${frame} holds other bytes`);
-    return bytes;
+    const bytes = await this.unpack(frame, stored);
+    const [first, end] = this.ordinalsOf(frame);
+    for (let ordinal = first; ordinal < end; ordinal += 1) this.slice(ordinal, bytes);
+    return { stored, chunks: this.frames[frame]!.chunks };
   }
 
   /** A chunk out of what its frame holds, checked by its id. */
@@ -139,6 +137,20 @@ export class ContainerReader {
 
   async close(): Promise<void> {
     await this.handle.close();
+  }
+
+  private async unpack(frame: number, stored: Buffer): Promise<Buffer> {
+    const expected = this.frames[frame]!.chunks.reduce((sum, { length }) => sum + length, 0);
+    if (!isFrameOf(stored, expected))
+      throw this.damaged(`frame ${frame} is no frame of its chunks`);
+    let bytes: Buffer;
+    try {
+      bytes = await decompress(stored);
+    } catch (error) {
+      throw this.damaged(`frame ${frame} cannot be decompressed: ${messageOf(error)}`);
+    }
+    if (bytes.length !== expected) throw this.damaged(`frame ${frame} holds other bytes`);
+    return bytes;
   }
 
   private damaged(reason: string): ContainerDamaged {

@@ -1,4 +1,4 @@
-import type { ChunkEntry } from '../../chunk-intake.js';
+import type { ChunkEntry, ChunkFrame } from '../../chunk-intake.js';
 import { ContainerDamaged } from '../../errors.js';
 import type { ContainerFiles } from './container-files.js';
 import { ContainerReader } from './container-reader.js';
@@ -6,6 +6,12 @@ import type { Place } from '../index/chunk-map.js';
 
 const CONTAINERS_MAX = 8;
 const FRAMES_MAX = 8;
+
+export interface FoundFrame {
+  readonly chunks: readonly ChunkEntry[];
+  /** Reads and checks all of it, while the containers are open. */
+  read(): Promise<ChunkFrame>;
+}
 
 /** Containers that one reader has open, and the frames of them that it has just read. */
 export class OpenContainers {
@@ -16,22 +22,40 @@ export class OpenContainers {
 
   /** A chunk's bytes, checked; undefined if the container is gone. Throws `ContainerDamaged`. */
   async read(place: Place, chunk: ChunkEntry): Promise<Buffer | undefined> {
-    const reader = await this.reader(place.container);
-    if (!reader) return undefined;
-    const entry = reader.places[place.ordinal];
-    if (!entry?.id.equals(chunk.id) || entry.length !== chunk.length) {
-      throw new ContainerDamaged(place.container, `has another chunk ${place.ordinal}`);
-    }
-    const key = `${place.container} ${entry.frame}`;
-    const frame = this.frames.get(key) ?? (await reader.readFrame(entry.frame));
-    keep(this.frames, { key, value: frame, max: FRAMES_MAX });
-    return reader.slice(place.ordinal, frame);
+    const found = await this.look(place, chunk);
+    if (!found) return undefined;
+    const { reader, frame } = found;
+    const key = `${place.container} ${frame}`;
+    const bytes = this.frames.get(key) ?? (await reader.readFrame(frame));
+    keep(this.frames, { key, value: bytes, max: FRAMES_MAX });
+    return reader.slice(place.ordinal, bytes);
+  }
+
+  /** The stored frame that a chunk is in; undefined if the container is gone. Throws `ContainerDamaged`. */
+  async frameOf(place: Place, chunk: ChunkEntry): Promise<FoundFrame | undefined> {
+    const found = await this.look(place, chunk);
+    if (!found) return undefined;
+    const { reader, frame } = found;
+    return { chunks: reader.frames[frame]!.chunks, read: () => reader.readWhole(frame) };
   }
 
   async close(): Promise<void> {
     const readers = [...this.readers.values()];
     this.readers.clear();
     await Promise.all(readers.map((reader) => reader.close()));
+  }
+
+  private async look(
+    place: Place,
+    chunk: ChunkEntry,
+  ): Promise<{ reader: ContainerReader; frame: number } | undefined> {
+    const reader = await this.reader(place.container);
+    const entry = reader?.places[place.ordinal];
+    if (!reader) return undefined;
+    if (!entry?.id.equals(chunk.id) || entry.length !== chunk.length) {
+      throw new ContainerDamaged(place.container, `has another chunk ${place.ordinal}`);
+    }
+    return { reader, frame: entry.frame };
   }
 
   private async reader(id: string): Promise<ContainerReader | undefined> {

@@ -3,6 +3,7 @@ import { blake3, Blake3Hasher } from '@napi-rs/blake-hash';
 import type { Manifest } from '#archive/manifest.js';
 import { rawFrame } from '#archive/frames/raw-frame.js';
 import { assert } from '#kernel/assert.js';
+import type { ChunkSource } from '../../chunk-intake.js';
 import { FragmentDamaged } from '../../errors.js';
 import type { FragmentName } from '../../fragment-name.js';
 import {
@@ -63,7 +64,9 @@ export class PlainFragmentWriter implements FragmentWriter {
   copyFrom(source: SealedFragmentReader): Promise<void> {
     assert(this.dataBytes === 0 && this.indexBytes === 0, 'a copy into what is written already');
     return this.attempt(async () => {
-      await copyObject(source, 'data', (piece) => this.cut([piece]));
+      const { chunks } = source;
+      if (chunks?.domain === this.session.domain) await this.copyChunks(source, chunks);
+      else await copyObject(source, 'data', (piece) => this.cut([piece]));
       await copyObject(source, 'index', (piece) => this.recipe.writeIndex([piece]));
       await this.endPiece();
       await this.session.readBack();
@@ -83,6 +86,18 @@ export class PlainFragmentWriter implements FragmentWriter {
   async abandon(): Promise<void> {
     await this.recipe.abandon();
     await this.session.end();
+  }
+
+  /** Nothing but what is not here is read: the same chunks make the same data. */
+  private async copyChunks(source: SealedFragmentReader, chunks: ChunkSource): Promise<void> {
+    if (chunks.frameBytes !== undefined) this.recipe.useFrames(chunks.frameBytes);
+    for await (const some of chunks.list()) {
+      const isHere = await this.session.ask(some.map(({ id }) => id));
+      const missing = some.filter((_, nth) => !isHere[nth]);
+      for await (const frame of chunks.frames(missing)) await this.session.add(frame);
+      await this.recipe.add(some);
+    }
+    this.dataBytes = source.size('data');
   }
 
   private async cut(pieces: readonly Buffer[]): Promise<void> {

@@ -1,5 +1,6 @@
 import { rawFrame } from '#archive/frames/raw-frame.js';
 import type { Manifest } from '#archive/manifest.js';
+import type { ChunkSource } from '../../chunk-intake.js';
 import { FragmentDamaged } from '../../errors.js';
 import {
   READ_BYTES_MAX,
@@ -9,21 +10,27 @@ import {
 import { checkRange } from '../../read-range.js';
 import type { ChunkVolume } from '../chunk-volume.js';
 import { RecipeReader } from '../recipes/recipe-reader.js';
+import { ChunkReader } from './chunk-reader.js';
 import { RawLayout } from './raw-layout.js';
 import { RecipeBytes } from './recipe-bytes.js';
+import { RecipeChunks } from './recipe-chunks.js';
 
 /** A fragment whose data are made, as they are read, of its recipe's chunks. */
 export class RecipeFragmentReader implements SealedFragmentReader {
+  private readonly bytes: RecipeBytes;
   private turn: Promise<unknown> = Promise.resolve();
   private frame: { readonly storedAt: number; readonly stored: Buffer } | undefined;
   private table: Buffer | undefined;
 
   private constructor(
     private readonly file: SealedFragmentReader,
-    private readonly chunks: RecipeBytes,
+    private readonly recipe: RecipeReader,
+    private readonly reader: ChunkReader,
     /** Undefined where the chunks are the data. */
     private readonly layout: RawLayout | undefined,
-  ) {}
+  ) {
+    this.bytes = new RecipeBytes(file.manifest.fragmentId, recipe, reader);
+  }
 
   /** @param file The recipe as it lies on the disk; it is taken over: `close` closes it too. */
   static async open(
@@ -37,7 +44,7 @@ export class RecipeFragmentReader implements SealedFragmentReader {
         bytes: file.size('data'),
         read: (offset, length) => readAll(file, offset, length),
       });
-      const { frameBytes } = recipe.head;
+      const { domain, frameBytes } = recipe.head;
       const layout = frameBytes === undefined ? undefined : new RawLayout(archiveBytes, frameBytes);
       const isOfManifest =
         recipe.chunkBytes === (layout ? archiveBytes : storedBytes) &&
@@ -45,7 +52,8 @@ export class RecipeFragmentReader implements SealedFragmentReader {
       if (!isOfManifest) {
         throw new FragmentDamaged(fragmentId, 'has a recipe of another length than its manifest');
       }
-      return new RecipeFragmentReader(file, new RecipeBytes(volume, fragmentId, recipe), layout);
+      const reader = new ChunkReader(volume, fragmentId, domain);
+      return new RecipeFragmentReader(file, recipe, reader, layout);
     } catch (error) {
       await file.close();
       throw error;
@@ -54,6 +62,11 @@ export class RecipeFragmentReader implements SealedFragmentReader {
 
   get manifest(): Manifest {
     return this.file.manifest;
+  }
+
+  /** Not while data are being read. */
+  get chunks(): ChunkSource {
+    return new RecipeChunks(this.recipe, this.reader);
   }
 
   size(object: FragmentObject): number {
@@ -68,13 +81,13 @@ export class RecipeFragmentReader implements SealedFragmentReader {
 
   async close(): Promise<void> {
     await this.turn;
-    await this.chunks.close();
+    await this.reader.close();
     await this.file.close();
   }
 
   private async readData(offset: number, length: number): Promise<Buffer> {
     const { layout } = this;
-    if (!layout) return this.chunks.read(offset, length);
+    if (!layout) return this.bytes.read(offset, length);
     const pieces: Buffer[] = [];
     for (let filled = 0; filled < length;) {
       const at = offset + filled;
@@ -94,7 +107,7 @@ export class RecipeFragmentReader implements SealedFragmentReader {
   ): Promise<{ storedAt: number; stored: Buffer }> {
     const { storedAt, archiveAt, archiveBytes } = layout.frameAt(offset);
     if (this.frame?.storedAt !== storedAt) {
-      const stored = rawFrame(await this.chunks.read(archiveAt, archiveBytes));
+      const stored = rawFrame(await this.bytes.read(archiveAt, archiveBytes));
       this.frame = { storedAt, stored };
     }
     return this.frame;

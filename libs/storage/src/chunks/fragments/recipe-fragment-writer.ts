@@ -22,19 +22,16 @@ export interface RecipeStart extends RecipeHead {
 /** A fragment being written whose data is a recipe. Calls come one at a time. */
 export class RecipeFragmentWriter implements RecipeWriter {
   private readonly hash = new Blake3Hasher();
-  private readonly encoder: RecipeEncoder;
+  private encoder: RecipeEncoder;
   private failure: Error | undefined;
 
   private constructor(
     private readonly volume: ChunkVolume,
-    private readonly start: RecipeStart,
+    private start: RecipeStart,
     private readonly file: DirectoryFragmentWriter,
     private readonly raising: { map: ChunkMap; begun: boolean },
   ) {
-    this.encoder = new RecipeEncoder(start, async (bytes) => {
-      this.hash.update(bytes);
-      await file.writeData([bytes]);
-    });
+    this.encoder = this.encode();
   }
 
   /** Throws `InvalidInput` for a size of frames that is none. */
@@ -68,6 +65,13 @@ export class RecipeFragmentWriter implements RecipeWriter {
     return this.attempt(() => this.encoder.add(chunks));
   }
 
+  /** From here on, and before anything is added: its chunks are archive bytes in frames of this. */
+  useFrames(frameBytes: number): void {
+    assert(this.encoder.chunkBytes === 0, 'chunks were added to a recipe of another kind');
+    this.start = { ...this.start, frameBytes };
+    this.encoder = this.encode();
+  }
+
   writeIndex(pieces: readonly Buffer[]): Promise<void> {
     return this.attempt(() => this.file.writeIndex(pieces));
   }
@@ -98,6 +102,13 @@ export class RecipeFragmentWriter implements RecipeWriter {
     await this.file.abandon();
     // Where the ledger may have it and the index not, its chunks stay until `catchUp` has mended that.
     if (!this.raising.begun) this.volume.places.letGo(this.raising.map);
+  }
+
+  private encode(): RecipeEncoder {
+    return new RecipeEncoder(this.start, async (bytes) => {
+      this.hash.update(bytes);
+      await this.file.writeData([bytes]);
+    });
   }
 
   private expectSizes({ archiveBytes, storedBytes, indexBytes }: Manifest): void {
