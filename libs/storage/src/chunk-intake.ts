@@ -62,8 +62,6 @@ export interface ChunkSource {
   readonly frameBytes: number | undefined;
   /** All of them in their order, at most `IDS_PER_BATCH_MAX` at a time. */
   list(): AsyncIterable<readonly ChunkEntry[]>;
-  /**
-   * Some of them, each once, in frames that were checked. Throws `FragmentDamaged` or `FragmentUnreadable`.
-   */
+  /** Some of them, each once, in frames that were checked. Throws `FragmentUnreadable`. */
   frames(chunks: readonly ChunkEntry[]): AsyncIterable<ChunkFrame>;
 }

@@ -62,7 +62,10 @@ export function readError(
 export class FragmentDamaged extends PermanentError {
   override readonly name = 'FragmentDamaged';
 
-  constructor(fragmentId: string, reason: string) {
+  constructor(
+    readonly fragmentId: string,
+    readonly reason: string,
+  ) {
     super(1057, `A data corruption has been detected: fragment ${fragmentId} ${reason}`);
   }
 }

@@ -14,7 +14,8 @@ import { Removals } from '../removal/removals.js';
 import { emptyOldTrash } from '../removal/trash-reaper.js';
 import { ReadSession, type ReadOutcome } from '../sessions/read-session.js';
 import { SessionRegistry } from '../sessions/session-registry.js';
-import { Volumes } from '../volumes/volumes.js';
+import type { VolumeKind } from '../volumes/volume.js';
+import { Volumes, type VolumesOptions } from '../volumes/volumes.js';
 import { WriteSession, type WriteOutcome, type WriteTask } from '../sessions/write-session.js';
 import type { SessionProgress } from '../sessions/progress.js';
 import { MemoryCatalog } from './memory-catalog.js';
@@ -24,7 +25,9 @@ export interface MediaServerOptions {
   readonly folder: string;
   readonly mediaId?: string;
   /** Further volumes, each in its own folder. */
-  readonly more?: readonly { readonly path: string; readonly pool: string }[];
+  readonly more?: VolumesOptions['volumes'];
+  /** Of the volume in the folder; default `directory`. */
+  readonly kind?: VolumeKind;
   readonly catalog?: MemoryCatalog;
   readonly reserveBytes?: number;
   readonly crashPoint?: CrashPoint;
@@ -113,7 +116,8 @@ export class TestMediaServer {
     const crashPoint = options.crashPoint ?? noCrash;
     const { mediaId = 'media1', mountTimeoutMs = 60_000, isLibrary = false } = options;
     const { spoolBytesMax = Number.MAX_SAFE_INTEGER } = options;
-    const main = [{ path: options.folder, pool: 'disk' }];
+    const { folder: path, kind = 'directory' } = options;
+    const main = [{ path, pool: 'disk', kind }];
     const libraryLog: string[] = [];
     const volumes = await Volumes.open({
       mediaId,
@@ -172,11 +176,11 @@ export class TestMediaServer {
   }
 
   /** A duplication of the sample into copy 2, from what lies here. */
-  duplicate(catalog: MemorySources): DuplicateRun {
+  duplicate(catalog: MemorySources, pool = 'disk'): DuplicateRun {
     const { fragmentBytesMax: _, resume: __, attempt: copyAttempt, ...image } = TASK;
     return new DuplicateRun({
       task: {
-        ...{ type: 'duplicate', job: 9, attempt: 1, pool: 'disk', sources: [] },
+        ...{ type: 'duplicate', job: 9, attempt: 1, pool, sources: [] },
         image: { ...image, copy: 2, copyAttempt, kind: 'full' },
       },
       ...{ mediaId: 'media1', volumes: this.volumes, offers: this.offers, catalog },

@@ -336,7 +336,7 @@ describe('A chunk store', () => {
       expect((await verdicts())[0]!.damage).toEqual([
         expect.stringMatching(/frame \d has another digest/),
       ]);
-      await expect(readArchive(store, first)).rejects.toBeInstanceOf(FragmentDamaged);
+      await expect(readArchive(store, first)).rejects.toBeInstanceOf(FragmentUnreadable);
       await sealAlone(store, second, [4]);
       expect((await store.collect(EVERYTHING)).damaged.length).toBeLessThanOrEqual(1);
     });

@@ -129,7 +129,6 @@ export class ChunkStore implements FragmentStore {
     return PlainFragmentWriter.create(this.session(domainOfImage(name.imageId)), name);
   }
 
-  /** Throws `FragmentUnreadable` or `FragmentDamaged`. */
   async open(name: FragmentName): Promise<RecipeFragmentReader> {
     return RecipeFragmentReader.open(this.volume, await this.volume.recipes.open(name));
   }

@@ -1,5 +1,5 @@
 import type { ChunkEntry } from '../../chunk-intake.js';
-import { ContainerDamaged, FragmentDamaged, FragmentUnreadable } from '../../errors.js';
+import { ContainerDamaged, FragmentUnreadable } from '../../errors.js';
 import { IDS_PER_BATCH_MAX } from '../chunk-id.js';
 import type { ChunkVolume } from '../chunk-volume.js';
 import { OpenContainers, type FoundFrame } from '../containers/open-containers.js';
@@ -15,8 +15,8 @@ export interface Located<Chunk extends ChunkEntry = ChunkEntry> {
 
 /**
  * Reads the chunks of one fragment wherever they are: a collection that moves them meanwhile makes no
- * difference. Every frame is checked by its digest and every chunk by its id. Throws `FragmentDamaged`
- * or `FragmentUnreadable`. Calls come one at a time.
+ * difference. Every frame is checked by its digest and every chunk by its id. Throws
+ * `FragmentUnreadable`. Calls come one at a time.
  */
 export class ChunkReader {
   private readonly containers: OpenContainers;
@@ -58,7 +58,7 @@ export class ChunkReader {
       return await work();
     } catch (error) {
       if (!(error instanceof ContainerDamaged)) throw error;
-      throw new FragmentDamaged(this.fragmentId, `needs a chunk that is lost. ${error.message}`);
+      throw new FragmentUnreadable(this.fragmentId, `needs a chunk that is lost. ${error.message}`);
     }
   }
 

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { blake3 } from '@napi-rs/blake-hash';
 import type { Manifest } from '#archive/manifest.js';
 import { DirectoryFragmentStore } from '../../directory/directory-fragment-store.js';
-import { FragmentDamaged } from '../../errors.js';
+import { FragmentUnreadable } from '../../errors.js';
 import type { FragmentName } from '../../fragment-name.js';
 import type { FragmentStore } from '../../fragment-store.js';
 import {
@@ -140,7 +140,7 @@ describe('A copy between volumes that deduplicate', () => {
     const bytes = readFileSync(path!);
     bytes[500]! ^= 1;
     writeFileSync(path!, bytes);
-    await expect(copyTo(near, first, far)).rejects.toBeInstanceOf(FragmentDamaged);
+    await expect(copyTo(near, first, far)).rejects.toBeInstanceOf(FragmentUnreadable);
     expect(await far.stat(copy)).toMatchObject({ state: 'partial' });
     await far.collect({ deadShareMin: 0 });
     expect(containers(1)).toEqual([]);

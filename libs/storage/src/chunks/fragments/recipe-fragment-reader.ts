@@ -1,7 +1,7 @@
 import { rawFrame } from '#archive/frames/raw-frame.js';
 import type { Manifest } from '#archive/manifest.js';
 import type { ChunkSource } from '../../chunk-intake.js';
-import { FragmentDamaged } from '../../errors.js';
+import { FragmentDamaged, FragmentUnreadable } from '../../errors.js';
 import {
   READ_BYTES_MAX,
   type FragmentObject,
@@ -56,7 +56,7 @@ export class RecipeFragmentReader implements SealedFragmentReader {
       return new RecipeFragmentReader(file, recipe, reader, layout);
     } catch (error) {
       await file.close();
-      throw error;
+      throw unreadable(error);
     }
   }
 
@@ -76,7 +76,11 @@ export class RecipeFragmentReader implements SealedFragmentReader {
   async read(object: FragmentObject, offset: number, length: number): Promise<Buffer> {
     checkRange(this, { object, offset, length });
     if (object === 'index') return this.file.read(object, offset, length);
-    return this.inTurn(() => this.readData(offset, length));
+    try {
+      return await this.inTurn(() => this.readData(offset, length));
+    } catch (error) {
+      throw unreadable(error);
+    }
   }
 
   async close(): Promise<void> {
@@ -123,6 +127,13 @@ export class RecipeFragmentReader implements SealedFragmentReader {
     this.turn = result.catch(() => undefined);
     return result;
   }
+}
+
+/** A recipe that is damaged is found as it is read, and to its readers that is all it is. */
+function unreadable(error: unknown): unknown {
+  return error instanceof FragmentDamaged
+    ? new FragmentUnreadable(error.fragmentId, error.reason)
+    : error;
 }
 
 async function readAll(
