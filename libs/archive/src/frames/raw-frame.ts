@@ -11,6 +11,21 @@ export function rawFrameBytes(dataBytes: number): number {
   return HEADER_BYTES + blocksOf(dataBytes) * BLOCK_HEADER_BYTES + dataBytes;
 }
 
+/** A frame for so many bytes that are not in it yet: where they go, part by part, in order. */
+export function emptyRawFrame(dataBytes: number): { frame: Buffer; parts: Buffer[] } {
+  const frame = Buffer.allocUnsafe(rawFrameBytes(dataBytes));
+  const parts: Buffer[] = [];
+  let at = writeHeader(frame, dataBytes);
+  for (let left = dataBytes, blocks = blocksOf(dataBytes); blocks > 0; blocks -= 1) {
+    const bytes = Math.min(left, BLOCK_BYTES_MAX);
+    at = frame.writeUIntLE((bytes << 3) | (blocks === 1 ? LAST_BLOCK : 0), at, 3);
+    parts.push(frame.subarray(at, at + bytes));
+    at += bytes;
+    left -= bytes;
+  }
+  return { frame, parts };
+}
+
 /** A Zstandard frame that holds `data` (below 4 GiB) as it is: raw blocks (RFC 8878, 3.1.1). */
 export function rawFrame(data: Buffer): Buffer {
   return Buffer.concat(rawFramePieces<ArrayBufferLike>(data) as readonly Uint8Array[]);
@@ -21,9 +36,7 @@ export function rawFramePieces<T extends ArrayBufferLike>(
   data: Buffer<T>,
 ): Buffer<T | ArrayBuffer>[] {
   const header = Buffer.allocUnsafe(HEADER_BYTES);
-  header.writeUInt32LE(MAGIC, 0);
-  header.writeUInt8(DESCRIPTOR, 4);
-  header.writeUInt32LE(data.length, 5);
+  writeHeader(header, data.length);
   const pieces: Buffer<T | ArrayBuffer>[] = [header];
   const blocks = blocksOf(data.length);
   for (let block = 0; block < blocks; block++) {
@@ -34,6 +47,12 @@ export function rawFramePieces<T extends ArrayBufferLike>(
     pieces.push(blockHeader, part);
   }
   return pieces;
+}
+
+function writeHeader(target: Buffer, dataBytes: number): number {
+  target.writeUInt32LE(MAGIC, 0);
+  target.writeUInt8(DESCRIPTOR, 4);
+  return target.writeUInt32LE(dataBytes, 5);
 }
 
 function blocksOf(dataBytes: number): number {

@@ -129,10 +129,16 @@ export class ContainerReader {
 
   /** A chunk out of what its frame holds, checked by its id. */
   slice(ordinal: number, frame: Buffer): Buffer {
-    const { id, offset, length } = this.places[ordinal]!;
-    const bytes = frame.subarray(offset, offset + length);
-    if (!blake3(bytes).equals(id)) throw this.damaged(`chunk ${ordinal} is not what its id says`);
+    const bytes = this.sliceIf(ordinal, frame, this.places[ordinal]!.id);
+    if (!bytes) throw this.damaged(`chunk ${ordinal} is not what its id says`);
     return bytes;
+  }
+
+  /** Like `slice`; undefined if it is not the chunk with this id. */
+  sliceIf(ordinal: number, frame: Buffer, id: Buffer): Buffer | undefined {
+    const { offset, length } = this.places[ordinal]!;
+    const bytes = frame.subarray(offset, offset + length);
+    return blake3(bytes).equals(id) ? bytes : undefined;
   }
 
   async close(): Promise<void> {

@@ -17,6 +17,7 @@ export interface FoundFrame {
 export class OpenContainers {
   private readonly readers = new Map<string, ContainerReader>();
   private readonly frames = new Map<string, Buffer>();
+  private latest: { reader: ContainerReader; frame: number; bytes: Buffer } | undefined;
 
   constructor(private readonly files: ContainerFiles) {}
 
@@ -28,7 +29,17 @@ export class OpenContainers {
     const key = `${place.container} ${frame}`;
     const bytes = this.frames.get(key) ?? (await reader.readFrame(frame));
     keep(this.frames, { key, value: bytes, max: FRAMES_MAX });
+    this.latest = { reader, frame, bytes };
     return reader.slice(place.ordinal, bytes);
+  }
+
+  /** A chunk out of the frame that was read last; undefined if it is not that, or is not what it should be. */
+  peek(place: Place, chunk: ChunkEntry): Buffer | undefined {
+    const { latest } = this;
+    const entry = latest?.reader.places[place.ordinal];
+    const isIn = latest?.reader.id === place.container && entry?.frame === latest.frame;
+    if (!isIn || entry.length !== chunk.length) return undefined;
+    return latest.reader.sliceIf(place.ordinal, latest.bytes, chunk.id);
   }
 
   /** The stored frame that a chunk is in; undefined if the container is gone. Throws `ContainerDamaged`. */

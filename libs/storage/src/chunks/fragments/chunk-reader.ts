@@ -43,6 +43,11 @@ export class ChunkReader {
     return this.at(located, (place) => this.containers.read(place, located.chunk));
   }
 
+  /** A chunk whose frame was read just before; undefined if it has to be waited for. */
+  peek({ chunk, place }: Located): Buffer | undefined {
+    return place && this.containers.peek(place, chunk);
+  }
+
   /** The stored frame that a chunk is in; what else is in it may be nobody's. */
   frameOf(located: Located): Promise<FoundFrame> {
     return this.at(located, (place) => this.containers.frameOf(place, located.chunk));

@@ -14,22 +14,25 @@ export class RecipeBytes {
     private readonly reader: ChunkReader,
   ) {}
 
-  /** Exactly these bytes. Throws `FragmentUnreadable` or `FragmentDamaged`. */
-  async read(offset: number, length: number): Promise<Buffer> {
-    const bytes = Buffer.allocUnsafe(length);
-    for (let filled = 0; filled < length;) {
-      const located = await this.chunkAt(offset + filled);
-      const from = offset + filled - located.chunk.offset;
-      filled += (await this.bytesOf(located)).copy(bytes, filled, from);
+  /** Fills `target` with the bytes from `offset` on. Throws `FragmentUnreadable` or `FragmentDamaged`. */
+  async fill(target: Buffer, offset: number): Promise<void> {
+    for (let filled = 0; filled < target.length;) {
+      const at = offset + filled;
+      if (!this.isIn(at)) this.chunks = await this.locate(at);
+      const located = this.chunkAt(at);
+      // Small chunks mostly lie in the frame before: to wait for each would take longer than to copy it.
+      const bytes = this.known(located) ?? (await this.bytesOf(located));
+      filled += bytes.copy(target, filled, at - located.chunk.offset);
     }
-    return bytes;
   }
 
-  private async chunkAt(offset: number): Promise<Located<PlacedChunk>> {
+  private isIn(offset: number): boolean {
     const first = this.chunks[0]?.chunk;
     const last = this.chunks.at(-1)?.chunk;
-    const isIn = first && last && offset >= first.offset && offset < last.offset + last.length;
-    if (!isIn) this.chunks = await this.locate(offset);
+    return first !== undefined && offset >= first.offset && offset < last!.offset + last!.length;
+  }
+
+  private chunkAt(offset: number): Located<PlacedChunk> {
     let [low, high] = [0, this.chunks.length - 1];
     while (low < high) {
       const middle = (low + high + 1) >> 1;
@@ -44,10 +47,15 @@ export class RecipeBytes {
     throw new FragmentDamaged(this.fragmentId, `has no chunk for byte ${offset}`);
   }
 
+  private known(located: Located): Buffer | undefined {
+    if (this.last?.of === located) return this.last.bytes;
+    const bytes = this.reader.peek(located);
+    if (bytes) this.last = { of: located, bytes };
+    return bytes;
+  }
+
   private async bytesOf(located: Located): Promise<Buffer> {
-    if (this.last?.of !== located) {
-      this.last = { of: located, bytes: await this.reader.read(located) };
-    }
+    this.last = { of: located, bytes: await this.reader.read(located) };
     return this.last.bytes;
   }
 }

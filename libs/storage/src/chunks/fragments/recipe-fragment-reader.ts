@@ -1,4 +1,4 @@
-import { rawFrame } from '#archive/frames/raw-frame.js';
+import { emptyRawFrame } from '#archive/frames/raw-frame.js';
 import type { Manifest } from '#archive/manifest.js';
 import type { ChunkSource } from '../../chunk-intake.js';
 import { FragmentDamaged, FragmentUnreadable } from '../../errors.js';
@@ -91,7 +91,11 @@ export class RecipeFragmentReader implements SealedFragmentReader {
 
   private async readData(offset: number, length: number): Promise<Buffer> {
     const { layout } = this;
-    if (!layout) return this.bytes.read(offset, length);
+    if (!layout) {
+      const bytes = Buffer.allocUnsafe(length);
+      await this.bytes.fill(bytes, offset);
+      return bytes;
+    }
     const pieces: Buffer[] = [];
     for (let filled = 0; filled < length;) {
       const at = offset + filled;
@@ -111,8 +115,13 @@ export class RecipeFragmentReader implements SealedFragmentReader {
   ): Promise<{ storedAt: number; stored: Buffer }> {
     const { storedAt, archiveAt, archiveBytes } = layout.frameAt(offset);
     if (this.frame?.storedAt !== storedAt) {
-      const stored = rawFrame(await this.bytes.read(archiveAt, archiveBytes));
-      this.frame = { storedAt, stored };
+      const { frame, parts } = emptyRawFrame(archiveBytes);
+      let at = archiveAt;
+      for (const part of parts) {
+        await this.bytes.fill(part, at);
+        at += part.length;
+      }
+      this.frame = { storedAt, stored: frame };
     }
     return this.frame;
   }
