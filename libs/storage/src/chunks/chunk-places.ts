@@ -1,9 +1,11 @@
 import { IDS_PER_BATCH_MAX } from './chunk-id.js';
+import { ChunkLosses } from './index/chunk-losses.js';
 import {
   IndexDamaged,
   type ChunkIndex,
   type CollectedContainer,
   type ContainerContent,
+  type Move,
 } from './index/chunk-index.js';
 import { ChunkMap, type Place } from './index/chunk-map.js';
 
@@ -22,6 +24,10 @@ export class ChunkPlaces {
   private readonly changingOver = new Map<string, Promise<void>>();
   private readonly held = new Set<ChunkMap>();
   private changes: Promise<unknown> = Promise.resolve();
+  /** What was found to be lost where it lies. */
+  readonly losses = new ChunkLosses();
+  /** Rises when chunks move out of a container that stays: an answer from before is asked for again. */
+  private healings = 0;
   /** Set when the index is damaged. */
   failure: Error | undefined;
 
@@ -59,8 +65,13 @@ export class ChunkPlaces {
     const found: (Place | undefined)[] = ids.map(() => undefined);
     let open = ids.map((_, at) => at);
     for (let tries = 0; open.length > 0 && tries < TRIES_MAX; tries += 1) {
+      const { healings } = this;
       const asked = open.map((at) => ids[at]!);
       const places = await this.noticing(() => this.index.lookup(domain, asked));
+      if (healings !== this.healings) {
+        tries -= 1;
+        continue;
+      }
       const waits = new Set<Promise<void>>();
       const again: number[] = [];
       for (const [nth, at] of open.entries()) {
@@ -81,11 +92,21 @@ export class ChunkPlaces {
     return found;
   }
 
-  /** Takes in a closed container and holds what it holds, wherever the index has it. */
-  add(content: ContainerContent, map: ChunkMap): Promise<void> {
+  /**
+   * Takes in a closed container and holds what it holds, wherever the index has it. Where all of it was
+   * read and is right, it heals: what is lost where it lay is found in it from then on.
+   */
+  add(content: ContainerContent, map: ChunkMap, wasRead = false): Promise<void> {
     return this.alone(async () => {
-      await this.index.add(content);
-      this.containers.add(content.id);
+      const losers = wasRead ? this.losses.containers() : [];
+      await this.whileChanging(losers, async () => {
+        const isLost = (place: Place) => wasRead && this.losses.has(place);
+        const moves = await this.index.add(content, isLost);
+        for (const map of this.held) follow(map, moves);
+        this.losses.forget(moves.map(({ from }) => from));
+        if (moves.length > 0) this.healings += 1;
+        this.containers.add(content.id);
+      });
       for (let at = 0; at < content.ids.length; at += IDS_PER_BATCH_MAX) {
         await this.find(content.domain, content.ids.slice(at, at + IDS_PER_BATCH_MAX), map);
       }
@@ -119,11 +140,8 @@ export class ChunkPlaces {
     newPlace: (old: Place) => Place | undefined,
   ): Promise<boolean> {
     return this.alone(async () => {
-      let over = () => {};
-      const changing = new Promise<void>((resolve) => (over = resolve));
-      const concerned = [...gone, ...collected];
-      for (const { id } of concerned) this.changingOver.set(id, changing);
-      try {
+      const concerned = [...gone, ...collected].map(({ id }) => id);
+      return this.whileChanging(concerned, async () => {
         const counts = new Map<string, Uint32Array>();
         for (const { id } of gone) counts.set(id, (await this.index.counts(id))!);
         // From here on nobody holds another chunk of these: whoever finds one waits until it is over.
@@ -141,12 +159,23 @@ export class ChunkPlaces {
           this.containers.delete(id);
         }
         for (const { id } of collected) this.containers.add(id);
+        this.losses.drop(gone.map(({ id }) => id));
         return true;
-      } finally {
-        for (const { id } of concerned) this.changingOver.delete(id);
-        over();
-      }
+      });
     });
+  }
+
+  /** Whoever meets one of these containers meanwhile waits until it is over. */
+  private async whileChanging<T>(concerned: readonly string[], work: () => Promise<T>): Promise<T> {
+    let over = () => {};
+    const changing = new Promise<void>((resolve) => (over = resolve));
+    for (const id of concerned) this.changingOver.set(id, changing);
+    try {
+      return await work();
+    } finally {
+      for (const id of concerned) this.changingOver.delete(id);
+      over();
+    }
   }
 
   /** Resolves when no change is on its way. */
@@ -176,6 +205,16 @@ export class ChunkPlaces {
     const result = this.changes.then(() => this.noticing(work));
     this.changes = result.catch(() => undefined);
     return result;
+  }
+}
+
+/** What a map names has moved. */
+function follow(map: ChunkMap, moves: readonly Move[]): void {
+  for (const { from, to } of moves) {
+    if (!map.has(from)) continue;
+    map.move(from.container, (ordinal) =>
+      ordinal === from.ordinal ? to : { container: from.container, ordinal },
+    );
   }
 }
 

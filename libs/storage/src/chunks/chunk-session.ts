@@ -5,6 +5,7 @@ import { beginContainer } from './begin-container.js';
 import { checkDomain, checkIds, idText } from './chunk-id.js';
 import type { ChunkVolume } from './chunk-volume.js';
 import { ContainerReader } from './containers/container-reader.js';
+import { isSound } from './collection/verify-containers.js';
 import { checkFrame, type ContainerWriter } from './containers/container-writer.js';
 import { RecipeFragmentWriter } from './fragments/recipe-fragment-writer.js';
 import type { ChunkMap } from './index/chunk-map.js';
@@ -33,7 +34,11 @@ export class ChunkSession implements ChunkIntakeSession {
   async ask(ids: readonly Buffer[]): Promise<boolean[]> {
     checkIds(ids);
     const places = await this.volume.places.find(this.domain, ids, this.kept);
-    return ids.map((id, at) => places[at] !== undefined || this.pending.has(idText(id)));
+    const { losses } = this.volume.places;
+    return ids.map((id, at) => {
+      const place = places[at];
+      return (place !== undefined && !losses.has(place)) || this.pending.has(idText(id));
+    });
   }
 
   /**
@@ -58,7 +63,8 @@ export class ChunkSession implements ChunkIntakeSession {
     await writer.close();
     await between('flush: the container is closed, the index does not know it');
     const { id, domain, ids } = writer;
-    await places.add({ id, domain, ids }, this.kept);
+    const heals = !places.losses.isEmpty && (await isSound(this.volume, id));
+    await places.add({ id, domain, ids }, this.kept, heals);
     this.writer = undefined;
     this.pending.clear();
     this.written.push(id);

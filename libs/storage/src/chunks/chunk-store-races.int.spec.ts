@@ -1,8 +1,11 @@
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   archiveOf,
   chunkOf,
+  containersOf,
+  damageFrames,
   frameOf,
   grantOf,
   readArchive,
@@ -11,7 +14,7 @@ import {
   sealIn,
   tombstoneOf,
 } from '../testing/chunks.js';
-import { fragmentName } from '../testing/fragments.js';
+import { fragmentName, manifestOf } from '../testing/fragments.js';
 import { ShakyIndex } from '../testing/shaky-index.js';
 import { testFolder, type TestFolder } from '../testing/small-volume.js';
 import { ChunkStore } from './chunk-store.js';
@@ -166,4 +169,44 @@ describe('A collection of chunks that others come into', () => {
     expect((await readThrough(reader)).equals(archiveOf([1, 3]))).toBe(true);
     await reader.close();
   });
+
+  it('does not find a chunk where it was lost, when its answer comes behind what has healed it', async () => {
+    const [path] = containersOf(folder.path);
+    const whole = readFileSync(path!);
+    damageFrames(path!);
+    await expect(readArchive(store, fragmentName(2))).rejects.toThrow(/is lost/);
+    while ((await asks(1, 3)).some(Boolean)) await new Promise((resolve) => setTimeout(resolve, 5));
+    const slow = store.session('web1');
+    const name = fragmentName(4);
+    const writer = await slow.beginPlain(name);
+    await writer.add([1, 3].map(chunkOf));
+    let answer = () => {};
+    answers = new Promise((resolve) => (answer = resolve));
+    const data = archiveOf([1, 3]);
+    const sealing = writer.seal(manifestOf(name, { data, index: Buffer.alloc(0) }));
+    // By then it knows where its chunks are, or thinks so; those who come now are not held up.
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    answers = undefined;
+    await sealAlone(store, fragmentName(3), [1, 3]);
+    answer();
+    await sealing;
+    await slow.end();
+    for (const name of [2, 3, 4].map((number) => fragmentName(number))) {
+      expect((await readArchive(store, name)).length).toBeGreaterThan(0);
+    }
+    for (const name of [2, 3, 4].map((number) => fragmentName(number))) {
+      await store.remove(grantOf(name), name);
+      await store.emptyTrash(tombstoneOf(name));
+    }
+    writeFileSync(path!, whole);
+    await collect();
+    expect(containersOf(folder.path)).toEqual([]);
+  });
+
+  const asks = async (...seeds: number[]) => {
+    const session = store.session('web1');
+    const there = await session.ask(ids(...seeds));
+    await session.end();
+    return there;
+  };
 });

@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { compress } from '@mongodb-js/zstd';
 import { blake3 } from '@napi-rs/blake-hash';
 import type { Manifest } from '#archive/manifest.js';
@@ -134,4 +136,23 @@ export function tombstoneOf(name: FragmentName): string {
 export function grantOf(name: FragmentName): ConfirmedGrant {
   const { fragmentId } = name;
   return confirmGrant({ fragmentId, tombstoneId: tombstoneOf(name) }, { confirmed: true })!;
+}
+
+/** The files of a volume's containers. */
+export function containersOf(folder: string): string[] {
+  const chunks = join(folder, 'chunks');
+  return readdirSync(chunks, { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.chunks'))
+    .map((path) => join(chunks, path));
+}
+
+/** Flips a bit in a container's first frame, or in all of them; its table stays as it is. */
+export function damageFrames(path: string, how: 'first' | 'all' = 'all'): void {
+  const bytes = readFileSync(path);
+  const magic = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
+  for (let at = bytes.indexOf(magic); at >= 0; at = bytes.indexOf(magic, at + 1)) {
+    bytes[at + 6]! ^= 1;
+    if (how === 'first') break;
+  }
+  writeFileSync(path, bytes);
 }

@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { InvalidInput } from '#kernel/errors.js';
 import { IDS_PER_BATCH_MAX } from '../chunks/chunk-id.js';
 import type { ChunkIndex, ContainerContent } from '../chunks/index/chunk-index.js';
-import { ChunkMap } from '../chunks/index/chunk-map.js';
+import { ChunkMap, type Place } from '../chunks/index/chunk-map.js';
 
 export interface IndexFixture {
   readonly index: ChunkIndex;
@@ -54,6 +54,7 @@ export function describeChunkIndex(name: string, factory: () => Promise<IndexFix
     provesPlaces(use);
     provesCounts(use);
     provesReplacing(use);
+    provesHealing(use);
   });
 }
 
@@ -155,6 +156,33 @@ function provesCounts(use: Use): void {
       await expect(release).rejects.toThrow(/once too often/);
       expect(await countsOf(index, a)).toEqual([1, 0]);
       expect(await listed(index.holders())).toEqual(['f1']);
+    }));
+}
+
+function provesHealing(use: Use): void {
+  it('moves a chunk that is lost where it lay into the container that brings it, with its counts', () =>
+    use(async ({ index, reopen }) => {
+      const old = container(1, [1, 2, 3]);
+      await index.add(old);
+      await index.change('f1', 'held', mapOf([old, 0], [old, 1], [old, 2]));
+      await index.change('f2', 'held', mapOf([old, 1]));
+      const fresh = container(2, [4, 2, 3, 2]);
+      const lost = ({ container: id, ordinal }: Place) => id === old.id && ordinal === 1;
+      expect(await index.add(fresh, lost)).toEqual([
+        { from: { container: old.id, ordinal: 1 }, to: { container: fresh.id, ordinal: 1 } },
+      ]);
+      const after = await reopen();
+      expect(await after.lookup('web1', [1, 2, 3, 4].map(idOf))).toEqual([
+        { container: old.id, ordinal: 0 },
+        { container: fresh.id, ordinal: 1 },
+        { container: old.id, ordinal: 2 },
+        { container: fresh.id, ordinal: 0 },
+      ]);
+      expect(await countsOf(after, old)).toEqual([1, 0, 1]);
+      expect(await countsOf(after, fresh)).toEqual([0, 2, 0, 0]);
+      await after.change('f1', 'released', mapOf([old, 0], [fresh, 1], [old, 2]));
+      expect(await countsOf(after, fresh)).toEqual([0, 1, 0, 0]);
+      expect(await after.add(fresh, lost)).toEqual([]);
     }));
 }
 

@@ -2,6 +2,7 @@ import type {
   ChunkIndex,
   CollectedContainer,
   ContainerContent,
+  Move,
 } from '../chunks/index/chunk-index.js';
 import type { ChunkMap, Place } from '../chunks/index/chunk-map.js';
 
@@ -23,8 +24,8 @@ export class ShakyIndex implements ChunkIndex {
     return places;
   }
 
-  add(content: ContainerContent): Promise<void> {
-    return this.shake('add', () => this.index.add(content));
+  add(content: ContainerContent, isLost?: (place: Place) => boolean): Promise<readonly Move[]> {
+    return this.shake('add', () => this.index.add(content, isLost));
   }
 
   async counts(container: string): Promise<Uint32Array | undefined> {
@@ -60,9 +61,10 @@ export class ShakyIndex implements ChunkIndex {
     return this.index.close();
   }
 
-  private async shake(what: string, work: () => Promise<void>): Promise<void> {
+  private async shake<T>(what: string, work: () => Promise<T>): Promise<T> {
     await this.between(`before ${what}`);
-    await work();
+    const result = await work();
     await this.between(`behind ${what}`);
+    return result;
   }
 }

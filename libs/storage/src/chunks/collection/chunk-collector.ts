@@ -95,7 +95,9 @@ export class ChunkCollector {
     }
     if (sparedSince && file.mtime >= sparedSince) return;
     const dead = live.filter((one) => !one).length;
-    const isWasteful = dead > 0 && dead >= live.length * deadShareMin;
+    // What was healed must not lie in two places for long: the index may have to be made anew.
+    const isWasteful =
+      dead > 0 && (dead >= live.length * deadShareMin || places.losses.concerns(container));
     if (!isWasteful && file.size >= smallBytes) return;
     const reader = await this.open(container);
     if (!reader) return;

@@ -18,7 +18,37 @@ export async function* verifyContainers(volume: ChunkVolume): AsyncIterable<Cont
   }
 }
 
-/** Undefined for a container that was collected meanwhile. */
+/** True if all of a container, which nobody knows yet, is what its ids say. */
+export async function isSound(volume: ChunkVolume, container: string): Promise<boolean> {
+  let reader: ContainerReader | undefined;
+  try {
+    reader = await ContainerReader.open(volume.files, container);
+    if (!reader) return false;
+    for (let frame = 0; frame < reader.frames.length; frame += 1) await reader.readWhole(frame);
+    return true;
+  } catch (error) {
+    if (!(error instanceof ContainerDamaged)) throw error;
+    return false;
+  } finally {
+    await reader?.close();
+  }
+}
+
+/**
+ * Looks over a container of which something could not be read, so that all of it that is lost is known.
+ * Never throws.
+ */
+export async function lookOver(volume: ChunkVolume, container: string): Promise<void> {
+  if (volume.places.losses.concerns(container)) return;
+  volume.places.losses.add(container, []);
+  try {
+    await verifyContainer(volume, container);
+  } catch {
+    // Nothing is certain then; whoever reads it next finds out.
+  }
+}
+
+/** Undefined for a container that was collected meanwhile. What is lost is remembered. */
 async function verifyContainer(
   volume: ChunkVolume,
   container: string,
@@ -29,14 +59,21 @@ async function verifyContainer(
     reader = await ContainerReader.open(volume.files, container);
     if (!reader) {
       const isKnown = volume.places.list().includes(container);
-      return isKnown ? { container, chunks: 0, damage: ['it is missing'] } : undefined;
+      if (!isKnown) return undefined;
+      volume.places.losses.addAll(container);
+      return { container, chunks: 0, damage: ['it is missing'] };
     }
     for (let frame = 0; frame < reader.frames.length; frame += 1) {
-      damage.push(...(await verifyFrame(reader, frame)));
+      const found = await verifyFrame(reader, frame);
+      damage.push(...found);
+      const [first, end] = reader.ordinalsOf(frame);
+      const ordinals = Array.from({ length: end - first }, (_, nth) => first + nth);
+      if (found.length > 0) volume.places.losses.add(container, ordinals);
     }
     return { container, chunks: reader.places.length, damage };
   } catch (error) {
     if (!(error instanceof ContainerDamaged)) throw error;
+    volume.places.losses.addAll(container);
     return { container, chunks: 0, damage: [error.message] };
   } finally {
     await reader?.close();

@@ -8,6 +8,7 @@ const CONTAINERS_MAX = 8;
 const FRAMES_MAX = 8;
 
 export interface FoundFrame {
+  readonly container: string;
   readonly chunks: readonly ChunkEntry[];
   /** Reads and checks all of it, while the containers are open. */
   read(): Promise<ChunkFrame>;
@@ -47,7 +48,11 @@ export class OpenContainers {
     const found = await this.look(place, chunk);
     if (!found) return undefined;
     const { reader, frame } = found;
-    return { chunks: reader.frames[frame]!.chunks, read: () => reader.readWhole(frame) };
+    return {
+      container: reader.id,
+      chunks: reader.frames[frame]!.chunks,
+      read: () => reader.readWhole(frame),
+    };
   }
 
   async close(): Promise<void> {

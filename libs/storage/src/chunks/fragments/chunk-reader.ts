@@ -2,6 +2,7 @@ import type { ChunkEntry } from '../../chunk-intake.js';
 import { ContainerDamaged, FragmentUnreadable } from '../../errors.js';
 import { IDS_PER_BATCH_MAX } from '../chunk-id.js';
 import type { ChunkVolume } from '../chunk-volume.js';
+import { lookOver } from '../collection/verify-containers.js';
 import { OpenContainers, type FoundFrame } from '../containers/open-containers.js';
 import type { Place } from '../index/chunk-map.js';
 
@@ -57,12 +58,13 @@ export class ChunkReader {
     return this.containers.close();
   }
 
-  /** Says of damage whose it is. */
-  async noticing<T>(work: () => Promise<T>): Promise<T> {
+  /** Says of damage whose it is, and has what else is lost there looked for. */
+  async noticing<T>(work: () => Promise<T>, { container }: Pick<Place, 'container'>): Promise<T> {
     try {
       return await work();
     } catch (error) {
       if (!(error instanceof ContainerDamaged)) throw error;
+      void lookOver(this.volume, container);
       throw new FragmentUnreadable(this.fragmentId, `needs a chunk that is lost. ${error.message}`);
     }
   }
@@ -74,11 +76,12 @@ export class ChunkReader {
     for (let tries = 0; tries < TRIES_MAX; tries += 1) {
       const { place } = located;
       if (!place) break;
-      const found = await this.noticing(() => work(place));
+      const found = await this.noticing(() => work(place), place);
       if (found !== undefined) return found;
       // Its container was collected since it was looked up.
       [located.place] = await this.find([located.chunk]);
     }
+    if (located.place) void lookOver(this.volume, located.place.container);
     const id = located.chunk.id.toString('hex');
     throw new FragmentUnreadable(this.fragmentId, `needs chunk ${id}, which is not in the volume`);
   }

@@ -39,7 +39,7 @@ export class RecipeChunks implements ChunkSource {
       const others = frame.chunks.filter(({ id }) => !id.equals(chunk.id));
       if (others.every(({ id }) => wanted.has(idText(id)))) {
         for (const { id } of others) wanted.delete(idText(id));
-        yield await this.reader.noticing(() => frame.read());
+        yield await this.reader.noticing(() => frame.read(), frame);
         continue;
       }
       if (looseBytes > 0 && looseBytes + chunk.length > LOOSE_BYTES) {

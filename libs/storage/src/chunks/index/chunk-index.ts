@@ -13,6 +13,11 @@ export interface CollectedContainer extends ContainerContent {
   readonly counts: Uint32Array;
 }
 
+export interface Move {
+  readonly from: Place;
+  readonly to: Place;
+}
+
 /**
  * Where chunks lie and how many recipes name each. All of it can be made anew (from containers,
  * recipes and the ledger of references). Counts are kept for each container: a recipe names chunks
@@ -20,7 +25,8 @@ export interface CollectedContainer extends ContainerContent {
  * `testing/describe-chunk-index.ts`:
  *
  * 1. A chunk of a domain lies in one place. Whoever adds it again, in another container, adds bytes
- *    that nobody finds; its counts stay where they are. Only `replace` moves it.
+ *    that nobody finds; its counts stay where they are. Only `replace` moves it, and `add` one that is
+ *    lost where it lay: with its counts.
  * 2. Each change is done wholly or not at all, whatever happens, and is durable when it resolves.
  * 3. A holder counts once: `change` to what it is already does nothing. A chunk that a map names is
  *    counted once for that holder.
@@ -35,8 +41,11 @@ export interface CollectedContainer extends ContainerContent {
 export interface ChunkIndex {
   /** Where the chunks of a domain lie, in the order of the ids; at most `IDS_PER_BATCH_MAX`. */
   lookup(domain: string, ids: readonly Buffer[]): Promise<(Place | undefined)[]>;
-  /** Takes in a container. Counts begin at 0; one that is there already stays as it is. */
-  add(content: ContainerContent): Promise<void>;
+  /**
+   * Takes in a container. Counts begin at 0; one that is there already stays as it is.
+   * @param isLost Chunks that lie there move into this container. Gives where they lay, and where they are.
+   */
+  add(content: ContainerContent, isLost?: (place: Place) => boolean): Promise<readonly Move[]>;
   /** By ordinal; undefined for a container that is not there. */
   counts(container: string): Promise<Uint32Array | undefined>;
   /** Counts the chunks of a map for a holder (a fragment's id), or does not count them any more. */

@@ -1,3 +1,4 @@
+import type { Move } from './chunk-index.js';
 import type { ChunkMap } from './chunk-map.js';
 
 /** The counts of one container after a change. Throws where law 4 of the index forbids it. */
@@ -17,4 +18,19 @@ export function changedCounts(
     changed[ordinal] = to === 'held' ? before + 1 : before - 1;
   }
   return changed;
+}
+
+/** The counts of a container into which chunks have moved; takes them away from where they were. */
+export function movedCounts(
+  chunks: number,
+  moves: readonly Move[],
+  before: ReadonlyMap<string, Uint32Array>,
+): Uint32Array {
+  const counts = new Uint32Array(chunks);
+  for (const { from, to } of moves) {
+    const old = before.get(from.container);
+    counts[to.ordinal] = old?.[from.ordinal] ?? 0;
+    if (old && from.ordinal < old.length) old[from.ordinal] = 0;
+  }
+  return counts;
 }

@@ -10,9 +10,10 @@ import {
   type ChunkIndex,
   type CollectedContainer,
   type ContainerContent,
+  type Move,
 } from './chunk-index.js';
 import type { ChunkMap, Place } from './chunk-map.js';
-import { changedCounts } from './count-change.js';
+import { changedCounts, movedCounts } from './count-change.js';
 import {
   chunkKeys,
   CONTAINER_KEYS,
@@ -76,13 +77,24 @@ export class LevelChunkIndex implements ChunkIndex {
     });
   }
 
-  async add(content: ContainerContent): Promise<void> {
-    if (await this.counts(content.id)) return;
+  async add(
+    content: ContainerContent,
+    isLost: (place: Place) => boolean = () => false,
+  ): Promise<readonly Move[]> {
+    if (await this.counts(content.id)) return [];
     const batch = this.db.batch();
-    await this.addPlaces(batch, content, (place) => place !== undefined);
-    const key = containerKey(content.id);
-    batch.put(key, countsValue(key, new Uint32Array(content.ids.length)));
+    const stays = (place?: Place) => place !== undefined && !isLost(place);
+    const moves = await this.addPlaces(batch, content, stays);
+    const froms = new Set(moves.map(({ from }) => from.container));
+    const before = new Map<string, Uint32Array>();
+    for (const id of froms) before.set(id, (await this.counts(id)) ?? new Uint32Array());
+    const counts = movedCounts(content.ids.length, moves, before);
+    for (const [id, left] of [...before, [content.id, counts] as const]) {
+      const key = containerKey(id);
+      if (left.length > 0) batch.put(key, countsValue(key, left));
+    }
     await this.attempt(() => batch.write(DURABLE));
+    return moves;
   }
 
   async counts(container: string): Promise<Uint32Array | undefined> {
@@ -151,8 +163,9 @@ export class LevelChunkIndex implements ChunkIndex {
     batch: Batch,
     content: ContainerContent,
     stays: (place?: Place) => boolean,
-  ): Promise<void> {
+  ): Promise<Move[]> {
     const own = new Set<string>();
+    const moves: Move[] = [];
     let first = 0;
     for (const some of batches(content.ids)) {
       const places = await this.lookup(content.domain, some);
@@ -160,10 +173,14 @@ export class LevelChunkIndex implements ChunkIndex {
         const text = key.toString('latin1');
         if (stays(places[at]) || own.has(text)) return;
         own.add(text);
-        batch.put(key, placeValue(key, { container: content.id, ordinal: first + at }));
+        const to = { container: content.id, ordinal: first + at };
+        batch.put(key, placeValue(key, to));
+        const from = places[at];
+        if (from) moves.push({ from, to });
       });
       first += some.length;
     }
+    return moves;
   }
 
   private async attempt<T>(work: () => Promise<T>): Promise<T> {

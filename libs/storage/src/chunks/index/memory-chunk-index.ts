@@ -1,7 +1,7 @@
 import { domainKey, idText } from '../chunk-id.js';
-import type { ChunkIndex, CollectedContainer, ContainerContent } from './chunk-index.js';
+import type { ChunkIndex, CollectedContainer, ContainerContent, Move } from './chunk-index.js';
 import type { ChunkMap, Place } from './chunk-map.js';
-import { changedCounts } from './count-change.js';
+import { changedCounts, movedCounts } from './count-change.js';
 
 /** What a memory index holds: it outlives the index, as a disk does. */
 export class MemoryIndexState {
@@ -26,14 +26,30 @@ export class MemoryChunkIndex implements ChunkIndex {
     return ids.map((id) => this.state.places.get(keyOf(domain, id)));
   }
 
-  async add(content: ContainerContent): Promise<void> {
-    if (this.state.counts.has(content.id)) return;
-    this.state.counts.set(content.id, new Uint32Array(content.ids.length));
+  async add(
+    content: ContainerContent,
+    isLost: (place: Place) => boolean = () => false,
+  ): Promise<readonly Move[]> {
+    if (this.state.counts.has(content.id)) return [];
+    const moves: Move[] = [];
     content.ids.forEach((id, ordinal) => {
       const key = keyOf(content.domain, id);
-      if (this.state.places.has(key)) return;
-      this.state.places.set(key, { container: content.id, ordinal });
+      const from = this.state.places.get(key);
+      if (from && !isLost(from)) return;
+      const to = { container: content.id, ordinal };
+      this.state.places.set(key, to);
+      if (from) moves.push({ from, to });
     });
+    const before = new Map<string, Uint32Array>();
+    for (const { from } of moves) {
+      before.set(
+        from.container,
+        this.state.counts.get(from.container)?.slice() ?? new Uint32Array(),
+      );
+    }
+    this.state.counts.set(content.id, movedCounts(content.ids.length, moves, before));
+    for (const [id, left] of before) if (left.length > 0) this.state.counts.set(id, left);
+    return moves;
   }
 
   async counts(container: string): Promise<Uint32Array | undefined> {

@@ -1,0 +1,135 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { compress } from '@mongodb-js/zstd';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { FragmentName } from '../fragment-name.js';
+import {
+  archiveOf,
+  chunkOf,
+  containersOf,
+  damageFrames,
+  grantOf,
+  readArchive,
+  sealAlone,
+  tombstoneOf,
+} from '../testing/chunks.js';
+import { fragmentName, manifestOf } from '../testing/fragments.js';
+import { testFolder, type TestFolder } from '../testing/small-volume.js';
+import { ChunkStore } from './chunk-store.js';
+
+describe('A chunk that is lost where it lies', () => {
+  let folder: TestFolder;
+  let store: ChunkStore;
+  beforeEach(async () => {
+    folder = testFolder();
+    store = await open();
+  });
+  afterEach(async () => {
+    await store.close();
+    folder.dispose();
+  });
+
+  const open = () => ChunkStore.open({ folder: folder.path, reserveBytes: 0 });
+  const [first, second, third] = [1, 2, 3].map((seed) => fragmentName(seed)) as [
+    FragmentName,
+    FragmentName,
+    FragmentName,
+  ];
+  const seeds = [1, 2, 3, 4, 5, 6];
+  const asks = async (...some: number[]) => {
+    const session = store.session('web1');
+    const there = await session.ask(some.map((seed) => chunkOf(seed).id));
+    await session.end();
+    return there;
+  };
+  const verify = async () => {
+    const damage: string[] = [];
+    for await (const verdict of store.verify()) damage.push(...verdict.damage);
+    return damage;
+  };
+  const reads = async (name: FragmentName, of: readonly number[]) =>
+    expect((await readArchive(store, name)).equals(archiveOf(of))).toBe(true);
+  const condemn = async (name: FragmentName) => {
+    await store.remove(grantOf(name), name);
+    await store.emptyTrash(tombstoneOf(name));
+  };
+
+  it('counts as here until that is found out, and is sent again then: all that need it are whole', async () => {
+    await sealAlone(store, first, seeds);
+    damageFrames(containersOf(folder.path)[0]!, 'first');
+    expect(await asks(...seeds)).toEqual(seeds.map(() => true));
+    await expect(readArchive(store, first)).rejects.toThrow(/needs a chunk that is lost/);
+    // Found by a look over all of the container, in the background.
+    while ((await asks(1))[0]) await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(await sealAlone(store, second, [...seeds, 7])).toEqual([1, 2, 3, 7]);
+    await reads(second, [...seeds, 7]);
+    await reads(first, seeds);
+    await store.close();
+    store = await open();
+    await reads(first, seeds);
+    expect(await verify()).toHaveLength(1);
+  });
+
+  it('is found by a verification, and its container goes with the next collection', async () => {
+    await sealAlone(store, first, seeds);
+    const [old] = containersOf(folder.path);
+    damageFrames(old!, 'first');
+    expect(await verify()).toHaveLength(1);
+    expect(await store.collect({ deadShareMin: 0 })).toMatchObject({ gone: 0 });
+    await sealAlone(store, second, [3, 2, 1]);
+    const collected = await store.collect();
+    expect(collected).toMatchObject({ damaged: [] });
+    expect(containersOf(folder.path)).not.toContain(old);
+    expect(await verify()).toEqual([]);
+    await store.close();
+    rmSync(join(folder.path, 'chunks/index'), { recursive: true });
+    store = await open();
+    await reads(first, seeds);
+    await reads(second, [3, 2, 1]);
+    await condemn(first);
+    await reads(second, [3, 2, 1]);
+    await condemn(second);
+    await store.collect({ deadShareMin: 0 });
+    expect(containersOf(folder.path)).toEqual([]);
+  });
+
+  it('is healed while a session that was told of it, and a deletion, are on their way', async () => {
+    await sealAlone(store, first, seeds);
+    await sealAlone(store, third, [1, 2]);
+    const told = store.session('web1');
+    expect(await told.ask(seeds.map((seed) => chunkOf(seed).id))).toEqual(seeds.map(() => true));
+    damageFrames(containersOf(folder.path)[0]!);
+    await verify();
+    await sealAlone(store, second, seeds);
+    for (const name of [first, second, third]) await condemn(name);
+    await store.collect({ deadShareMin: 0 });
+    // It relies on what it was told: nothing is asked or sent again.
+    const writer = await told.beginPlain(fragmentName(4));
+    await writer.add(seeds.map(chunkOf));
+    await writer.seal(
+      manifestOf(fragmentName(4), { data: archiveOf(seeds), index: Buffer.alloc(0) }),
+    );
+    await told.end();
+    await store.collect({ deadShareMin: 0 });
+    await reads(fragmentName(4), seeds);
+    await condemn(fragmentName(4));
+    await store.collect({ deadShareMin: 0 });
+    expect(containersOf(folder.path)).toEqual([]);
+  });
+
+  it('is not healed by bytes that are not what their id says', async () => {
+    await sealAlone(store, first, [1]);
+    damageFrames(containersOf(folder.path)[0]!);
+    await verify();
+    const session = store.session('web1');
+    expect(await session.ask([chunkOf(1).id])).toEqual([false]);
+    const wrong = Buffer.alloc(chunkOf(1).length, 'x');
+    await session.add({ stored: await compress(wrong, 3), chunks: [chunkOf(1)] });
+    await session.flush();
+    await session.end();
+    expect(await asks(1)).toEqual([false]);
+    expect(await sealAlone(store, second, [1])).toEqual([1]);
+    await reads(first, [1]);
+    await reads(second, [1]);
+  });
+});
