@@ -101,7 +101,7 @@ describe('A media server with a volume that deduplicates', () => {
     await write();
     const sources = new MemorySources();
     sources.add(commits());
-    const run = media.duplicate(sources, 'vault');
+    const run = media.duplicate(sources, { pool: 'vault' });
     expect(await run.run()).toMatchObject({ status: 0, fragments: 2 });
     expect(await states()).toEqual(['1/1 whole', '1/2 whole', '2/1 whole', '2/2 whole']);
     const [near, far] = [1, 2].map((copy) =>
@@ -111,6 +111,30 @@ describe('A media server with a volume that deduplicates', () => {
     );
     expect(far).toEqual(near);
     expect(bytesOf('vault')).toBe(bytesOf('disk'));
+  });
+
+  it('is a source for another media server like any other, and a target', async () => {
+    await write();
+    const sources = new MemorySources();
+    sources.add(commits());
+    const far = await TestMediaServer.start({
+      ...{ folder: join(folder.path, 'far'), kind: 'chunks', catalog: new MemoryCatalog() },
+      mediaId: 'far',
+    });
+    const tokens = media.expectReaders(3);
+    const from = [{ mediaId: 'media1', address: media.address, tokens }];
+    const run = far.duplicate(sources, { sources: from });
+    expect(await run.run()).toMatchObject({ status: 0, fragments: 2 });
+    const holdings = await far.holdings();
+    for (const made of far.catalog.committed.values()) {
+      const source = commits().find(({ number }) => number === made.number)!;
+      expect(made).toMatchObject({ digest: source.digest, storedBytes: source.storedBytes });
+      expect(await checkFragment(holdings.find(made.fragmentId)!)).toMatchObject({
+        bytes: 'whole',
+      });
+    }
+    expect(far.catalog.committed.size).toBe(2);
+    await far.stop();
   });
 
   it('gives back the room of what was deleted, and nothing that is shared', async () => {

@@ -5,7 +5,7 @@ import { FragmentReaderClient } from '#transfer/fragment-reader-client.js';
 import { FragmentWriterClient } from '#transfer/fragment-writer-client.js';
 import { CommitOffers } from '../commits/commit-offers.js';
 import { noCrash, type CrashPoint } from '../crash-point.js';
-import { DuplicateRun } from '../duplication/duplicate-run.js';
+import { DuplicateRun, type DuplicateTask } from '../duplication/duplicate-run.js';
 import { Care } from '../inventory/care.js';
 import { Holdings } from '../inventory/holdings.js';
 import { atWorkFor } from '../library/job-at-work.js';
@@ -175,15 +175,23 @@ export class TestMediaServer {
     return { writer: await FragmentWriterClient.connect({ ...this.address, token }), outcome };
   }
 
-  /** A duplication of the sample into copy 2, from what lies here. */
-  duplicate(catalog: MemorySources, pool = 'disk'): DuplicateRun {
+  /** A duplication of the sample into copy 2, from what lies here or on others. */
+  duplicate(
+    catalog: MemorySources,
+    { pool = 'disk', sources = [] }: Partial<Pick<DuplicateTask, 'pool' | 'sources'>> = {},
+  ): DuplicateRun {
     const { fragmentBytesMax: _, resume: __, attempt: copyAttempt, ...image } = TASK;
     return new DuplicateRun({
       task: {
-        ...{ type: 'duplicate', job: 9, attempt: 1, pool, sources: [] },
+        ...{ type: 'duplicate', job: 9, attempt: 1, pool, sources },
         image: { ...image, copy: 2, copyAttempt, kind: 'full' },
       },
-      ...{ mediaId: 'media1', volumes: this.volumes, offers: this.offers, catalog },
+      ...{
+        mediaId: [...this.volumes][0]!.mediaId,
+        volumes: this.volumes,
+        offers: this.offers,
+        catalog,
+      },
       ...{ clock: new SystemClock(), crashPoint: this.crashPoint },
       log: () => undefined,
       onProgress: () => undefined,
