@@ -100,7 +100,8 @@ export class BackupTask {
   }
 
   private async backUp(task: Task, use: Use): Promise<BackupResult> {
-    const base = task.baseImageId && this.listings.find(task.policy, task.baseImageId);
+    const listed = task.baseListing ?? task.baseImageId;
+    const base = listed && this.listings.find(task.policy, listed);
     const { buffers, bufferBytes } = this.config.ring;
     use.reporter.log('info', `using ${buffers} data buffers of ${bufferBytes} bytes`);
     const result = await runBackup({

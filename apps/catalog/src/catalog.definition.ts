@@ -27,6 +27,7 @@ import { ByMediaServer1766000000000 } from './persistence/migrations/17660000000
 import { KeywordsAndStreams1767000000000 } from './persistence/migrations/1767000000000-keywords-and-streams.js';
 import { ImagesOfJobs1768000000000 } from './persistence/migrations/1768000000000-images-of-jobs.js';
 import { FileTrees1769000000000 } from './persistence/migrations/1769000000000-file-trees.js';
+import { SyntheticFulls1770000000000 } from './persistence/migrations/1770000000000-synthetic-fulls.js';
 import {
   CatalogStateRow,
   ImageCompletionRow,
@@ -66,6 +67,7 @@ export const catalogDefinition: ServiceDefinition<typeof catalogConfig> = {
       KeywordsAndStreams1767000000000,
       ImagesOfJobs1768000000000,
       FileTrees1769000000000,
+      SyntheticFulls1770000000000,
     ],
   },
   starts: [

@@ -14,6 +14,7 @@ import { countImage } from './completion.js';
 import { CatalogConfig } from './config.js';
 import { chooseBase, freeBackupTime, selectionSet } from './domain/base.js';
 import { unknownImage } from './domain/chains/chain.js';
+import { notSynthesizable } from './domain/chains/synthesis.js';
 import { waitsFor } from './domain/image-state.js';
 import { resumePointOf, type CommittedPiece } from './domain/resume.js';
 import { expiryOf } from './domain/retention.js';
@@ -56,9 +57,12 @@ export class ImageChanges {
    */
   async begin(request: BeginRequest): Promise<ResponseOf<typeof imageBegin>> {
     await this.epoch.get();
-    const { image, copyAttempt, pieces } = await this.unitOfWork.run(async (unit) => {
-      await new Images(unit.db).lockClient(request.client);
-      return (await this.continued(unit, request)) ?? this.made(unit, request);
+    const { image, copyAttempt, pieces, baseListing } = await this.unitOfWork.run(async (unit) => {
+      const images = new Images(unit.db);
+      await images.lockClient(request.client);
+      const begun = (await this.continued(unit, request)) ?? (await this.made(unit, request));
+      const { baseImageId } = begun.image;
+      return { ...begun, baseListing: baseImageId && (await images.syntheticOf(baseImageId)) };
     });
     return {
       imageId: image.imageId,
@@ -67,6 +71,7 @@ export class ImageChanges {
       copyAttempt,
       kind: image.kind,
       baseImageId: image.baseImageId,
+      ...(baseListing && { baseListing }),
       // Nobody of the same client has to wait for that.
       keepListings: await this.keptListings.of(image.client, image.policy),
       ...resumePointOf(pieces),
@@ -166,7 +171,8 @@ export class ImageChanges {
     const lineage: Lineage = { client, policy, selectionSet: selectionSet(selections) };
     const { kind, base } = chooseBase(request.kind, await lastOf(images, lineage, request.kind));
     const now = this.clock.now();
-    const wanted = Math.floor(now.getTime() / 1_000);
+    const tip = await synthesized(images, request);
+    const wanted = tip ? tip.backupTime + 1 : Math.floor(now.getTime() / 1_000);
     const backupTime = freeBackupTime(wanted, await images.backupTimesFrom(client, wanted));
     const imageId = `${client}_${backupTime}`;
     const image: NewImage = {
@@ -175,6 +181,7 @@ export class ImageChanges {
       expiresAt: expiryOf(backupTime, retention),
       ...{ keyword: keyword || null, group, groupStreams },
       baseImageId: base?.imageId ?? null,
+      syntheticOf: tip?.imageId ?? null,
       chainLength: (base?.chainLength ?? 0) + 1,
       ...{ finishedAt: null, fragmentsExpected: null, files: null, bytes: null },
       abandonedAt: null,
@@ -196,6 +203,17 @@ async function lastOf(images: Images, lineage: Lineage, kind: ImageKind) {
     any: await images.lastComplete(lineage, 'any'),
     full: await images.lastComplete(lineage, 'full'),
   };
+}
+
+/**
+ * The newest image of what a synthetic full is made from: it is dated a second behind that, since it holds
+ * what the client held then, and whatever was backed up later builds on something else or is newer.
+ */
+async function synthesized(images: Images, { syntheticOf, kind }: BeginRequest) {
+  if (syntheticOf === undefined) return undefined;
+  const tip = kind === 'full' ? await images.find(syntheticOf) : undefined;
+  if (tip === undefined || tip.kind === 'full') throw notSynthesizable(syntheticOf);
+  return tip;
 }
 
 function outOfSequence(message: string): PermanentError {

@@ -6,6 +6,7 @@ import {
   catalogFragments,
   catalogImage,
   catalogImages,
+  catalogSynthesisChain,
   type ImageView,
 } from '#contracts/image.js';
 import { Answers } from '#messaging/answers.js';
@@ -47,6 +48,13 @@ export class ImageQueryHandlers {
   @Answers(catalogChain)
   chain(request: RequestOf<typeof catalogChain>): Promise<ResponseOf<typeof catalogChain>> {
     return this.chains.of(request);
+  }
+
+  @Answers(catalogSynthesisChain)
+  synthesis(
+    request: RequestOf<typeof catalogSynthesisChain>,
+  ): Promise<ResponseOf<typeof catalogSynthesisChain>> {
+    return this.chains.synthesis(request);
   }
 
   private async require(imageId: string): Promise<ImageView> {

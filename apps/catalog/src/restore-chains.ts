@@ -1,9 +1,12 @@
 import type { DataSource } from 'typeorm';
 import type { RequestOf, ResponseOf } from '#contracts/contract.js';
-import type { catalogChain } from '#contracts/image.js';
+import type { catalogChain, catalogSynthesisChain } from '#contracts/image.js';
 import { NotFound } from '#kernel/errors.js';
+import { selectionSet } from './domain/base.js';
 import { choosePolicy, IMAGES_HINT, restoreChain } from './domain/chains/chain.js';
 import { isWhole, orderedChains, streamSets, type Run } from './domain/chains/run-streams.js';
+import { nothingSince, nothingToSynthesize } from './domain/chains/synthesis.js';
+import { Images } from './persistence/images.js';
 import { ImageViews, type ReadableImage } from './persistence/image-views.js';
 import { Runs, type RunScope } from './persistence/runs.js';
 
@@ -17,8 +20,10 @@ const RUNS_MAX = 10;
 export class RestoreChains {
   private readonly views: ImageViews;
   private readonly runs: Runs;
+  private readonly images: Images;
 
-  constructor(database: Pick<DataSource, 'query'>) {
+  constructor(database: DataSource) {
+    this.images = new Images(database.manager);
     this.views = new ImageViews(database);
     this.runs = new Runs(database);
   }
@@ -37,6 +42,20 @@ export class RestoreChains {
       })),
       streams: chains.map((chain) => chain.length),
     };
+  }
+
+  /** What a synthetic full is made from. A job that has begun its image is told the same again. */
+  async synthesis(
+    request: RequestOf<typeof catalogSynthesisChain>,
+  ): Promise<ResponseOf<typeof catalogSynthesisChain>> {
+    const { job, client, policy } = request;
+    const begun = await this.images.latestOf(job);
+    const lineage = { client, policy, selectionSet: selectionSet(request.selections) };
+    const tip = begun?.syntheticOf ?? (await this.images.lastComplete(lineage, 'any'))?.imageId;
+    if (tip === undefined) throw nothingToSynthesize(client, policy);
+    const { images } = await this.of({ imageId: tip, exact: false });
+    if (images.length < 2) throw nothingSince(tip);
+    return { images };
   }
 
   async requireClient(client: string): Promise<void> {

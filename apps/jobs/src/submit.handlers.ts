@@ -1,6 +1,7 @@
 import { Controller } from '@nestjs/common';
 import type { RequestOf, ResponseOf } from '#contracts/contract.js';
 import { jobsBackup, jobsDuplicate, jobsRestore, jobsVerify } from '#contracts/job.js';
+import { InvalidInput } from '#kernel/errors.js';
 import { Answers } from '#messaging/answers.js';
 import { JobsConfig } from './config.js';
 import {
@@ -31,6 +32,7 @@ export class SubmitHandlers {
   async backup(request: RequestOf<typeof jobsBackup>): Promise<ResponseOf<typeof jobsBackup>> {
     refuseTooLarge(request);
     await this.clients.require(request.client);
+    if (request.synthetic && request.kind !== 'full') throw notSynthetic(request.kind);
     return this.submit(backupDrafts(request, this.config.backoff), request.requestId);
   }
 
@@ -57,4 +59,8 @@ export class SubmitHandlers {
     for (const each of all) this.driver.drive(each, 'soon');
     return { job };
   }
+}
+
+function notSynthetic(kind: string): InvalidInput {
+  return new InvalidInput(`synthetic: only a full can be synthetic, not a ${kind}`, 'synthetic');
 }

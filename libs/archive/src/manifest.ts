@@ -16,6 +16,8 @@ const imageDetails = z.object({
   /** Of one of several streams of a run: the run, and how many streams it has. */
   group: count.optional(),
   groupStreams: count.optional(),
+  /** Of a synthetic full: the newest of the images that it was made from. */
+  syntheticOf: z.string().optional(),
 });
 
 /**

@@ -159,6 +159,8 @@ export const brokerAllocate = endpoint('broker', 'allocate', {
       estimatedBytes,
       /** Streams on the drive that it gets, its own included; default: what the unit allows. */
       multiplexing: streamsPerDrive.optional(),
+      /** What it reads from, too: of each of these sets one server has to be up. */
+      anyOf: z.array(z.array(mediaName).min(1).max(100)).max(READ_SETS_MAX).optional(),
     }),
     z.object({
       purpose: z.literal('read'),

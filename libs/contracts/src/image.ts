@@ -37,6 +37,8 @@ export const imageView = z.object({
   expiresAt: timestamp.nullable(),
   keyword: keyword.nullable().default(null),
   baseImageId: z.string().nullable(),
+  /** Of a synthetic full: the newest of the images that it was made from; null for all others. */
+  syntheticOf: z.string().nullable().optional(),
   selections: z.array(pathText),
   files: z.int(),
   bytes: z.int(),
@@ -117,6 +119,8 @@ export const imageBegin = endpoint('catalog', 'image-begin', {
     group: jobNumber.optional(),
     /** How many streams that run has. */
     groupStreams: z.int().min(1).max(STREAMS_MAX).optional(),
+    /** A synthetic full of the images up to this one, whose state it has; see `synthesis-chain`. */
+    syntheticOf: imageId.optional(),
     unit: unitName,
     pool: poolName,
     mediaId: mediaName,
@@ -130,6 +134,8 @@ export const imageBegin = endpoint('catalog', 'image-begin', {
     /** What it became: an incremental without a base is a full. */
     kind: imageKind,
     baseImageId: imageId.nullable(),
+    /** See the agent's task. */
+    baseListing: imageId.optional(),
     /** See the agent's task. */
     keepListings: z.array(imageId).nullable(),
     /** Where this attempt goes on; 1 and 0 for an image that holds nothing yet. */
@@ -239,6 +245,19 @@ export const catalogChain = endpoint('catalog', 'restore-chain', {
     /** How many of `images` each stream has. The stream whose newest image is the newest comes last. */
     streams: z.array(z.int().min(1)).default([]),
   }),
+});
+
+export const catalogSynthesisChain = endpoint('catalog', 'synthesis-chain', {
+  description:
+    'What a synthetic full of a client, policy and selections is made from: the newest image with its incrementals back to the full, oldest first',
+  request: z.object({
+    /** A job that has begun its image is told the same again, whatever has come since. */
+    job: jobNumber,
+    client: clientName,
+    policy: policyName,
+    selections: z.array(absolutePath).min(1),
+  }),
+  response: catalogChain.response.pick({ images: true }),
 });
 
 export const catalogFragmentStatus = endpoint('catalog', 'fragment-status', {

@@ -65,6 +65,8 @@ export const imageDetails = z.object({
   group: jobNumber.optional(),
   /** How many streams that run has. */
   groupStreams: z.int().min(1).optional(),
+  /** Of a synthetic full: the newest of the images that it was made from. */
+  syntheticOf: imageId.optional(),
 });
 export type ImageDetails = z.infer<typeof imageDetails>;
 

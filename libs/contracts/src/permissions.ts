@@ -102,6 +102,7 @@ function jobs(): Permissions {
       'hf.svc.v1.catalog.image-finish',
       'hf.svc.v1.catalog.image-abandon',
       'hf.svc.v1.catalog.restore-chain',
+      'hf.svc.v1.catalog.synthesis-chain',
       'hf.svc.v1.catalog.copies',
       'hf.svc.v1.catalog.copy-begin',
       'hf.svc.v1.catalog.copy-finish',

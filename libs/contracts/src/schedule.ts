@@ -119,6 +119,12 @@ export const schedule = z
     type: scheduleType.describe(
       'what it makes; of type user: its windows say when clients may start one themselves',
     ),
+    synthetic: z
+      .boolean()
+      .optional()
+      .describe(
+        'of type full: made by media servers of the last full and the incrementals since; no client is read',
+      ),
     frequency: duration
       .optional()
       .describe(
@@ -142,11 +148,14 @@ export const schedule = z
           'the storage unit allows (maxStreamsPerDrive), which is never exceeded',
       ),
   })
-  .superRefine(({ type, frequency, calendar: days }, context) => {
+  .superRefine(({ type, synthetic, frequency, calendar: days }, context) => {
     const wrong = (field: string, message: string) =>
       context.addIssue({ code: 'custom', path: [field], message });
     if (frequency !== undefined && days !== undefined) {
       wrong('calendar', 'a schedule has a frequency or a calendar, not both');
+    }
+    if (synthetic && type !== 'full') {
+      wrong('synthetic', 'only a schedule of type full can be synthetic');
     }
     if (type !== 'user') return;
     const why = 'a user schedule never runs by itself; its windows say when users may start one';

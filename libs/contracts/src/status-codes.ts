@@ -66,6 +66,7 @@ export const STATUS_TEXTS: Readonly<Record<number, string>> = {
   241: 'the specified schedule is the wrong type for this request',
   243: 'the client is not in the configuration',
   247: 'the specified policy is not active',
+  607: 'no images were found to synthesize',
   805: 'Invalid jobid',
   800: 'resource request failed',
   811: 'failed to communicate with resource requester',

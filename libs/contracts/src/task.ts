@@ -71,6 +71,21 @@ export const mediaTask = z.discriminatedUnion('type', [
     ),
   }),
   z.object({
+    /** Makes a full out of a full and its incrementals, wherever they lie. */
+    type: z.literal('synthesize'),
+    ...forAttempt,
+    pool: poolName,
+    fragmentBytesMax: z.int().positive(),
+    compressionLevel: z.int(),
+    image: writtenCopy,
+    resume: resumePoint,
+    /** Oldest first: the full, then what builds on it. */
+    chain: z.array(imageId).min(2).max(CHAIN_IMAGES_MAX),
+    sources: z.array(
+      z.object({ mediaId: mediaName, address: dataAddress, tokens: z.array(dataToken) }),
+    ),
+  }),
+  z.object({
     /** Reads every fragment of the image that lies here and compares it with its digest. */
     type: z.literal('verify'),
     ...forAttempt,
@@ -102,6 +117,8 @@ export const agentTask = z.discriminatedUnion('type', [
     kind: imageKind,
     /** The image that an incremental compares with; null for a full. */
     baseImageId: imageId.nullable(),
+    /** The image whose listing shows what the base holds, where that is a synthetic full. */
+    baseListing: imageId.optional(),
     /**
      * Listings that later incrementals may still ask for; the agent drops others of this policy. Null
      * where it was told a moment ago: it drops nothing.

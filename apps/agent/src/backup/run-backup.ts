@@ -10,7 +10,7 @@ import { NOTES_MAX, Notes, type Note, type NoteSummary } from '../domain/notes.j
 
 import { ArchiveStream } from './archive-stream.js';
 import { RING_DEFAULT, RingEmptier, createRing, type RingSize } from './buffer-ring.js';
-import { FrameEncoder } from './frame-encoder.js';
+import { FrameEncoder } from '#archive/frames/frame-encoder.js';
 import type { ResumeAt } from './checkpoint-file.js';
 import type { FragmentSink } from './fragment-sink.js';
 import { startImage, type ImageStart } from './image-start.js';

@@ -2,22 +2,14 @@ import { decompress } from '@mongodb-js/zstd';
 import { Blake3Hasher } from '@napi-rs/blake-hash';
 
 import { compareArchivePaths } from '#archive/archive-order.js';
+import type { IndexItem } from '#archive/chain/index-merge.js';
 import { INDEX_FRAME_BYTES_MAX } from '#archive/index-line.js';
 import { fromPathTextBytes, type ByteString } from '#archive/path-text.js';
 import { messageOf, PermanentError } from '#kernel/errors.js';
 
 import type { FallOver } from './fall-over.js';
 import type { RestoreFragment, RestoreImage } from './restore-source.js';
-import { zstdFrameAt } from './zstd-frame-end.js';
-
-/** One line of one image's index, parsed as far as merging needs. */
-export interface IndexItem {
-  /** Which image of the chain, 0 being the oldest. */
-  readonly image: number;
-  readonly type: string;
-  readonly path: ByteString;
-  readonly line: string;
-}
+import { zstdFrameAt } from '#archive/frames/zstd-frame-end.js';
 
 const CHUNK_BYTES = 512 * 1024;
 /** A frame of index lines cannot be larger than its text; twice that means that it is damaged. */

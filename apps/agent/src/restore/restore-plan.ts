@@ -2,8 +2,8 @@ import { parseIndexLine } from '#archive/index-line.js';
 import { toPathText, type ByteString } from '#archive/path-text.js';
 import { messageOf } from '#kernel/errors.js';
 
-import { IndexCursor, type IndexItem } from './index-cursor.js';
-import { mergeIndexes } from './index-merge.js';
+import { IndexCursor } from './index-cursor.js';
+import { mergeIndexes, type IndexItem } from '#archive/chain/index-merge.js';
 import type { FallOver } from './fall-over.js';
 import type { RestoreImage } from './restore-source.js';
 import { mergeStreams } from './stream-merge.js';

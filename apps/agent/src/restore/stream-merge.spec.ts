@@ -3,7 +3,7 @@ import fc from 'fast-check';
 
 import { compareArchivePaths, isWithin } from '#archive/archive-order.js';
 
-import type { IndexItem } from './index-cursor.js';
+import type { IndexItem } from '#archive/chain/index-merge.js';
 import { mergeStreams } from './stream-merge.js';
 
 const item = (image: number, text: string): IndexItem => {

@@ -1,7 +1,7 @@
 import { compareArchivePaths, isWithin } from '#archive/archive-order.js';
 import type { ByteString } from '#archive/path-text.js';
 
-import type { IndexItem } from './index-cursor.js';
+import type { IndexItem } from '#archive/chain/index-merge.js';
 
 /** Items are handed on in lists of this many, so that not each one costs an `await`. */
 const ITEMS_PER_BATCH = 512;

@@ -66,7 +66,7 @@ export class Configuration {
   /** Requests that only this media server has the source of, or of a part of it. */
   async waitingForSource(mediaId: string): Promise<number> {
     const rows: { count: string }[] = await this.db.query(
-      `SELECT count(*) FROM waiting WHERE purpose <> 'write' AND CASE
+      `SELECT count(*) FROM waiting WHERE (purpose <> 'write' OR any_of IS NOT NULL) AND CASE
          WHEN any_of IS NOT NULL THEN EXISTS (
            SELECT FROM jsonb_array_elements(any_of) AS one (set)
            WHERE one.set <@ jsonb_build_array($1::text))

@@ -37,6 +37,7 @@ export function toWaiting(row: WaitingRow): WaitingRequest {
         ...{ ...shared, ...policy, ...max, estimatedBytes },
         ...(row.multiplexing === null ? {} : { multiplexing: row.multiplexing }),
         ...{ purpose: 'write', unit: row.unit ?? '' },
+        ...(row.any_of ? { anyOf: row.any_of } : {}),
       };
     }
     case 'read':
@@ -69,8 +70,9 @@ export function needsOf(request: ResourceRequest): Needs {
   const nothing = { unit: null, pool: null, media: null, anyOf: null, multiplexing: null };
   switch (request.purpose) {
     case 'write': {
-      const { unit, policy = null, policyJobsMax = null, multiplexing = null } = request;
-      return { ...nothing, unit, policy, policyJobsMax, multiplexing };
+      const { unit, policy = null, policyJobsMax = null } = request;
+      const { multiplexing = null, anyOf = null } = request;
+      return { ...nothing, unit, policy, policyJobsMax, multiplexing, anyOf };
     }
     case 'read': {
       const { media, anyOf = null } = request;

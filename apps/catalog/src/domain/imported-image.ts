@@ -20,6 +20,7 @@ export interface ImportedImage {
   readonly selections: readonly string[];
   readonly selectionSet: readonly string[];
   readonly baseImageId: string | null;
+  readonly syntheticOf: string | null;
   /** Null: it never expires by itself. */
   readonly expiresAt: Date | null;
   readonly keyword: string | null;
@@ -53,6 +54,7 @@ export function imageOf(manifest: Manifest, now: Date): ImportedImage {
     schedule: known?.schedule ?? 'imported',
     selectionSet: selectionSet(selections),
     baseImageId: kind === 'full' ? null : (known?.baseImageId ?? null),
+    syntheticOf: known?.syntheticOf ?? null,
     expiresAt:
       expires && new Date(Math.max(expires.getTime(), now.getTime() + KEPT_AFTER_IMPORT_MS)),
     keyword: known?.keyword ?? null,

@@ -65,6 +65,7 @@ interface ImageRecord {
   readonly expires_at: Date | null;
   readonly keyword: string | null;
   readonly base_image_id: string | null;
+  readonly synthetic_of: string | null;
   readonly selections: string[];
   readonly files: string | null;
   readonly bytes: string | null;
@@ -227,6 +228,7 @@ export function viewOfNew(image: NewImage): ImageView {
     backupTime: new Date(image.backupTime * 1_000).toISOString(),
     expiresAt: image.expiresAt?.toISOString() ?? null,
     ...{ keyword: image.keyword, baseImageId: image.baseImageId, selections: image.selections },
+    syntheticOf: image.syntheticOf,
     ...{ files: 0, bytes: 0, storedBytes: 0, fragments: 0, copies: 1, holds: [] },
   };
 }
@@ -252,6 +254,7 @@ function toView(row: ImageRecord): ImageView {
     expiresAt: row.expires_at?.toISOString() ?? null,
     keyword: row.keyword,
     baseImageId: row.base_image_id,
+    syntheticOf: row.synthetic_of,
     selections: row.selections,
     files: Number(row.files ?? 0),
     bytes: Number(row.bytes ?? 0),

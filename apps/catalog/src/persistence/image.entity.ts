@@ -67,6 +67,10 @@ export class ImageRow {
   @Column({ name: 'base_image_id', type: 'text', nullable: true })
   baseImageId!: string | null;
 
+  /** Of a synthetic full: the newest of the images that it was made from, whose state and listing it shares. */
+  @Column({ name: 'synthetic_of', type: 'text', nullable: true })
+  syntheticOf!: string | null;
+
   /** Images that a restore reads, this one included. */
   @Column({ name: 'chain_length', type: 'int' })
   chainLength!: number;
@@ -106,11 +110,12 @@ export type NewImage = Omit<ImageRow, 'number'>;
 /** What manifests carry of an image. */
 export function detailsOf(image: NewImage): ImageDetails {
   const { job, schedule, retention, selections, baseImageId } = image;
-  const { keyword, group, groupStreams } = image;
+  const { keyword, group, groupStreams, syntheticOf } = image;
   return {
     ...{ job: job ?? 0, schedule, retention, selections, baseImageId },
     ...(keyword === null ? {} : { keyword }),
     ...(group === null ? {} : { group }),
     ...(groupStreams === null ? {} : { groupStreams }),
+    ...(syntheticOf === null ? {} : { syntheticOf }),
   };
 }

@@ -130,13 +130,14 @@ export class Images {
 
   /**
    * Images whose listings a later incremental may want: of each selection set the newest full and the
-   * newest one that was COMPLETE once, and what is still being made. The newest first.
+   * newest one that was COMPLETE once, and what is still being made. The newest first. A synthetic full has
+   * none of its own: its client was not read.
    */
   async possibleBases(client: string, policy: string, limit: number): Promise<string[]> {
     const rows = await this.db.query<{ image_id: string }[]>(
       `WITH known AS (
-         SELECT i.image_id, i.backup_time, i.selection_set, i.kind = 'full' AS is_full,
-           d.image_id IS NOT NULL AS complete
+         SELECT coalesce(i.synthetic_of, i.image_id) AS image_id, i.backup_time, i.selection_set,
+           i.kind = 'full' AS is_full, d.image_id IS NOT NULL AS complete
          FROM image i LEFT JOIN image_completion d ON d.image_id = i.image_id
          WHERE i.client = $1 AND i.policy = $2 AND i.abandoned_at IS NULL
        ), wanted AS (
@@ -152,6 +153,15 @@ export class Images {
       [client, policy, limit],
     );
     return rows.map((row) => row.image_id);
+  }
+
+  /** What an image is a synthetic full of; null for one that was read from its client. */
+  async syntheticOf(imageId: string): Promise<string | null> {
+    const [row] = await this.db.query<{ synthetic_of: string | null }[]>(
+      prepared('SELECT synthetic_of FROM image WHERE image_id = $1'),
+      [imageId],
+    );
+    return row?.synthetic_of ?? null;
   }
 
   /** Counts an image's fragments. Call it with the image locked. */

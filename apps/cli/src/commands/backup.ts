@@ -12,6 +12,7 @@ import { waitForJob } from '../job/wait-for-job.js';
 interface BackupOptions {
   readonly client?: string;
   readonly type: ImageKind;
+  readonly synthetic?: true;
   readonly exclude?: readonly string[];
   readonly storage?: string;
   readonly crossMountPoints?: true;
@@ -26,6 +27,7 @@ export function define(command: Command, cli: () => Cli): void {
     .argument('<path...>', 'files and folders; relative ones from here')
     .option('--client <name>', 'the client to back up (default: this machine)')
     .option('--type <kind>', 'full, differential or cumulative', kindOf, 'full')
+    .option('--synthetic', 'a full made of the last one and what came since; reads no client')
     .option('--exclude <glob>', 'leave out what matches; may be given several times', collect)
     .option('--storage <unit>', 'storage unit (default: default)')
     .option('--cross-mount-points', 'walk into other file systems below the paths')
@@ -40,6 +42,7 @@ async function backup(cli: Cli, paths: readonly string[], options: BackupOptions
     const request = parseInput(jobsBackup.request, {
       client: options.client ?? cluster.address.client,
       kind: options.type,
+      synthetic: options.synthetic,
       selections,
       excludes: options.exclude,
       storage: options.storage,

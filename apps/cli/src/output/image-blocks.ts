@@ -13,6 +13,7 @@ export function imageBlock(image: ImageView): string[] {
     ['Schedule', image.schedule],
     ['Kind', image.kind],
     ['Builds on', image.baseImageId],
+    ['Synthetic of', image.syntheticOf ?? null],
     ['State', image.state],
     ['Job', image.job],
     ['Backup time', formatTime(image.backupTime)],

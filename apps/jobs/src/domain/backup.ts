@@ -1,7 +1,8 @@
 import type { TaskResult } from '#contracts/job.js';
 import { end, fail, PARTIAL, run } from './attempts/attempt.js';
-import { info, same, type Decision, type InputOfType } from './input.js';
-import { changed, type BackupJob, type BegunImage } from './job.js';
+import { info, same, type Decision, type Effect, type InputOfType } from './input.js';
+import { changed, isSynthetic, type BackupJob, type BegunImage, type ChainImage } from './job.js';
+import { requestingLine } from './log-lines.js';
 import { awaited, voiceOf } from './participants.js';
 
 /**
@@ -11,6 +12,16 @@ import { awaited, voiceOf } from './participants.js';
 const LOST_AFTER_MS = 30 * 60_000;
 const STATUS_CORRUPTION = 1057;
 
+/** The catalog has said what a synthetic full is made from. */
+export function synthesisPlanned(job: BackupJob, chain: readonly ChainImage[]): Decision {
+  if (job.step !== 'planning') return same(job);
+  const names = chain.map((image) => `${image.imageId} (${image.kind})`).join(', ');
+  return {
+    job: { ...job, step: 'allocating', chain },
+    effects: [info(`synthesizing from ${names}`), info(requestingLine(job))],
+  };
+}
+
 /** The catalog has made the image, or says where to go on with it. */
 export function imageBegun(job: BackupJob, image: BegunImage, now: Date): Decision {
   if (job.step !== 'beginning') {
@@ -18,6 +29,7 @@ export function imageBegun(job: BackupJob, image: BegunImage, now: Date): Decisi
     const isStopped = job.step === 'releasing' || job.step === 'suspended';
     return isStopped && !job.image ? { job: { ...job, image }, effects: [] } : same(job);
   }
+  const of = image.details.syntheticOf;
   const became =
     image.kind === job.request.kind
       ? []
@@ -26,16 +38,18 @@ export function imageBegun(job: BackupJob, image: BegunImage, now: Date): Decisi
   const where =
     image.nextNumber > 1
       ? info(`going on with image ${image.imageId} at fragment ${image.nextNumber}`)
-      : info(`image ${image.imageId} (${image.kind}${base})`);
+      : info(`image ${image.imageId} (${image.kind}${base}${of ? `, synthetic of ${of}` : ''})`);
   return run({ ...job, image, fresh: false }, now, [...became, where]);
 }
 
 /** Both have to say that they are through; the first failure ends the attempt. */
 export function backupReported(job: BackupJob, result: TaskResult, now: Date): Decision {
   if (result.status > PARTIAL) return fail(job, result, now);
+  // Those that it was read from wait to be told that it is over.
+  const effects: Effect[] = isSynthetic(job) ? [{ type: 'cancel-tasks' }] : [];
   const all = awaited(job).every((one) => job.results[voiceOf(one)]);
   if (!all) return { job, effects: [] };
-  return { job: { ...changed(job, { step: 'verifying' }), verifyingSince: now }, effects: [] };
+  return { job: { ...changed(job, { step: 'verifying' }), verifyingSince: now }, effects };
 }
 
 /**
@@ -49,7 +63,8 @@ export function imageCounted(
   now: Date,
 ): Decision {
   if (complete) {
-    const result = job.results['agent']!;
+    // The one that knows the most of what was read.
+    const result = job.results[voiceOf(awaited(job).at(-1)!)]!;
     const { status, message } = result.afterwards ?? result;
     const decision = end(changed(job, { waitsFor: '' }), { status, message }, now);
     return { ...decision, effects: [info('image verified with the catalog'), ...decision.effects] };

@@ -10,7 +10,7 @@ import {
   windowClosed,
 } from './attempts/attempt.js';
 import { goOn, resume, suspend, waitedOut } from './attempts/pause.js';
-import { backupReported, imageBegun, imageCounted } from './backup.js';
+import { backupReported, imageBegun, imageCounted, synthesisPlanned } from './backup.js';
 import { copyBegun, copyCounted, duplicateReported } from './duplicate.js';
 import { verdictOf } from './command.js';
 import {
@@ -22,7 +22,7 @@ import {
   type InputOfType,
   type Participant,
 } from './input.js';
-import { changed, type ChainImage, type Job, type RestoreJob } from './job.js';
+import { changed, isSynthetic, type ChainImage, type Job, type RestoreJob } from './job.js';
 import { clockText, grantedLines, requestingLine } from './log-lines.js';
 import { gathered } from './parent.js';
 import { awaited, isOneOf, voiceOf } from './participants.js';
@@ -48,6 +48,7 @@ type Heard = Exclude<Input, Decree | { readonly type: 'unanswered' }>;
 function heard(job: Job, input: Heard, now: Date): Decision {
   switch (input.type) {
     case 'planned':
+      if (isSynthetic(job)) return synthesisPlanned(job, input.chain);
       return job.type === 'restore' ? restorePlanned(job, input.client, input.chain) : same(job);
     case 'located':
       return located(job, input.sources);

@@ -29,8 +29,9 @@ function fresh(backoff: Backoff, priority = 0) {
 
 export function backupDraft(request: BackupRequest, backoff: Backoff): BackupJob {
   return {
-    ...{ ...fresh(backoff, request.priority), type: 'backup', step: 'allocating', request },
-    ...{ run: null, image: null, fresh: false, verifyingSince: null },
+    ...{ ...fresh(backoff, request.priority), type: 'backup', request },
+    step: request.synthetic ? 'planning' : 'allocating',
+    ...{ run: null, image: null, fresh: false, chain: [], verifyingSince: null },
   };
 }
 
@@ -114,6 +115,7 @@ export function verifyDraft(request: VerifyRequest, backoff: Backoff): VerifyJob
 export function firstLine(job: Job): string {
   switch (job.type) {
     case 'backup':
+      if (job.request.synthetic) return `begin synthetic full: policy ${job.request.policy}`;
       return `requesting resource ${job.request.storage}`;
     case 'parent':
       return `parent job: ${job.children} streams`;

@@ -20,6 +20,7 @@ export interface BegunImage {
   readonly copyAttempt: number;
   readonly kind: ImageKind;
   readonly baseImageId: string | null;
+  readonly baseListing?: string | undefined;
   readonly keepListings: readonly string[] | null;
   readonly nextNumber: number;
   readonly archiveOffset: number;
@@ -43,7 +44,7 @@ export interface ChainImage {
  * Where a job is on its way. Each step has one thing that the job manager asks for or waits for;
  * doing it twice is harmless, so after a crash a job goes on from the step that was saved.
  *
- * backup:    allocating, beginning, running, verifying, releasing, done
+ * backup:    allocating, beginning, running, verifying, releasing, done; planning first if it is synthetic
  * duplicate: planning, allocating, beginning, running, verifying, releasing, done
  * restore:   planning, allocating, beginning, running, releasing, done
  * verify:    planning, allocating, beginning, running, releasing, done
@@ -195,6 +196,8 @@ export interface BackupJob extends JobBase {
   readonly image: BegunImage | null;
   /** The agent could not go on: this attempt makes a new image. */
   readonly fresh: boolean;
+  /** Of a synthetic full, once it is planned: what it is made from, oldest first. Else empty. */
+  readonly chain: readonly ChainImage[];
   /** Since when the catalog has waited for the same; null unless verifying. */
   readonly verifyingSince: Date | null;
 }
@@ -290,6 +293,11 @@ export function imageOf(job: Job): string | null {
     default:
       return job satisfies never;
   }
+}
+
+/** A backup that media servers make of earlier images: its client's agent has no part in it. */
+export function isSynthetic(job: Job): job is BackupJob {
+  return job.type === 'backup' && job.request.synthetic === true;
 }
 
 /** Attempts that a job has in all. */

@@ -1,6 +1,6 @@
 import type { JobProgress } from '#contracts/job.js';
 import type { Participant } from './input.js';
-import { clientOf, NO_PROGRESS, type Job } from './job.js';
+import { clientOf, isSynthetic, NO_PROGRESS, type Job } from './job.js';
 
 /** Under which name a participant's voice and result are kept. A job has one agent at the most. */
 export function voiceOf({ from, instance }: Participant): string {
@@ -21,7 +21,7 @@ export function awaited(job: Job): Participant[] {
   const media = (job.allocation?.media ?? []).map(({ mediaId }) => medium(mediaId));
   switch (job.type) {
     case 'backup':
-      return [...media.slice(0, 1), agentOf(job)];
+      return isSynthetic(job) ? media.slice(0, 1) : [...media.slice(0, 1), agentOf(job)];
     case 'restore':
       return [agentOf(job)];
     case 'duplicate':
@@ -40,7 +40,7 @@ export function isOneOf(all: readonly Participant[], one: Participant): boolean 
 }
 
 export function hasAgent(job: Job): boolean {
-  return job.type === 'backup' || job.type === 'restore';
+  return (job.type === 'backup' && !isSynthetic(job)) || job.type === 'restore';
 }
 
 /** A sign of life at `now` (ms since 1970), and how far that participant is. */

@@ -1,9 +1,9 @@
 import { READ_SETS_MAX, type brokerAllocate } from '#contracts/broker.js';
 import type { InputOf } from '#contracts/contract.js';
-import { clientOf, type BackupJob, type Job, type RestoreJob } from './job.js';
+import { clientOf, isSynthetic, type BackupJob, type Job, type RestoreJob } from './job.js';
 
 /** An image with several copies needs one of the servers that have each of its fragments. */
-function anyOf({ chain }: RestoreJob): { anyOf?: string[][] } {
+function anyOf({ chain }: RestoreJob | BackupJob): { anyOf?: string[][] } {
   const sets = new Map<string, string[]>();
   for (const image of chain) {
     for (const set of image.anyOf ?? image.media.map((mediaId) => [mediaId])) {
@@ -19,7 +19,13 @@ export function resourceRequest(job: Job): InputOf<typeof brokerAllocate> {
   const common = { job: job.job, attempt, client: clientOf(job), priority };
   switch (job.type) {
     case 'backup':
-      return { purpose: 'write', ...common, unit: job.request.storage, ...ofPolicy(job) };
+      return {
+        purpose: 'write',
+        ...common,
+        unit: job.request.storage,
+        ...ofPolicy(job),
+        ...(isSynthetic(job) ? anyOf(job) : {}),
+      };
     case 'duplicate':
       return {
         purpose: 'duplicate',

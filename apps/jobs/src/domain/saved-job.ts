@@ -60,7 +60,8 @@ function priorityOf({ request }: Job): number {
 function ofItsType(saved: Job): Job {
   if (saved.type === 'backup') {
     const verifyingSince = instant(saved.verifyingSince);
-    return { ...saved, run: saved.run ?? null, fresh: saved.fresh ?? false, verifyingSince };
+    const { run = null, fresh = false, chain = [] } = saved;
+    return { ...saved, run, fresh, chain, verifyingSince };
   }
   if (saved.type === 'duplicate') {
     return { ...saved, verifyingSince: instant(saved.verifyingSince) };

@@ -1,8 +1,11 @@
-import type { AgentTask, MediaTask } from '#contracts/task.js';
+import type { BackupRequest } from '#contracts/job.js';
+import type { AgentTask, MediaTask, WrittenCopy } from '#contracts/task.js';
 import { assert } from '#kernel/assert.js';
 import {
   clientOf,
+  isSynthetic,
   type BackupJob,
+  type BegunImage,
   type DuplicateJob,
   type Job,
   type RestoreJob,
@@ -25,7 +28,7 @@ const CONNECTIONS_PER_SOURCE = 4;
 export function tasksOf(job: Job, newToken: () => string): Tasks {
   switch (job.type) {
     case 'backup':
-      return backupTasks(job, newToken());
+      return isSynthetic(job) ? synthesisTasks(job, newToken) : backupTasks(job, newToken());
     case 'restore':
       return restoreTasks(job, newToken);
     case 'duplicate':
@@ -65,16 +68,7 @@ function backupTasks(job: BackupJob, token: string): Tasks {
           ...attempt,
           pool: allocation.pool,
           fragmentBytesMax: allocation.fragmentBytesMax,
-          image: {
-            imageId: image.imageId,
-            copy: image.copy,
-            copyAttempt: image.copyAttempt,
-            client: request.client,
-            policy: request.policy,
-            kind: image.kind,
-            backupTime: image.backupTime,
-            details: image.details,
-          },
+          image: writtenCopy(image, request),
           resume,
         },
       },
@@ -88,6 +82,7 @@ function backupTasks(job: BackupJob, token: string): Tasks {
         imageId: image.imageId,
         kind: image.kind,
         baseImageId: image.baseImageId,
+        ...(image.baseListing ? { baseListing: image.baseListing } : {}),
         keepListings: image.keepListings && [...image.keepListings],
         policy: request.policy,
         schedule: request.schedule,
@@ -99,6 +94,48 @@ function backupTasks(job: BackupJob, token: string): Tasks {
         ...(request.hooks ? { hooks: request.hooks } : {}),
       },
     },
+  };
+}
+
+function writtenCopy(image: BegunImage, { client, policy }: BackupRequest): WrittenCopy {
+  const { imageId, copy, copyAttempt, kind, backupTime, details } = image;
+  return { imageId, copy, copyAttempt, client, policy, kind, backupTime, details };
+}
+
+/** The server that writes reads what lies elsewhere through the others. */
+function synthesisTasks(job: BackupJob, newToken: () => string): Tasks {
+  const { allocation, image, request, chain } = job;
+  const writer = allocation?.media[0];
+  assert(allocation && image && writer, `job ${job.job} runs without an allocation or an image`);
+  assert(allocation.pool && allocation.fragmentBytesMax, `job ${job.job} writes to no pool`);
+  const attempt = { job: job.job, attempt: job.attempt };
+  const sources = allocation.media.slice(1).map(({ mediaId, address }) => {
+    const tokens = Array.from({ length: CONNECTIONS_PER_SOURCE }, newToken);
+    return { mediaId, address, tokens };
+  });
+  const images = chain.map(({ imageId }) => imageId);
+  return {
+    media: [
+      ...sources.map(({ mediaId, tokens }) => ({
+        mediaId,
+        task: { type: 'read' as const, ...attempt, tokens, images },
+      })),
+      {
+        mediaId: writer.mediaId,
+        task: {
+          type: 'synthesize',
+          ...attempt,
+          pool: allocation.pool,
+          fragmentBytesMax: allocation.fragmentBytesMax,
+          compressionLevel: request.compressionLevel,
+          image: writtenCopy(image, request),
+          resume: { nextNumber: image.nextNumber, archiveOffset: image.archiveOffset },
+          chain: images,
+          sources,
+        },
+      },
+    ],
+    agent: null,
   };
 }
 

@@ -3,7 +3,7 @@ import { brokerRelease } from '#contracts/broker.js';
 import { imageAbandon } from '#contracts/image.js';
 import { messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
 import { Requests } from '#messaging/requests.js';
-import type { BackupJob, Debt, Job } from '../domain/job.js';
+import { isSynthetic, type BackupJob, type Debt, type Job } from '../domain/job.js';
 import { JobSources } from './job-sources.js';
 
 /** Whoever ends a job does not wait for longer; what is left is given back later. */
@@ -22,8 +22,9 @@ export class JobRelease {
   /** All that there may be to give back when a job ends. */
   debtsOf(job: Job): Debt[] {
     const failed = (job.outcome?.status ?? 0) > 1;
-    if (job.type === 'backup') return failed && job.image ? ['image', 'resources'] : ['resources'];
-    return ['pins', 'resources'];
+    if (job.type !== 'backup') return ['pins', 'resources'];
+    const image: Debt[] = failed && job.image ? ['image'] : [];
+    return [...image, ...(isSynthetic(job) ? (['pins'] as const) : []), 'resources'];
   }
 
   /** Asks for all of them at once; returns those that nobody has taken. */

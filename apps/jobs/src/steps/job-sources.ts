@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { catalogCopies, catalogPin, catalogUnpin, type CopyView } from '#contracts/catalog/copy.js';
-import { catalogChain, catalogImage } from '#contracts/image.js';
+import { catalogChain, catalogImage, catalogSynthesisChain } from '#contracts/image.js';
 import { PermanentError } from '#kernel/errors.js';
 import { Requests } from '#messaging/requests.js';
 import type { Answer } from '../domain/input.js';
-import type { DuplicateJob, Job, RestoreJob, VerifyJob } from '../domain/job.js';
+import type { BackupJob, DuplicateJob, Job, RestoreJob, VerifyJob } from '../domain/job.js';
 
 const STATUS_INCONSISTENT = 229;
 
@@ -33,6 +33,7 @@ export class JobSources {
       case 'verify':
         return this.locate(job, ({ copy }) => (job.request.copy ?? copy) === copy);
       case 'backup':
+        return this.planSynthesis(job);
       case 'parent':
         return undefined;
       default:
@@ -43,8 +44,12 @@ export class JobSources {
   async pin(job: RestoreJob | VerifyJob): Promise<Answer> {
     const imageIds =
       job.type === 'verify' ? [job.request.imageId] : job.chain.map(({ imageId }) => imageId);
-    const { fragments } = await this.requests.call(catalogPin, { job: job.job, imageIds });
-    return { type: 'pinned', fragments };
+    return { type: 'pinned', fragments: await this.hold(job, imageIds) };
+  }
+
+  /** Holds what a job reads; returns how many fragments that are. */
+  async hold({ job }: Pick<Job, 'job'>, imageIds: string[]): Promise<number> {
+    return (await this.requests.call(catalogPin, { job, imageIds })).fragments;
   }
 
   /** Fragments that the catalog has of what the job has written. */
@@ -61,6 +66,14 @@ export class JobSources {
 
   async unpin({ job }: Pick<Job, 'job'>, timeoutMs: number): Promise<void> {
     await this.requests.call(catalogUnpin, { job }, { timeoutMs });
+  }
+
+  private async planSynthesis({ job, request }: BackupJob): Promise<Answer> {
+    const { client, policy, selections } = request;
+    const { images: chain } = await this.requests.call(catalogSynthesisChain, {
+      ...{ job, client, policy, selections },
+    });
+    return { type: 'planned', client, chain };
   }
 
   private async locate(

@@ -127,6 +127,8 @@ export class JobSteps {
   private async beginImage(job: BackupJob): Promise<Answer> {
     const { request, allocation } = job;
     if (job.fresh) await this.release.abandonImage(job);
+    const chain = job.chain.map(({ imageId }) => imageId);
+    if (chain.length > 0) await this.sources.hold(job, chain);
     const image = await this.requests.call(imageBegin, {
       job: job.job,
       attempt: job.attempt,
@@ -137,6 +139,7 @@ export class JobSteps {
       kind: request.kind,
       selections: request.selections,
       retention: request.retention,
+      ...(chain.length > 0 ? { syntheticOf: chain.at(-1)! } : {}),
       ...(request.keyword ? { keyword: request.keyword } : {}),
       ...(job.run ? { group: job.run.parent, groupStreams: job.run.streams } : {}),
       // A request may name a group of units; the broker has chosen one.

@@ -1,10 +1,8 @@
-import type { Verdict } from '#contracts/fragment.js';
 import type { FragmentView } from '#contracts/image.js';
 import type { JobProgress, TaskResult } from '#contracts/job.js';
 import type { MediaTask } from '#contracts/task.js';
-import { backoffMs, sleep } from '#kernel/backoff.js';
 import type { Clock } from '#kernel/clock.js';
-import { messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
+import { messageOf, Unavailable } from '#kernel/errors.js';
 import type { CommitOffers } from '../commits/commit-offers.js';
 import { noCrash, type CrashPoint } from '../crash-point.js';
 import { clockTime } from '../domain/clock-time.js';
@@ -15,6 +13,7 @@ import type { Volumes } from '../volumes/volumes.js';
 import { DuplicateSources } from './duplicate-sources.js';
 import { FragmentDuplicator } from './fragment-duplicator.js';
 import { FragmentTarget } from './fragment-target.js';
+import { RunControl } from './run-control.js';
 
 export type DuplicateTask = Extract<MediaTask, { type: 'duplicate' }>;
 
@@ -48,7 +47,6 @@ export interface DuplicateRunOptions {
   readonly patienceMs?: number;
 }
 
-const ASK_AGAIN = { firstMs: 200, maxMs: 10_000, jitter: 0.5 };
 /** Numbers that a message names. */
 const NAMED_MAX = 20;
 
@@ -62,7 +60,7 @@ const NAMED_MAX = 20;
  *   does not hold up the others.
  */
 export class DuplicateRun {
-  private readonly stopping = new AbortController();
+  private readonly control = new RunControl();
   private readonly sources: DuplicateSources;
   private readonly made = new Map<number, string>();
   private readonly failed = new Map<number, unknown>();
@@ -74,7 +72,7 @@ export class DuplicateRun {
 
   constructor(private readonly options: DuplicateRunOptions) {
     const { mediaId, volumes: places, task, patienceMs } = options;
-    const { signal } = this.stopping;
+    const { signal } = this.control;
     const given = { mediaId, places, servers: task.sources, signal };
     this.sources = new DuplicateSources({ ...given, ...(patienceMs && { patienceMs }) });
   }
@@ -95,7 +93,7 @@ export class DuplicateRun {
 
   /** Ends the attempt. A fragment that is whole already is still sealed. */
   cancel(): void {
-    this.stopping.abort();
+    this.control.stop();
   }
 
   private async work(): Promise<void> {
@@ -111,7 +109,10 @@ export class DuplicateRun {
       onBytes: (bytes) => this.progress(bytes),
     });
     for (let after = 0; ;) {
-      const page = await this.patiently(() => this.options.catalog.missing(task.image, after));
+      const page = await this.control.patiently(
+        () => this.options.catalog.missing(task.image, after),
+        (why) => this.options.log('warning', `waiting for the catalog: ${why}`),
+      );
       const last = page.at(-1);
       if (!last) break;
       after = last.number;
@@ -125,7 +126,7 @@ export class DuplicateRun {
     duplicator: FragmentDuplicator,
     { number, sources }: NumberSources,
   ): Promise<void> {
-    this.expectGoOn();
+    this.control.expectGoOn();
     this.announce(sources);
     this.options.log('info', 'begin writing');
     const begun = process.hrtime.bigint();
@@ -182,45 +183,12 @@ export class DuplicateRun {
   private async verdicts(): Promise<void> {
     await this.tellSuspects();
     for (const [number, fragmentId] of this.made) {
-      const verdict = await this.orStopped(this.options.offers.verdict(fragmentId));
+      const verdict = await this.control.orStopped(this.options.offers.verdict(fragmentId));
       if (verdict === 'COMMITTED') continue;
       // Another attempt, which was thought to be over, was first: the copy has the number.
       if (verdict !== 'SUPERSEDED') throw refusal(fragmentId, verdict);
       this.options.log('warning', `fragment ${number} was there already; ${fragmentId} is kept`);
     }
-  }
-
-  private async orStopped(verdict: Promise<Verdict>): Promise<Verdict> {
-    const { signal } = this.stopping;
-    let stop: () => void = () => undefined;
-    const stopped = new Promise<void>((resolve) => {
-      stop = resolve;
-      signal.addEventListener('abort', stop, { once: true });
-    });
-    this.expectGoOn();
-    const first = await Promise.race([verdict, stopped]);
-    signal.removeEventListener('abort', stop);
-    this.expectGoOn();
-    return first as Verdict;
-  }
-
-  /** Asks until there is an answer: silence is no reason to end, and none to do anything else. */
-  private async patiently<T>(ask: () => Promise<T>): Promise<T> {
-    for (let attempt = 1; ; attempt += 1) {
-      this.expectGoOn();
-      try {
-        return await ask();
-      } catch (error) {
-        if (!(error instanceof Unavailable)) throw error;
-        if (attempt === 1) this.options.log('warning', `waiting for the catalog: ${error.message}`);
-        await sleep(backoffMs(attempt, ASK_AGAIN, 0.5), this.stopping.signal);
-      }
-    }
-  }
-
-  private expectGoOn(): void {
-    if (!this.stopping.signal.aborted) return;
-    throw new PermanentError(150, 'termination requested by administrator');
   }
 
   private result(): TaskResult {

@@ -13,7 +13,7 @@ import {
   type FragmentSource,
 } from './fragment-source.js';
 
-type SourceServers = Extract<MediaTask, { type: 'duplicate' }>['sources'];
+type SourceServers = Extract<MediaTask, { type: 'duplicate' | 'synthesize' }>['sources'];
 
 export interface DuplicateSourcesOptions {
   readonly mediaId: string;
@@ -26,7 +26,7 @@ export interface DuplicateSourcesOptions {
 }
 
 /**
- * Opens the fragments that a duplication reads: here through the volume, elsewhere through one
+ * Opens the fragments that a duplication or a synthesis reads: here through the volume, elsewhere through one
  * connection for each media server. A connection that broke is opened again while there are tokens;
  * a server that cannot be reached is left out for the rest of the attempt.
  */
@@ -34,6 +34,7 @@ export class DuplicateSources {
   private readonly clients = new Map<string, FragmentReaderClient>();
   private readonly tokens: Map<string, string[]>;
   private readonly away = new Map<string, unknown>();
+  private opening: Promise<unknown> = Promise.resolve();
 
   constructor(private readonly options: DuplicateSourcesOptions) {
     this.tokens = new Map(options.servers.map(({ mediaId, tokens }) => [mediaId, [...tokens]]));
@@ -45,8 +46,17 @@ export class DuplicateSources {
     return [...here, ...views.filter((view) => !here.includes(view) && this.isServer(view))];
   }
 
-  /** Opens one for reading and compares it with what was committed. */
-  async open(view: FragmentView): Promise<FragmentSource> {
+  /**
+   * Opens one for reading and compares it with what was committed. One after the other, so that those who
+   * open several at once share a connection.
+   */
+  open(view: FragmentView): Promise<FragmentSource> {
+    const opened = this.opening.then(() => this.openNext(view));
+    this.opening = opened.catch(() => undefined);
+    return opened;
+  }
+
+  private async openNext(view: FragmentView): Promise<FragmentSource> {
     const source = await this.find(view);
     try {
       expectCommitted(source);

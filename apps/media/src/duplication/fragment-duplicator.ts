@@ -1,11 +1,10 @@
 import type { FragmentView } from '#contracts/image.js';
 import { messageOf, Unavailable } from '#kernel/errors.js';
 import { FragmentUnreadable } from '#storage/errors.js';
-import { sourceFault } from '../domain/source-fault.js';
+import { AnySource, faultOf } from './any-source.js';
 import type { DuplicateSources } from './duplicate-sources.js';
-import type { FragmentSource } from './fragment-source.js';
 import type { FragmentTarget } from './fragment-target.js';
-import { copyFrames, readIndex, type FromAnySource } from './normal-copy.js';
+import { copyFrames, readIndex } from './normal-copy.js';
 import { copyWhole } from './optimized-copy.js';
 
 export interface FragmentDuplicatorOptions {
@@ -48,7 +47,7 @@ export class FragmentDuplicator {
       try {
         return await this.copyFrom(view);
       } catch (error) {
-        this.fault(view, error);
+        faultOf(view, error, { sources: this.options.sources, onSuspect: this.suspect });
         const from = `fragment ${number} from @${view.mediaId}/${view.pool}`;
         this.options.log('error', `optimized duplication of ${from} failed: ${messageOf(error)}`);
       }
@@ -68,50 +67,26 @@ export class FragmentDuplicator {
   }
 
   private async normal(views: readonly FragmentView[]): Promise<string> {
-    const opened = new Map<FragmentView, FragmentSource>();
-    const from = this.fromAny([...views], opened);
+    const { sources, target } = this.options;
+    const any = new AnySource({ sources, views, onSuspect: this.suspect });
+    const { from } = any;
     try {
       const index = await from(readIndex);
       const onBytes = this.counter();
-      return await this.options.target.make(index.manifest, (writer) =>
+      return await target.make(index.manifest, (writer) =>
         copyFrames(index, { writer, from, onBytes }),
       );
     } finally {
-      for (const source of opened.values()) await source.close();
+      await any.close();
     }
   }
 
-  /** A source that is damaged in one place may be good in another; one that is lost is not tried on. */
-  private fromAny(left: FragmentView[], opened: Map<FragmentView, FragmentSource>): FromAnySource {
-    let failure: unknown;
-    return async (work) => {
-      for (const view of [...left]) {
-        try {
-          const source = opened.get(view) ?? (await this.options.sources.open(view));
-          opened.set(view, source);
-          return await work(source);
-        } catch (error) {
-          const fault = this.fault(view, error);
-          // What may come back later is the better reason to end: the job tries again.
-          if (sourceFault(failure) !== 'lost') failure = error;
-          if (fault === 'lost' || !opened.has(view)) left.splice(left.indexOf(view), 1);
-        }
-      }
-      throw failure;
-    };
-  }
-
-  /** Rethrows what is not a source's fault. */
-  private fault(view: FragmentView, error: unknown): 'damaged' | 'lost' {
-    const fault = sourceFault(error);
-    if (fault === undefined) throw error;
-    this.options.sources.drop(view, error);
-    if (fault === 'damaged' && !this.suspects.has(view.fragmentId)) {
-      this.suspects.add(view.fragmentId);
-      this.options.onSuspect(view, messageOf(error));
-    }
-    return fault;
-  }
+  /** Once each: the catalog has it looked at then. */
+  private readonly suspect = (view: FragmentView, reason: string): void => {
+    if (this.suspects.has(view.fragmentId)) return;
+    this.suspects.add(view.fragmentId);
+    this.options.onSuspect(view, reason);
+  };
 
   private counter(): (bytes: number) => void {
     let written = 0;

@@ -9,13 +9,11 @@ import { FragmentDamaged } from '#storage/errors.js';
 import type { FragmentWriter } from '#storage/fragment-store.js';
 import { FRAMES_MAX } from '../domain/write-rules.js';
 import { OpenFragment } from '../sessions/open-fragment.js';
+import type { FromAnySource } from './any-source.js';
 import type { FragmentSource, SourceRange } from './fragment-source.js';
 
 /** A piece of index that is written at once. */
 const INDEX_PIECE_BYTES = 1024 * 1024;
-
-/** Runs work on one source after the other until one can do it. */
-export type FromAnySource = <T>(work: (source: FragmentSource) => Promise<T>) => Promise<T>;
 
 /** An index that has been read and checked. */
 export interface CheckedIndex {
@@ -87,13 +85,13 @@ function* indexRanges(bytes: number): Generator<SourceRange> {
   }
 }
 
-async function readRange(source: FragmentSource, range: SourceRange): Promise<Buffer> {
+export async function readRange(source: FragmentSource, range: SourceRange): Promise<Buffer> {
   const pieces: Buffer[] = [];
   for await (const piece of source.read(range)) pieces.push(piece);
   return Buffer.concat(pieces);
 }
 
-function tableOf(fragmentId: string, table: Buffer): FrameRecord[] {
+export function tableOf(fragmentId: string, table: Buffer): FrameRecord[] {
   try {
     return decodeFrameTable(table);
   } catch {

@@ -9,6 +9,7 @@ import { DuplicateRun, type DuplicateTask } from '../duplication/duplicate-run.j
 import { VerifyRun, type VerifyTask } from '../inventory/verify-run.js';
 import { atWorkFor, jobOf } from '../library/job-at-work.js';
 import { MediaNode } from '../media-node.js';
+import { SynthesizeRun, type SynthesizeTask } from '../synthesis/synthesize-run.js';
 import type { RunningTask } from './running-task.js';
 
 /** Work on copies that this media server does by itself, from its first report to its last. */
@@ -17,7 +18,7 @@ interface CopyRun {
   cancel(): void;
 }
 
-/** Runs duplications and verifications. */
+/** Runs duplications, syntheses and verifications. */
 @Injectable()
 export class CopyTasks {
   constructor(
@@ -44,6 +45,18 @@ export class CopyTasks {
     return { ...running, writes: task.image };
   }
 
+  synthesize(task: SynthesizeTask): RunningTask {
+    const { volumes, offers, crashPoint } = this.node;
+    const { clock } = this;
+    const running = this.begin(task, (reporter) => {
+      const log = reporter.log.bind(reporter);
+      const onProgress = reporter.progress.bind(reporter);
+      const given = { volumes, offers, crashPoint, log, onProgress, clock, catalog: this.link };
+      return new SynthesizeRun({ ...given, task, mediaId: this.config.mediaId });
+    });
+    return { ...running, writes: task.image };
+  }
+
   verify(task: VerifyTask): RunningTask {
     return this.begin(task, (reporter) => {
       const log = reporter.log.bind(reporter);
@@ -55,7 +68,7 @@ export class CopyTasks {
   }
 
   private begin(
-    { job, attempt }: DuplicateTask | VerifyTask,
+    { job, attempt }: DuplicateTask | SynthesizeTask | VerifyTask,
     make: (reporter: JobReporter) => CopyRun,
   ): RunningTask {
     const over = new AbortController();

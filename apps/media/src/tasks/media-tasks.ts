@@ -67,6 +67,8 @@ export class MediaTasks implements Startable {
         return this.reads.begin(task);
       case 'duplicate':
         return this.copies.duplicate(task);
+      case 'synthesize':
+        return this.copies.synthesize(task);
       case 'verify':
         return this.copies.verify(task);
       default:

@@ -30,6 +30,7 @@ export function backupRequestOf(
   return {
     ...{ policy: policy.name, schedule: schedule.name, client, origin, retention },
     kind: schedule.type === 'user' ? 'full' : schedule.type,
+    ...(schedule.synthetic ? { synthetic: true } : {}),
     storage: schedule.storage ?? policy.storage,
     priority: schedule.priority ?? policy.priority,
     ...{ crossMountPoints, compressionLevel },

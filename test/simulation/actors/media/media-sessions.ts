@@ -26,7 +26,7 @@ export class MediaSessions {
   }
 
   onTask(task: MediaTask): void {
-    if (task.type === 'read' || task.type === 'verify') return;
+    if (task.type === 'read' || task.type === 'verify' || task.type === 'synthesize') return;
     if (task.type === 'cancel') {
       for (const each of this.of(task.job, task.attempt)) each.isOver = true;
       return;

@@ -82,7 +82,10 @@ function unitsFor(request: ResourceRequest, { resources }: Ledger, now: Date): U
 function leadsTo(request: ResourceRequest, targets: Targets): boolean {
   switch (request.purpose) {
     case 'write':
-      return fits(request, targets.units.get(request.unit));
+      return (
+        fits(request, targets.units.get(request.unit)) &&
+        (request.anyOf ?? []).every((set) => set.some((id) => targets.serversUp.includes(id)))
+      );
     case 'duplicate':
       return (
         fits(request, targets.pools.get(request.pool)) &&

@@ -25,7 +25,8 @@ function placeIn(request: ResourceRequest, sight: Sight): Place | Obstacle {
     case 'write': {
       const unit = choose(request.unit, needOf(request), sight);
       if (unit instanceof Obstacle) return unit;
-      return limitObstacle(request, sight) ?? { unit: unit.name, media: [unit.mediaId] };
+      const limit = limitObstacle(request, sight);
+      return limit ?? (request.anyOf ? besideWriter(unit, request.anyOf, sight) : alone(unit));
     }
     case 'duplicate':
       return placeOfCopy(request, sight);
@@ -36,6 +37,35 @@ function placeIn(request: ResourceRequest, sight: Sight): Place | Obstacle {
   }
 }
 
+function alone({ name, mediaId }: UnitResource): Place {
+  return { unit: name, media: [mediaId] };
+}
+
+/** A writer that reads from others, too: from all that are up, if they hold something of every set. */
+function besideWriter(
+  unit: UnitResource,
+  sets: readonly (readonly string[])[],
+  { ledger, now }: Sight,
+): Place | Obstacle {
+  const up = serversUpOf(sets, (mediaId) => serverObstacle(mediaId, ledger.resources, now));
+  if (up instanceof Obstacle) return up;
+  return { unit: unit.name, media: [unit.mediaId, ...up.filter((id) => id !== unit.mediaId)] };
+}
+
+/** The servers of these sets that are up; what is in the way where a set has none. */
+function serversUpOf(
+  sets: readonly (readonly string[])[],
+  obstacle: (mediaId: string) => Obstacle | undefined,
+): string[] | Obstacle {
+  const up = new Set<string>();
+  for (const set of sets) {
+    const obstacles = set.flatMap((mediaId) => obstacle(mediaId) ?? []);
+    if (obstacles.length === set.length) return Obstacle.all(obstacles);
+    for (const mediaId of set) if (obstacle(mediaId) === undefined) up.add(mediaId);
+  }
+  return [...up];
+}
+
 type ReadRequest = Extract<ResourceRequest, { purpose: 'read' }>;
 
 /** All servers that are up, if they hold something of every set; without sets, all servers. */
@@ -43,10 +73,8 @@ function placeOfRead(request: ReadRequest, { ledger, now }: Sight): Place | Obst
   const obstacle = (mediaId: string) => serverObstacle(mediaId, ledger.resources, now);
   const media = [...new Set(request.media)];
   const sets = request.anyOf ?? media.map((mediaId) => [mediaId]);
-  for (const set of sets) {
-    const obstacles = set.flatMap((mediaId) => obstacle(mediaId) ?? []);
-    if (obstacles.length === set.length) return Obstacle.all(obstacles);
-  }
+  const up = serversUpOf(sets, obstacle);
+  if (up instanceof Obstacle) return up;
   return { unit: null, media: media.filter((mediaId) => obstacle(mediaId) === undefined) };
 }
 

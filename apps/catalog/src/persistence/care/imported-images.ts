@@ -12,15 +12,15 @@ export class ImportedImages {
     const rows = await this.db.query<unknown[]>(
       `INSERT INTO image (image_id, client, policy, schedule, kind, job, backup_time, retention,
          expires_at, base_image_id, chain_length, selections, selection_set, keyword, run_group,
-         group_streams, begun_at, abandoned_at)
-       VALUES ($1, $2, $3, $4, $5, NULL, $6, $7, $8, $9, 1, $10, $11, $12, $13, $14,
+         group_streams, synthetic_of, begun_at, abandoned_at)
+       VALUES ($1, $2, $3, $4, $5, NULL, $6, $7, $8, $9, 1, $10, $11, $12, $13, $14, $15,
          to_timestamp($6::bigint), now())
        ON CONFLICT DO NOTHING RETURNING 1`,
       [
         ...[image.imageId, image.client, image.policy, image.schedule, image.kind],
         ...[image.backupTime, image.retention, image.expiresAt, image.baseImageId],
         ...[image.selections, image.selectionSet, image.keyword],
-        ...[image.group, image.groupStreams],
+        ...[image.group, image.groupStreams, image.syntheticOf],
       ],
     );
     return rows.length > 0;
@@ -37,6 +37,7 @@ export class ImportedImages {
       `UPDATE image SET kind = $2, schedule = $3, retention = $4, expires_at = $5,
          base_image_id = $6, selections = $7, selection_set = $8, fragments_expected = $9,
          files = $10, bytes = $11, keyword = $15, run_group = $16, group_streams = $17,
+         synthetic_of = $18,
          finished_at = now(), abandoned_at = NULL
        WHERE image_id = $1 AND job IS NULL AND (fragments_expected IS NULL OR NOT EXISTS (
          SELECT 1 FROM fragment f WHERE f.image_id = $1 AND f.last AND f.fragment_id <> $12
@@ -45,7 +46,7 @@ export class ImportedImages {
         ...[image.imageId, image.kind, image.schedule, image.retention, image.expiresAt],
         ...[image.baseImageId, image.selections, image.selectionSet, fragments, files, bytes],
         ...[last.fragmentId, last.copy, last.attempt],
-        ...[image.keyword, image.group, image.groupStreams],
+        ...[image.keyword, image.group, image.groupStreams, image.syntheticOf],
       ],
     );
   }

@@ -4,6 +4,7 @@ import { failure, info, same, warning, type Decision, type Effect } from '../inp
 import {
   changed,
   closesAt,
+  isSynthetic,
   triesOf,
   type Backoff,
   type Job,
@@ -191,7 +192,7 @@ export function attemptEnded(job: Job, { status, message }: Outcome, now: Date):
 
 /** Where the first attempt and every further one begins. What is where may have changed since. */
 export function firstStep(job: Job): 'planning' | 'allocating' {
-  return job.type === 'backup' ? 'allocating' : 'planning';
+  return job.type === 'backup' && !isSynthetic(job) ? 'allocating' : 'planning';
 }
 
 /** Once only: an agent that starts from nothing has nothing that it could miss. */

@@ -1,7 +1,7 @@
 import { statusText } from '#contracts/status-codes.js';
 import { info, same, type Decision, type Effect, type InputOfType } from '../input.js';
 import { changed, type Job, type Outcome, type Pause } from '../job.js';
-import { attemptEnded, end, firstStep, writtenBy } from './attempt.js';
+import { attemptEnded, end, writtenBy } from './attempt.js';
 import { outOfTries, STATUS_SUSPENDED } from './out-of-tries.js';
 
 /**
@@ -90,7 +90,7 @@ export function waitedOut(job: Job, now: Date): Decision {
 }
 
 function resumedText(job: Job): string {
-  if (firstStep(job) === 'allocating' || job.type === 'duplicate') {
+  if (job.type === 'backup' || job.type === 'duplicate') {
     return 'resumed: goes on from what is committed';
   }
   return `resumed: a ${job.type === 'verify' ? 'verification' : 'restore'} begins anew`;

@@ -7,7 +7,7 @@ import { decompress } from '@mongodb-js/zstd';
 import { noise } from '../../../../test/support/odd-tree-maker.js';
 import { compress } from './compress.js';
 import { FrameEncoder } from './frame-encoder.js';
-import { rawFrame } from '#archive/frames/raw-frame.js';
+import { rawFrame } from './raw-frame.js';
 
 const MIB = 1024 * 1024;
 

@@ -1,5 +1,5 @@
 import { compress } from './compress.js';
-import { rawFrame } from '#archive/frames/raw-frame.js';
+import { rawFrame } from './raw-frame.js';
 
 /** Above this share of its bytes a frame is not worth the time that it took. */
 const WORTH_MAX = 0.97;

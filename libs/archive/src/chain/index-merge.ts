@@ -1,7 +1,25 @@
-import { compareArchivePaths, isWithin } from '#archive/archive-order.js';
-import type { ByteString } from '#archive/path-text.js';
+import { compareArchivePaths, isWithin } from '../archive-order.js';
+import type { ByteString } from '../path-text.js';
 
-import type { IndexCursor, IndexItem } from './index-cursor.js';
+/** One line of one image's index, parsed as far as merging needs. */
+export interface IndexItem {
+  /** Which image of the chain, 0 being the oldest. */
+  readonly image: number;
+  readonly type: string;
+  readonly path: ByteString;
+  /** As a byte string, without its newline. */
+  readonly line: string;
+}
+
+/** Goes through one image's index, line by line. */
+export interface IndexCursor {
+  /** The line at which the cursor stands; undefined when `load` has to be called. */
+  readonly current: IndexItem | undefined;
+  /** Steps on. False means that nothing more is at hand: `load` fetches more. */
+  step(): boolean;
+  /** Fetches lines until there is a current one. False at the end of the index. */
+  load(): Promise<boolean>;
+}
 
 /** Items are handed on in lists of this many, so that not each one costs an `await`. */
 const ITEMS_PER_BATCH = 512;

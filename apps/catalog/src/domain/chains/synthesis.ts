@@ -1,0 +1,26 @@
+import { NotFound, PermanentError } from '#kernel/errors.js';
+
+const STATUS_NOTHING = 607;
+
+/** There is no image at all to make a synthetic full from. Status 607. */
+export function nothingToSynthesize(client: string, policy: string): NotFound {
+  const hint =
+    `A synthetic full is made from a full and incrementals of the same client, policy and selections; ` +
+    'run an incremental, which becomes a full where there is none.';
+  return new NotFound('complete image to synthesize of', `${client} ${policy}`, STATUS_NOTHING, hint);
+}
+
+/** The newest image is a full already. Status 607. */
+export function nothingSince(full: string): PermanentError {
+  return new PermanentError(
+    STATUS_NOTHING,
+    `no images were found to synthesize: there is no incremental since ${full}, which is a full.`,
+  );
+}
+
+export function notSynthesizable(imageId: string): PermanentError {
+  return new PermanentError(
+    STATUS_NOTHING,
+    `no images were found to synthesize: ${imageId} is no incremental that is there.`,
+  );
+}

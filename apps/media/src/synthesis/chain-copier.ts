@@ -1,0 +1,206 @@
+import { mergeIndexes, type IndexItem } from '#archive/chain/index-merge.js';
+import { encodeIndexLine } from '#archive/index-line.js';
+import { ARCHIVE_END_BYTES } from '#archive/tar-block.js';
+import { FragmentDamaged } from '#storage/errors.js';
+import {
+  LinkedData,
+  linkEntry,
+  movedLine,
+  plainEntry,
+  type ArchivePiece,
+  type LinkEntry,
+  type NewPlace,
+} from '../domain/synthetic-entry.js';
+import { ArchiveReader } from './archive-reader.js';
+import type { ChainImage } from './chain-image.js';
+import { renamed } from './entry-headers.js';
+import { ImageCursor } from './image-cursor.js';
+import type { SyntheticArchive } from './synthetic-archive.js';
+
+/** Neighbouring entries are copied as one piece up to about this. */
+const PIECE_BYTES_MAX = 16 * 1024 * 1024;
+/** Of so long a piece whole frames are taken as they are, at the price of one that is not full. */
+const WHOLE_FRAMES_BYTES_MIN = 8 * 1024 * 1024;
+
+export interface CopyTotals {
+  /** Entries. */
+  readonly files: number;
+  /** Content of regular files; the real size of sparse ones. */
+  readonly bytes: number;
+}
+
+export interface ChainCopierOptions {
+  /** Opens an image of the chain for one reader. */
+  readonly open: (image: number) => ChainImage;
+  readonly images: number;
+  readonly archive: SyntheticArchive;
+  readonly expectGoOn: () => void;
+  readonly onProgress: (totals: CopyTotals, path: string) => void;
+}
+
+/** Copies what exists after the newest image of a chain into a new archive, entry by entry in archive order. */
+export class ChainCopier {
+  private readonly open: ChainImage[] = [];
+  private readonly inOrder = new Map<number, ArchiveReader>();
+  private readonly outOfOrder = new Map<number, ArchiveReader>();
+  private readonly linked = new LinkedData();
+  /** Where the next entry begins in the new archive. */
+  private planned = 0;
+  private pending: ArchivePiece | undefined;
+  private files = 0;
+  private bytes = 0;
+
+  constructor(private readonly options: ChainCopierOptions) {}
+
+  /** @throws what a source, the volume or the end of the attempt threw. */
+  async copy(): Promise<CopyTotals> {
+    try {
+      await this.merged((item) => {
+        if (item.type === 'h') this.linked.want(linkEntry(item));
+      });
+      await this.merged((item) => this.add(item));
+      await this.flush();
+      const { archive } = this.options;
+      await archive.write(Buffer.alloc(ARCHIVE_END_BYTES));
+      await archive.end();
+      return { files: this.files, bytes: this.bytes };
+    } finally {
+      for (const image of this.open) await image.close();
+    }
+  }
+
+  private async merged(each: (item: IndexItem) => Promise<void> | void): Promise<void> {
+    const images = Array.from({ length: this.options.images }, (_, n) => this.opened(n));
+    const cursors = images.map((image, n) => new ImageCursor(image, n));
+    try {
+      for await (const items of mergeIndexes(cursors)) {
+        this.options.expectGoOn();
+        for (const item of items) {
+          const work = each(item);
+          if (work) await work;
+        }
+      }
+    } finally {
+      for (const cursor of cursors) await cursor.close();
+    }
+  }
+
+  /** Nothing is awaited where an entry only prolongs the piece that is copied next. */
+  private add(item: IndexItem): Promise<void> | undefined {
+    if (item.type === 'h') return this.addLink(item);
+    const entry = plainEntry(item);
+    const offset = this.planned;
+    this.count(entry.size, item);
+    const { path } = item;
+    this.linked.placed(entry, { path, offset, length: entry.length });
+    this.options.archive.line(offset, movedLine(entry, offset));
+    this.planned += entry.length;
+    return this.piece(entry);
+  }
+
+  private count(size: number, { type, path }: Pick<IndexItem, 'type' | 'path'>): void {
+    this.files += 1;
+    if (type === 'f') this.bytes += size;
+    this.options.onProgress({ files: this.files, bytes: this.bytes }, path);
+  }
+
+  private async addLink(item: IndexItem): Promise<void> {
+    const link = linkEntry(item);
+    const data = this.linked.find(link.data);
+    if (data === undefined) return this.linkAsFile(link);
+    this.count(0, item);
+    const own = { offset: this.planned, length: link.own.length };
+    if (data.path === link.line.target) {
+      this.lineOfLink(link, data, own);
+      this.planned += own.length;
+      await this.piece(link.own);
+      return;
+    }
+    const reader = this.readerOf(this.outOfOrder, link.own.image);
+    const { header } = await renamed(reader, link.own, { linkTarget: data.path });
+    this.lineOfLink(link, data, { ...own, length: header.length });
+    this.planned += header.length;
+    await this.flush();
+    await this.options.archive.write(header);
+  }
+
+  private lineOfLink(link: LinkEntry, data: NewPlace, own: { offset: number; length: number }) {
+    const { offset, length, path: target } = data;
+    const line = encodeIndexLine({ ...link.line, offset, length, target, own });
+    this.options.archive.line(own.offset, line);
+  }
+
+  /** The path with the data is not there any more: the first link takes its place. */
+  private async linkAsFile({ line, data }: LinkEntry): Promise<void> {
+    const { archive } = this.options;
+    const reader = this.readerOf(this.outOfOrder, data.image);
+    const { header, contentBytes } = await renamed(reader, data, { path: line.path });
+    const own = { offset: this.planned, length: header.length + contentBytes };
+    this.count(line.size, { type: 'f', path: line.path });
+    archive.line(own.offset, encodeIndexLine({ ...line, type: 'f', ...own, own, target: '' }));
+    this.linked.placed(data, { path: line.path, ...own });
+    this.planned += own.length;
+    await this.flush();
+    await archive.write(header);
+    await this.copyPiece(reader, data.offset + data.length - contentBytes, contentBytes);
+  }
+
+  private piece(next: ArchivePiece): Promise<void> | undefined {
+    const last = this.pending;
+    const isNext = last?.image === next.image && last.offset + last.length === next.offset;
+    if (last && isNext && last.length < PIECE_BYTES_MAX) {
+      this.pending = { ...last, length: last.length + next.length };
+      return undefined;
+    }
+    if (!last) {
+      this.pending = next;
+      return undefined;
+    }
+    return this.flush().then(() => {
+      this.pending = next;
+    });
+  }
+
+  private async flush(): Promise<void> {
+    const { pending } = this;
+    if (!pending) return;
+    this.pending = undefined;
+    const reader = this.readerOf(this.inOrder, pending.image);
+    await this.copyPiece(reader, pending.offset, pending.length);
+  }
+
+  private async copyPiece(reader: ArchiveReader, offset: number, length: number): Promise<void> {
+    const { archive, expectGoOn } = this.options;
+    const end = offset + length;
+    for (let at = offset + archive.passOver(length); at < end; ) {
+      expectGoOn();
+      const frame = await reader.frameAt(at);
+      const frameEnd = frame.archiveOffset + frame.archiveBytes;
+      const isWhole = frame.archiveOffset === at && frameEnd <= end;
+      if (isWhole && (archive.isAtFrame || end - at >= WHOLE_FRAMES_BYTES_MIN)) {
+        await archive.endFrame();
+        await archive.frame(await reader.stored(frame), frame);
+      } else {
+        const bytes = await reader.bytes(frame);
+        await archive.write(bytes.subarray(at - frame.archiveOffset, end - frame.archiveOffset));
+      }
+      at = Math.min(end, frameEnd);
+    }
+    if (archive.position <= this.planned) return;
+    throw new FragmentDamaged('a chain', 'has entries that overlap');
+  }
+
+  private readerOf(readers: Map<number, ArchiveReader>, image: number): ArchiveReader {
+    const known = readers.get(image);
+    if (known) return known;
+    const made = new ArchiveReader(this.opened(image));
+    readers.set(image, made);
+    return made;
+  }
+
+  private opened(image: number): ChainImage {
+    const made = this.options.open(image);
+    this.open.push(made);
+    return made;
+  }
+}

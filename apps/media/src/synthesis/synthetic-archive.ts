@@ -1,0 +1,184 @@
+import { blake3 } from '@napi-rs/blake-hash';
+import { compress } from '#archive/frames/compress.js';
+import { FrameEncoder } from '#archive/frames/frame-encoder.js';
+import { encodeFrameTable, type FrameRecord } from '#archive/frames/frame-table.js';
+import { INDEX_FRAME_BYTES_MAX } from '#archive/index-line.js';
+import type { ResumePoint } from '#contracts/task.js';
+import { hasRoomForFrame } from '../domain/fragment-room.js';
+import { FRAME_ARCHIVE_BYTES_MAX, outOfSequence } from '../domain/write-rules.js';
+import type { OpenFragment } from '../sessions/open-fragment.js';
+
+/** Frames that are compressed side by side. */
+const FRAMES_AT_ONCE = 4;
+const INDEX_LEVEL = 3;
+
+/** Where the fragments of a synthetic full go. */
+export interface FragmentPlaces {
+  /** The next fragment, in the journal before its first byte. */
+  open(number: number): Promise<OpenFragment>;
+  /** Makes a fragment safe and offers it. `totals` of the last one. */
+  seal(fragment: OpenFragment, claim: { archiveOffset: number; last: boolean }): Promise<void>;
+}
+
+interface CodedFrame {
+  readonly bytes: Buffer;
+  readonly archiveBytes: number;
+  readonly digest: Buffer;
+}
+
+/** A line of index that waits for the fragment in which its entry begins. */
+interface WaitingLine {
+  readonly offset: number;
+  readonly text: string;
+}
+
+/**
+ * An archive that is written from its beginning, cut into frames and fragments. In front of the place where an
+ * attempt goes on nothing is written: that is committed, and what would come there is passed over. Calls come
+ * one at a time.
+ */
+export class SyntheticArchive {
+  /** The next byte of the archive. */
+  position = 0;
+  storedBytes = 0;
+  private number: number;
+  private fragment: OpenFragment | undefined;
+  private fragmentOffset: number;
+  private readonly from: number;
+  private buffer = Buffer.allocUnsafe(FRAME_ARCHIVE_BYTES_MAX);
+  private used = 0;
+  private coding: Promise<CodedFrame>[] = [];
+  private lines: WaitingLine[] = [];
+  private text: string[] = [];
+  private textBytes = 0;
+  private isFull = false;
+  private readonly encoder: FrameEncoder;
+
+  constructor(
+    private readonly options: {
+      readonly resume: ResumePoint;
+      readonly fragmentBytesMax: number;
+      readonly compressionLevel: number;
+      readonly places: FragmentPlaces;
+    },
+  ) {
+    const { nextNumber, archiveOffset } = options.resume;
+    this.number = nextNumber;
+    this.from = archiveOffset;
+    this.fragmentOffset = archiveOffset;
+    this.encoder = new FrameEncoder(options.compressionLevel);
+  }
+
+  /** Fragments of the image so far, those of earlier attempts included. */
+  get fragments(): number {
+    return this.number - 1;
+  }
+
+  /** Nothing stands in the open frame: another whole frame may come next as it is. */
+  get isAtFrame(): boolean {
+    return this.used === 0 && this.position >= this.from;
+  }
+
+  /** How much of what comes next is there already, at most `bytes`; passes over it. */
+  passOver(bytes: number): number {
+    const passed = Math.max(0, Math.min(bytes, this.from - this.position));
+    this.position += passed;
+    return passed;
+  }
+
+  /** The line, with its newline, of the entry that begins at `offset`: before its bytes. */
+  line(offset: number, text: string): void {
+    if (offset >= this.from) this.lines.push({ offset, text });
+  }
+
+  async write(bytes: Buffer): Promise<void> {
+    for (let at = this.passOver(bytes.length); at < bytes.length; ) {
+      const length = Math.min(bytes.length - at, this.buffer.length - this.used);
+      bytes.copy(this.buffer, this.used, at, at + length);
+      at += length;
+      this.used += length;
+      this.position += length;
+      if (this.used === this.buffer.length) await this.endFrame();
+    }
+  }
+
+  /** Ends the open frame, however little it holds. */
+  async endFrame(): Promise<void> {
+    if (this.used === 0) return;
+    const data = this.buffer.subarray(0, this.used);
+    this.buffer = Buffer.allocUnsafe(FRAME_ARCHIVE_BYTES_MAX);
+    this.used = 0;
+    await this.add(
+      this.encoder.encode(data).then((bytes) => {
+        return { bytes, archiveBytes: data.length, digest: blake3(bytes) };
+      }),
+    );
+  }
+
+  /** Takes a whole frame as it is stored elsewhere. Call it where `isAtFrame`. */
+  async frame(bytes: Buffer, { archiveBytes, digest }: FrameRecord): Promise<void> {
+    this.position += archiveBytes;
+    await this.add(Promise.resolve({ bytes, archiveBytes, digest }));
+  }
+
+  /** Ends the archive and its last fragment. Where earlier attempts have come so far it does nothing. */
+  async end(): Promise<void> {
+    if (this.position < this.from) throw outOfSequence(`the archive ends in front of byte ${this.from}`);
+    await this.endFrame();
+    while (this.coding.length > 0) await this.take();
+    if (this.fragment) await this.cut(true);
+  }
+
+  private async add(frame: Promise<CodedFrame>): Promise<void> {
+    frame.catch(() => undefined); // It is awaited in its turn.
+    this.coding.push(frame);
+    while (this.coding.length >= FRAMES_AT_ONCE) await this.take();
+  }
+
+  private async take(): Promise<void> {
+    const { bytes, archiveBytes, digest } = await this.coding[0]!;
+    this.coding.shift();
+    if (this.isFull) await this.cut(false);
+    this.fragment ??= await this.options.places.open(this.number);
+    const { fragment } = this;
+    await fragment.addFrame({ storedBytes: bytes.length, archiveBytes, digest }, [bytes]);
+    this.storedBytes += bytes.length;
+    await this.takeLines(this.fragmentOffset + fragment.archiveBytes);
+    this.isFull = !hasRoomForFrame(
+      { storedBytes: fragment.storedBytes, frames: fragment.frames.length },
+      this.options.fragmentBytesMax,
+    );
+  }
+
+  /** Lines of the entries that begin in front of `end` belong to the open fragment. */
+  private async takeLines(end: number): Promise<void> {
+    let taken = 0;
+    for (const { offset, text } of this.lines) {
+      if (offset >= end) break;
+      if (this.textBytes + text.length > INDEX_FRAME_BYTES_MAX) await this.flushText();
+      this.text.push(text);
+      this.textBytes += text.length;
+      taken += 1;
+    }
+    if (taken > 0) this.lines = this.lines.slice(taken);
+  }
+
+  private async flushText(): Promise<void> {
+    if (this.textBytes === 0) return;
+    const text = Buffer.from(this.text.join(''), 'latin1');
+    this.text = [];
+    this.textBytes = 0;
+    await this.fragment!.addIndex(await compress(text, INDEX_LEVEL));
+  }
+
+  private async cut(last: boolean): Promise<void> {
+    const fragment = this.fragment!;
+    await this.flushText();
+    await fragment.addIndex(encodeFrameTable(fragment.frames));
+    await this.options.places.seal(fragment, { archiveOffset: this.fragmentOffset, last });
+    this.fragmentOffset += fragment.archiveBytes;
+    this.number += 1;
+    this.fragment = undefined;
+    this.isFull = false;
+  }
+}
