@@ -87,10 +87,7 @@ export const backupRequest = z.object({
   schedule: scheduleName.default('user'),
   client: clientName,
   kind: imageKind.default('full'),
-  /**
-   * A full that media servers make of the last one and the incrementals since; the client is not read.
-   * Only with kind `full`.
-   */
+  /** A full that media servers make of the last one and what came since; only with kind `full`. */
   synthetic: z.boolean().optional(),
   selections: z.array(absolutePath).min(1).max(1_000),
   excludes: z

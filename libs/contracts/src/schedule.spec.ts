@@ -70,6 +70,10 @@ describe('a schedule', () => {
     [{ windows: [{ days: ['noon'], from: '18:00', for: '1h' }] }, /days: days are "every", or/],
     [{ retention: 25 }, /retention: a retention is a length of time .* level from 0 to 24/],
     [{ type: 'user', frequency: '1d' }, /frequency: a user schedule never runs by itself/],
+    [
+      { type: 'differential', synthetic: true },
+      /synthetic: only a schedule of type full can be synthetic/,
+    ],
     [{ type: 'archive' }, /type: .*"full"\|"differential"\|"cumulative"\|"user"/],
   ])('%j is refused, and the message says what is allowed', (schedule, message) => {
     expect(wrongSchedule(schedule)).toMatch(message);
@@ -79,6 +83,7 @@ describe('a schedule', () => {
     for (const schedule of [
       { calendar: { ...calendar, monthDays: [1, 'last'], retriesAfterRunDay: true } },
       { frequency: '1d', windows: [{ days: ['fri'], from: '18:00', for: '7d' }], retention: 9 },
+      { synthetic: true, frequency: '4w' },
       { exclude: { weekdays: [{ day: 'sun', weeks: [1, 'last'] }] }, retention: 'infinite' },
     ]) {
       expect(wrongSchedule(schedule)).toBeUndefined();

@@ -78,8 +78,16 @@ export class ImageMaker {
 
   finish(imageId: string, fragments: number, copyAttempt = 1) {
     const totals = { fragments, files: fragments, bytes: fragments * PIECE_BYTES };
-    const request = { imageId, copy: 1, copyAttempt, kind: 'full' as const };
-    return this.jobs.call(imageFinish, { ...request, ...totals });
+    return this.finishAs(imageId, { copyAttempt, kind: 'full', ...totals });
+  }
+
+  finishAs(
+    imageId: string,
+    said: Pick<RequestOf<typeof imageFinish>, 'kind' | 'fragments' | 'files' | 'bytes'> & {
+      readonly copyAttempt?: number;
+    },
+  ) {
+    return this.jobs.call(imageFinish, { imageId, copy: 1, copyAttempt: 1, ...said });
   }
 
   /** A COMPLETE image of so many fragments; returns their ids in order. */

@@ -81,7 +81,6 @@ export class LinkedData {
   find(data: ArchivePiece): NewPlace | undefined {
     return this.places.get(keyOf(data));
   }
-
 }
 
 function keyOf({ image, offset }: ArchivePiece): string {

@@ -33,7 +33,10 @@ export class ArchiveReader {
     if (this.unpacked?.at === place.archiveOffset) return this.unpacked.bytes;
     const bytes = await decompress(await this.stored(place));
     if (bytes.length !== place.archiveBytes) {
-      throw new FragmentDamaged(this.image.imageId, 'has a frame of another size than its table says');
+      throw new FragmentDamaged(
+        this.image.imageId,
+        'has a frame of another size than its table says',
+      );
     }
     this.unpacked = { at: place.archiveOffset, bytes };
     return bytes;
@@ -41,7 +44,7 @@ export class ArchiveReader {
 
   /** A range of the archive in pieces. */
   async *range(offset: number, length: number): AsyncGenerator<Buffer, void, undefined> {
-    for (let at = offset; at < offset + length; ) {
+    for (let at = offset; at < offset + length;) {
       const place = await this.frameAt(at);
       const bytes = await this.bytes(place);
       const piece = bytes.subarray(at - place.archiveOffset, offset + length - place.archiveOffset);

@@ -172,7 +172,7 @@ export class ChainCopier {
   private async copyPiece(reader: ArchiveReader, offset: number, length: number): Promise<void> {
     const { archive, expectGoOn } = this.options;
     const end = offset + length;
-    for (let at = offset + archive.passOver(length); at < end; ) {
+    for (let at = offset + archive.passOver(length); at < end;) {
       expectGoOn();
       const frame = await reader.frameAt(at);
       const frameEnd = frame.archiveOffset + frame.archiveBytes;

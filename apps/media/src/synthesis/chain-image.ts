@@ -63,7 +63,7 @@ export class ChainImage {
   async *index(): AsyncGenerator<string, void, undefined> {
     for (const fragment of this.fragments) {
       const index = await this.of(fragment).from(readWholeIndex);
-      for (let at = 0; ; ) {
+      for (let at = 0; ;) {
         const frame = zstdFrameAt(index, at);
         if (frame === undefined || frame.skippable) break;
         yield (await decompress(index.subarray(at, at + frame.bytes))).toString('latin1');
@@ -161,10 +161,11 @@ async function readWholeIndex(source: FragmentSource): Promise<Buffer> {
 /** Whatever its digest says: nothing here is unpacked that states an impossible size. */
 function checkedFrames(fragmentId: string, index: Buffer): Buffer {
   try {
-    for (let at = 0; at < index.length; ) {
+    for (let at = 0; at < index.length;) {
       const frame = zstdFrameAt(index, at);
       if (frame === undefined) break;
-      if ((frame.contentBytes ?? 0) > INDEX_FRAME_BYTES_MAX) throw new Error('a frame is too large');
+      if ((frame.contentBytes ?? 0) > INDEX_FRAME_BYTES_MAX)
+        throw new Error('a frame is too large');
       at += frame.bytes;
     }
     return index;

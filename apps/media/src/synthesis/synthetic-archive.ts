@@ -92,7 +92,7 @@ export class SyntheticArchive {
   }
 
   async write(bytes: Buffer): Promise<void> {
-    for (let at = this.passOver(bytes.length); at < bytes.length; ) {
+    for (let at = this.passOver(bytes.length); at < bytes.length;) {
       const length = Math.min(bytes.length - at, this.buffer.length - this.used);
       bytes.copy(this.buffer, this.used, at, at + length);
       at += length;
@@ -123,7 +123,8 @@ export class SyntheticArchive {
 
   /** Ends the archive and its last fragment. Where earlier attempts have come so far it does nothing. */
   async end(): Promise<void> {
-    if (this.position < this.from) throw outOfSequence(`the archive ends in front of byte ${this.from}`);
+    if (this.position < this.from)
+      throw outOfSequence(`the archive ends in front of byte ${this.from}`);
     await this.endFrame();
     while (this.coding.length > 0) await this.take();
     if (this.fragment) await this.cut(true);

@@ -38,6 +38,12 @@ describe('what the job manager is asked for', () => {
     });
   });
 
+  it('is a synthetic full where the schedule is one', () => {
+    const schedules = [{ name: 's', type: 'full', synthetic: true }];
+    expect(request({ schedules })).toMatchObject({ kind: 'full', synthetic: true });
+    expect(request({})).not.toHaveProperty('synthetic');
+  });
+
   it('takes the lists of the client where it has some', () => {
     const perClient = { db1: { selections: ['/var/db'] }, web1: { excludes: ['*.log'] } };
     expect(request({ perClient }, { client: 'db1' })).toMatchObject({

@@ -8,12 +8,13 @@ const policy = policySpec.parse({
   selections: ['/etc'],
   schedules: [
     { name: 'daily', type: 'differential' },
+    { name: 'monthly', type: 'full', synthetic: true },
     { name: 'weekly', type: 'full' },
   ],
 });
 
 describe('a run by hand', () => {
-  it('takes the first full schedule and all clients unless told otherwise', () => {
+  it('takes the first full schedule that reads clients, and all clients unless told otherwise', () => {
     const { schedule, clients } = planRun(policy, { name: 'p' });
     expect([schedule.name, ...clients]).toEqual(['weekly', 'web1', 'web2']);
     const one = planRun(policy, { name: 'p', schedule: 'daily', client: 'web2' });
@@ -25,7 +26,7 @@ describe('a run by hand', () => {
     expect(run({ schedule: 'hourly' })).toThrow(
       expect.objectContaining({
         status: 197,
-        message: 'There is no schedule "hourly". Schedules of policy "p": daily, weekly.',
+        message: 'There is no schedule "hourly". Schedules of policy "p": daily, monthly, weekly.',
       }),
     );
     expect(run({ client: 'web9' })).toThrow(

@@ -20,6 +20,25 @@ describe('a read of several copies', () => {
   });
 });
 
+describe('a write that reads from others, too', () => {
+  const all = resources([server('m1'), server('m2', { down: true }), server('m3')], [unit('one')]);
+  const readsFrom = (job: number, anyOf: string[][]) => ({ ...write(job, 'one'), anyOf });
+
+  it('gets its unit, and behind its server those that are up', () => {
+    const { grants } = plan([readsFrom(1, [['m1', 'm2'], ['m3']])], all, NOW);
+    expect(grants[0]?.place).toEqual({ unit: 'one', media: ['m1', 'm3'] });
+  });
+
+  it('waits where nobody has a part of it, with no claim to the unit meanwhile', () => {
+    const limited = { policy: 'p', policyJobsMax: 1 };
+    const queuedAt = new Date(NOW.getTime() - 1e9);
+    const old = { ...readsFrom(1, [['m1'], ['m2']]), ...limited, queuedAt };
+    const { grants, waits } = plan([old, { ...write(2, 'one'), ...limited }], all, NOW);
+    expect(waits[0]?.reason).toMatch(/m2 is down/);
+    expect(grants.map(({ job }) => job)).toEqual([2]);
+  });
+});
+
 describe('a duplication', () => {
   const servers = [server('m1'), server('m2', { pools: ['far'] }), server('m3', { down: true })];
   const far = (name: string, options: Partial<UnitResource> = {}) =>

@@ -7,7 +7,12 @@ export function nothingToSynthesize(client: string, policy: string): NotFound {
   const hint =
     `A synthetic full is made from a full and incrementals of the same client, policy and selections; ` +
     'run an incremental, which becomes a full where there is none.';
-  return new NotFound('complete image to synthesize of', `${client} ${policy}`, STATUS_NOTHING, hint);
+  return new NotFound(
+    'complete image to synthesize of',
+    `${client} ${policy}`,
+    STATUS_NOTHING,
+    hint,
+  );
 }
 
 /** The newest image is a full already. Status 607. */

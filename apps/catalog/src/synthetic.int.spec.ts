@@ -1,0 +1,96 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { catalogChain, catalogImage, catalogSynthesisChain, imageBegin } from '#contracts/image.js';
+import { KeptListings } from './kept-listings.js';
+import { CatalogHarness } from './testing/catalog-harness.js';
+import { ImageMaker } from './testing/image-maker.js';
+
+const SELECTIONS = ['/srv', '/etc'];
+const OF = { client: 'web1', policy: 'files', selections: SELECTIONS };
+
+describe('synthetic fulls in the catalog', () => {
+  let harness: CatalogHarness;
+  let maker: ImageMaker;
+  let full: string;
+  let tip: string;
+
+  const chainFor = async (job: number, changes: object = {}) => {
+    const request = { job, ...OF, ...changes };
+    const { images } = await maker.jobs.call(catalogSynthesisChain, request);
+    return images.map(({ imageId }) => imageId);
+  };
+  const incremental = async (kind: 'differential' | 'cumulative') => {
+    const job = maker.nextJob();
+    const begun = await maker.begin({ job, kind, selections: SELECTIONS });
+    await maker.commit({ imageId: begun.imageId, number: 1 });
+    const totals = { fragments: 1, files: 1, bytes: 1 };
+    await maker.finishAs(begun.imageId, { kind, ...totals });
+    await maker.state(begun.imageId, 'COMPLETE');
+    return begun;
+  };
+  const kept = async () => (await new KeptListings(harness.database).of('web1', 'files'))!;
+
+  beforeAll(async () => {
+    harness = await CatalogHarness.start();
+    maker = await ImageMaker.start(harness);
+    await harness.startCatalog();
+  });
+  afterAll(async () => {
+    await maker?.stop();
+    await harness?.stop();
+  });
+
+  it('are made from nothing where there is nothing, or where the newest image is a full', async () => {
+    await expect(chainFor(900)).rejects.toMatchObject({ status: 607 });
+    full = (await maker.backup(1, { selections: SELECTIONS })).imageId;
+    await expect(chainFor(900)).rejects.toMatchObject({ status: 607 });
+  });
+
+  it('are made from the newest image back to the full, of the same lineage', async () => {
+    tip = (await incremental('differential')).imageId;
+    expect(await chainFor(900)).toEqual([full, tip]);
+    expect(await chainFor(900, { selections: [...SELECTIONS].reverse() })).toEqual([full, tip]);
+    await expect(chainFor(900, { policy: 'others' })).rejects.toMatchObject({ status: 607 });
+    await expect(chainFor(900, { selections: ['/srv'] })).rejects.toMatchObject({ status: 607 });
+  });
+
+  it('are dated a second behind what they are made from, and build on nothing', async () => {
+    const job = maker.nextJob();
+    const begun = await maker.begin({ job, selections: SELECTIONS, syntheticOf: tip });
+    const time = Number(tip.split('_')[1]);
+    expect(begun).toMatchObject({ imageId: `web1_${time + 1}`, kind: 'full', baseImageId: null });
+    expect(begun.details).toMatchObject({ syntheticOf: tip, job });
+    // What comes meanwhile changes nothing for the job that has begun.
+    const later = await incremental('differential');
+    expect(later).toMatchObject({ baseImageId: tip });
+    expect(later).not.toHaveProperty('baseListing');
+    expect(await chainFor(job)).toEqual([full, tip]);
+    expect(await chainFor(901)).toEqual([full, tip, later.imageId]);
+    const second = await maker.jobs.call(imageBegin, {
+      ...{ job, attempt: 2, client: 'web1', policy: 'files', schedule: 's', kind: 'full' },
+      ...{ selections: SELECTIONS, retention: '14d', unit: 'default', pool: 'default' },
+      ...{ mediaId: 'm1', syntheticOf: tip },
+    });
+    expect(second).toMatchObject({ imageId: begun.imageId, nextNumber: 1 });
+  });
+
+  it('are not made of a full, or of what is not there', async () => {
+    const begin = (syntheticOf: string) => maker.begin({ selections: SELECTIONS, syntheticOf });
+    await expect(begin(full)).rejects.toMatchObject({ status: 607 });
+    await expect(begin('web1_12')).rejects.toMatchObject({ status: 607 });
+  });
+
+  it('are bases like any full; the client compares with the listing of what they were made from', async () => {
+    const newest = (await chainFor(902)).at(-1)!;
+    const { imageId } = await maker.backup(1, { selections: SELECTIONS, syntheticOf: newest });
+    const { image } = await maker.operator.call(catalogImage, { imageId });
+    expect(image).toMatchObject({ syntheticOf: newest, kind: 'full', state: 'COMPLETE' });
+    expect(await kept()).toContain(newest);
+    expect(await kept()).not.toContain(imageId);
+    for (const kind of ['differential', 'cumulative'] as const) {
+      const next = await maker.begin({ kind, selections: SELECTIONS });
+      expect(next).toMatchObject({ kind, baseImageId: imageId, baseListing: newest });
+    }
+    const { images } = await maker.operator.call(catalogChain, { imageId, exact: false });
+    expect(images.map((one) => one.imageId)).toEqual([imageId]);
+  });
+});
