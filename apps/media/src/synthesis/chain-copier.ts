@@ -18,9 +18,9 @@ import { ImageCursor } from './image-cursor.js';
 import type { SyntheticArchive } from './synthetic-archive.js';
 
 /** Neighbouring entries are copied as one piece up to about this. */
-const PIECE_BYTES_MAX = 16 * 1024 * 1024;
+const PIECE_BYTES_MAX = 32 * 1024 * 1024;
 /** Of so long a piece whole frames are taken as they are, at the price of one that is not full. */
-const WHOLE_FRAMES_BYTES_MIN = 8 * 1024 * 1024;
+const WHOLE_FRAMES_BYTES_MIN = 4 * 1024 * 1024;
 
 export interface CopyTotals {
   /** Entries. */

@@ -43,6 +43,17 @@ describe('a policy whose storage', () => {
   });
 });
 
+describe('a policy with a synthetic schedule', () => {
+  const synthetic = { name: 'monthly', type: 'full', synthetic: true };
+  const daily = { name: 'daily', type: 'cumulative' };
+
+  it('needs another one that makes incrementals', () => {
+    const [warning] = policyWarnings(policy({ schedules: [synthetic] }), now);
+    expect(warning).toMatchObject({ field: 'policy.schedules[0].synthetic' });
+    expect(policyWarnings(policy({ schedules: [synthetic, daily] }), now)).toEqual([]);
+  });
+});
+
 describe('a policy that can never run', () => {
   const warned = (schedule: object, rest: object = {}) =>
     policyWarnings(

@@ -16,6 +16,9 @@ export interface Storage {
   }[];
 }
 
+/** What synthetic fulls are made from. */
+const INCREMENTAL: ReadonlySet<string> = new Set(['differential', 'cumulative']);
+
 /** What can be said of a policy without asking anybody. */
 export function policyWarnings(policy: PolicySpec, now: Date): PolicyWarning[] {
   const warnings: PolicyWarning[] = [];
@@ -29,6 +32,12 @@ export function policyWarnings(policy: PolicySpec, now: Date): PolicyWarning[] {
       const message = `${what} never runs: its calendar names no day on which a window opens within ${HORIZON_DAYS} days`;
       warnings.push({ field: `${field}.calendar`, message });
     }
+  }
+  const hasIncrementals = policy.schedules.some(({ type }) => INCREMENTAL.has(type));
+  for (const [index, { name, synthetic }] of policy.schedules.entries()) {
+    if (!synthetic || hasIncrementals) continue;
+    const message = `schedule "${name}" finds nothing to make a full from: no schedule of this policy makes incrementals`;
+    warnings.push({ field: `policy.schedules[${index}].synthetic`, message });
   }
   for (const [when, hook] of Object.entries(policy.hooks ?? {})) {
     if (hook === undefined) continue;
