@@ -18,7 +18,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { BytePath } from '../../apps/agent/src/posix/byte-path.js';
 import type { ImageView } from '#contracts/image.js';
 import type { JobView, LogLine } from '#contracts/job.js';
-import { imagesOf, jobOf, logOf, type CliResult } from '../cluster/cluster-cli.js';
+import { filesOf, imagesOf, jobOf, logOf, type CliResult } from '../cluster/cluster-cli.js';
 import { CLIENT, TestCluster } from '../cluster/cluster.js';
 import { makeNoiseTree } from '../cluster/noise-tree.js';
 import { until } from '../cluster/until.js';
@@ -62,6 +62,17 @@ async function restore(path: string, ...args: readonly string[]): Promise<string
 
 async function image(imageId: string): Promise<ImageView> {
   return (await cluster.ask<{ image: ImageView }>('catalog.image', { imageId })).image;
+}
+
+async function jobNumber(job: number): Promise<JobView> {
+  return (await cluster.ask<{ job: JobView }>('jobs.get', { job })).job;
+}
+
+async function ended(job: number): Promise<JobView> {
+  await until(async () => (await jobNumber(job)).state === 'done', {
+    ...{ what: `job ${job} to end`, ms: 120_000 },
+  });
+  return jobNumber(job);
 }
 
 function timeOf(imageId: string): number {
@@ -211,8 +222,52 @@ describe('hard links of a synthetic full', () => {
     const inode = (name: string) => statSync(join(exact, name)).ino;
     expect([inode('c-link'), inode('d-link')]).toEqual([inode('b-link'), inode('b-link')]);
     expect(inode('kept')).toBe(inode('kept-too'));
+    const files = filesOf(await cluster.cli('files', made.imageId!, root));
+    expect(files.map(({ path, type }) => `${type} ${path.slice(root.length)}`)).toEqual([
+      ...['d ', 'f /b-link', 'h /c-link', 'h /d-link', 'f /kept', 'h /kept-too', 'f /new'],
+    ]);
     expect(readFileSync(join(exact, 'b-link')).equals(readFileSync(at('a-data')))).toBe(true);
     expect(listedByTar(made.imageId!)).not.toContain(`${root.slice(1)}/a-data`);
+  });
+});
+
+describe('a synthetic schedule of a policy with several streams', () => {
+  it('makes a full of each, which together are the client as it was', async () => {
+    const roots = ['stream-a', 'stream-b'].map((name) => cluster.path(name));
+    for (const root of roots) {
+      mkdirSync(root);
+      writeFileSync(join(root, 'stays'), root);
+      writeFileSync(join(root, 'goes'), root);
+    }
+    const file = cluster.path('streams.json');
+    const policy = {
+      ...{ name: 'streams', clients: [CLIENT], selections: roots, multipleStreams: true },
+      schedules: [
+        { name: 'full', type: 'full' },
+        { name: 'daily', type: 'cumulative' },
+        { name: 'monthly', type: 'full', synthetic: true },
+      ],
+    };
+    writeFileSync(file, JSON.stringify(policy));
+    expect(await cluster.cli('policy', 'create', '-f', file)).toMatchObject({ exitCode: 0 });
+    const run = async (schedule: string) => {
+      await sleep(2_100);
+      const started = await cluster.cli('policy', 'run', 'streams', '--schedule', schedule);
+      const { jobs } = started.json as { jobs: { job: number }[] };
+      expect(await ended(jobs[0]!.job)).toMatchObject({ status: 0, children: 2 });
+    };
+    await run('full');
+    for (const root of roots) {
+      rmSync(join(root, 'goes'));
+      writeFileSync(join(root, 'comes'), root);
+    }
+    await run('daily');
+    await run('monthly');
+    const images = imagesOf(await cluster.cli('images', '--policy', 'streams'));
+    expect(images.filter(({ syntheticOf }) => syntheticOf)).toHaveLength(2);
+    const at = ['--client', CLIENT, '--at', 'now', '--policy', 'streams'];
+    const to = await restore('', ...at);
+    for (const root of roots) expect(await compareTrees(root, join(to, root))).toEqual([]);
   });
 });
 
@@ -232,14 +287,6 @@ describe('a synthetic schedule', () => {
     const started = await cluster.cli('policy', 'run', 'nightly', '--schedule', schedule);
     const { jobs } = started.json as { jobs: { job: number }[] };
     return jobNumber(jobs[0]!.job);
-  };
-  const jobNumber = async (job: number): Promise<JobView> =>
-    (await cluster.ask<{ job: JobView }>('jobs.get', { job })).job;
-  const ended = async (job: number): Promise<JobView> => {
-    await until(async () => (await jobNumber(job)).state === 'done', {
-      ...{ what: `job ${job} to end`, ms: 120_000 },
-    });
-    return jobNumber(job);
   };
 
   beforeAll(async () => {

@@ -14,7 +14,7 @@ import { countImage } from './completion.js';
 import { CatalogConfig } from './config.js';
 import { chooseBase, freeBackupTime, selectionSet } from './domain/base.js';
 import { unknownImage } from './domain/chains/chain.js';
-import { notSynthesizable } from './domain/chains/synthesis.js';
+import { notSynthesizable, overtaken } from './domain/chains/synthesis.js';
 import { waitsFor } from './domain/image-state.js';
 import { resumePointOf, type CommittedPiece } from './domain/resume.js';
 import { expiryOf } from './domain/retention.js';
@@ -174,6 +174,9 @@ export class ImageChanges {
     const tip = await synthesized(images, request);
     const wanted = tip ? tip.backupTime + 1 : Math.floor(now.getTime() / 1_000);
     const backupTime = freeBackupTime(wanted, await images.backupTimesFrom(client, wanted));
+    if (tip && (await images.hasBetween(lineage, tip.backupTime, backupTime))) {
+      throw overtaken(tip.imageId);
+    }
     const imageId = `${client}_${backupTime}`;
     const image: NewImage = {
       ...{ imageId, schedule, kind, job, backupTime, retention, selections, begunAt: now },

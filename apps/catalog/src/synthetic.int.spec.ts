@@ -73,6 +73,27 @@ describe('synthetic fulls in the catalog', () => {
     expect(second).toMatchObject({ imageId: begun.imageId, nextNumber: 1 });
   });
 
+  it('are not dated behind a backup of the same that began right behind what they are made from', async () => {
+    const of = { client: 'busy', policy: 'files' };
+    const lineage = { ...of, selections: SELECTIONS };
+    await maker.backup(1, lineage);
+    const last = await maker.begin({ ...lineage, kind: 'differential' });
+    const time = last.backupTime;
+    // However long this takes here.
+    const date = ({ imageId }: { imageId: string }, behind: number) =>
+      harness.database.query('UPDATE image SET backup_time = $2 WHERE image_id = $1', [
+        ...[imageId, time + behind],
+      ]);
+    // One of another policy only takes the second.
+    await date(await maker.begin({ ...lineage, policy: 'others' }), 1);
+    const made = await maker.begin({ ...lineage, syntheticOf: last.imageId });
+    expect(made.backupTime).toBe(time + 2);
+    await date(await maker.begin({ ...lineage, kind: 'differential' }), 3);
+    await expect(maker.begin({ ...lineage, syntheticOf: last.imageId })).rejects.toMatchObject({
+      ...{ status: 607, message: expect.stringContaining('began right behind') },
+    });
+  });
+
   it('are not made of a full, or of what is not there', async () => {
     const begin = (syntheticOf: string) => maker.begin({ selections: SELECTIONS, syntheticOf });
     await expect(begin(full)).rejects.toMatchObject({ status: 607 });

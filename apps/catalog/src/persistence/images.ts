@@ -107,6 +107,16 @@ export class Images {
     );
   }
 
+  /** Whether a lineage has an image, whatever its state, whose time lies between these two (unix seconds). */
+  async hasBetween(lineage: Lineage, after: number, before: number): Promise<boolean> {
+    const rows = await this.db.query<unknown[]>(
+      prepared(`SELECT 1 FROM image WHERE client = $1 AND backup_time > $2 AND backup_time < $3
+         AND policy = $4 AND selection_set = $5::text[] LIMIT 1`),
+      [lineage.client, after, before, lineage.policy, lineage.selectionSet],
+    );
+    return rows.length > 0;
+  }
+
   /** Backup times of the client from `from` on, in unix seconds. */
   async backupTimesFrom(client: string, from: number): Promise<number[]> {
     const rows = await this.db.query<{ backup_time: string }[]>(

@@ -29,3 +29,12 @@ export function notSynthesizable(imageId: string): PermanentError {
     `no images were found to synthesize: ${imageId} is no incremental that is there.`,
   );
 }
+
+/** Dated behind a newer backup it would hide that one from whoever restores by time. */
+export function overtaken(imageId: string): PermanentError {
+  return new PermanentError(
+    STATUS_NOTHING,
+    `no images were found to synthesize: another backup of the same began right behind ${imageId}. ` +
+      'Run it again when that one has ended.',
+  );
+}
