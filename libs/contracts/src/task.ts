@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { message } from './contract.js';
-import { jobHooks, STREAMS_MAX } from './job.js';
+import { STREAMS_MAX } from './job.js';
+import { jobHooks } from './jobs/hooks.js';
 import {
   absolutePath,
   clientName,

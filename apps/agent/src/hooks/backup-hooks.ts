@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import type { JobHook, JobHooks, TaskResult } from '#contracts/job.js';
+import type { TaskResult } from '#contracts/job.js';
+import type { JobHook, JobHooks } from '#contracts/jobs/hooks.js';
 import type { AgentTask } from '#contracts/task.js';
 import { PermanentError, Unavailable } from '#kernel/errors.js';
 import type { JobReporter } from '#messaging/job-reporter.js';

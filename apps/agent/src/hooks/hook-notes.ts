@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Logger } from '@nestjs/common';
 import { z } from 'zod';
 
-import { jobHook } from '#contracts/job.js';
+import { jobHook } from '#contracts/jobs/hooks.js';
 import { jobNumber } from '#contracts/names.js';
 import { codeOf, messageOf } from '#kernel/errors.js';
 

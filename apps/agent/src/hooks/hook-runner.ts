@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { JobHook } from '#contracts/job.js';
+import type { JobHook } from '#contracts/jobs/hooks.js';
 import { AgentConfig } from '../config.js';
 import type { HookEnd } from '../domain/hook-verdict.js';
 import { HookFolder, HookRefused } from './hook-folder.js';

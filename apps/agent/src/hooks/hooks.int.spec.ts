@@ -15,7 +15,8 @@ import {
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 
-import type { JobHooks, TaskResult } from '#contracts/job.js';
+import type { TaskResult } from '#contracts/job.js';
+import type { JobHooks } from '#contracts/jobs/hooks.js';
 import { SystemClock } from '#kernel/clock.js';
 import { PermanentError } from '#kernel/errors.js';
 import type { Requests } from '#messaging/requests.js';
