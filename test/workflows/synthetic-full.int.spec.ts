@@ -34,10 +34,14 @@ let restores = 0;
 beforeAll(async () => {
   const volume = await temporaryFolder();
   cluster = await TestCluster.start({
-    args: ['--media-server', `far:offsite=${volume}`],
+    args: ['--media-server', `far:offsite=${volume},chunks=dedup:${await temporaryFolder()}`],
     env: { HOLDFAST_SILENCE_MS_MAX: '5000', HOLDFAST_RETRY_FIRST_MS: '500' },
   });
-  const units = { default: ['media1', 'main'], remote: ['far', 'offsite'] };
+  const units = {
+    default: ['media1', 'main'],
+    remote: ['far', 'offsite'],
+    chunks: ['far', 'chunks'],
+  };
   for (const [name, [mediaId, pool]] of Object.entries(units)) {
     const file = cluster.path(`${name}.json`);
     writeFileSync(file, JSON.stringify({ name, mediaId, pool, fragmentBytesMax: 4 * MIB }));
@@ -164,7 +168,7 @@ describe('a synthetic full of a tree with every odd file', () => {
     expect(listed.filter((path) => path.includes('/moved/'))).toEqual([]);
   });
 
-  it('holds nothing any more, is whole, and its file index is that of the chain', async () => {
+  it('is whole where it lies, and its job holds nothing of the chain any more', async () => {
     const verified = jobOf(await cluster.cli('image', 'verify', synthetic));
     expect(verified).toMatchObject({ status: 0 });
     const { copies } = await cluster.ask<{ copies: { pinned: number }[] }>('catalog.copies', {
@@ -228,6 +232,23 @@ describe('hard links of a synthetic full', () => {
     ]);
     expect(readFileSync(join(exact, 'b-link')).equals(readFileSync(at('a-data')))).toBe(true);
     expect(listedByTar(made.imageId!)).not.toContain(`${root.slice(1)}/a-data`);
+  });
+});
+
+describe('a synthetic full on a volume that deduplicates', () => {
+  it('is made there of what lies there and elsewhere', async () => {
+    const root = cluster.path('chunked');
+    makeNoiseTree(root, { files: 40, bytesEach: MIB / 2 });
+    await backUp('--storage', 'chunks', root);
+    rmSync(join(root, 'folder-0/file-7'));
+    writeFileSync(join(root, 'folder-0/file-8'), 'new');
+    await backUp('--type', 'differential', root);
+    const made = jobOf(await cluster.cli('backup', '--synthetic', '--storage', 'chunks', root));
+    expect(made).toMatchObject({ status: 0, mediaId: 'far' });
+    const exact = await restore(root, made.imageId!, '--only');
+    expect(await compareTrees(root, exact)).toEqual([]);
+    const verified = jobOf(await cluster.cli('image', 'verify', made.imageId!));
+    expect(verified).toMatchObject({ status: 0 });
   });
 });
 
