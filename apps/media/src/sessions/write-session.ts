@@ -4,6 +4,7 @@ import type { ResumePoint } from '#contracts/task.js';
 import type { Clock } from '#kernel/clock.js';
 import { PermanentError } from '#kernel/errors.js';
 import { uuidv7 } from '#kernel/ids.js';
+import type { FragmentName } from '#storage/fragment-name.js';
 import type { Connection } from '#transfer/connection.js';
 import { ConnectionBroken, ProtocolError } from '#transfer/errors.js';
 import { MESSAGE, messageName, type Message } from '#transfer/message.js';
@@ -12,7 +13,9 @@ import type { CommitOffers } from '../commits/commit-offers.js';
 import { noCrash, type CrashPoint } from '../crash-point.js';
 import { checkFinish, outOfSequence, type CopyProgress } from '../domain/write-rules.js';
 import { refusal } from '../domain/refusal.js';
+import { ChunkReceiver, CHUNKS_READY, type ChunkTally } from './chunk-receiver.js';
 import { OpenFragment } from './open-fragment.js';
+import { OpenRecipe } from './open-recipe.js';
 import { ProgressMeter, type SessionProgress } from './progress.js';
 import { failureOf, type SessionFailure } from './session-end.js';
 import type { Volume } from '../volumes/volume.js';
@@ -40,9 +43,12 @@ export interface WriteTask {
 export interface WriteOutcome extends SessionFailure {
   /** Fragments that this session has sealed. */
   readonly fragments: number;
+  /** Where the volume deduplicates: of what was not there. */
   readonly storedBytes: number;
   /** As `SessionProgress` has them. */
   readonly waits: Pick<SessionProgress, 'waitsForFullBuffer' | 'waitsForEmptyBuffer'>;
+  /** Where the volume deduplicates: what came. */
+  readonly chunks?: Readonly<ChunkTally>;
   /** What FINISH said; missing if it did not come. */
   readonly totals?: Finish;
 }
@@ -62,14 +68,16 @@ export interface WriteSessionOptions {
  * journal; only then is the writer told, and the fragment offered to the catalog. The last fragment
  * is sealed when FINISH has brought the totals. DONE follows when every fragment is COMMITTED. A
  * session goes on where its task says; what is in front of that was committed by earlier attempts
- * and is not waited for.
+ * and is not waited for. Where the volume deduplicates, chunks are asked for and named instead of
+ * frames; all else is the same.
  *
  * However it ends, what was sealed stays and is offered on, and what was not stays as partial.
  */
 export class WriteSession {
   private copy: CopyProgress;
-  private current: OpenFragment | undefined;
-  private last: { fragment: OpenFragment; claim: Seal } | undefined;
+  private current: OpenFragment | OpenRecipe | undefined;
+  private last: { fragment: OpenFragment | OpenRecipe; claim: Seal } | undefined;
+  private receiver: ChunkReceiver | undefined;
   private sealing: Promise<void> = Promise.resolve();
   private readonly sealed: string[] = [];
   private storedBytes = 0;
@@ -96,6 +104,9 @@ export class WriteSession {
     const meter = new ProgressMeter(() => this.progress(connection), report);
     try {
       if (this.cancelled) throw this.cancelled;
+      const { volume, task } = this.options;
+      const { chunks } = volume.store;
+      if (chunks) this.receiver = new ChunkReceiver(chunks, task.client);
       await this.serve(connection, meter);
       await connection.sendJson(MESSAGE.DONE, {});
       return this.outcome({ status: 0, message: '' });
@@ -105,6 +116,7 @@ export class WriteSession {
       await this.letGo();
       return this.outcome(failure);
     } finally {
+      await this.receiver?.end();
       meter.end();
       connection.end();
     }
@@ -121,7 +133,8 @@ export class WriteSession {
     const { fragmentBytesMax, resume } = this.options.task;
     const { nextNumber: nextFragment, archiveOffset } = resume;
     const ready = { fragmentBytesMax, nextFragment, archiveOffset };
-    await connection.sendJson(MESSAGE.READY, ready);
+    const chunks = this.receiver && { chunks: CHUNKS_READY };
+    await connection.sendJson(MESSAGE.READY, { ...ready, ...chunks });
     for (;;) {
       const message = await connection.receive();
       if (!message) throw new ConnectionBroken('network connection broken by the writer');
@@ -136,13 +149,6 @@ export class WriteSession {
 
   private async onMessage(connection: Connection, message: Message): Promise<void> {
     switch (message.type) {
-      case MESSAGE.FRAME: {
-        const fragment = await this.fragment();
-        await fragment.frame(message);
-        this.crashPoint('frame-written');
-        this.archiveBytes += fragment.frames.at(-1)!.archiveBytes;
-        return;
-      }
       case MESSAGE.INDEX:
         await (await this.fragment()).index(message);
         return;
@@ -150,16 +156,49 @@ export class WriteSession {
         await this.onSeal(connection, parsePayload(message, seal));
         return;
       default:
-        throw new ProtocolError(`A writer sent ${messageName(message.type)}.`);
+        if (this.receiver) await this.onChunks(connection, message, this.receiver);
+        else await this.onFrame(message);
+    }
+  }
+
+  private async onFrame(message: Message): Promise<void> {
+    if (message.type !== MESSAGE.FRAME) throw unexpected(message);
+    const fragment = await this.fragment();
+    if (!(fragment instanceof OpenFragment)) throw unexpected(message);
+    await fragment.frame(message);
+    this.crashPoint('frame-written');
+    this.archiveBytes += fragment.frames.at(-1)!.archiveBytes;
+  }
+
+  private async onChunks(
+    connection: Connection,
+    message: Message,
+    receiver: ChunkReceiver,
+  ): Promise<void> {
+    switch (message.type) {
+      case MESSAGE.ASK:
+        return receiver.ask(message, connection);
+      case MESSAGE.CHUNKS:
+        await receiver.chunks(message);
+        this.crashPoint('frame-written');
+        return;
+      case MESSAGE.RECIPE: {
+        const fragment = await this.fragment();
+        if (!(fragment instanceof OpenRecipe)) throw unexpected(message);
+        this.archiveBytes += await fragment.names(message);
+        return;
+      }
+      default:
+        throw unexpected(message);
     }
   }
 
   /** The open fragment; a new one is in the journal before its first byte. */
-  private async fragment(): Promise<OpenFragment> {
+  private async fragment(): Promise<OpenFragment | OpenRecipe> {
     if (this.current) return this.current;
     if (this.copy.ended) throw outOfSequence('data came after the last fragment');
     const { task, volume, clock } = this.options;
-    const { imageId, copy, attempt, fragmentBytesMax } = task;
+    const { imageId, copy, attempt } = task;
     const number = this.copy.nextNumber;
     const fragmentId = uuidv7(clock.now());
     const name = { imageId, copy, number, fragmentId };
@@ -167,9 +206,15 @@ export class WriteSession {
     await volume.store.admit?.(name, plan);
     await volume.ledger.intent({ ...name, attempt });
     this.crashPoint('intent-journalled');
-    const writer = await volume.store.create(name);
-    this.current = new OpenFragment(writer, fragmentBytesMax);
+    this.current = await this.open(name);
     return this.current;
+  }
+
+  private async open(name: FragmentName): Promise<OpenFragment | OpenRecipe> {
+    const { task, volume } = this.options;
+    const { receiver } = this;
+    if (!receiver) return new OpenFragment(await volume.store.create(name), task.fragmentBytesMax);
+    return new OpenRecipe(await receiver.begin(name), receiver, task.fragmentBytesMax);
   }
 
   private async onSeal(connection: Connection, claim: Seal): Promise<void> {
@@ -194,7 +239,7 @@ export class WriteSession {
 
   private async seal(
     connection: Connection,
-    fragment: OpenFragment,
+    fragment: OpenFragment | OpenRecipe,
     end: { claim: Seal; totals?: Finish },
   ): Promise<void> {
     const { volume, offers, clock } = this.options;
@@ -216,7 +261,7 @@ export class WriteSession {
   }
 
   private async manifest(
-    fragment: OpenFragment,
+    fragment: OpenFragment | OpenRecipe,
     { claim, totals }: { claim: Seal; totals?: Finish },
   ): Promise<Manifest> {
     const { task } = this.options;
@@ -282,17 +327,24 @@ export class WriteSession {
 
   private progress(connection: Connection): SessionProgress {
     const { waitsForFullBuffer, waitsForEmptyBuffer } = connection.counters;
-    const storedBytes = this.storedBytes + (this.current?.storedBytes ?? 0);
-    const { archiveBytes, sealed } = this;
+    const { archiveBytes, sealed, receiver, current } = this;
+    const open = current instanceof OpenFragment ? current.storedBytes : 0;
+    const storedBytes = receiver ? receiver.tally.newBytes : this.storedBytes + open;
     const fragments = sealed.length;
     return { archiveBytes, storedBytes, fragments, waitsForFullBuffer, waitsForEmptyBuffer };
   }
 
   private outcome(failure: SessionFailure): WriteOutcome {
-    const { storedBytes, totals } = this;
+    const { totals, receiver } = this;
+    const storedBytes = receiver ? receiver.tally.newBytes : this.storedBytes;
+    const chunks = receiver && { chunks: receiver.tally };
     const fragments = this.sealed.length;
     const { waitsForFullBuffer, waitsForEmptyBuffer } = this.connection!.counters;
     const waits = { waitsForFullBuffer, waitsForEmptyBuffer };
-    return { ...failure, fragments, storedBytes, waits, ...(totals && { totals }) };
+    return { ...failure, fragments, storedBytes, waits, ...chunks, ...(totals && { totals }) };
   }
+}
+
+function unexpected(message: Message): ProtocolError {
+  return new ProtocolError(`A writer sent ${messageName(message.type)}.`);
 }

@@ -42,7 +42,7 @@ function noise(seed: number, length: number): Buffer {
   return bytes;
 }
 
-function entryBytes(entry: Partial<ArchiveEntry>, content = Buffer.alloc(0)): Buffer {
+function entryBytes(entry: Partial<ArchiveEntry>, content: Buffer = Buffer.alloc(0)): Buffer {
   const writer = new PaxWriter();
   writer.prepare({ ...emptyEntry(), mode: 0o644, ...entry, size: content.length });
   const bytes = Buffer.alloc(writer.entryBytes);
