@@ -94,6 +94,12 @@ export function checkRawFrames(
   return checkSize({ frames: table.length, storedBytes }, fragmentBytesMax);
 }
 
+/** Throws if a fragment may not hold so many archive bytes, however they are kept. */
+export function checkArchiveBytes(archiveBytes: number, fragmentBytesMax: number): void {
+  const frames = Math.ceil(archiveBytes / FRAME_ARCHIVE_BYTES_MAX);
+  checkSize({ frames, storedBytes: archiveBytes }, fragmentBytesMax);
+}
+
 /** @returns the bytes of so many frames and their seek table. Throws if a fragment may not have them. */
 function checkSize(
   { frames, storedBytes }: { frames: number; storedBytes: number },

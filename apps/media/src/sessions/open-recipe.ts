@@ -4,6 +4,7 @@ import type { RecipeWriter } from '#storage/chunk-intake.js';
 import { readRecipe } from '#transfer/chunk-messages.js';
 import type { Message } from '#transfer/message.js';
 import {
+  checkArchiveBytes,
   checkRawFrames,
   checkSeal,
   outOfSequence,
@@ -46,9 +47,7 @@ export class OpenRecipe {
     const chunks = readRecipe(message);
     const bytes = chunks.reduce((sum, { length }) => sum + length, 0);
     this.archiveBytes += bytes;
-    if (this.archiveBytes > this.fragmentBytesMax) {
-      throw outOfSequence(`a fragment would grow to ${this.archiveBytes} bytes`);
-    }
+    checkArchiveBytes(this.archiveBytes, this.fragmentBytesMax);
     await this.writer.add(chunks);
     this.receiver.tally.chunks += chunks.length;
     this.receiver.tally.archiveBytes += bytes;
