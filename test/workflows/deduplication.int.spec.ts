@@ -172,10 +172,10 @@ describe('fulls in a volume that deduplicates', () => {
 describe.each<ClusterProcess>(['media', 'agent'])('SIGKILL for the %s alone', (name) => {
   it('in the middle of a full: the next attempt goes on, and asks for what had arrived', async () => {
     const source = cluster.path(`slow-${name}`);
-    makeNoiseTree(source, { files: 60, bytesEach: MIB, compressible: true });
+    makeNoiseTree(source, { files: 40, bytesEach: MIB, compressible: true });
     const started = await cluster.cli('backup', '--level', '19', '--no-wait', source);
     const { job } = started.json as { job: number };
-    await until(async () => (await views.job(job)).progress.storedBytes > 12 * MIB, {
+    await until(async () => (await views.job(job)).progress.storedBytes > 8 * MIB, {
       what: 'the backup to have stored some fragments',
     });
     expect(await views.job(job)).toMatchObject({ state: 'active' });
@@ -190,7 +190,7 @@ describe.each<ClusterProcess>(['media', 'agent'])('SIGKILL for the %s alone', (n
     expect(log).toMatch(/going on with image \S+ at fragment \d+/);
     await expectRestored(ended.imageId!, source);
     const again = await backUp(source);
-    expect(again.newBytes).toBeLessThan(12 * MIB);
+    expect(again.newBytes).toBeLessThan(10 * MIB);
     await expectRestored(again.imageId, source);
   });
 });
