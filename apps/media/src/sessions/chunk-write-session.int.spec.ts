@@ -3,6 +3,7 @@ import { blake3 } from '@napi-rs/blake-hash';
 import type { StoredFragment } from '#storage/fragment-store.js';
 import { testFolder, type TestFolder } from '#storage/testing/small-volume.js';
 import { TestMediaServer } from '../testing/media-server.js';
+import { sampleBackup, sendBackup } from '../testing/sample-backup.js';
 import {
   randomChunk,
   recipeTotals,
@@ -128,7 +129,7 @@ describe('A session that writes to a volume that deduplicates', () => {
   });
 
   it('can be cancelled, and keeps what was sealed', async () => {
-    media.catalog.losesCommits = true;
+    media.catalog.brokerDown = true;
     const { writer, outcome } = await media.write();
     const sending = sendRecipes(writer, recipes);
     while (media.offers.open < 3) await new Promise((resolve) => setTimeout(resolve, 5));
@@ -217,12 +218,25 @@ describe('A session that writes to a volume that deduplicates', () => {
       expect(await outcome).toMatchObject({ status: 1057 });
     });
 
-    it('frames of data', async () => {
+    it('a frame in the midst of names', async () => {
       const { writer, outcome } = await media.write();
+      const chunk = randomChunk();
+      await sendChunk(writer, chunk);
+      await writer.recipe([chunk]);
       const bytes = Buffer.from('data');
       await writer.frame({ bytes, digest: blake3(bytes), archiveLength: 4 });
       expect(await outcome).toMatchObject({ status: 26, message: 'A writer sent FRAME.' });
     });
+  });
+
+  it('takes frames from an agent that knows of no chunks', async () => {
+    const backup = await sampleBackup({ fragments: 2, framesEach: 4, frameBytes: 100_000 });
+    const { writer, outcome } = await media.write();
+    await sendBackup(writer, backup);
+    const tally = { chunks: 0, archiveBytes: 0, newChunks: 0, newBytes: 0 };
+    expect(await outcome).toMatchObject({ status: 0, fragments: 2, chunks: tally });
+    const stored = [...media.catalog.committed.values()].map(({ storedBytes }) => storedBytes);
+    expect((await outcome).storedBytes).toBe(stored[0]! + stored[1]!);
   });
 
   it('is the only one that knows of chunks', async () => {

@@ -4,7 +4,6 @@ import type { ResumePoint } from '#contracts/task.js';
 import type { Clock } from '#kernel/clock.js';
 import { PermanentError } from '#kernel/errors.js';
 import { uuidv7 } from '#kernel/ids.js';
-import type { FragmentName } from '#storage/fragment-name.js';
 import type { Connection } from '#transfer/connection.js';
 import { ConnectionBroken, ProtocolError } from '#transfer/errors.js';
 import { MESSAGE, messageName, type Message } from '#transfer/message.js';
@@ -68,8 +67,8 @@ export interface WriteSessionOptions {
  * journal; only then is the writer told, and the fragment offered to the catalog. The last fragment
  * is sealed when FINISH has brought the totals. DONE follows when every fragment is COMMITTED. A
  * session goes on where its task says; what is in front of that was committed by earlier attempts
- * and is not waited for. Where the volume deduplicates, chunks are asked for and named instead of
- * frames; all else is the same.
+ * and is not waited for. Where the volume deduplicates, a fragment may come as names of chunks instead
+ * of frames; all else is the same.
  *
  * However it ends, what was sealed stays and is offered on, and what was not stays as partial.
  */
@@ -80,6 +79,7 @@ export class WriteSession {
   private receiver: ChunkReceiver | undefined;
   private sealing: Promise<void> = Promise.resolve();
   private readonly sealed: string[] = [];
+  /** Of sealed fragments that came as frames. */
   private storedBytes = 0;
   private archiveBytes = 0;
   private totals: Finish | undefined;
@@ -155,15 +155,17 @@ export class WriteSession {
       case MESSAGE.SEAL:
         await this.onSeal(connection, parsePayload(message, seal));
         return;
+      case MESSAGE.FRAME:
+        return this.onFrame(message);
       default:
-        if (this.receiver) await this.onChunks(connection, message, this.receiver);
-        else await this.onFrame(message);
+        if (!this.receiver) throw unexpected(message);
+        await this.onChunks(connection, message, this.receiver);
     }
   }
 
+  /** Where the volume deduplicates, too: an agent need not know of chunks. */
   private async onFrame(message: Message): Promise<void> {
-    if (message.type !== MESSAGE.FRAME) throw unexpected(message);
-    const fragment = await this.fragment();
+    const fragment = await this.fragment('frames');
     if (!(fragment instanceof OpenFragment)) throw unexpected(message);
     await fragment.frame(message);
     this.crashPoint('frame-written');
@@ -194,7 +196,9 @@ export class WriteSession {
   }
 
   /** The open fragment; a new one is in the journal before its first byte. */
-  private async fragment(): Promise<OpenFragment | OpenRecipe> {
+  private async fragment(
+    madeOf: 'frames' | 'chunks' = 'chunks',
+  ): Promise<OpenFragment | OpenRecipe> {
     if (this.current) return this.current;
     if (this.copy.ended) throw outOfSequence('data came after the last fragment');
     const { task, volume, clock } = this.options;
@@ -202,19 +206,15 @@ export class WriteSession {
     const number = this.copy.nextNumber;
     const fragmentId = uuidv7(clock.now());
     const name = { imageId, copy, number, fragmentId };
-    const plan = { bytesMax: fragmentBytesMax, signal: this.over.signal };
+    const plan = { bytesMax: task.fragmentBytesMax, signal: this.over.signal };
     await volume.store.admit?.(name, plan);
     await volume.ledger.intent({ ...name, attempt });
     this.crashPoint('intent-journalled');
-    this.current = await this.open(name);
+    const receiver = madeOf === 'chunks' ? this.receiver : undefined;
+    this.current = receiver
+      ? new OpenRecipe(await receiver.begin(name), receiver, task.fragmentBytesMax)
+      : new OpenFragment(await volume.store.create(name), task.fragmentBytesMax);
     return this.current;
-  }
-
-  private async open(name: FragmentName): Promise<OpenFragment | OpenRecipe> {
-    const { task, volume } = this.options;
-    const { receiver } = this;
-    if (!receiver) return new OpenFragment(await volume.store.create(name), task.fragmentBytesMax);
-    return new OpenRecipe(await receiver.begin(name), receiver, task.fragmentBytesMax);
   }
 
   private async onSeal(connection: Connection, claim: Seal): Promise<void> {
@@ -251,7 +251,7 @@ export class WriteSession {
       await volume.ledger.sealed(manifest, clock.now().toISOString());
       this.crashPoint('seal-journalled');
       this.sealed.push(fragmentId);
-      this.storedBytes += manifest.storedBytes;
+      if (fragment instanceof OpenFragment) this.storedBytes += manifest.storedBytes;
       offers.add(fragmentId, volume, fragment.smallIndex);
     } catch (error) {
       await fragment.abandon();
@@ -329,14 +329,14 @@ export class WriteSession {
     const { waitsForFullBuffer, waitsForEmptyBuffer } = connection.counters;
     const { archiveBytes, sealed, receiver, current } = this;
     const open = current instanceof OpenFragment ? current.storedBytes : 0;
-    const storedBytes = receiver ? receiver.tally.newBytes : this.storedBytes + open;
+    const storedBytes = this.storedBytes + open + (receiver?.tally.newBytes ?? 0);
     const fragments = sealed.length;
     return { archiveBytes, storedBytes, fragments, waitsForFullBuffer, waitsForEmptyBuffer };
   }
 
   private outcome(failure: SessionFailure): WriteOutcome {
     const { totals, receiver } = this;
-    const storedBytes = receiver ? receiver.tally.newBytes : this.storedBytes;
+    const storedBytes = this.storedBytes + (receiver?.tally.newBytes ?? 0);
     const chunks = receiver && { chunks: receiver.tally };
     const fragments = this.sealed.length;
     const { waitsForFullBuffer, waitsForEmptyBuffer } = this.connection!.counters;

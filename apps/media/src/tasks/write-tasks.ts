@@ -118,7 +118,7 @@ class WriteRun {
     const { waitsForFullBuffer: full, waitsForEmptyBuffer: empty } = outcome.waits;
     const waits = `waited for full buffer ${full} times, for empty buffer ${empty} times`;
     this.reporter.log('info', `end writing; write time: ${time}; ${waits}`);
-    if (outcome.chunks) this.reporter.log('info', dedupText(outcome.chunks));
+    if (outcome.chunks?.chunks) this.reporter.log('info', dedupText(outcome.chunks));
     if (outcome.bug) this.reporter.log('error', messageOf(outcome.bug));
     this.finish(outcome);
   }
