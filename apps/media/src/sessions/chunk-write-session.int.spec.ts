@@ -181,13 +181,9 @@ describe('A session that writes to a volume that deduplicates', () => {
     refuses('a table of frames of another size', 1057, (recipe) =>
       table(recipe, (bytes) => void (bytes[13]! ^= 1)),
     );
-    refuses(
-      'a seal without the digest of its data',
-      229,
-      ({ claim: { dataDigest: _, ...rest } }) => ({
-        claim: rest,
-      }),
-    );
+    refuses('a seal without the digest of its data', 229, ({ claim }) => ({
+      claim: { ...claim, dataDigest: undefined },
+    }));
     refuses('a seal with another number of frames', 229, ({ claim }) => ({
       claim: { ...claim, frames: claim.frames + 1 },
     }));
