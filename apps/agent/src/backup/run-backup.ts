@@ -1,6 +1,5 @@
 import { rm } from 'node:fs/promises';
 
-import { rawFrame } from '#archive/frames/raw-frame.js';
 import type { ByteString } from '#archive/path-text.js';
 import type { ImageKind } from '#contracts/names.js';
 
@@ -235,7 +234,7 @@ class BackupRun {
 
   async #stored({ slot, length }: FullBuffer): Promise<Buffer> {
     const compressing = this.#compressing.get(slot);
-    if (!compressing) return rawFrame(this.#emptier.buffer(slot, length));
+    if (!compressing) return this.options.sink.rawFrame!(this.#emptier.buffer(slot, length));
     this.#compressing.delete(slot);
     return compressing;
   }

@@ -43,14 +43,18 @@ export class ChunkCourier {
   constructor(
     private readonly writer: ChunkWriter,
     private readonly encoder: FrameEncoder,
-    private readonly idsPerAskMax: number,
+    private readonly options: {
+      readonly idsPerAskMax: number;
+      /** Bytes of chunks, in order, whose pieces are not looked at any more. */
+      readonly onSettled: (bytes: number) => void;
+    },
   ) {}
 
   /** Takes the next chunk; resolves when there is room for more. Calls come one at a time. */
   async add(chunk: Chunk): Promise<void> {
     this.#batch.push(chunk);
     this.#batchBytes += chunk.length;
-    const isFull = this.#batch.length >= Math.min(this.idsPerAskMax, ASK_IDS_MAX);
+    const isFull = this.#batch.length >= Math.min(this.options.idsPerAskMax, ASK_IDS_MAX);
     if (!isFull && this.#batchBytes < ASK_BYTES_MAX) return;
     this.#ask();
     await this.#asked.room();
@@ -74,6 +78,7 @@ export class ChunkCourier {
     known.catch(() => undefined); // thrown in its turn
     this.#settling = this.#settling.then(async () => {
       await this.#settle(batch, await known);
+      this.options.onSettled(bytes);
       this.#asked.remove(bytes);
     });
     this.#settling.catch((error: unknown) => this.#fail(error));

@@ -1,6 +1,6 @@
 import { Blake3Hasher } from '@napi-rs/blake-hash';
 import type { ChunkerStart } from '#archive/chunking/tar-chunker.js';
-import { rawFrameContent } from '#archive/frames/raw-frame.js';
+import { emptyRawFrame, rawFrameBytes, rawFrameContent } from '#archive/frames/raw-frame.js';
 import { encodeSeekTable, type FrameSize } from '#archive/frames/seek-table.js';
 import type { FragmentWriterClient } from '#transfer/fragment-writer-client.js';
 import type {
@@ -27,6 +27,12 @@ export class ChunkSink implements FragmentSink {
   readonly rawFrameBytes: number;
 
   readonly #courier: ChunkCourier;
+  /** Full frames that are used again: 1 MiB each, they would be collected late. */
+  readonly #free: ReturnType<typeof emptyRawFrame>[] = [];
+  /** Those whose chunks are not settled yet, in order, and where they end. */
+  readonly #inUse: { readonly made: ReturnType<typeof emptyRawFrame>; readonly end: number }[] = [];
+  #takenBytes = 0;
+  #settledBytes = 0;
   #start: ChunkerStart;
   #chunks: FragmentChunks | undefined;
   #frames: FrameSize[] = [];
@@ -44,9 +50,23 @@ export class ChunkSink implements FragmentSink {
     const { fragmentBytesMax, nextFragment, archiveOffset } = writer.ready;
     this.fragmentBytesMax = fragmentBytesMax;
     this.rawFrameBytes = chunks.frameBytes;
-    this.#courier = new ChunkCourier(writer, encoder, chunks.idsPerAskMax);
+    const onSettled = (bytes: number) => this.#recycle(bytes);
+    this.#courier = new ChunkCourier(writer, encoder, {
+      idsPerAskMax: chunks.idsPerAskMax,
+      onSettled,
+    });
     // Going on with an image, it may begin anywhere in an entry.
     this.#start = { archiveOffset, entryLeft: nextFragment > 1 ? undefined : 0 };
+  }
+
+  rawFrame(data: Buffer): Buffer {
+    const isFull = data.length === this.rawFrameBytes;
+    const made = (isFull ? this.#free.pop() : undefined) ?? emptyRawFrame(data.length);
+    let at = 0;
+    for (const part of made.parts) at += data.copy(part, 0, at);
+    this.#takenBytes += data.length;
+    this.#inUse.push({ made, end: this.#takenBytes });
+    return made.frame;
   }
 
   async frame({ archiveLength, bytes, entryLeft }: DataFrame): Promise<void> {
@@ -78,6 +98,15 @@ export class ChunkSink implements FragmentSink {
 
   finish(totals: ImageTotals): Promise<void> {
     return this.writer.finish(totals);
+  }
+
+  /** What the courier has settled it does not look at again. */
+  #recycle(bytes: number): void {
+    this.#settledBytes += bytes;
+    while (this.#inUse.length > 0 && this.#inUse[0]!.end <= this.#settledBytes) {
+      const { made } = this.#inUse.shift()!;
+      if (rawFrameBytes(this.rawFrameBytes) === made.frame.length) this.#free.push(made);
+    }
   }
 
   /** Names the last of the fragment's chunks. @returns the digest of its data */
