@@ -5,7 +5,15 @@ import type { AgentTask } from '#contracts/task.js';
 import type { JobReporter } from '#messaging/job-reporter.js';
 import { FragmentWriterClient } from '#transfer/fragment-writer-client.js';
 import { CannotResume } from './backup/checkpoint-file.js';
-import { runBackup, type BackupProgress, type BackupResult } from './backup/run-backup.js';
+import { ChunkSink } from './backup/chunks/chunk-sink.js';
+import type { FragmentSink } from './backup/fragment-sink.js';
+import { FrameEncoder } from '#archive/frames/frame-encoder.js';
+import {
+  COMPRESSION_LEVEL_DEFAULT,
+  runBackup,
+  type BackupProgress,
+  type BackupResult,
+} from './backup/run-backup.js';
 import { AgentConfig } from './config.js';
 import type { Note } from './domain/notes.js';
 import { BackupHooks, HookFailed } from './hooks/backup-hooks.js';
@@ -102,7 +110,9 @@ export class BackupTask {
   private async backUp(task: Task, use: Use): Promise<BackupResult> {
     const listed = task.baseListing ?? task.baseImageId;
     const base = listed && this.listings.find(task.policy, listed);
-    const { buffers, bufferBytes } = this.config.ring;
+    const sink = sinkFor(task, use.writer);
+    const { buffers } = this.config.ring;
+    const bufferBytes = sink.rawFrameBytes ?? this.config.ring.bufferBytes;
     use.reporter.log('info', `using ${buffers} data buffers of ${bufferBytes} bytes`);
     const result = await runBackup({
       selections: task.selections.map(fromPathText),
@@ -114,7 +124,7 @@ export class BackupTask {
       resume: task.resume ?? undefined,
       compressionLevel: task.compressionLevel,
       ring: this.config.ring,
-      sink: new TransferSink(use.writer),
+      sink,
       onProgress: (progress) => use.reporter.progress(progressOf(progress)),
       onNote: (note) => logNote(use.reporter, note),
       signal: use.signal,
@@ -124,6 +134,14 @@ export class BackupTask {
     use.reporter.log('info', waits);
     return result;
   }
+}
+
+/** As frames, or where the volume deduplicates as chunks. */
+function sinkFor(task: Task, writer: FragmentWriterClient): FragmentSink {
+  const { chunks } = writer.ready;
+  if (!chunks) return new TransferSink(writer);
+  const encoder = new FrameEncoder(task.compressionLevel ?? COMPRESSION_LEVEL_DEFAULT);
+  return new ChunkSink(writer, chunks, encoder);
 }
 
 /**

@@ -2,6 +2,7 @@ import { connect } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { blake3 } from '@napi-rs/blake-hash';
 import { PermanentError, Unavailable } from '#kernel/errors.js';
+import { encodeKnown, readChunks, readIds, readRecipe } from './chunk-messages.js';
 import type { Connection } from './connection.js';
 import { DataServer, type Admission, type DataServerOptions } from './data-server.js';
 import { RangeUnreadable } from './errors.js';
@@ -196,6 +197,81 @@ describe('The writer client', () => {
     await expect(send()).rejects.toMatchObject({ status: 129 });
     await expect(writer.seal(claim(1))).rejects.toMatchObject({ status: 129 });
     await expect(writer.finish(totals)).rejects.toMatchObject({ status: 129 });
+  });
+
+  it('gets the answers to several questions in order, and sends what is missing meanwhile', async () => {
+    const log: string[] = [];
+    const { host, port } = await serve(
+      admitting(async (connection) => {
+        const chunks = { idsPerAskMax: 3, frameBytes: 1_048_576 };
+        await connection.sendJson(MESSAGE.READY, { ...READY, chunks });
+        const asked: Buffer[][] = [];
+        for (let message = await connection.receive(); message;) {
+          if (message.type === MESSAGE.ASK) asked.push(readIds(message));
+          if (message.type === MESSAGE.CHUNKS) {
+            const { chunks: sent, digest, pieces } = readChunks(message);
+            expect(blake3(Buffer.concat(pieces)).equals(digest)).toBe(true);
+            log.push(`chunks ${sent.map(({ length }) => length).join(' ')}`);
+          }
+          if (message.type === MESSAGE.RECIPE) {
+            log.push(`recipe ${readRecipe(message).length}`);
+            for (const ids of asked) {
+              const known = encodeKnown(ids.map((id) => id[0] === 1));
+              await connection.send(MESSAGE.KNOWN, known);
+            }
+          }
+          message = await connection.receive();
+        }
+      }),
+    );
+    const writer = await FragmentWriterClient.connect({ host, port, token: TOKEN });
+    expect(writer.ready.chunks).toEqual({ idsPerAskMax: 3, frameBytes: 1_048_576 });
+    const id = (first: number) => Buffer.alloc(32, first);
+    const chunks = [
+      { id: id(1), length: 4 },
+      { id: id(2), length: 7 },
+    ];
+    const first = writer.ask([id(1), id(2)]);
+    const second = writer.ask([id(3), id(4), id(1)]);
+    await writer.chunks({ ...frame(Buffer.from('stored')), chunks });
+    await writer.recipe(chunks);
+    expect(await first).toEqual([true, false]);
+    expect(await second).toEqual([false, false, true]);
+    expect(log).toEqual(['chunks 4 7', 'recipe 2']);
+    writer.close();
+  });
+
+  it.each([
+    ['an answer that is too long', Buffer.alloc(2), /"known"/],
+    ['an answer that nobody asked for', undefined, /nobody asked/],
+  ])('refuses %s', async (_, answer, message) => {
+    const { host, port } = await serve(
+      admitting(async (connection) => {
+        await connection.sendJson(MESSAGE.READY, READY);
+        await connection.receive();
+        await connection.send(MESSAGE.KNOWN, answer ?? Buffer.alloc(1));
+        if (!answer) await connection.send(MESSAGE.KNOWN, Buffer.alloc(1));
+        while (await connection.receive());
+      }),
+    );
+    const writer = await FragmentWriterClient.connect({ host, port, token: TOKEN });
+    const asked = writer.ask([Buffer.alloc(32)]);
+    if (answer) await expect(asked).rejects.toThrow(message);
+    else expect(await asked).toEqual([false]);
+    await expect(writer.finish(totals)).rejects.toThrow(message);
+  });
+
+  it('fails what is asked when the server gives up', async () => {
+    const { host, port } = await serve(
+      admitting(async (connection) => {
+        await connection.sendJson(MESSAGE.READY, READY);
+        await connection.receive();
+        throw new PermanentError(129, 'Disk storage unit is full');
+      }),
+    );
+    const writer = await FragmentWriterClient.connect({ host, port, token: TOKEN });
+    await expect(writer.ask([Buffer.alloc(32)])).rejects.toMatchObject({ status: 129 });
+    await expect(writer.ask([Buffer.alloc(32)])).rejects.toMatchObject({ status: 129 });
   });
 
   it('can be aborted from outside', async () => {

@@ -1,4 +1,11 @@
 import { assert } from '#kernel/assert.js';
+import {
+  chunksHead,
+  encodeIds,
+  encodeNames,
+  readKnown,
+  type NamedChunk,
+} from './chunk-messages.js';
 import type { Connection, RingCounters } from './connection.js';
 import { openConnection, type ConnectOptions } from './connect.js';
 import { ConnectionBroken, ProtocolError } from './errors.js';
@@ -26,6 +33,17 @@ export interface WriterEvents {
   readonly onSealed?: (fragment: Sealed) => void;
 }
 
+/** Some whole chunks, one behind the other, in one Zstandard frame. */
+export interface FrameOfChunks extends DigestedFrame {
+  readonly chunks: readonly NamedChunk[];
+}
+
+interface Question {
+  readonly ids: number;
+  readonly answer: (known: boolean[]) => void;
+  readonly fail: (reason: unknown) => void;
+}
+
 /**
  * The writing end of a backup. Calls come one at a time, in the order of docs/formats.md: frames
  * and index of a fragment, its seal, the next fragment, and `finish` after the last. Whatever the
@@ -37,6 +55,7 @@ export class FragmentWriterClient {
   private failure: unknown;
   private done = false;
   private unanswered: number | undefined;
+  private readonly questions: Question[] = [];
   private wake: (() => void)[] = [];
 
   private constructor(
@@ -78,6 +97,33 @@ export class FragmentWriterClient {
     head.writeUInt32BE(frame.archiveLength, head.length - extra);
     frame.digest.copy(head, head.length - DIGEST_BYTES, 0, DIGEST_BYTES);
     await this.send([head, frame.bytes]);
+  }
+
+  /**
+   * Asks which of these chunks (at most `ready.chunks.idsPerAskMax`) the volume has. What comes next may be
+   * sent, and asked, before the answer is here.
+   */
+  async ask(ids: readonly Buffer[]): Promise<boolean[]> {
+    const payload = encodeIds(ids);
+    const known = new Promise<boolean[]>((answer, fail) => {
+      this.questions.push({ ids: ids.length, answer, fail });
+    });
+    known.catch(() => undefined); // thrown below, when it has been sent
+    await this.send([messageHeader(MESSAGE.ASK, payload.length), payload]);
+    return known;
+  }
+
+  /** Sends chunks that the volume does not have. They belong to no fragment yet. */
+  async chunks({ chunks, bytes, digest }: FrameOfChunks): Promise<void> {
+    const head = chunksHead(chunks, digest);
+    const payloadBytes = head.length + bytes.length;
+    await this.send([messageHeader(MESSAGE.CHUNKS, payloadBytes), head, bytes]);
+  }
+
+  /** Names what comes next in the open fragment; the first name opens it. */
+  async recipe(chunks: readonly NamedChunk[]): Promise<void> {
+    const names = encodeNames(chunks);
+    await this.send([messageHeader(MESSAGE.RECIPE, names.length), names]);
   }
 
   /** Sends one frame of the open fragment's index, or its frame table. */
@@ -152,6 +198,7 @@ export class FragmentWriterClient {
     } catch (error) {
       this.failure = error;
       this.connection.destroy();
+      for (const { fail } of this.questions.splice(0)) fail(error);
       this.wakeAll();
     }
   }
@@ -159,6 +206,17 @@ export class FragmentWriterClient {
   private onMessage(message: Message): void {
     if (message.type === MESSAGE.DONE) {
       this.done = true;
+      return;
+    }
+    if (message.type === MESSAGE.KNOWN) {
+      const question = this.questions.shift();
+      if (!question) throw new ProtocolError('KNOWN came, but nobody asked.');
+      try {
+        question.answer(readKnown(message, question.ids));
+      } catch (error) {
+        question.fail(error);
+        throw error;
+      }
       return;
     }
     if (message.type !== MESSAGE.SEALED) {

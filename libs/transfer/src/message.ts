@@ -16,6 +16,10 @@ export const MESSAGE = {
   END: 11,
   ERROR: 12,
   PING: 13,
+  ASK: 14,
+  KNOWN: 15,
+  CHUNKS: 16,
+  RECIPE: 17,
 } as const;
 export type MessageType = (typeof MESSAGE)[keyof typeof MESSAGE];
 
@@ -36,7 +40,7 @@ export interface Message {
 }
 
 export function isMessageType(type: number): type is MessageType {
-  return type >= MESSAGE.HELLO && type <= MESSAGE.PING;
+  return type >= MESSAGE.HELLO && type <= MESSAGE.RECIPE;
 }
 
 /** The name of a message type, for texts. */

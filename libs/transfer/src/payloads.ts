@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { messageOf } from '#kernel/errors.js';
 import { ProtocolError } from './errors.js';
+import { IDS_PER_ASK_MAX } from './chunk-messages.js';
 import { messageName, payloadOf, type Message } from './message.js';
 
 const count = z.int().nonnegative();
@@ -12,11 +13,21 @@ export const hello = z.object({
 });
 export type Hello = z.infer<typeof hello>;
 
-/** What a writer may do: how large a stored fragment may get, and where it begins. */
+/**
+ * What a writer may do: how large a stored fragment may get, and where it begins. With `chunks` it
+ * names what the archive is made of instead of sending frames, see `chunk-messages.ts`.
+ */
 export const writeReady = z.object({
   fragmentBytesMax: z.int().positive(),
   nextFragment: z.int().positive(),
   archiveOffset: count,
+  chunks: z
+    .object({
+      idsPerAskMax: z.int().positive().max(IDS_PER_ASK_MAX),
+      /** Archive bytes of each frame of a fragment's data but the last one. */
+      frameBytes: z.int().positive(),
+    })
+    .optional(),
 });
 export type WriteReady = z.infer<typeof writeReady>;
 
@@ -26,6 +37,11 @@ export const seal = z.object({
   archiveBytes: count,
   frames: count,
   last: z.boolean(),
+  /** BLAKE3 of the fragment's data, for one that is made of chunks. */
+  dataDigest: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/, 'is 64 hexadecimal digits')
+    .optional(),
 });
 export type Seal = z.infer<typeof seal>;
 

@@ -66,7 +66,8 @@ export class ArchiveStream {
     const digest = this.#fragment.add(frame);
     this.storedBytes += frame.bytes.length;
     this.#pending = frame.pending;
-    await sink.frame({ archiveLength: frame.archiveLength, bytes: frame.bytes, digest });
+    const { archiveLength, bytes, state } = frame;
+    await sink.frame({ archiveLength, bytes, digest, entryLeft: leftOf(state) });
     await this.#addText(frame.index);
     const { storedBytes, frames } = this.#fragment;
     const fill = { storedBytes, frames: frames.length };
@@ -156,4 +157,8 @@ class OpenFragment {
     this.archiveBytes += archiveLength;
     return digest;
   }
+}
+
+function leftOf({ entry, position }: ReaderState): number {
+  return entry ? entry.offset + entry.length - position : 0;
 }

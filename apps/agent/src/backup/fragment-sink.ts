@@ -8,6 +8,8 @@ export interface DigestedBytes {
 export interface DataFrame extends DigestedBytes {
   /** Archive bytes in it. */
   readonly archiveLength: number;
+  /** Archive bytes, padding and all, that are still to come of the entry that it ends in. */
+  readonly entryLeft: number;
 }
 
 export interface FragmentSeal {
@@ -44,6 +46,10 @@ export interface ImageTotals {
 export interface FragmentSink {
   /** The storage unit's limit, seek table included. */
   readonly fragmentBytesMax: number;
+  /** If set, each frame but the last one has to hold so many archive bytes, and is what `rawFrame` makes of them. */
+  readonly rawFrameBytes?: number | undefined;
+  /** The frame of archive bytes that are not compressed: the sink itself decides what is sent. It goes to `frame` next. */
+  rawFrame?(data: Buffer): Buffer;
   frame(frame: DataFrame): Promise<void> | void;
   index(block: DigestedBytes): Promise<void> | void;
   seal(fragment: FragmentSeal): Promise<void>;

@@ -91,7 +91,7 @@ export interface BackupResult {
  * listing; CannotResume, which nothing but a new image helps
  */
 export async function runBackup(options: BackupOptions): Promise<BackupResult> {
-  const size = options.ring ?? RING_DEFAULT;
+  const size = ringOf(options);
   checkFragmentBytesMax(options.sink.fragmentBytesMax, size.bufferBytes);
   options.signal?.throwIfAborted();
   const start = await startImage(options);
@@ -113,6 +113,8 @@ export async function runBackup(options: BackupOptions): Promise<BackupResult> {
     await start.checkpoints.close();
   }
 }
+
+type FullBuffer = Extract<ReaderMessage, { type: 'frame' }>;
 
 /** One backup while it runs: the reading thread, the ring and the stream of fragments. */
 class BackupRun {
@@ -190,8 +192,7 @@ class BackupRun {
         await this.#stream.index(item.text);
         this.#emptier.releaseIndexText();
       } else {
-        const bytes = await this.#compressing.get(item.slot)!;
-        this.#compressing.delete(item.slot);
+        const bytes = await this.#stored(item);
         await this.#stream.frame({
           archiveLength: item.length,
           bytes,
@@ -223,11 +224,19 @@ class BackupRun {
     };
   }
 
-  #compress(frame: Extract<ReaderMessage, { type: 'frame' }>): void {
+  #compress(frame: FullBuffer): void {
     if (frame.made) this.#emptier.adopt(frame.slot, frame.made);
+    if (this.options.sink.rawFrameBytes !== undefined) return;
     const stored = this.#encoder.encode(this.#emptier.buffer(frame.slot, frame.length));
     stored.catch(() => undefined); // whoever takes the frame in its turn gets the error
     this.#compressing.set(frame.slot, stored);
+  }
+
+  async #stored({ slot, length }: FullBuffer): Promise<Buffer> {
+    const compressing = this.#compressing.get(slot);
+    if (!compressing) return this.options.sink.rawFrame!(this.#emptier.buffer(slot, length));
+    this.#compressing.delete(slot);
+    return compressing;
   }
 
   #noteLostBase(): void {
@@ -252,6 +261,11 @@ class BackupRun {
   get #waits(): BufferWaits {
     return { forEmpty: this.#emptier.waitsForEmpty, forFull: this.#reader.waits };
   }
+}
+
+/** The size of its buffers is that of frames. */
+function ringOf({ ring = RING_DEFAULT, sink }: BackupOptions): RingSize {
+  return { ...ring, bufferBytes: sink.rawFrameBytes ?? ring.bufferBytes };
 }
 
 function abortReason(signal: AbortSignal | undefined): Error {

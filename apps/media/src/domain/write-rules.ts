@@ -1,4 +1,5 @@
 import { frameTableBytes, type FrameRecord } from '#archive/frames/frame-table.js';
+import { rawFrameBytes } from '#archive/frames/raw-frame.js';
 import { seekTableBytes } from '#archive/frames/seek-table.js';
 import { PermanentError } from '#kernel/errors.js';
 
@@ -64,7 +65,47 @@ export function checkFrame(
     throw outOfSequence(`a frame of ${archiveBytes} archive bytes in ${storedBytes} came`);
   }
   const frames = fragment.frames.length + 1;
-  const whole = fragment.storedBytes + storedBytes + seekTableBytes(frames);
+  checkSize({ frames, storedBytes: fragment.storedBytes + storedBytes }, fragmentBytesMax);
+}
+
+/**
+ * Throws unless a frame table is that of raw frames of `frameBytes` archive bytes each (the last one may
+ * have fewer), and within the limits of a fragment.
+ * @returns the bytes of the fragment's data
+ */
+export function checkRawFrames(
+  table: readonly FrameRecord[] | undefined,
+  frameBytes: number,
+  fragmentBytesMax: number,
+): number {
+  if (!table) throw outOfSequence('an index does not end with the table of its frames');
+  let storedBytes = 0;
+  table.forEach((frame, index) => {
+    const { archiveBytes } = frame;
+    const isLast = index === table.length - 1;
+    const fits = isLast
+      ? archiveBytes > 0 && archiveBytes <= frameBytes
+      : archiveBytes === frameBytes;
+    if (!fits || frame.storedBytes !== rawFrameBytes(archiveBytes)) {
+      throw corruption(`the frame table is wrong at frame ${index + 1}`);
+    }
+    storedBytes += frame.storedBytes;
+  });
+  return checkSize({ frames: table.length, storedBytes }, fragmentBytesMax);
+}
+
+/** Throws if a fragment may not hold so many archive bytes, however they are kept. */
+export function checkArchiveBytes(archiveBytes: number, fragmentBytesMax: number): void {
+  const frames = Math.ceil(archiveBytes / FRAME_ARCHIVE_BYTES_MAX);
+  checkSize({ frames, storedBytes: archiveBytes }, fragmentBytesMax);
+}
+
+/** @returns the bytes of so many frames and their seek table. Throws if a fragment may not have them. */
+function checkSize(
+  { frames, storedBytes }: { frames: number; storedBytes: number },
+  fragmentBytesMax: number,
+): number {
+  const whole = storedBytes + seekTableBytes(frames);
   if (whole > fragmentBytesMax || frames > FRAMES_MAX) {
     throw new PermanentError(
       WRITE_ERROR,
@@ -72,10 +113,15 @@ export function checkFrame(
         `the storage unit allows ${fragmentBytesMax} bytes in ${FRAMES_MAX}`,
     );
   }
+  return whole;
 }
 
 /** Throws if what a SEAL says is not what was written. */
-export function checkSeal(copy: CopyProgress, fragment: FragmentProgress, claim: SealClaim): void {
+export function checkSeal(
+  copy: CopyProgress,
+  fragment: Pick<FragmentProgress, 'frames' | 'archiveBytes'>,
+  claim: SealClaim,
+): void {
   if (claim.number !== copy.nextNumber) {
     throw outOfSequence(`fragment ${claim.number} came where ${copy.nextNumber} belongs`);
   }
@@ -112,7 +158,7 @@ export function checkFrameTable(
 }
 
 /** Throws if one more piece of index would break a limit. */
-export function checkIndex(fragment: FragmentProgress, bytes: number): void {
+export function checkIndex(fragment: Pick<FragmentProgress, 'indexBytes'>, bytes: number): void {
   if (bytes > Math.max(frameTableBytes(FRAMES_MAX), FRAME_ARCHIVE_BYTES_MAX)) {
     throw outOfSequence(`an index frame of ${bytes} bytes came`);
   }

@@ -1,21 +1,18 @@
-import { Blake3Hasher, blake3 } from '@napi-rs/blake-hash';
-import { decodeFrameTable, isFrameTable, type FrameRecord } from '#archive/frames/frame-table.js';
-import type { Manifest } from '#archive/manifest.js';
+import { Blake3Hasher } from '@napi-rs/blake-hash';
+import type { FrameRecord } from '#archive/frames/frame-table.js';
 import { encodeSeekTable } from '#archive/frames/seek-table.js';
-import { INDEX_SENT_BYTES_MAX } from '#contracts/fragment.js';
-import { messageOf } from '#kernel/errors.js';
+import type { Manifest } from '#archive/manifest.js';
 import type { FragmentWriter } from '#storage/fragment-store.js';
 import { splitPieces, type Message } from '#transfer/message.js';
 import {
   checkFrame,
   checkFrameTable,
-  checkIndex,
   checkSeal,
   corruption,
-  outOfSequence,
   type CopyProgress,
   type SealClaim,
 } from '../domain/write-rules.js';
+import { OpenIndex, splitHead } from './open-index.js';
 
 const DIGEST_BYTES = 32;
 const FRAME_HEAD_BYTES = 4 + DIGEST_BYTES;
@@ -36,25 +33,28 @@ export class OpenFragment {
   readonly frames: FrameRecord[] = [];
   storedBytes = 0;
   archiveBytes = 0;
-  indexBytes = 0;
-  private readonly indexBlocks: Buffer[] = [];
+  private readonly lines: OpenIndex;
   private readonly dataHash = new Blake3Hasher();
-  private readonly indexHash = new Blake3Hasher();
-  private table: FrameRecord[] | undefined;
   private writing: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly writer: FragmentWriter,
     private readonly fragmentBytesMax: number,
-  ) {}
+  ) {
+    this.lines = new OpenIndex((pieces) => this.after(() => writer.writeIndex(pieces)));
+  }
 
   get name(): FragmentWriter['name'] {
     return this.writer.name;
   }
 
+  get indexBytes(): number {
+    return this.lines.indexBytes;
+  }
+
   /** Takes a FRAME message. */
   async frame(message: Message): Promise<void> {
-    const { head, rest } = split(message, FRAME_HEAD_BYTES);
+    const { head, rest } = splitHead(message, FRAME_HEAD_BYTES);
     await this.addFrame(
       {
         archiveBytes: head.readUInt32BE(0),
@@ -87,32 +87,24 @@ export class OpenFragment {
   }
 
   /** Takes an INDEX message. */
-  async index(message: Message): Promise<void> {
-    const { head, rest } = split(message, DIGEST_BYTES);
-    checkIndex(this, message.length - DIGEST_BYTES);
-    const block = Buffer.concat(rest);
-    if (!blake3(block).equals(head)) throw corruption('a piece of index came changed');
-    await this.addIndex(block);
-    this.table = isFrameTable(block) ? readTable(block) : undefined;
+  index(message: Message): Promise<void> {
+    return this.lines.take(message);
   }
 
   /** Takes a piece of index that has been checked. */
-  async addIndex(block: Buffer): Promise<void> {
-    this.indexHash.update(block);
-    this.indexBytes += block.length;
-    if (this.indexBytes <= INDEX_SENT_BYTES_MAX) this.indexBlocks.push(block);
-    await this.after(() => this.writer.writeIndex([block]));
+  addIndex(block: Buffer): Promise<void> {
+    return this.lines.add(block);
   }
 
   /** The whole index, if it is small enough to be sent with the commit. */
   get smallIndex(): Buffer | undefined {
-    return this.indexBytes <= INDEX_SENT_BYTES_MAX ? Buffer.concat(this.indexBlocks) : undefined;
+    return this.lines.smallIndex;
   }
 
   /** Throws if a SEAL does not fit what was written. */
   check(copy: CopyProgress, claim: SealClaim): void {
     checkSeal(copy, this, claim);
-    checkFrameTable(this.table, this.frames);
+    checkFrameTable(this.lines.table, this.frames);
   }
 
   /** Ends the data with its seek table and says what was written. */
@@ -126,7 +118,7 @@ export class OpenFragment {
       storedBytes: this.writer.dataBytes,
       digest: this.dataHash.digest('hex'),
       indexBytes: this.indexBytes,
-      indexDigest: this.indexHash.digest('hex'),
+      indexDigest: this.lines.digest(),
       frames: this.frames.length,
     };
   }
@@ -147,18 +139,5 @@ export class OpenFragment {
     this.writing = write();
     // Thrown by whoever awaits it next; until then it is nobody's.
     this.writing.catch(() => undefined);
-  }
-}
-
-function split(message: Message, headBytes: number): { head: Buffer; rest: Buffer[] } {
-  if (message.length <= headBytes) throw outOfSequence('a frame or index without content came');
-  return splitPieces(message.pieces, headBytes);
-}
-
-function readTable(block: Buffer): FrameRecord[] {
-  try {
-    return decodeFrameTable(block);
-  } catch (error) {
-    throw corruption(messageOf(error));
   }
 }

@@ -12,7 +12,9 @@ import type { CommitOffers } from '../commits/commit-offers.js';
 import { noCrash, type CrashPoint } from '../crash-point.js';
 import { checkFinish, outOfSequence, type CopyProgress } from '../domain/write-rules.js';
 import { refusal } from '../domain/refusal.js';
+import { ChunkReceiver, CHUNKS_READY, type ChunkTally } from './chunk-receiver.js';
 import { OpenFragment } from './open-fragment.js';
+import { OpenRecipe } from './open-recipe.js';
 import { ProgressMeter, type SessionProgress } from './progress.js';
 import { failureOf, type SessionFailure } from './session-end.js';
 import type { Volume } from '../volumes/volume.js';
@@ -40,9 +42,12 @@ export interface WriteTask {
 export interface WriteOutcome extends SessionFailure {
   /** Fragments that this session has sealed. */
   readonly fragments: number;
+  /** Where the volume deduplicates: of what was not there. */
   readonly storedBytes: number;
   /** As `SessionProgress` has them. */
   readonly waits: Pick<SessionProgress, 'waitsForFullBuffer' | 'waitsForEmptyBuffer'>;
+  /** Where the volume deduplicates: what came. */
+  readonly chunks?: Readonly<ChunkTally>;
   /** What FINISH said; missing if it did not come. */
   readonly totals?: Finish;
 }
@@ -62,16 +67,19 @@ export interface WriteSessionOptions {
  * journal; only then is the writer told, and the fragment offered to the catalog. The last fragment
  * is sealed when FINISH has brought the totals. DONE follows when every fragment is COMMITTED. A
  * session goes on where its task says; what is in front of that was committed by earlier attempts
- * and is not waited for.
+ * and is not waited for. Where the volume deduplicates, a fragment may come as names of chunks instead
+ * of frames; all else is the same.
  *
  * However it ends, what was sealed stays and is offered on, and what was not stays as partial.
  */
 export class WriteSession {
   private copy: CopyProgress;
-  private current: OpenFragment | undefined;
-  private last: { fragment: OpenFragment; claim: Seal } | undefined;
+  private current: OpenFragment | OpenRecipe | undefined;
+  private last: { fragment: OpenFragment | OpenRecipe; claim: Seal } | undefined;
+  private receiver: ChunkReceiver | undefined;
   private sealing: Promise<void> = Promise.resolve();
   private readonly sealed: string[] = [];
+  /** Of sealed fragments that came as frames. */
   private storedBytes = 0;
   private archiveBytes = 0;
   private totals: Finish | undefined;
@@ -96,6 +104,9 @@ export class WriteSession {
     const meter = new ProgressMeter(() => this.progress(connection), report);
     try {
       if (this.cancelled) throw this.cancelled;
+      const { volume, task } = this.options;
+      const { chunks } = volume.store;
+      if (chunks) this.receiver = new ChunkReceiver(chunks, task.client);
       await this.serve(connection, meter);
       await connection.sendJson(MESSAGE.DONE, {});
       return this.outcome({ status: 0, message: '' });
@@ -105,6 +116,7 @@ export class WriteSession {
       await this.letGo();
       return this.outcome(failure);
     } finally {
+      await this.receiver?.end();
       meter.end();
       connection.end();
     }
@@ -121,7 +133,8 @@ export class WriteSession {
     const { fragmentBytesMax, resume } = this.options.task;
     const { nextNumber: nextFragment, archiveOffset } = resume;
     const ready = { fragmentBytesMax, nextFragment, archiveOffset };
-    await connection.sendJson(MESSAGE.READY, ready);
+    const chunks = this.receiver && { chunks: CHUNKS_READY };
+    await connection.sendJson(MESSAGE.READY, { ...ready, ...chunks });
     for (;;) {
       const message = await connection.receive();
       if (!message) throw new ConnectionBroken('network connection broken by the writer');
@@ -136,39 +149,71 @@ export class WriteSession {
 
   private async onMessage(connection: Connection, message: Message): Promise<void> {
     switch (message.type) {
-      case MESSAGE.FRAME: {
-        const fragment = await this.fragment();
-        await fragment.frame(message);
-        this.crashPoint('frame-written');
-        this.archiveBytes += fragment.frames.at(-1)!.archiveBytes;
-        return;
-      }
       case MESSAGE.INDEX:
         await (await this.fragment()).index(message);
         return;
       case MESSAGE.SEAL:
         await this.onSeal(connection, parsePayload(message, seal));
         return;
+      case MESSAGE.FRAME:
+        return this.onFrame(message);
       default:
-        throw new ProtocolError(`A writer sent ${messageName(message.type)}.`);
+        if (!this.receiver) throw unexpected(message);
+        await this.onChunks(connection, message, this.receiver);
+    }
+  }
+
+  /** Where the volume deduplicates, too: an agent need not know of chunks. */
+  private async onFrame(message: Message): Promise<void> {
+    const fragment = await this.fragment('frames');
+    if (!(fragment instanceof OpenFragment)) throw unexpected(message);
+    await fragment.frame(message);
+    this.crashPoint('frame-written');
+    this.archiveBytes += fragment.frames.at(-1)!.archiveBytes;
+  }
+
+  private async onChunks(
+    connection: Connection,
+    message: Message,
+    receiver: ChunkReceiver,
+  ): Promise<void> {
+    switch (message.type) {
+      case MESSAGE.ASK:
+        return receiver.ask(message, connection);
+      case MESSAGE.CHUNKS:
+        await receiver.chunks(message);
+        this.crashPoint('frame-written');
+        return;
+      case MESSAGE.RECIPE: {
+        const fragment = await this.fragment();
+        if (!(fragment instanceof OpenRecipe)) throw unexpected(message);
+        this.archiveBytes += await fragment.names(message);
+        return;
+      }
+      default:
+        throw unexpected(message);
     }
   }
 
   /** The open fragment; a new one is in the journal before its first byte. */
-  private async fragment(): Promise<OpenFragment> {
+  private async fragment(
+    madeOf: 'frames' | 'chunks' = 'chunks',
+  ): Promise<OpenFragment | OpenRecipe> {
     if (this.current) return this.current;
     if (this.copy.ended) throw outOfSequence('data came after the last fragment');
     const { task, volume, clock } = this.options;
-    const { imageId, copy, attempt, fragmentBytesMax } = task;
+    const { imageId, copy, attempt } = task;
     const number = this.copy.nextNumber;
     const fragmentId = uuidv7(clock.now());
     const name = { imageId, copy, number, fragmentId };
-    const plan = { bytesMax: fragmentBytesMax, signal: this.over.signal };
+    const plan = { bytesMax: task.fragmentBytesMax, signal: this.over.signal };
     await volume.store.admit?.(name, plan);
     await volume.ledger.intent({ ...name, attempt });
     this.crashPoint('intent-journalled');
-    const writer = await volume.store.create(name);
-    this.current = new OpenFragment(writer, fragmentBytesMax);
+    const receiver = madeOf === 'chunks' ? this.receiver : undefined;
+    this.current = receiver
+      ? new OpenRecipe(await receiver.begin(name), receiver, task.fragmentBytesMax)
+      : new OpenFragment(await volume.store.create(name), task.fragmentBytesMax);
     return this.current;
   }
 
@@ -194,7 +239,7 @@ export class WriteSession {
 
   private async seal(
     connection: Connection,
-    fragment: OpenFragment,
+    fragment: OpenFragment | OpenRecipe,
     end: { claim: Seal; totals?: Finish },
   ): Promise<void> {
     const { volume, offers, clock } = this.options;
@@ -206,7 +251,7 @@ export class WriteSession {
       await volume.ledger.sealed(manifest, clock.now().toISOString());
       this.crashPoint('seal-journalled');
       this.sealed.push(fragmentId);
-      this.storedBytes += manifest.storedBytes;
+      if (fragment instanceof OpenFragment) this.storedBytes += manifest.storedBytes;
       offers.add(fragmentId, volume, fragment.smallIndex);
     } catch (error) {
       await fragment.abandon();
@@ -216,7 +261,7 @@ export class WriteSession {
   }
 
   private async manifest(
-    fragment: OpenFragment,
+    fragment: OpenFragment | OpenRecipe,
     { claim, totals }: { claim: Seal; totals?: Finish },
   ): Promise<Manifest> {
     const { task } = this.options;
@@ -282,17 +327,24 @@ export class WriteSession {
 
   private progress(connection: Connection): SessionProgress {
     const { waitsForFullBuffer, waitsForEmptyBuffer } = connection.counters;
-    const storedBytes = this.storedBytes + (this.current?.storedBytes ?? 0);
-    const { archiveBytes, sealed } = this;
+    const { archiveBytes, sealed, receiver, current } = this;
+    const open = current instanceof OpenFragment ? current.storedBytes : 0;
+    const storedBytes = this.storedBytes + open + (receiver?.tally.newBytes ?? 0);
     const fragments = sealed.length;
     return { archiveBytes, storedBytes, fragments, waitsForFullBuffer, waitsForEmptyBuffer };
   }
 
   private outcome(failure: SessionFailure): WriteOutcome {
-    const { storedBytes, totals } = this;
+    const { totals, receiver } = this;
+    const storedBytes = this.storedBytes + (receiver?.tally.newBytes ?? 0);
+    const chunks = receiver && { chunks: receiver.tally };
     const fragments = this.sealed.length;
     const { waitsForFullBuffer, waitsForEmptyBuffer } = this.connection!.counters;
     const waits = { waitsForFullBuffer, waitsForEmptyBuffer };
-    return { ...failure, fragments, storedBytes, waits, ...(totals && { totals }) };
+    return { ...failure, fragments, storedBytes, waits, ...chunks, ...(totals && { totals }) };
   }
+}
+
+function unexpected(message: Message): ProtocolError {
+  return new ProtocolError(`A writer sent ${messageName(message.type)}.`);
 }

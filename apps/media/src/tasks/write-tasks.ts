@@ -12,6 +12,7 @@ import { clockTime } from '../domain/clock-time.js';
 import { atWorkFor, jobOf } from '../library/job-at-work.js';
 import { MediaNode } from '../media-node.js';
 import type { RunningTask } from './running-task.js';
+import type { ChunkTally } from '../sessions/chunk-receiver.js';
 import { WriteSession, type WriteOutcome } from '../sessions/write-session.js';
 
 type WriteTask = Extract<MediaTask, { type: 'write' }>;
@@ -117,6 +118,7 @@ class WriteRun {
     const { waitsForFullBuffer: full, waitsForEmptyBuffer: empty } = outcome.waits;
     const waits = `waited for full buffer ${full} times, for empty buffer ${empty} times`;
     this.reporter.log('info', `end writing; write time: ${time}; ${waits}`);
+    if (outcome.chunks?.chunks) this.reporter.log('info', dedupText(outcome.chunks));
     if (outcome.bug) this.reporter.log('error', messageOf(outcome.bug));
     this.finish(outcome);
   }
@@ -126,6 +128,13 @@ class WriteRun {
     this.reporter.progress({ storedBytes: outcome.storedBytes });
     await this.reporter.finish(resultOf(outcome));
   }
+}
+
+function dedupText({ chunks, archiveBytes, newChunks, newBytes }: ChunkTally): string {
+  return (
+    `deduplicated: ${archiveBytes} bytes of archive came as ${newBytes} new bytes; ` +
+    `${newChunks} of ${chunks} chunks were new`
+  );
 }
 
 /** The fragments of a whole image count those of earlier attempts. */

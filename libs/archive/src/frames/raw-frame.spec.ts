@@ -1,7 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import { decompress } from '@mongodb-js/zstd';
-import { emptyRawFrame, rawFrame, rawFrameBytes, rawFramePieces } from './raw-frame.js';
+import {
+  emptyRawFrame,
+  rawFrame,
+  rawFrameBytes,
+  rawFrameContent,
+  rawFramePieces,
+} from './raw-frame.js';
 
 describe('a raw frame', () => {
   it.each([0, 1, 131_071, 131_072, 131_073, 1_048_576])('holds %i bytes as they are', async (n) => {
@@ -9,6 +15,7 @@ describe('a raw frame', () => {
     const frame = rawFrame(data);
     expect(frame).toHaveLength(rawFrameBytes(n));
     expect((await decompress(frame)).equals(data)).toBe(true);
+    expect(Buffer.concat(rawFrameContent(frame)).equals(data)).toBe(true);
   });
 
   it.each([0, 1, 131_072, 300_000])('of %i bytes can be filled afterwards', (n) => {

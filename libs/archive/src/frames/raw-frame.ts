@@ -49,6 +49,17 @@ export function rawFramePieces<T extends ArrayBufferLike>(
   return pieces;
 }
 
+/** The parts of the data in a frame that `rawFrame` has made. They share its memory. */
+export function rawFrameContent(frame: Buffer): Buffer[] {
+  const parts: Buffer[] = [];
+  for (let at = HEADER_BYTES; at < frame.length;) {
+    const end = Math.min(frame.length, at + BLOCK_HEADER_BYTES + BLOCK_BYTES_MAX);
+    parts.push(frame.subarray(at + BLOCK_HEADER_BYTES, end));
+    at = end;
+  }
+  return parts;
+}
+
 function writeHeader(target: Buffer, dataBytes: number): number {
   target.writeUInt32LE(MAGIC, 0);
   target.writeUInt8(DESCRIPTOR, 4);

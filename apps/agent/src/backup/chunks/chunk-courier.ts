@@ -1,0 +1,174 @@
+import { blake3 } from '@napi-rs/blake-hash';
+import type { NamedChunk } from '#transfer/chunk-messages.js';
+import type { FragmentWriterClient } from '#transfer/fragment-writer-client.js';
+import type { FrameEncoder } from '#archive/frames/frame-encoder.js';
+import type { Chunk } from './fragment-chunks.js';
+import { SentIds } from './sent-ids.js';
+
+/** What is asked for at once: so many ids, or chunks of so many bytes. */
+const ASK_IDS_MAX = 1_024;
+const ASK_BYTES_MAX = 2 * 1024 * 1024;
+/** Bytes of chunks whose answers are still to come: so several questions are under way. */
+const ASKED_BYTES_MAX = 8 * 1024 * 1024;
+/** Archive bytes of a frame of chunks; a larger chunk is alone in one. */
+const FRAME_BYTES = 1024 * 1024;
+/** Bytes of frames that are being compressed and sent. */
+const SENDING_BYTES_MAX = 6 * 1024 * 1024;
+/** Names that wait for a frame in front of them to be full. */
+const NAMES_WAITING_MAX = 8_192;
+
+export type ChunkWriter = Pick<FragmentWriterClient, 'ask' | 'chunks' | 'recipe'>;
+
+/**
+ * Brings the chunks of an archive to a volume that deduplicates: asks which are there, sends the others
+ * in frames of about 1 MiB, and names all of them in order, each one when it is known or was sent. Several
+ * questions and frames are under way, so that nothing waits for a round trip; it holds about 20 MiB.
+ * The first failure ends it: `add` and `flush` throw it from then on.
+ */
+export class ChunkCourier {
+  #batch: Chunk[] = [];
+  #batchBytes = 0;
+  /** Batches that were asked for, one after the other. */
+  #settling: Promise<void> = Promise.resolve();
+  readonly #asked = new Held(ASKED_BYTES_MAX);
+  #frame: Chunk[] = [];
+  #frameData = Buffer.allocUnsafeSlow(FRAME_BYTES);
+  #frameBytes = 0;
+  #names: NamedChunk[] = [];
+  /** Frames and names on their way, one after the other. */
+  #sending: Promise<void> = Promise.resolve();
+  readonly #underWay = new Held(SENDING_BYTES_MAX);
+  readonly #sent = new SentIds();
+
+  constructor(
+    private readonly writer: ChunkWriter,
+    private readonly encoder: FrameEncoder,
+    private readonly options: {
+      readonly idsPerAskMax: number;
+      /** Bytes of chunks, in order, whose pieces are not looked at any more. */
+      readonly onSettled: (bytes: number) => void;
+    },
+  ) {}
+
+  /** Takes the next chunk; resolves when there is room for more. Calls come one at a time. */
+  async add(chunk: Chunk): Promise<void> {
+    this.#batch.push(chunk);
+    this.#batchBytes += chunk.length;
+    const isFull = this.#batch.length >= Math.min(this.options.idsPerAskMax, ASK_IDS_MAX);
+    if (!isFull && this.#batchBytes < ASK_BYTES_MAX) return;
+    this.#ask();
+    await this.#asked.room();
+  }
+
+  /** Resolves when all that was added has been sent and named. */
+  async flush(): Promise<void> {
+    if (this.#batch.length > 0) this.#ask();
+    await this.#settling;
+    this.#send();
+    await this.#sending;
+  }
+
+  #ask(): void {
+    const batch = this.#batch;
+    const bytes = this.#batchBytes;
+    this.#batch = [];
+    this.#batchBytes = 0;
+    this.#asked.add(bytes);
+    const known = this.writer.ask(batch.map(({ id }) => id));
+    known.catch(() => undefined); // thrown in its turn
+    this.#settling = this.#settling.then(async () => {
+      await this.#settle(batch, await known);
+      this.options.onSettled(bytes);
+      this.#asked.remove(bytes);
+    });
+    this.#settling.catch((error: unknown) => this.#fail(error));
+  }
+
+  async #settle(batch: readonly Chunk[], known: readonly boolean[]): Promise<void> {
+    for (const [at, chunk] of batch.entries()) {
+      if (!known[at] && this.#sent.add(chunk.id)) {
+        if (this.#frameBytes + chunk.length > FRAME_BYTES) {
+          this.#send();
+          await this.#underWay.room();
+        }
+        this.#pack(chunk);
+      }
+      this.#names.push({ id: chunk.id, length: chunk.length });
+    }
+    if (this.#frame.length === 0 || this.#names.length > NAMES_WAITING_MAX) this.#send();
+  }
+
+  /** Copies it: a chunk shares memory with all that was read with it. */
+  #pack({ id, length, pieces }: Chunk): void {
+    const end = this.#frameBytes + length;
+    if (end > this.#frameData.length) this.#frameData = Buffer.allocUnsafeSlow(end);
+    for (const piece of pieces) {
+      this.#frameData.set(piece, this.#frameBytes);
+      this.#frameBytes += piece.length;
+    }
+    this.#frame.push({ id, length, pieces: [] });
+  }
+
+  /** Sends the frame as it is, if there is one, and the names behind it. */
+  #send(): void {
+    const [chunks, bytes, names] = [this.#frame, this.#frameBytes, this.#names];
+    if (names.length === 0) return;
+    this.#names = [];
+    let encoded: Promise<Buffer> | undefined;
+    if (chunks.length > 0) {
+      encoded = this.encoder.encode(this.#frameData.subarray(0, bytes));
+      encoded.catch(() => undefined); // thrown in its turn
+      this.#underWay.add(bytes);
+      this.#frame = [];
+      this.#frameBytes = 0;
+      this.#frameData = Buffer.allocUnsafeSlow(FRAME_BYTES);
+    }
+    this.#sending = this.#sending.then(async () => {
+      const stored = await encoded;
+      if (stored) await this.writer.chunks({ chunks, bytes: stored, digest: blake3(stored) });
+      await this.writer.recipe(names);
+      this.#underWay.remove(bytes);
+    });
+    this.#sending.catch((error: unknown) => this.#fail(error));
+  }
+
+  #fail(error: unknown): void {
+    this.#asked.fail(error);
+    this.#underWay.fail(error);
+  }
+}
+
+/** Bytes that are held, within a limit. */
+class Held {
+  #bytes = 0;
+  #failure: unknown;
+  #waiting: (() => void)[] = [];
+
+  constructor(private readonly bytesMax: number) {}
+
+  add(bytes: number): void {
+    this.#bytes += bytes;
+  }
+
+  remove(bytes: number): void {
+    this.#bytes -= bytes;
+    this.#wake();
+  }
+
+  /** Resolves when it is within the limit. Throws what `fail` was told. */
+  async room(): Promise<void> {
+    while (this.#bytes > this.bytesMax && this.#failure === undefined) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  fail(error: unknown): void {
+    this.#failure ??= error;
+    this.#wake();
+  }
+
+  #wake(): void {
+    for (const wake of this.#waiting.splice(0)) wake();
+  }
+}

@@ -1,0 +1,124 @@
+import { Blake3Hasher } from '@napi-rs/blake-hash';
+import type { ChunkerStart } from '#archive/chunking/tar-chunker.js';
+import { emptyRawFrame, rawFrameBytes, rawFrameContent } from '#archive/frames/raw-frame.js';
+import { encodeSeekTable, type FrameSize } from '#archive/frames/seek-table.js';
+import type { FragmentWriterClient } from '#transfer/fragment-writer-client.js';
+import type {
+  DataFrame,
+  DigestedBytes,
+  FragmentSeal,
+  FragmentSink,
+  ImageTotals,
+} from '../fragment-sink.js';
+import type { FrameEncoder } from '#archive/frames/frame-encoder.js';
+import { ChunkCourier, type ChunkWriter } from './chunk-courier.js';
+import { FragmentChunks } from './fragment-chunks.js';
+
+export type RecipeClient = ChunkWriter &
+  Pick<FragmentWriterClient, 'ready' | 'index' | 'seal' | 'finish'>;
+
+/**
+ * Sends a backup's fragments to a media server whose volume deduplicates: as chunks, of which only those go
+ * over the network that are not there. The frames are never sent; their digests are those of the data
+ * that the volume makes out of the chunks.
+ */
+export class ChunkSink implements FragmentSink {
+  readonly fragmentBytesMax: number;
+  readonly rawFrameBytes: number;
+
+  readonly #courier: ChunkCourier;
+  /** Full frames that are used again: 1 MiB each, they would be collected late. */
+  readonly #free: ReturnType<typeof emptyRawFrame>[] = [];
+  /** Those whose chunks are not settled yet, in order, and where they end. */
+  readonly #inUse: { readonly made: ReturnType<typeof emptyRawFrame>; readonly end: number }[] = [];
+  #takenBytes = 0;
+  #settledBytes = 0;
+  #start: ChunkerStart;
+  #chunks: FragmentChunks | undefined;
+  #frames: FrameSize[] = [];
+  #hash = new Blake3Hasher();
+  #entryLeft = 0;
+  /** Resolves when the SEAL of the last fragment is on its way: what comes next must not overtake it. */
+  #sealSent: Promise<unknown> = Promise.resolve();
+
+  /** For a writer that was told of chunks. */
+  constructor(
+    private readonly writer: RecipeClient,
+    chunks: NonNullable<FragmentWriterClient['ready']['chunks']>,
+    encoder: FrameEncoder,
+  ) {
+    const { fragmentBytesMax, nextFragment, archiveOffset } = writer.ready;
+    this.fragmentBytesMax = fragmentBytesMax;
+    this.rawFrameBytes = chunks.frameBytes;
+    const onSettled = (bytes: number) => this.#recycle(bytes);
+    this.#courier = new ChunkCourier(writer, encoder, {
+      idsPerAskMax: chunks.idsPerAskMax,
+      onSettled,
+    });
+    // Going on with an image, it may begin anywhere in an entry.
+    this.#start = { archiveOffset, entryLeft: nextFragment > 1 ? undefined : 0 };
+  }
+
+  rawFrame(data: Buffer): Buffer {
+    const isFull = data.length === this.rawFrameBytes;
+    const made = (isFull ? this.#free.pop() : undefined) ?? emptyRawFrame(data.length);
+    let at = 0;
+    for (const part of made.parts) at += data.copy(part, 0, at);
+    this.#takenBytes += data.length;
+    this.#inUse.push({ made, end: this.#takenBytes });
+    return made.frame;
+  }
+
+  async frame({ archiveLength, bytes, entryLeft }: DataFrame): Promise<void> {
+    await this.#sealSent;
+    this.#hash.update(bytes);
+    this.#frames.push({ storedBytes: bytes.length, archiveBytes: archiveLength });
+    this.#entryLeft = entryLeft;
+    const chunks = (this.#chunks ??= new FragmentChunks(this.#start));
+    for (const piece of rawFrameContent(bytes)) {
+      for (const chunk of chunks.push(piece)) await this.#courier.add(chunk);
+    }
+  }
+
+  async index(block: DigestedBytes): Promise<void> {
+    await this.#sealSent;
+    await this.writer.index(block);
+  }
+
+  /** Resolves when the fragment is safe; `finish` waits for the last one. */
+  async seal(fragment: FragmentSeal): Promise<void> {
+    const sealed = this.#named().then((dataDigest) => ({
+      // Begun here, and not awaited: `#sealSent` is about its way.
+      safe: this.writer.seal({ ...fragment, dataDigest }),
+    }));
+    this.#sealSent = sealed;
+    const { safe } = await sealed;
+    await safe;
+  }
+
+  finish(totals: ImageTotals): Promise<void> {
+    return this.writer.finish(totals);
+  }
+
+  /** What the courier has settled it does not look at again. */
+  #recycle(bytes: number): void {
+    this.#settledBytes += bytes;
+    while (this.#inUse.length > 0 && this.#inUse[0]!.end <= this.#settledBytes) {
+      const { made } = this.#inUse.shift()!;
+      if (rawFrameBytes(this.rawFrameBytes) === made.frame.length) this.#free.push(made);
+    }
+  }
+
+  /** Names the last of the fragment's chunks. @returns the digest of its data */
+  async #named(): Promise<string> {
+    for (const chunk of this.#chunks?.end() ?? []) await this.#courier.add(chunk);
+    await this.#courier.flush();
+    this.#hash.update(encodeSeekTable(this.#frames));
+    const digest = this.#hash.digest('hex');
+    this.#chunks = undefined;
+    this.#frames = [];
+    this.#hash = new Blake3Hasher();
+    this.#start = { archiveOffset: 0, entryLeft: this.#entryLeft };
+    return digest;
+  }
+}

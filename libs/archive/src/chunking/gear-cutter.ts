@@ -1,0 +1,83 @@
+/** Sizes of chunks that are cut by content, in bytes. */
+export interface CutSizes {
+  /** Nothing is cut before this, and nothing is looked at. */
+  readonly min: number;
+  /** From here on a cut is eight times as likely. */
+  readonly usual: number;
+  readonly max: number;
+}
+
+/** About 740 KiB on average. */
+export const CUT_SIZES: CutSizes = { min: 256 * 1024, usual: 768 * 1024, max: 2048 * 1024 };
+
+/** A cut is where these bits of the hash are zero: every 2^20th, and every 2^17th place. */
+const RARE = 0xfffff000 | 0;
+const OFTEN = 0xffff8000 | 0;
+
+/** A number of its own for each byte, by the finalizer of MurmurHash3. Other ones would cut elsewhere. */
+const GEAR = Int32Array.from({ length: 256 }, (_, byte) => {
+  let x = Math.imul(byte + 1, 0x9e3779b9);
+  x = Math.imul(x ^ (x >>> 16), 0x85ebca6b);
+  x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
+  return x ^ (x >>> 16);
+});
+
+/**
+ * Cuts bytes, which come in pieces, where the last 32 of them say so (Gear hash; two thresholds, as
+ * FastCDC has them). So the same content is cut at the same places wherever it stands, but for what is near to
+ * its beginning.
+ */
+export class GearCutter {
+  /** Bytes since the last cut. */
+  length = 0;
+  #hash = 0;
+
+  constructor(private readonly sizes: CutSizes = CUT_SIZES) {}
+
+  /** Begins a chunk here. */
+  restart(): void {
+    this.length = 0;
+    this.#hash = 0;
+  }
+
+  /**
+   * Takes `bytes` from `from` to `end`, as far as the next cut.
+   * @returns the place of the cut (behind its last byte), which restarts it; -1: all was taken
+   */
+  take(bytes: Uint8Array, from: number, end: number): number {
+    const { min, usual, max } = this.sizes;
+    const begin = from - this.length;
+    let at = Math.max(from, Math.min(end, begin + min));
+    at = this.#search(bytes, { at, end: Math.min(end, begin + usual), mask: RARE });
+    if (at >= 0) at = this.#search(bytes, { at, end: Math.min(end, begin + max), mask: OFTEN });
+    const cut = at < 0 ? ~at : at === begin + max ? at : -1;
+    if (cut >= 0) this.restart();
+    else this.length = end - begin;
+    return cut;
+  }
+
+  /** @returns where it came to, or ~(place of the cut) */
+  #search(bytes: Uint8Array, part: { at: number; end: number; mask: number }): number {
+    const { end, mask } = part;
+    const gear = GEAR;
+    let { at } = part;
+    let hash = this.#hash;
+    // Four at a time: three times as fast as one by one.
+    for (const stop = end - 3; at < stop; at += 4) {
+      const one = ((hash << 1) + gear[bytes[at]!]!) | 0;
+      const two = ((one << 1) + gear[bytes[at + 1]!]!) | 0;
+      const three = ((two << 1) + gear[bytes[at + 2]!]!) | 0;
+      hash = ((three << 1) + gear[bytes[at + 3]!]!) | 0;
+      if ((one & mask) === 0) return ~(at + 1);
+      if ((two & mask) === 0) return ~(at + 2);
+      if ((three & mask) === 0) return ~(at + 3);
+      if ((hash & mask) === 0) return ~(at + 4);
+    }
+    for (; at < end; at += 1) {
+      hash = ((hash << 1) + gear[bytes[at]!]!) | 0;
+      if ((hash & mask) === 0) return ~(at + 1);
+    }
+    this.#hash = hash;
+    return Math.max(at, part.at);
+  }
+}

@@ -1,0 +1,234 @@
+import { TAR_BLOCK_BYTES, paddedToBlock } from '../tar-block.js';
+import { readUstarHeader, type UstarFields } from '../tar/ustar-header.js';
+import { GearCutter } from './gear-cutter.js';
+
+/** An entry, headers and all, from here on is a chunk of its own. Smaller ones are joined. */
+const WHOLE_BYTES_MIN = 4 * 1024;
+/** From here on its headers are a chunk, and its content is cut by what it holds. */
+const CUT_BYTES_MIN = 64 * 1024;
+/** Small entries are joined up to this, or up to one whose name says so. */
+const RUN_BYTES_MAX = 32 * 1024;
+/** Every fourth name ends a run: so runs behind a file that is new or gone are soon as they were. */
+const RUN_END_MASK = 3;
+
+const NAME_BYTES = 100;
+const MAGIC_AT = 257;
+const MAGIC = 0x75737461; // `usta`
+/** Nothing follows the headers of these, whatever their size says. */
+const WITHOUT_CONTENT = '123456';
+/** What follows these (pax records, long names) belongs to the header behind it. */
+const BEFORE_HEADER = 'xgLK';
+
+/** Where in an archive a chunker begins. */
+export interface ChunkerStart {
+  readonly archiveOffset: number;
+  /** Archive bytes, padding and all, of an entry that began before; undefined: not known. */
+  readonly entryLeft?: number | undefined;
+}
+
+type State =
+  /** At a header, of which the first `held` bytes are there. */
+  | 'header'
+  /** In pax records, in front of another header. */
+  | 'records'
+  /** In an entry that is not cut. */
+  | 'entry'
+  /** In content that is cut by what it holds. */
+  | 'content'
+  /** There was no header where one should be: cut by what it holds, until there is one. */
+  | 'lost';
+
+/**
+ * Cuts a tar archive, which comes in pieces of any size, into chunks for a volume that deduplicates: at the
+ * boundaries of its entries, and large ones by what they hold. Whatever the bytes are, the chunks
+ * are all of them, in order; none is longer than 2 MiB. How pieces are cut changes nothing.
+ * It looks at headers alone, so it follows any archive, and holds at most 64 KiB of one.
+ */
+export class TarChunker {
+  #state: State;
+  /** Places count from the first byte that was pushed. */
+  #position = 0;
+  #cutAt = 0;
+  #entryAt = 0;
+  /** Where the records, the entry or the content end. */
+  #until = 0;
+  #endsRun = false;
+  readonly #block = Buffer.alloc(TAR_BLOCK_BYTES);
+  #held = 0;
+  #records: Buffer[] = [];
+  readonly #gear = new GearCutter();
+
+  /** @param cut is told where each chunk ends, at the latest when 64 KiB more were pushed, or by `end` */
+  constructor(
+    start: ChunkerStart,
+    private readonly cut: (end: number) => void,
+  ) {
+    const { archiveOffset, entryLeft } = start;
+    this.#state = entryLeft === undefined ? 'lost' : entryLeft > 0 ? 'content' : 'header';
+    this.#until = entryLeft ?? paddedToBlock(archiveOffset) - archiveOffset;
+    if (entryLeft === undefined && this.#until > 0) this.#state = 'content';
+  }
+
+  /** Takes the next piece. It is not kept. */
+  push(bytes: Buffer): void {
+    const base = this.#position;
+    for (let at = 0; at < bytes.length;) {
+      const end = Math.min(bytes.length, this.#until - base);
+      switch (this.#state) {
+        case 'header':
+        case 'lost':
+          at = this.#takeBlock(bytes, at);
+          break;
+        case 'records':
+          this.#records.push(Buffer.from(bytes.subarray(at, end)));
+          at = this.#goOn(base, end);
+          break;
+        case 'entry':
+          at = this.#goOn(base, end);
+          break;
+        case 'content':
+          this.#cutContent(bytes, at, end, base);
+          at = this.#goOn(base, end);
+          break;
+        default:
+          this.#state satisfies never;
+      }
+      this.#position = base + at;
+    }
+  }
+
+  /** Nothing follows: ends the last chunk. */
+  end(): void {
+    this.#cutHere(this.#position);
+  }
+
+  #goOn(base: number, end: number): number {
+    if (base + end < this.#until) return end;
+    const state = this.#state;
+    const until = this.#until;
+    this.#state = 'header';
+    if (state === 'records') return end;
+    if (state === 'content' || this.#endsRun) this.#cutHere(until);
+    this.#entryAt = until;
+    this.#records = [];
+    return end;
+  }
+
+  /** @returns behind what was taken of the piece */
+  #takeBlock(bytes: Buffer, at: number): number {
+    const taken = Math.min(TAR_BLOCK_BYTES - this.#held, bytes.length - at);
+    const begin = this.#position - this.#held;
+    let block = bytes.subarray(at, at + taken);
+    if (taken < TAR_BLOCK_BYTES) {
+      block.copy(this.#block, this.#held);
+      this.#held += taken;
+      if (this.#held < TAR_BLOCK_BYTES) return at + taken;
+      block = this.#block;
+      this.#held = 0;
+    }
+    const header = headerIn(block);
+    if (header) {
+      if (this.#state === 'lost') this.#findItself(begin);
+      this.#takeHeader(header, block, begin + TAR_BLOCK_BYTES);
+    } else {
+      if (this.#state === 'header') this.#loseItself();
+      this.#cutContent(block, 0, TAR_BLOCK_BYTES, begin);
+    }
+    return at + taken;
+  }
+
+  #loseItself(): void {
+    this.#cutHere(this.#entryAt);
+    this.#gear.restart();
+    this.#state = 'lost';
+  }
+
+  #findItself(at: number): void {
+    this.#cutHere(at);
+    this.#entryAt = at;
+    this.#records = [];
+    this.#state = 'header';
+  }
+
+  /** @param end behind the header's block */
+  #takeHeader(header: UstarFields, block: Buffer, end: number): void {
+    const { typeFlag, size } = header;
+    const bytes = paddedToBlock(WITHOUT_CONTENT.includes(typeFlag) ? 0 : size);
+    if (BEFORE_HEADER.includes(typeFlag)) {
+      if (end + bytes - this.#entryAt > CUT_BYTES_MIN) return this.#loseItself();
+      this.#until = end + bytes;
+      if (bytes > 0) this.#state = 'records';
+      return;
+    }
+    this.#takeEntry({ end, bytes: bytes || this.#sizeInRecords(), ends: this.#isRunEnd(block) });
+  }
+
+  #takeEntry({ end, bytes, ends }: { end: number; bytes: number; ends: boolean }): void {
+    const whole = end + bytes - this.#entryAt;
+    const isSmall = whole < WHOLE_BYTES_MIN;
+    if (!isSmall || end + bytes - this.#cutAt > RUN_BYTES_MAX) this.#cutHere(this.#entryAt);
+    this.#until = end + bytes;
+    this.#endsRun = !isSmall || ends;
+    this.#state = 'entry';
+    if (whole >= CUT_BYTES_MIN) {
+      this.#cutHere(end);
+      this.#gear.restart();
+      this.#state = 'content';
+    } else if (bytes === 0) this.#goOn(end, 0);
+  }
+
+  #cutContent(bytes: Buffer, from: number, end: number, base: number): void {
+    for (let at = from; at < end;) {
+      const cut = this.#gear.take(bytes, at, end);
+      if (cut < 0) return;
+      this.#cutHere(base + cut);
+      at = cut;
+    }
+  }
+
+  #cutHere(at: number): void {
+    if (at <= this.#cutAt) return;
+    this.#cutAt = at;
+    this.cut(at);
+  }
+
+  /** A size that does not fit into a header stands in front of it, and the header says 0. */
+  #sizeInRecords(): number {
+    const digits = this.#record(' size=');
+    const size = digits === undefined ? 0 : Number(digits);
+    return Number.isSafeInteger(size) && size > 0 ? paddedToBlock(size) : 0;
+  }
+
+  /** Nothing but the name decides: an entry that has changed ends its run, or does not, as before. */
+  #isRunEnd(block: Buffer): boolean {
+    const name = this.#record(' path=') ?? block.toString('latin1', 0, NAME_BYTES);
+    let hash = 0x811c9dc5;
+    for (let at = 0; at < name.length; at += 1) {
+      const code = name.charCodeAt(at);
+      if (code === 0) break;
+      hash = Math.imul(hash ^ code, 0x01000193);
+    }
+    return ((hash ^ (hash >>> 16)) & RUN_END_MASK) === 0;
+  }
+
+  #record(key: string): string | undefined {
+    if (this.#records.length === 0) return undefined;
+    if (this.#records.length > 1) this.#records = [Buffer.concat(this.#records)];
+    const [records] = this.#records;
+    const at = records!.indexOf(key, 0, 'latin1');
+    if (at < 0) return undefined;
+    const end = records!.indexOf(0x0a, at);
+    return records!.toString('latin1', at + key.length, end < 0 ? undefined : end);
+  }
+}
+
+/** Undefined for what is no header, or one that does not make sense. */
+function headerIn(block: Buffer): UstarFields | undefined {
+  if (block.readUInt32BE(MAGIC_AT) !== MAGIC) return undefined;
+  try {
+    const header = readUstarHeader(block);
+    return header && Number.isSafeInteger(header.size) && header.size >= 0 ? header : undefined;
+  } catch {
+    return undefined;
+  }
+}
