@@ -49,8 +49,8 @@ export class RestoreRun {
     const share = Math.floor(FRAMES_MAX / Math.max(chain.length, 1));
     const framesMax = Math.min(Math.max(share, FRAMES_PER_IMAGE_MIN), FRAMES_PER_IMAGE_MAX);
     this.#streams = chain.map((image, number) => {
-      const emit: FrameStream['options']['emit'] = (frame) =>
-        this.#writer?.send({ kind: 'frame', image: number, frame });
+      const emit: FrameStream['options']['emit'] = (frames) =>
+        this.#writer?.send({ kind: 'frames', image: number, frames });
       return new FrameStream({ image, number, tables: this.#tables, sources, framesMax, emit });
     });
   }
