@@ -35,6 +35,8 @@ async function list(
       const files = page.slice(0, limit - count);
       print.page(files);
       count += files.length;
+      // Not more of them in memory than two pages, however slowly they are read.
+      await cli.output.out.flushed?.();
       if (count >= limit) break;
     }
     print.end(count);

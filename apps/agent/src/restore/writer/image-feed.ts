@@ -65,6 +65,7 @@ export class ImageFeed implements ByteSource {
     for (let first = this.#frames[0]; first !== undefined; first = this.#frames[0]) {
       if (first.archiveOffset + first.archiveBytes > this.#passed) return;
       this.#frames.shift();
+      first.done?.();
       this.#released++;
     }
   }
@@ -79,7 +80,7 @@ export class ExtraFrames {
 
   push(image: number, frame: UnpackedFrame): void {
     this.#frames.push({ image, frame });
-    if (this.#frames.length > EXTRA_FRAMES_MAX) this.#frames.shift();
+    if (this.#frames.length > EXTRA_FRAMES_MAX) this.#frames.shift()?.frame.done?.();
   }
 
   /** The frames of one image; what is missing is asked for with `fetch`, once. */

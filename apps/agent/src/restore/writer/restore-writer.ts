@@ -12,7 +12,7 @@ import { FolderStack, type Level } from './folder-stack.js';
 import { ExtraFrames, ImageFeed, type ByteSource } from './image-feed.js';
 import { MetadataWriter, type Metadata } from './metadata.js';
 import { hopeless, isSafePath, LeftAlone, NotRestored, reasonOf, shown } from './not-restored.js';
-import { unpack } from './unpack.js';
+import { unpackAll } from './unpack.js';
 import type { FromWriter, ToWriter, WriterCounts, WriterOptions } from './writer-messages.js';
 
 /** A report at least every so many entries, so that whoever plans can go on. */
@@ -71,15 +71,16 @@ export class RestoreWriter {
       this.#inTurn(image, Promise.resolve(), () => this.#feeds[image]?.end());
     } else if (message.kind === 'extra') {
       const { image } = message;
-      this.#inTurn(image, unpack(message.frame), (frame) => this.#extra.push(image, frame));
+      const [frame] = unpackAll([message.frame]);
+      this.#inTurn(image, frame!, (unpacked) => this.#extra.push(image, unpacked));
     } else if (message.kind === 'end') this.#ended = true;
     else this.#stopped = true;
     this.#go();
   }
 
   #receive(image: number, frames: readonly LoadedFrame[]): void {
-    for (const frame of frames) {
-      this.#inTurn(image, unpack(frame), (unpacked) => this.#feeds[image]?.push(unpacked));
+    for (const frame of unpackAll(frames)) {
+      this.#inTurn(image, frame, (unpacked) => this.#feeds[image]?.push(unpacked));
     }
   }
 
