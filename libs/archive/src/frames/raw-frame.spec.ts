@@ -1,13 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import { compress, decompress } from '@mongodb-js/zstd';
-import {
-  emptyRawFrame,
-  rawContent,
-  rawFrame,
-  rawFrameBytes,
-  rawFramePieces,
-} from './raw-frame.js';
+import { emptyRawFrame, rawContent, rawFrame, rawFrameBytes, rawFramePieces } from './raw-frame.js';
 
 describe('a raw frame', () => {
   it.each([0, 1, 131_071, 131_072, 131_073, 1_048_576])('holds %i bytes as they are', async (n) => {
