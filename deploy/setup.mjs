@@ -25,7 +25,15 @@ import { stripVTControlCharacters } from 'node:util';
 export const CHECKOUT = dirname(dirname(fileURLToPath(import.meta.url)));
 
 const NODE_VERSION_MIN = [20, 19];
-const SOURCES = ['apps', 'libs', 'test', 'tsconfig.json', 'tsconfig.build.json', 'nest-cli.json'];
+const SOURCES = [
+  'apps',
+  'libs',
+  'test',
+  'deploy/bundle.mjs',
+  'tsconfig.json',
+  'tsconfig.build.json',
+  'nest-cli.json',
+];
 const LOCK_WAIT_SECONDS = 900;
 
 /** What stops the set-up and is the user's to mend: its message says how. */

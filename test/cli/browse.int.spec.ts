@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { brokerServers } from '#contracts/broker.js';
 import { catalogCopies } from '#contracts/catalog/copy.js';
 import {
-  catalogFiles,
+  catalogFilesText,
   catalogFind,
   catalogFragments,
   catalogImage,
@@ -131,20 +131,36 @@ describe('lists', () => {
   });
 
   it('of files go through all pages and are one document in JSON', async () => {
-    const pages = [Array(1_000).fill({ ...FILE, path: 'etc/last' }), [FILE]];
-    cluster.answer(catalogFiles, ({ after }) => ({ files: pages[after ? 1 : 0] }));
-    const { out } = await cluster.run('files', 'web1_1790000000', '/etc', '--json');
-    expect(JSON.parse(out).files).toHaveLength(1_001);
-    expect(cluster.inputsOf(catalogFiles)).toMatchObject([
-      { prefix: '/etc', limit: 1_000 },
-      { prefix: '/etc', after: 'etc/last' },
-    ]);
-    cluster.answer(catalogFiles, () => ({ files: [] }));
-    expect((await cluster.run('files', 'web1_1790000000', '--json')).out).toBe('{"files":[\n]}\n');
-    cluster.answer(catalogFiles, () => ({ files: [FILE] }));
-    expect((await cluster.run('files', 'web1_1790000000')).out).toMatch(
-      /^-rw-r--r-- {6}0 {6}0 +12 .* etc\/passwd$/m,
+    const passwd = 'passwd\tf644\t12\t1690000000123456789\t0\t0\t\n';
+    const last = '/etc\nlast\tl777\t0\t1690000000123456789\t0\t0\tfrom/\u202ehere\n';
+    cluster.answer(catalogFilesText, ({ after }) =>
+      after ? { text: last, next: null } : { text: `/etc\n${passwd}`, next: '/etc/passwd' },
     );
+    const { out } = await cluster.run('files', 'web1_1790000000', '/etc', '--json');
+    const time = '2023-07-22T04:26:40.123456789Z';
+    const ofImage = { imageId: 'web1_1790000000', mtime: time, uid: 0, gid: 0 };
+    expect(JSON.parse(out).files).toEqual([
+      { ...ofImage, path: '/etc/passwd', type: 'f', size: 12, mode: '0644', target: '' },
+      {
+        ...ofImage,
+        path: '/etc/last',
+        type: 'l',
+        size: 0,
+        mode: '0777',
+        target: 'from/\u202ehere',
+      },
+    ]);
+    expect(cluster.inputsOf(catalogFilesText)).toEqual([
+      { imageId: 'web1_1790000000', prefix: '/etc' },
+      { imageId: 'web1_1790000000', prefix: '/etc', after: '/etc/passwd' },
+    ]);
+    const lines = (await cluster.run('files', 'web1_1790000000')).out.split('\n');
+    expect(lines[0]).toMatch(/^-rw-r--r-- {6}0 {6}0 +12 .* \/etc\/passwd$/);
+    expect(lines[1]).toMatch(/^lrwxrwxrwx .* \/etc\/last -> from\/\\xe2\\x80\\xaehere$/);
+    const one = await cluster.run('files', 'web1_1790000000', '--limit', '1');
+    expect(one.out.trim().split('\n')).toEqual([lines[0]]);
+    cluster.answer(catalogFilesText, () => ({ text: '', next: null }));
+    expect((await cluster.run('files', 'web1_1790000000', '--json')).out).toBe('{"files":[\n]}\n');
   });
 
   it('of versions of a path', async () => {

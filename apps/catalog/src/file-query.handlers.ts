@@ -1,14 +1,15 @@
 import { Controller } from '@nestjs/common';
 import { DataSource } from 'typeorm';
+import { pathOf } from '#archive/file-lines.js';
 import type { RequestOf, ResponseOf } from '#contracts/contract.js';
-import { catalogFiles, catalogFind } from '#contracts/image.js';
+import { catalogFiles, catalogFilesText, catalogFind } from '#contracts/image.js';
 import { NotFound } from '#kernel/errors.js';
 import { Answers } from '#messaging/answers.js';
 import { IMAGES_HINT, unknownImage } from './domain/chains/chain.js';
 import { toFileView } from './domain/files/file-view.js';
 import { planFind, trimSlashes } from './domain/files/glob.js';
 import { FileFinds } from './persistence/files/file-finds.js';
-import { Files } from './persistence/files/files.js';
+import { Files, type FilesFrom, type ImageFiles } from './persistence/files/files.js';
 
 /** Looking for files. */
 @Controller()
@@ -23,15 +24,24 @@ export class FileQueryHandlers {
 
   @Answers(catalogFiles)
   async list(request: RequestOf<typeof catalogFiles>): Promise<ResponseOf<typeof catalogFiles>> {
-    const { imageId, prefix, after, limit } = request;
+    const image = await this.image(request.imageId);
+    const entries = await this.files.list(image, { ...placesOf(request), limit: request.limit });
+    return { files: entries.map(toFileView) };
+  }
+
+  @Answers(catalogFilesText)
+  async text(
+    request: RequestOf<typeof catalogFilesText>,
+  ): Promise<ResponseOf<typeof catalogFilesText>> {
+    const image = await this.image(request.imageId);
+    const { text, next } = await this.files.text(image, placesOf(request));
+    return { text, next: next ? pathOf(next) : null };
+  }
+
+  private async image(imageId: string): Promise<ImageFiles> {
     const image = await this.files.image(imageId);
     if (!image) throw unknownImage(imageId);
-    const entries = await this.files.list(image, {
-      prefix: prefix === undefined ? '' : trimSlashes(prefix),
-      after: after === undefined ? undefined : trimSlashes(after),
-      limit,
-    });
-    return { files: entries.map(toFileView) };
+    return image;
   }
 
   @Answers(catalogFind)
@@ -53,4 +63,18 @@ export class FileQueryHandlers {
       truncated: found.length > limit,
     };
   }
+}
+
+/** Paths of a request as the trees have them. */
+function placesOf({
+  prefix,
+  after,
+}: {
+  prefix?: string | undefined;
+  after?: string | undefined;
+}): FilesFrom {
+  return {
+    prefix: prefix === undefined ? '' : trimSlashes(prefix),
+    after: after === undefined ? undefined : trimSlashes(after),
+  };
 }

@@ -25,8 +25,10 @@ const world: CliWorld = {
   },
 };
 
+const exitCode = await runCli(argumentsOfProcess(), world);
+await Promise.all([world.out.flushed?.(), world.err.flushed?.()]);
 // Ends here even if a connection that is down still tries to come back.
-process.exit(await runCli(argumentsOfProcess(), world));
+process.exit(exitCode);
 
 function sink(stream: NodeJS.WriteStream): Sink {
   // Whoever reads our output may stop reading (`| head`): then there is nothing left to do.
@@ -35,6 +37,7 @@ function sink(stream: NodeJS.WriteStream): Sink {
   });
   return {
     write: (text) => void stream.write(text),
+    flushed: () => new Promise((resolve) => void stream.write('', () => resolve())),
     isTerminal: stream.isTTY ?? false,
     get columns() {
       return stream.columns || 80;

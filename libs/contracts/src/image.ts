@@ -214,6 +214,21 @@ export const catalogFiles = endpoint('catalog', 'files', {
   response: z.object({ files: z.array(fileView) }),
 });
 
+export const catalogFilesText = endpoint('catalog', 'files-text', {
+  description:
+    'The same as lines of text, for many of them: what to ask for next comes with the answer',
+  request: z.object({
+    imageId,
+    prefix: pathText.optional(),
+    /** `next` of the answer before. */
+    after: pathText.optional(),
+  }),
+  response: z.object({
+    text: z.string().describe('docs/formats.md, "Files as lines"'),
+    next: pathText.nullable().describe('null: that was all'),
+  }),
+});
+
 export const catalogFind = endpoint('catalog', 'find', {
   description: 'Versions of a path over all images; * and ? stand for any text or character',
   request: z.object({ pattern: pathText, client: clientName.optional(), limit: pageLimit }),

@@ -117,8 +117,11 @@ export interface SealedFragmentReader {
   readonly chunks?: ChunkSource;
   /** Bytes of the data or of the index. */
   size(object: FragmentObject): number;
-  /** Exactly `length` bytes (at most `READ_BYTES_MAX`) from `offset` on. */
-  read(object: FragmentObject, offset: number, length: number): Promise<Buffer>;
+  /**
+   * Exactly `length` bytes (at most `READ_BYTES_MAX`) from `offset` on. They may come in `into`, whose first
+   * `length` bytes are the reader's until this resolves, or in memory of its own.
+   */
+  read(object: FragmentObject, offset: number, length: number, into?: Buffer): Promise<Buffer>;
   close(): Promise<void>;
 }
 

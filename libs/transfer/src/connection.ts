@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { freeBytes } from '#kernel/free-bytes.js';
 import { ConnectionBroken, PeerFailure, PeerSilent } from './errors.js';
 import { MessageDecoder } from './message-decoder.js';
 import { MESSAGE, messageHeader, type Message, type MessageType } from './message.js';
@@ -135,18 +136,23 @@ export class Connection {
     await this.sendRaw([messageHeader(type, payloadBytes), ...parts]);
   }
 
+  /** Like `send`; `gone` is called when the part is the caller's again, at the end of the connection at the latest. */
+  async lend(type: MessageType, part: Buffer, gone: () => void): Promise<void> {
+    await this.sendRaw([messageHeader(type, part.length), part], gone);
+  }
+
   /** Sends a message with a JSON payload. */
   sendJson(type: MessageType, value: unknown): Promise<void> {
     return this.send(type, jsonPayload(value));
   }
 
   /** Sends buffers that are a whole message, header included. Otherwise like `send`. */
-  async sendRaw(buffers: readonly Buffer[]): Promise<void> {
+  async sendRaw(buffers: readonly Buffer[], gone?: () => void): Promise<void> {
     if (this.failure) throw this.failure;
     if (this.ended || this.socket.destroyed || this.socket.writableEnded) {
       throw new ConnectionBroken('network connection broken: it has ended');
     }
-    this.write(buffers);
+    this.write(buffers, gone);
     if (this.outgoingBytes <= this.options.ringBytes) return;
     this.counters.waitsToSend += 1;
     while (this.outgoingBytes > this.options.ringBytes && !this.failure) {
@@ -179,7 +185,7 @@ export class Connection {
     this.stop(reason);
   }
 
-  private write(buffers: readonly Buffer[]): void {
+  private write(buffers: readonly Buffer[], then?: () => void): void {
     let bytes = 0;
     for (const buffer of buffers) bytes += buffer.length;
     this.outgoingBytes += bytes;
@@ -187,6 +193,7 @@ export class Connection {
     this.ticksUnsent = 0;
     const gone = () => {
       this.outgoingBytes -= bytes;
+      then?.();
       this.wakeSenders();
     };
     this.socket.cork();
@@ -203,6 +210,7 @@ export class Connection {
     if (this.lingering || this.failure) return;
     try {
       this.decoder.push(chunk, (message) => this.onMessage(message));
+      freeBytes(chunk);
     } catch (error) {
       this.stop(error as Error);
       return;

@@ -1,4 +1,5 @@
 import { assert } from '#kernel/assert.js';
+import { freeBytes } from '#kernel/free-bytes.js';
 import {
   chunksHead,
   encodeIds,
@@ -49,7 +50,8 @@ interface Question {
  * and index of a fragment, its seal, the next fragment, and `finish` after the last. Whatever the
  * server or the network says in between is thrown by the next call.
  *
- * Buffers handed in belong to the client from then on and must not change.
+ * Buffers handed in belong to the client from then on: they must not be used any more, and the memory of frames is
+ * given back when they are sent.
  */
 export class FragmentWriterClient {
   private failure: unknown;
@@ -96,7 +98,7 @@ export class FragmentWriterClient {
     const head = messageHeader(MESSAGE.FRAME, extra + frame.bytes.length, extra);
     head.writeUInt32BE(frame.archiveLength, head.length - extra);
     frame.digest.copy(head, head.length - DIGEST_BYTES, 0, DIGEST_BYTES);
-    await this.send([head, frame.bytes]);
+    await this.send([head, frame.bytes], () => freeBytes(frame.bytes));
   }
 
   /**
@@ -166,9 +168,9 @@ export class FragmentWriterClient {
     this.connection.destroy();
   }
 
-  private async send(buffers: readonly Buffer[]): Promise<void> {
+  private async send(buffers: readonly Buffer[], gone?: () => void): Promise<void> {
     if (this.failure) throw this.failure;
-    await this.guard(this.connection.sendRaw(buffers));
+    await this.guard(this.connection.sendRaw(buffers, gone));
   }
 
   /** A broken pipe while sending is often the echo of an ERROR that is on its way: prefer that. */

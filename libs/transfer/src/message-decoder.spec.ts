@@ -47,16 +47,17 @@ describe('The decoder of the data port', () => {
     );
   });
 
-  it('does not copy a payload', () => {
+  it('keeps nothing of the chunks, and makes one piece of a payload', () => {
     const stream = encoded(MESSAGE.FRAME, Buffer.from('a payload in two chunks'));
     const [first, second] = [stream.subarray(0, 12), stream.subarray(12)];
     const got: Message[] = [];
     const decoder = new MessageDecoder();
     decoder.push(first, (one) => got.push(one));
     expect(decoder.isBetweenMessages).toBe(false);
+    first.fill(0);
     decoder.push(second, (one) => got.push(one));
-    expect(got[0]!.pieces.map((piece) => piece.buffer)).toEqual([stream.buffer, stream.buffer]);
-    expect(got[0]!.pieces[0]!.byteOffset).toBe(first.byteOffset + 5);
+    second.fill(0);
+    expect(got[0]!.pieces.map(String)).toEqual(['a payload in two chunks']);
   });
 
   it.each([

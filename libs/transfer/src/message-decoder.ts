@@ -7,10 +7,13 @@ import {
   type MessageType,
 } from './message.js';
 
+/** A longer payload gets memory of its own little by little: a length alone must not make us hold that much. */
+const PAYLOAD_BYTES_AT_ONCE = 1024 * 1024 + 64 * 1024;
+
 /**
- * Turns a stream of chunks, cut anywhere, into messages. It keeps references to the chunks and
- * copies nothing but headers that a chunk's end cut in two. What it holds is bounded by one message
- * (`bytesMax`) and one chunk.
+ * Turns a stream of chunks, cut anywhere, into messages. Payloads are copied out of the chunks, which are free
+ * when `push` returns: else those that are under way would keep 64 KiB each from the garbage collector.
+ * What it holds is bounded by one message (`bytesMax`).
  */
 export class MessageDecoder {
   private readonly header = Buffer.alloc(MESSAGE_HEADER_BYTES);
@@ -19,6 +22,8 @@ export class MessageDecoder {
   private length = 0;
   private missing = 0;
   private pieces: Buffer[] = [];
+  /** Of the last piece. */
+  private filled = 0;
 
   /** @param bytesMax The longest message that is accepted; may be raised later. */
   constructor(public bytesMax = MESSAGE_BYTES_MAX) {}
@@ -36,13 +41,23 @@ export class MessageDecoder {
         offset = this.readHeader(chunk, offset);
         if (this.type === undefined) return;
       } else {
-        const end = Math.min(chunk.length, offset + this.missing);
-        this.pieces.push(chunk.subarray(offset, end));
-        this.missing -= end - offset;
-        offset = end;
+        offset = this.take(chunk, offset);
       }
       if (this.missing === 0) this.deliver(deliver);
     }
+  }
+
+  private take(chunk: Buffer, offset: number): number {
+    let piece = this.pieces.at(-1);
+    if (piece === undefined || this.filled === piece.length) {
+      piece = Buffer.allocUnsafeSlow(Math.min(this.missing, PAYLOAD_BYTES_AT_ONCE));
+      this.pieces.push(piece);
+      this.filled = 0;
+    }
+    const copied = chunk.copy(piece, this.filled, offset);
+    this.filled += copied;
+    this.missing -= copied;
+    return offset + copied;
   }
 
   private deliver(deliver: (message: Message) => void): void {

@@ -29,8 +29,8 @@ export const MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
 export const MESSAGE_HEADER_BYTES = 5;
 
 /**
- * One message as it came in. Its payload stays in the pieces in which the socket delivered it: a
- * frame is hashed and written piece by piece, never copied.
+ * One message as it came in. Its pieces (one for up to a mebibyte) are the receiver's alone, who may give
+ * their memory back with `freeBytes`.
  */
 export interface Message {
   readonly type: MessageType;

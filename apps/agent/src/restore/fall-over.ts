@@ -88,7 +88,10 @@ export class FallOver {
     return this.fromBest(fragment, range.object, (source) => this.readFrom(source, range));
   }
 
-  readFrom(source: FragmentSource, range: Omit<FragmentRead, 'fragmentId'>): Promise<Buffer> {
+  readFrom(
+    source: FragmentSource,
+    range: Omit<FragmentRead, 'fragmentId'>,
+  ): Promise<Buffer<ArrayBuffer>> {
     return readRange(this.options.reader, { fragmentId: source.fragmentId, ...range });
   }
 

@@ -1,4 +1,3 @@
-import { decompress } from '@mongodb-js/zstd';
 import { blake3 } from '@napi-rs/blake-hash';
 
 import { messageOf, PermanentError } from '#kernel/errors.js';
@@ -11,8 +10,10 @@ import type { FragmentSource } from './restore-source.js';
 export interface LoadedFrame {
   readonly archiveOffset: number;
   readonly archiveBytes: number;
-  /** Alone in its ArrayBuffer, so that it can change threads without a copy. */
-  readonly bytes?: Uint8Array;
+  /** For notes. */
+  readonly name?: string;
+  /** The frame as it is stored, with the digest that was recorded. */
+  readonly stored?: Uint8Array<ArrayBuffer>;
   /** What is wrong, as a clause for a note. */
   readonly damage?: string;
 }
@@ -21,9 +22,9 @@ export interface LoadedFrame {
 const FRAME_CONTENT_BYTES_MAX = 16 * 2 ** 20;
 
 /**
- * Reads a run of neighbouring frames of one fragment with one request, checks each frame's digest, and unpacks
- * them (on Node's pool, several at a time). What one source has lost comes from another. A frame that none of them has comes
- * as a damaged one. @throws what ends the restore
+ * Reads a run of neighbouring frames of one fragment with one request, and checks each frame's digest.
+ * What one source has lost comes from another. A frame that none of them has comes
+ * as a damaged one. The frames of one run share memory, and nobody else does. @throws what ends the restore
  */
 export async function loadFrames(
   sources: FallOver,
@@ -37,8 +38,7 @@ export async function loadFrames(
   try {
     await sources.fromBest(fragment, 'data', async (source) => {
       const missing = run.filter((place) => !sound.has(place));
-      const loaded = await loadFrom(sources, source, missing);
-      for (const [place, frame] of loaded) {
+      for (const [place, frame] of await loadFrom(sources, source, missing, imageId)) {
         if (typeof frame === 'string') reasons.set(place, frame);
         else sound.set(place, frame);
       }
@@ -59,44 +59,37 @@ async function loadFrom(
   sources: FallOver,
   source: FragmentSource,
   places: readonly FramePlace[],
+  imageId: string,
 ): Promise<[FramePlace, LoadedFrame | string][]> {
   const last = places.at(-1)!;
   const offset = places[0]!.storedOffset;
   const length = last.storedOffset + last.storedBytes - offset;
   const stored = await sources.readFrom(source, { object: 'data', offset, length });
-  return Promise.all(
-    places.map(async (place): Promise<[FramePlace, LoadedFrame | string]> => {
-      const at = place.storedOffset - offset;
-      return [place, await unpack(stored.subarray(at, at + place.storedBytes), place)];
-    }),
-  );
+  return places.map((place) => {
+    const at = place.storedOffset - offset;
+    const frame = stored.subarray(at, at + place.storedBytes);
+    return [place, blame(frame, place) ?? { ...partOf(place, imageId), stored: frame }];
+  });
 }
 
-async function unpack(stored: Buffer, place: FramePlace): Promise<LoadedFrame | string> {
-  if (!blake3(stored).equals(place.digest)) {
-    return 'its digest is not the one that was recorded';
-  }
-  if (place.archiveBytes > FRAME_CONTENT_BYTES_MAX) return 'it states an impossible size';
-  try {
-    const bytes = await decompress(stored);
-    if (bytes.length !== place.archiveBytes) {
-      return `it holds ${bytes.length} bytes, not ${place.archiveBytes}`;
-    }
-    const whole = bytes.buffer as ArrayBuffer;
-    const { archiveOffset, archiveBytes } = place;
-    const alone =
-      whole.byteLength === bytes.length ? new Uint8Array(whole) : Uint8Array.from(bytes);
-    return { archiveOffset, archiveBytes, bytes: alone };
-  } catch (error) {
-    return messageOf(error);
-  }
+/** What is wrong with a frame, if something is. */
+function blame(
+  stored: Buffer<ArrayBuffer>,
+  { digest, archiveBytes }: FramePlace,
+): string | undefined {
+  if (!blake3(stored).equals(digest)) return 'its digest is not the one that was recorded';
+  return archiveBytes > FRAME_CONTENT_BYTES_MAX ? 'it states an impossible size' : undefined;
+}
+
+function partOf(
+  { archiveOffset, archiveBytes, fragment, index }: FramePlace,
+  imageId: string,
+): { archiveOffset: number; archiveBytes: number; name: string } {
+  const name = `frame ${index + 1} of fragment ${fragment.number} of image ${imageId}`;
+  return { archiveOffset, archiveBytes, name };
 }
 
 function damaged(place: FramePlace, imageId: string, reason: string): LoadedFrame {
-  const { archiveOffset, archiveBytes, fragment, index } = place;
-  return {
-    archiveOffset,
-    archiveBytes,
-    damage: `frame ${index + 1} of fragment ${fragment.number} of image ${imageId} is damaged: ${reason}`,
-  };
+  const part = partOf(place, imageId);
+  return { ...part, damage: `${part.name} is damaged: ${reason}` };
 }

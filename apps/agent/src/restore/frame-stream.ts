@@ -16,7 +16,8 @@ export interface FrameStreamOptions {
   readonly sources: FallOver;
   /** Frames (1 MiB each, and as many compressed) that may be under way or wait for the writer. */
   readonly framesMax: number;
-  readonly emit: (frame: LoadedFrame) => void;
+  /** Neighbours, in order. */
+  readonly emit: (frames: readonly LoadedFrame[]) => void;
 }
 
 /**
@@ -82,7 +83,8 @@ export class FrameStream {
       const loading = this.#load(step);
       emitted = emitted
         .then(async () => {
-          for (const frame of await loading) if (!this.#stopped) this.options.emit(frame);
+          const frames = await loading;
+          if (!this.#stopped) this.options.emit(frames);
         })
         .catch((error: unknown) => {
           failure ??= { error };

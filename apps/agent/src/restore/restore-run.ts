@@ -19,9 +19,9 @@ import type { FromWriter, WriterCounts } from './writer/writer-messages.js';
 const ENTRIES_AHEAD_MAX = 4_096;
 /** Kept plans are handed on in parts of this many. */
 const ENTRIES_PER_BATCH = 512;
-/** Frames (1 MiB) in memory for all images together, and at most and at least for each. */
-const FRAMES_MAX = 16;
-const FRAMES_PER_IMAGE_MAX = 12;
+/** Frames (1 MiB, and as stored once more) in memory for all images together, and at most and at least for each. */
+const FRAMES_MAX = 10;
+const FRAMES_PER_IMAGE_MAX = 8;
 const FRAMES_PER_IMAGE_MIN = 2;
 
 const NOTHING: WriterCounts = { files: 0, bytes: 0, failed: 0, leftAlone: 0 };
@@ -49,8 +49,8 @@ export class RestoreRun {
     const share = Math.floor(FRAMES_MAX / Math.max(chain.length, 1));
     const framesMax = Math.min(Math.max(share, FRAMES_PER_IMAGE_MIN), FRAMES_PER_IMAGE_MAX);
     this.#streams = chain.map((image, number) => {
-      const emit: FrameStream['options']['emit'] = (frame) =>
-        this.#writer?.send({ kind: 'frame', image: number, frame });
+      const emit: FrameStream['options']['emit'] = (frames) =>
+        this.#writer?.send({ kind: 'frames', image: number, frames });
       return new FrameStream({ image, number, tables: this.#tables, sources, framesMax, emit });
     });
   }

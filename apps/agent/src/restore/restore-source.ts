@@ -1,4 +1,5 @@
 import { PermanentError } from '#kernel/errors.js';
+import { freeBytes } from '#kernel/free-bytes.js';
 
 /** A range of one of a fragment's two objects. Bytes. */
 export interface FragmentRead {
@@ -10,7 +11,8 @@ export interface FragmentRead {
 
 /**
  * Where the fragments of a chain are read from. Laws:
- * - the buffers of one read, put together, are exactly the range that was asked for, or the iteration throws;
+ * - the buffers of one read, put together, are exactly the range that was asked for, or the iteration throws; they
+ *   belong to whoever asked;
  * - several reads may be under way; whoever asks begins to take the answer at once and takes all of it, so an
  *   adapter may answer in the order in which it was asked;
  * - an error that extends `PermanentError` concerns this range only (a lost fragment): another source takes over, or
@@ -52,7 +54,10 @@ export interface RestoreImage {
 }
 
 /** The whole range in one buffer. @throws PermanentError if fewer or more bytes come than were asked for. */
-export async function readRange(source: FragmentReader, range: FragmentRead): Promise<Buffer> {
+export async function readRange(
+  source: FragmentReader,
+  range: FragmentRead,
+): Promise<Buffer<ArrayBuffer>> {
   // Never from Node's pool: the bytes live as long as the slowest frame that is cut from them.
   const whole = Buffer.allocUnsafeSlow(range.length);
   let at = 0;
@@ -60,6 +65,7 @@ export async function readRange(source: FragmentReader, range: FragmentRead): Pr
     if (at + piece.length > range.length) throw shortOrLong(range, at + piece.length);
     whole.set(piece, at);
     at += piece.length;
+    freeBytes(piece);
   }
   if (at !== range.length) throw shortOrLong(range, at);
   return whole;

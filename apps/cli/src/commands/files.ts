@@ -1,11 +1,13 @@
 import type { Command } from 'commander';
-import { catalogFiles, type FileView } from '#contracts/image.js';
-import { PAGE_ROWS_MAX } from '#contracts/names.js';
+import { type FileLine, fileOfLine, readFileLines } from '#archive/file-lines.js';
+import type { ResponseOf } from '#contracts/contract.js';
+import { catalogFilesText } from '#contracts/image.js';
 import type { Cli } from '../cli.js';
+import type { Cluster } from '../cluster/cluster.js';
 import { imageIdOf } from '../input/image-id.js';
 import { wholeNumber } from '../input/numbers.js';
 import { imagePath } from '../input/paths.js';
-import { fileLine } from '../output/file-line.js';
+import { fileLines } from '../output/file-line.js';
 
 const LIMIT_MAX = Number.MAX_SAFE_INTEGER;
 
@@ -27,29 +29,49 @@ async function list(
   const imageId = imageIdOf(image);
   const filter = { imageId, prefix: prefix === undefined ? undefined : imagePath(prefix) };
   await cli.withCluster(async (cluster) => {
-    const print = cli.output.json ? jsonPrinter(cli) : textPrinter(cli);
+    const print = cli.output.json ? jsonPrinter(cli, imageId) : textPrinter(cli);
     let count = 0;
-    let after: string | undefined;
-    while (count < limit) {
-      const rows = Math.min(limit - count, PAGE_ROWS_MAX);
-      const { files } = await cluster.ask(catalogFiles, { ...filter, after, limit: rows });
+    for await (const page of pages(cluster, filter)) {
+      const files = page.slice(0, limit - count);
       print.page(files);
       count += files.length;
-      after = files.at(-1)?.path;
-      if (files.length < rows) break;
+      // Not more of them in memory than two pages, however slowly they are read.
+      await cli.output.out.flushed?.();
+      if (count >= limit) break;
     }
     print.end(count);
   });
 }
 
+/** The next page is on its way while one is printed. */
+async function* pages(
+  cluster: Cluster,
+  filter: { readonly imageId: string; readonly prefix: string | undefined },
+): AsyncGenerator<readonly FileLine[]> {
+  const ask = (after?: string): Promise<Answer> => {
+    const answer = cluster.ask(catalogFilesText, { ...filter, after });
+    // Nobody waits for it where the list ends before it comes.
+    answer.catch(() => undefined);
+    return answer;
+  };
+  let coming: Promise<Answer> | undefined = ask();
+  while (coming) {
+    const { text, next }: Answer = await coming;
+    coming = next === null ? undefined : ask(next);
+    yield readFileLines(text);
+  }
+}
+
+type Answer = ResponseOf<typeof catalogFilesText>;
+
 interface Printer {
-  page(files: readonly FileView[]): void;
+  page(files: readonly FileLine[]): void;
   end(count: number): void;
 }
 
 function textPrinter({ output }: Cli): Printer {
   return {
-    page: (files) => output.lines(files.map(fileLine)),
+    page: (files) => output.lines(fileLines(files)),
     end: (count) => {
       if (count === 0) output.remark('No files.');
     },
@@ -57,11 +79,13 @@ function textPrinter({ output }: Cli): Printer {
 }
 
 /** One document, `{"files": [...]}`, written as it comes. */
-function jsonPrinter({ output }: Cli): Printer {
+function jsonPrinter({ output }: Cli, imageId: string): Printer {
   let begun = false;
   return {
     page(files) {
-      const rows = files.map((file) => JSON.stringify(file)).join(',\n');
+      const rows = files
+        .map((line) => JSON.stringify({ imageId, ...fileOfLine(line) }))
+        .join(',\n');
       output.out.write(`${begun ? (rows ? ',\n' : '') : '{"files":[\n'}${rows}`);
       begun = true;
     },

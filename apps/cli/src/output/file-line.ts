@@ -1,5 +1,6 @@
+import { type FileLine, nanosecondTime, pathOf } from '#archive/file-lines.js';
 import type { FileView } from '#contracts/image.js';
-import { printable } from './printable.js';
+import { isPrintable, printable } from './printable.js';
 import { formatCount } from './size.js';
 import { formatTime } from './time.js';
 
@@ -14,12 +15,39 @@ const TYPE_LETTERS: Readonly<Record<FileView['type'], string>> = {
   x: 'x',
 };
 
-/** `-rw-r--r--  1000  1000  12,345  2026-01-31 18:00:05  etc/passwd`. */
-export function fileLine(file: FileView): string {
-  const owner = `${String(file.uid).padStart(5)}  ${String(file.gid).padStart(5)}`;
-  const size = formatCount(file.size).padStart(15);
-  const time = file.type === 'x' ? 'deleted            ' : formatTime(file.mtime);
-  return `${modeText(file)}  ${owner}  ${size}  ${time}  ${printable(file.path)}${linkText(file)}`;
+/** Lines for a terminal. */
+export function fileLines(files: readonly FileLine[]): string[] {
+  const lines = files.map(fileLine);
+  // One look at all of them instead of one at each.
+  return isPrintable(lines.join('')) ? lines : lines.map(printable);
+}
+
+/** `-rw-r--r--  1000  1000  12,345  2026-01-31 18:00:05  /etc/passwd`. */
+function fileLine(line: FileLine): string {
+  const owner = `${String(line.uid).padStart(5)}  ${String(line.gid).padStart(5)}`;
+  const size = formatCount(line.size).padStart(15);
+  const time = line.type === 'x' ? 'deleted            ' : timeText(line.mtimeNs);
+  return `${modeOf(line)}  ${owner}  ${size}  ${time}  ${pathOf(line)}${linkText(line)}`;
+}
+
+/** Most files of an image have one of a few modes. */
+const modes = new Map<string, string>();
+
+function modeOf({ type, mode }: FileLine): string {
+  const key = `${type}${mode.toString(8)}`;
+  const known = modes.get(key);
+  if (known !== undefined) return known;
+  const text = modeText({ type, mode: key.slice(1) });
+  modes.set(key, text);
+  return text;
+}
+
+/** Neighbours are often as old as each other. */
+let last = { mtimeNs: '', text: '' };
+
+function timeText(mtimeNs: string): string {
+  if (mtimeNs !== last.mtimeNs) last = { mtimeNs, text: formatTime(nanosecondTime(mtimeNs)) };
+  return last.text;
 }
 
 /** As `ls -l` writes it: type, then rwx three times with s, S, t, T for the special bits. */
@@ -39,7 +67,7 @@ export function modeText({ type, mode }: Pick<FileView, 'type' | 'mode'>): strin
   return TYPE_LETTERS[type] + letters.join('');
 }
 
-function linkText({ type, target }: FileView): string {
-  if (type === 'l') return ` -> ${printable(target)}`;
-  return type === 'h' ? ` = ${printable(target)}` : '';
+function linkText({ type, extra }: FileLine): string {
+  if (type === 'l') return ` -> ${extra}`;
+  return type === 'h' ? ` = /${extra}` : '';
 }

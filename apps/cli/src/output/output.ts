@@ -3,6 +3,8 @@ import { tableLines, type Column } from './table.js';
 /** Where text goes: standard output or standard error. */
 export interface Sink {
   write(text: string): void;
+  /** Resolves when what was written has gone to whoever reads it: a pipe takes it as fast as it is read. */
+  flushed?(): Promise<void>;
   readonly isTerminal: boolean;
   /** Width in characters; meaningless where it is no terminal. */
   readonly columns: number;

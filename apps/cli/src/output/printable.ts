@@ -8,6 +8,11 @@ export function printable(text: string): string {
   );
 }
 
+/** True if `printable` would leave it as it is. */
+export function isPrintable(text: string): boolean {
+  return text.search(STEERING) < 0;
+}
+
 const STEERING =
   // eslint-disable-next-line no-control-regex -- these are what is looked for
   /[\x00-\x1f\x7f\x80-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;

@@ -1,4 +1,5 @@
 import { Blake3Hasher } from '@napi-rs/blake-hash';
+import { freeBytes } from '#kernel/free-bytes.js';
 import { FragmentDamaged } from '#storage/errors.js';
 import {
   READ_BYTES_MAX,
@@ -29,6 +30,7 @@ export async function copyWhole(
   await copyObject(source, 'index', (pieces) => writer.writeIndex(pieces));
 }
 
+/** From another host: what comes from there is nobody else's. */
 async function copyObject(
   source: FragmentSource,
   object: FragmentObject,
@@ -46,7 +48,7 @@ async function copyObject(
     }
     // One batch is on its way to the disk while the next one comes.
     await writing;
-    writing = write(pieces, bytes);
+    writing = write(pieces, bytes).then(() => pieces.forEach(freeBytes));
     writing.catch(() => undefined);
   }
   await writing;
@@ -54,7 +56,7 @@ async function copyObject(
   throw new FragmentDamaged(fragmentId, `came with ${object} of another digest`);
 }
 
-/** Pieces of the network are small; the disk gets about a mebibyte at a time. */
+/** About a mebibyte at a time for the disk. */
 async function* batches(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer[]> {
   let batch: Buffer[] = [];
   let bytes = 0;

@@ -2,6 +2,7 @@ import { Blake3Hasher } from '@napi-rs/blake-hash';
 import type { FrameRecord } from '#archive/frames/frame-table.js';
 import { encodeSeekTable } from '#archive/frames/seek-table.js';
 import type { Manifest } from '#archive/manifest.js';
+import { freeBytes } from '#kernel/free-bytes.js';
 import type { FragmentWriter } from '#storage/fragment-store.js';
 import { splitPieces, type Message } from '#transfer/message.js';
 import {
@@ -62,11 +63,16 @@ export class OpenFragment {
         storedBytes: message.length - FRAME_HEAD_BYTES,
       },
       rest,
+      () => message.pieces.forEach(freeBytes),
     );
   }
 
-  /** Takes a frame that should have this digest. */
-  async addFrame(frame: FrameRecord, pieces: readonly Buffer[]): Promise<void> {
+  /** Takes a frame that should have this digest. `written` is called when the pieces are the caller's again. */
+  async addFrame(
+    frame: FrameRecord,
+    pieces: readonly Buffer[],
+    written?: () => void,
+  ): Promise<void> {
     const { archiveBytes, storedBytes, digest } = frame;
     checkFrame(this, frame, this.fragmentBytesMax);
     if (storedBytes < 4 || splitPieces(pieces, 4).head.readUInt32LE(0) !== ZSTANDARD_MAGIC) {
@@ -83,7 +89,10 @@ export class OpenFragment {
     this.frames.push({ storedBytes, archiveBytes, digest });
     this.storedBytes += storedBytes;
     this.archiveBytes += archiveBytes;
-    await this.after(() => this.writer.writeData(pieces));
+    await this.after(async () => {
+      await this.writer.writeData(pieces);
+      written?.();
+    });
   }
 
   /** Takes an INDEX message. */

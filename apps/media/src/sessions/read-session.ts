@@ -43,6 +43,7 @@ export interface ReadOutcome extends SessionFailure {
 export class ReadSession {
   private readonly readers = new Map<string, SealedFragmentReader>();
   private readonly images: ReadonlySet<string>;
+  private readonly buffers = new ReadBuffers();
   private reads = 0;
   private bytes = 0;
   private fragments = 0;
@@ -100,10 +101,10 @@ export class ReadSession {
     let size = 0;
     try {
       const reader = await this.reader(request.fragmentId);
-      for await (const piece of piecesOf(reader, request)) {
+      for await (const { piece, gone } of piecesOf(reader, request, this.buffers)) {
         size += piece.length;
         this.bytes += piece.length;
-        await connection.send(MESSAGE.DATA, piece);
+        await connection.lend(MESSAGE.DATA, piece, gone);
         meter.touch();
       }
     } catch (error) {
@@ -154,10 +155,30 @@ export class ReadSession {
   }
 }
 
-function* manifestOf(reader: SealedFragmentReader): Generator<Buffer> {
+function* manifestOf(reader: SealedFragmentReader): Generator<Piece> {
   const text = Buffer.from(JSON.stringify(reader.manifest), 'utf8');
   for (let at = 0; at < text.length; at += READ_BYTES_MAX) {
-    yield text.subarray(at, at + READ_BYTES_MAX);
+    yield { piece: text.subarray(at, at + READ_BYTES_MAX), gone: () => undefined };
+  }
+}
+
+/** What is sent, and what to do when it is. */
+interface Piece {
+  readonly piece: Buffer;
+  readonly gone: () => void;
+}
+
+/** Buffers that are used again, as many as are under way at once: else each would cost page faults and collections. */
+class ReadBuffers {
+  private readonly free: Buffer[] = [];
+
+  async read(length: number, read: (into: Buffer) => Promise<Buffer>): Promise<Piece> {
+    if (length < READ_BYTES_MAX / 16) {
+      return { piece: await read(Buffer.allocUnsafe(length)), gone: () => undefined };
+    }
+    const buffer = this.free.pop() ?? Buffer.allocUnsafeSlow(READ_BYTES_MAX);
+    const piece = await read(buffer);
+    return { piece, gone: () => void this.free.push(buffer) };
   }
 }
 
@@ -165,21 +186,25 @@ function* manifestOf(reader: SealedFragmentReader): Generator<Buffer> {
 async function* piecesOf(
   reader: SealedFragmentReader,
   { object, offset, length }: ReadRequest,
-): AsyncGenerator<Buffer> {
+  buffers: ReadBuffers,
+): AsyncGenerator<Piece> {
   if (object === 'manifest') {
     yield* manifestOf(reader);
     return;
   }
   const end = offset + length;
-  const readAt = (at: number) => reader.read(object, at, Math.min(READ_BYTES_MAX, end - at));
+  const readAt = (at: number) => {
+    const bytes = Math.min(READ_BYTES_MAX, end - at);
+    return buffers.read(bytes, (into) => reader.read(object, at, bytes, into));
+  };
   if (end > reader.size(object)) await reader.read(object, reader.size(object), 1);
-  let ahead: Promise<Buffer> | undefined = length > 0 ? readAt(offset) : undefined;
+  let ahead: Promise<Piece> | undefined = length > 0 ? readAt(offset) : undefined;
   for (let at = offset; ahead;) {
-    const piece: Buffer = await ahead;
-    at += piece.length;
+    const next: Piece = await ahead;
+    at += next.piece.length;
     ahead = at < end ? readAt(at) : undefined;
     // Thrown when it is awaited; if nobody comes to that, it is of no interest.
     ahead?.catch(() => undefined);
-    yield piece;
+    yield next;
   }
 }

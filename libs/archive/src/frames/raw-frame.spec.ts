@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
-import { decompress } from '@mongodb-js/zstd';
+import { compress, decompress } from '@mongodb-js/zstd';
 import {
   emptyRawFrame,
+  rawContent,
   rawFrame,
   rawFrameBytes,
   rawFrameContent,
@@ -16,6 +17,24 @@ describe('a raw frame', () => {
     expect(frame).toHaveLength(rawFrameBytes(n));
     expect((await decompress(frame)).equals(data)).toBe(true);
     expect(Buffer.concat(rawFrameContent(frame)).equals(data)).toBe(true);
+    expect(rawContent(Buffer.from(frame))!.equals(data)).toBe(true);
+  });
+
+  it('is told from every other', async () => {
+    const data = Buffer.concat([randomBytes(200_000), Buffer.alloc(200_000)]);
+    const raw = rawFrame(data);
+    const others = [await compress(data), raw.subarray(0, -1), Buffer.alloc(3), Buffer.alloc(9)];
+    // A block that is one byte, so many times; one that is compressed; one too early that is the last.
+    for (const header of [2, 4, 1]) {
+      const other = Buffer.from(raw);
+      other[9 + 3 + 131_072]! |= header;
+      others.push(other);
+    }
+    for (const other of others) {
+      const before = Buffer.from(other);
+      expect(rawContent(other)).toBeUndefined();
+      expect(other.equals(before)).toBe(true);
+    }
   });
 
   it.each([0, 1, 131_072, 300_000])('of %i bytes can be filled afterwards', (n) => {

@@ -69,3 +69,25 @@ function writeHeader(target: Buffer, dataBytes: number): number {
 function blocksOf(dataBytes: number): number {
   return Math.max(1, Math.ceil(dataBytes / BLOCK_BYTES_MAX));
 }
+
+/**
+ * The content of a frame as `rawFrame` makes them, moved together where it lies: a view of the frame, which is
+ * used up. Undefined, and nothing changed, for any other frame.
+ */
+export function rawContent(frame: Buffer): Buffer | undefined {
+  if (frame.length < HEADER_BYTES || frame.readUInt32LE(0) !== MAGIC) return undefined;
+  const bytes = frame.readUInt32LE(5);
+  if (frame[4] !== DESCRIPTOR || frame.length !== rawFrameBytes(bytes)) return undefined;
+  const blocks = blocksOf(bytes);
+  const step = BLOCK_HEADER_BYTES + BLOCK_BYTES_MAX;
+  for (let block = 0; block < blocks; block++) {
+    const length = Math.min(BLOCK_BYTES_MAX, bytes - block * BLOCK_BYTES_MAX);
+    const header = (length << 3) | (block === blocks - 1 ? LAST_BLOCK : 0);
+    if (frame.readUIntLE(HEADER_BYTES + block * step, 3) !== header) return undefined;
+  }
+  for (let block = 0; block < blocks; block++) {
+    const from = HEADER_BYTES + block * step + BLOCK_HEADER_BYTES;
+    frame.copyWithin(block * BLOCK_BYTES_MAX, from, from + BLOCK_BYTES_MAX);
+  }
+  return frame.subarray(0, bytes);
+}

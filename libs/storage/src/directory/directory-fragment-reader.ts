@@ -49,9 +49,14 @@ export class DirectoryFragmentReader implements SealedFragmentReader {
     return object === 'data' ? this.found.fileBytes : this.manifest.indexBytes;
   }
 
-  async read(object: FragmentObject, offset: number, length: number): Promise<Buffer> {
+  async read(
+    object: FragmentObject,
+    offset: number,
+    length: number,
+    into?: Buffer,
+  ): Promise<Buffer> {
     checkRange(this, { object, offset, length });
-    const buffer = Buffer.allocUnsafe(length);
+    const buffer = into?.subarray(0, length) ?? Buffer.allocUnsafe(length);
     let filled = 0;
     while (filled < length) {
       const bytesRead = await this.fill(object, buffer.subarray(filled), offset + filled);

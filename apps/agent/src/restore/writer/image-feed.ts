@@ -1,11 +1,11 @@
 import { PaxReader } from '#archive/pax-reader.js';
 
-import type { LoadedFrame } from '../frame-loader.js';
+import type { UnpackedFrame } from './unpack.js';
 
 /** Where the bytes of an entry come from. */
 export interface ByteSource {
   /** The frame with this byte of the archive; undefined if it has not come yet. */
-  frameAt(offset: number): LoadedFrame | undefined;
+  frameAt(offset: number): UnpackedFrame | undefined;
   /** A reader that stands at this place of the archive. */
   readerAt(offset: number): PaxReader;
   /** Keeps a reader that has come to the end of an entry, for the one that follows. */
@@ -14,13 +14,13 @@ export interface ByteSource {
 
 /** The frames of one image as they come, each dropped (and counted) once the entries have passed it. */
 export class ImageFeed implements ByteSource {
-  readonly #frames: LoadedFrame[] = [];
+  readonly #frames: UnpackedFrame[] = [];
   #passed = 0;
   #released = 0;
   #ended = false;
   #reader: { reader: PaxReader; offset: number } | undefined;
 
-  push(frame: LoadedFrame): void {
+  push(frame: UnpackedFrame): void {
     this.#frames.push(frame);
     this.#drop();
   }
@@ -36,7 +36,7 @@ export class ImageFeed implements ByteSource {
     this.#drop();
   }
 
-  frameAt(offset: number): LoadedFrame | undefined {
+  frameAt(offset: number): UnpackedFrame | undefined {
     this.pass(offset);
     const frame = this.#frames[0];
     if (frame !== undefined && frame.archiveOffset <= offset) return frame;
@@ -65,6 +65,7 @@ export class ImageFeed implements ByteSource {
     for (let first = this.#frames[0]; first !== undefined; first = this.#frames[0]) {
       if (first.archiveOffset + first.archiveBytes > this.#passed) return;
       this.#frames.shift();
+      first.done?.();
       this.#released++;
     }
   }
@@ -75,11 +76,11 @@ const EXTRA_FRAMES_MAX = 16;
 
 /** Frames that were fetched out of order, the last few of each image. */
 export class ExtraFrames {
-  readonly #frames: { image: number; frame: LoadedFrame }[] = [];
+  readonly #frames: { image: number; frame: UnpackedFrame }[] = [];
 
-  push(image: number, frame: LoadedFrame): void {
+  push(image: number, frame: UnpackedFrame): void {
     this.#frames.push({ image, frame });
-    if (this.#frames.length > EXTRA_FRAMES_MAX) this.#frames.shift();
+    if (this.#frames.length > EXTRA_FRAMES_MAX) this.#frames.shift()?.frame.done?.();
   }
 
   /** The frames of one image; what is missing is asked for with `fetch`, once. */

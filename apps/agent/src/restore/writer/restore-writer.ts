@@ -4,6 +4,7 @@ import type { ArchiveEvent } from '#archive/pax-reader.js';
 import { splitNanoseconds } from '#archive/nanoseconds.js';
 import { codeOf } from '#kernel/errors.js';
 import type { BytePath } from '../../posix/byte-path.js';
+import type { LoadedFrame } from '../frame-loader.js';
 import { RestoreNotes } from '../restore-notes.js';
 import { LINKED_FILES_MAX, linkKey, type PlannedEntry } from '../restore-plan.js';
 import { FileMaker } from './file-maker.js';
@@ -11,6 +12,7 @@ import { FolderStack, type Level } from './folder-stack.js';
 import { ExtraFrames, ImageFeed, type ByteSource } from './image-feed.js';
 import { MetadataWriter, type Metadata } from './metadata.js';
 import { hopeless, isSafePath, LeftAlone, NotRestored, reasonOf, shown } from './not-restored.js';
+import { unpackAll } from './unpack.js';
 import type { FromWriter, ToWriter, WriterCounts, WriterOptions } from './writer-messages.js';
 
 /** A report at least every so many entries, so that whoever plans can go on. */
@@ -35,6 +37,7 @@ export class RestoreWriter {
   readonly #restoredAt = new Map<string, BytePath>();
   readonly #queue: { entry: PlannedEntry; linked: boolean }[][] = [];
   readonly #work: Waiting;
+  readonly #turns = new Map<number, Promise<void>>();
   #restored = 0;
   #failed = 0;
   #leftAlone = 0;
@@ -62,12 +65,34 @@ export class RestoreWriter {
     if (message.kind === 'entries') {
       const { entries, linked } = message;
       this.#queue.push(entries.map((entry, i) => ({ entry, linked: linked[i] === true })));
-    } else if (message.kind === 'frame') this.#feeds[message.image]?.push(message.frame);
-    else if (message.kind === 'frames-end') this.#feeds[message.image]?.end();
-    else if (message.kind === 'extra') this.#extra.push(message.image, message.frame);
-    else if (message.kind === 'end') this.#ended = true;
+    } else if (message.kind === 'frames') this.#receive(message.image, message.frames);
+    else if (message.kind === 'frames-end') {
+      const { image } = message;
+      this.#inTurn(image, Promise.resolve(), () => this.#feeds[image]?.end());
+    } else if (message.kind === 'extra') {
+      const { image } = message;
+      const [frame] = unpackAll([message.frame]);
+      this.#inTurn(image, frame!, (unpacked) => this.#extra.push(image, unpacked));
+    } else if (message.kind === 'end') this.#ended = true;
     else this.#stopped = true;
     this.#go();
+  }
+
+  #receive(image: number, frames: readonly LoadedFrame[]): void {
+    for (const frame of unpackAll(frames)) {
+      this.#inTurn(image, frame, (unpacked) => this.#feeds[image]?.push(unpacked));
+    }
+  }
+
+  /** Frames of an image go on in the order in which they came, however long each takes to unpack. */
+  #inTurn<T>(image: number, coming: Promise<T>, use: (value: T) => void): void {
+    const before = this.#turns.get(image);
+    const turn = Promise.all([coming, before]).then(([value]) => {
+      if (this.#finished) return;
+      use(value);
+      this.#go();
+    });
+    this.#turns.set(image, turn);
   }
 
   get #counts(): WriterCounts {

@@ -69,9 +69,9 @@ function startThread(
 }
 
 function buffersOf(message: ToWriter): ArrayBuffer[] {
-  if (message.kind !== 'frame' && message.kind !== 'extra') return [];
-  const { bytes } = message.frame;
-  return bytes === undefined ? [] : [bytes.buffer as ArrayBuffer];
+  const frames =
+    message.kind === 'frames' ? message.frames : message.kind === 'extra' ? [message.frame] : [];
+  return [...new Set(frames.flatMap(({ stored }) => (stored ? [stored.buffer] : [])))];
 }
 
 function startHere(options: WriterOptions, listener: WriterListener): WriterPort {

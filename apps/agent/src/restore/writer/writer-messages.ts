@@ -17,7 +17,7 @@ export type ToWriter =
       readonly entries: readonly PlannedEntry[];
       readonly linked: readonly boolean[];
     }
-  | { readonly kind: 'frame'; readonly image: number; readonly frame: LoadedFrame }
+  | { readonly kind: 'frames'; readonly image: number; readonly frames: readonly LoadedFrame[] }
   /** No more frames of this image will come. */
   | { readonly kind: 'frames-end'; readonly image: number }
   /** The answer to `fetch`. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { nanosecondTime, toFileView, type FileEntry } from './file-view.js';
+import { nanosecondTime } from '#archive/file-lines.js';
+import { toFileView, type FileEntry } from './file-view.js';
 import { joinPath, planFind, splitPath, toLike } from './glob.js';
 
 describe('a search for files', () => {

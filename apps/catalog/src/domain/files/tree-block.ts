@@ -1,6 +1,5 @@
 import { blake3 } from '@napi-rs/blake-hash';
-import { assert } from '#kernel/assert.js';
-import type { FileView } from '#contracts/image.js';
+import { type FileLine, readFileLines } from '#archive/file-lines.js';
 import type { IndexRecord } from './index-record.js';
 import { directoryKey } from './tree-key.js';
 
@@ -23,19 +22,7 @@ export interface TreeRoot {
 }
 
 /** An entry as a page has it. Paths are path text. */
-export interface TreeEntry {
-  readonly directory: string;
-  readonly name: string;
-  readonly type: FileView['type'];
-  readonly size: number;
-  /** Decimal nanoseconds since 1970: more than a number can hold. */
-  readonly mtimeNs: string;
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-  /** Of a symbolic link its target, of a hard link its target without a slash in front, of a device its numbers. */
-  readonly extra: string;
-}
+export type TreeEntry = FileLine;
 
 export interface KeyedEntry extends TreeEntry {
   readonly key: string;
@@ -53,8 +40,8 @@ export function treeBlock(text: string, height: number): TreeBlock {
 }
 
 /*
- * A page is text: a line with a slash and the path for each folder, behind it a line for each of its
- * entries. A name has no slash, so they are told apart by that.
+ * A page is text: a line for each folder, behind it a line for each of its entries, as `readFileLines`
+ * reads them.
  */
 
 export function directoryLine(directory: string): string {
@@ -79,32 +66,12 @@ export function childLine({ key, digest }: ChildBlock): string {
 }
 
 export function readPage(text: string): KeyedEntry[] {
-  const entries: KeyedEntry[] = [];
-  let directory = '';
+  let directory: string | undefined;
   let prefix = '';
-  for (const line of linesOf(text)) {
-    if (line.startsWith('/')) {
-      directory = line.slice(1);
-      prefix = directoryKey(directory);
-      continue;
-    }
-    const columns = line.split('\t');
-    assert(columns.length === 7, 'a line of a page is no entry');
-    const name = columns[0]!;
-    entries.push({
-      key: prefix + name,
-      directory,
-      name,
-      type: columns[1]![0] as FileView['type'],
-      mode: Number.parseInt(columns[1]!.slice(1), 8),
-      size: Number(columns[2]),
-      mtimeNs: columns[3]!,
-      uid: Number(columns[4]),
-      gid: Number(columns[5]),
-      extra: columns[6]!,
-    });
-  }
-  return entries;
+  return readFileLines(text).map((entry) => {
+    if (entry.directory !== directory) prefix = directoryKey((directory = entry.directory));
+    return Object.assign(entry, { key: prefix + entry.name });
+  });
 }
 
 export function readNode(text: string): ChildBlock[] {

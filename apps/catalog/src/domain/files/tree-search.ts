@@ -6,6 +6,7 @@ import {
   type KeyedEntry,
   type TreeRoot,
 } from './tree-block.js';
+import { type FolderLines, readFolders } from './folder-lines.js';
 import { compareText, type KeyRange } from './tree-key.js';
 
 /** Where blocks are read. */
@@ -20,14 +21,14 @@ const BLOCKS_AT_ONCE = 256;
 const BLOCKS_AHEAD = 8;
 
 type Block = { readonly digest: string; readonly height: number };
-type Found = { readonly children: readonly Block[] } | { readonly entries: readonly KeyedEntry[] };
+type Found<Item> = { readonly children: readonly Block[] } | { readonly items: readonly Item[] };
 
 /**
- * Looks in file trees of one client for the entries in some ranges of keys. What trees share is read
+ * Looks in file trees of one client for what is in some ranges of keys. What trees share is read
  * once, however many of them are asked for, together or one after the other.
  */
-export class TreeSearch {
-  private readonly known = new Map<string, Found>();
+abstract class BlockSearch<Item> {
+  private readonly known = new Map<string, Found<Item>>();
   private readonly ranges: readonly KeyRange[];
 
   constructor(
@@ -38,34 +39,37 @@ export class TreeSearch {
     this.ranges = [...ranges].sort((a, b) => compareText(a.from, b.from));
   }
 
+  /** What is wanted of a page, in the order of keys. */
+  protected abstract read(page: string): readonly Item[];
+
   /**
-   * The entries of each of the trees, in the order of their keys. Undefined if that took more pages than
+   * The items of each of the trees, in the order of their keys. Undefined if that took more pages than
    * so many.
    */
   async of(
     trees: readonly TreeRoot[],
     pagesMax = Number.POSITIVE_INFINITY,
-  ): Promise<KeyedEntry[][] | undefined> {
+  ): Promise<Item[][] | undefined> {
     for (let level: readonly Block[] = trees; level.length > 0;) {
       const pages = level.filter(({ height }) => height === 0);
       if (pages.length > pagesMax) return undefined;
       level = await this.readLevel(level);
     }
-    return trees.map((tree) => [...this.entriesOf(tree.digest)]);
+    return trees.map((tree) => [...this.itemsOf(tree.digest)]);
   }
 
-  /** The entries of a tree one after the other, however many: some pages of them are held. */
-  async *stream(tree: TreeRoot): AsyncGenerator<KeyedEntry> {
+  /** The items of a tree one after the other, however many: some pages of them are held. */
+  async *stream(tree: TreeRoot): AsyncGenerator<Item> {
     yield* this.streamOf([tree]);
   }
 
-  private async *streamOf(blocks: readonly Block[]): AsyncGenerator<KeyedEntry> {
+  private async *streamOf(blocks: readonly Block[]): AsyncGenerator<Item> {
     for (let from = 0; from < blocks.length; from += BLOCKS_AHEAD) {
       const some = blocks.slice(from, from + BLOCKS_AHEAD);
       await this.readLevel(some);
       for (const { digest } of some) {
         const found = this.known.get(digest)!;
-        if ('entries' in found) yield* found.entries;
+        if ('items' in found) yield* found.items;
         else yield* this.streamOf(found.children);
       }
       for (const { digest } of some) this.known.delete(digest);
@@ -93,49 +97,70 @@ export class TreeSearch {
     return below;
   }
 
-  private search({ height }: Block, text: string): Found {
-    if (height === 0) return { entries: readPage(text).filter(({ key }) => this.isWanted(key)) };
+  private search({ height }: Block, text: string): Found<Item> {
+    if (height === 0) return { items: this.read(text) };
     const children = readNode(text);
     const wanted = this.wanted(children);
     return { children: wanted.map(({ digest }) => ({ digest, height: height - 1 })) };
   }
 
-  private isWanted(key: string): boolean {
+  protected isWanted(key: string): boolean {
     // The last range that begins at or before the key is the only one that can hold it.
-    const at = lastAtOrBefore(this.ranges, key, ({ from }) => from);
-    return at >= 0 && compareText(key, this.ranges[at]!.to) < 0;
+    const range = lastWith(this.ranges, ({ from }) => compareText(from, key) <= 0);
+    return range !== undefined && compareText(key, range.to) < 0;
   }
 
   /** Those that may hold something: each reaches from its first key to the next one's. */
   private wanted(children: readonly ChildBlock[]): ChildBlock[] {
-    const wanted = new Set<number>();
-    for (const { from, to } of this.ranges) {
-      const first = Math.max(
-        lastAtOrBefore(children, from, ({ key }) => key),
-        0,
+    return children.filter(({ key }, at) => {
+      // The last range that begins before the next block does: those before it end still sooner.
+      const next = children[at + 1];
+      const range = lastWith(
+        this.ranges,
+        ({ from }) => next === undefined || compareText(from, next.key) < 0,
       );
-      for (let at = first; at < children.length; at += 1) {
-        if (at > first && compareText(children[at]!.key, to) >= 0) break;
-        wanted.add(at);
-      }
-    }
-    return [...wanted].sort((a, b) => a - b).map((at) => children[at]!);
+      return range !== undefined && compareText(range.to, key) > 0;
+    });
   }
 
-  private *entriesOf(digest: string): Generator<KeyedEntry> {
+  private *itemsOf(digest: string): Generator<Item> {
     const found = this.known.get(digest)!;
-    if ('entries' in found) yield* found.entries;
-    else for (const child of found.children) yield* this.entriesOf(child.digest);
+    if ('items' in found) yield* found.items;
+    else for (const child of found.children) yield* this.itemsOf(child.digest);
   }
 }
 
-function lastAtOrBefore<T>(sorted: readonly T[], key: string, keyOf: (item: T) => string): number {
+/** Finds entries. */
+export class TreeSearch extends BlockSearch<KeyedEntry> {
+  protected override read(page: string): readonly KeyedEntry[] {
+    return readPage(page).filter(({ key }) => this.isWanted(key));
+  }
+}
+
+/** Finds what folders have, without a look at the single entry. */
+export class FolderSearch extends BlockSearch<FolderLines> {
+  constructor(
+    blocks: BlockReader,
+    /** Pages are read by these; of a page that holds something of them, folders are found whole. */
+    ranges: readonly KeyRange[],
+    private readonly folders: { has(directory: string): boolean },
+  ) {
+    super(blocks, ranges);
+  }
+
+  protected override read(page: string): readonly FolderLines[] {
+    return readFolders(page).filter(({ directory }) => this.folders.has(directory));
+  }
+}
+
+/** The last of those at the beginning for which something holds. */
+function lastWith<T>(sorted: readonly T[], holds: (item: T) => boolean): T | undefined {
   let low = 0;
   let high = sorted.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (compareText(keyOf(sorted[middle]!), key) <= 0) low = middle + 1;
+    if (holds(sorted[middle]!)) low = middle + 1;
     else high = middle;
   }
-  return low - 1;
+  return sorted[low - 1];
 }

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { DataSource } from 'typeorm';
+import { pathOf, readFileLines } from '#archive/file-lines.js';
 import { openDatabase } from '#service/database.js';
 import { startPostgres, type TestPostgres } from '../../../../../test/support/postgres.js';
 import { catalogDefinition } from '../../catalog.definition.js';
@@ -131,14 +132,27 @@ function sweep(client: string): Promise<number | undefined> {
   return database.transaction((db) => new FileSweeps(db).sweep(client));
 }
 
-const LIMITS = [
-  {
-    files: { smallImageEntries: 10_000, pages: 512 },
-    finds: { paths: 1_000, smallImageEntries: 10_000 },
-  },
-  { files: { smallImageEntries: 0, pages: 1 }, finds: { paths: 3, smallImageEntries: 0 } },
-  { files: { smallImageEntries: 0, pages: 4 }, finds: { paths: 2, smallImageEntries: 20 } },
-];
+const LIMITS = (
+  [
+    [10_000, 512, [320_000, 480_000], 1_000, 10_000],
+    [0, 1, [1, 1], 3, 0],
+    [0, 4, [100, 900], 2, 20],
+  ] as const
+).map(([smallImageEntries, pages, text, paths, smallOfFinds]) => ({
+  files: { smallImageEntries, pages, text },
+  finds: { paths, smallImageEntries: smallOfFinds },
+}));
+
+async function textLines(files: Files, image: ModelImage, prefix: string): Promise<string[]> {
+  const { text, next } = await files.text(image, { prefix, after: undefined });
+  let all = text;
+  for (let at = next; at;) {
+    const page = await files.text(image, { prefix, after: pathOf(at).slice(1) });
+    all += page.text;
+    at = page.next;
+  }
+  return readFileLines(all).map((line) => `${pathOf(line).slice(1)} ${line.type} ${line.size}`);
+}
 
 async function checkLists(world: World, prefix: string, pageLength: number): Promise<void> {
   for (const image of world.images) {
@@ -169,6 +183,7 @@ async function checkLists(world: World, prefix: string, pageLength: number): Pro
         ({ path, size }) => `${path} ${size === null ? 'x' : 'f'} ${size ?? 0}`,
       );
       expect(listed).toEqual(lines);
+      expect(await textLines(files, image, prefix)).toEqual(lines);
     }
   }
 }

@@ -1,0 +1,55 @@
+import { decompress } from '@mongodb-js/zstd';
+import { rawContent } from '#archive/frames/raw-frame.js';
+import { messageOf } from '#kernel/errors.js';
+import { freeBytes } from '#kernel/free-bytes.js';
+import type { LoadedFrame } from '../frame-loader.js';
+
+/** A piece of an archive, or the reason why it is not to be had. */
+export interface UnpackedFrame {
+  readonly archiveOffset: number;
+  readonly archiveBytes: number;
+  readonly bytes?: Uint8Array;
+  /** What is wrong, as a clause for a note. */
+  readonly damage?: string;
+  /** To be called when its bytes are not needed any more. */
+  readonly done?: () => void;
+}
+
+/**
+ * Unpacks frames (on Node's pool) whose digests are right: what is wrong with one now is wrong in every copy.
+ * Done where they are written, so that what is unpacked never changes threads. The memory in which frames came
+ * is given back when the last of them needs it no more. @returns one promise for each, none of which is rejected
+ */
+export function unpackAll(frames: readonly LoadedFrame[]): Promise<UnpackedFrame>[] {
+  const users = new Map<ArrayBuffer, number>();
+  const countOf = (stored: Uint8Array<ArrayBuffer>) => users.get(stored.buffer) ?? 0;
+  for (const { stored } of frames) if (stored) users.set(stored.buffer, countOf(stored) + 1);
+  const release = (stored: Uint8Array<ArrayBuffer>) => {
+    users.set(stored.buffer, countOf(stored) - 1);
+    if (countOf(stored) === 0) freeBytes(stored);
+  };
+  return frames.map((frame) => unpack(frame, release));
+}
+
+async function unpack(
+  frame: LoadedFrame,
+  release: (stored: Uint8Array<ArrayBuffer>) => void,
+): Promise<UnpackedFrame> {
+  const { archiveOffset, archiveBytes, name, stored, damage } = frame;
+  const part = { archiveOffset, archiveBytes };
+  if (stored === undefined) return { ...part, ...(damage !== undefined && { damage }) };
+  // A Buffer becomes a plain array on its way through a thread's port.
+  const packed = Buffer.from(stored.buffer, stored.byteOffset, stored.length);
+  const raw = rawContent(packed);
+  if (raw?.length === archiveBytes) return { ...part, bytes: raw, done: () => release(stored) };
+  try {
+    const bytes = raw ?? (await decompress(packed));
+    if (bytes.length === archiveBytes) return { ...part, bytes };
+    const wrong = `it holds ${bytes.length} bytes, not ${archiveBytes}`;
+    return { ...part, damage: `${name} is damaged: ${wrong}` };
+  } catch (error) {
+    return { ...part, damage: `${name} is damaged: ${messageOf(error)}` };
+  } finally {
+    release(stored);
+  }
+}
