@@ -89,12 +89,15 @@ describe('a backup to a volume that deduplicates', () => {
   it('sends what is not there, in frames of about a mebibyte, and asks ahead', async () => {
     const root = `${folder}/plain`;
     makeTree(root);
-    const soon = () => new Promise<void>((resolve) => setTimeout(resolve, 5));
-    const volume = newVolume({ beforeAnswer: soon });
+    const volume: ChunkVolume = newVolume({
+      beforeAnswer: async () => {
+        // The first answer waits for a second question: it must come without it.
+        while (volume.unansweredMost < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+      },
+    });
     await backUp(volume, root);
     expect(Math.max(...volume.frameSizes)).toBeLessThanOrEqual(2 * 2 ** 20);
     expect(volume.frameSizes.reduce((sum, one) => sum + one, 0)).toBeGreaterThan(11_000_000);
-    expect(volume.unansweredMost).toBeGreaterThan(1);
 
     const same = beside(volume);
     await backUp(same, root);
