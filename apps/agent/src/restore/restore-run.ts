@@ -19,9 +19,9 @@ import type { FromWriter, WriterCounts } from './writer/writer-messages.js';
 const ENTRIES_AHEAD_MAX = 4_096;
 /** Kept plans are handed on in parts of this many. */
 const ENTRIES_PER_BATCH = 512;
-/** Frames (1 MiB, and as stored once more) in memory for all images together, and at most and at least for each. */
-const FRAMES_MAX = 10;
-const FRAMES_PER_IMAGE_MAX = 8;
+/** Frames (1 MiB) in memory for all images together, and at most and at least for each. */
+const FRAMES_MAX = 16;
+const FRAMES_PER_IMAGE_MAX = 12;
 const FRAMES_PER_IMAGE_MIN = 2;
 
 const NOTHING: WriterCounts = { files: 0, bytes: 0, failed: 0, leftAlone: 0 };
