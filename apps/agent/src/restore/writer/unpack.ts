@@ -44,7 +44,7 @@ async function unpack(
   if (raw?.length === archiveBytes) return { ...part, bytes: raw, done: () => release(stored) };
   try {
     const bytes = raw ?? (await decompress(packed));
-    if (bytes.length === archiveBytes) return { ...part, bytes };
+    if (bytes.length === archiveBytes) return { ...part, bytes, done: () => freeBytes(bytes) };
     const wrong = `it holds ${bytes.length} bytes, not ${archiveBytes}`;
     return { ...part, damage: `${name} is damaged: ${wrong}` };
   } catch (error) {
