@@ -104,11 +104,12 @@ async function fill(folder: string): Promise<void> {
   await until(isFull, { what: 'the file system to be full' });
 }
 
+/** The manifest gets its name last. */
 const sealedAt = (server: MediaProcess, copy: number) =>
   server
     .files(imageId, copy)
     .map(({ name }) => name)
-    .filter((name) => name.endsWith('.tar.zst'));
+    .filter((name) => name.endsWith('.json'));
 
 async function startCopy(
   server: MediaProcess,
