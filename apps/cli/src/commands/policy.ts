@@ -116,8 +116,8 @@ function listedPolicy(policy: PolicySpec, suspensions: readonly Suspension[]): L
 
 async function show(cli: Cli, name: string): Promise<void> {
   const answer = await cli.withCluster((cluster) => cluster.ask(policyGet, { name }));
-  const { stringify } = await import('yaml');
-  cli.answer(answer, (output) => output.out.write(stringify(answer.policy)));
+  const { toYaml } = await import('../output/yaml.js');
+  cli.answer(answer, (output) => output.out.write(toYaml(answer.policy)));
 }
 
 async function remove(cli: Cli, name: string): Promise<void> {

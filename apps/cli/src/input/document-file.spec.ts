@@ -45,7 +45,7 @@ describe('a policy file', () => {
       /^p\.yaml:\d+:\d+: there is no field "retries"; allowed are name, active, clients, /,
     );
     expect(() => parse(GOOD.replace('frequency', 'frequencey'))).toThrow(
-      /schedules\[0\]: there is no field "frequencey"; allowed are name, type, frequency, calendar, windows/,
+      /schedules\[0\]: there is no field "frequencey"; allowed are name, type, synthetic, frequency, calendar, windows/,
     );
   });
 

@@ -45,8 +45,8 @@ async function get(cli: Cli, { word, name, format }: Question): Promise<void> {
     return output.document(name === undefined ? manifests : manifests[0]);
   }
   if (format === 'yaml') {
-    const { stringify } = await import('yaml');
-    return output.out.write(manifests.map((one) => stringify(one)).join('---\n'));
+    const { toYaml } = await import('../../output/yaml.js');
+    return output.out.write(manifests.map((one) => toYaml(one)).join('---\n'));
   }
   for (const { kind, specs } of found) {
     if (specs.length > 0) output.table(kind.columns, specs);
