@@ -1,7 +1,13 @@
 import type { AgentTask } from '#contracts/task.js';
 import { PermanentError, Unavailable } from '#kernel/errors.js';
 import { FragmentReaderClient } from '#transfer/fragment-reader-client.js';
-import type { FragmentRead, FragmentReader, RestoreImage } from './restore/restore-source.js';
+import { ChunkedArchives } from './restore/chunks/chunked-archives.js';
+import type {
+  ArchiveRead,
+  FragmentRead,
+  FragmentReader,
+  RestoreImage,
+} from './restore/restore-source.js';
 
 type Sources = Extract<AgentTask, { type: 'restore' }>['sources'];
 
@@ -14,10 +20,16 @@ interface Route {
 /** How long to try again to reach a media server from which a connection was lost. */
 const PATIENCE_AFTER_LOSS_MS = 1_000;
 
+/** Unpacked frames of chunks that are kept for all images of a chain, and for each at least. */
+const KEPT_BYTES = 16 * 1024 * 1024;
+const KEPT_BYTES_MIN = 2 * 1024 * 1024;
+
 /** Reads each fragment from the media server that has it, over as few connections as are needed. */
 export class FragmentRoutes implements FragmentReader {
   private readonly routes = new Map<string, Route>();
   private readonly lanes = new Map<string, Promise<FragmentReaderClient>>();
+  private readonly images = new Set<string>();
+  private readonly archives = new Map<FragmentReaderClient, ChunkedArchives>();
   private readonly tokens: Map<string, string[]>;
   /** Media servers from which a connection was lost, or could not be opened. */
   private readonly lost = new Set<string>();
@@ -35,26 +47,52 @@ export class FragmentRoutes implements FragmentReader {
   }
 
   add({ imageId, fragments }: RestoreImage): void {
+    this.images.add(imageId);
     for (const { fragmentId, mediaId } of fragments.flatMap(({ sources }) => sources)) {
       this.routes.set(fragmentId, { lane: imageId, mediaId });
     }
   }
 
   async *read(range: FragmentRead): AsyncIterable<Buffer> {
-    const route = this.routes.get(range.fragmentId);
-    if (!route) throw new PermanentError(85, `Fragment ${range.fragmentId} is on no media server.`);
+    const route = this.route(range.fragmentId);
     try {
       const client = await this.connection(route, range.object);
       yield* client.read(range);
     } catch (error) {
-      if (error instanceof Unavailable) this.lost.add(route.mediaId);
-      throw error;
+      throw this.noting(route, error);
+    }
+  }
+
+  async readArchive(range: ArchiveRead): Promise<Buffer<ArrayBuffer> | undefined> {
+    const route = this.route(range.fragmentId);
+    try {
+      const client = await this.connection(route, 'data');
+      const archives = this.archives.get(client) ?? new ChunkedArchives(client, this.keptBytesMax);
+      this.archives.set(client, archives);
+      return await archives.read(range);
+    } catch (error) {
+      throw this.noting(route, error);
     }
   }
 
   async close(): Promise<void> {
     const opened = await Promise.allSettled(this.lanes.values());
     for (const lane of opened) if (lane.status === 'fulfilled') lane.value.close();
+  }
+
+  private get keptBytesMax(): number {
+    return Math.max(KEPT_BYTES_MIN, Math.floor(KEPT_BYTES / Math.max(1, this.images.size)));
+  }
+
+  private route(fragmentId: string): Route {
+    const route = this.routes.get(fragmentId);
+    if (!route) throw new PermanentError(85, `Fragment ${fragmentId} is on no media server.`);
+    return route;
+  }
+
+  private noting({ mediaId }: Route, error: unknown): unknown {
+    if (error instanceof Unavailable) this.lost.add(mediaId);
+    return error;
   }
 
   private connection(route: Route, object: string): Promise<FragmentReaderClient> {

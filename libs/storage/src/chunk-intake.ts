@@ -55,13 +55,26 @@ export interface RecipeWriter {
   abandon(): Promise<void>;
 }
 
-/** The chunks of a sealed fragment: a volume that takes chunks copies by them what it does not have. */
+/** A chunk and where it begins in what the chunks of its fragment come to. */
+export interface PlacedChunk extends ChunkEntry {
+  readonly offset: number;
+}
+
+/** The chunks of a sealed fragment, for whoever has some of them already. One call at a time. */
 export interface ChunkSource {
   readonly domain: string;
   /** As `RecipeWriter` has it; undefined where the chunks are the data as they are. */
   readonly frameBytes: number | undefined;
-  /** All of them in their order, at most `IDS_PER_BATCH_MAX` at a time. */
-  list(): AsyncIterable<readonly ChunkEntry[]>;
-  /** Some of them, each once, in frames that were checked. Throws `FragmentUnreadable`. */
-  frames(chunks: readonly ChunkEntry[]): AsyncIterable<ChunkFrame>;
+  /**
+   * All of them in their order, at most `IDS_PER_BATCH_MAX` at a time; those left out that end before `from`,
+   * and some more of what is in front of it may be there.
+   */
+  list(from?: number): AsyncIterable<readonly PlacedChunk[]>;
+  /**
+   * Some of them, each once, in frames that are checked by their digests, not by the ids. Throws
+   * `FragmentUnreadable`.
+   * @param wholeFrom A stored frame goes as it is, with chunks that were not asked for, if this share of its
+   *   bytes was (0 to 1; default 1: nothing else comes). The others are put together anew.
+   */
+  frames(chunks: readonly ChunkEntry[], wholeFrom?: number): AsyncIterable<ChunkFrame>;
 }

@@ -27,7 +27,8 @@ export const READ_BYTES_MAX = 1024 * 1024;
  *    of no more use.
  * 6. `copyFrom` writes the very bytes of the source, or fails: what was written is read back, and its
  *    digests are those of the source's manifest. The source is read and nothing else. Where both have
- *    `chunks`, only those that are not here are read and written, each checked by its id.
+ *    `chunks`, only those that are not here are read and written, frame by frame as they are stored, each
+ *    checked by its digest.
  * 7. A read gives exactly the bytes that were asked for, or fails with `FragmentUnreadable`.
  */
 export interface FragmentStore {
@@ -93,6 +94,14 @@ export interface FragmentWriter {
    * this writer is of no more use.
    */
   copyFrom(source: SealedFragmentReader): Promise<void>;
+  /** Where data are deduplicated: whether it can be made of these chunks. */
+  takes?(chunks: ChunkSource): boolean;
+  /**
+   * Where it takes them: writes data of chunks instead of bytes, of which only those are fetched that are not
+   * here. For a writer that has written no data yet. Throws what the source throws.
+   * @param dataBytes what its data will come to
+   */
+  copyChunks?(chunks: ChunkSource, dataBytes: number): Promise<void>;
   /**
    * Makes the fragment durable and visible; afterwards the writer is closed. The manifest has to
    * agree with the name and with what was written (a manifest that does not is a bug).

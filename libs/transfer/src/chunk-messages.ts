@@ -1,19 +1,20 @@
 import { ProtocolError } from './errors.js';
 import { messageName, payloadOf, splitPieces, type Message } from './message.js';
 
-/** What a writer says of chunks: ASK, KNOWN, CHUNKS and RECIPE (docs/formats.md, "Data port"). */
+/** What is said of chunks: ASK, KNOWN, CHUNKS, RECIPE and GET (docs/formats.md, "Data port"). */
 
 export const CHUNK_ID_BYTES = 32;
 /** Archive bytes of one chunk, and of all in one CHUNKS. */
 export const CHUNK_BYTES_MAX = 4 * 1024 * 1024;
 /** Ids in one ASK. */
 export const IDS_PER_ASK_MAX = 4_096;
-/** Names in one CHUNKS or RECIPE. */
+/** Names in one CHUNKS, RECIPE or GET. */
 export const NAMES_PER_MESSAGE_MAX = 16_384;
 
 const NAME_BYTES = CHUNK_ID_BYTES + 4;
 const COUNT_BYTES = 4;
 const DIGEST_BYTES = 32;
+const FRAGMENT_ID_BYTES = 16;
 
 /** A run of archive bytes: the BLAKE3 of it, and its length. */
 export interface NamedChunk {
@@ -108,6 +109,39 @@ export function readChunks(message: Message): SentChunks {
     throw wrong(message, 'chunks', `they have ${bytes} bytes, ${CHUNK_BYTES_MAX} are allowed`);
   }
   return { chunks, digest: head.subarray(headBytes - DIGEST_BYTES), pieces: rest };
+}
+
+/** What a reader wants of a fragment's chunks. */
+export interface WantedChunks {
+  readonly fragmentId: string;
+  /** A stored frame comes whole if this much of it, or more, is wanted: 1 to 100. Else only what is wanted. */
+  readonly wholePercent: number;
+  /** Of the fragment's recipe, 1 to 16,384. */
+  readonly chunks: readonly NamedChunk[];
+}
+
+/** The payload of a GET. */
+export function encodeGet({ fragmentId, wholePercent, chunks }: WantedChunks): Buffer {
+  const id = Buffer.from(fragmentId.replaceAll('-', ''), 'hex');
+  return Buffer.concat([id, Buffer.of(wholePercent), encodeNames(chunks)]);
+}
+
+/** Reads a GET. Throws `ProtocolError`. */
+export function readGet(message: Message): WantedChunks {
+  const headBytes = FRAGMENT_ID_BYTES + 1;
+  const count = (message.length - headBytes) / NAME_BYTES;
+  if (!Number.isInteger(count) || count < 1 || count > NAMES_PER_MESSAGE_MAX) {
+    const allowed = `1 to ${NAMES_PER_MESSAGE_MAX} of ${NAME_BYTES} bytes`;
+    throw wrong(message, 'chunks', `${message.length - headBytes} bytes came, not ${allowed}`);
+  }
+  const payload = payloadOf(message);
+  const wholePercent = payload[FRAGMENT_ID_BYTES]!;
+  if (wholePercent < 1 || wholePercent > 100) {
+    throw wrong(message, 'wholePercent', `${wholePercent} is not 1 to 100`);
+  }
+  const hex = payload.toString('hex', 0, FRAGMENT_ID_BYTES);
+  const fragmentId = hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+  return { fragmentId, wholePercent, chunks: readNames(message, payload.subarray(headBytes)) };
 }
 
 function readNames(message: Message, names: Buffer): NamedChunk[] {

@@ -1,12 +1,35 @@
+import { blake3 } from '@napi-rs/blake-hash';
 import { Unavailable } from '#kernel/errors.js';
+import {
+  encodeGet,
+  readChunks,
+  readRecipe,
+  type NamedChunk,
+  type WantedChunks,
+} from './chunk-messages.js';
 import type { Connection, RingCounters } from './connection.js';
 import { openConnection, type ConnectOptions } from './connect.js';
 import { ConnectionBroken, PeerFailure, ProtocolError, RangeUnreadable } from './errors.js';
-import { MESSAGE, messageName, type Message } from './message.js';
-import { parsePayload, readEnd, type ReadEnd, type ReadRequest } from './payloads.js';
+import { MESSAGE, messageName, type Message, type MessageType } from './message.js';
+import { jsonPayload, parsePayload, readEnd, type ReadEnd, type ReadRequest } from './payloads.js';
 
 /** Reads that may be under way at once. A read beyond waits for its turn to be asked for. */
 export const READS_IN_FLIGHT_MAX = 64;
+
+/** Chunks that lie one behind the other in what a fragment's recipe comes to. */
+export interface RecipeRange {
+  readonly domain: string;
+  readonly frameBytes: number | undefined;
+  /** Where the first one begins. */
+  readonly offset: number;
+  readonly chunks: readonly NamedChunk[];
+}
+
+/** Some whole chunks, one behind the other, in one Zstandard frame, which is the receiver's alone. */
+export interface SentFrame {
+  readonly stored: Buffer;
+  readonly chunks: readonly NamedChunk[];
+}
 
 /**
  * The reading end of a restore. A READ goes out when `read` is called, so several may be under way;
@@ -35,16 +58,48 @@ export class FragmentReaderClient {
    * `Unavailable` with the status when the server or the network gave up: the connection is over.
    */
   read(request: ReadRequest): AsyncIterable<Buffer> {
-    if (this.inFlight >= READS_IN_FLIGHT_MAX) {
-      throw new RangeError(`More than ${READS_IN_FLIGHT_MAX} reads are under way.`);
-    }
-    this.inFlight += 1;
-    // What goes wrong here is thrown where the answer is awaited.
-    this.connection.sendJson(MESSAGE.READ, request).catch(() => undefined);
-    const turn = this.previous;
-    let finish!: () => void;
-    this.previous = new Promise((resolve) => (finish = resolve));
-    return this.answer({ turn, finish });
+    return this.ask(MESSAGE.READ, jsonPayload(request), async function* (messages) {
+      let bytes = 0;
+      for await (const message of messages.of(MESSAGE.DATA)) {
+        bytes += message.length;
+        yield* message.pieces;
+      }
+      messages.expect(bytes);
+    });
+  }
+
+  /**
+   * The chunks that a range of what they come to is made of, and more around it as the case may be; undefined
+   * for a fragment that is not made of chunks. Throws as `read` does.
+   */
+  async recipe(range: Omit<ReadRequest, 'object'>): Promise<RecipeRange | undefined> {
+    const request: ReadRequest = { ...range, object: 'recipe' };
+    const answer = this.ask(MESSAGE.READ, jsonPayload(request), async function* (messages) {
+      const chunks: NamedChunk[] = [];
+      for await (const message of messages.of(MESSAGE.RECIPE)) chunks.push(...readRecipe(message));
+      messages.expect(chunks.length);
+      const { recipe } = messages.end!;
+      if (recipe) yield { ...recipe, frameBytes: recipe.frameBytes, chunks };
+    });
+    for await (const recipe of answer) return recipe;
+    return undefined;
+  }
+
+  /** Frames with all the chunks that are wanted, each checked by the digest that it was sent with. Throws as `read` does. */
+  chunks(wanted: WantedChunks): AsyncIterable<SentFrame> {
+    return this.ask(MESSAGE.GET, encodeGet(wanted), async function* (messages) {
+      let count = 0;
+      for await (const message of messages.of(MESSAGE.CHUNKS)) {
+        const { chunks, digest, pieces } = readChunks(message);
+        const stored = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
+        if (!blake3(stored).equals(digest)) {
+          throw new ProtocolError('A frame of chunks came with another digest than it was sent.');
+        }
+        count += chunks.length;
+        yield { chunks, stored };
+      }
+      messages.expect(count);
+    });
   }
 
   /** Ends the connection in order, or cuts it if reads are under way. */
@@ -53,28 +108,39 @@ export class FragmentReaderClient {
     else this.connection.destroy();
   }
 
-  private async *answer(slot: { turn: Promise<void>; finish: () => void }): AsyncGenerator<Buffer> {
-    let over = false;
+  private ask<T>(
+    type: MessageType,
+    payload: Buffer,
+    take: (messages: Answer) => AsyncGenerator<T>,
+  ): AsyncGenerator<T> {
+    if (this.inFlight >= READS_IN_FLIGHT_MAX) {
+      throw new RangeError(`More than ${READS_IN_FLIGHT_MAX} reads are under way.`);
+    }
+    this.inFlight += 1;
+    // What goes wrong here is thrown where the answer is awaited.
+    this.connection.send(type, payload).catch(() => undefined);
+    const turn = this.previous;
+    let finish!: () => void;
+    this.previous = new Promise((resolve) => (finish = resolve));
+    return this.answer({ turn, finish }, take);
+  }
+
+  private async *answer<T>(
+    slot: { turn: Promise<void>; finish: () => void },
+    take: (messages: Answer) => AsyncGenerator<T>,
+  ): AsyncGenerator<T> {
     await slot.turn;
+    const messages = new Answer(() => this.next());
+    let failed = false;
     try {
-      let bytes = 0;
-      for (;;) {
-        const message = await this.next();
-        if (message.type === MESSAGE.END) {
-          over = true;
-          checkEnd(parsePayload(message, readEnd), bytes);
-          return;
-        }
-        bytes += message.length;
-        yield* message.pieces;
-      }
+      yield* take(messages);
     } catch (error) {
-      over = true;
+      failed = true;
       if (error instanceof RangeUnreadable) throw error;
       this.connection.destroy(error as Error);
       throw lasting(error);
     } finally {
-      if (over) this.finished(slot);
+      if (failed || messages.end) this.finished(slot);
       else void this.skip(slot);
     }
   }
@@ -98,17 +164,37 @@ export class FragmentReaderClient {
   private async next(): Promise<Message> {
     const message = await this.connection.receive();
     if (!message) throw new ConnectionBroken('network connection broken by the media server');
-    if (message.type !== MESSAGE.DATA && message.type !== MESSAGE.END) {
-      throw new ProtocolError(`A reader got ${messageName(message.type)}.`);
-    }
     return message;
   }
 }
 
-function checkEnd({ size, failure }: ReadEnd, bytes: number): void {
-  if (failure) throw new RangeUnreadable(failure.status, failure.message);
-  if (size !== bytes) {
-    throw new ProtocolError(`A read of ${size} bytes came with ${bytes} bytes of data.`);
+/** What the server says to one question, up to its END. */
+class Answer {
+  end: ReadEnd | undefined;
+
+  constructor(private readonly next: () => Promise<Message>) {}
+
+  /** Throws `RangeUnreadable` at an END with a failure, `ProtocolError` for another type. */
+  async *of(type: MessageType): AsyncGenerator<Message> {
+    for (;;) {
+      const message = await this.next();
+      if (message.type === MESSAGE.END) {
+        this.end = parsePayload(message, readEnd);
+        const { failure } = this.end;
+        if (failure) throw new RangeUnreadable(failure.status, failure.message);
+        return;
+      }
+      if (message.type !== type) {
+        throw new ProtocolError(`A reader got ${messageName(message.type)}.`);
+      }
+      yield message;
+    }
+  }
+
+  /** Throws `ProtocolError` if the server counts otherwise. */
+  expect(size: number): void {
+    if (this.end?.size === size) return;
+    throw new ProtocolError(`A read of ${this.end?.size} came with ${size}.`);
   }
 }
 

@@ -20,6 +20,7 @@ export const MESSAGE = {
   KNOWN: 15,
   CHUNKS: 16,
   RECIPE: 17,
+  GET: 18,
 } as const;
 export type MessageType = (typeof MESSAGE)[keyof typeof MESSAGE];
 
@@ -40,7 +41,7 @@ export interface Message {
 }
 
 export function isMessageType(type: number): type is MessageType {
-  return type >= MESSAGE.HELLO && type <= MESSAGE.RECIPE;
+  return type >= MESSAGE.HELLO && type <= MESSAGE.GET;
 }
 
 /** The name of a message type, for texts. */

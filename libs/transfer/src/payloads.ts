@@ -58,8 +58,11 @@ export type Finish = z.infer<typeof finish>;
 
 export const readRequest = z.object({
   fragmentId: z.uuid(),
-  /** A manifest is given whole, whatever the range. */
-  object: z.enum(['data', 'index', 'manifest']),
+  /**
+   * A manifest is given whole, whatever the range. Of a recipe the range is one of what its chunks come to, and
+   * those come as RECIPE that it is made of; there are none where the data are not made of chunks.
+   */
+  object: z.enum(['data', 'index', 'manifest', 'recipe']),
   offset: count,
   length: count,
 });
@@ -67,7 +70,18 @@ export type ReadRequest = z.infer<typeof readRequest>;
 
 /** The end of one READ. With `failure` the range could not be read, and what came of it is void. */
 export const readEnd = z.object({
+  /** Bytes of DATA; of what came as names, or in CHUNKS, the number of chunks. */
   size: count,
+  /** Where a recipe was asked for and there is one. */
+  recipe: z
+    .object({
+      domain: z.string().max(256),
+      /** Archive bytes of each raw frame but the last one; missing: the chunks are the data. */
+      frameBytes: z.int().positive().optional(),
+      /** Where the first chunk that came begins. */
+      offset: count,
+    })
+    .optional(),
   failure: z.object({ status: z.int(), message: z.string().max(4_000) }).optional(),
 });
 export type ReadEnd = z.infer<typeof readEnd>;

@@ -4,6 +4,7 @@ import { messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
 
 import {
   readRange,
+  type ArchiveRead,
   type FragmentRead,
   type FragmentReader,
   type FragmentSource,
@@ -93,6 +94,14 @@ export class FallOver {
     range: Omit<FragmentRead, 'fragmentId'>,
   ): Promise<Buffer<ArrayBuffer>> {
     return readRange(this.options.reader, { fragmentId: source.fragmentId, ...range });
+  }
+
+  /** See `FragmentReader.readArchive`. */
+  async archiveFrom(
+    { fragmentId }: FragmentSource,
+    range: Omit<ArchiveRead, 'fragmentId'>,
+  ): Promise<Buffer<ArrayBuffer> | undefined> {
+    return this.options.reader.readArchive?.({ fragmentId, ...range });
   }
 
   /**

@@ -1,5 +1,6 @@
-import { blake3 } from '@napi-rs/blake-hash';
+import { Blake3Hasher } from '@napi-rs/blake-hash';
 
+import { rawFrameBytes, rawFramePieces } from '#archive/frames/raw-frame.js';
 import { messageOf, PermanentError } from '#kernel/errors.js';
 
 import type { FallOver } from './fall-over.js';
@@ -14,6 +15,8 @@ export interface LoadedFrame {
   readonly name?: string;
   /** The frame as it is stored, with the digest that was recorded. */
   readonly stored?: Uint8Array<ArrayBuffer>;
+  /** In its place, for one that is not stored: what it holds. */
+  readonly content?: Uint8Array<ArrayBuffer>;
   /** What is wrong, as a clause for a note. */
   readonly damage?: string;
 }
@@ -61,23 +64,51 @@ async function loadFrom(
   places: readonly FramePlace[],
   imageId: string,
 ): Promise<[FramePlace, LoadedFrame | string][]> {
+  const archive = places.every(isRaw) ? await archiveOf(sources, source, places) : undefined;
+  if (archive) {
+    const begin = places[0]!.archiveOffset;
+    return places.map((place) => {
+      const at = place.archiveOffset - begin;
+      const content = archive.subarray(at, at + place.archiveBytes);
+      const reason = blame(rawFramePieces(content), place);
+      return [place, reason ?? { ...partOf(place, imageId), content }];
+    });
+  }
   const last = places.at(-1)!;
   const offset = places[0]!.storedOffset;
   const length = last.storedOffset + last.storedBytes - offset;
-  const stored = await sources.readFrom(source, { object: 'data', offset, length });
+  const whole = await sources.readFrom(source, { object: 'data', offset, length });
   return places.map((place) => {
     const at = place.storedOffset - offset;
-    const frame = stored.subarray(at, at + place.storedBytes);
-    return [place, blame(frame, place) ?? { ...partOf(place, imageId), stored: frame }];
+    const stored = whole.subarray(at, at + place.storedBytes);
+    return [place, blame([stored], place) ?? { ...partOf(place, imageId), stored }];
   });
+}
+
+/** Only such frames can be made of chunks. */
+function isRaw({ storedBytes, archiveBytes }: FramePlace): boolean {
+  return storedBytes === rawFrameBytes(archiveBytes);
+}
+
+function archiveOf(
+  sources: FallOver,
+  source: FragmentSource,
+  places: readonly FramePlace[],
+): Promise<Buffer<ArrayBuffer> | undefined> {
+  const begin = places[0]!.archiveOffset;
+  const last = places.at(-1)!;
+  const length = last.archiveOffset + last.archiveBytes - begin;
+  return sources.archiveFrom(source, { offset: begin - places[0]!.fragment.archiveOffset, length });
 }
 
 /** What is wrong with a frame, if something is. */
 function blame(
-  stored: Buffer<ArrayBuffer>,
+  pieces: readonly Buffer<ArrayBuffer>[],
   { digest, archiveBytes }: FramePlace,
 ): string | undefined {
-  if (!blake3(stored).equals(digest)) return 'its digest is not the one that was recorded';
+  const hash = new Blake3Hasher();
+  for (const piece of pieces) hash.update(piece);
+  if (!hash.digestBuffer().equals(digest)) return 'its digest is not the one that was recorded';
   return archiveBytes > FRAME_CONTENT_BYTES_MAX ? 'it states an impossible size' : undefined;
 }
 

@@ -21,6 +21,18 @@ export interface FragmentRead {
  */
 export interface FragmentReader {
   read(range: FragmentRead): AsyncIterable<Buffer>;
+  /**
+   * Archive bytes of a fragment whose frames are not stored, but made of chunks: exactly the range, in memory of
+   * its own. Undefined for any other fragment: its frames have to be read.
+   */
+  readArchive?(range: ArchiveRead): Promise<Buffer<ArrayBuffer> | undefined>;
+}
+
+/** A range of what a fragment holds of its archive. Bytes; 0 is where the fragment begins. */
+export interface ArchiveRead {
+  readonly fragmentId: string;
+  readonly offset: number;
+  readonly length: number;
 }
 
 /** Where a fragment lies in one copy of its image. */

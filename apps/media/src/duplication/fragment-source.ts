@@ -1,5 +1,6 @@
 import { manifestSchema, type Manifest } from '#archive/manifest.js';
 import type { FragmentView } from '#contracts/image.js';
+import type { ChunkSource } from '#storage/chunk-intake.js';
 import { FragmentDamaged } from '#storage/errors.js';
 import {
   READ_BYTES_MAX,
@@ -7,6 +8,7 @@ import {
   type SealedFragmentReader,
 } from '#storage/fragment-store.js';
 import type { FragmentReaderClient } from '#transfer/fragment-reader-client.js';
+import { remoteChunks } from './remote-chunks.js';
 
 /** A fragment open at its source, here or on another media server: for reading, and nothing else. */
 export interface FragmentSource {
@@ -14,6 +16,8 @@ export interface FragmentSource {
   readonly manifest: Manifest;
   /** Where it lies on this media server: the file system may copy it. */
   readonly local?: SealedFragmentReader;
+  /** Where it is made of chunks, elsewhere: these. */
+  readonly chunks?: ChunkSource | undefined;
   /** The range in pieces. Throws what `sourceFault` understands. */
   read(range: SourceRange): AsyncIterable<Buffer>;
   close(): Promise<void>;
@@ -51,6 +55,7 @@ export class RemoteSource implements FragmentSource {
     readonly view: FragmentView,
     readonly manifest: Manifest,
     private readonly client: FragmentReaderClient,
+    readonly chunks: ChunkSource | undefined,
   ) {}
 
   static async open(view: FragmentView, client: FragmentReaderClient): Promise<RemoteSource> {
@@ -59,7 +64,8 @@ export class RemoteSource implements FragmentSource {
     const whole = { fragmentId, object: 'manifest', offset: 0, length: 0 } as const;
     for await (const piece of client.read(whole)) pieces.push(Buffer.from(piece));
     const text = Buffer.concat(pieces).toString('utf8');
-    return new RemoteSource(view, parse(fragmentId, text), client);
+    const manifest = parse(fragmentId, text);
+    return new RemoteSource(view, manifest, client, await remoteChunks(client, fragmentId));
   }
 
   read(range: SourceRange): AsyncIterable<Buffer> {

@@ -23,10 +23,16 @@ export async function copyWhole(
     onBytes(source.manifest.storedBytes);
     return;
   }
-  await copyObject(source, 'data', async (pieces, bytes) => {
-    await writer.writeData(pieces);
-    onBytes(bytes);
-  });
+  const { chunks, manifest } = source;
+  if (chunks && writer.takes?.(chunks)) {
+    await writer.copyChunks!(chunks, manifest.storedBytes);
+    onBytes(manifest.storedBytes);
+  } else {
+    await copyObject(source, 'data', async (pieces, bytes) => {
+      await writer.writeData(pieces);
+      onBytes(bytes);
+    });
+  }
   await copyObject(source, 'index', (pieces) => writer.writeIndex(pieces));
 }
 

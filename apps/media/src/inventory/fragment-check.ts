@@ -63,7 +63,12 @@ async function digestOf(
 ): Promise<string> {
   const hash = new Blake3Hasher();
   const size = reader.size(object);
-  const readAt = (at: number) => reader.read(object, at, Math.min(READ_BYTES_MAX, size - at));
+  // One is hashed while the other is filled.
+  const buffers = [0, 1].map(() => Buffer.allocUnsafeSlow(Math.min(size, READ_BYTES_MAX)));
+  const readAt = (at: number) => {
+    const into = buffers[(at / READ_BYTES_MAX) % 2]!;
+    return reader.read(object, at, Math.min(READ_BYTES_MAX, size - at), into);
+  };
   let ahead: Promise<Buffer> | undefined = size > 0 ? readAt(0) : undefined;
   for (let at = 0; ahead;) {
     const piece: Buffer = await ahead;

@@ -2,14 +2,17 @@ import { PermanentError } from '#kernel/errors.js';
 import { FragmentUnreadable } from '#storage/errors.js';
 import {
   READ_BYTES_MAX,
+  type FragmentObject,
   type FragmentStore,
   type SealedFragmentReader,
 } from '#storage/fragment-store.js';
+import { readGet, type WantedChunks } from '#transfer/chunk-messages.js';
 import type { Connection } from '#transfer/connection.js';
 import { ProtocolError } from '#transfer/errors.js';
-import { MESSAGE, messageName } from '#transfer/message.js';
-import { parsePayload, readRequest, type ReadRequest } from '#transfer/payloads.js';
+import { MESSAGE, messageName, type Message } from '#transfer/message.js';
+import { parsePayload, readRequest, type ReadEnd, type ReadRequest } from '#transfer/payloads.js';
 import type { FragmentState } from '../domain/journal-state.js';
+import { answerGet, answerRecipe } from './chunk-answers.js';
 import { ProgressMeter, type SessionProgress } from './progress.js';
 import { failureOf, type SessionFailure } from './session-end.js';
 
@@ -36,7 +39,7 @@ export interface ReadOutcome extends SessionFailure {
 }
 
 /**
- * One connection that reads fragments of the images that its token allows. READs are answered in
+ * One connection that reads fragments of the images that its token allows. READs and GETs are answered in
  * order; the next piece is read from the medium while the last one is on its way. A range that
  * cannot be read ends with END and its failure, and the session goes on.
  */
@@ -85,35 +88,55 @@ export class ReadSession {
     for (;;) {
       const message = await connection.receive();
       if (!message) return;
-      if (message.type !== MESSAGE.READ) {
-        throw new ProtocolError(`A reader sent ${messageName(message.type)}.`);
-      }
-      await this.answer(connection, parsePayload(message, readRequest), meter);
+      await this.answer(connection, () => this.take(message, connection, meter));
     }
   }
 
-  private async answer(
-    connection: Connection,
-    request: ReadRequest,
-    meter: ProgressMeter,
-  ): Promise<void> {
+  private take(message: Message, connection: Connection, meter: ProgressMeter): Promise<ReadEnd> {
+    const onBytes = (bytes: number) => {
+      this.bytes += bytes;
+      meter.touch();
+    };
+    if (message.type === MESSAGE.GET) {
+      return this.sendChunks(readGet(message), { connection, onBytes });
+    }
+    if (message.type !== MESSAGE.READ) {
+      throw new ProtocolError(`A reader sent ${messageName(message.type)}.`);
+    }
+    return this.sendRange(parsePayload(message, readRequest), { connection, onBytes });
+  }
+
+  private async answer(connection: Connection, work: () => Promise<ReadEnd>): Promise<void> {
     this.reads += 1;
-    let size = 0;
+    let end: ReadEnd;
     try {
-      const reader = await this.reader(request.fragmentId);
-      for await (const { piece, gone } of piecesOf(reader, request, this.buffers)) {
-        size += piece.length;
-        this.bytes += piece.length;
-        await connection.lend(MESSAGE.DATA, piece, gone);
-        meter.touch();
-      }
+      end = await work();
     } catch (error) {
       if (!(error instanceof FragmentUnreadable)) throw error;
-      const failure = { status: error.status, message: error.message };
-      await connection.sendJson(MESSAGE.END, { size, failure });
-      return;
+      end = { size: 0, failure: { status: error.status, message: error.message } };
     }
-    await connection.sendJson(MESSAGE.END, { size });
+    await connection.sendJson(MESSAGE.END, end);
+  }
+
+  private async sendChunks(wanted: WantedChunks, to: Receiver): Promise<ReadEnd> {
+    return answerGet(await this.reader(wanted.fragmentId), wanted, to);
+  }
+
+  private async sendRange(request: ReadRequest, to: Receiver): Promise<ReadEnd> {
+    const reader = await this.reader(request.fragmentId);
+    const { object, offset, length } = request;
+    if (object === 'recipe') return answerRecipe(reader, request, to.connection);
+    const pieces =
+      object === 'manifest'
+        ? manifestOf(reader)
+        : piecesOf(reader, { object, offset, length }, this.buffers);
+    let size = 0;
+    for await (const { piece, gone } of pieces) {
+      size += piece.length;
+      to.onBytes(piece.length);
+      await to.connection.lend(MESSAGE.DATA, piece, gone);
+    }
+    return { size };
   }
 
   private async reader(fragmentId: string): Promise<SealedFragmentReader> {
@@ -155,6 +178,12 @@ export class ReadSession {
   }
 }
 
+/** Where an answer goes, and who hears of its bytes. */
+interface Receiver {
+  readonly connection: Connection;
+  readonly onBytes: (bytes: number) => void;
+}
+
 function* manifestOf(reader: SealedFragmentReader): Generator<Piece> {
   const text = Buffer.from(JSON.stringify(reader.manifest), 'utf8');
   for (let at = 0; at < text.length; at += READ_BYTES_MAX) {
@@ -185,13 +214,9 @@ class ReadBuffers {
 /** The range in pieces of at most 1 MiB, one of them read ahead. */
 async function* piecesOf(
   reader: SealedFragmentReader,
-  { object, offset, length }: ReadRequest,
+  { object, offset, length }: { object: FragmentObject; offset: number; length: number },
   buffers: ReadBuffers,
 ): AsyncGenerator<Piece> {
-  if (object === 'manifest') {
-    yield* manifestOf(reader);
-    return;
-  }
   const end = offset + length;
   const readAt = (at: number) => {
     const bytes = Math.min(READ_BYTES_MAX, end - at);

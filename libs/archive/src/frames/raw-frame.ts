@@ -13,17 +13,30 @@ export function rawFrameBytes(dataBytes: number): number {
 
 /** A frame for so many bytes that are not in it yet: where they go, part by part, in order. */
 export function emptyRawFrame(dataBytes: number): { frame: Buffer; parts: Buffer[] } {
-  const frame = Buffer.allocUnsafe(rawFrameBytes(dataBytes));
+  const frame = Buffer.allocUnsafeSlow(rawFrameBytes(dataBytes));
   const parts: Buffer[] = [];
-  let at = writeHeader(frame, dataBytes);
-  for (let left = dataBytes, blocks = blocksOf(dataBytes); blocks > 0; blocks -= 1) {
-    const bytes = Math.min(left, BLOCK_BYTES_MAX);
-    at = frame.writeUIntLE((bytes << 3) | (blocks === 1 ? LAST_BLOCK : 0), at, 3);
+  let at = 0;
+  for (const { header, bytes } of rawFrameParts(dataBytes)) {
+    at += header.copy(frame, at);
     parts.push(frame.subarray(at, at + bytes));
     at += bytes;
-    left -= bytes;
   }
   return { frame, parts };
+}
+
+/** How a frame of so many bytes is made: headers, and how many of its bytes are behind each. */
+export function* rawFrameParts(dataBytes: number): Iterable<{ header: Buffer; bytes: number }> {
+  let left = dataBytes;
+  for (let blocks = blocksOf(dataBytes); blocks > 0; blocks -= 1) {
+    const isFirst = left === dataBytes;
+    const bytes = Math.min(left, BLOCK_BYTES_MAX);
+    const header = Buffer.allocUnsafe((isFirst ? HEADER_BYTES : 0) + BLOCK_HEADER_BYTES);
+    const at = isFirst ? writeHeader(header, dataBytes) : 0;
+    // Block type 0 (raw) in the two bits between.
+    header.writeUIntLE((bytes << 3) | (blocks === 1 ? LAST_BLOCK : 0), at, BLOCK_HEADER_BYTES);
+    yield { header, bytes };
+    left -= bytes;
+  }
 }
 
 /** A Zstandard frame that holds `data` (below 4 GiB) as it is: raw blocks (RFC 8878, 3.1.1). */
@@ -35,16 +48,11 @@ export function rawFrame(data: Buffer): Buffer {
 export function rawFramePieces<T extends ArrayBufferLike>(
   data: Buffer<T>,
 ): Buffer<T | ArrayBuffer>[] {
-  const header = Buffer.allocUnsafe(HEADER_BYTES);
-  writeHeader(header, data.length);
-  const pieces: Buffer<T | ArrayBuffer>[] = [header];
-  const blocks = blocksOf(data.length);
-  for (let block = 0; block < blocks; block++) {
-    const part = data.subarray(block * BLOCK_BYTES_MAX, (block + 1) * BLOCK_BYTES_MAX);
-    const blockHeader = Buffer.allocUnsafe(BLOCK_HEADER_BYTES);
-    // Block type 0 (raw) in the two bits between.
-    blockHeader.writeUIntLE((part.length << 3) | (block === blocks - 1 ? LAST_BLOCK : 0), 0, 3);
-    pieces.push(blockHeader, part);
+  const pieces: Buffer<T | ArrayBuffer>[] = [];
+  let at = 0;
+  for (const { header, bytes } of rawFrameParts(data.length)) {
+    pieces.push(header as Buffer<ArrayBuffer>, data.subarray(at, at + bytes));
+    at += bytes;
   }
   return pieces;
 }

@@ -1,4 +1,4 @@
-import { IDS_PER_BATCH_MAX } from './chunk-id.js';
+import { assert } from '#kernel/assert.js';
 import { ChunkLosses } from './index/chunk-losses.js';
 import {
   IndexDamaged,
@@ -101,15 +101,16 @@ export class ChunkPlaces {
       const losers = wasRead ? this.losses.containers() : [];
       await this.whileChanging(losers, async () => {
         const isLost = (place: Place) => wasRead && this.losses.has(place);
-        const moves = await this.index.add(content, isLost);
-        for (const map of this.held) follow(map, moves);
+        const added = await this.index.add(content, isLost);
+        assert(added, 'a container is taken in twice');
+        const { places, moves } = added;
+        for (const held of this.held) follow(held, moves);
         this.losses.forget(moves.map(({ from }) => from));
         if (moves.length > 0) this.healings += 1;
         this.containers.add(content.id);
+        // No collection changes over meanwhile: this is a change, too.
+        for (const place of places) map.add(place);
       });
-      for (let at = 0; at < content.ids.length; at += IDS_PER_BATCH_MAX) {
-        await this.find(content.domain, content.ids.slice(at, at + IDS_PER_BATCH_MAX), map);
-      }
     });
   }
 

@@ -168,9 +168,16 @@ function provesHealing(use: Use): void {
       await index.change('f2', 'held', mapOf([old, 1]));
       const fresh = container(2, [4, 2, 3, 2]);
       const lost = ({ container: id, ordinal }: Place) => id === old.id && ordinal === 1;
-      expect(await index.add(fresh, lost)).toEqual([
-        { from: { container: old.id, ordinal: 1 }, to: { container: fresh.id, ordinal: 1 } },
-      ]);
+      const moved = { container: fresh.id, ordinal: 1 };
+      expect(await index.add(fresh, lost)).toEqual({
+        places: [
+          { container: fresh.id, ordinal: 0 },
+          moved,
+          { container: old.id, ordinal: 2 },
+          moved,
+        ],
+        moves: [{ from: { container: old.id, ordinal: 1 }, to: moved }],
+      });
       const after = await reopen();
       expect(await after.lookup('web1', [1, 2, 3, 4].map(idOf))).toEqual([
         { container: old.id, ordinal: 0 },
@@ -182,7 +189,7 @@ function provesHealing(use: Use): void {
       expect(await countsOf(after, fresh)).toEqual([0, 2, 0, 0]);
       await after.change('f1', 'released', mapOf([old, 0], [fresh, 1], [old, 2]));
       expect(await countsOf(after, fresh)).toEqual([0, 1, 0, 0]);
-      expect(await after.add(fresh, lost)).toEqual([]);
+      expect(await after.add(fresh, lost)).toBeUndefined();
     }));
 }
 

@@ -1,8 +1,8 @@
 import type {
+  Added,
   ChunkIndex,
   CollectedContainer,
   ContainerContent,
-  Move,
 } from '../chunks/index/chunk-index.js';
 import type { ChunkMap, Place } from '../chunks/index/chunk-map.js';
 
@@ -24,7 +24,7 @@ export class ShakyIndex implements ChunkIndex {
     return places;
   }
 
-  add(content: ContainerContent, isLost?: (place: Place) => boolean): Promise<readonly Move[]> {
+  add(content: ContainerContent, isLost?: (place: Place) => boolean): Promise<Added | undefined> {
     return this.shake('add', () => this.index.add(content, isLost));
   }
 

@@ -71,7 +71,8 @@ function startThread(
 function buffersOf(message: ToWriter): ArrayBuffer[] {
   const frames =
     message.kind === 'frames' ? message.frames : message.kind === 'extra' ? [message.frame] : [];
-  return [...new Set(frames.flatMap(({ stored }) => (stored ? [stored.buffer] : [])))];
+  const held = frames.flatMap(({ stored, content }) => stored ?? content ?? []);
+  return [...new Set(held.map(({ buffer }) => buffer))];
 }
 
 function startHere(options: WriterOptions, listener: WriterListener): WriterPort {

@@ -22,11 +22,17 @@ export interface UnpackedFrame {
  */
 export function unpackAll(frames: readonly LoadedFrame[]): Promise<UnpackedFrame>[] {
   const users = new Map<ArrayBuffer, number>();
-  const countOf = (stored: Uint8Array<ArrayBuffer>) => users.get(stored.buffer) ?? 0;
-  for (const { stored } of frames) if (stored) users.set(stored.buffer, countOf(stored) + 1);
-  const release = (stored: Uint8Array<ArrayBuffer>) => {
-    users.set(stored.buffer, countOf(stored) - 1);
-    if (countOf(stored) === 0) freeBytes(stored);
+  const change = ({ buffer }: Uint8Array<ArrayBuffer>, by: number): number => {
+    const count = (users.get(buffer) ?? 0) + by;
+    users.set(buffer, count);
+    return count;
+  };
+  for (const { stored, content } of frames) {
+    const bytes = stored ?? content;
+    if (bytes) change(bytes, 1);
+  }
+  const release = (bytes: Uint8Array<ArrayBuffer>) => {
+    if (change(bytes, -1) === 0) freeBytes(bytes);
   };
   return frames.map((frame) => unpack(frame, release));
 }
@@ -35,8 +41,9 @@ async function unpack(
   frame: LoadedFrame,
   release: (stored: Uint8Array<ArrayBuffer>) => void,
 ): Promise<UnpackedFrame> {
-  const { archiveOffset, archiveBytes, name, stored, damage } = frame;
+  const { archiveOffset, archiveBytes, name, stored, content, damage } = frame;
   const part = { archiveOffset, archiveBytes };
+  if (content) return { ...part, bytes: content, done: () => release(content) };
   if (stored === undefined) return { ...part, ...(damage !== undefined && { damage }) };
   // A Buffer becomes a plain array on its way through a thread's port.
   const packed = Buffer.from(stored.buffer, stored.byteOffset, stored.length);

@@ -1,7 +1,9 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { decompress } from '@mongodb-js/zstd';
 import { blake3 } from '@napi-rs/blake-hash';
+import { isFrameOf } from '#archive/frames/frame-bound.js';
 import { messageOf } from '#kernel/errors.js';
+import { freeBytes } from '#kernel/free-bytes.js';
 import type { ChunkEntry, ChunkFrame } from '../../chunk-intake.js';
 import { ContainerDamaged, hostError } from '../../errors.js';
 import type { ContainerFiles } from './container-files.js';
@@ -13,7 +15,6 @@ import {
   type ContainerHead,
   type FrameEntry,
 } from './container-format.js';
-import { isFrameOf } from './frame-bound.js';
 
 /** Where a chunk lies in its container. */
 export interface ChunkPlace extends ChunkEntry {
@@ -115,7 +116,10 @@ export class ContainerReader {
 
   /** What a frame holds; its chunks are not checked yet. */
   async readFrame(frame: number): Promise<Buffer> {
-    return this.unpack(frame, await this.readStored(frame));
+    const stored = await this.readStored(frame);
+    const bytes = await this.unpack(frame, stored);
+    freeBytes(stored);
+    return bytes;
   }
 
   /** A stored frame with its chunks, all of it checked. */
@@ -176,7 +180,8 @@ function placesOf(frames: readonly FrameEntry[]): ChunkPlace[] {
 }
 
 async function readExactly(handle: FileHandle, position: number, length: number): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafe(length);
+  // Not of Node's pool: it can be given back at once.
+  const bytes = Buffer.allocUnsafeSlow(length);
   let filled = 0;
   while (filled < length) {
     const { bytesRead } = await handle.read(bytes, filled, length - filled, position + filled);

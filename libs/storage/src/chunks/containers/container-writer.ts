@@ -1,6 +1,7 @@
 import { rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { blake3 } from '@napi-rs/blake-hash';
+import { isFrameOf } from '#archive/frames/frame-bound.js';
 import { assert } from '#kernel/assert.js';
 import { InvalidInput } from '#kernel/errors.js';
 import type { ChunkFrame } from '../../chunk-intake.js';
@@ -20,7 +21,6 @@ import {
   type FrameEntry,
 } from './container-format.js';
 import type { ContainerFiles } from './container-files.js';
-import { isFrameOf } from './frame-bound.js';
 
 /**
  * A container being written: a file that only grows, under a temporary name until `close`. What a

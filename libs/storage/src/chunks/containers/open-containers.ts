@@ -1,37 +1,60 @@
-import type { ChunkEntry, ChunkFrame } from '../../chunk-intake.js';
+import { freeBytes } from '#kernel/free-bytes.js';
+import type { ChunkEntry } from '../../chunk-intake.js';
 import { ContainerDamaged } from '../../errors.js';
+import type { Place } from '../index/chunk-map.js';
 import type { ContainerFiles } from './container-files.js';
 import { ContainerReader } from './container-reader.js';
-import type { Place } from '../index/chunk-map.js';
 
 const CONTAINERS_MAX = 8;
+/** Unpacked frames (about 1 MiB, at most 4) that one reader keeps. */
 const FRAMES_MAX = 8;
+/** Frames that are read and unpacked ahead of whoever reads one behind the other. */
+const FRAMES_AHEAD = 3;
 
-export interface FoundFrame {
-  readonly container: string;
-  readonly chunks: readonly ChunkEntry[];
-  /** Reads and checks all of it, while the containers are open. */
-  read(): Promise<ChunkFrame>;
+interface Found {
+  readonly reader: ContainerReader;
+  readonly frame: number;
 }
 
-/** Containers that one reader has open, and the frames of them that it has just read. */
+/** Containers that one reader has open, and the frames of them that it has just read. Reads come one at a time. */
 export class OpenContainers {
   private readonly readers = new Map<string, ContainerReader>();
-  private readonly frames = new Map<string, Buffer>();
-  private latest: { reader: ContainerReader; frame: number; bytes: Buffer } | undefined;
+  private readonly frames = new Map<string, Promise<Buffer>>();
+  private latest: (Found & { bytes: Buffer }) | undefined;
 
   constructor(private readonly files: ContainerFiles) {}
 
-  /** A chunk's bytes, checked; undefined if the container is gone. Throws `ContainerDamaged`. */
+  /** Opens it for `behind`. What is wrong with it whoever reads it hears. */
+  async open(container: string): Promise<void> {
+    try {
+      await this.reader(container);
+    } catch (error) {
+      if (!(error instanceof ContainerDamaged)) throw error;
+    }
+  }
+
+  /** Where a chunk is if it lies behind another one, in a container that is open. */
+  behind({ container, ordinal }: Place, chunk: ChunkEntry): Place | undefined {
+    const next = this.readers.get(container)?.places[ordinal + 1];
+    return next?.id.equals(chunk.id) ? { container, ordinal: ordinal + 1 } : undefined;
+  }
+
+  /**
+   * A chunk's bytes, checked; undefined if the container is gone. They are the caller's until the next read.
+   * Throws `ContainerDamaged`.
+   */
   async read(place: Place, chunk: ChunkEntry): Promise<Buffer | undefined> {
     const found = await this.look(place, chunk);
     if (!found) return undefined;
     const { reader, frame } = found;
-    const key = `${place.container} ${frame}`;
-    const bytes = this.frames.get(key) ?? (await reader.readFrame(frame));
-    keep(this.frames, { key, value: bytes, max: FRAMES_MAX });
-    this.latest = { reader, frame, bytes };
-    return reader.slice(place.ordinal, bytes);
+    const isNext = this.latest?.reader === reader && this.latest.frame + 1 === frame;
+    const reading = this.frame(found);
+    if (isNext) {
+      const end = Math.min(reader.frames.length, frame + 1 + FRAMES_AHEAD);
+      for (let next = frame + 1; next < end; next += 1) void this.frame({ reader, frame: next });
+    }
+    this.latest = { ...found, bytes: await reading };
+    return reader.slice(place.ordinal, this.latest.bytes);
   }
 
   /** A chunk out of the frame that was read last; undefined if it is not that, or is not what it should be. */
@@ -43,28 +66,41 @@ export class OpenContainers {
     return latest.reader.sliceIf(place.ordinal, latest.bytes, chunk.id);
   }
 
-  /** The stored frame that a chunk is in; undefined if the container is gone. Throws `ContainerDamaged`. */
-  async frameOf(place: Place, chunk: ChunkEntry): Promise<FoundFrame | undefined> {
+  /** All chunks of the frame that a chunk is in; undefined if the container is gone. Throws `ContainerDamaged`. */
+  async neighbours(place: Place, chunk: ChunkEntry): Promise<readonly ChunkEntry[] | undefined> {
     const found = await this.look(place, chunk);
-    if (!found) return undefined;
-    const { reader, frame } = found;
-    return {
-      container: reader.id,
-      chunks: reader.frames[frame]!.chunks,
-      read: () => reader.readWhole(frame),
-    };
+    return found?.reader.frames[found.frame]!.chunks;
+  }
+
+  /** The stored frame that a chunk is in, checked by its digest; undefined if the container is gone. */
+  async readStored(place: Place, chunk: ChunkEntry): Promise<Buffer | undefined> {
+    const found = await this.look(place, chunk);
+    return found?.reader.readStored(found.frame);
   }
 
   async close(): Promise<void> {
     const readers = [...this.readers.values()];
     this.readers.clear();
+    for (const frame of this.frames.values()) give(frame);
+    this.frames.clear();
     await Promise.all(readers.map((reader) => reader.close()));
   }
 
-  private async look(
-    place: Place,
-    chunk: ChunkEntry,
-  ): Promise<{ reader: ContainerReader; frame: number } | undefined> {
+  /** A frame that is kept, or is read from now on. */
+  private frame({ reader, frame }: Found): Promise<Buffer> {
+    const key = `${reader.id} ${frame}`;
+    let reading = this.frames.get(key);
+    if (!reading) {
+      reading = reader.readFrame(frame);
+      // It is thrown to whoever needs it, and may be whole the next time.
+      reading.catch(() => this.frames.delete(key));
+    }
+    const dropped = keep(this.frames, { key, value: reading, max: FRAMES_MAX });
+    if (dropped) give(dropped);
+    return reading;
+  }
+
+  private async look(place: Place, chunk: ChunkEntry): Promise<Found | undefined> {
     const reader = await this.reader(place.container);
     const entry = reader?.places[place.ordinal];
     if (!reader) return undefined;
@@ -80,6 +116,11 @@ export class OpenContainers {
     await keep(this.readers, { key: id, value: open, max: CONTAINERS_MAX })?.close();
     return open;
   }
+}
+
+/** Nobody looks at it any more. */
+function give(frame: Promise<Buffer>): void {
+  frame.then(freeBytes, () => undefined);
 }
 
 /** Puts it last; what was used longest ago goes when there are too many. */

@@ -3,10 +3,12 @@ import { ContainerDamaged, FragmentUnreadable } from '../../errors.js';
 import { IDS_PER_BATCH_MAX } from '../chunk-id.js';
 import type { ChunkVolume } from '../chunk-volume.js';
 import { lookOver } from '../collection/verify-containers.js';
-import { OpenContainers, type FoundFrame } from '../containers/open-containers.js';
+import { OpenContainers } from '../containers/open-containers.js';
 import type { Place } from '../index/chunk-map.js';
 
 const TRIES_MAX = 10;
+/** Chunks that are looked up at once; as many more each time, while no guess is right. */
+const LOOKUPS_MIN = 16;
 
 /** A chunk and where it was when it was looked up. */
 export interface Located<Chunk extends ChunkEntry = ChunkEntry> {
@@ -21,6 +23,8 @@ export interface Located<Chunk extends ChunkEntry = ChunkEntry> {
  */
 export class ChunkReader {
   private readonly containers: OpenContainers;
+  /** Of the chunk that was located last. */
+  private last: Place | undefined;
 
   constructor(
     private readonly volume: ChunkVolume,
@@ -30,16 +34,30 @@ export class ChunkReader {
     this.containers = new OpenContainers(volume.files);
   }
 
+  /** Most chunks lie behind the one before them, as they did when they were written: only the others are looked up. */
   async locate<Chunk extends ChunkEntry>(chunks: readonly Chunk[]): Promise<Located<Chunk>[]> {
     const located: Located<Chunk>[] = [];
-    for (let at = 0; at < chunks.length; at += IDS_PER_BATCH_MAX) {
-      const some = chunks.slice(at, at + IDS_PER_BATCH_MAX);
+    let lookups = LOOKUPS_MIN;
+    while (located.length < chunks.length) {
+      const chunk = chunks[located.length]!;
+      const guess = this.last && this.containers.behind(this.last, chunk);
+      if (guess) {
+        located.push({ chunk, place: guess });
+        this.last = guess;
+        lookups = LOOKUPS_MIN;
+        continue;
+      }
+      const some = chunks.slice(located.length, located.length + lookups);
       const places = await this.find(some);
-      some.forEach((chunk, nth) => located.push({ chunk, place: places[nth] }));
+      some.forEach((one, nth) => located.push({ chunk: one, place: places[nth] }));
+      this.last = places.at(-1);
+      if (this.last) await this.containers.open(this.last.container);
+      lookups = Math.min(2 * lookups, IDS_PER_BATCH_MAX);
     }
     return located;
   }
 
+  /** The bytes are the caller's until the next read. */
   read(located: Located): Promise<Buffer> {
     return this.at(located, (place) => this.containers.read(place, located.chunk));
   }
@@ -49,40 +67,47 @@ export class ChunkReader {
     return place && this.containers.peek(place, chunk);
   }
 
-  /** The stored frame that a chunk is in; what else is in it may be nobody's. */
-  frameOf(located: Located): Promise<FoundFrame> {
-    return this.at(located, (place) => this.containers.frameOf(place, located.chunk));
+  /** What else is in the frame that a chunk is in, which may be nobody's. */
+  neighbours(located: Located): Promise<readonly ChunkEntry[]> {
+    return this.at(located, (place) => this.containers.neighbours(place, located.chunk));
+  }
+
+  /** The stored frame that a chunk is in, checked by its digest. */
+  stored(located: Located): Promise<Buffer> {
+    return this.at(located, (place) => this.containers.readStored(place, located.chunk));
   }
 
   close(): Promise<void> {
     return this.containers.close();
   }
 
-  /** Says of damage whose it is, and has what else is lost there looked for. */
-  async noticing<T>(work: () => Promise<T>, { container }: Pick<Place, 'container'>): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
-      if (!(error instanceof ContainerDamaged)) throw error;
-      void lookOver(this.volume, container);
-      throw new FragmentUnreadable(this.fragmentId, `needs a chunk that is lost. ${error.message}`);
-    }
-  }
-
   private async at<T>(
     located: Located,
     work: (place: Place) => Promise<T | undefined>,
   ): Promise<T> {
+    const { chunk } = located;
     for (let tries = 0; tries < TRIES_MAX; tries += 1) {
       const { place } = located;
       if (!place) break;
-      const found = await this.noticing(() => work(place), place);
-      if (found !== undefined) return found;
-      // Its container was collected since it was looked up.
-      [located.place] = await this.find([located.chunk]);
+      let damage: ContainerDamaged | undefined;
+      try {
+        const found = await work(place);
+        if (found !== undefined) return found;
+      } catch (error) {
+        if (!(error instanceof ContainerDamaged)) throw error;
+        damage = error;
+      }
+      // It was collected, or healed, since it was looked up or guessed: the index knows.
+      [located.place] = await this.find([chunk]);
+      if (!damage || !isSame(located.place, place)) continue;
+      void lookOver(this.volume, place.container);
+      throw new FragmentUnreadable(
+        this.fragmentId,
+        `needs a chunk that is lost. ${damage.message}`,
+      );
     }
     if (located.place) void lookOver(this.volume, located.place.container);
-    const id = located.chunk.id.toString('hex');
+    const id = chunk.id.toString('hex');
     throw new FragmentUnreadable(this.fragmentId, `needs chunk ${id}, which is not in the volume`);
   }
 
@@ -90,4 +115,8 @@ export class ChunkReader {
     const ids = chunks.map(({ id }) => id);
     return this.volume.places.find(this.domain, ids);
   }
+}
+
+function isSame(one: Place | undefined, other: Place): boolean {
+  return one?.container === other.container && one.ordinal === other.ordinal;
 }

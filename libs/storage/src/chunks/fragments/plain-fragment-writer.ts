@@ -3,6 +3,7 @@ import { blake3, Blake3Hasher } from '@napi-rs/blake-hash';
 import type { Manifest } from '#archive/manifest.js';
 import { rawFrame } from '#archive/frames/raw-frame.js';
 import { assert } from '#kernel/assert.js';
+import { freeBytes } from '#kernel/free-bytes.js';
 import type { ChunkSource } from '../../chunk-intake.js';
 import { FragmentDamaged } from '../../errors.js';
 import type { FragmentName } from '../../fragment-name.js';
@@ -65,12 +66,21 @@ export class PlainFragmentWriter implements FragmentWriter {
     assert(this.dataBytes === 0 && this.indexBytes === 0, 'a copy into what is written already');
     return this.attempt(async () => {
       const { chunks } = source;
-      if (chunks?.domain === this.session.domain) await this.copyChunks(source, chunks);
+      if (chunks && this.takes(chunks)) await this.addChunks(chunks, source.size('data'));
       else await copyObject(source, 'data', (piece) => this.cut([piece]));
       await copyObject(source, 'index', (piece) => this.recipe.writeIndex([piece]));
       await this.endPiece();
       await this.session.readBack();
     });
+  }
+
+  takes(chunks: ChunkSource): boolean {
+    return chunks.domain === this.session.domain;
+  }
+
+  copyChunks(chunks: ChunkSource, dataBytes: number): Promise<void> {
+    assert(this.takes(chunks) && this.dataBytes === 0, 'chunks for another domain, or too late');
+    return this.attempt(() => this.addChunks(chunks, dataBytes));
   }
 
   async seal(manifest: Manifest): Promise<void> {
@@ -89,15 +99,18 @@ export class PlainFragmentWriter implements FragmentWriter {
   }
 
   /** Nothing but what is not here is read: the same chunks make the same data. */
-  private async copyChunks(source: SealedFragmentReader, chunks: ChunkSource): Promise<void> {
+  private async addChunks(chunks: ChunkSource, dataBytes: number): Promise<void> {
     if (chunks.frameBytes !== undefined) this.recipe.useFrames(chunks.frameBytes);
     for await (const some of chunks.list()) {
       const isHere = await this.session.ask(some.map(({ id }) => id));
       const missing = some.filter((_, nth) => !isHere[nth]);
-      for await (const frame of chunks.frames(missing)) await this.session.add(frame);
+      for await (const frame of chunks.frames(missing)) {
+        await this.session.add(frame);
+        freeBytes(frame.stored);
+      }
       await this.recipe.add(some);
     }
-    this.dataBytes = source.size('data');
+    this.dataBytes = dataBytes;
   }
 
   private async cut(pieces: readonly Buffer[]): Promise<void> {

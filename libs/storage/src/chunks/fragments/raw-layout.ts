@@ -1,4 +1,4 @@
-import { rawFrameBytes } from '#archive/frames/raw-frame.js';
+import { rawFrameBytes, rawFrameParts } from '#archive/frames/raw-frame.js';
 import { encodeSeekTable, seekTableBytes } from '#archive/frames/seek-table.js';
 import { InvalidInput } from '#kernel/errors.js';
 
@@ -7,10 +7,13 @@ export const FRAME_BYTES_MAX = 4 * 1024 * 1024;
 /** The seek table of so many takes 8 MiB. */
 const FRAMES_MAX = 1024 * 1024;
 
-export interface RawFramePlace {
-  readonly storedAt: number;
+/** A part of the data: bytes that are `made`, or archive bytes from `archiveAt` on. */
+export interface LaidPart {
+  /** In what was asked for. */
+  readonly at: number;
+  readonly bytes: number;
+  readonly made?: Buffer;
   readonly archiveAt: number;
-  readonly archiveBytes: number;
 }
 
 /** Where archive bytes lie in the data that they make as raw frames with a seek table behind them. */
@@ -19,6 +22,7 @@ export class RawLayout {
   readonly framesBytes: number;
   private readonly fullBytes: number;
   private readonly lastArchiveBytes: number;
+  private table: Buffer | undefined;
 
   /** Throws `InvalidInput` for what `isFrameBytes` is not, and for too many frames. */
   constructor(
@@ -41,17 +45,42 @@ export class RawLayout {
     return this.framesBytes + seekTableBytes(this.frames);
   }
 
-  /** The frame that this byte of the data is in, which lies before the seek table. */
-  frameAt(offset: number): RawFramePlace {
-    const frame = Math.floor(offset / this.fullBytes);
-    return {
-      storedAt: frame * this.fullBytes,
-      archiveAt: frame * this.frameBytes,
-      archiveBytes: this.archiveBytesOf(frame),
-    };
+  /** What a range of the data, which must be in it, is made of. */
+  *parts(offset: number, length: number): Iterable<LaidPart> {
+    const end = offset + length;
+    for (const part of this.partsFrom(offset)) {
+      const from = Math.max(offset, part.storedAt);
+      const to = Math.min(end, part.storedAt + part.bytes);
+      if (from >= end) return;
+      if (from >= to) continue;
+      const skipped = from - part.storedAt;
+      const bytes = to - from;
+      const made = part.made?.subarray(skipped, skipped + bytes);
+      const archiveAt = part.archiveAt + skipped;
+      yield { at: from - offset, bytes, archiveAt, ...(made && { made }) };
+    }
   }
 
-  seekTable(): Buffer {
+  /** All parts from the frame on in which a byte is. */
+  private *partsFrom(
+    offset: number,
+  ): Iterable<{ storedAt: number; bytes: number; made?: Buffer; archiveAt: number }> {
+    for (let frame = Math.floor(offset / this.fullBytes); frame < this.frames; frame += 1) {
+      let storedAt = frame * this.fullBytes;
+      let archiveAt = frame * this.frameBytes;
+      for (const { header, bytes } of rawFrameParts(this.archiveBytesOf(frame))) {
+        yield { storedAt, bytes: header.length, made: header, archiveAt };
+        storedAt += header.length;
+        yield { storedAt, bytes, archiveAt };
+        storedAt += bytes;
+        archiveAt += bytes;
+      }
+    }
+    const table = (this.table ??= this.seekTable());
+    yield { storedAt: this.framesBytes, bytes: table.length, made: table, archiveAt: 0 };
+  }
+
+  private seekTable(): Buffer {
     const sizes = Array.from({ length: this.frames }, (_, frame) => {
       const archiveBytes = this.archiveBytesOf(frame);
       return { storedBytes: rawFrameBytes(archiveBytes), archiveBytes };

@@ -1,5 +1,6 @@
+import type { PlacedChunk } from '../../chunk-intake.js';
 import { FragmentDamaged } from '../../errors.js';
-import type { PlacedChunk, RecipeReader } from '../recipes/recipe-reader.js';
+import type { RecipeReader } from '../recipes/recipe-reader.js';
 import type { ChunkReader, Located } from './chunk-reader.js';
 
 /** The bytes that a recipe's chunks make. Calls come one at a time. */
@@ -55,6 +56,8 @@ export class RecipeBytes {
   }
 
   private async bytesOf(located: Located): Promise<Buffer> {
+    // What was read before may be gone from now on, also where this fails.
+    this.last = undefined;
     this.last = { of: located, bytes: await this.reader.read(located) };
     return this.last.bytes;
   }

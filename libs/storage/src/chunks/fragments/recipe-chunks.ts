@@ -1,5 +1,5 @@
 import { compress } from '@mongodb-js/zstd';
-import type { ChunkEntry, ChunkFrame, ChunkSource } from '../../chunk-intake.js';
+import type { ChunkEntry, ChunkFrame, ChunkSource, PlacedChunk } from '../../chunk-intake.js';
 import { idText } from '../chunk-id.js';
 import type { RecipeReader } from '../recipes/recipe-reader.js';
 import type { ChunkReader } from './chunk-reader.js';
@@ -23,35 +23,45 @@ export class RecipeChunks implements ChunkSource {
     return this.recipe.head.frameBytes;
   }
 
-  list(): AsyncIterable<readonly ChunkEntry[]> {
-    return this.recipe.chunks();
+  list(from = 0): AsyncIterable<readonly PlacedChunk[]> {
+    return this.recipe.chunks(from);
   }
 
-  /** A frame that is wanted whole goes as it is stored. */
-  async *frames(chunks: readonly ChunkEntry[]): AsyncIterable<ChunkFrame> {
+  async *frames(chunks: readonly ChunkEntry[], wholeFrom = 1): AsyncIterable<ChunkFrame> {
     const wanted = new Set(chunks.map(({ id }) => idText(id)));
     let loose: { chunk: ChunkEntry; bytes: Buffer }[] = [];
     let looseBytes = 0;
     for (const located of await this.reader.locate(chunks)) {
       const { chunk } = located;
-      if (!wanted.delete(idText(chunk.id))) continue;
-      const frame = await this.reader.frameOf(located);
-      const others = frame.chunks.filter(({ id }) => !id.equals(chunk.id));
-      if (others.every(({ id }) => wanted.has(idText(id)))) {
-        for (const { id } of others) wanted.delete(idText(id));
-        yield await this.reader.noticing(() => frame.read(), frame);
+      if (!wanted.has(idText(chunk.id))) continue;
+      const neighbours = await this.reader.neighbours(located);
+      if (shareOf(neighbours, wanted) >= wholeFrom) {
+        for (const { id } of neighbours) wanted.delete(idText(id));
+        yield { stored: await this.reader.stored(located), chunks: neighbours };
         continue;
       }
+      wanted.delete(idText(chunk.id));
       if (looseBytes > 0 && looseBytes + chunk.length > LOOSE_BYTES) {
         yield await together(loose);
         loose = [];
         looseBytes = 0;
       }
-      loose.push({ chunk, bytes: await this.reader.read(located) });
+      loose.push({ chunk, bytes: Buffer.from(await this.reader.read(located)) });
       looseBytes += chunk.length;
     }
     if (loose.length > 0) yield await together(loose);
   }
+}
+
+/** Of the bytes of a frame, how much is wanted: 0 to 1. */
+function shareOf(chunks: readonly ChunkEntry[], wanted: ReadonlySet<string>): number {
+  let bytes = 0;
+  let all = 0;
+  for (const { id, length } of chunks) {
+    all += length;
+    if (wanted.has(idText(id))) bytes += length;
+  }
+  return bytes / all;
 }
 
 async function together(

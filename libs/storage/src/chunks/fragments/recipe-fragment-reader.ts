@@ -1,4 +1,3 @@
-import { emptyRawFrame } from '#archive/frames/raw-frame.js';
 import type { Manifest } from '#archive/manifest.js';
 import type { ChunkSource } from '../../chunk-intake.js';
 import { FragmentDamaged, FragmentUnreadable } from '../../errors.js';
@@ -19,8 +18,6 @@ import { RecipeChunks } from './recipe-chunks.js';
 export class RecipeFragmentReader implements SealedFragmentReader {
   private readonly bytes: RecipeBytes;
   private turn: Promise<unknown> = Promise.resolve();
-  private frame: { readonly storedAt: number; readonly stored: Buffer } | undefined;
-  private table: Buffer | undefined;
 
   private constructor(
     private readonly file: SealedFragmentReader,
@@ -73,11 +70,18 @@ export class RecipeFragmentReader implements SealedFragmentReader {
     return object === 'data' ? this.manifest.storedBytes : this.manifest.indexBytes;
   }
 
-  async read(object: FragmentObject, offset: number, length: number): Promise<Buffer> {
+  async read(
+    object: FragmentObject,
+    offset: number,
+    length: number,
+    into?: Buffer,
+  ): Promise<Buffer> {
     checkRange(this, { object, offset, length });
-    if (object === 'index') return this.file.read(object, offset, length);
+    if (object === 'index') return this.file.read(object, offset, length, into);
     try {
-      return await this.inTurn(() => this.readData(offset, length));
+      const target = into?.subarray(0, length) ?? Buffer.allocUnsafeSlow(length);
+      await this.inTurn(() => this.fill(target, offset));
+      return target;
     } catch (error) {
       throw unreadable(error);
     }
@@ -89,46 +93,12 @@ export class RecipeFragmentReader implements SealedFragmentReader {
     await this.file.close();
   }
 
-  private async readData(offset: number, length: number): Promise<Buffer> {
-    const { layout } = this;
-    if (!layout) {
-      const bytes = Buffer.allocUnsafe(length);
-      await this.bytes.fill(bytes, offset);
-      return bytes;
+  private async fill(target: Buffer, offset: number): Promise<void> {
+    if (!this.layout) return this.bytes.fill(target, offset);
+    for (const { made, archiveAt, at, bytes } of this.layout.parts(offset, target.length)) {
+      if (made) made.copy(target, at);
+      else await this.bytes.fill(target.subarray(at, at + bytes), archiveAt);
     }
-    const pieces: Buffer[] = [];
-    for (let filled = 0; filled < length;) {
-      const at = offset + filled;
-      const part = at < layout.framesBytes ? await this.frameAt(layout, at) : this.tableOf(layout);
-      const from = at - part.storedAt;
-      const piece = part.stored.subarray(from, from + length - filled);
-      pieces.push(piece);
-      filled += piece.length;
-    }
-    const [only] = pieces;
-    return only && pieces.length === 1 ? only : Buffer.concat(pieces);
-  }
-
-  private async frameAt(
-    layout: RawLayout,
-    offset: number,
-  ): Promise<{ storedAt: number; stored: Buffer }> {
-    const { storedAt, archiveAt, archiveBytes } = layout.frameAt(offset);
-    if (this.frame?.storedAt !== storedAt) {
-      const { frame, parts } = emptyRawFrame(archiveBytes);
-      let at = archiveAt;
-      for (const part of parts) {
-        await this.bytes.fill(part, at);
-        at += part.length;
-      }
-      this.frame = { storedAt, stored: frame };
-    }
-    return this.frame;
-  }
-
-  private tableOf(layout: RawLayout): { storedAt: number; stored: Buffer } {
-    this.table ??= layout.seekTable();
-    return { storedAt: layout.framesBytes, stored: this.table };
   }
 
   private inTurn<T>(work: () => Promise<T>): Promise<T> {

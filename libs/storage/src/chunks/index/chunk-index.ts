@@ -13,6 +13,14 @@ export interface CollectedContainer extends ContainerContent {
   readonly counts: Uint32Array;
 }
 
+/** What taking in a container has led to. */
+export interface Added {
+  /** Where each of its chunks is now, in their order: there, or where it lay before. */
+  readonly places: readonly Place[];
+  /** Of chunks that were lost where they lay: from there, into this container. */
+  readonly moves: readonly Move[];
+}
+
 export interface Move {
   readonly from: Place;
   readonly to: Place;
@@ -42,10 +50,10 @@ export interface ChunkIndex {
   /** Where the chunks of a domain lie, in the order of the ids; at most `IDS_PER_BATCH_MAX`. */
   lookup(domain: string, ids: readonly Buffer[]): Promise<(Place | undefined)[]>;
   /**
-   * Takes in a container. Counts begin at 0; one that is there already stays as it is.
-   * @param isLost Chunks that lie there move into this container. Gives where they lay, and where they are.
+   * Takes in a container. Counts begin at 0. Undefined for one that is there already: it stays as it is.
+   * @param isLost Chunks that lie there move into this container.
    */
-  add(content: ContainerContent, isLost?: (place: Place) => boolean): Promise<readonly Move[]>;
+  add(content: ContainerContent, isLost?: (place: Place) => boolean): Promise<Added | undefined>;
   /** By ordinal; undefined for a container that is not there. */
   counts(container: string): Promise<Uint32Array | undefined>;
   /** Counts the chunks of a map for a holder (a fragment's id), or does not count them any more. */

@@ -7,6 +7,7 @@ import { HostExhausted, isNoRoom, VolumeFull } from '../../errors.js';
 import { checkIds, IDS_PER_BATCH_MAX } from '../chunk-id.js';
 import {
   IndexDamaged,
+  type Added,
   type ChunkIndex,
   type CollectedContainer,
   type ContainerContent,
@@ -80,11 +81,12 @@ export class LevelChunkIndex implements ChunkIndex {
   async add(
     content: ContainerContent,
     isLost: (place: Place) => boolean = () => false,
-  ): Promise<readonly Move[]> {
-    if (await this.counts(content.id)) return [];
+  ): Promise<Added | undefined> {
+    if (await this.counts(content.id)) return undefined;
     const batch = this.db.batch();
     const stays = (place?: Place) => place !== undefined && !isLost(place);
-    const moves = await this.addPlaces(batch, content, stays);
+    const added = await this.addPlaces(batch, content, stays);
+    const { moves } = added;
     const froms = new Set(moves.map(({ from }) => from.container));
     const before = new Map<string, Uint32Array>();
     for (const id of froms) before.set(id, (await this.counts(id)) ?? new Uint32Array());
@@ -94,7 +96,7 @@ export class LevelChunkIndex implements ChunkIndex {
       if (left.length > 0) batch.put(key, countsValue(key, left));
     }
     await this.attempt(() => batch.write(DURABLE));
-    return moves;
+    return added;
   }
 
   async counts(container: string): Promise<Uint32Array | undefined> {
@@ -163,24 +165,27 @@ export class LevelChunkIndex implements ChunkIndex {
     batch: Batch,
     content: ContainerContent,
     stays: (place?: Place) => boolean,
-  ): Promise<Move[]> {
-    const own = new Set<string>();
+  ): Promise<Added> {
+    const own = new Map<string, Place>();
     const moves: Move[] = [];
+    const now: Place[] = [];
     let first = 0;
     for (const some of batches(content.ids)) {
       const places = await this.lookup(content.domain, some);
       chunkKeys(content.domain, some).forEach((key, at) => {
         const text = key.toString('latin1');
-        if (stays(places[at]) || own.has(text)) return;
-        own.add(text);
-        const to = { container: content.id, ordinal: first + at };
-        batch.put(key, placeValue(key, to));
         const from = places[at];
+        const there = stays(from) ? from : own.get(text);
+        const to = there ?? { container: content.id, ordinal: first + at };
+        now.push(to);
+        if (there) return;
+        own.set(text, to);
+        batch.put(key, placeValue(key, to));
         if (from) moves.push({ from, to });
       });
       first += some.length;
     }
-    return moves;
+    return { places: now, moves };
   }
 
   private async attempt<T>(work: () => Promise<T>): Promise<T> {

@@ -1,5 +1,11 @@
 import { domainKey, idText } from '../chunk-id.js';
-import type { ChunkIndex, CollectedContainer, ContainerContent, Move } from './chunk-index.js';
+import type {
+  Added,
+  ChunkIndex,
+  CollectedContainer,
+  ContainerContent,
+  Move,
+} from './chunk-index.js';
 import type { ChunkMap, Place } from './chunk-map.js';
 import { changedCounts, movedCounts } from './count-change.js';
 
@@ -29,16 +35,17 @@ export class MemoryChunkIndex implements ChunkIndex {
   async add(
     content: ContainerContent,
     isLost: (place: Place) => boolean = () => false,
-  ): Promise<readonly Move[]> {
-    if (this.state.counts.has(content.id)) return [];
+  ): Promise<Added | undefined> {
+    if (this.state.counts.has(content.id)) return undefined;
     const moves: Move[] = [];
-    content.ids.forEach((id, ordinal) => {
+    const places = content.ids.map((id, ordinal) => {
       const key = keyOf(content.domain, id);
       const from = this.state.places.get(key);
-      if (from && !isLost(from)) return;
+      if (from && !isLost(from)) return from;
       const to = { container: content.id, ordinal };
       this.state.places.set(key, to);
       if (from) moves.push({ from, to });
+      return to;
     });
     const before = new Map<string, Uint32Array>();
     for (const { from } of moves) {
@@ -49,7 +56,7 @@ export class MemoryChunkIndex implements ChunkIndex {
     }
     this.state.counts.set(content.id, movedCounts(content.ids.length, moves, before));
     for (const [id, left] of before) if (left.length > 0) this.state.counts.set(id, left);
-    return moves;
+    return { places, moves };
   }
 
   async counts(container: string): Promise<Uint32Array | undefined> {

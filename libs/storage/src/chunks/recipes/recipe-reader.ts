@@ -1,7 +1,7 @@
 import { decompress } from '@mongodb-js/zstd';
 import { blake3 } from '@napi-rs/blake-hash';
 import { messageOf } from '#kernel/errors.js';
-import type { ChunkEntry } from '../../chunk-intake.js';
+import type { PlacedChunk } from '../../chunk-intake.js';
 import { FragmentDamaged } from '../../errors.js';
 import {
   decodeRecipeTable,
@@ -21,13 +21,11 @@ export interface RecipeSource {
   read(offset: number, length: number): Promise<Buffer>;
 }
 
-/** A chunk and where it begins in what the recipe's chunks come to. */
-export interface PlacedChunk extends ChunkEntry {
-  readonly offset: number;
-}
-
 /** Reads a recipe, from anywhere on. Throws `FragmentDamaged` for what was not written so. */
 export class RecipeReader {
+  /** Whoever reads one range behind the other is in the same frame mostly. */
+  private latest: { readonly storedAt: number; readonly chunks: PlacedChunk[] } | undefined;
+
   private constructor(
     private readonly source: RecipeSource,
     readonly head: RecipeHead,
@@ -52,12 +50,17 @@ export class RecipeReader {
   }
 
   /** The chunks that the bytes from `offset` on come from, a frame of them at a time. */
-  async *chunks(offset = 0): AsyncIterable<PlacedChunk[]> {
+  async *chunks(offset = 0): AsyncIterable<readonly PlacedChunk[]> {
     let storedAt = 0;
     let chunksAt = 0;
     for (const frame of this.frames) {
       const end = chunksAt + frame.bytes;
-      if (frame.chunks > 0 && end > offset) yield await this.read(frame, storedAt, chunksAt);
+      if (frame.chunks > 0 && end > offset) {
+        if (this.latest?.storedAt !== storedAt) {
+          this.latest = { storedAt, chunks: await this.read(frame, storedAt, chunksAt) };
+        }
+        yield this.latest.chunks;
+      }
       storedAt += frame.storedBytes;
       chunksAt = end;
     }

@@ -1,0 +1,61 @@
+import type { ChunkEntry, ChunkFrame, ChunkSource, PlacedChunk } from '#storage/chunk-intake.js';
+import { IDS_PER_BATCH_MAX } from '#storage/chunks/chunk-id.js';
+import type { FragmentReaderClient } from '#transfer/fragment-reader-client.js';
+
+type Client = Pick<FragmentReaderClient, 'recipe' | 'chunks'>;
+
+/** What is named at once comes to so many bytes: 4,000 small chunks, about. */
+const LISTED_BYTES = 64 * 1024 * 1024;
+/** Small enough for the answer to be on its way within a moment. */
+const WANTED_MAX = 1_024;
+
+/**
+ * The chunks of a fragment on another media server; undefined if it is not made of chunks. Throws what
+ * `FragmentReaderClient.read` throws.
+ */
+export async function remoteChunks(
+  client: Client,
+  fragmentId: string,
+): Promise<ChunkSource | undefined> {
+  const head = await client.recipe({ fragmentId, offset: 0, length: 0 });
+  if (!head) return undefined;
+  const { domain, frameBytes } = head;
+  return {
+    domain,
+    frameBytes,
+    list: (from) => listOf(client, fragmentId, from),
+    frames: (chunks, wholeFrom) => framesOf(client, fragmentId, { chunks, wholeFrom }),
+  };
+}
+
+async function* listOf(
+  client: Client,
+  fragmentId: string,
+  from = 0,
+): AsyncGenerator<readonly PlacedChunk[]> {
+  for (let next = from; ;) {
+    const range = { fragmentId, offset: next, length: LISTED_BYTES };
+    const { offset = next, chunks = [] } = (await client.recipe(range)) ?? {};
+    if (chunks.length === 0) return;
+    next = offset;
+    for (let at = 0; at < chunks.length; at += IDS_PER_BATCH_MAX) {
+      yield chunks.slice(at, at + IDS_PER_BATCH_MAX).map((chunk) => {
+        const placed = { ...chunk, offset: next };
+        next += chunk.length;
+        return placed;
+      });
+    }
+  }
+}
+
+async function* framesOf(
+  client: Client,
+  fragmentId: string,
+  { chunks, wholeFrom = 1 }: { chunks: readonly ChunkEntry[]; wholeFrom: number | undefined },
+): AsyncGenerator<ChunkFrame> {
+  const wholePercent = Math.max(1, Math.round(wholeFrom * 100));
+  for (let at = 0; at < chunks.length; at += WANTED_MAX) {
+    const some = chunks.slice(at, at + WANTED_MAX);
+    yield* client.chunks({ fragmentId, wholePercent, chunks: some });
+  }
+}
