@@ -103,7 +103,9 @@ export function readChunks(message: Message): SentChunks {
     throw wrong(message, 'frame', `${message.length} bytes hold no frame of ${count} chunks`);
   }
   const { head, rest } = splitPieces(message.pieces, headBytes);
-  const chunks = readNames(message, head.subarray(COUNT_BYTES, headBytes - DIGEST_BYTES));
+  // In memory of their own: that of the frame may be given back before them.
+  const names = Buffer.from(head.subarray(COUNT_BYTES, headBytes - DIGEST_BYTES));
+  const chunks = readNames(message, names);
   const bytes = chunks.reduce((sum, { length }) => sum + length, 0);
   if (bytes > CHUNK_BYTES_MAX) {
     throw wrong(message, 'chunks', `they have ${bytes} bytes, ${CHUNK_BYTES_MAX} are allowed`);

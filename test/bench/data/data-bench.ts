@@ -32,6 +32,7 @@ export async function dataBench(): Promise<Measurement[]> {
     return isInstalled;
   });
   const figures = new Map<string, Figures>();
+  const aside = await temporaryFolder();
   const failed = new Set<string>();
   for (let round = 1; round <= settings.rounds; round += 1) {
     for (const corpus of corpora) {
@@ -44,6 +45,7 @@ export async function dataBench(): Promise<Measurement[]> {
             round,
             corpus,
             figures: ofTool,
+            aside: join(aside, `${round} ${corpus.name} ${name}`),
           });
         } catch (error) {
           if (name === OURS || name === OURS_DEDUP) throw error;
@@ -53,6 +55,8 @@ export async function dataBench(): Promise<Measurement[]> {
       }
     }
   }
+  say('removing what was restored');
+  await removeFolder(aside);
   const whole = [...figures.values()].filter(({ tool }) => !failed.has(tool));
   return settings.corpora.flatMap((name) => measuresOf(name, whole));
 }
@@ -62,10 +66,12 @@ interface Turn {
   readonly round: number;
   readonly corpus: Corpus;
   readonly figures: Figures;
+  /** Where a restored tree of many files goes until the end. */
+  readonly aside: string;
 }
 
 /** One tool's part of one round, on the corpus as it was made. */
-async function turn({ label, round, corpus, figures }: Turn): Promise<void> {
+async function turn({ label, round, corpus, figures, aside }: Turn): Promise<void> {
   const tool = TOOLS[figures.tool]!.make();
   const mutations = new Mutations(corpus.folder, corpus.aside);
   mutations.undo();
@@ -88,6 +94,7 @@ async function turn({ label, round, corpus, figures }: Turn): Promise<void> {
           await sleep(A_SECOND_MS);
         },
         machine,
+        ...(corpus.kind === 'files' && { aside }),
         tenFulls: round === 1 && corpus.kind === 'files' && TEN_FULLS_BY.includes(tool.name),
       }).run();
     } finally {

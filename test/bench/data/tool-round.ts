@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { runCommand } from '../../../apps/standalone/src/servers/system/command.js';
 import { removeFolder } from '../../support/temporary-folder.js';
@@ -17,6 +17,11 @@ export interface RoundOptions {
   /** Changes the corpus. */
   readonly change: () => Promise<void>;
   readonly machine: MachineState;
+  /**
+   * Where what was restored goes, not to be removed before all tools have had their turns: an ext4 file system without a
+   * journal looks at each inode that was deleted within some minutes whenever it makes a file.
+   */
+  readonly aside?: string;
   /** Ends with further fulls, with a change before each, to see what they add to what is stored. */
   readonly tenFulls: boolean;
 }
@@ -68,7 +73,7 @@ export class ToolRound {
     this.options.say(`${step}: ${describe(usage)}`);
   }
 
-  /** Every byte of it; then it goes. */
+  /** Every byte of it; then it goes, or is put aside. */
   private async compare(): Promise<void> {
     const { corpus, restored } = this.work;
     const copy = join(restored, corpus.folder);
@@ -86,7 +91,9 @@ export class ToolRound {
     }
     const back = lines.length > 0 ? `, but for ${lines.length} that were deleted or renamed` : '';
     this.options.say(`restored every byte${back}`);
-    await removeFolder(restored);
+    const { aside } = this.options;
+    if (aside === undefined) await removeFolder(restored);
+    else renameSync(restored, aside);
     mkdirSync(restored);
   }
 }
