@@ -34,6 +34,8 @@ interface OpenFile {
   readonly final: BytePath;
   readonly entry: ArchiveEntry;
   readonly level: Level;
+  /** It was made with the mode that it should have. */
+  readonly isMode: boolean;
 }
 
 /**
@@ -59,11 +61,13 @@ export class FileMaker {
   begin(level: Level, name: string, entry: ArchiveEntry): void {
     const final = `${level.base}${name}`;
     let fd = -1;
+    const isMode = this.metadata.comesWithMode(entry, level);
+    const mode = isMode ? entry.mode : MODE_WHILE_WRITTEN;
     const path = this.#create(level, name, (at) => {
-      fd = openSync(nativePath(at), NEW_FILE_FLAGS, MODE_WHILE_WRITTEN);
+      fd = openSync(nativePath(at), NEW_FILE_FLAGS, mode);
     });
     level.newOwner ??= fstatSync(fd);
-    this.#open = { fd, path, final, entry, level };
+    this.#open = { fd, path, final, entry, level, isMode };
   }
 
   write(bytes: Buffer, offset: number): void {
@@ -75,10 +79,11 @@ export class FileMaker {
   }
 
   finish(): void {
-    const { fd, path, final, entry, level } = this.#open!;
+    const { fd, path, final, entry, level, isMode } = this.#open!;
     if (entry.sparse !== undefined) ftruncateSync(fd, entry.size);
     this.metadata.applyToOpen(fd, entry, {
       owner: level.newOwner,
+      isMode,
       inheritedAcls: level.inheritsAcls ? path : undefined,
     });
     this.#open = undefined;

@@ -21,6 +21,7 @@ import {
   setXattrOfOpenFile,
 } from '../../posix/posix.js';
 import type { RestoreNotes } from '../restore-notes.js';
+import type { Level } from './folder-stack.js';
 import { reasonOf, shown } from './not-restored.js';
 
 /** What is put on a file after its content. */
@@ -40,6 +41,8 @@ export type Metadata = Pick<
 /** What is known of a new file. */
 export interface CurrentMetadata {
   readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
+  /** It has the mode that it should have. */
+  readonly isMode?: boolean;
   /** The file's path, if it got ACLs from its folder that it must not keep. */
   readonly inheritedAcls?: BytePath | undefined;
 }
@@ -48,6 +51,12 @@ const SET_ID_BITS = 0o6000;
 const O_PATH = 0o10000000;
 const ACL_ACCESS = 'system.posix_acl_access';
 const ACL_DEFAULT = 'system.posix_acl_default';
+
+/** The process's: what a new file is not given, whatever is asked for. */
+const UMASK = process.umask();
+
+/** What a new file gets from its folder. */
+export type MadeIn = Pick<Level, 'newOwner' | 'inheritsAcls'>;
 
 const mtimeOf = ({ mtimeSeconds, mtimeNanos }: Metadata): bigint =>
   BigInt(mtimeSeconds) * 1_000_000_000n + BigInt(mtimeNanos);
@@ -63,16 +72,23 @@ export class MetadataWriter {
 
   constructor(private readonly notes: RestoreNotes) {}
 
+  /**
+   * True if a new file may be made with the mode that it should have, which saves a system call: whoever can read
+   * it while it is written may read it afterwards, too.
+   */
+  comesWithMode(entry: Metadata, { newOwner, inheritsAcls }: MadeIn): boolean {
+    const isPlain = (entry.mode & (SET_ID_BITS | UMASK)) === 0;
+    return isPlain && !inheritsAcls && isOwner(newOwner, entry) && entry.aclAccess === undefined;
+  }
+
   /** On an open file or folder, by its descriptor. */
   applyToOpen(fd: number, entry: Metadata, now: CurrentMetadata = {}): void {
-    const { owner, inheritedAcls } = now;
-    const owned =
-      (owner?.uid === entry.uid && owner.gid === entry.gid) ||
-      this.#own(entry, (uid, gid) => fchownSync(fd, uid, gid));
+    const { owner, inheritedAcls, isMode = false } = now;
+    const owned = isOwner(owner, entry) || this.#own(entry, (uid, gid) => fchownSync(fd, uid, gid));
     const set = (name: string, value: Buffer): void => setXattrOfOpenFile(fd, name, value);
     this.#xattrs(entry, set);
     if (inheritedAcls !== undefined) this.clearAcls(inheritedAcls);
-    fchmodSync(fd, owned ? entry.mode : entry.mode & ~SET_ID_BITS);
+    if (!isMode) fchmodSync(fd, owned ? entry.mode : entry.mode & ~SET_ID_BITS);
     this.#acls(entry, set);
     const mtimeNs = mtimeOf(entry);
     setTimesOfOpenFile(fd, { atimeNs: mtimeNs, mtimeNs });
@@ -163,4 +179,8 @@ function chmodNoFollow(path: BytePath, mode: number): void {
   } finally {
     closeSync(fd);
   }
+}
+
+function isOwner(owner: CurrentMetadata['owner'], { uid, gid }: Metadata): boolean {
+  return owner?.uid === uid && owner.gid === gid;
 }
