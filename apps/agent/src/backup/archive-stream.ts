@@ -6,7 +6,7 @@ import { assert } from '#kernel/assert.js';
 
 import { hasRoomForFrame } from '../domain/fragment-room.js';
 
-import { compress } from '#archive/frames/compress.js';
+import { compress } from '#archive/frames/zstd.js';
 import type { CheckpointFile } from './checkpoint-file.js';
 import type { FragmentSink, ImageTotals } from './fragment-sink.js';
 import type { ReaderState } from './reader-state.js';

@@ -1,4 +1,4 @@
-import { decompress } from '@mongodb-js/zstd';
+import { decompress } from '#archive/frames/zstd.js';
 import { Blake3Hasher } from '@napi-rs/blake-hash';
 
 import { compareArchivePaths } from '#archive/archive-order.js';

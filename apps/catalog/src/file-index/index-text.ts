@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { decompress } from '@mongodb-js/zstd';
+import { decompress } from '#archive/frames/zstd.js';
 import { Blake3Hasher } from '@napi-rs/blake-hash';
 import { messageOf } from '#kernel/errors.js';
 import { CorruptIndex } from '../domain/files/corrupt-index.js';

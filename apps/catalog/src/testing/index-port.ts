@@ -1,4 +1,4 @@
-import { compress } from '@mongodb-js/zstd';
+import { compress } from '#archive/frames/zstd.js';
 import { blake3 } from '@napi-rs/blake-hash';
 import { encodeFrameTable } from '#archive/frames/frame-table.js';
 import { INDEX_FRAME_BYTES_MAX } from '#archive/index-line.js';

@@ -1,4 +1,4 @@
-import { decompress } from '@mongodb-js/zstd';
+import { decompress } from '#archive/frames/zstd.js';
 import { FragmentDamaged } from '#storage/errors.js';
 import type { ChainImage, FramePlace } from './chain-image.js';
 

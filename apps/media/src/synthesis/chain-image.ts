@@ -1,5 +1,5 @@
 import { blake3, Blake3Hasher } from '@napi-rs/blake-hash';
-import { decompress } from '@mongodb-js/zstd';
+import { decompress } from '#archive/frames/zstd.js';
 import { frameTableBytes, type FrameRecord } from '#archive/frames/frame-table.js';
 import { INDEX_FRAME_BYTES_MAX } from '#archive/index-line.js';
 import { zstdFrameAt } from '#archive/frames/zstd-frame-end.js';

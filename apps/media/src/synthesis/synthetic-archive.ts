@@ -1,5 +1,5 @@
 import { blake3 } from '@napi-rs/blake-hash';
-import { compress } from '#archive/frames/compress.js';
+import { compress } from '#archive/frames/zstd.js';
 import { FrameEncoder } from '#archive/frames/frame-encoder.js';
 import { encodeFrameTable, type FrameRecord } from '#archive/frames/frame-table.js';
 import { INDEX_FRAME_BYTES_MAX } from '#archive/index-line.js';

@@ -1,4 +1,4 @@
-import { compress } from '@mongodb-js/zstd';
+import { compress } from '#archive/frames/zstd.js';
 import { blake3 } from '@napi-rs/blake-hash';
 import { emptyEntry, type ArchiveEntry } from '#archive/archive-entry.js';
 import { encodeFrameTable } from '#archive/frames/frame-table.js';

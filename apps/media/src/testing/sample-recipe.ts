@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { compress } from '@mongodb-js/zstd';
+import { compress } from '#archive/frames/zstd.js';
 import { blake3 } from '@napi-rs/blake-hash';
 import { encodeFrameTable } from '#archive/frames/frame-table.js';
 import { rawFrame } from '#archive/frames/raw-frame.js';

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
-import { compress } from '@mongodb-js/zstd';
+import { compress } from './zstd.js';
 import { rawFrame } from '#archive/frames/raw-frame.js';
 import { isFrameOf } from './frame-bound.js';
 

@@ -2,10 +2,10 @@ import { spawnSync } from 'node:child_process';
 import { randomFillSync } from 'node:crypto';
 
 import { describe, expect, it } from '@jest/globals';
-import { decompress } from '@mongodb-js/zstd';
+import { decompress } from './zstd.js';
 
 import { noise } from '../../../../test/support/odd-tree-maker.js';
-import { compress } from './compress.js';
+import { compress } from './zstd.js';
 import { FrameEncoder } from './frame-encoder.js';
 import { rawFrame } from './raw-frame.js';
 

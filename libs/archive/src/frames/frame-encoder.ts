@@ -1,4 +1,4 @@
-import { compress } from './compress.js';
+import { compress } from './zstd.js';
 import { rawFrame } from './raw-frame.js';
 
 /** Above this share of its bytes a frame is not worth the time that it took. */

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
-import { compress, decompress } from '@mongodb-js/zstd';
+import { compress, decompress } from './zstd.js';
 import {
   emptyRawFrame,
   rawContent,

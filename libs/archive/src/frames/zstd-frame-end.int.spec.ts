@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 
-import { compress } from '@mongodb-js/zstd';
+import { compress } from './zstd.js';
 import { expect, it } from '@jest/globals';
 
 import { noise } from '../../../../test/support/odd-tree-maker.js';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { compress } from '@mongodb-js/zstd';
+import { compress } from '#archive/frames/zstd.js';
 import { blake3 } from '@napi-rs/blake-hash';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { InvalidInput } from '#kernel/errors.js';

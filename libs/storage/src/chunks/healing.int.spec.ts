@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { compress } from '@mongodb-js/zstd';
+import { compress } from '#archive/frames/zstd.js';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { FragmentName } from '../fragment-name.js';
 import {

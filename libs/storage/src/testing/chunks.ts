@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { compress } from '@mongodb-js/zstd';
+import { compress } from '#archive/frames/zstd.js';
 import { blake3 } from '@napi-rs/blake-hash';
 import type { Manifest } from '#archive/manifest.js';
 import { rawFrame } from '#archive/frames/raw-frame.js';

@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 
-import { decompress } from '@mongodb-js/zstd';
+import { decompress } from '#archive/frames/zstd.js';
 import { blake3 } from '@napi-rs/blake-hash';
 
 import { decodeFrameTable, isFrameTable } from '#archive/frames/frame-table.js';

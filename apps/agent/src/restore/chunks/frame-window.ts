@@ -1,4 +1,4 @@
-import { decompress } from '@mongodb-js/zstd';
+import { decompress } from '#archive/frames/zstd.js';
 import { isFrameOf } from '#archive/frames/frame-bound.js';
 import { messageOf, PermanentError } from '#kernel/errors.js';
 import { freeBytes } from '#kernel/free-bytes.js';

@@ -1,4 +1,4 @@
-import { decompress } from '@mongodb-js/zstd';
+import { decompress } from '#archive/frames/zstd.js';
 import { rawContent } from '#archive/frames/raw-frame.js';
 import { messageOf } from '#kernel/errors.js';
 import { freeBytes } from '#kernel/free-bytes.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { compress } from '@mongodb-js/zstd';
+import { compress } from '#archive/frames/zstd.js';
 import fc from 'fast-check';
 import { encodeFrameTable } from '#archive/frames/frame-table.js';
 import { ZstdFrames } from './zstd-frames.js';

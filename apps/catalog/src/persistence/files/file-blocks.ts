@@ -1,4 +1,4 @@
-import { compress, decompress } from '@mongodb-js/zstd';
+import { compress, decompress } from '#archive/frames/zstd.js';
 import type { EntityManager } from 'typeorm';
 import { prepared } from '#outbox/prepared.js';
 import type { BlockReader } from '../../domain/files/tree-search.js';

@@ -1,4 +1,4 @@
-import { compress } from '@mongodb-js/zstd';
+import { compress } from '#archive/frames/zstd.js';
 import type { ChunkFrame } from '../../chunk-intake.js';
 import { ContainerDamaged } from '../../errors.js';
 import { beginContainer } from '../begin-container.js';

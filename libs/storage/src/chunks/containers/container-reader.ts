@@ -1,5 +1,5 @@
 import { open, type FileHandle } from 'node:fs/promises';
-import { decompress } from '@mongodb-js/zstd';
+import { decompress } from '#archive/frames/zstd.js';
 import { blake3 } from '@napi-rs/blake-hash';
 import { isFrameOf } from '#archive/frames/frame-bound.js';
 import { messageOf } from '#kernel/errors.js';

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { compress, decompress } from '@mongodb-js/zstd';
+import { compress, decompress } from '#archive/frames/zstd.js';
 import { blake3 } from '@napi-rs/blake-hash';
 import { rawFrame } from '#archive/frames/raw-frame.js';
 import { InvalidInput } from '#kernel/errors.js';

@@ -1,4 +1,4 @@
-import { compress } from '@mongodb-js/zstd';
+import { compress } from '#archive/frames/zstd.js';
 import { blake3, Blake3Hasher } from '@napi-rs/blake-hash';
 import type { Manifest } from '#archive/manifest.js';
 import { rawFrame } from '#archive/frames/raw-frame.js';

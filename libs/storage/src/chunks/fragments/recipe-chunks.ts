@@ -1,4 +1,4 @@
-import { compress } from '@mongodb-js/zstd';
+import { compress } from '#archive/frames/zstd.js';
 import type { ChunkEntry, ChunkFrame, ChunkSource, PlacedChunk } from '../../chunk-intake.js';
 import { idText } from '../chunk-id.js';
 import type { RecipeReader } from '../recipes/recipe-reader.js';

@@ -1,4 +1,4 @@
-import { compress } from '@mongodb-js/zstd';
+import { compress } from '#archive/frames/zstd.js';
 import { blake3 } from '@napi-rs/blake-hash';
 import { InvalidInput } from '#kernel/errors.js';
 import type { ChunkEntry } from '../../chunk-intake.js';

@@ -1,4 +1,4 @@
-import { decompress } from '@mongodb-js/zstd';
+import { decompress } from '#archive/frames/zstd.js';
 import { blake3 } from '@napi-rs/blake-hash';
 import { messageOf } from '#kernel/errors.js';
 import type { PlacedChunk } from '../../chunk-intake.js';

@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
-import { decompress } from '@mongodb-js/zstd';
+import * as zlib from 'node:zlib';
 
-import { compress } from './compress.js';
+import { isFrameOf } from './frame-bound.js';
+import { builtInZstd, compress, decompress } from './zstd.js';
 
 /** Words in an order that a better match finder makes more of. */
 const text = Buffer.from(
@@ -20,5 +21,19 @@ describe('compression', () => {
     const frame = await compress(Buffer.alloc(0), 1);
     expect(frame.readUInt32LE(0)).toBe(0xfd2fb528);
     expect((await decompress(frame)).length).toBe(0);
+  });
+});
+
+describe("Node's own Zstandard", () => {
+  it('takes the place of the package where Node has it, and says what to do where not', async () => {
+    if (!('zstdCompress' in zlib)) {
+      expect(builtInZstd).toThrow(/Use Node 24/);
+      return;
+    }
+    const own = builtInZstd();
+    const frame = await own.compress(text, 3);
+    expect(isFrameOf(frame, text.length)).toBe(true);
+    expect((await decompress(frame)).equals(text)).toBe(true);
+    expect((await own.decompress(await compress(text))).equals(text)).toBe(true);
   });
 });
