@@ -21,7 +21,6 @@ import {
   setXattrOfOpenFile,
 } from '../../posix/posix.js';
 import type { RestoreNotes } from '../restore-notes.js';
-import type { Level } from './folder-stack.js';
 import { reasonOf, shown } from './not-restored.js';
 
 /** What is put on a file after its content. */
@@ -56,7 +55,10 @@ const ACL_DEFAULT = 'system.posix_acl_default';
 const UMASK = process.umask();
 
 /** What a new file gets from its folder. */
-export type MadeIn = Pick<Level, 'newOwner' | 'inheritsAcls'>;
+export interface MadeIn {
+  readonly newOwner: CurrentMetadata['owner'];
+  readonly inheritsAcls: boolean;
+}
 
 const mtimeOf = ({ mtimeSeconds, mtimeNanos }: Metadata): bigint =>
   BigInt(mtimeSeconds) * 1_000_000_000n + BigInt(mtimeNanos);
