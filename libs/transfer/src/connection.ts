@@ -131,14 +131,12 @@ export class Connection {
    * when there is room for more. Throws what ended the connection, if something did.
    */
   async send(type: MessageType, ...parts: readonly Buffer[]): Promise<void> {
-    let payloadBytes = 0;
-    for (const part of parts) payloadBytes += part.length;
-    await this.sendRaw([messageHeader(type, payloadBytes), ...parts]);
+    await this.sendRaw([headerOf(type, parts), ...parts]);
   }
 
-  /** Like `send`; `gone` is called when the part is the caller's again, at the end of the connection at the latest. */
-  async lend(type: MessageType, part: Buffer, gone: () => void): Promise<void> {
-    await this.sendRaw([messageHeader(type, part.length), part], gone);
+  /** Like `send`; `gone` is called when the parts are the caller's again, at the end of the connection at the latest. */
+  async lend(type: MessageType, parts: readonly Buffer[], gone: () => void): Promise<void> {
+    await this.sendRaw([headerOf(type, parts), ...parts], gone);
   }
 
   /** Sends a message with a JSON payload. */
@@ -298,4 +296,10 @@ export class Connection {
   private wakeSenders(): void {
     for (const sender of this.senders.splice(0)) sender();
   }
+}
+
+function headerOf(type: MessageType, parts: readonly Buffer[]): Buffer {
+  let payloadBytes = 0;
+  for (const part of parts) payloadBytes += part.length;
+  return messageHeader(type, payloadBytes);
 }

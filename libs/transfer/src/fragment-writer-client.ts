@@ -119,7 +119,8 @@ export class FragmentWriterClient {
   async chunks({ chunks, bytes, digest }: FrameOfChunks): Promise<void> {
     const head = chunksHead(chunks, digest);
     const payloadBytes = head.length + bytes.length;
-    await this.send([messageHeader(MESSAGE.CHUNKS, payloadBytes), head, bytes]);
+    const message = [messageHeader(MESSAGE.CHUNKS, payloadBytes), head, bytes];
+    await this.send(message, () => freeBytes(bytes));
   }
 
   /** Names what comes next in the open fragment; the first name opens it. */

@@ -1,4 +1,5 @@
 import { blake3 } from '@napi-rs/blake-hash';
+import { freeBytes } from '#kernel/free-bytes.js';
 import { FragmentUnreadable } from '#storage/errors.js';
 import type { SealedFragmentReader } from '#storage/fragment-store.js';
 import { chunksHead, encodeNames, type WantedChunks } from '#transfer/chunk-messages.js';
@@ -42,10 +43,11 @@ export async function answerGet(
   if (!source) throw new FragmentUnreadable(manifest.fragmentId, 'is not made of chunks');
   let size = 0;
   for await (const frame of source.frames(chunks, wholePercent / 100)) {
-    const head = chunksHead(frame.chunks, blake3(frame.stored));
-    await connection.send(MESSAGE.CHUNKS, head, frame.stored);
+    const { stored } = frame;
+    onBytes(stored.length);
+    const head = chunksHead(frame.chunks, blake3(stored));
+    await connection.lend(MESSAGE.CHUNKS, [head, stored], () => freeBytes(stored));
     size += frame.chunks.length;
-    onBytes(frame.stored.length);
   }
   return { size };
 }

@@ -1,4 +1,5 @@
 import { blake3 } from '@napi-rs/blake-hash';
+import { freeBytes } from '#kernel/free-bytes.js';
 import type { ChunkIntake, ChunkIntakeSession, RecipeWriter } from '#storage/chunk-intake.js';
 import type { FragmentName } from '#storage/fragment-name.js';
 import { encodeKnown, IDS_PER_ASK_MAX, readChunks, readIds } from '#transfer/chunk-messages.js';
@@ -46,9 +47,12 @@ export class ChunkReceiver {
     const { chunks, digest, pieces } = readChunks(message);
     const stored = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
     if (!blake3(stored).equals(digest)) throw corruption('a frame of chunks came changed');
+    const { length } = stored;
     await this.inTurn(() => this.session.add({ stored, chunks }));
+    message.pieces.forEach(freeBytes);
+    freeBytes(stored);
     this.tally.newChunks += chunks.length;
-    this.tally.newBytes += stored.length;
+    this.tally.newBytes += length;
   }
 
   /** Begins a fragment. Its seal may be under way while the next one's chunks come in. */

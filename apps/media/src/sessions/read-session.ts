@@ -134,7 +134,7 @@ export class ReadSession {
     for await (const { piece, gone } of pieces) {
       size += piece.length;
       to.onBytes(piece.length);
-      await to.connection.lend(MESSAGE.DATA, piece, gone);
+      await to.connection.lend(MESSAGE.DATA, [piece], gone);
     }
     return { size };
   }

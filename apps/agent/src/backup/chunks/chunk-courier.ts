@@ -1,4 +1,5 @@
 import { blake3 } from '@napi-rs/blake-hash';
+import { freeBytes } from '#kernel/free-bytes.js';
 import type { NamedChunk } from '#transfer/chunk-messages.js';
 import type { FragmentWriterClient } from '#transfer/fragment-writer-client.js';
 import type { FrameEncoder } from '#archive/frames/frame-encoder.js';
@@ -33,6 +34,8 @@ export class ChunkCourier {
   readonly #asked = new Held(ASKED_BYTES_MAX);
   #frame: Chunk[] = [];
   #frameData = Buffer.allocUnsafeSlow(FRAME_BYTES);
+  /** Of frames that were sent: as many as were under way at once. */
+  readonly #spare: Buffer<ArrayBuffer>[] = [];
   #frameBytes = 0;
   #names: NamedChunk[] = [];
   /** Frames and names on their way, one after the other. */
@@ -101,7 +104,10 @@ export class ChunkCourier {
   /** Copies it: a chunk shares memory with all that was read with it. */
   #pack({ id, length, pieces }: Chunk): void {
     const end = this.#frameBytes + length;
-    if (end > this.#frameData.length) this.#frameData = Buffer.allocUnsafeSlow(end);
+    if (end > this.#frameData.length) {
+      freeBytes(this.#frameData);
+      this.#frameData = Buffer.allocUnsafeSlow(end);
+    }
     for (const piece of pieces) {
       this.#frameData.set(piece, this.#frameBytes);
       this.#frameBytes += piece.length;
@@ -116,12 +122,13 @@ export class ChunkCourier {
     this.#names = [];
     let encoded: Promise<Buffer> | undefined;
     if (chunks.length > 0) {
-      encoded = this.encoder.encode(this.#frameData.subarray(0, bytes));
+      const data = this.#frameData;
+      encoded = this.encoder.encode(data.subarray(0, bytes)).finally(() => this.#recycle(data));
       encoded.catch(() => undefined); // thrown in its turn
       this.#underWay.add(bytes);
       this.#frame = [];
       this.#frameBytes = 0;
-      this.#frameData = Buffer.allocUnsafeSlow(FRAME_BYTES);
+      this.#frameData = this.#spare.pop() ?? Buffer.allocUnsafeSlow(FRAME_BYTES);
     }
     this.#sending = this.#sending.then(async () => {
       const stored = await encoded;
@@ -130,6 +137,11 @@ export class ChunkCourier {
       this.#underWay.remove(bytes);
     });
     this.#sending.catch((error: unknown) => this.#fail(error));
+  }
+
+  #recycle(data: Buffer<ArrayBuffer>): void {
+    if (data.length === FRAME_BYTES) this.#spare.push(data);
+    else freeBytes(data);
   }
 
   #fail(error: unknown): void {

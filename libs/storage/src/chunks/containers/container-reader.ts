@@ -24,7 +24,7 @@ export interface ChunkPlace extends ChunkEntry {
 }
 
 /**
- * A closed container, open for reading. Every frame is checked by its digest and every chunk by its
+ * A closed container, open for reading. A stored frame is checked by its digest and a chunk by its
  * id, so what is read is what was written, or `ContainerDamaged` is thrown.
  */
 export class ContainerReader {
@@ -101,22 +101,15 @@ export class ContainerReader {
 
   /** The stored frame, checked by its digest. */
   async readStored(frame: number): Promise<Buffer> {
-    const { storedBytes, digest } = this.frames[frame]!;
-    let stored: Buffer;
-    try {
-      stored = await readExactly(this.handle, this.starts.offsets[frame]!, storedBytes);
-    } catch (error) {
-      throw (
-        hostError(this.id, error) ?? this.damaged(`cannot read frame ${frame}: ${messageOf(error)}`)
-      );
-    }
+    const stored = await this.read(frame);
+    const { digest } = this.frames[frame]!;
     if (!blake3(stored).equals(digest)) throw this.damaged(`frame ${frame} has another digest`);
     return stored;
   }
 
-  /** What a frame holds; its chunks are not checked yet. */
+  /** What a frame holds. Nothing is checked yet: `slice` checks what is taken out of it, by its id. */
   async readFrame(frame: number): Promise<Buffer> {
-    const stored = await this.readStored(frame);
+    const stored = await this.read(frame);
     const bytes = await this.unpack(frame, stored);
     freeBytes(stored);
     return bytes;
@@ -147,6 +140,17 @@ export class ContainerReader {
 
   async close(): Promise<void> {
     await this.handle.close();
+  }
+
+  private async read(frame: number): Promise<Buffer> {
+    try {
+      const { storedBytes } = this.frames[frame]!;
+      return await readExactly(this.handle, this.starts.offsets[frame]!, storedBytes);
+    } catch (error) {
+      throw (
+        hostError(this.id, error) ?? this.damaged(`cannot read frame ${frame}: ${messageOf(error)}`)
+      );
+    }
   }
 
   private async unpack(frame: number, stored: Buffer): Promise<Buffer> {
