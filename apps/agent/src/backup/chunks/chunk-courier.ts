@@ -1,5 +1,6 @@
 import { blake3 } from '@napi-rs/blake-hash';
-import { freeBytes } from '#kernel/free-bytes.js';
+import { CUT_SIZES } from '#archive/chunking/gear-cutter.js';
+import { assert } from '#kernel/assert.js';
 import type { NamedChunk } from '#transfer/chunk-messages.js';
 import type { FragmentWriterClient } from '#transfer/fragment-writer-client.js';
 import type { FrameEncoder } from '#archive/frames/frame-encoder.js';
@@ -13,6 +14,8 @@ const ASK_BYTES_MAX = 2 * 1024 * 1024;
 const ASKED_BYTES_MAX = 8 * 1024 * 1024;
 /** Archive bytes of a frame of chunks; a larger chunk is alone in one. */
 const FRAME_BYTES = 1024 * 1024;
+/** Room for the largest chunk; what is not written to costs nothing. */
+const ROOM_BYTES = CUT_SIZES.max + 64 * 1024;
 /** Bytes of frames that are being compressed and sent. */
 const SENDING_BYTES_MAX = 6 * 1024 * 1024;
 /** Names that wait for a frame in front of them to be full. */
@@ -33,7 +36,7 @@ export class ChunkCourier {
   #settling: Promise<void> = Promise.resolve();
   readonly #asked = new Held(ASKED_BYTES_MAX);
   #frame: Chunk[] = [];
-  #frameData = Buffer.allocUnsafeSlow(FRAME_BYTES);
+  #frameData = Buffer.allocUnsafeSlow(ROOM_BYTES);
   /** Of frames that were sent: as many as were under way at once. */
   readonly #spare: Buffer<ArrayBuffer>[] = [];
   #frameBytes = 0;
@@ -104,10 +107,7 @@ export class ChunkCourier {
   /** Copies it: a chunk shares memory with all that was read with it. */
   #pack({ id, length, pieces }: Chunk): void {
     const end = this.#frameBytes + length;
-    if (end > this.#frameData.length) {
-      freeBytes(this.#frameData);
-      this.#frameData = Buffer.allocUnsafeSlow(end);
-    }
+    assert(end <= ROOM_BYTES, 'a chunk is larger than any is cut');
     for (const piece of pieces) {
       this.#frameData.set(piece, this.#frameBytes);
       this.#frameBytes += piece.length;
@@ -123,12 +123,12 @@ export class ChunkCourier {
     let encoded: Promise<Buffer> | undefined;
     if (chunks.length > 0) {
       const data = this.#frameData;
-      encoded = this.encoder.encode(data.subarray(0, bytes)).finally(() => this.#recycle(data));
+      encoded = this.encoder.encode(data.subarray(0, bytes)).finally(() => this.#spare.push(data));
       encoded.catch(() => undefined); // thrown in its turn
       this.#underWay.add(bytes);
       this.#frame = [];
       this.#frameBytes = 0;
-      this.#frameData = this.#spare.pop() ?? Buffer.allocUnsafeSlow(FRAME_BYTES);
+      this.#frameData = this.#spare.pop() ?? Buffer.allocUnsafeSlow(ROOM_BYTES);
     }
     this.#sending = this.#sending.then(async () => {
       const stored = await encoded;
@@ -137,11 +137,6 @@ export class ChunkCourier {
       this.#underWay.remove(bytes);
     });
     this.#sending.catch((error: unknown) => this.#fail(error));
-  }
-
-  #recycle(data: Buffer<ArrayBuffer>): void {
-    if (data.length === FRAME_BYTES) this.#spare.push(data);
-    else freeBytes(data);
   }
 
   #fail(error: unknown): void {
