@@ -16,6 +16,8 @@ export interface ReaderJob {
   /** Where an earlier thread stood; undefined: from the beginning. */
   readonly goOn: ReaderState | undefined;
   readonly hardLinksTrackedMax: number;
+  /** Files that are read before another thread reads ahead. */
+  readonly readAheadAfter: number | undefined;
 }
 
 export interface ReaderTotals {

@@ -56,6 +56,8 @@ export interface BackupOptions {
   readonly compressionLevel?: number | undefined;
   readonly ring?: RingSize | undefined;
   readonly hardLinksTrackedMax?: number | undefined;
+  /** Files that are read before another thread reads ahead; default 2,000. */
+  readonly readAheadAfter?: number | undefined;
   readonly sink: FragmentSink;
   /** At most every 500 ms. */
   readonly onProgress?: ((progress: BackupProgress) => void) | undefined;
@@ -155,6 +157,7 @@ class BackupRun {
         newListingPath: options.newListingPath,
         checkpointPath: checkpointPath(options.newListingPath),
         goOn: goOn?.state,
+        readAheadAfter: options.readAheadAfter,
         hardLinksTrackedMax: options.hardLinksTrackedMax ?? HARD_LINKS_TRACKED_MAX,
       },
       {

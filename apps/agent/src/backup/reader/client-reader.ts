@@ -16,6 +16,8 @@ import { emptyStat, fastestStatCalls, type StatCalls } from './file-stat.js';
 import { FileSystems } from './file-systems.js';
 import { ListingReader, ListingWriter, listingPartPath } from '../listing-file.js';
 import { readOwnerNames } from './owner-names.js';
+import { AheadStore } from '../read-ahead/ahead-store.js';
+import { AHEAD } from '../read-ahead/ahead-thread.js';
 import { ReaderContext, isGone } from './reader-context.js';
 import type { ReaderJob, ReaderMessage, ReaderTotals } from '../reader-messages.js';
 import { Walk } from './walk.js';
@@ -77,9 +79,11 @@ function readTrees(job: ReaderJob, trees: readonly SelectionTree[], parts: Parts
     replayLinks(job.checkpointPath, hardLinks);
     store.goOn(job.goOn);
   }
+  // What an incremental stores lies scattered.
+  const ahead = merge ? undefined : new AheadStore(store, AHEAD, context, job.readAheadAfter);
   const walk = new Walk({
     context,
-    store,
+    store: ahead ?? store,
     stats,
     fileSystems: new FileSystems(),
     excluded: excludeTest(job.excludes),
@@ -87,6 +91,7 @@ function readTrees(job: ReaderJob, trees: readonly SelectionTree[], parts: Parts
     behind: job.goOn?.entry,
   });
   for (const tree of trees) walk.selection(tree);
+  ahead?.finish();
   merge?.finish();
   base?.close();
   output.endArchive();

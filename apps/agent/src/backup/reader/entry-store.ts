@@ -20,13 +20,27 @@ import type { ListingWriter } from '../listing-file.js';
 import type { OpenEntry, ReaderState } from '../reader-state.js';
 import type { OwnerNames } from './owner-names.js';
 import { isGone, type ReaderContext } from './reader-context.js';
-import { RegularFiles, type ContentOf } from './regular-file.js';
+import { RegularFiles, type ContentOf, type StoreJob } from './regular-file.js';
 
 /**
  * A file that changed so short a time before it was read may change again without a new time stamp (they
  * advance with the kernel's clock tick, 10 ms at most), so the next incremental stores it again.
  */
 const TIME_STAMP_STEP_MS = 20;
+
+/** An entry as the walk has found it. */
+interface Found {
+  readonly archivePath: ByteString;
+  readonly stat: FileStat;
+  readonly ahead: ReadContent | undefined;
+}
+
+/** The content of a file that was read already: see `RegularFiles.store`. */
+export interface ReadContent {
+  readonly content: Buffer;
+  /** When it was read, or a little before. Milliseconds since 1970. */
+  readonly readMs: number;
+}
 
 export interface EntryStoreParts {
   readonly context: ReaderContext;
@@ -47,13 +61,18 @@ export class EntryStore {
   #columns: ByteString = '';
   /** The next incremental has to store the entry again. */
   #again = false;
+  /** When it was read; a little before, never behind. */
+  #readMs = 0;
 
   constructor(private readonly parts: EntryStoreParts) {
     this.#files = new RegularFiles({ ...parts, writer: this.#writer });
   }
 
-  /** Takes the next entry in archive order. `stat` may be brought up to date. */
-  add(path: ByteString, stat: FileStat): void {
+  /**
+   * Takes the next entry in archive order. `stat` may be brought up to date.
+   * @param ahead What a file holds, if it was read already.
+   */
+  add(path: ByteString, stat: FileStat, ahead?: ReadContent): void {
     const { context, listing, merge } = this.parts;
     if (stat.type === 's') {
       context.info(path, 'is a socket and not stored');
@@ -67,7 +86,7 @@ export class EntryStore {
       listing.add(before);
       return;
     }
-    const stored = this.#store(path, archivePath, stat);
+    const stored = this.#store(path, { archivePath, stat, ahead });
     if (stored) this.#done(stored);
     else if (before !== undefined) listing.add(before);
   }
@@ -93,16 +112,17 @@ export class EntryStore {
   }
 
   /** @returns undefined if the entry is not in the archive */
-  #store(path: ByteString, archivePath: ByteString, stat: FileStat): OpenEntry | undefined {
+  #store(path: ByteString, { archivePath, stat, ahead }: Found): OpenEntry | undefined {
     const { context } = this.parts;
     const entry = this.#entry;
     fillEntry(entry, archivePath, stat, this.parts.owners);
     this.#again = false;
+    this.#readMs = ahead?.readMs ?? context.nowMs;
     if (stat.links > 1 && stat.type !== 'd') {
       const link = this.#storeLink(path, stat);
       if (link) return link;
     }
-    if (stat.type === 'f') return this.#storeFile(path, archivePath, stat);
+    if (stat.type === 'f') return this.#storeFile(path, { archivePath, stat, ahead });
     readAttributes(path, entry, context);
     if (stat.type === 'l' && !this.#readTarget(path)) return undefined;
     return this.#storePlain(path, stat);
@@ -137,8 +157,8 @@ export class EntryStore {
     };
   }
 
-  #storeFile(path: ByteString, archivePath: ByteString, stat: FileStat): OpenEntry | undefined {
-    return this.#files.store(path, this.#entry, {
+  #storeFile(path: ByteString, { archivePath, stat, ahead }: Found): OpenEntry | undefined {
+    const job: StoreJob = {
       stat,
       opened: (fd) => {
         if (mayHaveXattrs(fd)) readAttributes(path, this.#entry, this.parts.context);
@@ -154,7 +174,8 @@ export class EntryStore {
         const columns = size === stat.size ? this.#columns : columnsOf(archivePath, stat, size);
         return `${columns}\t${offset}\t${length}\t${flags || '-'}\t\n`;
       },
-    });
+    };
+    return this.#files.store(path, this.#entry, job, ahead?.content);
   }
 
   /** @returns undefined if it is the first link, or the first one is not what it is now */
@@ -220,7 +241,7 @@ export class EntryStore {
   #isFresh(stat: FileStat): boolean {
     if (stat.type !== 'f') return false;
     const changedMs = stat.ctimeSeconds * 1000 + stat.ctimeNanos / 1e6;
-    return changedMs > this.parts.context.nowMs - TIME_STAMP_STEP_MS;
+    return changedMs > this.#readMs - TIME_STAMP_STEP_MS;
   }
 
   #listingLine(stat: FileStat, readAgain: boolean): ByteString {

@@ -20,7 +20,7 @@ const ZEROS = 'zeros stand in for the rest';
 /** How often a small file is read again that changed while it was read. */
 const SMALL_FILE_TRIES = 3;
 /** `O_NONBLOCK`: should it have become a fifo since, opening it must not wait for a writer. */
-const OPEN_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+export const OPEN_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 export interface RegularFileParts {
   readonly context: ReaderContext;
@@ -57,9 +57,16 @@ export class RegularFiles {
 
   /**
    * Stores a file with its header and index line.
+   * @param ahead What it holds, where that was read already: the file is what `job.stat` says, and has no attributes.
    * @returns undefined if it could not be read at all: then there is a note and no entry
    */
-  store(path: ByteString, entry: ArchiveEntry, job: StoreJob): OpenEntry | undefined {
+  store(
+    path: ByteString,
+    entry: ArchiveEntry,
+    job: StoreJob,
+    ahead?: Buffer,
+  ): OpenEntry | undefined {
+    if (ahead) return this.#storeWhole(entry, job, { buffer: ahead, length: ahead.length });
     const fd = this.#open(path);
     if (fd === undefined) return undefined;
     try {
@@ -147,9 +154,13 @@ export class RegularFiles {
       if (!isSmall(job.stat)) return 'large';
     }
     if (changed) context.warn(path, 'changed while it was read');
-    entry.size = bytes;
     this.#atHand.length = bytes;
-    const open = this.#begin(entry, job, changed ? SMALL_CHANGED : SMALL);
+    return this.#storeWhole(entry, job, this.#atHand, changed ? SMALL_CHANGED : SMALL);
+  }
+
+  #storeWhole(entry: ArchiveEntry, job: StoreJob, atHand: BytesAtHand, content = SMALL): OpenEntry {
+    entry.size = atHand.length;
+    const open = this.#begin(entry, job, content, atHand);
     this.parts.output.end(job.lineOf(open));
     return open;
   }
@@ -188,11 +199,10 @@ export class RegularFiles {
     return open;
   }
 
-  #begin(entry: ArchiveEntry, job: StoreJob, content: ContentOf): OpenEntry {
+  #begin(entry: ArchiveEntry, job: StoreJob, content: ContentOf, atHand?: BytesAtHand): OpenEntry {
     const { writer, output } = this.parts;
     writer.prepare(entry);
     const open = job.open(content);
-    const atHand = content.fromFile ? undefined : this.#atHand;
     output.begin(writer, { line: job.lineOf(open), entry: open }, atHand);
     return open;
   }
@@ -276,7 +286,8 @@ function packed(ranges: readonly DataRange[]): Float64Array {
   return numbers;
 }
 
-function isSmall(stat: FileStat): boolean {
+/** True for a file that is read whole. */
+export function isSmall(stat: FileStat): boolean {
   if (stat.size >= SPARSE_BYTES_MIN && mayBeSparse(stat)) return false;
   return stat.size <= SMALL_FILE_BYTES_MAX;
 }

@@ -58,6 +58,7 @@ export class BackupLab {
       sink,
       onNote: (note) => notes.push(note),
       readers: SOURCE_READERS,
+      readAheadAfter: 0,
       ...options,
     });
     if (result.status !== 71) await commitListing(listing);
