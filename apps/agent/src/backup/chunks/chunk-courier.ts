@@ -1,6 +1,7 @@
 import { blake3 } from '@napi-rs/blake-hash';
 import { CUT_SIZES } from '#archive/chunking/gear-cutter.js';
 import { assert } from '#kernel/assert.js';
+import { freeBytes } from '#kernel/free-bytes.js';
 import type { NamedChunk } from '#transfer/chunk-messages.js';
 import type { FragmentWriterClient } from '#transfer/fragment-writer-client.js';
 import type { FrameEncoder } from '#archive/frames/frame-encoder.js';
@@ -72,6 +73,11 @@ export class ChunkCourier {
     await this.#settling;
     this.#send();
     await this.#sending;
+  }
+
+  /** Behind the last `flush`: gives back its memory. */
+  end(): void {
+    for (const data of [...this.#spare.splice(0), this.#frameData]) freeBytes(data);
   }
 
   #ask(): void {

@@ -1,6 +1,7 @@
 import { Blake3Hasher } from '@napi-rs/blake-hash';
 import type { ChunkerStart } from '#archive/chunking/tar-chunker.js';
 import { emptyRawFrame, rawFrameBytes, rawFrameContent } from '#archive/frames/raw-frame.js';
+import { freeBytes } from '#kernel/free-bytes.js';
 import { encodeSeekTable, type FrameSize } from '#archive/frames/seek-table.js';
 import type { FragmentWriterClient } from '#transfer/fragment-writer-client.js';
 import type {
@@ -96,8 +97,11 @@ export class ChunkSink implements FragmentSink {
     await safe;
   }
 
-  finish(totals: ImageTotals): Promise<void> {
-    return this.writer.finish(totals);
+  async finish(totals: ImageTotals): Promise<void> {
+    // Else it would lie about until a collection comes to it, beside that of the next backup.
+    for (const { frame } of this.#free.splice(0)) freeBytes(frame);
+    this.#courier.end();
+    await this.writer.finish(totals);
   }
 
   /** What the courier has settled it does not look at again. */

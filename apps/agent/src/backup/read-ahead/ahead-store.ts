@@ -10,6 +10,8 @@ import { AheadBatch, makeBatchMemory, type BatchJob, type BatchMemory } from './
 const BATCHES_MAX = 3;
 /** Entries that wait, files or not. */
 const ENTRIES_MAX = 1_024;
+/** What backups of this thread, one after the other, have used. */
+const SPARE: BatchMemory[] = [];
 /** A batch takes a millisecond; a file system that takes so long is waited for by whoever stores the file. */
 const PATIENCE_MS = 5_000;
 /** A thread is not started for less. */
@@ -38,7 +40,6 @@ export interface ReadAhead {
  */
 export class AheadStore {
   readonly #queue: Entry[] = [];
-  readonly #free: BatchMemory[] = [];
   #filling: AheadBatch | undefined;
   #underWay = 0;
   #files = 0;
@@ -85,7 +86,7 @@ export class AheadStore {
     if (this.#filling?.hasRoomFor(stat) === false) this.#start();
     while (!this.#filling && this.#underWay >= BATCHES_MAX && !this.#gaveUp) this.#storeNext();
     if (this.#gaveUp) return undefined;
-    return (this.#filling ??= new AheadBatch(this.#free.pop() ?? makeBatchMemory()));
+    return (this.#filling ??= new AheadBatch(SPARE.pop() ?? makeBatchMemory()));
   }
 
   #start(): void {
@@ -104,7 +105,7 @@ export class AheadStore {
     this.store.add(path, stat, content && { content, readMs: seenMs });
     if (!batch.isOver) return;
     this.#underWay -= 1;
-    this.#free.push(batch.memory);
+    SPARE.push(batch.memory);
   }
 
   #isRead(batch: AheadBatch): boolean {
