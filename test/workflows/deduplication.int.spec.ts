@@ -18,6 +18,8 @@ const SILENCE_MS = 5_000;
 
 let cluster: TestCluster;
 let volume: string;
+/** At another media server. */
+let lean: string;
 let tree: string;
 let odd: OddTree;
 const views = new ClusterViews(() => cluster);
@@ -26,8 +28,12 @@ const views = new ClusterViews(() => cluster);
 beforeAll(async () => {
   volume = join(await temporaryFolder(), 'chunks');
   const offsite = await temporaryFolder();
+  lean = join(await temporaryFolder(), 'chunks');
   cluster = await TestCluster.start({
-    args: ['--volume', `shared=dedup:${volume}`, '--media-server', `far:offsite=${offsite}`],
+    args: [
+      ...['--volume', `shared=dedup:${volume}`],
+      ...['--media-server', `far:offsite=${offsite},lean=dedup:${lean}`],
+    ],
     env: {
       HOLDFAST_SILENCE_MS_MAX: String(SILENCE_MS),
       HOLDFAST_RETRY_FIRST_MS: '500',
@@ -36,7 +42,11 @@ beforeAll(async () => {
       HOLDFAST_TRASH_GRACE: '1s',
     },
   });
-  const units = { default: ['media1', 'shared'], remote: ['far', 'offsite'] };
+  const units = {
+    default: ['media1', 'shared'],
+    remote: ['far', 'offsite'],
+    lean: ['far', 'lean'],
+  };
   for (const [name, [mediaId, pool]] of Object.entries(units)) {
     const file = cluster.path(`${name}.json`);
     writeFileSync(file, JSON.stringify({ name, mediaId, pool, fragmentBytesMax: 8 * MIB }));
@@ -77,9 +87,17 @@ async function expectRestored(imageId: string, source = tree, as = source): Prom
   expect(await compareTrees(as, join(to, source), { ignore })).toEqual([]);
 }
 
-const containerBytes = () =>
+/** Has the first copy of an image deleted. */
+async function expectDeleted(imageId: string): Promise<void> {
+  await cluster.cli('image', 'expire', imageId, '--copy', '1');
+  await until(async () => (await views.copies(imageId))[0]!.state === 'DELETED', {
+    what: 'the copy to be deleted',
+  });
+}
+
+const containerBytes = (folder = volume) =>
   Number(
-    execFileSync('sh', ['-c', `du -sb ${volume}/chunks/[0-9a-f]* | awk '{s+=$1} END {print s+0}'`]),
+    execFileSync('sh', ['-c', `du -sb ${folder}/chunks/[0-9a-f]* | awk '{s+=$1} END {print s+0}'`]),
   );
 
 describe('fulls in a volume that deduplicates', () => {
@@ -127,22 +145,39 @@ describe('fulls in a volume that deduplicates', () => {
     expect(stored).toBeGreaterThan(second.archiveBytes);
   });
 
+  it('are duplicated to another media server by what is not there, and restored from there', async () => {
+    const other = cluster.path('other');
+    makeNoiseTree(other, { files: 300, bytesEach: 9_000 });
+    makeNoiseTree(join(other, 'large'), { files: 1, bytesEach: 9 * MIB });
+    const copyOf = async ({ imageId }: Delivery) => {
+      const duplicated = await cluster.cli('image', 'duplicate', imageId, '--to', 'lean');
+      expect(jobOf(duplicated)).toMatchObject({ status: 0, message: '' });
+      return containerBytes(lean);
+    };
+    const whole = await copyOf(await backUp(other));
+    expect(whole).toBeGreaterThan(11 * MIB);
+    appendFileSync(join(other, 'folder-0/file-17'), 'more');
+    const changed = await backUp(other);
+    expect((await copyOf(changed)) - whole).toBeLessThan(changed.newBytes + 64 * 1024);
+    const verified = jobOf(await cluster.cli('image', 'verify', changed.imageId));
+    expect(verified).toMatchObject({ status: 0 });
+    await expectDeleted(changed.imageId);
+    await expectRestored(changed.imageId, other);
+  });
+
   it('are duplicated to a volume that does not, and restored from there', async () => {
     const duplicated = await cluster.cli('image', 'duplicate', second.imageId, '--to', 'offsite');
     expect(jobOf(duplicated)).toMatchObject({ status: 0, message: '' });
     const [one, two] = await Promise.all([1, 2].map((n) => views.fragments(second.imageId, n)));
     const digests = (list: typeof one) => list!.map(({ digest }) => digest);
     expect(digests(two)).toEqual(digests(one));
-    await cluster.cli('image', 'expire', second.imageId, '--copy', '1');
-    await until(async () => (await views.copies(second.imageId))[0]!.state === 'DELETED', {
-      what: 'the copy to be deleted',
-    });
+    await expectDeleted(second.imageId);
     await expectRestored(second.imageId);
   });
 
   it('leave what others need when they expire and what is not needed is collected', async () => {
-    const had = containerBytes();
     const third = await backUp(tree);
+    const had = containerBytes();
     const only = cluster.path('only');
     makeNoiseTree(only, { files: 20, bytesEach: MIB });
     const gone = await backUp(only);

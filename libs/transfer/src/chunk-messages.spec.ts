@@ -4,12 +4,14 @@ import fc from 'fast-check';
 import {
   CHUNK_BYTES_MAX,
   chunksHead,
+  encodeGet,
   encodeIds,
   encodeKnown,
   encodeNames,
   IDS_PER_ASK_MAX,
   NAMES_PER_MESSAGE_MAX,
   readChunks,
+  readGet,
   readIds,
   readKnown,
   readRecipe,
@@ -102,5 +104,30 @@ describe('what a writer says of chunks', () => {
     refused('chunks', () =>
       chunks(Buffer.concat([chunksHead(large, randomBytes(32)), Buffer.alloc(9)])),
     );
+  });
+});
+
+describe('what a reader wants of chunks', () => {
+  const fragmentId = '0198c1a2-0000-7000-8000-00000000abcd';
+
+  it('comes back as it was sent, however it is cut', () => {
+    const wanted = { fragmentId, wholePercent: 12, chunks: [name(), name(CHUNK_BYTES_MAX)] };
+    const payload = encodeGet(wanted);
+    for (const size of [1, 7, payload.length]) {
+      expect(readGet(message(MESSAGE.GET, payload, size))).toEqual(wanted);
+    }
+  });
+
+  it('is refused with the field that is wrong', () => {
+    const get = (wholePercent: number, chunks = [name()]) =>
+      message(MESSAGE.GET, encodeGet({ fragmentId, wholePercent, chunks }));
+    for (const percent of [0, 101]) expect(() => readGet(get(percent))).toThrow(/"wholePercent"/);
+    expect(() => readGet(get(100, []))).toThrow(/"chunks"/);
+    expect(() => readGet(get(100, [name(CHUNK_BYTES_MAX + 1)]))).toThrow(/"length"/);
+    expect(() => readGet(get(100, Array(NAMES_PER_MESSAGE_MAX + 1).fill(name())))).toThrow(
+      ProtocolError,
+    );
+    const cut = encodeGet({ fragmentId, wholePercent: 1, chunks: [name()] }).subarray(0, -1);
+    expect(() => readGet(message(MESSAGE.GET, cut))).toThrow(ProtocolError);
   });
 });

@@ -63,11 +63,15 @@ export class FrameWindow {
     }
     this.frames.push(frame);
     this.keptBytes += frame.size;
-    while (this.keptBytes > this.keptBytesMax && this.frames.length > 1) this.drop();
+    while (this.keptBytes > this.keptBytesMax && this.frames.length > 1) this.drop(this.frames[0]!);
+    // Whoever asks for it again gets another one.
+    frame.bytes.catch(() => this.drop(frame));
   }
 
-  private drop(): void {
-    const frame = this.frames.shift()!;
+  private drop(frame: OpenFrame): void {
+    const at = this.frames.indexOf(frame);
+    if (at < 0) return;
+    this.frames.splice(at, 1);
     this.keptBytes -= frame.size;
     for (const { id } of frame.sent.chunks) {
       const key = keyOf(id);
