@@ -121,15 +121,29 @@ export async function catchUp(behind: Behind): Promise<string[]> {
 }
 
 async function settle(behind: Behind, reference: Reference): Promise<boolean> {
-  const { fragmentId, tombstoneId, shown } = reference;
+  const { fragmentId, tombstoneId } = reference;
   const isCounted = await behind.places.isHolder(fragmentId);
-  if (tombstoneId !== undefined) {
-    if (isCounted && (await change(behind, reference, 'released')) === undefined) return false;
-    await finishEmptying(behind, { fragmentId, tombstoneId });
-    return true;
+  if (tombstoneId === undefined) return settleHeld(behind, reference, isCounted);
+  const path = await behind.recipeFiles.find(reference);
+  if (path !== undefined && path !== behind.recipeFiles.trashedPath(reference, tombstoneId)) {
+    // Its release may have failed as it was written, and then it was taken back: what lives counts.
+    const { number, imageId, copy } = reference;
+    await behind.ledger.add({ type: 'HELD', fragmentId, number, imageId, copy });
+    return settleHeld(behind, reference, isCounted);
   }
+  const isReleased = path === undefined || !isCounted;
+  if (!isReleased && (await change(behind, reference, 'released')) === undefined) return false;
+  await finishEmptying(behind, { fragmentId, tombstoneId });
+  return true;
+}
+
+async function settleHeld(
+  behind: Behind,
+  reference: Reference,
+  isCounted: boolean,
+): Promise<boolean> {
   const missing = isCounted ? 0 : await change(behind, reference, 'held');
-  if (!shown && missing === 0) await finishSeal(behind, reference);
+  if (!reference.shown && missing === 0) await finishSeal(behind, reference);
   return missing === 0;
 }
 

@@ -158,9 +158,13 @@ export class ChunkStore implements FragmentStore {
     return this.volume.recipes.trash(tombstoneId);
   }
 
-  /** See `FragmentStore.takeBack`. Where the emptying of the trash has begun, it is too late. */
+  /**
+   * See `FragmentStore.takeBack`. Where the emptying of the trash has begun, it is too late; where that is
+   * not known, since its record failed, it throws until the volume is opened again.
+   */
   async takeBack(tombstoneId: string, name: FragmentName): Promise<void> {
     checkFragmentName(name);
+    if (this.failure) throw this.failure;
     const { ledger, recipes, recipeFiles } = this.volume;
     const reference = ledger.state.get(name.fragmentId);
     if (reference?.tombstoneId !== undefined) return this.emptyTrash(reference.tombstoneId);

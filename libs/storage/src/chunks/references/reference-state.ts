@@ -31,7 +31,7 @@ export class ReferenceState {
         return;
       case 'HELD': {
         const { type: _, ...rest } = record;
-        const before = this.byFragment.get(record.fragmentId);
+        const { tombstoneId: _released, ...before } = this.byFragment.get(record.fragmentId) ?? {};
         this.byFragment.set(record.fragmentId, { shown: false, ...before, ...rest });
         return;
       }
