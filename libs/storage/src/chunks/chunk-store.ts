@@ -13,6 +13,7 @@ import {
   type Collected,
   type CollectOptions,
 } from './collection/chunk-collector.js';
+import { LookOver } from './collection/look-over.js';
 import { domainOfImage } from './chunk-id.js';
 import { ChunkPlaces } from './chunk-places.js';
 import { ChunkSession } from './chunk-session.js';
@@ -96,7 +97,9 @@ export class ChunkStore implements FragmentStore {
       const common = { ledger, places, references, recipes, recipeFiles };
       const uncounted = await catchUp(common);
       const gate = folderGate(options);
-      const volume = { ...common, files, gate, between, writing: new Set<string>() };
+      const lookOver = new LookOver({ files, places });
+      const writing = new Set<string>();
+      const volume = { ...common, files, gate, between, lookOver, writing };
       const doubts = [
         ...damaged.map((id) => `container ${id} cannot be read`),
         ...uncounted.map(
@@ -230,6 +233,7 @@ export class ChunkStore implements FragmentStore {
 
   /** Nobody may use it any more. */
   async close(): Promise<void> {
+    await this.volume.lookOver.close();
     await this.volume.places.settled();
     for (const one of this.opened) await one.close();
   }

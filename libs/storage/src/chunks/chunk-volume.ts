@@ -1,6 +1,7 @@
 import type { DirectoryFragmentStore } from '../directory/directory-fragment-store.js';
 import type { SpaceGate } from '../space-gate.js';
 import type { ChunkPlaces } from './chunk-places.js';
+import type { LookOver } from './collection/look-over.js';
 import type { ContainerFiles } from './containers/container-files.js';
 import type { RecipeFiles } from './recipe-files.js';
 import type { ReferenceLedger } from './references/reference-ledger.js';
@@ -13,6 +14,7 @@ export interface ChunkVolume {
   readonly recipeFiles: RecipeFiles;
   readonly gate: SpaceGate;
   readonly places: ChunkPlaces;
+  readonly lookOver: LookOver;
   readonly ledger: ReferenceLedger;
   readonly references: References;
   readonly between: Between;

@@ -34,23 +34,9 @@ export async function isSound(volume: ChunkVolume, container: string): Promise<b
   }
 }
 
-/**
- * Looks over a container of which something could not be read, so that all of it that is lost is known.
- * Never throws.
- */
-export async function lookOver(volume: ChunkVolume, container: string): Promise<void> {
-  if (volume.places.losses.concerns(container)) return;
-  volume.places.losses.add(container, []);
-  try {
-    await verifyContainer(volume, container);
-  } catch {
-    // Nothing is certain then; whoever reads it next finds out.
-  }
-}
-
 /** Undefined for a container that was collected meanwhile. What is lost is remembered. */
-async function verifyContainer(
-  volume: ChunkVolume,
+export async function verifyContainer(
+  volume: Pick<ChunkVolume, 'files' | 'places'>,
   container: string,
 ): Promise<ContainerVerdict | undefined> {
   let reader: ContainerReader | undefined;
