@@ -148,7 +148,7 @@ export const mediaCollect = endpoint('media', 'collect', {
         freedBytes: z.int(),
         /** Containers that cannot be read and so stay. */
         damaged: z.array(z.string()),
-        /** Why nothing was collected. */
+        /** Why not all was collected that could be. */
         problem: z.string().nullable(),
       }),
     ),

@@ -1,7 +1,11 @@
 import { join } from 'node:path';
 import { assert } from '#kernel/assert.js';
 import type { ConfirmedGrant } from '../confirmed-grant.js';
-import { DirectoryFragmentStore, folderGate } from '../directory/directory-fragment-store.js';
+import {
+  DirectoryFragmentStore,
+  folderGate,
+  VOLUME_RESERVE_BYTES,
+} from '../directory/directory-fragment-store.js';
 import { makeFolders, syncFolder } from '../directory/sync-folder.js';
 import { VolumeUnusable } from '../errors.js';
 import { checkFragmentName, type FragmentName } from '../fragment-name.js';
@@ -32,6 +36,9 @@ const ORPHANS_DOUBT =
   'the references were lost, and the catalog has not said that it misses no fragment here. It says so ' +
   'when it has compared itself with this media server, which it does now and then, and has found no ' +
   'difference ("holdfast catalog reconcile --dry-run" shows them)';
+
+/** A collection leaves this part of the reserve free: else a full volume could not be emptied. */
+const COLLECTING_SHARE = 4;
 
 export interface ChunkStoreOptions {
   /** The volume's folder; must be there. */
@@ -96,10 +103,12 @@ export class ChunkStore implements FragmentStore {
       const references = new References(ledger, places, between);
       const common = { ledger, places, references, recipes, recipeFiles };
       const uncounted = await catchUp(common);
-      const gate = folderGate(options);
+      const { reserveBytes = VOLUME_RESERVE_BYTES } = options;
+      const collectingGate = folderGate({ folder, reserveBytes: reserveBytes / COLLECTING_SHARE });
+      const gate = folderGate({ folder, reserveBytes });
       const lookOver = new LookOver({ files, places });
       const writing = new Set<string>();
-      const volume = { ...common, files, gate, between, lookOver, writing };
+      const volume = { ...common, files, gate, collectingGate, between, lookOver, writing };
       const doubts = [
         ...damaged.map((id) => `container ${id} cannot be read`),
         ...uncounted.map(
@@ -199,8 +208,8 @@ export class ChunkStore implements FragmentStore {
   }
 
   /**
-   * Removes chunks that nobody needs. Throws `VolumeUnusable` while it is not certain which these are.
-   * One at a time.
+   * Removes chunks that nobody needs, also where the volume is at its reserve. Throws `VolumeUnusable`
+   * while it is not certain which these are. One at a time.
    */
   async collect(options: CollectOptions = {}): Promise<Collected> {
     assert(!this.collecting, 'two collections at once');

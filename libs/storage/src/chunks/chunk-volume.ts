@@ -13,6 +13,8 @@ export interface ChunkVolume {
   readonly recipes: DirectoryFragmentStore;
   readonly recipeFiles: RecipeFiles;
   readonly gate: SpaceGate;
+  /** Of collections, which may take of the reserve: they give more back. */
+  readonly collectingGate: SpaceGate;
   readonly places: ChunkPlaces;
   readonly lookOver: LookOver;
   readonly ledger: ReferenceLedger;
