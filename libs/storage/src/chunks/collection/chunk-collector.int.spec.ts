@@ -1,4 +1,4 @@
-import { readdirSync, readlinkSync, statfsSync } from 'node:fs';
+import { statfsSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { VolumeFull } from '../../errors.js';
 import type { FragmentName } from '../../fragment-name.js';
@@ -12,6 +12,7 @@ import {
   tombstoneOf,
 } from '../../testing/chunks.js';
 import { fragmentName } from '../../testing/fragments.js';
+import { openFiles } from '../../testing/open-files.js';
 import { testFolder, type TestFolder } from '../../testing/small-volume.js';
 import { ChunkStore, type ChunkStoreOptions } from '../chunk-store.js';
 
@@ -103,7 +104,8 @@ describe('A collection', () => {
     await store.close();
     const opened: number[] = [];
     const between = async (step: string) => {
-      if (step === COPIED) opened.push(openContainers());
+      if (step === COPIED)
+        opened.push(openFiles(folder.path).filter((path) => path.includes('.chunks')).length);
     };
     await open({ between });
     const domains = Array.from({ length: 12 }, (_, nth) => `web${nth}`);
@@ -119,15 +121,4 @@ describe('A collection', () => {
     expect(Math.max(...opened)).toBe(0);
     await reads(fragmentName(12), [2]);
   });
-
-  function openContainers(): number {
-    const links = readdirSync('/proc/self/fd').flatMap((fd) => {
-      try {
-        return [readlinkSync(`/proc/self/fd/${fd}`)];
-      } catch {
-        return [];
-      }
-    });
-    return links.filter((path) => path.startsWith(folder.path) && path.includes('.chunks')).length;
-  }
 });

@@ -5,6 +5,7 @@ import { InvalidInput } from '#kernel/errors.js';
 import { ContainerDamaged, VolumeFull } from '../../errors.js';
 import { SpaceGate } from '../../space-gate.js';
 import { archiveOf, chunkOf, frameOf } from '../../testing/chunks.js';
+import { openFiles } from '../../testing/open-files.js';
 import { testFolder, type TestFolder } from '../../testing/small-volume.js';
 import { ContainerFiles } from './container-files.js';
 import { ContainerReader } from './container-reader.js';
@@ -49,6 +50,13 @@ describe('A container', () => {
       await reader.close();
     }
   };
+
+  it('that cannot be begun keeps no file open', async () => {
+    const full = new SpaceGate('here', async () => 10, 0);
+    await expect(ContainerWriter.create(files, head(), full)).rejects.toBeInstanceOf(VolumeFull);
+    expect(await ids(files.unclosed())).toHaveLength(1);
+    expect(openFiles(folder.path)).toEqual([]);
+  });
 
   it('gives back its chunks, by itself', async () => {
     const { id } = await write();
