@@ -19,27 +19,37 @@ export interface OpenIndex {
 }
 
 /**
- * Opens a volume's index and brings it up to the containers that are there. One that is damaged, or
- * that has a container which is not there (then it has lost a change, or the volume a file), is put
- * aside and made anew of all containers' tables.
+ * Opens a volume's index and brings it up to the containers that are there. One that is damaged, that has a
+ * container which is not there (then it has lost a change, or the volume a file), or counts for a holder
+ * that is none any more, is put aside and made anew of all containers' tables. Throws `IndexDamaged` where
+ * it turns out only then that it is: it is made anew the next time.
  */
-export async function openIndex(home: IndexHome, files: ContainerFiles): Promise<OpenIndex> {
+export async function openIndex(
+  home: IndexHome,
+  files: ContainerFiles,
+  isHolder: (fragmentId: string) => boolean,
+): Promise<OpenIndex> {
   const there = new Set<string>();
   for await (const id of files.closed()) there.add(id);
   let index = await openOrPutAside(home);
-  let known = await knownTo(index);
-  if (!known || [...known].some((id) => !there.has(id))) {
+  try {
+    let known = await knownTo(index, isHolder);
+    if (!known || [...known].some((id) => !there.has(id))) {
+      await index.close();
+      await home.putAside();
+      index = await home.open();
+      known = new Set();
+    }
+    const damaged: string[] = [];
+    for (const id of there) {
+      if (!known.has(id) && !(await addTo(index, { files, id }))) damaged.push(id);
+    }
+    const containers = [...there].filter((id) => !damaged.includes(id));
+    return { index, containers, damaged };
+  } catch (error) {
     await index.close();
-    await home.putAside();
-    index = await home.open();
-    known = new Set();
+    throw error;
   }
-  const damaged: string[] = [];
-  for (const id of there) {
-    if (!known.has(id) && !(await addTo(index, { files, id }))) damaged.push(id);
-  }
-  const containers = [...there].filter((id) => !damaged.includes(id));
-  return { index, containers, damaged };
 }
 
 async function openOrPutAside(home: IndexHome): Promise<ChunkIndex> {
@@ -52,9 +62,14 @@ async function openOrPutAside(home: IndexHome): Promise<ChunkIndex> {
   }
 }
 
-async function knownTo(index: ChunkIndex): Promise<Set<string> | undefined> {
+/** The containers that it has; undefined for one that has to be made anew. */
+async function knownTo(
+  index: ChunkIndex,
+  isHolder: (fragmentId: string) => boolean,
+): Promise<Set<string> | undefined> {
   const known = new Set<string>();
   try {
+    for await (const holder of index.holders()) if (!isHolder(holder)) return undefined;
     for await (const id of index.containers()) known.add(id);
     // Whatever is damaged of the counts would stop somebody later on.
     for (const id of known) await index.counts(id);
@@ -120,7 +135,8 @@ export async function catchUp(behind: Behind): Promise<string[]> {
   return uncounted;
 }
 
-async function settle(behind: Behind, reference: Reference): Promise<boolean> {
+/** False where its chunks are not counted. Not while anything comes out of the trash. */
+export async function settle(behind: Behind, reference: Reference): Promise<boolean> {
   const { fragmentId, tombstoneId } = reference;
   const isCounted = await behind.places.isHolder(fragmentId);
   if (tombstoneId === undefined) return settleHeld(behind, reference, isCounted);

@@ -20,6 +20,8 @@ export interface ChunkVolume {
   readonly ledger: ReferenceLedger;
   readonly references: References;
   readonly between: Between;
+  /** Containers whose table could not be read at the start: nothing is known to be in them. */
+  readonly unread: readonly string[];
   /** Containers that are being written now. */
   readonly writing: Set<string>;
 }

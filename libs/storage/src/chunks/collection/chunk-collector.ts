@@ -63,6 +63,7 @@ export class ChunkCollector {
 
   async run(): Promise<Collected> {
     await this.dropUnclosed();
+    await this.tellUnread();
     for (const container of this.volume.places.list()) {
       if (!this.isCut) await this.dropIfDead(container);
     }
@@ -84,6 +85,12 @@ export class ChunkCollector {
   private async dropUnclosed(): Promise<void> {
     const { files, writing } = this.volume;
     for await (const id of files.unclosed()) if (!writing.has(id)) await files.dropUnclosed(id);
+  }
+
+  /** No recipe needs what is in them, or it would not be certain what may be collected. */
+  private async tellUnread(): Promise<void> {
+    const { files, unread } = this.volume;
+    for (const id of unread) if (await statIfThere(files.path(id))) this.damaged.add(id);
   }
 
   private async dropIfDead(container: string): Promise<void> {
