@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { assert } from '#kernel/assert.js';
 import type { ConfirmedGrant } from '../confirmed-grant.js';
@@ -70,6 +71,8 @@ export interface ChunkStoreOptions {
  */
 export class ChunkStore implements FragmentStore {
   private collecting = false;
+  /** Of this opening: what was compared before it was another volume. */
+  private readonly doubtId: string = randomUUID();
   private turn: Promise<unknown> = Promise.resolve();
 
   private constructor(
@@ -227,7 +230,7 @@ export class ChunkStore implements FragmentStore {
     assert(!this.collecting, 'two collections at once');
     this.collecting = true;
     try {
-      const doubt = this.keepsOrphans ? ORPHANS_DOUBT : await this.doubt();
+      const doubt = this.orphanDoubtId ? ORPHANS_DOUBT : await this.doubt();
       if (doubt !== undefined) {
         throw new VolumeUnusable(this.volume.files.folder, `nothing can be collected: ${doubt}`);
       }
@@ -237,13 +240,14 @@ export class ChunkStore implements FragmentStore {
     }
   }
 
-  /** True while the references were lost and nobody has said yet that no recipe is missing. */
-  get keepsOrphans(): boolean {
-    return this.volume.ledger.state.orphansKept;
+  /** Set while the references were lost and nobody has said yet that no recipe is missing. */
+  get orphanDoubtId(): string | undefined {
+    return this.volume.ledger.state.orphansKept ? this.doubtId : undefined;
   }
 
   /** From here on chunks that no recipe names may go, after the references were lost. */
-  async releaseOrphans(_grant: ConfirmedOrphans): Promise<void> {
+  async releaseOrphans(grant: ConfirmedOrphans): Promise<void> {
+    assert(grant.doubtId === this.orphanDoubtId, 'a grant for another doubt');
     await this.volume.ledger.add({ type: 'ORPHANS_GRANTED' });
   }
 
