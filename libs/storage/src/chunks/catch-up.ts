@@ -7,9 +7,13 @@ import { ContainerReader } from './containers/container-reader.js';
 import { IndexDamaged, type ChunkIndex } from './index/chunk-index.js';
 import type { IndexHome } from './index/index-home.js';
 import type { RecipeFiles } from './recipe-files.js';
+import type { ReferenceRecord } from './references/reference-record.js';
 import type { ReferenceLedger } from './references/reference-ledger.js';
 import type { Reference } from './references/reference-state.js';
 import type { References } from './references/references.js';
+
+/** Recipes that a ledger takes in with one sync when it is made anew. */
+const HELD_AT_ONCE = 1_000;
 
 export interface OpenIndex {
   readonly index: ChunkIndex;
@@ -108,9 +112,17 @@ export async function completeLedger(
 ): Promise<void> {
   if (ledger.state.begun) return;
   if (!volume.isEmpty) await ledger.add({ type: 'ORPHANS_KEPT' });
+  let held: ReferenceRecord[] = [];
+  const write = async () => {
+    if (held.length > 0 && !ledger.state.orphansKept) held.unshift({ type: 'ORPHANS_KEPT' });
+    await ledger.add(...held);
+    held = [];
+  };
   for await (const found of volume.recipeFiles.all()) {
-    await ledger.add({ type: 'ORPHANS_KEPT' }, { type: 'HELD', ...found });
+    held.push({ type: 'HELD', ...found });
+    if (held.length === HELD_AT_ONCE) await write();
   }
+  await write();
   await ledger.add({ type: 'BEGUN' });
 }
 

@@ -269,6 +269,8 @@ describe('A chunk store', () => {
         // A recipe that somebody has mislaid: its chunks are nobody's now.
         rmSync(join(folder.path, ...copyFolder(third), fileName(third, 'recipe')));
       });
+      const journal = join(folder.path, 'chunks/references/journal-00000001.log');
+      expect(readFileSync(journal, 'latin1').split('ORPHANS_KEPT')).toHaveLength(2);
       await expect(store.collect(EVERYTHING)).rejects.toThrow(/references were lost/);
       await reopen();
       await expect(store.collect(EVERYTHING)).rejects.toThrow(/references were lost/);

@@ -159,7 +159,8 @@ export class ChunkStore implements FragmentStore {
   /** The data of what is not sealed yet are the recipe's. */
   async create(name: FragmentName): Promise<PlainFragmentWriter> {
     checkFragmentName(name);
-    return PlainFragmentWriter.create(this.session(domainOfImage(name.imageId)), name);
+    const session = new ChunkSession(this.volume, domainOfImage(name.imageId), true);
+    return PlainFragmentWriter.create(session, name);
   }
 
   async open(name: FragmentName): Promise<RecipeFragmentReader> {

@@ -12,8 +12,7 @@ import {
   tombstoneOf,
 } from '../../testing/chunks.js';
 import { fragmentName } from '../../testing/fragments.js';
-import { openFiles } from '../../testing/open-files.js';
-import { testFolder, type TestFolder } from '../../testing/small-volume.js';
+import { openFiles, testFolder, type TestFolder } from '../../testing/small-volume.js';
 import { ChunkStore, type ChunkStoreOptions } from '../chunk-store.js';
 
 const COPIED = 'collect: what lives is durable elsewhere, the index does not know it';

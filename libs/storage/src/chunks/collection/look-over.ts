@@ -1,6 +1,5 @@
-import type { ChunkVolume } from '../chunk-volume.js';
 import type { Place } from '../index/chunk-map.js';
-import { verifyContainer } from './verify-containers.js';
+import { verifyContainer, type Containers } from './verify-containers.js';
 
 /**
  * Looks over containers of which something could not be read, so that all of them that is lost is known:
@@ -11,7 +10,7 @@ export class LookOver {
   private turn: Promise<void> = Promise.resolve();
   private isClosed = false;
 
-  constructor(private readonly volume: Pick<ChunkVolume, 'files' | 'places'>) {}
+  constructor(private readonly volume: Containers) {}
 
   /** Has the container of a chunk looked over that could not be read. */
   want(place: Place): void {

@@ -1,7 +1,14 @@
 import { messageOf } from '#kernel/errors.js';
 import { ContainerDamaged } from '../../errors.js';
-import type { ChunkVolume } from '../chunk-volume.js';
+import type { ChunkPlaces } from '../chunk-places.js';
+import type { ContainerFiles } from '../containers/container-files.js';
 import { ContainerReader } from '../containers/container-reader.js';
+
+/** The containers of a volume, and what is known of them. */
+export interface Containers {
+  readonly files: ContainerFiles;
+  readonly places: ChunkPlaces;
+}
 
 export interface ContainerVerdict {
   readonly container: string;
@@ -11,7 +18,7 @@ export interface ContainerVerdict {
 }
 
 /** Reads all containers, checks each frame by its digest and each chunk by its id. */
-export async function* verifyContainers(volume: ChunkVolume): AsyncIterable<ContainerVerdict> {
+export async function* verifyContainers(volume: Containers): AsyncIterable<ContainerVerdict> {
   for (const container of volume.places.list()) {
     const verdict = await verifyContainer(volume, container);
     if (verdict) yield verdict;
@@ -19,7 +26,7 @@ export async function* verifyContainers(volume: ChunkVolume): AsyncIterable<Cont
 }
 
 /** True if all of a container, which nobody knows yet, is what its ids say. */
-export async function isSound(volume: ChunkVolume, container: string): Promise<boolean> {
+export async function isSound(volume: Containers, container: string): Promise<boolean> {
   let reader: ContainerReader | undefined;
   try {
     reader = await ContainerReader.open(volume.files, container);
@@ -36,7 +43,7 @@ export async function isSound(volume: ChunkVolume, container: string): Promise<b
 
 /** Undefined for a container that was collected meanwhile. What is lost is remembered. */
 export async function verifyContainer(
-  volume: Pick<ChunkVolume, 'files' | 'places'>,
+  volume: Containers,
   container: string,
 ): Promise<ContainerVerdict | undefined> {
   let reader: ContainerReader | undefined;
