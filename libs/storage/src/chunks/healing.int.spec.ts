@@ -155,6 +155,24 @@ describe('A chunk that is lost where it lies', () => {
     expect(containersOf(folder.path)).toEqual([]);
   });
 
+  it('is not one to which a recipe gives another length', async () => {
+    await sealAlone(store, first, [1, 2]);
+    const session = store.session('web1');
+    const wrong = { ...chunkOf(1), length: chunkOf(1).length - 1 };
+    await session.ask([wrong.id]);
+    const writer = await session.beginPlain(second);
+    await writer.add([wrong]);
+    const data = archiveOf([1]).subarray(1);
+    await writer.seal(manifestOf(second, { data, index: Buffer.alloc(0) }));
+    await session.end();
+    const reading = readArchive(store, second);
+    await expect(reading).rejects.toThrow(
+      /recipe that gives chunk [0-9a-f]{64} 2919 bytes, and it has 2920/,
+    );
+    await reads(first, [1, 2]);
+    expect(await asks(1, 2)).toEqual([true, true]);
+  });
+
   it('is not healed by bytes that are not what their id says', async () => {
     await sealAlone(store, first, [1]);
     damageFrames(containersOf(folder.path)[0]!);

@@ -30,7 +30,7 @@ export class ChunkReader {
     private readonly fragmentId: string,
     readonly domain: string,
   ) {
-    this.containers = new OpenContainers(volume.files);
+    this.containers = new OpenContainers(volume.files, fragmentId);
   }
 
   /** Most chunks lie behind the one before them, as they did when they were written: only the others are looked up. */
