@@ -147,7 +147,7 @@ export async function catchUp(behind: Behind): Promise<string[]> {
   return uncounted;
 }
 
-/** False where its chunks are not counted. Not while anything comes out of the trash. */
+/** False where its chunks are to count, and do not. Not while anything comes out of the trash. */
 export async function settle(behind: Behind, reference: Reference): Promise<boolean> {
   const { fragmentId, tombstoneId } = reference;
   const isCounted = await behind.places.isHolder(fragmentId);
@@ -160,7 +160,8 @@ export async function settle(behind: Behind, reference: Reference): Promise<bool
     return settleHeld(behind, reference, isCounted);
   }
   const isReleased = path === undefined || !isCounted;
-  if (!isReleased && (await change(behind, reference, 'released')) === undefined) return false;
+  // What cannot be read counts too much, which loses nothing: whoever empties the trash hears of it.
+  if (!isReleased && (await change(behind, reference, 'released')) === undefined) return true;
   await finishEmptying(behind, { fragmentId, tombstoneId });
   return true;
 }

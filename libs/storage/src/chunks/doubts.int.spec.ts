@@ -95,6 +95,27 @@ describe('A chunk store that is opened with something amiss', () => {
     expect(readdirSync(join(folder.path, 'chunks'))).not.toContain('index.damaged-2');
   });
 
+  it('collects the rest where a release was cut off whose recipe cannot be read any more', async () => {
+    await sealAlone(store, first, [1, 2]);
+    await sealAlone(store, second, [3]);
+    await store.close();
+    const between = async (step: string) => {
+      if (step === 'release: the ledger has it, the index not yet') throw new Error('cut off');
+    };
+    store = await ChunkStore.open({ folder: folder.path, reserveBytes: 0, between });
+    await expect(condemn(first)).rejects.toThrow('cut off');
+    const recipe = join(folder.path, '.trash', tombstoneOf(first), fileName(first, 'recipe'));
+    await reopen(() => writeFileSync(recipe, 'nothing'));
+    await condemn(second);
+    expect(await store.collect(EVERYTHING)).toMatchObject({ gone: 1 });
+    await expect(store.emptyTrash(tombstoneOf(first))).rejects.toThrow(/remove .*recipe\.zst/);
+    rmSync(recipe);
+    await store.emptyTrash(tombstoneOf(first));
+    await reopen();
+    await store.collect(EVERYTHING);
+    expect(containersOf(folder.path)).toEqual([]);
+  });
+
   it('collects beside a container whose table is damaged, and that nobody needs', async () => {
     await sealAlone(store, first, [1, 2]);
     await sealAlone(store, second, [3]);
