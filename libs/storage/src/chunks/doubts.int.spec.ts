@@ -1,9 +1,11 @@
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { ClassicLevel } from 'classic-level';
 import { copyFolder, fileName, type FragmentName } from '../fragment-name.js';
 import {
   archiveOf,
+  chunkOf,
   containersOf,
   grantOf,
   readArchive,
@@ -15,6 +17,7 @@ import { ShakyIndex } from '../testing/shaky-index.js';
 import { testFolder, type TestFolder } from '../testing/small-volume.js';
 import { ChunkStore } from './chunk-store.js';
 import { levelHome } from './index/index-home.js';
+import { chunkKeys, holderKey } from './index/index-records.js';
 
 const EVERYTHING = { deadShareMin: 0 };
 
@@ -152,6 +155,19 @@ describe('A chunk store that is opened with something amiss', () => {
     await condemn(first);
     await store.collect(EVERYTHING);
     expect(containersOf(folder.path)).toHaveLength(1);
+  });
+
+  it('makes the index anew whose damage is met only when it is made up for what a crash left', async () => {
+    await sealAlone(store, first, [1, 2]);
+    await store.close();
+    const options = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const;
+    const db = new ClassicLevel<Buffer, Buffer>(index(), options);
+    await db.put(chunkKeys('web1', [chunkOf(1).id])[0]!, Buffer.alloc(16));
+    await db.del(holderKey(first.fragmentId));
+    await db.close();
+    store = await open();
+    expect((await readArchive(store, first)).equals(archiveOf([1, 2]))).toBe(true);
+    expect(readdirSync(join(folder.path, 'chunks'))).toContain('index.damaged-1');
   });
 
   it('lets go of the index where that cannot be brought up to the containers', async () => {
