@@ -68,6 +68,10 @@ export const inventoryEntry = z.object({
 });
 export type InventoryEntry = z.infer<typeof inventoryEntry>;
 
+/** Volumes of which it is in doubt whether a fragment was lost; each opening of one has a doubt of its own. */
+const orphanDoubts = z.array(z.object({ volumeId: z.uuid(), doubtId: z.uuid() }));
+export type OrphanDoubt = z.infer<typeof orphanDoubts>[number];
+
 /** Ids of the volumes that are there: what was on another one is away, not missing. */
 const volumesThere = z.array(z.uuid());
 
@@ -79,8 +83,8 @@ export const mediaInventory = endpoint('media', 'inventory', {
     entries: z.array(inventoryEntry),
     next: z.uuid().nullable(),
     volumes: volumesThere,
-    /** A volume keeps chunks that no fragment names, until the catalog has said that it misses none. */
-    keepsOrphans: z.boolean().optional(),
+    /** Those that keep chunks which no fragment names, until the catalog has said that it misses none. */
+    orphans: orphanDoubts.optional(),
   }),
 });
 
@@ -148,7 +152,7 @@ export const mediaCollect = endpoint('media', 'collect', {
         freedBytes: z.int(),
         /** Containers that cannot be read and so stay. */
         damaged: z.array(z.string()),
-        /** Why nothing was collected. */
+        /** Why not all was collected that could be. */
         problem: z.string().nullable(),
       }),
     ),
@@ -157,8 +161,9 @@ export const mediaCollect = endpoint('media', 'collect', {
 
 export const mediaReleaseOrphans = endpoint('media', 'release-orphans', {
   description:
-    'Takes the word of the catalog that it misses no fragment here: chunks that none names may go',
+    'Takes the word of the catalog that it misses no fragment of these volumes, as it compared them: ' +
+    'chunks that none names may go',
   perInstance: true,
-  request: z.object({}),
+  request: z.object({ doubts: orphanDoubts }),
   response: z.object({ released: z.int().nonnegative() }),
 });

@@ -47,7 +47,7 @@ export interface FragmentSink {
   /** The storage unit's limit, seek table included. */
   readonly fragmentBytesMax: number;
   /** If set, each frame but the last one has to hold so many archive bytes, and is what `rawFrame` makes of them. */
-  readonly rawFrameBytes?: number | undefined;
+  readonly bytesPerRawFrame?: number | undefined;
   /** The frame of archive bytes that are not compressed: the sink itself decides what is sent. It goes to `frame` next. */
   rawFrame?(data: Buffer): Buffer;
   frame(frame: DataFrame): Promise<void> | void;

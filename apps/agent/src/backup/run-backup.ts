@@ -229,7 +229,7 @@ class BackupRun {
 
   #compress(frame: FullBuffer): void {
     if (frame.made) this.#emptier.adopt(frame.slot, frame.made);
-    if (this.options.sink.rawFrameBytes !== undefined) return;
+    if (this.options.sink.bytesPerRawFrame !== undefined) return;
     const stored = this.#encoder.encode(this.#emptier.buffer(frame.slot, frame.length));
     stored.catch(() => undefined); // whoever takes the frame in its turn gets the error
     this.#compressing.set(frame.slot, stored);
@@ -268,7 +268,7 @@ class BackupRun {
 
 /** The size of its buffers is that of frames. */
 function ringOf({ ring = RING_DEFAULT, sink }: BackupOptions): RingSize {
-  return { ...ring, bufferBytes: sink.rawFrameBytes ?? ring.bufferBytes };
+  return { ...ring, bufferBytes: sink.bytesPerRawFrame ?? ring.bufferBytes };
 }
 
 function abortReason(signal: AbortSignal | undefined): Error {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { encodeFrameTable } from '#archive/frames/frame-table.js';
+import { encodeFrameTable, FRAMES_MAX } from '#archive/frames/frame-table.js';
 
-import { FRAMES_MAX, checkFragmentBytesMax, hasRoomForFrame } from './fragment-room.js';
+import { checkFragmentBytesMax, hasRoomForFrame } from './fragment-room.js';
 import { HardLinks } from './hard-links.js';
 import { Notes } from './notes.js';
 

@@ -1,12 +1,6 @@
-import { frameTableBytes } from '#archive/frames/frame-table.js';
+import { FRAMES_MAX } from '#archive/frames/frame-table.js';
 import { seekTableBytes } from '#archive/frames/seek-table.js';
 import { InvalidInput } from '#kernel/errors.js';
-
-/** Largest message of the data port (4 MiB) less room for what stands around a frame table. */
-const FRAME_TABLE_BYTES_MAX = 4 * 1024 * 1024 - 1024;
-
-/** Frames of one fragment: as many as a frame table can hold that fits into one message. */
-export const FRAMES_MAX = Math.floor((FRAME_TABLE_BYTES_MAX - frameTableBytes(0)) / 40);
 
 /** How far a fragment has come. */
 export interface FragmentFill {

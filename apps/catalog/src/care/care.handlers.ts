@@ -29,7 +29,7 @@ export class CareHandlers {
   async reconcile(
     page: RequestOf<typeof catalogReconcile>,
   ): Promise<ResponseOf<typeof catalogReconcile>> {
-    const { keepsOrphans: _, ...answer } = await this.reconciler.page(page);
+    const { orphans: _, ...answer } = await this.reconciler.page(page);
     return answer;
   }
 

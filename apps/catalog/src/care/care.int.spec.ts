@@ -83,9 +83,19 @@ const reconcile = (dryRun = false) =>
 
 describe('reconciliation', () => {
   // The watch would compare before a test has put everything in its place; it compares once, soon after that.
+  const doubt = {
+    volumeId: '01920000-0000-7000-8000-000000000001',
+    doubtId: '01920000-0000-4000-8000-000000000002',
+  };
   beforeAll(async () => {
+    media.orphans = [doubt];
     await media.listen();
     await sleep(5 * CARE_EVERY_MS);
+    media.orphans = [];
+  });
+
+  it('gives its word that no fragment is missing for the doubts that it was told of, by itself', () => {
+    expect(media.released).toEqual([doubt]);
   });
 
   it('finds nothing where all agree, and each difference where they do not', async () => {

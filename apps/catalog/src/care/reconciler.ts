@@ -9,6 +9,7 @@ import {
   mediaReleaseOrphans,
   mediaTakeBack,
   type InventoryEntry,
+  type OrphanDoubt,
 } from '#contracts/media.js';
 import { messageOf } from '#kernel/errors.js';
 import { Damage } from '../deletion/damage.js';
@@ -28,7 +29,7 @@ export interface Comparison {
 
 type Page = RequestOf<typeof catalogReconcile>;
 interface ComparedPage extends ResponseOf<typeof catalogReconcile> {
-  readonly keepsOrphans: boolean;
+  readonly orphans: readonly OrphanDoubt[];
 }
 type Action = ReconcileFinding['action'];
 
@@ -68,8 +69,8 @@ export class Reconciler {
       await this.renewEpochIfProven(pairs, mediaId);
       await this.settle(mediaId, findings, rows);
     }
-    const { keepsOrphans = false } = inventory;
-    return { checked: pairs.length, findings, next, away, keepsOrphans };
+    const { orphans = [] } = inventory;
+    return { checked: pairs.length, findings, next, away, orphans };
   }
 
   /** All pages of one server, settled. */
@@ -77,15 +78,20 @@ export class Reconciler {
     const total = { checked: 0, findings: 0 };
     // Of any page: what was away for a while was not compared.
     const away = new Set<string>();
+    // Of the first page: a doubt that began later is not settled by what was compared before.
+    let doubts: readonly OrphanDoubt[] | undefined;
     for (let after: string | undefined; ;) {
       const page = await this.page({ mediaId, after, dryRun: false });
       total.checked += page.checked;
       total.findings += page.findings.length;
+      doubts ??= page.orphans;
       for (const volumeId of page.away) away.add(volumeId);
       this.tell(mediaId, page.findings);
       if (page.next === null) {
         const hasAll = total.findings === 0 && away.size === 0;
-        if (page.keepsOrphans && hasAll) await this.media.ask(mediaReleaseOrphans, mediaId, {});
+        if (hasAll && doubts.length > 0) {
+          await this.media.ask(mediaReleaseOrphans, mediaId, { doubts: [...doubts] });
+        }
         return { ...total, away: [...away] };
       }
       after = page.next;

@@ -7,10 +7,12 @@ import {
   mediaInventory,
   mediaManifests,
   mediaOfferAgain,
+  mediaReleaseOrphans,
   mediaTakeBack,
   mediaVerifyFragment,
   type BytesState,
   type InventoryEntry,
+  type OrphanDoubt,
 } from '#contracts/media.js';
 
 /** A media server as the catalog sees it: raw answers on its subjects, by what a test gives it. */
@@ -19,6 +21,10 @@ export class MediaOnTheWire {
   readonly manifests: Manifest[] = [];
   /** Those that are there. */
   volumes: string[] = [];
+  /** Volumes that it is in doubt of. */
+  orphans: OrphanDoubt[] = [];
+  /** Those that it was told not to be in doubt of any more. */
+  readonly released: OrphanDoubt[] = [];
   /** What it finds when it reads a fragment whole. */
   readonly bytes = new Map<string, BytesState>();
   /** What it was asked to do, as `endpoint fragment`. */
@@ -41,6 +47,10 @@ export class MediaOnTheWire {
       ...{ bytes: this.bytes.get(fragmentId) ?? 'whole', reason: 'read' },
       volumes: this.volumes,
     }));
+    this.answer(mediaReleaseOrphans, ({ doubts }) => {
+      this.released.push(...doubts);
+      return { released: doubts.length };
+    });
     for (const endpoint of [mediaOfferAgain, mediaAdopt, mediaTakeBack]) {
       this.answer(endpoint, ({ fragmentIds }) => {
         for (const id of fragmentIds) this.asked.push(`${endpoint.name} ${id}`);
@@ -62,7 +72,7 @@ export class MediaOnTheWire {
     const entries = rest.slice(0, limit);
     const isLast = entries.length === rest.length;
     const next = isLast ? null : entries.at(-1)!.fragmentId;
-    return { entries, next, volumes: this.volumes };
+    return { entries, next, volumes: this.volumes, orphans: this.orphans };
   }
 
   private answer<E extends Endpoint>(

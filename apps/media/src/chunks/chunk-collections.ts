@@ -9,6 +9,8 @@ import { MediaConfig } from '../config.js';
 import { MediaNode } from '../media-node.js';
 import type { Volume } from '../volumes/volume.js';
 
+const NOT_REACHED = 'others took all the time of this round; the next one begins behind them';
+
 type Outcome = ResponseOf<typeof mediaCollect>['volumes'][number];
 
 /** A round that takes longer is ended between two containers; the next one goes on. */
@@ -27,6 +29,8 @@ export class ChunkCollections implements Startable {
   private readonly rounds: Repeating;
   private turn: Promise<unknown> = Promise.resolve();
   private isWanted = false;
+  /** The volume that was collected last. */
+  private latest: string | undefined;
 
   constructor(
     private readonly node: MediaNode,
@@ -58,16 +62,21 @@ export class ChunkCollections implements Startable {
   /**
    * Collects now what there is.
    * @param sparedSince What was written since then is left alone.
+   * @param roundMs When it ends, between two containers; the next round begins behind the volume it was at.
    */
-  collect(sparedSince?: Date): Promise<Outcome[]> {
+  collect(sparedSince?: Date, roundMs = ROUND_MS_MAX): Promise<Outcome[]> {
     const result = this.turn.then(async () => {
-      const signal = AbortSignal.any([this.stopping.signal, AbortSignal.timeout(ROUND_MS_MAX)]);
+      const signal = AbortSignal.any([this.stopping.signal, AbortSignal.timeout(roundMs)]);
       const outcomes: Outcome[] = [];
       for (const volume of this.volumes()) {
-        if (signal.aborted) break;
+        if (signal.aborted) {
+          outcomes.push({ ...nothingOf(volume), problem: NOT_REACHED });
+          continue;
+        }
         outcomes.push(
           await this.collectOne(volume, { signal, ...(sparedSince && { sparedSince }) }),
         );
+        this.latest = volume.volumeId;
       }
       return outcomes;
     });
@@ -88,7 +97,7 @@ export class ChunkCollections implements Startable {
     const where = `The volume ${volumeId} of pool "${pool}"`;
     try {
       await volume.requireThere();
-      const { gone, made, freedBytes, damaged } = await volume.collect(how);
+      const { gone, made, freedBytes, damaged, full } = await volume.collect(how);
       if (gone > 0) {
         this.logger.log(
           `${where} was collected: ${gone} containers became ${made}, ${freedBytes} bytes less.`,
@@ -101,15 +110,24 @@ export class ChunkCollections implements Startable {
           `${where} has containers that cannot be read: ${damaged.join(', ')}. ${hint}`,
         );
       }
-      return { pool, volumeId, gone, made, freedBytes, damaged: [...damaged], problem: null };
+      const problem = full ? messageOf(full) : null;
+      if (full) this.logger.warn(`${where} was collected in part: ${problem}`);
+      return { pool, volumeId, gone, made, freedBytes, damaged: [...damaged], problem };
     } catch (error) {
       const problem = messageOf(error);
       this.logger.warn(`${where} was not collected: ${problem}`);
-      return { pool, volumeId, gone: 0, made: 0, freedBytes: 0, damaged: [], problem };
+      return { ...nothingOf(volume), problem };
     }
   }
 
+  /** Beginning behind the one that was collected last, so that none waits for another for ever. */
   private volumes(): Volume[] {
-    return [...this.node.volumes].filter(({ shares }) => shares);
+    const all = [...this.node.volumes].filter(({ shares }) => shares);
+    const behind = all.findIndex(({ volumeId }) => volumeId === this.latest) + 1;
+    return [...all.slice(behind), ...all.slice(0, behind)];
   }
+}
+
+function nothingOf({ pool, volumeId }: Volume): Omit<Outcome, 'problem'> {
+  return { pool, volumeId, gone: 0, made: 0, freedBytes: 0, damaged: [] };
 }

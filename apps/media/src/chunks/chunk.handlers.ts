@@ -20,17 +20,19 @@ export class ChunkHandlers {
     return { volumes: await this.collections.collect() };
   }
 
-  /** The catalog has compared every fragment that it knows here: none is missing, none unknown. */
+  /**
+   * The catalog has compared every fragment that it knows here with what these volumes held, as they were
+   * opened then: none is missing, none unknown.
+   */
   @Answers(mediaReleaseOrphans)
-  async releaseOrphans(
-    _request: RequestOf<typeof mediaReleaseOrphans>,
-  ): Promise<ResponseOf<typeof mediaReleaseOrphans>> {
+  async releaseOrphans({
+    doubts,
+  }: RequestOf<typeof mediaReleaseOrphans>): Promise<ResponseOf<typeof mediaReleaseOrphans>> {
     let released = 0;
-    for (const volume of this.node.volumes) {
-      if (!volume.keepsOrphans) continue;
-      await volume.requireThere();
-      await volume.releaseOrphans({ knowsEveryRecipe: true });
-      released += 1;
+    for (const doubt of doubts) {
+      const volume = [...this.node.volumes].find(({ volumeId }) => volumeId === doubt.volumeId);
+      await volume?.requireThere();
+      if (await volume?.releaseOrphans(doubt)) released += 1;
     }
     if (released > 0) this.collections.want();
     return { released };

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
@@ -160,6 +160,24 @@ describe('A media server with a volume that deduplicates', () => {
     await chunks.collect();
     expect(containers('disk')).toEqual([]);
     await chunks.stop();
+  });
+
+  it('gives up the rest of the trash where a recipe in it cannot be read, and says what to do', async () => {
+    await write();
+    for (const { fragmentId } of commits()) {
+      await media.removals.onGrant(catalog.grant(fragmentId));
+    }
+    const trash = join(folder.path, 'disk', '.trash');
+    const [recipe] = readdirSync(trash, { recursive: true, encoding: 'utf8' })
+      .filter((path) => path.endsWith('.recipe.zst'))
+      .map((path) => join(trash, path));
+    writeFileSync(recipe!, 'nothing');
+    const late = { graceMs: 0, now: new Date(Date.now() + 1_000) };
+    expect(await media.emptyOldTrash(late)).toBe(1);
+    expect(media.removalLog.join()).toMatch(/stays in the trash: .*remove .*recipe\.zst/);
+    expect(await media.emptyOldTrash(late)).toBe(0);
+    rmSync(recipe!);
+    expect(await media.emptyOldTrash(late)).toBe(1);
   });
 
   it('says which fragment is damaged, and that of a container it cannot read', async () => {

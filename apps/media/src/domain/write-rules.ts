@@ -1,12 +1,11 @@
-import { frameTableBytes, type FrameRecord } from '#archive/frames/frame-table.js';
+import { FRAMES_MAX, frameTableBytes, type FrameRecord } from '#archive/frames/frame-table.js';
 import { rawFrameBytes } from '#archive/frames/raw-frame.js';
 import { seekTableBytes } from '#archive/frames/seek-table.js';
 import { PermanentError } from '#kernel/errors.js';
 
 /** Archive bytes in one frame. */
 export const FRAME_ARCHIVE_BYTES_MAX = 1024 * 1024;
-/** Frames in one fragment: its frame table has to fit into one message of the data port. */
-export const FRAMES_MAX = 100_000;
+export { FRAMES_MAX };
 /** Index text is compressed; an index beyond this is a fault of the writer. */
 export const INDEX_BYTES_MAX = 4 * 1024 * 1024 * 1024;
 

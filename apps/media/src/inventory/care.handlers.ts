@@ -35,8 +35,8 @@ export class CareHandlers {
     limit,
   }: RequestOf<typeof mediaInventory>): Promise<ResponseOf<typeof mediaInventory>> {
     const { rows: entries, next } = await inventoryPage(this.node.holdings, { after, limit });
-    const keepsOrphans = [...this.node.volumes].some((volume) => volume.keepsOrphans);
-    return { entries, next, volumes: await this.node.volumesThere(), keepsOrphans };
+    const orphans = [...this.node.volumes].flatMap(({ orphanDoubt }) => orphanDoubt ?? []);
+    return { entries, next, volumes: await this.node.volumesThere(), orphans };
   }
 
   @Answers(mediaManifests)

@@ -63,7 +63,9 @@ export class MediaRemovals implements Startable {
   private async reap(): Promise<void> {
     const time = { graceMs: this.config.trashGraceMs, now: this.clock.now() };
     const standsBy = (removal: Removal) => this.removals.standsBy(removal);
-    const emptied = await emptyOldTrash(this.node.volumes, time, standsBy);
+    const failed = (what: string, error: unknown) =>
+      this.logger.warn(`${what}: ${messageOf(error)}`);
+    const emptied = await emptyOldTrash(this.node.volumes, time, standsBy, failed);
     if (emptied === 0) return;
     this.logger.log(`The trash gave up ${emptied} deleted fragments.`);
     this.collections.want();

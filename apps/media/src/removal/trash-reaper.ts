@@ -7,11 +7,13 @@ import type { Removal } from './removals.js';
  * journal has as removed by this very tombstone, and for which the catalog, asked just before, stands
  * by that: it may have gone back in time since. Anything else in the trash is left for a person. Says
  * how many fragments went; throws what `standsBy` throws.
+ * @param failed Hears of what could not be given up; it holds up nothing else.
  */
 export async function emptyOldTrash(
   volumes: Iterable<Volume>,
   time: { readonly graceMs: number; readonly now: Date },
   standsBy: (removal: Removal) => Promise<boolean>,
+  failed: (what: string, error: unknown) => void,
 ): Promise<number> {
   let emptied = 0;
   for (const volume of volumes) {
@@ -19,8 +21,13 @@ export async function emptyOldTrash(
       const age = time.now.getTime() - trashed.since.getTime();
       if (age < time.graceMs || !isSettled(volume, trashed)) continue;
       if (!(await standsBy(trashed))) continue;
-      await volume.store.emptyTrash(trashed.tombstoneId);
-      emptied += 1;
+      const { fragmentId, tombstoneId } = trashed;
+      try {
+        await volume.store.emptyTrash(tombstoneId);
+        emptied += 1;
+      } catch (error) {
+        failed(`Deleted fragment ${fragmentId} of pool "${volume.pool}" stays in the trash`, error);
+      }
     }
   }
   return emptied;

@@ -55,7 +55,7 @@ export class ChunkReceiver {
     this.tally.newBytes += length;
   }
 
-  /** Begins a fragment. Its seal may be under way while the next one's chunks come in. */
+  /** Begins a fragment. Nothing of the next one is taken in while it is sealed. */
   begin(name: FragmentName): Promise<RecipeWriter> {
     return this.inTurn(() => this.session.begin(name, CHUNKS_READY.frameBytes));
   }

@@ -1,4 +1,5 @@
 import { SystemClock } from '#kernel/clock.js';
+import { messageOf } from '#kernel/errors.js';
 import { randomToken } from '#kernel/ids.js';
 import { DataServer } from '#transfer/data-server.js';
 import { FragmentReaderClient } from '#transfer/fragment-reader-client.js';
@@ -10,7 +11,7 @@ import { Care } from '../inventory/care.js';
 import { Holdings } from '../inventory/holdings.js';
 import { atWorkFor } from '../library/job-at-work.js';
 import { MediaLibrary } from '../library/media-library.js';
-import { Removals } from '../removal/removals.js';
+import { Removals, type Removal } from '../removal/removals.js';
 import { emptyOldTrash } from '../removal/trash-reaper.js';
 import { ReadSession, type ReadOutcome } from '../sessions/read-session.js';
 import { SessionRegistry } from '../sessions/session-registry.js';
@@ -96,7 +97,10 @@ export class TestMediaServer {
   }
 
   emptyOldTrash(time: { readonly graceMs: number; readonly now: Date }): Promise<number> {
-    return emptyOldTrash(this.volumes, time, (removal) => this.removals.standsBy(removal));
+    const standsBy = (removal: Removal) => this.removals.standsBy(removal);
+    const failed = (what: string, error: unknown) =>
+      void this.removalLog.push(`${what}: ${messageOf(error)}`);
+    return emptyOldTrash(this.volumes, time, standsBy, failed);
   }
 
   readonly removals: Removals;

@@ -2,6 +2,7 @@ import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { assert } from '#kernel/assert.js';
+import type { OrphanDoubt } from '#contracts/media.js';
 import type { Clock } from '#kernel/clock.js';
 import { codeOf, messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
 import { uuidv7 } from '#kernel/ids.js';
@@ -86,15 +87,21 @@ export class Volume {
     return this.opened.chunks.collect(options);
   }
 
-  /** True while chunks stay that no fragment names, since one of those that did may have been lost. */
-  get keepsOrphans(): boolean {
-    return this.opened.chunks?.keepsOrphans ?? false;
+  /** Set while chunks stay that no fragment names, since one of those that did may have been lost. */
+  get orphanDoubt(): OrphanDoubt | undefined {
+    const doubtId = this.opened.chunks?.orphanDoubtId;
+    return doubtId === undefined ? undefined : { volumeId: this.volumeId, doubtId };
   }
 
-  /** Takes the catalog's word for it that no fragment of this volume is missing. */
-  async releaseOrphans(answer: { readonly knowsEveryRecipe: boolean }): Promise<void> {
-    const word = confirmOrphans(this.volumeId, answer);
-    if (word) await this.opened.chunks?.releaseOrphans(word);
+  /**
+   * Takes the catalog's word for it that no fragment of this volume is missing. False, and nothing has
+   * changed, if it is about another doubt than that in which the volume is.
+   */
+  async releaseOrphans(word: OrphanDoubt): Promise<boolean> {
+    const { orphanDoubt } = this;
+    const granted = orphanDoubt && confirmOrphans(orphanDoubt, word);
+    if (granted) await this.opened.chunks!.releaseOrphans(granted);
+    return granted !== undefined;
   }
 
   /** Set when a journal could not be written: nothing more is accepted until it is opened again. */

@@ -179,12 +179,21 @@ describe('The volumes of a media server', () => {
       await volumes.close();
       rmSync(join(folder.path, 'a/chunks/references'), { recursive: true });
       volumes = await openAs('chunks');
-      const [volume] = [...volumes];
-      expect(volume!.keepsOrphans).toBe(true);
+      let [volume] = [...volumes];
+      const before = volume!.orphanDoubt!;
+      expect(before.volumeId).toBe(volume!.volumeId);
       await expect(volume!.collect({})).rejects.toThrow(/catalog has not said/);
-      await volume!.releaseOrphans({ knowsEveryRecipe: false });
-      expect(volume!.keepsOrphans).toBe(true);
-      await volume!.releaseOrphans({ knowsEveryRecipe: true });
+      await volumes.close();
+      volumes = await openAs('chunks');
+      volume = [...volumes][0];
+      // What was compared was the volume as it was opened before.
+      expect(await volume!.releaseOrphans(before)).toBe(false);
+      const now = volume!.orphanDoubt!;
+      const elsewhere = { ...now, volumeId: before.doubtId };
+      expect(await volume!.releaseOrphans(elsewhere)).toBe(false);
+      expect(volume!.orphanDoubt).toEqual(now);
+      expect(await volume!.releaseOrphans(now)).toBe(true);
+      expect(await volume!.releaseOrphans(now)).toBe(false);
       expect(await volume!.collect({})).toMatchObject({ damaged: [] });
       const reader = await volume!.store.open(name);
       expect((await reader.read('data', 0, 4)).toString()).toBe('data');

@@ -218,6 +218,21 @@ describe('chunks of an archive', () => {
     expect(chunks.at(-1) === next.toString('latin1')).toBe(true);
   });
 
+  it('are not misled by a path, or a link, that looks like a record', () => {
+    const path = `${'d/'.repeat(60)}a size=300000`;
+    const next = fileOf({ name: 'next', bytes: 5_000, seed: 4, nanos: 0 });
+    const then = fileOf({ name: 'then', bytes: 5_000, seed: 5, nanos: 0 });
+    const records = Buffer.from(paxRecord('size', '300000'));
+    const link = entryBytes({ type: 'l', path: 'link', linkTarget: 'x', mtimeNanos: 5 });
+    // The same length as its own record of time, and nothing that a link has content for.
+    const mtime = link.indexOf(' mtime=') - 2;
+    records.copy(link, mtime);
+    for (const odd of [entryBytes({ type: 'f', path }), link]) {
+      const chunks = chunksOf(Buffer.concat([odd, next, then]));
+      expect(chunks.slice(-2)).toEqual([next, then].map((bytes) => bytes.toString('latin1')));
+    }
+  });
+
   it('of a tar within the archive are those of a file', () => {
     const inner = archiveOf(TREE.slice(0, 40));
     const chunks = chunksOf(entryBytes({ type: 'f', path: 'inner.tar' }, inner));

@@ -1,4 +1,5 @@
 import { TAR_BLOCK_BYTES, paddedToBlock } from '../tar-block.js';
+import { paxValue } from '../tar/pax-records.js';
 import { readUstarHeader, type UstarFields } from '../tar/ustar-header.js';
 import { GearCutter } from './gear-cutter.js';
 
@@ -31,6 +32,8 @@ type State =
   | 'header'
   /** In pax records, in front of another header. */
   | 'records'
+  /** In what is nobody's business here, in front of another header. */
+  | 'passed'
   /** In an entry that is not cut. */
   | 'entry'
   /** In content that is cut by what it holds. */
@@ -41,7 +44,8 @@ type State =
 /**
  * Cuts a tar archive, which comes in pieces of any size, into chunks for a volume that deduplicates: at the
  * boundaries of its entries, and large ones by what they hold. Whatever the bytes are, the chunks
- * are all of them, in order; none is longer than 2 MiB. How pieces are cut changes nothing.
+ * are all of them, in order; none is longer than 2 MiB, and 64 KiB more behind pax records that lead to no
+ * header. How pieces are cut changes nothing.
  * It looks at headers alone, so it follows any archive, and holds at most 64 KiB of one.
  */
 export class TarChunker {
@@ -83,6 +87,7 @@ export class TarChunker {
           this.#records.push(Buffer.from(bytes.subarray(at, end)));
           at = this.#goOn(base, end);
           break;
+        case 'passed':
         case 'entry':
           at = this.#goOn(base, end);
           break;
@@ -107,7 +112,7 @@ export class TarChunker {
     const state = this.#state;
     const until = this.#until;
     this.#state = 'header';
-    if (state === 'records') return end;
+    if (state === 'records' || state === 'passed') return end;
     if (state === 'content' || this.#endsRun) this.#cutHere(until);
     this.#entryAt = until;
     this.#records = [];
@@ -153,14 +158,16 @@ export class TarChunker {
   /** @param end behind the header's block */
   #takeHeader(header: UstarFields, block: Buffer, end: number): void {
     const { typeFlag, size } = header;
-    const bytes = paddedToBlock(WITHOUT_CONTENT.includes(typeFlag) ? 0 : size);
+    const hasNone = WITHOUT_CONTENT.includes(typeFlag);
+    const bytes = paddedToBlock(hasNone ? 0 : size);
     if (BEFORE_HEADER.includes(typeFlag)) {
       if (end + bytes - this.#entryAt > CUT_BYTES_MIN) return this.#loseItself();
       this.#until = end + bytes;
-      if (bytes > 0) this.#state = 'records';
+      if (bytes > 0) this.#state = typeFlag === 'x' ? 'records' : 'passed';
       return;
     }
-    this.#takeEntry({ end, bytes: bytes || this.#sizeInRecords(), ends: this.#isRunEnd(block) });
+    const content = bytes > 0 || hasNone ? bytes : this.#sizeInRecords();
+    this.#takeEntry({ end, bytes: content, ends: this.#isRunEnd(block) });
   }
 
   #takeEntry({ end, bytes, ends }: { end: number; bytes: number; ends: boolean }): void {
@@ -194,14 +201,14 @@ export class TarChunker {
 
   /** A size that does not fit into a header stands in front of it, and the header says 0. */
   #sizeInRecords(): number {
-    const digits = this.#record(' size=');
+    const digits = this.#record('size');
     const size = digits === undefined ? 0 : Number(digits);
     return Number.isSafeInteger(size) && size > 0 ? paddedToBlock(size) : 0;
   }
 
   /** Nothing but the name decides: an entry that has changed ends its run, or does not, as before. */
   #isRunEnd(block: Buffer): boolean {
-    const name = this.#record(' path=') ?? block.toString('latin1', 0, NAME_BYTES);
+    const name = this.#record('path') ?? block.toString('latin1', 0, NAME_BYTES);
     let hash = 0x811c9dc5;
     for (let at = 0; at < name.length; at += 1) {
       const code = name.charCodeAt(at);
@@ -214,11 +221,7 @@ export class TarChunker {
   #record(key: string): string | undefined {
     if (this.#records.length === 0) return undefined;
     if (this.#records.length > 1) this.#records = [Buffer.concat(this.#records)];
-    const [records] = this.#records;
-    const at = records!.indexOf(key, 0, 'latin1');
-    if (at < 0) return undefined;
-    const end = records!.indexOf(0x0a, at);
-    return records!.toString('latin1', at + key.length, end < 0 ? undefined : end);
+    return paxValue(this.#records[0]!, key);
   }
 }
 

@@ -6,6 +6,9 @@ const HEADER_BYTES = 8;
 const DIGEST_BYTES = 32;
 const ENTRY_BYTES = 8 + DIGEST_BYTES;
 
+/** Frames of one fragment: their table has to fit into one message of the data port, of 4 MiB. */
+export const FRAMES_MAX = 104_800;
+
 export interface FrameRecord extends FrameSize {
   /** BLAKE3 of the stored frame, 32 bytes. */
   readonly digest: Buffer;

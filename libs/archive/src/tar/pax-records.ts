@@ -77,6 +77,37 @@ export function parsePaxRecords(body: Buffer, into: Map<string, ByteString>): vo
   }
 }
 
+/**
+ * The value of one record; the others are not read. What is behind them does not matter. Undefined if it
+ * is not there, or behind one whose length does not add up.
+ */
+export function paxValue(records: Buffer, key: ByteString): ByteString | undefined {
+  for (let at = 0; at < records.length;) {
+    let blank = at;
+    let length = 0;
+    for (let digit = digitAt(records, blank); digit >= 0; digit = digitAt(records, blank)) {
+      length = length * 10 + digit;
+      blank += 1;
+    }
+    const equals = blank + 1 + key.length;
+    const end = at + length;
+    if (records[blank] !== 0x20 || end <= blank || end > records.length) return undefined;
+    const isIt =
+      records[equals] === 0x3d &&
+      equals < end &&
+      records.toString('latin1', blank + 1, equals) === key;
+    if (isIt) return records.toString('latin1', equals + 1, end - 1);
+    at = end;
+  }
+  return undefined;
+}
+
+/** -1 for what is none. */
+function digitAt(text: Buffer, at: number): number {
+  const digit = (text[at] ?? 0) - 0x30;
+  return digit <= 9 ? digit : -1;
+}
+
 /** Lays records over an entry that came from a ustar header. Unknown keys are passed over. */
 export function applyPaxRecords(
   entry: ArchiveEntry,

@@ -7,9 +7,13 @@ import { ContainerReader } from './containers/container-reader.js';
 import { IndexDamaged, type ChunkIndex } from './index/chunk-index.js';
 import type { IndexHome } from './index/index-home.js';
 import type { RecipeFiles } from './recipe-files.js';
+import type { ReferenceRecord } from './references/reference-record.js';
 import type { ReferenceLedger } from './references/reference-ledger.js';
 import type { Reference } from './references/reference-state.js';
 import type { References } from './references/references.js';
+
+/** Recipes that a ledger takes in with one sync when it is made anew. */
+const HELD_AT_ONCE = 1_000;
 
 export interface OpenIndex {
   readonly index: ChunkIndex;
@@ -19,27 +23,37 @@ export interface OpenIndex {
 }
 
 /**
- * Opens a volume's index and brings it up to the containers that are there. One that is damaged, or
- * that has a container which is not there (then it has lost a change, or the volume a file), is put
- * aside and made anew of all containers' tables.
+ * Opens a volume's index and brings it up to the containers that are there. One that is damaged, that has a
+ * container which is not there (then it has lost a change, or the volume a file), or counts for a holder
+ * that is none any more, is put aside and made anew of all containers' tables. Throws `IndexDamaged` where
+ * it turns out only then that it is: it is made anew the next time.
  */
-export async function openIndex(home: IndexHome, files: ContainerFiles): Promise<OpenIndex> {
+export async function openIndex(
+  home: IndexHome,
+  files: ContainerFiles,
+  isHolder: (fragmentId: string) => boolean,
+): Promise<OpenIndex> {
   const there = new Set<string>();
   for await (const id of files.closed()) there.add(id);
   let index = await openOrPutAside(home);
-  let known = await knownTo(index);
-  if (!known || [...known].some((id) => !there.has(id))) {
+  try {
+    let known = await knownTo(index, isHolder);
+    if (!known || [...known].some((id) => !there.has(id))) {
+      await index.close();
+      await home.putAside();
+      index = await home.open();
+      known = new Set();
+    }
+    const damaged: string[] = [];
+    for (const id of there) {
+      if (!known.has(id) && !(await addTo(index, { files, id }))) damaged.push(id);
+    }
+    const containers = [...there].filter((id) => !damaged.includes(id));
+    return { index, containers, damaged };
+  } catch (error) {
     await index.close();
-    await home.putAside();
-    index = await home.open();
-    known = new Set();
+    throw error;
   }
-  const damaged: string[] = [];
-  for (const id of there) {
-    if (!known.has(id) && !(await addTo(index, { files, id }))) damaged.push(id);
-  }
-  const containers = [...there].filter((id) => !damaged.includes(id));
-  return { index, containers, damaged };
 }
 
 async function openOrPutAside(home: IndexHome): Promise<ChunkIndex> {
@@ -52,9 +66,14 @@ async function openOrPutAside(home: IndexHome): Promise<ChunkIndex> {
   }
 }
 
-async function knownTo(index: ChunkIndex): Promise<Set<string> | undefined> {
+/** The containers that it has; undefined for one that has to be made anew. */
+async function knownTo(
+  index: ChunkIndex,
+  isHolder: (fragmentId: string) => boolean,
+): Promise<Set<string> | undefined> {
   const known = new Set<string>();
   try {
+    for await (const holder of index.holders()) if (!isHolder(holder)) return undefined;
     for await (const id of index.containers()) known.add(id);
     // Whatever is damaged of the counts would stop somebody later on.
     for (const id of known) await index.counts(id);
@@ -93,9 +112,17 @@ export async function completeLedger(
 ): Promise<void> {
   if (ledger.state.begun) return;
   if (!volume.isEmpty) await ledger.add({ type: 'ORPHANS_KEPT' });
+  let held: ReferenceRecord[] = [];
+  const write = async () => {
+    if (held.length > 0 && !ledger.state.orphansKept) held.unshift({ type: 'ORPHANS_KEPT' });
+    await ledger.add(...held);
+    held = [];
+  };
   for await (const found of volume.recipeFiles.all()) {
-    await ledger.add({ type: 'ORPHANS_KEPT' }, { type: 'HELD', ...found });
+    held.push({ type: 'HELD', ...found });
+    if (held.length === HELD_AT_ONCE) await write();
   }
+  await write();
   await ledger.add({ type: 'BEGUN' });
 }
 
@@ -120,16 +147,32 @@ export async function catchUp(behind: Behind): Promise<string[]> {
   return uncounted;
 }
 
-async function settle(behind: Behind, reference: Reference): Promise<boolean> {
-  const { fragmentId, tombstoneId, shown } = reference;
+/** False where its chunks are to count, and do not. Not while anything comes out of the trash. */
+export async function settle(behind: Behind, reference: Reference): Promise<boolean> {
+  const { fragmentId, tombstoneId } = reference;
   const isCounted = await behind.places.isHolder(fragmentId);
-  if (tombstoneId !== undefined) {
-    if (isCounted && (await change(behind, reference, 'released')) === undefined) return false;
-    await finishEmptying(behind, { fragmentId, tombstoneId });
-    return true;
+  if (tombstoneId === undefined) return settleHeld(behind, reference, isCounted);
+  const path = await behind.recipeFiles.find(reference);
+  if (path !== undefined && path !== behind.recipeFiles.trashedPath(reference, tombstoneId)) {
+    // Its release may have failed as it was written, and then it was taken back: what lives counts.
+    const { number, imageId, copy } = reference;
+    await behind.ledger.add({ type: 'HELD', fragmentId, number, imageId, copy });
+    return settleHeld(behind, reference, isCounted);
   }
+  const isReleased = path === undefined || !isCounted;
+  // What cannot be read counts too much, which loses nothing: whoever empties the trash hears of it.
+  if (!isReleased && (await change(behind, reference, 'released')) === undefined) return true;
+  await finishEmptying(behind, { fragmentId, tombstoneId });
+  return true;
+}
+
+async function settleHeld(
+  behind: Behind,
+  reference: Reference,
+  isCounted: boolean,
+): Promise<boolean> {
   const missing = isCounted ? 0 : await change(behind, reference, 'held');
-  if (!shown && missing === 0) await finishSeal(behind, reference);
+  if (!reference.shown && missing === 0) await finishSeal(behind, reference);
   return missing === 0;
 }
 

@@ -120,7 +120,7 @@ export class ChunkPlaces {
   }
 
   isHolder(holder: string): Promise<boolean> {
-    return this.index.isHolder(holder);
+    return this.noticing(() => this.index.isHolder(holder));
   }
 
   /** Which chunks of a container may not go; undefined if it has gone itself. */

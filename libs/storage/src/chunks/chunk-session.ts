@@ -1,3 +1,4 @@
+import { assert } from '#kernel/assert.js';
 import type { ChunkFrame, ChunkIntakeSession } from '../chunk-intake.js';
 import { ContainerDamaged, VolumeWriteFailed } from '../errors.js';
 import type { FragmentName } from '../fragment-name.js';
@@ -20,14 +21,20 @@ export class ChunkSession implements ChunkIntakeSession {
   /** Ids of what is in the open container. */
   private readonly pending = new Set<string>();
   private readonly kept: ChunkMap;
-  private readonly written: string[] = [];
+  /** Containers that `readBack` has not read yet. */
+  private readonly written: string[] | undefined;
 
-  /** Throws `InvalidInput` for what is no domain. */
+  /**
+   * Throws `InvalidInput` for what is no domain.
+   * @param isReadBack It notes what it writes, for `readBack`.
+   */
   constructor(
     private readonly volume: ChunkVolume,
     readonly domain: string,
+    isReadBack = false,
   ) {
     checkDomain(domain);
+    if (isReadBack) this.written = [];
     this.kept = volume.places.hold();
   }
 
@@ -67,7 +74,7 @@ export class ChunkSession implements ChunkIntakeSession {
     await places.add({ id, domain, ids }, this.kept, heals);
     this.writer = undefined;
     this.pending.clear();
-    this.written.push(id);
+    this.written?.push(id);
     writing.delete(id);
     await between('flush: the index knows it');
   }
@@ -77,6 +84,7 @@ export class ChunkSession implements ChunkIntakeSession {
    * not what was written.
    */
   async readBack(): Promise<void> {
+    assert(this.written, 'a session that notes nothing is read back');
     await this.flush();
     for (const container of this.written.splice(0)) await this.readContainer(container);
   }

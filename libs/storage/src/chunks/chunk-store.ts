@@ -1,26 +1,35 @@
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { assert } from '#kernel/assert.js';
 import type { ConfirmedGrant } from '../confirmed-grant.js';
-import { DirectoryFragmentStore, folderGate } from '../directory/directory-fragment-store.js';
+import {
+  DirectoryFragmentStore,
+  folderGate,
+  VOLUME_RESERVE_BYTES,
+} from '../directory/directory-fragment-store.js';
 import { makeFolders, syncFolder } from '../directory/sync-folder.js';
 import { VolumeUnusable } from '../errors.js';
 import { checkFragmentName, type FragmentName } from '../fragment-name.js';
 import type { FragmentStore, StoredFragment, TrashedFragment } from '../fragment-store.js';
 import { lockFolder } from '../journal/folder-lock.js';
-import { catchUp, completeLedger, finishEmptying, openIndex } from './catch-up.js';
+import { catchUp, completeLedger, openIndex } from './catch-up.js';
 import {
   ChunkCollector,
   type Collected,
   type CollectOptions,
 } from './collection/chunk-collector.js';
+import { LookOver } from './collection/look-over.js';
 import { domainOfImage } from './chunk-id.js';
 import { ChunkPlaces } from './chunk-places.js';
 import { ChunkSession } from './chunk-session.js';
 import type { ChunkVolume } from './chunk-volume.js';
 import { verifyContainers, type ContainerVerdict } from './collection/verify-containers.js';
+import { Doubts } from './doubts.js';
+import { giveUp } from './give-up.js';
 import { ContainerFiles } from './containers/container-files.js';
 import { PlainFragmentWriter } from './fragments/plain-fragment-writer.js';
 import { RecipeFragmentReader } from './fragments/recipe-fragment-reader.js';
+import { IndexDamaged } from './index/chunk-index.js';
 import { levelHome, type IndexHome } from './index/index-home.js';
 import type { ConfirmedOrphans } from './collection/orphan-grant.js';
 import { RecipeFiles } from './recipe-files.js';
@@ -31,6 +40,9 @@ const ORPHANS_DOUBT =
   'the references were lost, and the catalog has not said that it misses no fragment here. It says so ' +
   'when it has compared itself with this media server, which it does now and then, and has found no ' +
   'difference ("holdfast catalog reconcile --dry-run" shows them)';
+
+/** A collection leaves this part of the reserve free: else a full volume could not be emptied. */
+const COLLECTING_SHARE = 4;
 
 export interface ChunkStoreOptions {
   /** The volume's folder; must be there. */
@@ -59,13 +71,15 @@ export interface ChunkStoreOptions {
  */
 export class ChunkStore implements FragmentStore {
   private collecting = false;
+  /** Of this opening: what was compared before it was another volume. */
+  private readonly doubtId: string = randomUUID();
+  private turn: Promise<unknown> = Promise.resolve();
 
   private constructor(
     private readonly volume: ChunkVolume,
     /** In the order in which they are closed. */
     private readonly opened: readonly { close(): Promise<void> }[],
-    /** Why `collect` may not run, other than orphans. */
-    private readonly doubts: readonly string[],
+    private readonly doubts: Doubts,
   ) {}
 
   /**
@@ -73,6 +87,16 @@ export class ChunkStore implements FragmentStore {
    * to be made anew.
    */
   static async open(options: ChunkStoreOptions): Promise<ChunkStore> {
+    try {
+      return await ChunkStore.openOnce(options);
+    } catch (error) {
+      // What was not noticed until it was used is put aside now.
+      if (error instanceof IndexDamaged) return await ChunkStore.openOnce(options);
+      throw error;
+    }
+  }
+
+  private static async openOnce(options: ChunkStoreOptions): Promise<ChunkStore> {
     const { folder, between = async () => undefined } = options;
     const chunks = await makeFolders(folder, ['chunks']);
     // Whoever made it may have died before its name was durable.
@@ -85,7 +109,9 @@ export class ChunkStore implements FragmentStore {
       const ledger = await ReferenceLedger.openOrPutAside(join(chunks, 'references'));
       opened.unshift(ledger);
       const home = options.index ?? levelHome(join(chunks, 'index'));
-      const { index, containers, damaged } = await openIndex(home, files);
+      const { index, containers, damaged } = await openIndex(home, files, (id) =>
+        ledger.state.mayHold(id),
+      );
       opened.unshift(index);
       const recipes = new DirectoryFragmentStore({ ...options, content: 'recipe' });
       const recipeFiles = new RecipeFiles(folder);
@@ -95,15 +121,22 @@ export class ChunkStore implements FragmentStore {
       const references = new References(ledger, places, between);
       const common = { ledger, places, references, recipes, recipeFiles };
       const uncounted = await catchUp(common);
-      const gate = folderGate(options);
-      const volume = { ...common, files, gate, between, writing: new Set<string>() };
-      const doubts = [
-        ...damaged.map((id) => `container ${id} cannot be read`),
-        ...uncounted.map(
-          (id) => `the recipe of fragment ${id} cannot be read, or names chunks that are not there`,
-        ),
-      ];
-      return new ChunkStore(volume, opened, doubts);
+      const { reserveBytes = VOLUME_RESERVE_BYTES } = options;
+      const collectingGate = folderGate({ folder, reserveBytes: reserveBytes / COLLECTING_SHARE });
+      const gate = folderGate({ folder, reserveBytes });
+      const lookOver = new LookOver({ files, places });
+      const writing = new Set<string>();
+      const volume = {
+        ...common,
+        files,
+        gate,
+        collectingGate,
+        between,
+        lookOver,
+        writing,
+        unread: damaged,
+      };
+      return new ChunkStore(volume, opened, new Doubts(volume, uncounted));
     } catch (error) {
       for (const one of opened) await one.close();
       throw error;
@@ -126,7 +159,8 @@ export class ChunkStore implements FragmentStore {
   /** The data of what is not sealed yet are the recipe's. */
   async create(name: FragmentName): Promise<PlainFragmentWriter> {
     checkFragmentName(name);
-    return PlainFragmentWriter.create(this.session(domainOfImage(name.imageId)), name);
+    const session = new ChunkSession(this.volume, domainOfImage(name.imageId), true);
+    return PlainFragmentWriter.create(session, name);
   }
 
   async open(name: FragmentName): Promise<RecipeFragmentReader> {
@@ -158,64 +192,63 @@ export class ChunkStore implements FragmentStore {
     return this.volume.recipes.trash(tombstoneId);
   }
 
-  /** See `FragmentStore.takeBack`. Where the emptying of the trash has begun, it is too late. */
+  /**
+   * See `FragmentStore.takeBack`. Where the emptying of the trash has begun, it is too late; where that is
+   * not known, since its record failed, it throws until the volume is opened again.
+   */
   async takeBack(tombstoneId: string, name: FragmentName): Promise<void> {
     checkFragmentName(name);
-    const { ledger, recipes, recipeFiles } = this.volume;
-    const reference = ledger.state.get(name.fragmentId);
-    if (reference?.tombstoneId !== undefined) return this.emptyTrash(reference.tombstoneId);
-    const isThere = await recipeFiles.isInTrash(name, tombstoneId);
-    assert(reference ?? !isThere, 'a recipe in the trash whose chunks nobody counts');
-    if (reference && reference.imageId === undefined) {
-      // It was found in the trash when the ledger was made anew; from now on it is looked for there.
-      const { fragmentId, number, imageId, copy } = name;
-      await ledger.add({ type: 'HELD', fragmentId, number, imageId, copy });
-    }
-    await recipes.takeBack(tombstoneId, name);
+    await this.alone(async () => {
+      if (this.failure) throw this.failure;
+      const { ledger, recipes, recipeFiles } = this.volume;
+      const reference = ledger.state.get(name.fragmentId);
+      if (reference?.tombstoneId !== undefined) return this.empty(reference.tombstoneId);
+      const isThere = await recipeFiles.isInTrash(name, tombstoneId);
+      assert(reference ?? !isThere, 'a recipe in the trash whose chunks nobody counts');
+      if (reference && reference.imageId === undefined) {
+        // It was found in the trash when the ledger was made anew; from now on it is looked for there.
+        const { fragmentId, number, imageId, copy } = name;
+        await ledger.add({ type: 'HELD', fragmentId, number, imageId, copy });
+      }
+      await recipes.takeBack(tombstoneId, name);
+    });
   }
 
   /**
    * See `FragmentStore.emptyTrash`. The chunks of what lies there do not count any more from then on.
-   * Throws, and gives up nothing, if its recipe cannot be read: what to lower is then not known.
+   * Throws, and gives up nothing, if its recipe is there and cannot be read: what to lower is then not
+   * known. A recipe that is gone, and one that counts nothing, holds up nobody.
    */
-  async emptyTrash(tombstoneId: string): Promise<void> {
-    const { recipes, recipeFiles, ledger } = this.volume;
-    for await (const trashed of recipes.trash(tombstoneId)) {
-      const { fragmentId } = trashed;
-      // Without its recipe it was not trashed to the end: its chunks stay.
-      if (!ledger.state.get(fragmentId)) continue;
-      if (!(await recipeFiles.isInTrash(trashed, tombstoneId))) continue;
-      await this.release(trashed, tombstoneId);
-      await finishEmptying(this.volume, { fragmentId, tombstoneId });
-    }
-    await recipes.emptyTrash(tombstoneId);
+  emptyTrash(tombstoneId: string): Promise<void> {
+    return this.alone(() => this.empty(tombstoneId));
   }
 
   /**
-   * Removes chunks that nobody needs. Throws `VolumeUnusable` while it is not certain which these are.
-   * One at a time.
+   * Removes chunks that nobody needs, also where the volume is at its reserve. Throws `VolumeUnusable`
+   * while it is not certain which these are. One at a time.
    */
   async collect(options: CollectOptions = {}): Promise<Collected> {
     assert(!this.collecting, 'two collections at once');
-    const [doubt] = this.keepsOrphans ? [ORPHANS_DOUBT] : this.doubts;
-    if (doubt !== undefined) {
-      throw new VolumeUnusable(this.volume.files.folder, `nothing can be collected: ${doubt}`);
-    }
     this.collecting = true;
     try {
+      const doubt = this.orphanDoubtId ? ORPHANS_DOUBT : await this.doubt();
+      if (doubt !== undefined) {
+        throw new VolumeUnusable(this.volume.files.folder, `nothing can be collected: ${doubt}`);
+      }
       return await new ChunkCollector(this.volume, options).run();
     } finally {
       this.collecting = false;
     }
   }
 
-  /** True while the references were lost and nobody has said yet that no recipe is missing. */
-  get keepsOrphans(): boolean {
-    return this.volume.ledger.state.orphansKept;
+  /** Set while the references were lost and nobody has said yet that no recipe is missing. */
+  get orphanDoubtId(): string | undefined {
+    return this.volume.ledger.state.orphansKept ? this.doubtId : undefined;
   }
 
   /** From here on chunks that no recipe names may go, after the references were lost. */
-  async releaseOrphans(_grant: ConfirmedOrphans): Promise<void> {
+  async releaseOrphans(grant: ConfirmedOrphans): Promise<void> {
+    assert(grant.doubtId === this.orphanDoubtId, 'a grant for another doubt');
     await this.volume.ledger.add({ type: 'ORPHANS_GRANTED' });
   }
 
@@ -226,18 +259,28 @@ export class ChunkStore implements FragmentStore {
 
   /** Nobody may use it any more. */
   async close(): Promise<void> {
+    await this.volume.lookOver.close();
     await this.volume.places.settled();
     for (const one of this.opened) await one.close();
   }
 
-  private async release(trashed: TrashedFragment, tombstoneId: string): Promise<void> {
-    const { places, recipeFiles, references } = this.volume;
-    const map = places.hold();
-    try {
-      await recipeFiles.read(trashed, (recipe) => references.hold(recipe, map));
-      await references.release(trashed.fragmentId, tombstoneId, map);
-    } finally {
-      places.letGo(map);
+  private async doubt(): Promise<string | undefined> {
+    return this.doubts.isNone ? undefined : this.alone(() => this.doubts.first());
+  }
+
+  private async empty(tombstoneId: string): Promise<void> {
+    const { recipes, ledger } = this.volume;
+    for await (const { fragmentId } of recipes.trash(tombstoneId)) {
+      const reference = ledger.state.get(fragmentId);
+      if (reference) await giveUp(this.volume, reference, tombstoneId);
     }
+    await recipes.emptyTrash(tombstoneId);
+  }
+
+  /** What comes out of the trash, either way, comes one at a time. */
+  private alone<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.turn.then(work);
+    this.turn = result.catch(() => undefined);
+    return result;
   }
 }

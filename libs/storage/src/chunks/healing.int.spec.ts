@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { compress } from '#archive/frames/zstd.js';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -49,6 +49,14 @@ describe('A chunk that is lost where it lies', () => {
   };
   const reads = async (name: FragmentName, of: readonly number[]) =>
     expect((await readArchive(store, name)).equals(archiveOf(of))).toBe(true);
+  /** Reads until nobody is told any more that this is here: its container is looked over meanwhile. */
+  const isFoundOut = async (seed: number) => {
+    for (let tries = 0; tries < 400 && (await asks(seed))[0]; tries += 1) {
+      await expect(readArchive(store, first)).rejects.toThrow(/is lost/);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    expect(await asks(seed)).toEqual([false]);
+  };
   const condemn = async (name: FragmentName) => {
     await store.remove(grantOf(name), name);
     await store.emptyTrash(tombstoneOf(name));
@@ -60,7 +68,7 @@ describe('A chunk that is lost where it lies', () => {
     expect(await asks(...seeds)).toEqual(seeds.map(() => true));
     await expect(readArchive(store, first)).rejects.toThrow(/needs a chunk that is lost/);
     // Found by a look over all of the container, in the background.
-    while ((await asks(1))[0]) await new Promise((resolve) => setTimeout(resolve, 5));
+    await isFoundOut(1);
     expect(await sealAlone(store, second, [...seeds, 7])).toEqual([1, 2, 3, 7]);
     await reads(second, [...seeds, 7]);
     await reads(first, seeds);
@@ -93,6 +101,36 @@ describe('A chunk that is lost where it lies', () => {
     expect(containersOf(folder.path)).toEqual([]);
   });
 
+  it('is found out however often its container was looked over before', async () => {
+    await sealAlone(store, first, seeds);
+    const [path] = containersOf(folder.path);
+    damageFrames(path!, 'first');
+    await expect(readArchive(store, first)).rejects.toThrow(/is lost/);
+    await isFoundOut(1);
+    expect(await sealAlone(store, second, [1, 2, 3])).toEqual([1, 2, 3]);
+    await reads(first, seeds);
+    damageFrames(path!);
+    await expect(readArchive(store, first)).rejects.toThrow(/is lost/);
+    await isFoundOut(4);
+    expect(await sealAlone(store, third, [4, 5, 6])).toEqual([4, 5, 6]);
+    await reads(first, seeds);
+  });
+
+  it('that is read again the next time leaves nothing behind', async () => {
+    await sealAlone(store, first, seeds);
+    const [path] = containersOf(folder.path);
+    const whole = readFileSync(path!);
+    damageFrames(path!);
+    const reader = await store.open(first);
+    await expect(reader.read('data', 0, 1)).rejects.toThrow(/is lost/);
+    writeFileSync(path!, whole);
+    await reader.close();
+    await reads(first, seeds);
+    damageFrames(path!);
+    await expect(readArchive(store, first)).rejects.toThrow(/is lost/);
+    await isFoundOut(1);
+  });
+
   it('is healed while a session that was told of it, and a deletion, are on their way', async () => {
     await sealAlone(store, first, seeds);
     await sealAlone(store, third, [1, 2]);
@@ -115,6 +153,24 @@ describe('A chunk that is lost where it lies', () => {
     await condemn(fragmentName(4));
     await store.collect({ deadShareMin: 0 });
     expect(containersOf(folder.path)).toEqual([]);
+  });
+
+  it('is not one to which a recipe gives another length', async () => {
+    await sealAlone(store, first, [1, 2]);
+    const session = store.session('web1');
+    const wrong = { ...chunkOf(1), length: chunkOf(1).length - 1 };
+    await session.ask([wrong.id]);
+    const writer = await session.beginPlain(second);
+    await writer.add([wrong]);
+    const data = archiveOf([1]).subarray(1);
+    await writer.seal(manifestOf(second, { data, index: Buffer.alloc(0) }));
+    await session.end();
+    const reading = readArchive(store, second);
+    await expect(reading).rejects.toThrow(
+      /recipe that gives chunk [0-9a-f]{64} 2919 bytes, and it has 2920/,
+    );
+    await reads(first, [1, 2]);
+    expect(await asks(1, 2)).toEqual([true, true]);
   });
 
   it('is not healed by bytes that are not what their id says', async () => {

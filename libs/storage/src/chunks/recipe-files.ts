@@ -31,8 +31,30 @@ export class RecipeFiles {
     recipe: FoundRecipe,
     use: (reader: RecipeReader) => Promise<T>,
   ): Promise<T | undefined> {
-    const path = await this.pathOf(recipe);
+    const path = await this.find(recipe);
     return path === undefined ? undefined : readRecipe(recipe.fragmentId, path, use);
+  }
+
+  /** The path of a recipe: in its place (finished or not), or else in the trash. Undefined if there is none. */
+  async find(recipe: FoundRecipe): Promise<string | undefined> {
+    const file = fileName(recipe, 'recipe');
+    const paths: string[] = [];
+    const { imageId, copy } = recipe;
+    if (imageId !== undefined && copy !== undefined) {
+      const path = join(this.folder, ...copyFolder({ imageId, copy }), file);
+      paths.push(path, path + PARTIAL_SUFFIX);
+    }
+    for (const path of paths) if (await statIfThere(path)) return path;
+    for (const tombstone of await this.tombstones()) {
+      const path = this.trashedPath(recipe, tombstone);
+      if (await statIfThere(path)) return path;
+    }
+    return undefined;
+  }
+
+  /** Where the recipe lies once this tombstone has brought it into the trash. */
+  trashedPath(recipe: FoundRecipe, tombstoneId: string): string {
+    return join(this.trashOf(tombstoneId), fileName(recipe, 'recipe'));
   }
 
   /** All that have a name: those in their place, and those in the trash. */
@@ -63,24 +85,7 @@ export class RecipeFiles {
 
   /** True if the recipe lies in the trash of this tombstone. */
   async isInTrash(recipe: FoundRecipe, tombstoneId: string): Promise<boolean> {
-    const path = join(this.trashOf(tombstoneId), fileName(recipe, 'recipe'));
-    return (await statIfThere(path)) !== undefined;
-  }
-
-  private async pathOf(recipe: FoundRecipe): Promise<string | undefined> {
-    const file = fileName(recipe, 'recipe');
-    const paths: string[] = [];
-    const { imageId, copy } = recipe;
-    if (imageId !== undefined && copy !== undefined) {
-      const path = join(this.folder, ...copyFolder({ imageId, copy }), file);
-      paths.push(path, path + PARTIAL_SUFFIX);
-    }
-    for (const path of paths) if (await statIfThere(path)) return path;
-    for (const tombstone of await this.tombstones()) {
-      const path = join(this.trashOf(tombstone), file);
-      if (await statIfThere(path)) return path;
-    }
-    return undefined;
+    return (await statIfThere(this.trashedPath(recipe, tombstoneId))) !== undefined;
   }
 
   private async tombstones(): Promise<string[]> {

@@ -27,7 +27,8 @@ const RETURN: readonly (readonly FragmentFile[])[] = [['data', 'recipe', 'index'
 /**
  * The trash of one volume: `.trash/<tombstone>/` holds the files of the fragment whose deletion that
  * tombstone granted. This is the one place of Holdfast that takes fragments away: out of sight with
- * the grant in hand, and for good only out of the trash.
+ * the grant in hand, and for good only out of the trash. (Chunks that no fragment needs go by
+ * `ContainerFiles.drop`.)
  */
 export class DirectoryTrash {
   constructor(private readonly folder: string) {}

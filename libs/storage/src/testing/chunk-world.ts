@@ -7,9 +7,17 @@ import type { IndexHome } from '../chunks/index/index-home.js';
 import { levelHome } from '../chunks/index/index-home.js';
 import { MemoryChunkIndex, MemoryIndexState } from '../chunks/index/memory-chunk-index.js';
 import type { ChunkIndex } from '../chunks/index/chunk-index.js';
-import { confirmOrphans } from '../chunks/collection/orphan-grant.js';
 import type { FragmentName } from '../fragment-name.js';
-import { archiveOf, chunkOf, grantOf, readArchive, sealIn, send, tombstoneOf } from './chunks.js';
+import {
+  archiveOf,
+  chunkOf,
+  grantOf,
+  grantOrphans,
+  readArchive,
+  sealIn,
+  send,
+  tombstoneOf,
+} from './chunks.js';
 import { fragmentName } from './fragments.js';
 import { ShakyIndex } from './shaky-index.js';
 
@@ -154,7 +162,7 @@ export class ChunkWorld {
     if (lost !== 'references') return;
     const holdsAny = this.known.some(({ state }) => state !== 'gone');
     if (holdsAny) await expect(this.open.collect()).rejects.toThrow(/references were lost/);
-    await this.open.releaseOrphans(confirmOrphans('volume', { knowsEveryRecipe: true })!);
+    await grantOrphans(this.open);
   }
 
   /** What was acknowledged is there, and the counts are those of the recipes, no more and no less. */
@@ -251,7 +259,7 @@ export class ChunkWorld {
     this.crashes += 1;
     const before = this.folder;
     this.lives += 1;
-    cpSync(before, this.folder, { recursive: true });
+    copyDisk(before, this.folder);
     const { store, wakeUp } = this;
     this.dead.push(async () => {
       wakeUp();
@@ -330,5 +338,16 @@ class MemoryHome implements IndexHome {
 
   async putAside(): Promise<void> {
     this.state = new MemoryIndexState();
+  }
+}
+
+/** LevelDB may take away a table in the background while this copies it: then it begins again. */
+function copyDisk(from: string, to: string, tries = 10): void {
+  try {
+    cpSync(from, to, { recursive: true });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || tries === 1) throw error;
+    rmSync(to, { recursive: true, force: true });
+    copyDisk(from, to, tries - 1);
   }
 }

@@ -7,6 +7,7 @@ import { rawFrame } from '#archive/frames/raw-frame.js';
 import { encodeSeekTable, type FrameSize } from '#archive/frames/seek-table.js';
 import type { ChunkFrame } from '../chunk-intake.js';
 import type { ChunkSession } from '../chunks/chunk-session.js';
+import { confirmOrphans } from '../chunks/collection/orphan-grant.js';
 import type { ChunkStore } from '../chunks/chunk-store.js';
 import { confirmGrant, type ConfirmedGrant } from '../confirmed-grant.js';
 import type { FragmentName } from '../fragment-name.js';
@@ -136,6 +137,14 @@ export function tombstoneOf(name: FragmentName): string {
 export function grantOf(name: FragmentName): ConfirmedGrant {
   const { fragmentId } = name;
   return confirmGrant({ fragmentId, tombstoneId: tombstoneOf(name) }, { confirmed: true })!;
+}
+
+/** The catalog's word that it knows every recipe of a store, if it is in doubt of that. */
+export async function grantOrphans(store: ChunkStore): Promise<void> {
+  const { orphanDoubtId: doubtId } = store;
+  if (doubtId === undefined) return;
+  const doubt = { volumeId: 'volume', doubtId };
+  await store.releaseOrphans(confirmOrphans(doubt, doubt)!);
 }
 
 /** The files of a volume's containers. */

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, statfsSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readlinkSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -52,4 +52,18 @@ export function volumeWith(freeBytes?: number): { folder: TestFolder; reserveByt
   const folder = testFolder();
   const { bavail, bsize } = statfsSync(folder.path);
   return { folder, reserveBytes: bavail * bsize - freeBytes };
+}
+
+/** The paths of the files in a folder that this process has open. */
+export function openFiles(folder: string): string[] {
+  return readdirSync('/proc/self/fd')
+    .flatMap((descriptor) => {
+      try {
+        return [readlinkSync(`/proc/self/fd/${descriptor}`)];
+      } catch {
+        // Closed meanwhile, as that of this listing.
+        return [];
+      }
+    })
+    .filter((path) => path.startsWith(folder));
 }

@@ -197,7 +197,10 @@ export class MediaProgram implements MediaContext {
   private async reap(removals: Removals): Promise<void> {
     const now = new Date(this.life.world.now);
     const time = { graceMs: this.cluster.settings.trashGraceMs, now };
-    await emptyOldTrash(this.volumes(), time, (removal) => removals.standsBy(removal));
+    const standsBy = (removal: Removal) => removals.standsBy(removal);
+    await emptyOldTrash(this.volumes(), time, standsBy, (_what, error) => {
+      throw error;
+    });
   }
 
   private repeat(ms: number, work: () => Promise<unknown>): void {

@@ -25,7 +25,7 @@ export type RecipeClient = ChunkWriter &
  */
 export class ChunkSink implements FragmentSink {
   readonly fragmentBytesMax: number;
-  readonly rawFrameBytes: number;
+  readonly bytesPerRawFrame: number;
 
   readonly #courier: ChunkCourier;
   /** Full frames that are used again: 1 MiB each, they would be collected late. */
@@ -50,7 +50,7 @@ export class ChunkSink implements FragmentSink {
   ) {
     const { fragmentBytesMax, nextFragment, archiveOffset } = writer.ready;
     this.fragmentBytesMax = fragmentBytesMax;
-    this.rawFrameBytes = chunks.frameBytes;
+    this.bytesPerRawFrame = chunks.frameBytes;
     const onSettled = (bytes: number) => this.#recycle(bytes);
     this.#courier = new ChunkCourier(writer, encoder, {
       idsPerAskMax: chunks.idsPerAskMax,
@@ -61,7 +61,7 @@ export class ChunkSink implements FragmentSink {
   }
 
   rawFrame(data: Buffer): Buffer {
-    const isFull = data.length === this.rawFrameBytes;
+    const isFull = data.length === this.bytesPerRawFrame;
     const made = (isFull ? this.#free.pop() : undefined) ?? emptyRawFrame(data.length);
     let at = 0;
     for (const part of made.parts) at += data.copy(part, 0, at);
@@ -109,7 +109,7 @@ export class ChunkSink implements FragmentSink {
     this.#settledBytes += bytes;
     while (this.#inUse.length > 0 && this.#inUse[0]!.end <= this.#settledBytes) {
       const { made } = this.#inUse.shift()!;
-      if (rawFrameBytes(this.rawFrameBytes) === made.frame.length) this.#free.push(made);
+      if (rawFrameBytes(this.bytesPerRawFrame) === made.frame.length) this.#free.push(made);
     }
   }
 

@@ -1,5 +1,5 @@
 import { statIfThere } from '../../directory/sync-folder.js';
-import { ContainerDamaged } from '../../errors.js';
+import { ContainerDamaged, VolumeFull } from '../../errors.js';
 import type { ChunkVolume } from '../chunk-volume.js';
 import { CONTAINER_BYTES_MAX, CONTAINER_CHUNKS_MAX } from '../containers/container-format.js';
 import { ContainerReader } from '../containers/container-reader.js';
@@ -24,31 +24,36 @@ export interface Collected {
   readonly freedBytes: number;
   /** Containers that cannot be read and so stay, all of them. */
   readonly damaged: readonly string[];
+  /** Set where there was no room for what lives in some containers: these stay as they are. */
+  readonly full?: VolumeFull;
 }
 
+/** What is known of a container to be collected; it is opened again when it comes to that. */
 interface Candidate {
-  readonly reader: ContainerReader;
-  readonly live: readonly boolean[];
+  readonly id: string;
   readonly isWasteful: boolean;
+  readonly chunks: number;
   readonly liveBytes: number;
   readonly liveChunks: number;
 }
 
-/** Containers that are open at once for one domain. */
+/** Containers that are collected at once. */
 const GROUP_MAX = 64;
-/** Chunks, dead ones too, whose tables are in memory at once for one domain. */
+/** Chunks, dead ones too, whose tables are in memory at once. */
 const TABLES_MAX = 16 * CONTAINER_CHUNKS_MAX;
 
 /**
  * Removes chunks that no recipe names and no session was told of, container by container: what lives
  * in one is written into another and synced; then the index changes over, at once and durably; then
- * the old file goes. Backups, restores and other deletions run on meanwhile.
+ * the old file goes. Containers in which nothing lives go first: they need no room. Backups, restores
+ * and other deletions run on meanwhile.
  */
 export class ChunkCollector {
   private gone = 0;
   private made = 0;
   private freedBytes = 0;
-  private readonly damaged: string[] = [];
+  private full: VolumeFull | undefined;
+  private readonly damaged = new Set<string>();
   private readonly groups = new Map<string, Candidate[]>();
 
   constructor(
@@ -56,21 +61,20 @@ export class ChunkCollector {
     private readonly options: CollectOptions,
   ) {}
 
-  /** Throws `VolumeFull` where there is no room for what lives; nothing is lost by that. */
   async run(): Promise<Collected> {
-    try {
-      await this.dropUnclosed();
-      for (const container of this.volume.places.list()) {
-        if (!this.isCut) await this.look(container);
-      }
-      for (const domain of [...this.groups.keys()]) {
-        if (!this.isCut) await this.collect(domain);
-      }
-    } finally {
-      for (const group of this.groups.values()) await closeAll(group);
+    await this.dropUnclosed();
+    await this.tellUnread();
+    for (const container of this.volume.places.list()) {
+      if (!this.isCut) await this.dropIfDead(container);
     }
-    const { gone, made, freedBytes, damaged } = this;
-    return { gone, made, freedBytes, damaged };
+    for (const container of this.volume.places.list()) {
+      if (!this.isCut) await this.look(container);
+    }
+    for (const domain of [...this.groups.keys()]) {
+      if (!this.isCut) await this.collect(domain);
+    }
+    const { gone, made, freedBytes, full } = this;
+    return { gone, made, freedBytes, damaged: [...this.damaged], ...(full && { full }) };
   }
 
   private get isCut(): boolean {
@@ -83,78 +87,120 @@ export class ChunkCollector {
     for await (const id of files.unclosed()) if (!writing.has(id)) await files.dropUnclosed(id);
   }
 
-  private async look(container: string): Promise<void> {
-    const { places, files } = this.volume;
-    const { deadShareMin = 0.25, smallBytes = 16 * 1024 * 1024, sparedSince } = this.options;
-    const live = await places.live(container);
-    if (!live) return;
-    const file = await statIfThere(files.path(container));
-    if (!file) {
-      this.damaged.push(container);
-      return;
-    }
-    if (sparedSince && file.mtime >= sparedSince) return;
-    const dead = live.filter((one) => !one).length;
-    // What was healed must not lie in two places for long: the index may have to be made anew.
-    const isWasteful =
-      dead > 0 && (dead >= live.length * deadShareMin || places.losses.concerns(container));
-    if (!isWasteful && file.size >= smallBytes) return;
-    const reader = await this.open(container);
-    if (!reader) return;
-    const group = this.groups.get(reader.domain) ?? [];
-    const [liveBytes, liveChunks] = [liveBytesOf(reader, live), live.length - dead];
-    group.push({ reader, live, isWasteful, liveBytes, liveChunks });
-    this.groups.set(reader.domain, group);
-    if (isFull(group)) await this.collect(reader.domain);
+  /** No recipe needs what is in them, or it would not be certain what may be collected. */
+  private async tellUnread(): Promise<void> {
+    const { files, unread } = this.volume;
+    for (const id of unread) if (await statIfThere(files.path(id))) this.damaged.add(id);
   }
 
-  private async open(container: string): Promise<ContainerReader | undefined> {
+  private async dropIfDead(container: string): Promise<void> {
+    const found = await this.find(container);
+    if (!found || found.live.some(Boolean)) return;
+    const domain = await this.read(container, async (reader) => reader.domain);
+    if (domain !== undefined) await this.gather(domain, [container]);
+  }
+
+  private async look(container: string): Promise<void> {
+    const { deadShareMin = 0.25, smallBytes = 16 * 1024 * 1024 } = this.options;
+    const found = await this.find(container);
+    if (!found) return;
+    const { live, bytes } = found;
+    const dead = live.filter((one) => !one).length;
+    // What was healed must not lie in two places for long: the index may have to be made anew.
+    const isConcerned = this.volume.places.losses.concerns(container);
+    const isWasteful = dead > 0 && (dead >= live.length * deadShareMin || isConcerned);
+    if (!isWasteful && bytes >= smallBytes) return;
+    const read = await this.read(container, async (reader) => {
+      return { domain: reader.domain, liveBytes: liveBytesOf(reader, live) };
+    });
+    if (!read) return;
+    const { domain, liveBytes } = read;
+    const group = this.groups.get(domain) ?? [];
+    const [chunks, liveChunks] = [live.length, live.length - dead];
+    group.push({ id: container, isWasteful, chunks, liveBytes, liveChunks });
+    this.groups.set(domain, group);
+    if (isFull(group)) await this.collect(domain);
+  }
+
+  /** Undefined for one that is left alone. */
+  private async find(container: string): Promise<{ live: boolean[]; bytes: number } | undefined> {
+    const { places, files } = this.volume;
+    const { sparedSince } = this.options;
+    const live = await places.live(container);
+    if (!live) return undefined;
+    const file = await statIfThere(files.path(container));
+    if (!file) this.damaged.add(container);
+    if (!file || (sparedSince && file.mtime >= sparedSince)) return undefined;
+    return { live, bytes: Number(file.size) };
+  }
+
+  /** Undefined for a container that has gone, or cannot be read. */
+  private async read<T>(
+    container: string,
+    use: (reader: ContainerReader) => Promise<T>,
+  ): Promise<T | undefined> {
+    let reader: ContainerReader | undefined;
     try {
-      return await ContainerReader.open(this.volume.files, container);
+      reader = await ContainerReader.open(this.volume.files, container);
+      return reader && (await use(reader));
     } catch (error) {
       if (!(error instanceof ContainerDamaged)) throw error;
-      this.damaged.push(container);
+      this.damaged.add(container);
       return undefined;
+    } finally {
+      await reader?.close();
     }
   }
 
   private async collect(domain: string): Promise<void> {
     const group = this.groups.get(domain) ?? [];
     this.groups.delete(domain);
-    try {
-      // One that is merely small gains nothing by itself.
-      if (group.length > 1 || group.some(({ isWasteful }) => isWasteful)) await this.gather(group);
-    } finally {
-      await closeAll(group);
-    }
+    // One that is merely small gains nothing by itself.
+    if (group.length === 1 && !group[0]!.isWasteful) return;
+    await this.gather(
+      domain,
+      group.map(({ id }) => id),
+    );
   }
 
-  private async gather(group: readonly Candidate[]): Promise<void> {
+  private async gather(domain: string, containers: readonly string[]): Promise<void> {
     const { places, files, between } = this.volume;
-    const gathering = new Gathering(this.volume, group[0]!.reader.domain);
+    const gathering = new Gathering(this.volume, domain);
+    let mayBeInTheIndex = false;
     try {
-      for (const { reader, live } of group) {
-        if (!(await gathering.take(reader, live))) this.damaged.push(reader.id);
-      }
+      let takenBytes = 0;
+      for (const container of containers) takenBytes += await this.take(container, gathering);
       await gathering.close();
       const { taken, made } = gathering;
+      if (taken.length === 0) return await gathering.drop();
       await between('collect: what lives is durable elsewhere, the index does not know it');
+      mayBeInTheIndex = true;
       const isDone = await places.changeOver(taken, made, (old) => gathering.newPlace(old));
       if (!isDone) return await gathering.drop();
       await between('collect: the index has changed over, the old files are there');
       for (const { id } of taken) await files.drop(id);
-      const takenBytes = group
-        .filter(({ reader }) => taken.some(({ id }) => id === reader.id))
-        .reduce((sum, { reader }) => sum + reader.bytes, 0);
       this.freedBytes += takenBytes - gathering.madeBytes;
       this.gone += taken.length;
       this.made += made.length;
     } catch (error) {
-      await gathering.abandon();
-      throw error;
+      if (mayBeInTheIndex) throw error;
+      await gathering.drop();
+      if (!(error instanceof VolumeFull)) throw error;
+      this.full ??= error;
     } finally {
       gathering.forget();
     }
+  }
+
+  /** Bytes of the container's file; 0 for one that stays. */
+  private async take(container: string, gathering: Gathering): Promise<number> {
+    const live = await this.volume.places.live(container);
+    if (!live) return 0;
+    const bytes = await this.read(container, async (reader) => {
+      await gathering.take(reader, live);
+      return reader.bytes;
+    });
+    return bytes ?? 0;
   }
 }
 
@@ -164,7 +210,7 @@ function isFull(group: readonly Candidate[]): boolean {
   return (
     sum(({ liveBytes }) => liveBytes) >= CONTAINER_BYTES_MAX / 2 ||
     sum(({ liveChunks }) => liveChunks) >= CONTAINER_CHUNKS_MAX / 2 ||
-    sum(({ live }) => live.length) >= TABLES_MAX ||
+    sum(({ chunks }) => chunks) >= TABLES_MAX ||
     group.length >= GROUP_MAX
   );
 }
@@ -176,8 +222,4 @@ function liveBytesOf(reader: ContainerReader, live: readonly boolean[]): number 
     const alive = live.slice(first, end).filter(Boolean).length;
     return sum + (storedBytes * alive) / chunks.length;
   }, 0);
-}
-
-async function closeAll(group: readonly Candidate[]): Promise<void> {
-  await Promise.all(group.map(({ reader }) => reader.close()));
 }

@@ -1,6 +1,5 @@
 import { compress } from '#archive/frames/zstd.js';
 import type { ChunkFrame } from '../../chunk-intake.js';
-import { ContainerDamaged } from '../../errors.js';
 import { beginContainer } from '../begin-container.js';
 import type { ChunkVolume } from '../chunk-volume.js';
 import type { ContainerReader } from '../containers/container-reader.js';
@@ -27,21 +26,15 @@ export class Gathering {
     private readonly domain: string,
   ) {}
 
-  /** False, and the container is left out, if something of it that lives cannot be read. */
-  async take(reader: ContainerReader, live: readonly boolean[]): Promise<boolean> {
+  /** Throws `ContainerDamaged`, and leaves the container out, if something of it that lives cannot be read. */
+  async take(reader: ContainerReader, live: readonly boolean[]): Promise<void> {
     const moved = new Map<number, Place>();
-    try {
-      for (let frame = 0; frame < reader.frames.length; frame += 1) {
-        await this.takeFrame(reader, { frame, live, moved });
-      }
-    } catch (error) {
-      if (!(error instanceof ContainerDamaged)) throw error;
-      return false;
+    for (let frame = 0; frame < reader.frames.length; frame += 1) {
+      await this.takeFrame(reader, { frame, live, moved });
     }
     this.moved.set(reader.id, moved);
     const ids = reader.places.map(({ id }) => id);
     this.taken.push({ id: reader.id, domain: this.domain, ids });
-    return true;
   }
 
   newPlace(old: Place): Place | undefined {
@@ -59,14 +52,14 @@ export class Gathering {
     this.ordinal = 0;
   }
 
-  /** Removes what was made; for when it has not come to anything. */
+  /** Removes what was made, for when the index does not know it. Never throws: what stays is found at a start. */
   async drop(): Promise<void> {
-    for (const { id } of this.made) await this.volume.files.drop(id);
-  }
-
-  /** Lets go of what is open. Never throws. */
-  async abandon(): Promise<void> {
+    const { files } = this.volume;
     await this.writer?.abandon();
+    for (const id of this.written) {
+      await files.dropUnclosed(id).catch(() => undefined);
+      await files.drop(id).catch(() => undefined);
+    }
   }
 
   /** From here on what is unclosed of it counts as left over. */
@@ -96,7 +89,8 @@ export class Gathering {
   private async append(frame: ChunkFrame): Promise<void> {
     if (this.writer && !this.writer.hasRoomFor(frame)) await this.close();
     if (!this.writer) {
-      this.writer = await beginContainer(this.volume, this.domain);
+      const { collectingGate: gate } = this.volume;
+      this.writer = await beginContainer({ ...this.volume, gate }, this.domain);
       this.written.push(this.writer.id);
     }
     await this.writer.append(frame);

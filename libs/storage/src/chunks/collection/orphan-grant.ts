@@ -1,19 +1,26 @@
 declare const confirmed: unique symbol;
 
+/** In which doubt a volume is whether a recipe was lost with the ledger: another one whenever it is opened. */
+export interface Doubt {
+  readonly volumeId: string;
+  readonly doubtId: string;
+}
+
 /**
  * The only value by which chunks may go that no known recipe names, after the ledger of references was
  * lost. `confirmOrphans` alone makes one, out of the catalog's word that it knows every recipe of the
  * volume.
  */
-export interface ConfirmedOrphans {
+export interface ConfirmedOrphans extends Doubt {
   readonly [confirmed]: true;
-  readonly volumeId: string;
 }
 
-/** @returns undefined unless the catalog said that every recipe of this volume is known to it. */
-export function confirmOrphans(
-  volumeId: string,
-  answer: { readonly knowsEveryRecipe: boolean },
-): ConfirmedOrphans | undefined {
-  return answer.knowsEveryRecipe ? ({ volumeId } as ConfirmedOrphans) : undefined;
+/**
+ * @param word What the catalog has compared, before it said that it knows every recipe.
+ * @returns undefined unless the volume was in the doubt then that it is in now.
+ */
+export function confirmOrphans(now: Doubt, word: Doubt): ConfirmedOrphans | undefined {
+  const { volumeId, doubtId } = now;
+  const isSame = word.volumeId === volumeId && word.doubtId === doubtId;
+  return isSame ? ({ volumeId, doubtId } as ConfirmedOrphans) : undefined;
 }

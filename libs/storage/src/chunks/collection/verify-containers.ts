@@ -1,7 +1,14 @@
 import { messageOf } from '#kernel/errors.js';
 import { ContainerDamaged } from '../../errors.js';
-import type { ChunkVolume } from '../chunk-volume.js';
+import type { ChunkPlaces } from '../chunk-places.js';
+import type { ContainerFiles } from '../containers/container-files.js';
 import { ContainerReader } from '../containers/container-reader.js';
+
+/** The containers of a volume, and what is known of them. */
+export interface Containers {
+  readonly files: ContainerFiles;
+  readonly places: ChunkPlaces;
+}
 
 export interface ContainerVerdict {
   readonly container: string;
@@ -11,7 +18,7 @@ export interface ContainerVerdict {
 }
 
 /** Reads all containers, checks each frame by its digest and each chunk by its id. */
-export async function* verifyContainers(volume: ChunkVolume): AsyncIterable<ContainerVerdict> {
+export async function* verifyContainers(volume: Containers): AsyncIterable<ContainerVerdict> {
   for (const container of volume.places.list()) {
     const verdict = await verifyContainer(volume, container);
     if (verdict) yield verdict;
@@ -19,7 +26,7 @@ export async function* verifyContainers(volume: ChunkVolume): AsyncIterable<Cont
 }
 
 /** True if all of a container, which nobody knows yet, is what its ids say. */
-export async function isSound(volume: ChunkVolume, container: string): Promise<boolean> {
+export async function isSound(volume: Containers, container: string): Promise<boolean> {
   let reader: ContainerReader | undefined;
   try {
     reader = await ContainerReader.open(volume.files, container);
@@ -34,23 +41,9 @@ export async function isSound(volume: ChunkVolume, container: string): Promise<b
   }
 }
 
-/**
- * Looks over a container of which something could not be read, so that all of it that is lost is known.
- * Never throws.
- */
-export async function lookOver(volume: ChunkVolume, container: string): Promise<void> {
-  if (volume.places.losses.concerns(container)) return;
-  volume.places.losses.add(container, []);
-  try {
-    await verifyContainer(volume, container);
-  } catch {
-    // Nothing is certain then; whoever reads it next finds out.
-  }
-}
-
 /** Undefined for a container that was collected meanwhile. What is lost is remembered. */
-async function verifyContainer(
-  volume: ChunkVolume,
+export async function verifyContainer(
+  volume: Containers,
   container: string,
 ): Promise<ContainerVerdict | undefined> {
   let reader: ContainerReader | undefined;

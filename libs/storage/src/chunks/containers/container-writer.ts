@@ -50,8 +50,13 @@ export class ContainerWriter {
       await files.makeFolder(id);
       const file = await AppendFile.create(files.partialPath(id));
       const writer = new ContainerWriter(id, domain, files, gate, file);
-      await writer.append(encodeHead({ id, domain }));
-      return writer;
+      try {
+        await writer.append(encodeHead({ id, domain }));
+        return writer;
+      } catch (error) {
+        await writer.abandon();
+        throw error;
+      }
     } catch (error) {
       throw writeError(files.folder, error);
     }

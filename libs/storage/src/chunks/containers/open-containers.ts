@@ -1,6 +1,6 @@
 import { freeBytes } from '#kernel/free-bytes.js';
 import type { ChunkEntry } from '../../chunk-intake.js';
-import { ContainerDamaged } from '../../errors.js';
+import { ContainerDamaged, FragmentUnreadable } from '../../errors.js';
 import type { Place } from '../index/chunk-map.js';
 import type { ContainerFiles } from './container-files.js';
 import { ContainerReader } from './container-reader.js';
@@ -22,7 +22,11 @@ export class OpenContainers {
   private readonly frames = new Map<string, Promise<Buffer>>();
   private latest: (Found & { bytes: Buffer }) | undefined;
 
-  constructor(private readonly files: ContainerFiles) {}
+  constructor(
+    private readonly files: ContainerFiles,
+    /** Whose chunks are read. */
+    private readonly fragmentId: string,
+  ) {}
 
   /** Opens it for `behind`. What is wrong with it whoever reads it hears. */
   async open(container: string): Promise<void> {
@@ -41,7 +45,7 @@ export class OpenContainers {
 
   /**
    * A chunk's bytes, checked; undefined if the container is gone. They are the caller's until the next read.
-   * Throws `ContainerDamaged`.
+   * Throws `ContainerDamaged`, and `FragmentUnreadable` for a chunk of another length.
    */
   async read(place: Place, chunk: ChunkEntry): Promise<Buffer | undefined> {
     const found = await this.look(place, chunk);
@@ -104,8 +108,17 @@ export class OpenContainers {
     const reader = await this.reader(place.container);
     const entry = reader?.places[place.ordinal];
     if (!reader) return undefined;
-    if (!entry?.id.equals(chunk.id) || entry.length !== chunk.length) {
+    if (!entry?.id.equals(chunk.id)) {
       throw new ContainerDamaged(place.container, `has another chunk ${place.ordinal}`);
+    }
+    if (entry.length !== chunk.length) {
+      // The recipe's fault: nobody compared it with the container as it was written.
+      const id = chunk.id.toString('hex');
+      const lengths = `${chunk.length} bytes, and it has ${entry.length}`;
+      throw new FragmentUnreadable(
+        this.fragmentId,
+        `has a recipe that gives chunk ${id} ${lengths}`,
+      );
     }
     return { reader, frame: entry.frame };
   }

@@ -2,7 +2,6 @@ import type { ChunkEntry } from '../../chunk-intake.js';
 import { ContainerDamaged, FragmentUnreadable } from '../../errors.js';
 import { IDS_PER_BATCH_MAX } from '../chunk-id.js';
 import type { ChunkVolume } from '../chunk-volume.js';
-import { lookOver } from '../collection/verify-containers.js';
 import { OpenContainers } from '../containers/open-containers.js';
 import type { Place } from '../index/chunk-map.js';
 
@@ -31,7 +30,7 @@ export class ChunkReader {
     private readonly fragmentId: string,
     readonly domain: string,
   ) {
-    this.containers = new OpenContainers(volume.files);
+    this.containers = new OpenContainers(volume.files, fragmentId);
   }
 
   /** Most chunks lie behind the one before them, as they did when they were written: only the others are looked up. */
@@ -100,13 +99,13 @@ export class ChunkReader {
       // It was collected, or healed, since it was looked up or guessed: the index knows.
       [located.place] = await this.find([chunk]);
       if (!damage || !isSame(located.place, place)) continue;
-      void lookOver(this.volume, place.container);
+      this.volume.lookOver.want(place);
       throw new FragmentUnreadable(
         this.fragmentId,
         `needs a chunk that is lost. ${damage.message}`,
       );
     }
-    if (located.place) void lookOver(this.volume, located.place.container);
+    if (located.place) this.volume.lookOver.want(located.place);
     const id = chunk.id.toString('hex');
     throw new FragmentUnreadable(this.fragmentId, `needs chunk ${id}, which is not in the volume`);
   }

@@ -1,9 +1,12 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
+import { ClassicLevel } from 'classic-level';
 import { describeChunkIndex, idOf } from '../../testing/describe-chunk-index.js';
 import { testFolder } from '../../testing/small-volume.js';
+import { ChunkPlaces } from '../chunk-places.js';
 import { IndexDamaged } from './chunk-index.js';
+import { holderKey } from './index-records.js';
 import { LevelChunkIndex } from './level-chunk-index.js';
 import { MemoryChunkIndex, MemoryIndexState } from './memory-chunk-index.js';
 
@@ -67,6 +70,24 @@ describe('A damaged index on disk', () => {
       rmSync(join(folder.path, 'DAMAGED'), { force: true });
       writeFileSync(join(folder.path, name), whole.subarray(0, whole.length - 10));
       expect(await isDamagedOrRight(folder.path)).toBe(true);
+    } finally {
+      folder.dispose();
+    }
+  });
+
+  it('is noticed where it says whether somebody holds something', async () => {
+    const folder = testFolder();
+    try {
+      const options = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const;
+      const db = new ClassicLevel<Buffer, Buffer>(folder.path, options);
+      await db.put(holderKey('f1'), Buffer.alloc(4));
+      await db.close();
+      const index = await LevelChunkIndex.open(folder.path);
+      const places = new ChunkPlaces(index, []);
+      await expect(places.isHolder('f1')).rejects.toBeInstanceOf(IndexDamaged);
+      expect(places.failure).toBeInstanceOf(IndexDamaged);
+      await index.close();
+      expect(existsSync(join(folder.path, 'DAMAGED'))).toBe(true);
     } finally {
       folder.dispose();
     }

@@ -7,7 +7,7 @@ import type { Place } from './chunk-map.js';
 export class ChunkLosses {
   /** By container: its ordinals, or all of it. */
   private readonly lost = new Map<string, Set<number> | 'all'>();
-  private readonly looked = new Set<string>();
+  private readonly everLost = new Set<string>();
 
   get isEmpty(): boolean {
     return this.lost.size === 0;
@@ -24,18 +24,19 @@ export class ChunkLosses {
 
   /** True for a container of which something is, or was, lost: it is not to grow old. */
   concerns(container: string): boolean {
-    return this.looked.has(container);
+    return this.everLost.has(container);
   }
 
+  /** @param ordinals At least one. */
   add(container: string, ordinals: Iterable<number>): void {
     const lost = this.lost.get(container) ?? new Set<number>();
-    this.looked.add(container);
+    this.everLost.add(container);
     this.lost.set(container, lost);
     if (lost !== 'all') for (const ordinal of ordinals) lost.add(ordinal);
   }
 
   addAll(container: string): void {
-    this.looked.add(container);
+    this.everLost.add(container);
     this.lost.set(container, 'all');
   }
 
@@ -53,7 +54,7 @@ export class ChunkLosses {
   drop(containers: readonly string[]): void {
     for (const container of containers) {
       this.lost.delete(container);
-      this.looked.delete(container);
+      this.everLost.delete(container);
     }
   }
 }

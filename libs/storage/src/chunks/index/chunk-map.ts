@@ -44,8 +44,4 @@ export class ChunkMap {
     this.bits.delete(from);
     for (const ordinal of ordinals) this.add(newPlace(ordinal));
   }
-
-  clear(): void {
-    this.bits.clear();
-  }
 }

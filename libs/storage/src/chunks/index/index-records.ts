@@ -82,6 +82,10 @@ export function holderValue(key: Buffer): Buffer {
   return checked(key, Buffer.alloc(0));
 }
 
+export function checkHolder(key: Buffer, value: Buffer): void {
+  uncheck(key, value);
+}
+
 function checked(key: Buffer, body: Buffer): Buffer {
   const value = Buffer.allocUnsafe(body.length + CHECK_BYTES);
   body.copy(value);

@@ -16,6 +16,7 @@ import {
 import type { ChunkMap, Place } from './chunk-map.js';
 import { changedCounts, movedCounts } from './count-change.js';
 import {
+  checkHolder,
   chunkKeys,
   CONTAINER_KEYS,
   containerKey,
@@ -122,7 +123,12 @@ export class LevelChunkIndex implements ChunkIndex {
   }
 
   async isHolder(holder: string): Promise<boolean> {
-    return (await this.attempt(() => this.db.get(holderKey(holder)))) !== undefined;
+    const key = holderKey(holder);
+    return this.attempt(async () => {
+      const value = await this.db.get(key);
+      if (value) checkHolder(key, value);
+      return value !== undefined;
+    });
   }
 
   async replace(
@@ -150,11 +156,11 @@ export class LevelChunkIndex implements ChunkIndex {
   }
 
   async *containers(): AsyncIterable<string> {
-    for await (const key of this.db.keys(CONTAINER_KEYS)) yield containerOf(key);
+    for await (const key of this.keys(CONTAINER_KEYS)) yield containerOf(key);
   }
 
   async *holders(): AsyncIterable<string> {
-    for await (const key of this.db.keys(HOLDER_KEYS)) yield holderOf(key);
+    for await (const key of this.keys(HOLDER_KEYS)) yield holderOf(key);
   }
 
   async close(): Promise<void> {
@@ -188,14 +194,26 @@ export class LevelChunkIndex implements ChunkIndex {
     return { places: now, moves };
   }
 
+  private async *keys(range: { gt: Buffer; lt: Buffer }): AsyncIterable<Buffer> {
+    try {
+      yield* this.db.keys(range);
+    } catch (error) {
+      throw await this.meaningOf(error);
+    }
+  }
+
   private async attempt<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
-      const meaning = meaningOf(this.db.location, error);
-      if (meaning instanceof IndexDamaged) await noteDamage(this.db.location, meaning);
-      throw meaning;
+      throw await this.meaningOf(error);
     }
+  }
+
+  private async meaningOf(error: unknown): Promise<Error> {
+    const meaning = meaningOf(this.db.location, error);
+    if (meaning instanceof IndexDamaged) await noteDamage(this.db.location, meaning);
+    return meaning;
   }
 }
 

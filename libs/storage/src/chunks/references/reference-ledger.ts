@@ -24,14 +24,19 @@ export class ReferenceLedger {
       parse: (value) => referenceRecord.parse(value),
       onRecord: (record) => state.apply(record),
     });
-    if ((await journal.closedSegments()) >= COMPACT_FROM_SEGMENTS) {
-      const fold = new ReferenceState();
-      await journal.compact({
-        add: (record) => fold.apply(record),
-        records: () => fold.records(),
-      });
+    try {
+      if ((await journal.closedSegments()) >= COMPACT_FROM_SEGMENTS) {
+        const fold = new ReferenceState();
+        await journal.compact({
+          add: (record) => fold.apply(record),
+          records: () => fold.records(),
+        });
+      }
+      return new ReferenceLedger(journal, state);
+    } catch (error) {
+      await journal.close();
+      throw error;
     }
-    return new ReferenceLedger(journal, state);
   }
 
   /**

@@ -6,7 +6,10 @@ const id = z.string().min(1).max(64);
 export const referenceRecord = z.discriminatedUnion('type', [
   /** The ledger is complete: begun with an empty volume, or made anew of all that lay there. */
   z.object({ type: z.literal('BEGUN') }),
-  /** Before a recipe appears; from here on its chunks count. Without image and copy: found in the trash. */
+  /**
+   * Before a recipe appears; from here on its chunks count, whatever was before. Without image and copy:
+   * found in the trash.
+   */
   z.object({
     type: z.literal('HELD'),
     fragmentId: id,

@@ -20,6 +20,11 @@ export class ReferenceState {
     return this.byFragment.get(fragmentId);
   }
 
+  /** False for a fragment whose chunks do not count, as far as it is known which do. */
+  mayHold(fragmentId: string): boolean {
+    return this.byFragment.has(fragmentId) || !this.begun || this.orphansKept;
+  }
+
   all(): Reference[] {
     return [...this.byFragment.values()];
   }
@@ -31,7 +36,7 @@ export class ReferenceState {
         return;
       case 'HELD': {
         const { type: _, ...rest } = record;
-        const before = this.byFragment.get(record.fragmentId);
+        const { tombstoneId: _released, ...before } = this.byFragment.get(record.fragmentId) ?? {};
         this.byFragment.set(record.fragmentId, { shown: false, ...before, ...rest });
         return;
       }

@@ -1,0 +1,123 @@
+import { statfsSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { VolumeFull } from '../../errors.js';
+import type { FragmentName } from '../../fragment-name.js';
+import {
+  archiveOf,
+  containersOf,
+  grantOf,
+  readArchive,
+  sealAlone,
+  sealIn,
+  tombstoneOf,
+} from '../../testing/chunks.js';
+import { fragmentName } from '../../testing/fragments.js';
+import { openFiles, testFolder, type TestFolder } from '../../testing/small-volume.js';
+import { ChunkStore, type ChunkStoreOptions } from '../chunk-store.js';
+
+const COPIED = 'collect: what lives is durable elsewhere, the index does not know it';
+const EVERYTHING = { deadShareMin: 0 };
+
+describe('A collection', () => {
+  let folder: TestFolder;
+  let store: ChunkStore;
+  const open = async (options: Partial<ChunkStoreOptions> = {}) => {
+    store = await ChunkStore.open({ folder: folder.path, reserveBytes: 0, ...options });
+  };
+  beforeEach(async () => {
+    folder = testFolder();
+    await open();
+  });
+  afterEach(async () => {
+    await store.close();
+    folder.dispose();
+  });
+
+  const [lone, kept, first, second] = [1, 2, 3, 4].map((seed) => fragmentName(seed)) as [
+    FragmentName,
+    FragmentName,
+    FragmentName,
+    FragmentName,
+  ];
+  const condemn = async (name: FragmentName) => {
+    await store.remove(grantOf(name), name);
+    await store.emptyTrash(tombstoneOf(name));
+  };
+  const reads = async (name: FragmentName, seeds: readonly number[]) =>
+    expect((await readArchive(store, name)).equals(archiveOf(seeds))).toBe(true);
+  /** A container with one chunk that lives, and two others in which nothing does. */
+  const fill = async () => {
+    await sealAlone(store, lone, [1, 2, 3, 4]);
+    await sealAlone(store, kept, [2]);
+    await sealAlone(store, first, [5, 6]);
+    await sealAlone(store, second, [7]);
+    for (const name of [lone, first, second]) await condemn(name);
+  };
+  const freeBytes = () => {
+    const { bavail, bsize } = statfsSync(folder.path);
+    return bavail * bsize;
+  };
+
+  it('of a volume without any room gives back what needs none', async () => {
+    await fill();
+    await store.close();
+    await open({ reserveBytes: 32 * freeBytes() });
+    const collected = await store.collect(EVERYTHING);
+    expect(collected).toMatchObject({ gone: 2, made: 0, damaged: [] });
+    expect(collected.full).toBeInstanceOf(VolumeFull);
+    expect(containersOf(folder.path)).toHaveLength(1);
+    await reads(kept, [2]);
+  });
+
+  it('of a volume at its reserve takes of that', async () => {
+    await fill();
+    await store.close();
+    await open({ reserveBytes: 2 * freeBytes() });
+    await expect(sealAlone(store, fragmentName(5), [9])).rejects.toBeInstanceOf(VolumeFull);
+    const collected = await store.collect(EVERYTHING);
+    expect(collected).toMatchObject({ gone: 3, made: 1 });
+    expect(collected.full).toBeUndefined();
+    await reads(kept, [2]);
+  });
+
+  it('that fails before the index changes over leaves nothing behind', async () => {
+    await fill();
+    await store.close();
+    let isFull = true;
+    const between = async (step: string) => {
+      if (isFull && step === COPIED) throw new VolumeFull(folder.path);
+    };
+    await open({ between });
+    const before = containersOf(folder.path);
+    expect(await store.collect(EVERYTHING)).toMatchObject({
+      gone: 0,
+      full: expect.any(VolumeFull),
+    });
+    expect(containersOf(folder.path)).toEqual(before);
+    isFull = false;
+    expect(await store.collect(EVERYTHING)).toMatchObject({ gone: 3, made: 1 });
+    await reads(kept, [2]);
+  });
+
+  it('has one container open at a time, however many domains there are', async () => {
+    await store.close();
+    const opened: number[] = [];
+    const between = async (step: string) => {
+      if (step === COPIED)
+        opened.push(openFiles(folder.path).filter((path) => path.includes('.chunks')).length);
+    };
+    await open({ between });
+    const domains = Array.from({ length: 12 }, (_, nth) => `web${nth}`);
+    for (const [nth, domain] of domains.entries()) {
+      for (const copy of [1, 2]) {
+        const session = store.session(domain);
+        await sealIn(session, fragmentName(10 * nth + copy), [copy]);
+        await session.end();
+      }
+    }
+    expect(await store.collect()).toMatchObject({ gone: 24, made: 12 });
+    expect(opened).toHaveLength(12);
+    expect(Math.max(...opened)).toBe(0);
+    await reads(fragmentName(12), [2]);
+  });
+});
