@@ -1,5 +1,8 @@
+import { randomBytes } from 'node:crypto';
 import { statfsSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { blake3 } from '@napi-rs/blake-hash';
+import { compress } from '#archive/frames/zstd.js';
 import { VolumeFull } from '../../errors.js';
 import type { FragmentName } from '../../fragment-name.js';
 import {
@@ -11,7 +14,7 @@ import {
   sealIn,
   tombstoneOf,
 } from '../../testing/chunks.js';
-import { fragmentName } from '../../testing/fragments.js';
+import { fragmentName, manifestOf } from '../../testing/fragments.js';
 import { openFiles, testFolder, type TestFolder } from '../../testing/small-volume.js';
 import { ChunkStore, type ChunkStoreOptions } from '../chunk-store.js';
 
@@ -78,6 +81,26 @@ describe('A collection', () => {
     expect(collected).toMatchObject({ gone: 3, made: 1 });
     expect(collected.full).toBeUndefined();
     await reads(kept, [2]);
+  });
+
+  it('goes by bytes: a container is written anew for one large chunk among many small ones', async () => {
+    const small = Array.from({ length: 60 }, (_, seed) => seed + 100);
+    const large = { bytes: randomBytes(1024 * 1024) };
+    const chunk = { id: blake3(large.bytes), length: large.bytes.length };
+    const session = store.session('web1');
+    await session.add({ stored: await compress(large.bytes), chunks: [chunk] });
+    await sealIn(session, kept, small);
+    const writer = await session.beginPlain(first);
+    await writer.add([chunk]);
+    await writer.writeIndex([]);
+    await writer.seal(manifestOf(first, { data: large.bytes, index: Buffer.alloc(0) }));
+    await session.end();
+    expect(await store.collect({ smallBytes: 0 })).toMatchObject({ gone: 0 });
+    await condemn(first);
+    const collected = await store.collect({ smallBytes: 0 });
+    expect(collected).toMatchObject({ gone: 1, made: 1 });
+    expect(collected.freedBytes).toBeGreaterThan(1024 * 1024);
+    await reads(kept, small);
   });
 
   it('that fails before the index changes over leaves nothing behind', async () => {

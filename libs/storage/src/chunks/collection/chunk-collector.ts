@@ -6,7 +6,7 @@ import { ContainerReader } from '../containers/container-reader.js';
 import { Gathering } from './gathering.js';
 
 export interface CollectOptions {
-  /** Containers are written anew when this share of their chunks is dead; default 0.25. */
+  /** Containers are written anew when this share of their bytes is dead; default 0.25. */
   readonly deadShareMin?: number;
   /** Containers shorter than this are put together; default 16 MiB. */
   readonly smallBytes?: number;
@@ -106,15 +106,16 @@ export class ChunkCollector {
     if (!found) return;
     const { live, bytes } = found;
     const dead = live.filter((one) => !one).length;
-    // What was healed must not lie in two places for long: the index may have to be made anew.
-    const isConcerned = this.volume.places.losses.concerns(container);
-    const isWasteful = dead > 0 && (dead >= live.length * deadShareMin || isConcerned);
-    if (!isWasteful && bytes >= smallBytes) return;
+    if (dead === 0 && bytes >= smallBytes) return;
     const read = await this.read(container, async (reader) => {
       return { domain: reader.domain, liveBytes: liveBytesOf(reader, live) };
     });
     if (!read) return;
     const { domain, liveBytes } = read;
+    // What was healed must not lie in two places for long: the index may have to be made anew.
+    const isConcerned = this.volume.places.losses.concerns(container);
+    const isWasteful = dead > 0 && (bytes - liveBytes >= bytes * deadShareMin || isConcerned);
+    if (!isWasteful && bytes >= smallBytes) return;
     const group = this.groups.get(domain) ?? [];
     const [chunks, liveChunks] = [live.length, live.length - dead];
     group.push({ id: container, isWasteful, chunks, liveBytes, liveChunks });
@@ -218,8 +219,12 @@ function isFull(group: readonly Candidate[]): boolean {
 /** About as many stored bytes as what lives of a container takes. */
 function liveBytesOf(reader: ContainerReader, live: readonly boolean[]): number {
   return reader.frames.reduce((sum, { storedBytes, chunks }, frame) => {
-    const [first, end] = reader.ordinalsOf(frame);
-    const alive = live.slice(first, end).filter(Boolean).length;
-    return sum + (storedBytes * alive) / chunks.length;
+    const [first] = reader.ordinalsOf(frame);
+    let [alive, all] = [0, 0];
+    chunks.forEach(({ length }, nth) => {
+      all += length;
+      if (live[first + nth]) alive += length;
+    });
+    return sum + (storedBytes * alive) / all;
   }, 0);
 }
