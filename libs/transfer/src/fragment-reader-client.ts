@@ -1,6 +1,7 @@
 import { blake3 } from '@napi-rs/blake-hash';
 import { Unavailable } from '#kernel/errors.js';
 import {
+  CHUNK_BYTES_MAX,
   encodeGet,
   readChunks,
   readRecipe,
@@ -69,14 +70,22 @@ export class FragmentReaderClient {
   }
 
   /**
-   * The chunks that a range of what they come to is made of, and more around it as the case may be; undefined
-   * for a fragment that is not made of chunks. Throws as `read` does.
+   * The chunks that a range of what they come to is made of, the first and last of which may reach beyond it;
+   * undefined for a fragment that is not made of chunks. Throws as `read` does.
    */
   async recipe(range: Omit<ReadRequest, 'object'>): Promise<RecipeRange | undefined> {
     const request: ReadRequest = { ...range, object: 'recipe' };
     const answer = this.ask(MESSAGE.READ, jsonPayload(request), async function* (messages) {
       const chunks: NamedChunk[] = [];
-      for await (const message of messages.of(MESSAGE.RECIPE)) chunks.push(...readRecipe(message));
+      // The first and the last one reach beyond the range.
+      let room = range.length + 2 * CHUNK_BYTES_MAX;
+      for await (const message of messages.of(MESSAGE.RECIPE)) {
+        for (const chunk of readRecipe(message)) {
+          room -= chunk.length;
+          chunks.push(chunk);
+        }
+        if (room < 0) throw new ProtocolError('More chunks came than the range is made of.');
+      }
       messages.expect(chunks.length);
       const { recipe } = messages.end!;
       if (recipe) yield { ...recipe, frameBytes: recipe.frameBytes, chunks };
