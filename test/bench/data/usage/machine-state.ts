@@ -30,8 +30,8 @@ export class MachineState {
   }
 
   /**
-   * Free memory, with the content of these folders in it: writing many files costs up to five times as
-   * much where memory is full of what was deleted lately. Says so once where caches cannot be dropped.
+   * Free memory, with the content of these folders in it: else what earlier steps left there would make some tools
+   * slower than others. Says so once where caches cannot be dropped.
    */
   async refresh(folders: readonly string[]): Promise<void> {
     await command(['sync']);
