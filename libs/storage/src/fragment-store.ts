@@ -34,13 +34,13 @@ export const READ_BYTES_MAX = 1024 * 1024;
 export interface FragmentStore {
   /** Where data are deduplicated: takes chunks of an archive instead of its bytes. */
   readonly chunks?: ChunkIntake;
-  /**
-   * Where fragments share a room on their way to the medium: waits until there is room for this one.
-   * Then `create` has to follow. Without it `create` lets in at once.
-   */
-  admit?(name: FragmentName, plan: FragmentPlan): Promise<void>;
   /** Begins a fragment under a temporary name. Its id must be new: a known one is an error. */
   create(name: FragmentName): Promise<FragmentWriter>;
+  /**
+   * Where fragments share a room on their way to the medium: the same, when there is room for one of this
+   * plan beside those that were begun. Whoever begins beside others has to come this way.
+   */
+  createInTurn?(name: FragmentName, plan: FragmentPlan): Promise<FragmentWriter>;
   /** Opens a sealed fragment. */
   open(name: FragmentName): Promise<SealedFragmentReader>;
   /** What is known of one fragment; undefined if nothing lies under its name. */

@@ -100,7 +100,10 @@ export class DuplicateRun {
     const { task, volumes } = this.options;
     const volume = await volumes.roomiest(task.pool);
     const { offers, clock, crashPoint = noCrash } = this.options;
-    const target = new FragmentTarget({ image: task.image, volume, offers, clock, crashPoint });
+    const { signal } = this.control;
+    const target = new FragmentTarget({
+      ...{ image: task.image, volume, offers, clock, crashPoint, signal },
+    });
     const duplicator = new FragmentDuplicator({
       sources: this.sources,
       target,

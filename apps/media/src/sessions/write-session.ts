@@ -3,7 +3,6 @@ import type { ImageDetails } from '#contracts/names.js';
 import type { ResumePoint } from '#contracts/task.js';
 import type { Clock } from '#kernel/clock.js';
 import { PermanentError } from '#kernel/errors.js';
-import { uuidv7 } from '#kernel/ids.js';
 import type { Connection } from '#transfer/connection.js';
 import { ConnectionBroken, ProtocolError } from '#transfer/errors.js';
 import { MESSAGE, messageName, type Message } from '#transfer/message.js';
@@ -13,6 +12,7 @@ import { noCrash, type CrashPoint } from '../crash-point.js';
 import { checkFinish, outOfSequence, type CopyProgress } from '../domain/write-rules.js';
 import { refusal } from '../domain/refusal.js';
 import { ChunkReceiver, CHUNKS_READY, type ChunkTally } from './chunk-receiver.js';
+import { NewFragments } from './new-fragments.js';
 import { OpenFragment } from './open-fragment.js';
 import { OpenRecipe } from './open-recipe.js';
 import { ProgressMeter, type SessionProgress } from './progress.js';
@@ -87,11 +87,15 @@ export class WriteSession {
   private cancelled: Error | undefined;
   private readonly crashPoint: CrashPoint;
   private readonly over = new AbortController();
+  private readonly fragments: NewFragments;
 
   constructor(private readonly options: WriteSessionOptions) {
     const { nextNumber, archiveOffset } = options.task.resume;
     this.copy = { nextNumber, archiveOffset, ended: false };
     this.crashPoint = options.crashPoint ?? noCrash;
+    const { volume, offers, clock } = options;
+    const { crashPoint, over } = this;
+    this.fragments = new NewFragments({ volume, offers, clock, crashPoint, signal: over.signal });
   }
 
   /**
@@ -201,19 +205,16 @@ export class WriteSession {
   ): Promise<OpenFragment | OpenRecipe> {
     if (this.current) return this.current;
     if (this.copy.ended) throw outOfSequence('data came after the last fragment');
-    const { task, volume, clock } = this.options;
-    const { imageId, copy, attempt } = task;
-    const number = this.copy.nextNumber;
-    const fragmentId = uuidv7(clock.now());
-    const name = { imageId, copy, number, fragmentId };
-    const plan = { bytesMax: task.fragmentBytesMax, signal: this.over.signal };
-    await volume.store.admit?.(name, plan);
-    await volume.ledger.intent({ ...name, attempt });
-    this.crashPoint('intent-journalled');
+    const { imageId, copy, attempt, fragmentBytesMax: bytesMax } = this.options.task;
+    const fragment = { imageId, copy, number: this.copy.nextNumber, attempt, bytesMax };
     const receiver = madeOf === 'chunks' ? this.receiver : undefined;
     this.current = receiver
-      ? new OpenRecipe(await receiver.begin(name), receiver, task.fragmentBytesMax)
-      : new OpenFragment(await volume.store.create(name), task.fragmentBytesMax);
+      ? new OpenRecipe(
+          await receiver.begin(await this.fragments.announce(fragment)),
+          receiver,
+          bytesMax,
+        )
+      : new OpenFragment(await this.fragments.create(fragment), bytesMax);
     return this.current;
   }
 
@@ -242,17 +243,12 @@ export class WriteSession {
     fragment: OpenFragment | OpenRecipe,
     end: { claim: Seal; totals?: Finish },
   ): Promise<void> {
-    const { volume, offers, clock } = this.options;
     const { fragmentId, number } = fragment.name;
     try {
       const manifest = await this.manifest(fragment, end);
-      await fragment.seal(manifest);
-      this.crashPoint('fragment-sealed');
-      await volume.ledger.sealed(manifest, clock.now().toISOString());
-      this.crashPoint('seal-journalled');
+      await this.fragments.seal(manifest, fragment);
       this.sealed.push(fragmentId);
       if (fragment instanceof OpenFragment) this.storedBytes += manifest.storedBytes;
-      offers.add(fragmentId, volume, fragment.smallIndex);
     } catch (error) {
       await fragment.abandon();
       throw error;

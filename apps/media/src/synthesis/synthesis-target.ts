@@ -1,30 +1,20 @@
 import type { Manifest } from '#archive/manifest.js';
 import type { WrittenCopy } from '#contracts/task.js';
-import type { Clock } from '#kernel/clock.js';
-import { uuidv7 } from '#kernel/ids.js';
-import type { CommitOffers } from '../commits/commit-offers.js';
-import type { CrashPoint } from '../crash-point.js';
+import { NewFragments, type NewFragmentsOptions } from '../sessions/new-fragments.js';
 import { OpenFragment } from '../sessions/open-fragment.js';
-import type { Volume } from '../volumes/volume.js';
 import type { FragmentPlaces } from './synthetic-archive.js';
 
-export interface SynthesisTargetOptions {
+export interface SynthesisTargetOptions extends NewFragmentsOptions {
   readonly image: WrittenCopy;
-  readonly volume: Volume;
   readonly fragmentBytesMax: number;
-  readonly offers: Pick<CommitOffers, 'add'>;
-  readonly clock: Clock;
-  readonly crashPoint: CrashPoint;
-  readonly onSealed: () => void;
+  /** Is told how many fragments the image has so far. */
+  readonly onSealed: (fragments: number) => void;
 }
 
 /** What the last manifest says of the whole image. */
 export type ImageTotals = Required<Pick<Manifest, 'fragments' | 'files' | 'bytes'>>;
 
-/**
- * Writes the fragments of a synthetic full, as a backup's are written: INTENT in the journal before the first
- * byte; SEALED after the seal; then it is offered. What failed stays as partial.
- */
+/** Makes the fragments of a synthetic full by the laws of `NewFragments`. */
 export class SynthesisTarget implements FragmentPlaces {
   /** Ids of what was sealed here, by number. */
   readonly sealed = new Map<number, string>();
@@ -32,16 +22,17 @@ export class SynthesisTarget implements FragmentPlaces {
   /** The last one, which is sealed when the totals are known. */
   private last: { readonly fragment: OpenFragment; readonly archiveOffset: number } | undefined;
 
-  constructor(private readonly options: SynthesisTargetOptions) {}
+  private readonly fragments: NewFragments;
+
+  constructor(private readonly options: SynthesisTargetOptions) {
+    this.fragments = new NewFragments(options);
+  }
 
   async open(number: number): Promise<OpenFragment> {
-    const { volume, clock, crashPoint, fragmentBytesMax } = this.options;
+    const { fragmentBytesMax: bytesMax } = this.options;
     const { imageId, copy, copyAttempt: attempt } = this.options.image;
-    const fragmentId = uuidv7(clock.now());
-    await volume.ledger.intent({ fragmentId, imageId, copy, number, attempt });
-    crashPoint('intent-journalled');
-    const writer = await volume.store.create({ fragmentId, imageId, copy, number });
-    this.current = new OpenFragment(writer, fragmentBytesMax);
+    const writer = await this.fragments.create({ imageId, copy, number, attempt, bytesMax });
+    this.current = new OpenFragment(writer, bytesMax);
     return this.current;
   }
 
@@ -71,7 +62,6 @@ export class SynthesisTarget implements FragmentPlaces {
     archiveOffset: number,
     totals?: ImageTotals,
   ): Promise<void> {
-    const { volume, offers, clock, crashPoint, onSealed } = this.options;
     const { imageId, copy, copyAttempt, client, policy, kind, backupTime, details } =
       this.options.image;
     const { number, fragmentId } = fragment.name;
@@ -82,13 +72,9 @@ export class SynthesisTarget implements FragmentPlaces {
       last: totals !== undefined,
       ...(totals && { ...totals, image: details }),
     };
-    await fragment.seal(manifest);
-    crashPoint('fragment-sealed');
-    await volume.ledger.sealed(manifest, clock.now().toISOString());
-    crashPoint('seal-journalled');
+    await this.fragments.seal(manifest, fragment);
     this.current = undefined;
     this.sealed.set(number, fragmentId);
-    offers.add(fragmentId, volume, fragment.smallIndex);
-    onSealed();
+    this.options.onSealed(number);
   }
 }

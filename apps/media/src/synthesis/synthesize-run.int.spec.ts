@@ -15,7 +15,7 @@ import { noCrash } from '../crash-point.js';
 import { contentOf, sampleImage, type SampleEntry } from '../testing/chain-images.js';
 import { SAMPLE_DETAILS, TestMediaServer } from '../testing/media-server.js';
 import { MemoryCatalog } from '../testing/memory-catalog.js';
-import { MemorySources } from '../testing/memory-sources.js';
+import { ImageSources } from '../testing/memory-sources.js';
 import { sendBackup } from '../testing/sample-backup.js';
 import { SynthesizeRun, type SynthesizeRunOptions, type SynthesizeTask } from './synthesize-run.js';
 
@@ -66,7 +66,7 @@ describe('A synthesis', () => {
   let target: Site;
   let other: Site;
   let sites: Site[];
-  let sources: MemorySources;
+  let sources: ImageSources;
   let log: string[];
 
   interface Site {
@@ -153,6 +153,15 @@ describe('A synthesis', () => {
       bytes: big.length + linked.length + 3_000 + 'after'.length + 'a file by now'.length,
     });
     expect(readFileSync(fileOf(other, committedOf(other, FULL)[0]!))).toEqual(before);
+  });
+
+  it('says of each fragment that it is sealed when it is', async () => {
+    const said: number[] = [];
+    const onProgress = ({ fragments }: { fragments?: number }) => {
+      if (fragments !== undefined) said.push(fragments);
+    };
+    await runOf({}, { onProgress }).run();
+    expect([...new Set(said)]).toEqual(made().map(({ number }) => number));
   });
 
   it('says in its index where each entry is, also what became a file', async () => {
@@ -247,17 +256,6 @@ describe('A synthesis', () => {
     other.media.stop = async () => undefined;
   });
 });
-
-/** Knows several images. */
-class ImageSources extends MemorySources {
-  override async fragments(imageId: string, afterNumber: number) {
-    const pages = await super.fragments(imageId, afterNumber);
-    return pages.flatMap(({ number, sources }) => {
-      const own = sources.filter((one) => one.imageId === imageId);
-      return own.length > 0 ? [{ number, sources: own }] : [];
-    });
-  }
-}
 
 function committedOf(at: { catalog: MemoryCatalog }, imageId: string): FragmentCommit[] {
   return [...at.catalog.committed.values()]

@@ -90,7 +90,8 @@ export class SynthesizeRun {
     const begun = process.hrtime.bigint();
     const target = new SynthesisTarget({
       ...{ image, volume, fragmentBytesMax, offers, clock, crashPoint },
-      onSealed: () => this.progress({ fragments: archive.fragments }),
+      signal: this.control.signal,
+      onSealed: (fragments) => this.progress({ fragments }),
     });
     const archive = new SyntheticArchive({
       ...{ resume, fragmentBytesMax, compressionLevel, places: target },

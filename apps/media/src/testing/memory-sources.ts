@@ -40,6 +40,17 @@ export class MemorySources implements SourceCatalog, VerifyCatalog {
   }
 }
 
+/** Knows several images. */
+export class ImageSources extends MemorySources {
+  override async fragments(imageId: string, afterNumber: number) {
+    const pages = await super.fragments(imageId, afterNumber);
+    return pages.flatMap(({ number, sources }) => {
+      const own = sources.filter((one) => one.imageId === imageId);
+      return own.length > 0 ? [{ number, sources: own }] : [];
+    });
+  }
+}
+
 function viewOf(commit: FragmentCommit): FragmentView {
   const { last: _, sealedAt: committedAt, ...rest } = commit;
   return { ...rest, committedAt, state: 'ACTIVE', stateReason: '', deletableAt: null };

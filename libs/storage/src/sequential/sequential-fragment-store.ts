@@ -48,8 +48,6 @@ export interface SequentialStoreOptions {
 export class SequentialFragmentStore implements FragmentStore {
   private readonly spooled: DirectoryFragmentStore;
   private readonly spool: Spool;
-  /** Places of fragments that are about to be begun. */
-  private readonly admitted = new Map<string, SpoolPlace>();
 
   private constructor(private readonly options: SequentialStoreOptions) {
     const { spoolFolder: folder, spoolReserveBytes: reserveBytes, onWait } = options;
@@ -72,17 +70,18 @@ export class SequentialFragmentStore implements FragmentStore {
     return store;
   }
 
-  async admit({ fragmentId }: FragmentName, { bytesMax, signal }: FragmentPlan): Promise<void> {
-    assert(!this.admitted.has(fragmentId), 'a fragment is admitted twice');
-    this.admitted.set(fragmentId, await this.spool.enter(bytesMax, signal));
+  async create(name: FragmentName): Promise<FragmentWriter> {
+    return this.begin(name, this.spool.place(0));
   }
 
-  async create(name: FragmentName): Promise<FragmentWriter> {
-    checkFragmentName(name);
-    const place = this.admitted.get(name.fragmentId) ?? this.spool.place(0);
-    this.admitted.delete(name.fragmentId);
+  async createInTurn(name: FragmentName, plan: FragmentPlan): Promise<FragmentWriter> {
+    return this.begin(name, await this.spool.enter(plan.bytesMax, plan.signal));
+  }
+
+  private async begin(name: FragmentName, place: SpoolPlace): Promise<FragmentWriter> {
     const { library, spoolFolder } = this.options;
     try {
+      checkFragmentName(name);
       if (await this.stat(name)) throw new Error(`Fragment ${name.fragmentId} is there already`);
       const inner = await this.spooled.create(name);
       const drop = () => this.drop(name);

@@ -1,0 +1,68 @@
+import type { Manifest } from '#archive/manifest.js';
+import type { Clock } from '#kernel/clock.js';
+import { uuidv7 } from '#kernel/ids.js';
+import type { FragmentName } from '#storage/fragment-name.js';
+import type { FragmentWriter } from '#storage/fragment-store.js';
+import type { CommitOffers } from '../commits/commit-offers.js';
+import type { CrashPoint } from '../crash-point.js';
+import type { Volume } from '../volumes/volume.js';
+
+export interface NewFragmentsOptions {
+  readonly volume: Volume;
+  readonly offers: Pick<CommitOffers, 'add'>;
+  readonly clock: Clock;
+  readonly crashPoint: CrashPoint;
+  /** Ends a wait for room, with status 150. */
+  readonly signal: AbortSignal;
+}
+
+/** What is known of a fragment before it has an id. */
+export interface FragmentToBe extends Omit<FragmentName, 'fragmentId'> {
+  /** The fence of (image, copy). */
+  readonly attempt: number;
+  /** Bytes that its data will have at most. */
+  readonly bytesMax: number;
+}
+
+/**
+ * How a fragment comes to be on a volume, whoever writes it. Laws:
+ *
+ * - INTENT is in the journal before the first byte, under an id that is new with every try.
+ * - The volume knows how large the fragment may become before it begins, and may let it wait for that room.
+ * - SEALED is in the journal when the seal is durable, and before the catalog is offered the fragment.
+ * - What failed stays where it is: as begun in the journal, as partial on the volume.
+ */
+export class NewFragments {
+  constructor(private readonly options: NewFragmentsOptions) {}
+
+  /** INTENT, for whoever begins what it names. */
+  async announce(fragment: FragmentToBe): Promise<FragmentName> {
+    const { imageId, copy, number, attempt } = fragment;
+    const { volume, clock, crashPoint } = this.options;
+    const name = { imageId, copy, number, fragmentId: uuidv7(clock.now()) };
+    await volume.ledger.intent({ ...name, attempt });
+    crashPoint('intent-journalled');
+    return name;
+  }
+
+  /** Begins a fragment of bytes. */
+  async create(fragment: FragmentToBe): Promise<FragmentWriter> {
+    const { signal, volume } = this.options;
+    const name = await this.announce(fragment);
+    const plan = { bytesMax: fragment.bytesMax, signal };
+    return volume.store.createInTurn?.(name, plan) ?? volume.store.create(name);
+  }
+
+  /** `fragment` is one that was begun here. */
+  async seal(
+    manifest: Manifest,
+    fragment: { seal(manifest: Manifest): Promise<void>; readonly smallIndex?: Buffer | undefined },
+  ): Promise<void> {
+    const { volume, offers, clock, crashPoint } = this.options;
+    await fragment.seal(manifest);
+    crashPoint('fragment-sealed');
+    await volume.ledger.sealed(manifest, clock.now().toISOString());
+    crashPoint('seal-journalled');
+    offers.add(manifest.fragmentId, volume, fragment.smallIndex);
+  }
+}
