@@ -1,6 +1,8 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { seekTableBytes } from '#archive/frames/seek-table.js';
+import { Unavailable } from '#kernel/errors.js';
 import { LibraryLedger } from '#storage/library-books/library-ledger.js';
 import type { FragmentOnVolume } from '#storage/library-books/library-state.js';
 import { testFolder, type TestFolder } from '#storage/testing/small-volume.js';
@@ -24,6 +26,7 @@ describe('Several streams on one drive', () => {
   let folder: TestFolder;
   let catalog: MemoryCatalog;
   let media: TestMediaServer;
+  let fragmentBytesMax: number;
   const backups = new Map<string, SampleFragment[]>();
 
   beforeAll(async () => {
@@ -46,6 +49,7 @@ describe('Several streams on one drive', () => {
   beforeEach(() => {
     folder = testFolder();
     catalog = new MemoryCatalog();
+    fragmentBytesMax = FRAGMENT_BYTES_MAX;
   });
   afterEach(async () => {
     await media.stop();
@@ -54,7 +58,7 @@ describe('Several streams on one drive', () => {
 
   const imageOf = (client: string) => `${client}_1790000000`;
   const begin = async (client: string) => {
-    const image = { imageId: imageOf(client), client, fragmentBytesMax: FRAGMENT_BYTES_MAX };
+    const image = { imageId: imageOf(client), client, fragmentBytesMax };
     const { writer, outcome } = await media.write(image);
     return { writer, outcome, session: media.session!, backup: backups.get(client)! };
   };
@@ -146,13 +150,25 @@ describe('Several streams on one drive', () => {
     for (const client of CLIENTS) expect(await isReadBack(client)).toBe(true);
   });
 
-  it('wait for each other where the spool has room for one fragment, and do not fail', async () => {
-    const spoolBytesMax = FRAGMENT_BYTES_MAX + 20_000;
+  it('wait for each other where the spool has room for the data of one fragment, and do not fail', async () => {
+    fragmentBytesMax = Math.max(...[...backups.values()].flat().map(dataBytesOf));
+    const spoolBytesMax = fragmentBytesMax;
     await start({ cartridges: 1, capacityBytes: 8_000_000 }, { spoolBytesMax });
     expect(await Promise.all(CLIENTS.map(backUp))).toEqual([0, 0, 0]);
     expect(waits()).toBeGreaterThan(0);
     expect(media.waits.at(-1)).toBe('');
     for (const client of CLIENTS) expect(await isReadBack(client)).toBe(true);
+  });
+
+  it('lose no room in the spool to one that cannot be written down', async () => {
+    const spoolBytesMax = FRAGMENT_BYTES_MAX;
+    await start({ cartridges: 1, capacityBytes: 8_000_000 }, { spoolBytesMax });
+    const { ledger } = await media.volumes.roomiest('disk');
+    const intent = ledger.intent.bind(ledger);
+    ledger.intent = () => Promise.reject(new Unavailable('no journal', 84));
+    expect(await backUp('web1')).toBe(84);
+    ledger.intent = intent;
+    expect(await backUp('web2')).toBe(0);
   });
 
   it('go on with the next volume where one becomes full, and end with 96 where none is left', async () => {
@@ -204,6 +220,11 @@ describe('Several streams on one drive', () => {
     expect([...fragmentsOf('web1'), ...fragmentsOf('web2')]).toEqual([]);
   });
 });
+
+/** With the seek table. */
+function dataBytesOf({ frames }: SampleFragment): number {
+  return frames.reduce((sum, { bytes }) => sum + bytes.length, seekTableBytes(frames.length));
+}
 
 /** The folders of the cartridges, by barcode. */
 function cartridgesIn(library: string): Map<string, string> {

@@ -40,19 +40,30 @@ export class SequentialFragmentWriter implements FragmentWriter {
   }
 
   writeData(pieces: readonly Buffer[]): Promise<void> {
-    const { inner } = this.options;
-    return this.attempt(async () => this.taking(sum(pieces), () => inner.writeData(pieces)));
+    const { inner, place } = this.options;
+    return this.attempt(async () => {
+      const bytes = sum(pieces);
+      this.expectMedia(bytes);
+      place.take(bytes);
+      await inner.writeData(pieces);
+    });
   }
 
   writeIndex(pieces: readonly Buffer[]): Promise<void> {
     const { inner } = this.options;
-    return this.attempt(async () => this.taking(sum(pieces), () => inner.writeIndex(pieces)));
+    return this.attempt(async () => {
+      this.expectMedia(sum(pieces));
+      await inner.writeIndex(pieces);
+    });
   }
 
   copyFrom(source: SealedFragmentReader): Promise<void> {
-    const { inner } = this.options;
-    const bytes = source.size('data') + source.size('index');
-    return this.attempt(async () => this.taking(bytes, () => inner.copyFrom(source)));
+    const { inner, place } = this.options;
+    return this.attempt(async () => {
+      this.expectMedia(source.size('data') + source.size('index'));
+      place.take(source.size('data'));
+      await inner.copyFrom(source);
+    });
   }
 
   seal(manifest: Manifest): Promise<void> {
@@ -75,14 +86,11 @@ export class SequentialFragmentWriter implements FragmentWriter {
     this.options.place.leave('everything');
   }
 
-  /** Throws `VolumeFull` before anything is written. */
-  private async taking(bytes: number, write: () => Promise<void>): Promise<void> {
-    const { library, place } = this.options;
-    if (this.dataBytes + this.indexBytes + bytes > library.largestRoom()) {
-      throw new NoMediaLeft(library.pool);
-    }
-    place.take(bytes);
-    await write();
+  /** Throws `NoMediaLeft` where no volume takes so many bytes more. */
+  private expectMedia(bytes: number): void {
+    const { library } = this.options;
+    if (this.dataBytes + this.indexBytes + bytes <= library.largestRoom()) return;
+    throw new NoMediaLeft(library.pool);
   }
 
   /** After a failure nobody knows what reached the disk, so the first one stays. */

@@ -56,6 +56,21 @@ describe('The room of a spool', () => {
     expect(inside).toEqual(['a', 'b']);
   });
 
+  it('stays with those that were let in: nobody takes more at their cost', async () => {
+    const { spool } = make(100);
+    const { places, ask } = queue(spool);
+    await ask('a', 60);
+    await ask('b', 30);
+    const unasked = spool.place(0);
+    unasked.take(10);
+    expect(() => unasked.take(1)).toThrow(/the spool \/spool/);
+    expect(() => places.get('a')!.take(61)).toThrow(/the spool \/spool/);
+    places.get('a')!.take(60);
+    places.get('b')!.take(30);
+    unasked.leave('nothing');
+    places.get('b')!.take(10);
+  });
+
   it('is no larger than its file system, less what those who are in it have yet to write', async () => {
     let free = 100;
     const { spool } = make(1_000, () => free);
@@ -66,8 +81,13 @@ describe('The room of a spool', () => {
     expect(inside).toEqual(['a']);
     places.get('a')!.take(50);
     free = 70;
-    void ask('c', 1);
+    void ask('c', 4);
     places.get('a')!.leave('nothing');
+    await settled();
+    expect(inside).toEqual(['a', 'b', 'c']);
+    // 64 bytes are still to come, and the indexes that belong to them.
+    places.get('c')!.leave('nothing');
+    void ask('d', 10);
     await settled();
     expect(inside).toEqual(['a', 'b', 'c']);
   });

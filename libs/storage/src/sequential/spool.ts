@@ -2,10 +2,12 @@ import { PermanentError } from '#kernel/errors.js';
 import { VolumeFull } from '../errors.js';
 
 const STATUS_TERMINATED = 150;
+/** What indexes are expected to need on the file system, as a share of the data. */
+const INDEX_SHARE = 1 / 16;
 
 export interface SpoolOptions {
   readonly folder: string;
-  /** What it may hold in all. */
+  /** Data of fragments that it may hold in all. */
   readonly bytesMax: number;
   /** Bytes that its file system takes now. */
   readonly freeBytes: () => Promise<number>;
@@ -15,14 +17,18 @@ export interface SpoolOptions {
 
 /** The room of one fragment in the spool. */
 export interface SpoolPlace {
-  /** Takes room for a write. Throws `VolumeFull` where the spool has none left. */
+  /**
+   * Takes room for data. Throws `VolumeFull` where that is more than was kept free for this fragment, and the
+   * spool has nothing left beside what is kept free for others.
+   */
   take(bytes: number): void;
   /** Gives the place up: what was written stays in the spool, or is gone from it. Twice is harmless. */
   leave(left: 'everything' | 'nothing'): void;
 }
 
 interface Guest {
-  readonly reserved: number;
+  /** Kept free for it, what it has taken of that included. */
+  readonly kept: number;
   bytes: number;
 }
 
@@ -33,10 +39,11 @@ interface Waiting {
 
 /**
  * The room in which fragments are gathered on their way to a volume. A fragment is begun when there is
- * room for all of it beside those that are open, each at its full size. So whoever was let in comes to
- * the end, and streams that share a drive wait for each other and do not fail. Who came first is let in
- * first. Where nothing is open there is nobody to wait for: then a fragment is begun, however much room
- * there is.
+ * room for all of its data beside those that are open, each at its full size, and that room stays its own. So
+ * whoever was let in comes to the end, and streams that share a drive wait for each other and do not fail. Who
+ * came first is let in first. Where nothing is open there is nobody to wait for: then a fragment is begun,
+ * however much room there is. Indexes, whose size nobody knows before, do not count; only where the file
+ * system itself is short some more is kept free for them.
  */
 export class Spool {
   private readonly guests = new Set<Guest>();
@@ -93,8 +100,9 @@ export class Spool {
   }
 
   /** A place at once, whoever waits. */
-  place(reserved: number): SpoolPlace {
-    const guest: Guest = { reserved, bytes: 0 };
+  place(wanted: number): SpoolPlace {
+    const free = Math.max(0, this.options.bytesMax - this.keptBytes);
+    const guest: Guest = { kept: Math.min(wanted, free), bytes: 0 };
     this.guests.add(guest);
     return {
       take: (bytes) => this.take(guest, bytes),
@@ -108,7 +116,10 @@ export class Spool {
 
   private take(guest: Guest, bytes: number): void {
     const { bytesMax, folder } = this.options;
-    if (this.heldBytes + bytes > bytesMax) throw new VolumeFull(`the spool ${folder}`);
+    const beyond = guest.bytes + bytes - Math.max(guest.kept, guest.bytes);
+    if (beyond > 0 && this.keptBytes + beyond > bytesMax) {
+      throw new VolumeFull(`the spool ${folder}`);
+    }
     guest.bytes += bytes;
   }
 
@@ -129,14 +140,14 @@ export class Spool {
   private async hasRoomFor(bytes: number): Promise<boolean> {
     if (!this.fits(bytes)) return false;
     if (this.guests.size === 0) return true;
-    const promised = this.promisedBytes - this.heldBytes;
     // A file system that cannot be asked says so to whoever writes.
     const free = await this.options.freeBytes().catch(() => Infinity);
-    return this.guests.size === 0 || promised + bytes <= free;
+    const toCome = this.keptBytes - this.heldBytes + bytes;
+    return this.guests.size === 0 || toCome * (1 + INDEX_SHARE) <= free;
   }
 
   private fits(bytes: number): boolean {
-    return this.guests.size === 0 || this.promisedBytes + bytes <= this.options.bytesMax;
+    return this.guests.size === 0 || this.keptBytes + bytes <= this.options.bytesMax;
   }
 
   /** Bytes that are in it now. */
@@ -145,8 +156,8 @@ export class Spool {
   }
 
   /** Bytes that will be in it when all that is open has its full size. */
-  private get promisedBytes(): number {
-    const sizes = [...this.guests].map(({ reserved, bytes }) => Math.max(reserved, bytes));
+  private get keptBytes(): number {
+    const sizes = [...this.guests].map(({ kept, bytes }) => Math.max(kept, bytes));
     return sizes.reduce((sum, size) => sum + size, this.leftBytes);
   }
 }
