@@ -3,17 +3,14 @@ import { Blake3Hasher } from '@napi-rs/blake-hash';
 
 import { compareArchivePaths } from '#archive/archive-order.js';
 import type { IndexItem } from '#archive/chain/index-merge.js';
-import { INDEX_FRAME_BYTES_MAX } from '#archive/index-line.js';
+import { IndexDamage, IndexFrames } from '#archive/frames/index-frames.js';
 import { fromPathTextBytes, type ByteString } from '#archive/path-text.js';
 import { messageOf, PermanentError } from '#kernel/errors.js';
 
 import type { FallOver } from './fall-over.js';
 import type { RestoreFragment, RestoreImage } from './restore-source.js';
-import { zstdFrameAt } from '#archive/frames/zstd-frame-end.js';
 
 const CHUNK_BYTES = 512 * 1024;
-/** A frame of index lines cannot be larger than its text; twice that means that it is damaged. */
-const STORED_FRAME_BYTES_MAX = 2 * INDEX_FRAME_BYTES_MAX;
 
 /**
  * Reads one image's index from its first line to its last, a frame of lines at a time. Memory: a few hundred KiB.
@@ -130,11 +127,6 @@ function pathOf(line: string): ByteString | undefined {
   }
 }
 
-/** Something is wrong with the bytes of an index, as opposed to the way to them. */
-class IndexDamage extends Error {
-  override readonly name = 'IndexDamage';
-}
-
 /**
  * The frames of index lines, still compressed. The next chunk is on its way while one is worked on. What was read is held
  * against the digest of the whole index when its end is there.
@@ -143,7 +135,7 @@ async function* storedFrames(
   sources: FallOver,
   fragment: RestoreFragment,
 ): AsyncGenerator<Buffer, void, undefined> {
-  let held: Buffer = Buffer.alloc(0);
+  const frames = new IndexFrames();
   let asked = 0;
   const digest = new Blake3Hasher();
   const ask = (): Promise<Buffer> | undefined => {
@@ -158,36 +150,10 @@ async function* storedFrames(
     const bytes = await chunk;
     digest.update(bytes);
     chunk = ask();
-    held = held.length === 0 ? bytes : Buffer.concat([held, bytes]);
-    let at = 0;
-    for (;;) {
-      const frame = frameAt(held, at);
-      if (frame?.skippable === true) {
-        // The frame table comes after the last line.
-        for (; chunk !== undefined; chunk = ask()) digest.update(await chunk);
-        if (digest.digest('hex') === fragment.indexDigest) return;
-        throw new IndexDamage('it is not what was written: its digest differs');
-      }
-      if (frame === undefined || at + frame.bytes > held.length) break;
-      yield held.subarray(at, at + frame.bytes);
-      at += frame.bytes;
-    }
-    held = held.subarray(at);
-    if (held.length > STORED_FRAME_BYTES_MAX) throw new IndexDamage('a frame has no end');
+    yield* frames.push(bytes);
   }
-  throw new IndexDamage('it has no frame table at its end');
-}
-
-function frameAt(held: Buffer, at: number): ReturnType<typeof zstdFrameAt> {
-  let frame: ReturnType<typeof zstdFrameAt>;
-  try {
-    frame = zstdFrameAt(held, at);
-  } catch (error) {
-    throw new IndexDamage(messageOf(error));
+  if (digest.digest('hex') !== fragment.indexDigest) {
+    throw new IndexDamage('it is not what was written: its digest differs');
   }
-  // Checked before it is unpacked: a few bytes can state gigabytes.
-  if ((frame?.contentBytes ?? 0) > 4 * INDEX_FRAME_BYTES_MAX) {
-    throw new IndexDamage('a frame states an impossible size');
-  }
-  return frame;
+  frames.end();
 }

@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { blake3 } from '@napi-rs/blake-hash';
 
 import { compareTrees } from '../../../../test/support/compare-trees.js';
 import { noise } from '../../../../test/support/odd-tree-maker.js';
@@ -260,6 +261,20 @@ describe('reading', () => {
     expect(result.status).toBe(1);
     expect(result.notes.join('\n')).toContain('Image big, fragment 2: the index is damaged');
     expect(names('big').length).toBeGreaterThan(20);
+  });
+
+  it('says so when an index has something in it that is neither lines nor the table', async () => {
+    const path = fragmentFile(fragments, 'big-2', 'index');
+    const sound = readFileSync(path);
+    const skippable = Buffer.from([0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3]);
+    const odd = Buffer.concat([skippable, sound]);
+    writeFileSync(path, odd);
+    const indexDigest = blake3(odd).toString('hex');
+    const changed = { ...big.fragments[1]!, indexBytes: odd.length, indexDigest };
+    const result = await restore([{ ...big, fragments: big.fragments.with(1, changed) }]);
+    writeFileSync(path, sound);
+    expect(result.status).toBe(1);
+    expect(result.notes.join('\n')).toContain('Image big, fragment 2: the index is damaged');
   });
 
   it('says so when nothing can be restored, and when nothing is found', async () => {

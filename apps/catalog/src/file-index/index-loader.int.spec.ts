@@ -15,6 +15,9 @@ import { commitOf, MEDIA } from '../testing/commit.js';
 import { line, treeLines } from '../testing/index-lines.js';
 import { indexObject, IndexPort, sealed, type IndexObject } from '../testing/index-port.js';
 
+/** A Zstandard frame that every reader passes over. */
+const SKIPPABLE = Buffer.from([0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3]);
+
 describe('the file index', () => {
   let cluster: CatalogHarness;
   let jobs: Requests;
@@ -176,8 +179,11 @@ describe('the file index', () => {
   it('that is damaged holds up no other, and says what it is', async () => {
     const cases = {
       'its digest': { ...(await indexObject([line({ path: 'a' })])), digest: '00'.repeat(32) },
-      'no Zstandard frame': sealed(Buffer.from('this is no index at all')),
+      'No Zstandard frame': sealed(Buffer.from('this is no index at all')),
       'middle of a frame': sealed((await indexObject([line({ path: 'a' })])).bytes.subarray(0, 20)),
+      'neither lines nor the frame table': sealed(
+        Buffer.concat([SKIPPABLE, (await indexObject([line({ path: 'a' })])).bytes]),
+      ),
       'no index line': await indexObject(['f\tetc/passwd\n']),
       'it has /a twice': await indexObject([line({ path: 'a' }), line({ path: 'a' })]),
       'out of range': await indexObject([

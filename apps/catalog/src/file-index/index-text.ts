@@ -1,9 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 import { decompress } from '#archive/frames/zstd.js';
 import { Blake3Hasher } from '@napi-rs/blake-hash';
+import { IndexFrames } from '#archive/frames/index-frames.js';
 import { messageOf } from '#kernel/errors.js';
 import { CorruptIndex } from '../domain/files/corrupt-index.js';
-import { ZstdFrames } from '../domain/files/zstd-frames.js';
 
 /**
  * The text of an index object, frame by frame: whole lines each. One frame is decompressed ahead
@@ -16,13 +16,13 @@ export async function* indexTexts(
   expected: { readonly indexBytes: number; readonly indexDigest: string },
 ): AsyncGenerator<string> {
   const hasher = new Blake3Hasher();
-  const splitter = new ZstdFrames();
+  const splitter = new IndexFrames();
   let bytes = 0;
   let ahead: Promise<string> | undefined;
   for await (const chunk of stored) {
     bytes += chunk.length;
     hasher.update(chunk);
-    for (const frame of splitter.push(chunk)) {
+    for (const frame of corrupt(() => [...splitter.push(chunk)])) {
       const next = textOf(frame);
       // Awaited below; until then its failure is nobody's.
       next.catch(() => undefined);
@@ -31,12 +31,20 @@ export async function* indexTexts(
     }
   }
   if (ahead) yield await ahead;
-  splitter.end();
+  corrupt(() => splitter.end());
   if (bytes !== expected.indexBytes) {
     throw new CorruptIndex(`it has ${bytes} bytes instead of ${expected.indexBytes}`);
   }
   if (hasher.digest('hex') !== expected.indexDigest) {
     throw new CorruptIndex('its digest is not the one that was committed');
+  }
+}
+
+function corrupt<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw new CorruptIndex(messageOf(error), { cause: error });
   }
 }
 
