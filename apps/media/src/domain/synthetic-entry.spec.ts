@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { encodeIndexLine, type IndexLine } from '#archive/index-line.js';
-import { LinkedData, linkEntry, movedLine, plainEntry } from './synthetic-entry.js';
+import { EntryDamaged, LinkedData, linkEntry, movedLine, plainEntry } from './synthetic-entry.js';
 
 const line: IndexLine = {
   ...{ type: 'f', path: 'srv/a', size: 3, mtimeNs: '17', mode: 0o644, uid: 1, gid: 2 },
@@ -26,8 +26,11 @@ describe('an entry of a synthetic full', () => {
 
   it('that is none is not taken for one', () => {
     const bad = encodeIndexLine(line).replace('\t512\t', '\t-\t').trimEnd();
-    expect(() => plainEntry({ ...item(line), line: bad })).toThrow('Not an index line');
-    expect(() => plainEntry({ ...item(line), line: 'f\tsrv/a' })).toThrow('Not an index line');
+    expect(() => plainEntry({ ...item(line), line: bad })).toThrow(EntryDamaged);
+    expect(() => plainEntry({ ...item(line), line: 'f\tsrv/a' })).toThrow(EntryDamaged);
+    expect(() => linkEntry({ ...item(link), line: 'h\tsrv/b' })).toThrow(EntryDamaged);
+    const nowhere = encodeIndexLine(link).replace('\t512\t', '\t-\t').trimEnd();
+    expect(() => linkEntry({ ...item(link), line: nowhere })).toThrow('impossible place');
   });
 });
 

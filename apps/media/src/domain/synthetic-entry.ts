@@ -7,6 +7,19 @@ export const LINKED_FILES_MAX = 500_000;
 
 const [SIZE, OFFSET, LENGTH] = [2, 7, 8];
 
+/** An entry is not what one has to be. The message goes on after its path. */
+export class EntryDamaged extends Error {
+  override readonly name = 'EntryDamaged';
+
+  constructor(
+    reason: string,
+    /** Where in the archive of its image, where that is known. */
+    readonly offset?: number,
+  ) {
+    super(reason);
+  }
+}
+
 /** A piece of an image's archive: whole entries, with header, content and padding. */
 export interface ArchivePiece {
   readonly image: number;
@@ -20,12 +33,12 @@ export interface PlainEntry extends ArchivePiece {
   readonly columns: readonly string[];
 }
 
-/** @throws Error for a line that is none. */
+/** @throws EntryDamaged for a line that is none. */
 export function plainEntry({ image, line }: IndexItem): PlainEntry {
   const columns = line.split('\t');
   const [size, offset, length] = [SIZE, OFFSET, LENGTH].map((n) => Number(columns[n]));
   if (columns.length !== 11 || !isPlace(size) || !isPlace(offset) || !isPlace(length)) {
-    throw new Error(`Not an index line: ${JSON.stringify(line.slice(0, 200))}`);
+    throw new EntryDamaged('has a line that is none');
   }
   return { image, offset, length, size, columns };
 }
@@ -44,10 +57,13 @@ export interface LinkEntry {
   readonly data: ArchivePiece;
 }
 
-/** @throws Error for a line that is none. */
+/** @throws EntryDamaged for a line that is none. */
 export function linkEntry({ image, line }: IndexItem): LinkEntry {
-  const parsed = parseIndexLine(line);
+  const parsed = parsedLine(line);
   const { own, offset, length } = parsed;
+  if (![offset, length, own.offset, own.length].every(isPlace)) {
+    throw new EntryDamaged('is a link with an impossible place');
+  }
   return { line: parsed, own: { image, ...own }, data: { image, offset, length } };
 }
 
@@ -80,6 +96,14 @@ export class LinkedData {
 
   find(data: ArchivePiece): NewPlace | undefined {
     return this.places.get(keyOf(data));
+  }
+}
+
+function parsedLine(line: string): IndexLine {
+  try {
+    return parseIndexLine(line);
+  } catch {
+    throw new EntryDamaged('has a line that is none');
   }
 }
 

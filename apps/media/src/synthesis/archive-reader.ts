@@ -1,16 +1,21 @@
 import { decompress } from '#archive/frames/zstd.js';
-import { FragmentDamaged } from '#storage/errors.js';
+import { isFrameOf } from '#archive/frames/frame-bound.js';
+import { messageOf } from '#kernel/errors.js';
 import type { ChainImage, FramePlace } from './chain-image.js';
 
-/** Frames (1 MiB each) that are on their way while one is worked on. */
-const FRAMES_AHEAD = 3;
-
-/** Reads the archive of one image of a chain, mostly from its beginning to its end. */
+/**
+ * Reads the archive of one image of a chain. Memory: the frames (1 MiB each) that it reads ahead, the one that
+ * was asked for last, and what that holds.
+ */
 export class ArchiveReader {
   private readonly loading = new Map<number, Promise<Buffer>>();
   private unpacked: { readonly at: number; readonly bytes: Buffer } | undefined;
 
-  constructor(private readonly image: ChainImage) {}
+  constructor(
+    readonly image: Pick<ChainImage, 'frameAt' | 'nextTo' | 'stored' | 'damagedAt' | 'close'>,
+    /** Frames that are on their way while one is worked on. For reading backwards: 0. */
+    private readonly framesAhead: number,
+  ) {}
 
   frameAt(archiveOffset: number): Promise<FramePlace> {
     return this.image.frameAt(archiveOffset);
@@ -19,25 +24,21 @@ export class ArchiveReader {
   /** The frame as it is stored. */
   stored(place: FramePlace): Promise<Buffer> {
     const bytes = this.load(place);
+    const wanted = new Set([place.archiveOffset]);
     let next = this.image.nextTo(place);
-    for (let n = 0; n < FRAMES_AHEAD && next; n += 1) {
+    for (let n = 0; n < this.framesAhead && next; n += 1) {
       void this.load(next);
+      wanted.add(next.archiveOffset);
       next = this.image.nextTo(next);
     }
-    for (const at of this.loading.keys()) if (at < place.archiveOffset) this.loading.delete(at);
+    for (const at of this.loading.keys()) if (!wanted.has(at)) this.loading.delete(at);
     return bytes;
   }
 
   /** What the frame holds. */
   async bytes(place: FramePlace): Promise<Buffer> {
     if (this.unpacked?.at === place.archiveOffset) return this.unpacked.bytes;
-    const bytes = await decompress(await this.stored(place));
-    if (bytes.length !== place.archiveBytes) {
-      throw new FragmentDamaged(
-        this.image.imageId,
-        'has a frame of another size than its table says',
-      );
-    }
+    const bytes = await this.unpack(place, await this.stored(place));
     this.unpacked = { at: place.archiveOffset, bytes };
     return bytes;
   }
@@ -51,6 +52,25 @@ export class ArchiveReader {
       yield piece;
       at += piece.length;
     }
+  }
+
+  /** Never throws. */
+  close(): Promise<void> {
+    return this.image.close();
+  }
+
+  private async unpack({ archiveOffset, archiveBytes }: FramePlace, stored: Buffer) {
+    // Before it is unpacked: a few bytes can come to gigabytes.
+    if (isFrameOf(stored, archiveBytes)) {
+      const bytes = await decompress(stored).catch((error: unknown) => {
+        throw this.image.damagedAt(
+          archiveOffset,
+          `a frame cannot be unpacked: ${messageOf(error)}`,
+        );
+      });
+      if (bytes.length === archiveBytes) return bytes;
+    }
+    throw this.image.damagedAt(archiveOffset, 'a frame has another size than its table says');
   }
 
   private load(place: FramePlace): Promise<Buffer> {

@@ -1,8 +1,9 @@
 import { mergeIndexes, type IndexItem } from '#archive/chain/index-merge.js';
 import { encodeIndexLine } from '#archive/index-line.js';
 import { ARCHIVE_END_BYTES } from '#archive/tar-block.js';
-import { FragmentDamaged } from '#storage/errors.js';
+import { toPathText } from '#archive/path-text.js';
 import {
+  EntryDamaged,
   LinkedData,
   linkEntry,
   movedLine,
@@ -11,12 +12,15 @@ import {
   type LinkEntry,
   type NewPlace,
 } from '../domain/synthetic-entry.js';
-import { ArchiveReader } from './archive-reader.js';
+import type { ArchiveReader } from './archive-reader.js';
+import { ArchiveReaders } from './archive-readers.js';
 import type { ChainImage } from './chain-image.js';
 import { renamed } from './entry-headers.js';
 import { ImageCursor } from './image-cursor.js';
 import type { SyntheticArchive } from './synthetic-archive.js';
 
+/** Frames (1 MiB each) that are on their way while one is worked on. */
+const FRAMES_AHEAD = 3;
 /** Neighbouring entries are copied as one piece up to about this. */
 const PIECE_BYTES_MAX = 32 * 1024 * 1024;
 /** Of so long a piece whole frames are taken as they are, at the price of one that is not full. */
@@ -38,11 +42,15 @@ export interface ChainCopierOptions {
   readonly onProgress: (totals: CopyTotals, path: string) => void;
 }
 
-/** Copies what exists after the newest image of a chain into a new archive, entry by entry in archive order. */
+/**
+ * Copies what exists after the newest image of a chain into a new archive, entry by entry in archive order. What it
+ * cannot copy because an image is not what it has to be is thrown as `ImageDamaged`. Memory: about 1 MiB of lines
+ * for each image of the chain, some 60 MiB of frames, and the links that `LinkedData` keeps.
+ */
 export class ChainCopier {
-  private readonly open: ChainImage[] = [];
-  private readonly inOrder = new Map<number, ArchiveReader>();
-  private readonly outOfOrder = new Map<number, ArchiveReader>();
+  private readonly inOrder: ArchiveReaders;
+  /** Links point back, in any order. */
+  private readonly outOfOrder: ArchiveReaders;
   private readonly linked = new LinkedData();
   /** Where the next entry begins in the new archive. */
   private planned = 0;
@@ -50,7 +58,10 @@ export class ChainCopier {
   private files = 0;
   private bytes = 0;
 
-  constructor(private readonly options: ChainCopierOptions) {}
+  constructor(private readonly options: ChainCopierOptions) {
+    this.inOrder = new ArchiveReaders(options.open, FRAMES_AHEAD);
+    this.outOfOrder = new ArchiveReaders(options.open, 0);
+  }
 
   /** @throws what a source, the volume or the end of the attempt threw. */
   async copy(): Promise<CopyTotals> {
@@ -65,24 +76,33 @@ export class ChainCopier {
       await archive.end();
       return { files: this.files, bytes: this.bytes };
     } finally {
-      for (const image of this.open) await image.close();
+      await this.inOrder.close();
+      await this.outOfOrder.close();
     }
   }
 
   private async merged(each: (item: IndexItem) => Promise<void> | void): Promise<void> {
-    const images = Array.from({ length: this.options.images }, (_, n) => this.opened(n));
-    const cursors = images.map((image, n) => new ImageCursor(image, n));
+    const { images, open } = this.options;
+    const cursors = Array.from({ length: images }, (_, n) => new ImageCursor(open(n), n));
     try {
       for await (const items of mergeIndexes(cursors)) {
         this.options.expectGoOn();
         for (const item of items) {
-          const work = each(item);
-          if (work) await work;
+          try {
+            const work = each(item);
+            if (work) await work;
+          } catch (error) {
+            throw error instanceof EntryDamaged ? this.damaged(item, error) : error;
+          }
         }
       }
     } finally {
       for (const cursor of cursors) await cursor.close();
     }
+  }
+
+  private damaged({ image, path }: IndexItem, { message, offset = NaN }: EntryDamaged) {
+    return this.options.open(image).damagedAt(offset, `/${toPathText(path)} ${message}`);
   }
 
   /** Nothing is awaited where an entry only prolongs the piece that is copied next. */
@@ -116,7 +136,7 @@ export class ChainCopier {
       await this.piece(link.own);
       return;
     }
-    const reader = this.readerOf(this.outOfOrder, link.own.image);
+    const reader = await this.outOfOrder.of(link.own.image);
     const { header } = await renamed(reader, link.own, { linkTarget: data.path });
     this.lineOfLink(link, data, { ...own, length: header.length });
     this.planned += header.length;
@@ -133,7 +153,7 @@ export class ChainCopier {
   /** The path with the data is not there any more: the first link takes its place. */
   private async linkAsFile({ line, data }: LinkEntry): Promise<void> {
     const { archive } = this.options;
-    const reader = this.readerOf(this.outOfOrder, data.image);
+    const reader = await this.outOfOrder.of(data.image);
     const { header, contentBytes } = await renamed(reader, data, { path: line.path });
     const own = { offset: this.planned, length: header.length + contentBytes };
     this.count(line.size, { type: 'f', path: line.path });
@@ -165,7 +185,7 @@ export class ChainCopier {
     const { pending } = this;
     if (!pending) return;
     this.pending = undefined;
-    const reader = this.readerOf(this.inOrder, pending.image);
+    const reader = await this.inOrder.of(pending.image);
     await this.copyPiece(reader, pending.offset, pending.length);
   }
 
@@ -186,21 +206,5 @@ export class ChainCopier {
       }
       at = Math.min(end, frameEnd);
     }
-    if (archive.position <= this.planned) return;
-    throw new FragmentDamaged('a chain', 'has entries that overlap');
-  }
-
-  private readerOf(readers: Map<number, ArchiveReader>, image: number): ArchiveReader {
-    const known = readers.get(image);
-    if (known) return known;
-    const made = new ArchiveReader(this.opened(image));
-    readers.set(image, made);
-    return made;
-  }
-
-  private opened(image: number): ChainImage {
-    const made = this.options.open(image);
-    this.open.push(made);
-    return made;
   }
 }

@@ -1,17 +1,11 @@
-import { blake3, Blake3Hasher } from '@napi-rs/blake-hash';
-import { decompress } from '#archive/frames/zstd.js';
-import { frameTableBytes, type FrameRecord } from '#archive/frames/frame-table.js';
-import { INDEX_FRAME_BYTES_MAX } from '#archive/index-line.js';
-import { zstdFrameAt } from '#archive/frames/zstd-frame-end.js';
-import { messageOf } from '#kernel/errors.js';
+import { blake3 } from '@napi-rs/blake-hash';
+import type { FrameRecord } from '#archive/frames/frame-table.js';
 import { FragmentDamaged, FragmentUnreadable } from '#storage/errors.js';
 import { AnySource, type AnySourceOptions } from '../duplication/any-source.js';
 import type { NumberSources } from '../duplication/duplicate-run.js';
-import type { FragmentSource } from '../duplication/fragment-source.js';
-import { readRange, tableOf } from '../duplication/normal-copy.js';
-
-/** A piece of index that is asked for at once. */
-const INDEX_PIECE_BYTES = 1024 * 1024;
+import { readRange } from '../duplication/normal-copy.js';
+import { ImageDamaged } from './image-damaged.js';
+import { indexTexts, readFrameTable } from './fragment-index.js';
 
 /** One frame of an image's archive, with its place. Bytes. */
 export interface FramePlace extends FrameRecord {
@@ -20,6 +14,12 @@ export interface FramePlace extends FrameRecord {
   readonly index: number;
   readonly storedOffset: number;
   readonly archiveOffset: number;
+}
+
+/** Lines of an index, with the number of their fragment. */
+export interface IndexText {
+  readonly number: number;
+  readonly text: string;
 }
 
 /** One number of an image that is read. */
@@ -59,15 +59,14 @@ export class ChainImage {
     this.archiveBytes = archiveOffset;
   }
 
-  /** The index, text by text of whole lines, checked as a whole before its end is given. */
-  async *index(): AsyncGenerator<string, void, undefined> {
+  /** The index, text by text of whole lines. Of a fragment none is given before all of it has been checked. */
+  async *index(): AsyncGenerator<IndexText, void, undefined> {
+    const { imageId } = this;
     for (const fragment of this.fragments) {
-      const index = await this.of(fragment).from(readWholeIndex);
-      for (let at = 0; ;) {
-        const frame = zstdFrameAt(index, at);
-        if (frame === undefined || frame.skippable) break;
-        yield (await decompress(index.subarray(at, at + frame.bytes))).toString('latin1');
-        at += frame.bytes;
+      const { number, sources } = fragment;
+      const from = this.of(fragment).from;
+      for await (const text of indexTexts(from, sources[0]!, { imageId, number })) {
+        yield { number, text };
       }
     }
   }
@@ -100,18 +99,24 @@ export class ChainImage {
     });
   }
 
+  /** Never throws. */
   async close(): Promise<void> {
     await this.current?.from.close();
     this.current = undefined;
   }
 
+  /** What is wrong with its archive at this byte, in all copies. */
+  damagedAt(archiveOffset: number, reason: string): ImageDamaged {
+    const { imageId } = this;
+    return new ImageDamaged({ imageId, number: this.fragmentAt(archiveOffset)?.number }, reason);
+  }
+
   private async placesAround(archiveOffset: number): Promise<readonly FramePlace[]> {
-    const fragment = this.fragments.find(
-      (one) => archiveOffset < one.archiveOffset + one.archiveBytes,
-    );
-    if (fragment === undefined) throw beyond(this.imageId, archiveOffset);
+    const fragment = this.fragmentAt(archiveOffset);
+    if (!fragment)
+      throw this.damagedAt(archiveOffset, 'an entry lies behind the end of its archive');
     if (this.frames?.number === fragment.number) return this.frames.places;
-    const table = await this.of(fragment).from((source) => readTable(source));
+    const table = await this.of(fragment).from(readFrameTable);
     let storedOffset = 0;
     let at = fragment.archiveOffset;
     const { number } = fragment;
@@ -123,6 +128,10 @@ export class ChainImage {
     });
     this.frames = { number, places };
     return places;
+  }
+
+  private fragmentAt(archiveOffset: number): ChainFragment | undefined {
+    return this.fragments.find((one) => archiveOffset < one.archiveOffset + one.archiveBytes);
   }
 
   /** One fragment is open at a time: the archive is read from its beginning to its end. */
@@ -139,55 +148,4 @@ export class ChainImage {
     this.current = { fragment, from };
     return from;
   }
-}
-
-/** The index with its frame table, of the digest that was committed. */
-async function readWholeIndex(source: FragmentSource): Promise<Buffer> {
-  const { indexBytes, indexDigest, fragmentId } = source.manifest;
-  const pieces: Buffer[] = [];
-  const hash = new Blake3Hasher();
-  for (let offset = 0; offset < indexBytes; offset += INDEX_PIECE_BYTES) {
-    const length = Math.min(INDEX_PIECE_BYTES, indexBytes - offset);
-    const piece = await readRange(source, { object: 'index', offset, length });
-    hash.update(piece);
-    pieces.push(piece);
-  }
-  if (hash.digest('hex') !== indexDigest) {
-    throw new FragmentDamaged(fragmentId, 'has an index with another digest than was committed');
-  }
-  return checkedFrames(fragmentId, Buffer.concat(pieces));
-}
-
-/** Whatever its digest says: nothing here is unpacked that states an impossible size. */
-function checkedFrames(fragmentId: string, index: Buffer): Buffer {
-  try {
-    for (let at = 0; at < index.length;) {
-      const frame = zstdFrameAt(index, at);
-      if (frame === undefined) break;
-      if ((frame.contentBytes ?? 0) > INDEX_FRAME_BYTES_MAX)
-        throw new Error('a frame is too large');
-      at += frame.bytes;
-    }
-    return index;
-  } catch (error) {
-    throw new FragmentDamaged(fragmentId, `has an index that is none: ${messageOf(error)}`);
-  }
-}
-
-async function readTable(source: FragmentSource): Promise<FrameRecord[]> {
-  const { indexBytes, frames, archiveBytes, fragmentId } = source.manifest;
-  const length = frameTableBytes(frames);
-  const pieces: Buffer[] = [];
-  for (let offset = indexBytes - length; offset < indexBytes; offset += INDEX_PIECE_BYTES) {
-    const bytes = Math.min(INDEX_PIECE_BYTES, indexBytes - offset);
-    pieces.push(await readRange(source, { object: 'index', offset, length: bytes }));
-  }
-  const table = tableOf(fragmentId, Buffer.concat(pieces));
-  const sum = table.reduce((bytes, frame) => bytes + frame.archiveBytes, 0);
-  if (sum === archiveBytes) return table;
-  throw new FragmentDamaged(fragmentId, 'has a frame table that is not that of its data');
-}
-
-function beyond(imageId: string, archiveOffset: number): FragmentUnreadable {
-  return new FragmentUnreadable(imageId, `has no byte ${archiveOffset} in its archive`);
 }

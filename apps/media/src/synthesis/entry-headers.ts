@@ -3,8 +3,7 @@ import { PaxReader } from '#archive/pax-reader.js';
 import { PaxWriter } from '#archive/pax-writer.js';
 import { paddedToBlock } from '#archive/tar-block.js';
 import { messageOf } from '#kernel/errors.js';
-import { FragmentDamaged } from '#storage/errors.js';
-import type { ArchivePiece } from '../domain/synthetic-entry.js';
+import { EntryDamaged, type ArchivePiece } from '../domain/synthetic-entry.js';
 import type { ArchiveReader } from './archive-reader.js';
 
 /** An entry under other names. Its content, where it has one, follows as it lies in the old archive. */
@@ -14,7 +13,7 @@ export interface RenamedEntry {
   readonly contentBytes: number;
 }
 
-/** Reads an entry's header and writes it anew with another path or another target. */
+/** Reads an entry's header and writes it anew with another path or another target. @throws EntryDamaged */
 export async function renamed(
   reader: ArchiveReader,
   { offset, length }: ArchivePiece,
@@ -27,7 +26,7 @@ export async function renamed(
   writer.write(header, 0);
   const contentBytes = paddedToBlock(writer.contentBytes);
   if (contentBytes < length) return { header, contentBytes };
-  throw new FragmentDamaged(`entry at ${offset}`, 'is shorter than its header says');
+  throw new EntryDamaged('is shorter than its header says', offset);
 }
 
 async function headerAt(
@@ -42,7 +41,7 @@ async function headerAt(
     }
   } catch (error) {
     if (error instanceof Error && error.constructor !== Error) throw error;
-    throw new FragmentDamaged(`entry at ${offset}`, `cannot be read: ${messageOf(error)}`);
+    throw new EntryDamaged(`cannot be read: ${messageOf(error)}`, offset);
   }
-  throw new FragmentDamaged(`entry at ${offset}`, 'has no header');
+  throw new EntryDamaged('has no header', offset);
 }

@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { decompress } from '#archive/frames/zstd.js';
+import { compress, decompress } from '#archive/frames/zstd.js';
 import { blake3 } from '@napi-rs/blake-hash';
 import { isFrameTable, decodeFrameTable } from '#archive/frames/frame-table.js';
-import { parseIndexLine } from '#archive/index-line.js';
+import { encodeIndexLine, parseIndexLine, type IndexLine } from '#archive/index-line.js';
 import { zstdFrameAt } from '#archive/frames/zstd-frame-end.js';
 import type { FragmentCommit } from '#contracts/fragment.js';
 import type { WrittenCopy } from '#contracts/task.js';
@@ -16,7 +16,7 @@ import { contentOf, sampleImage, type SampleEntry } from '../testing/chain-image
 import { SAMPLE_DETAILS, TestMediaServer } from '../testing/media-server.js';
 import { MemoryCatalog } from '../testing/memory-catalog.js';
 import { ImageSources } from '../testing/memory-sources.js';
-import { sendBackup } from '../testing/sample-backup.js';
+import { sendBackup, type SampleFragment } from '../testing/sample-backup.js';
 import { SynthesizeRun, type SynthesizeRunOptions, type SynthesizeTask } from './synthesize-run.js';
 
 const MIB = 2 ** 20;
@@ -28,6 +28,8 @@ const IMAGE: WrittenCopy = {
   details: { ...SAMPLE_DETAILS, syntheticOf: LATER },
 };
 const CHAIN = [FULL, LATER];
+/** A Zstandard frame that `zstd -d` passes over. */
+const SKIPPABLE = Buffer.from([0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3]);
 
 const big = randomBytes(20 * MIB);
 const linked = randomBytes(700_000);
@@ -85,9 +87,14 @@ describe('A synthesis', () => {
     sites.push(made);
     return made;
   };
-  const store = async (at: Site, imageId: string, entries: readonly SampleEntry[], copy = 1) => {
+  const store = async (
+    at: Site,
+    imageId: string,
+    entries: readonly SampleEntry[],
+    { copy = 1, change = (one: SampleFragment) => one } = {},
+  ) => {
     const { writer } = await at.media.write({ imageId, copy });
-    await sendBackup(writer, await sampleImage(entries, 8));
+    await sendBackup(writer, (await sampleImage(entries, 8)).map(change));
     sources.add(committedOf(at, imageId).filter((one) => one.copy === copy));
   };
   beforeEach(async () => {
@@ -219,7 +226,7 @@ describe('A synthesis', () => {
   });
 
   it('takes another copy for what is damaged, and says which one it was', async () => {
-    await store(target, FULL, FULL_ENTRIES, 2);
+    await store(target, FULL, FULL_ENTRIES, { copy: 2 });
     const [first] = committedOf(other, FULL);
     flip(fileOf(other, first!), 3 * MIB);
     const [own] = committedOf(target, FULL);
@@ -242,6 +249,53 @@ describe('A synthesis', () => {
     expect(sources.suspects).toEqual([second!.fragmentId]);
   });
 
+  it.each([
+    ['a frame that is neither lines nor the table', () => SKIPPABLE, 'neither lines nor'],
+    ['a line that is none', () => compress(Buffer.from('this is no line\n')), 'a line is none'],
+    ['a path that is none', () => compress(Buffer.from('d\tsrv\\q\t0\n')), 'index is damaged'],
+    ['half a line', () => compress(Buffer.from('d\tsrv/a\t0')), 'has no end'],
+    ['a line in the wrong place', () => lineOf({ path: 'a' }), '/a is not in its place'],
+    ['half of the columns', () => compress(Buffer.from('f\tz/z\t0\n')), '/z/z has a line'],
+    ['an entry beyond its end', () => lineOf({ path: 'z', offset: 2 ** 40 }), 'behind the end'],
+    ['a link to nowhere', () => lineOf({ path: 'z', type: 'h', offset: -1 }), '/z has a line'],
+  ])('says which image has %s in its index, and what to do', async (_, make, reason) => {
+    const odd = 'web1_1790000050';
+    const block = await make();
+    const change = (one: SampleFragment) => {
+      const index = one.index.toSpliced(-1, 0, { bytes: block, digest: blake3(block) });
+      return { ...one, index };
+    };
+    await store(target, odd, [{ path: 'srv', folder: true }], { change });
+    const chain = [FULL, odd];
+    const { status, message } = await runOf({ chain }).run();
+    expect([status, message]).toEqual([1057, expect.stringContaining(reason)]);
+    expect(message).toContain(`image ${odd}`);
+    expect(message).toContain('run a full backup');
+    // It is what was committed: no media server need look.
+    expect(sources.suspects).toEqual([]);
+    expect(log.filter((line) => line.startsWith('error'))).toEqual([]);
+  });
+
+  it('opens each image for a pass over the indexes, and once more for what it reads of it', async () => {
+    await store(target, FULL, FULL_ENTRIES, { copy: 2 });
+    const { store: volume } = [...target.media.volumes][0]!;
+    let [open, most] = [0, 0];
+    const openOne = volume.open.bind(volume);
+    volume.open = async (name) => {
+      const reader = await openOne(name);
+      most = Math.max(most, ++open);
+      const close = reader.close.bind(reader);
+      reader.close = () => {
+        open -= 1;
+        return close();
+      };
+      return reader;
+    };
+    expect(await runOf().run()).toMatchObject({ status: 0 });
+    // In order, and for links out of order.
+    expect([open, most <= 3 * CHAIN.length]).toEqual([0, true]);
+  });
+
   it('ends with 25 when the other server stays away, and can be cancelled', async () => {
     const away = runOf();
     await other.media.stop();
@@ -261,6 +315,15 @@ function committedOf(at: { catalog: MemoryCatalog }, imageId: string): FragmentC
   return [...at.catalog.committed.values()]
     .filter((one) => one.imageId === imageId)
     .sort((a, b) => a.number - b.number);
+}
+
+function lineOf({ offset = 0, ...line }: Partial<IndexLine>): Promise<Buffer> {
+  const place = { offset, length: 512 };
+  const text = encodeIndexLine({
+    ...{ type: 'f', path: '', size: 0, mtimeNs: '0', mode: 0o644, uid: 0, gid: 0, flags: '' },
+    ...{ target: 'srv', deviceMajor: 0, deviceMinor: 0, own: place, ...place, ...line },
+  });
+  return compress(Buffer.from(text, 'latin1'));
 }
 
 function framesOf(bytes: Buffer): Buffer[] {

@@ -27,8 +27,8 @@ const ITEMS_PER_BATCH = 512;
 /**
  * Merges the indexes of a chain (oldest first) into the list of what exists after its newest image, in archive
  * order. For each path the newest image rules. What is deleted (`x`), or is no folder any more, hides everything
- * that older images have below it, even if a folder of that name comes back later. Memory: one
- * frame of lines per image, and the depth of the tree.
+ * that older images have below it, even if a folder of that name comes back later. Memory: what the
+ * cursors hold, one for each image and all at once; a batch of items; the depth of the tree.
  */
 export async function* mergeIndexes(
   cursors: readonly IndexCursor[],
