@@ -45,8 +45,8 @@ export interface DataTool {
   /** Restores bring back what was deleted or renamed between the backups. */
   readonly bringsBack?: true;
   prepare(work: DataWork): Promise<void>;
-  /** What runs beside the commands; may change with each step. */
-  servers(): Servers;
+  /** What runs beside the commands, and what of it the data of this step passes through. */
+  servers(step: Step): Servers;
   /** Where the backups lie: its size is what is stored. */
   readonly stores: readonly string[];
   stop(): Promise<void>;

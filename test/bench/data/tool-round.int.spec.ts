@@ -18,11 +18,13 @@ class AnyState extends MachineState {
 let folder: string;
 let work: DataWork;
 let did: string[];
+let asked: string[];
 let said: string[];
 
 beforeEach(async () => {
   folder = await temporaryFolder();
   did = [];
+  asked = [];
   said = [];
   const corpus = { name: 'small', kind: 'files', folder: join(folder, 'corpus') } as const;
   work = {
@@ -59,7 +61,10 @@ function copyTool(spoil: (copy: string) => void, bringsBack = false): DataTool {
       full: step('full', copy),
       changed: step('changed', copy),
     },
-    servers: () => NO_SERVERS,
+    servers: (of) => {
+      asked.push(of);
+      return NO_SERVERS;
+    },
     prepare: async () => undefined,
     stop: async () => undefined,
   };
@@ -87,6 +92,8 @@ describe('the round of a tool', () => {
     const { run, figures } = round(copyTool(asItIs));
     await run;
     expect(did).toEqual(['full', 'change', 'changed', 'restore']);
+    // Data may take another way in each of them.
+    expect(asked).toEqual(['full', 'changed', 'restore']);
     expect(figures.seconds('changed')).toBeGreaterThan(0);
     expect(figures.seconds('list')).toBeUndefined();
     expect(figures.storedMegabytes('changed')! - figures.storedMegabytes('full')!).toBeCloseTo(

@@ -68,7 +68,7 @@ export class ToolRound {
     const folders = [this.work.corpus.folder, ...this.tool.stores];
     if (WRITE_MUCH.includes(step)) await machine.refresh(folders);
     await machine.settle();
-    const usage = await measureUsage(this.tool.servers(), run);
+    const usage = await measureUsage(this.tool.servers(step), run);
     this.figures.add(step, usage);
     this.options.say(`${step}: ${describe(usage)}`);
   }

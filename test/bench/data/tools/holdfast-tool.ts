@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 import { checkoutFolder } from '../../../../apps/standalone/src/servers/checkout-folder.js';
 import { TestCluster } from '../../../cluster/cluster.js';
-import type { DataTool, DataWork } from '../data-tool.js';
+import type { DataTool, DataWork, Step } from '../data-tool.js';
 import type { Servers } from '../usage/usage.js';
 import { command } from './command.js';
 
 const FIRST_POOL = 'backups';
 const SECOND_POOL = 'copies';
-const FAR = { mediaId: 'far', pool: 'offsite' };
+const FAR = { mediaId: 'far', pool: 'offsite' } as const;
 const JOBS_MAX = 4;
 const FIRST_UNIT = ['--storage', 'first'];
 
@@ -20,7 +20,6 @@ export class HoldfastTool implements DataTool {
   private work!: DataWork;
   private cluster!: TestCluster;
   private readonly images: string[] = [];
-  private dataPath = ['agent', 'media'];
 
   constructor(
     readonly name: string,
@@ -38,16 +37,13 @@ export class HoldfastTool implements DataTool {
     verify: () => this.onEachImage((image) => ['image', 'verify', image]),
     duplicate: () =>
       this.onEachImage((image) => ['image', 'duplicate', image, '--to', SECOND_POOL]),
-    'duplicate across': () => {
-      this.dataPath = ['media', `media-${FAR.mediaId}`];
-      return this.onEachImage((image) => ['image', 'duplicate', image, '--to', FAR.pool]);
-    },
+    'duplicate across': () =>
+      this.onEachImage((image) => ['image', 'duplicate', image, '--to', FAR.pool]),
   };
 
   async prepare(work: DataWork): Promise<void> {
     this.work = work;
     this.images.length = 0;
-    this.dataPath = ['agent', 'media'];
     const volume = (pool: string) => `${pool}=${this.kind}${join(work.folder, pool)}`;
     this.cluster = await TestCluster.start({
       args: [
@@ -65,17 +61,18 @@ export class HoldfastTool implements DataTool {
     }
   }
 
-  servers(): Servers {
+  servers(step: Step): Servers {
     const { cluster } = this;
+    const far = `media-${FAR.mediaId}` as const;
     const pids = {
       services: cluster.pid('up'),
       agent: cluster.pid('agent'),
       media: cluster.pid('media'),
-      [`media-${FAR.mediaId}`]: cluster.pid(`media-${FAR.mediaId}`),
+      [far]: cluster.pid(far),
       nats: cluster.pid('nats-server'),
       postgres: cluster.pid('postgres'),
     };
-    return { pids, dataPath: this.dataPath };
+    return { pids, dataPath: step === 'duplicate across' ? ['media', far] : ['agent', 'media'] };
   }
 
   get stores(): string[] {

@@ -55,7 +55,8 @@ export class TarTool implements DataTool {
     return this.shell(`${extract('full')} && ${extract('changed')}`);
   }
 
+  /** Fails where any part of a pipe does. */
   private shell(line: string): Promise<string> {
-    return command(['sh', '-c', line], { cwd: this.store });
+    return command(['bash', '-o', 'pipefail', '-c', line], { cwd: this.store });
   }
 }

@@ -20,5 +20,5 @@ export const TOOLS: Readonly<Record<string, ToolKind>> = {
   Bacula: { isInstalled: hasBacula, make: () => new BaculaTool() },
   restic: { isInstalled: () => hasCommands('restic'), make: () => new ResticTool() },
   borg: { isInstalled: () => hasCommands('borg'), make: () => new BorgTool() },
-  tar: { isInstalled: () => hasCommands('tar', 'zstd'), make: () => new TarTool() },
+  tar: { isInstalled: () => hasCommands('bash', 'tar', 'zstd'), make: () => new TarTool() },
 };
