@@ -1,7 +1,7 @@
 import type { TaskResult } from '#contracts/job.js';
 import { end, fail, PARTIAL, run } from './attempts/attempt.js';
 import { info, same, type Decision, type Effect, type InputOfType } from './input.js';
-import { changed, isSynthetic, type BackupJob, type BegunImage, type ChainImage } from './job.js';
+import { changed, isSynthetic, type BackupJob, type BegunImage, type ImageOfChain } from './job.js';
 import { requestingLine } from './log-lines.js';
 import { awaited, voiceOf } from './participants.js';
 
@@ -13,7 +13,7 @@ const LOST_AFTER_MS = 30 * 60_000;
 const STATUS_CORRUPTION = 1057;
 
 /** The catalog has said what a synthetic full is made from. */
-export function synthesisPlanned(job: BackupJob, chain: readonly ChainImage[]): Decision {
+export function synthesisPlanned(job: BackupJob, chain: readonly ImageOfChain[]): Decision {
   if (job.step !== 'planning') return same(job);
   const names = chain.map((image) => `${image.imageId} (${image.kind})`).join(', ');
   return {

@@ -22,7 +22,7 @@ import {
   type InputOfType,
   type Participant,
 } from './input.js';
-import { changed, isSynthetic, type ChainImage, type Job, type RestoreJob } from './job.js';
+import { changed, isSynthetic, type ImageOfChain, type Job, type RestoreJob } from './job.js';
 import { clockText, grantedLines, requestingLine } from './log-lines.js';
 import { gathered } from './parent.js';
 import { awaited, isOneOf, voiceOf } from './participants.js';
@@ -145,7 +145,7 @@ function refused(job: Job, { step, status, message }: InputOfType<'refused'>, no
   return step === 'weighing' ? cannotWeigh(job, now) : end(job, { status, message }, now);
 }
 
-function restorePlanned(job: RestoreJob, client: string, chain: readonly ChainImage[]): Decision {
+function restorePlanned(job: RestoreJob, client: string, chain: readonly ImageOfChain[]): Decision {
   if (job.step !== 'planning') return same(job);
   const toClient = job.request.toClient ?? client;
   const names = chain.map((image) => `${image.imageId} (${image.kind})`).join(', ');

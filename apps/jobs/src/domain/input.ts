@@ -1,6 +1,6 @@
 import type { Allocation, WaitReason } from '#contracts/broker.js';
 import type { JobProgress, JobState, TaskResult } from '#contracts/job.js';
-import type { BegunCopy, BegunImage, ChainImage, Debt, Job, OutOfTries, Step } from './job.js';
+import type { BegunCopy, BegunImage, ImageOfChain, Debt, Job, OutOfTries, Step } from './job.js';
 
 /** Of which attempt an answer or a report is. One of another attempt than the job's is not heard. */
 interface OfAttempt {
@@ -27,7 +27,7 @@ export interface Child {
 
 /** What the job manager asked for, and what came back. */
 export type Answer =
-  | { readonly type: 'planned'; readonly client: string; readonly chain: readonly ChainImage[] }
+  | { readonly type: 'planned'; readonly client: string; readonly chain: readonly ImageOfChain[] }
   /** The media servers that hold the image of a duplication or verification. */
   | { readonly type: 'located'; readonly sources: readonly string[] }
   | { readonly type: 'granted'; readonly allocation: Allocation }

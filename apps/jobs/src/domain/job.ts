@@ -30,7 +30,7 @@ export interface BegunImage {
 /** What the catalog answered when the job's copy was begun, or gone on with. */
 export type BegunCopy = ResponseOf<typeof copyBegin>;
 
-export interface ChainImage {
+export interface ImageOfChain {
   readonly imageId: string;
   readonly kind: ImageKind;
   readonly media: readonly string[];
@@ -197,7 +197,7 @@ export interface BackupJob extends JobBase {
   /** The agent could not go on: this attempt makes a new image. */
   readonly fresh: boolean;
   /** Of a synthetic full, once it is planned: what it is made from, oldest first. Else empty. */
-  readonly chain: readonly ChainImage[];
+  readonly chain: readonly ImageOfChain[];
   /** Since when the catalog has waited for the same; null unless verifying. */
   readonly verifyingSince: Date | null;
 }
@@ -207,7 +207,7 @@ export interface RestoreJob extends JobBase {
   readonly request: RestoreRequest;
   /** The client that writes the files; known once the job is planned. */
   readonly toClient: string | null;
-  readonly chain: readonly ChainImage[];
+  readonly chain: readonly ImageOfChain[];
 }
 
 export interface DuplicateJob extends JobBase {

@@ -1,16 +1,31 @@
 import { READ_SETS_MAX, type brokerAllocate } from '#contracts/broker.js';
 import type { InputOf } from '#contracts/contract.js';
-import { clientOf, isSynthetic, type BackupJob, type Job, type RestoreJob } from './job.js';
+import {
+  clientOf,
+  isSynthetic,
+  type BackupJob,
+  type ImageOfChain,
+  type Job,
+  type RestoreJob,
+} from './job.js';
 
-/** An image with several copies needs one of the servers that have each of its fragments. */
-function anyOf({ chain }: RestoreJob | BackupJob): { anyOf?: string[][] } {
+/**
+ * An image with several copies needs one of the servers that have each of its fragments. Where that comes to
+ * more sets than the broker takes, all of the servers have to be up.
+ */
+function anyOf({ chain }: RestoreJob | BackupJob): { anyOf: string[][] } {
   const sets = new Map<string, string[]>();
   for (const image of chain) {
     for (const set of image.anyOf ?? image.media.map((mediaId) => [mediaId])) {
       sets.set([...set].sort().join(), [...set]);
     }
   }
-  return sets.size <= READ_SETS_MAX ? { anyOf: [...sets.values()] } : {};
+  if (sets.size <= READ_SETS_MAX) return { anyOf: [...sets.values()] };
+  return { anyOf: mediaOf(chain).map((mediaId) => [mediaId]) };
+}
+
+function mediaOf(chain: readonly ImageOfChain[]): string[] {
+  return [...new Set(chain.flatMap(({ media }) => media))];
 }
 
 /** All that the attempt of a job asks the broker for. */
@@ -34,8 +49,7 @@ export function resourceRequest(job: Job): InputOf<typeof brokerAllocate> {
         sources: [...job.sources],
       };
     case 'restore': {
-      const media = new Set(job.chain.flatMap((image) => image.media));
-      return { purpose: 'read', ...common, media: [...media], ...anyOf(job) };
+      return { purpose: 'read', ...common, media: mediaOf(job.chain), ...anyOf(job) };
     }
     case 'verify':
       return { purpose: 'read', ...common, media: [...job.sources] };

@@ -4,7 +4,7 @@ import { after, answers, BACKOFF, imageOf, later, logOf, NOW } from '../testing/
 import { decide } from './decide.js';
 import { backupDraft } from './draft.js';
 import type { Input } from './input.js';
-import type { BackupJob, ChainImage } from './job.js';
+import type { BackupJob, ImageOfChain } from './job.js';
 import { participants } from './participants.js';
 import { resourceRequest } from './resource-request.js';
 import { tasksOf } from './tasks.js';
@@ -18,7 +18,7 @@ const job = {
   ),
   job: 7,
 };
-const chain: ChainImage[] = [
+const chain: ImageOfChain[] = [
   { imageId: 'web1_1', kind: 'full', media: ['m1', 'm2'], anyOf: [['m1', 'm2'], ['m1']] },
   { imageId: 'web1_5', kind: 'differential', media: ['m2'], anyOf: [['m2']] },
 ];
@@ -42,6 +42,13 @@ describe('a synthetic full', () => {
       ...{ purpose: 'write', unit: 'default', client: 'web1', policy: 'on-demand' },
       anyOf: [['m1', 'm2'], ['m1'], ['m2']],
     });
+  });
+
+  it('asks for all servers where there are more sets than the broker takes', () => {
+    const media = Array.from({ length: 50 }, (_, n) => `m${n}`);
+    const pairs = media.flatMap((one) => media.map((other) => [one, other]));
+    const wide: Input = { ...planned, chain: [{ ...chain[0]!, media, anyOf: pairs }] };
+    expect(resourceRequest(after(job, wide))).toMatchObject({ anyOf: media.map((one) => [one]) });
   });
 
   it('has one server write, the others let it read, and no agent do anything', () => {
