@@ -21,6 +21,14 @@ describe('a run by hand', () => {
     expect([one.schedule.name, ...one.clients]).toEqual(['daily', 'web2']);
   });
 
+  it('makes nothing of earlier backups where it can read clients', () => {
+    const [daily, monthly] = policy.schedules;
+    const ofSchedules = (...schedules: typeof policy.schedules) =>
+      planRun({ ...policy, schedules }, { name: 'p' }).schedule.name;
+    expect(ofSchedules(monthly!, daily!)).toBe('daily');
+    expect(ofSchedules(monthly!)).toBe('monthly');
+  });
+
   it('says what is wrong with a status of the field and the names that exist', () => {
     const run = (request: object) => () => planRun(policy, { name: 'p', ...request });
     expect(run({ schedule: 'hourly' })).toThrow(

@@ -11,7 +11,8 @@ export interface Run {
 const NAMES_SHOWN_MAX = 10;
 
 /**
- * What a manual run means: without a schedule the first full one that reads clients, without a client all of them.
+ * What a manual run means: without a schedule the first full one that reads clients, or else the first that reads
+ * them, or else the first; without a client all of them.
  * Throws what the field's status codes say: 247 not active, 197 schedule, 239 client.
  */
 export function planRun(policy: PolicySpec, request: RequestOf<typeof policyRun>): Run {
@@ -26,7 +27,9 @@ export function planRun(policy: PolicySpec, request: RequestOf<typeof policyRun>
   const names = schedules.map(({ name }) => name);
   const schedule =
     request.schedule === undefined
-      ? (schedules.find(({ type, synthetic }) => type === 'full' && !synthetic) ?? schedules[0])
+      ? (schedules.find(({ type, synthetic }) => type === 'full' && !synthetic) ??
+        schedules.find(({ synthetic }) => !synthetic) ??
+        schedules[0])
       : schedules.find(({ name }) => name === request.schedule);
   if (schedule === undefined) {
     const hint = `Schedules of policy "${policy.name}": ${listed(names)}.`;
