@@ -7,8 +7,8 @@ export interface JobAtWork {
   /** The attempt is over. */
   readonly signal: AbortSignal;
   readonly log: (severity: 'info' | 'warning', text: string) => void;
-  /** Says what the job waits for now; an empty text when it goes on. */
-  readonly waitingFor: (what: string) => void;
+  /** Says that the job waits for something, and returns what ends that. It may wait for several things at once. */
+  readonly waitFor: (what: string) => () => void;
 }
 
 /** A job as its reporter speaks for it. */
@@ -17,11 +17,31 @@ export function jobOf(
   job: number,
   signal: AbortSignal,
 ): JobAtWork {
+  const waits = new Waits((what) => {
+    reporter.progress({ waitingFor: what.slice(0, WAITING_FOR_MAX) });
+  });
   return {
     ...{ job, signal },
     log: (severity, text) => reporter.log(severity, text),
-    waitingFor: (what) => reporter.progress({ waitingFor: what.slice(0, WAITING_FOR_MAX) }),
+    waitFor: (what) => waits.begin(what),
   };
+}
+
+/** What somebody waits for: the newest of what is still waited for is shown, or nothing (an empty text). */
+export class Waits {
+  private readonly current = new Set<{ readonly what: string }>();
+
+  constructor(private readonly show: (what: string) => void) {}
+
+  /** @returns what ends this wait, and no other; twice is harmless */
+  begin(what: string): () => void {
+    const wait = { what };
+    this.current.add(wait);
+    this.show(what);
+    return () => {
+      if (this.current.delete(wait)) this.show([...this.current].at(-1)?.what ?? '');
+    };
+  }
 }
 
 const WAITING_FOR_MAX = 200;

@@ -30,12 +30,12 @@ export interface MediaLibraryOptions {
 const toldToWait = new WeakSet<JobAtWork>();
 
 /** Says of the job at work that it waits until others have left the spool; in its log once. */
-function waitForSpool(isWaiting: boolean): void {
+function waitForSpool(): () => void {
   const job = jobAtWork();
-  if (!job) return;
+  if (!job) return () => undefined;
   if (!toldToWait.has(job)) job.log('info', 'waiting for room in the spool, beside other streams');
   toldToWait.add(job);
-  job.waitingFor(isWaiting ? 'room in the spool' : '');
+  return job.waitFor('room in the spool');
 }
 
 /** A library of this media server, with what an operator does about it. */

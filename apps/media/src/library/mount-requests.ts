@@ -41,11 +41,11 @@ export class MountRequests implements MountDesk {
     const job = jobAtWork();
     if (!job) throw new Unavailable(`volume ${names} is not in the library`, 83);
     job.log('warning', `waiting for volume ${names}: it is not in the library`);
-    job.waitingFor(`volume ${names}`);
+    const over = job.waitFor(`volume ${names}`);
     try {
       await this.untilAnswered(job, wanted);
     } finally {
-      job.waitingFor('');
+      over();
     }
     job.log('info', `volume ${names} was said to be in the library`);
   }

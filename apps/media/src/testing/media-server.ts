@@ -9,7 +9,7 @@ import { noCrash, type CrashPoint } from '../crash-point.js';
 import { DuplicateRun, type DuplicateTask } from '../duplication/duplicate-run.js';
 import { Care } from '../inventory/care.js';
 import { Holdings } from '../inventory/holdings.js';
-import { atWorkFor } from '../library/job-at-work.js';
+import { atWorkFor, Waits } from '../library/job-at-work.js';
 import { MediaLibrary } from '../library/media-library.js';
 import { Removals, type Removal } from '../removal/removals.js';
 import { emptyOldTrash } from '../removal/trash-reaper.js';
@@ -230,8 +230,9 @@ export class TestMediaServer {
   /** As the tasks do it. */
   atWork<T>(work: () => Promise<T>): Promise<T> {
     const log = (_: string, text: string) => void this.jobLog.push(text);
-    const waitingFor = (what: string) => void this.waits.push(what);
-    return atWorkFor({ job: JOB, signal: this.over.signal, log, waitingFor }, work);
+    const waits = new Waits((what) => this.waits.push(what));
+    const waitFor = (what: string) => waits.begin(what);
+    return atWorkFor({ job: JOB, signal: this.over.signal, log, waitFor }, work);
   }
 
   async stop(): Promise<void> {

@@ -25,7 +25,7 @@ import type { FragmentOnVolume } from '../library-books/library-state.js';
 import type { SequentialLibrary } from './sequential-library.js';
 import { SequentialFragmentReader } from './sequential-fragment-reader.js';
 import { SequentialFragmentWriter } from './sequential-fragment-writer.js';
-import { Spool, type SpoolPlace } from './spool.js';
+import { Spool, type SpoolOptions, type SpoolPlace } from './spool.js';
 
 export interface SequentialStoreOptions {
   readonly library: SequentialLibrary;
@@ -33,10 +33,10 @@ export interface SequentialStoreOptions {
   readonly spoolFolder: string;
   /** Left free on the file system of the spool. */
   readonly spoolReserveBytes: number;
-  /** What the spool may hold in all. */
+  /** Data that the spool may hold in all. */
   readonly spoolBytesMax: number;
   /** See `SpoolOptions`. */
-  readonly onWait?: (isWaiting: boolean) => void;
+  readonly onWait?: SpoolOptions['onWait'];
 }
 
 /**

@@ -5,7 +5,10 @@ import { Spool, type SpoolPlace } from './spool.js';
 describe('The room of a spool', () => {
   const make = (bytesMax: number, free: () => number = () => Infinity) => {
     const waits: boolean[] = [];
-    const onWait = (isWaiting: boolean) => void waits.push(isWaiting);
+    const onWait = () => {
+      waits.push(true);
+      return () => void waits.push(false);
+    };
     const freeBytes = async () => free();
     return { spool: new Spool({ folder: '/spool', bytesMax, freeBytes, onWait }), waits };
   };

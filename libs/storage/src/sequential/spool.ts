@@ -11,8 +11,8 @@ export interface SpoolOptions {
   readonly bytesMax: number;
   /** Bytes that its file system takes now. */
   readonly freeBytes: () => Promise<number>;
-  /** Called when a fragment has to wait for room, and when it has waited. */
-  readonly onWait?: (isWaiting: boolean) => void;
+  /** Called when a fragment has to wait for room; what it returns is called when that is over. */
+  readonly onWait?: () => () => void;
 }
 
 /** The room of one fragment in the spool. */
@@ -75,8 +75,7 @@ export class Spool {
   }
 
   private async wait(bytes: number, signal: AbortSignal | undefined): Promise<SpoolPlace> {
-    const { onWait = () => undefined } = this.options;
-    onWait(true);
+    const over = this.options.onWait?.();
     try {
       return await new Promise<SpoolPlace>((resolve, reject) => {
         const stop = () => {
@@ -95,7 +94,7 @@ export class Spool {
         this.look();
       });
     } finally {
-      onWait(false);
+      over?.();
     }
   }
 
