@@ -2,7 +2,7 @@ import type { Manifest } from '#archive/manifest.js';
 import type { WrittenCopy } from '#contracts/task.js';
 import { NewFragments, type NewFragmentsOptions } from '../sessions/new-fragments.js';
 import { OpenFragment } from '../sessions/open-fragment.js';
-import type { FragmentPlaces } from './synthetic-archive.js';
+import type { SyntheticFragments } from './synthetic-archive.js';
 
 export interface SynthesisTargetOptions extends NewFragmentsOptions {
   readonly image: WrittenCopy;
@@ -15,7 +15,7 @@ export interface SynthesisTargetOptions extends NewFragmentsOptions {
 export type ImageTotals = Required<Pick<Manifest, 'fragments' | 'files' | 'bytes'>>;
 
 /** Makes the fragments of a synthetic full by the laws of `NewFragments`. */
-export class SynthesisTarget implements FragmentPlaces {
+export class SynthesisTarget implements SyntheticFragments {
   /** Ids of what was sealed here, by number. */
   readonly sealed = new Map<number, string>();
   private current: OpenFragment | undefined;

@@ -94,7 +94,7 @@ export class SynthesizeRun {
       onSealed: (fragments) => this.progress({ fragments }),
     });
     const archive = new SyntheticArchive({
-      ...{ resume, fragmentBytesMax, compressionLevel, places: target },
+      ...{ resume, fragmentBytesMax, compressionLevel, target },
     });
     const copier = new ChainCopier({
       open: (n) => this.opened(task.chain[n]!, numbers[n]!),

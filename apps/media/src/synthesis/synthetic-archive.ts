@@ -13,10 +13,10 @@ const FRAMES_AT_ONCE = 4;
 const INDEX_LEVEL = 3;
 
 /** Where the fragments of a synthetic full go. */
-export interface FragmentPlaces {
+export interface SyntheticFragments {
   /** The next fragment, in the journal before its first byte. */
   open(number: number): Promise<OpenFragment>;
-  /** Makes a fragment safe and offers it. `totals` of the last one. */
+  /** Makes a fragment safe and offers it; the last one when the totals are known, which is not here. */
   seal(fragment: OpenFragment, claim: { archiveOffset: number; last: boolean }): Promise<void>;
 }
 
@@ -59,7 +59,7 @@ export class SyntheticArchive {
       readonly resume: ResumePoint;
       readonly fragmentBytesMax: number;
       readonly compressionLevel: number;
-      readonly places: FragmentPlaces;
+      readonly target: SyntheticFragments;
     },
   ) {
     const { nextNumber, archiveOffset } = options.resume;
@@ -140,7 +140,7 @@ export class SyntheticArchive {
     const { bytes, archiveBytes, digest } = await this.coding[0]!;
     this.coding.shift();
     if (this.isFull) await this.cut(false);
-    this.fragment ??= await this.options.places.open(this.number);
+    this.fragment ??= await this.options.target.open(this.number);
     const { fragment } = this;
     await fragment.addFrame({ storedBytes: bytes.length, archiveBytes, digest }, [bytes]);
     this.storedBytes += bytes.length;
@@ -176,7 +176,7 @@ export class SyntheticArchive {
     const fragment = this.fragment!;
     await this.flushText();
     await fragment.addIndex(encodeFrameTable(fragment.frames));
-    await this.options.places.seal(fragment, { archiveOffset: this.fragmentOffset, last });
+    await this.options.target.seal(fragment, { archiveOffset: this.fragmentOffset, last });
     this.fragmentOffset += fragment.archiveBytes;
     this.number += 1;
     this.fragment = undefined;
