@@ -47,6 +47,22 @@ describe('A data connection', () => {
     await Promise.all([a.closed(), b.closed()]);
   });
 
+  it('gives back what it was lent, however that goes', async () => {
+    const [a, b] = await pair();
+    const given: string[] = [];
+    const lend = (name: string) => a.lend(MESSAGE.DATA, [text(name)], () => void given.push(name));
+    await lend('sent');
+    expect(payloadOf((await b.receive())!).toString()).toBe('sent');
+    const failure = new PeerFailure(1, 'over');
+    a.interrupt(failure);
+    await expect(lend('after a failure')).rejects.toBe(failure);
+    const [c] = await pair();
+    c.end();
+    const late = c.lend(MESSAGE.DATA, [text('x')], () => void given.push('after the end'));
+    await expect(late).rejects.toBeInstanceOf(ConnectionBroken);
+    expect(given).toEqual(['sent', 'after a failure', 'after the end']);
+  });
+
   it('holds the sender back when the receiver is behind, and loses nothing', async () => {
     const ringBytes = 256 * 1024;
     const [a, b] = await pair({ ringBytes });

@@ -146,9 +146,10 @@ export class Connection {
 
   /** Sends buffers that are a whole message, header included. Otherwise like `send`. */
   async sendRaw(buffers: readonly Buffer[], gone?: () => void): Promise<void> {
-    if (this.failure) throw this.failure;
-    if (this.ended || this.socket.destroyed || this.socket.writableEnded) {
-      throw new ConnectionBroken('network connection broken: it has ended');
+    const over = this.failure ?? this.endOf();
+    if (over) {
+      gone?.();
+      throw over;
     }
     this.write(buffers, gone);
     if (this.outgoingBytes <= this.options.ringBytes) return;
@@ -157,6 +158,11 @@ export class Connection {
       await new Promise<void>((resolve) => this.senders.push(resolve));
     }
     if (this.failure) throw this.failure;
+  }
+
+  private endOf(): ConnectionBroken | undefined {
+    if (!this.ended && !this.socket.destroyed && !this.socket.writableEnded) return undefined;
+    return new ConnectionBroken('network connection broken: it has ended');
   }
 
   /** Ends in order: what was sent still goes out. */

@@ -12,7 +12,7 @@ export interface FragmentRead {
 /**
  * Where the fragments of a chain are read from. Laws:
  * - the buffers of one read, put together, are exactly the range that was asked for, or the iteration throws; they
- *   belong to whoever asked;
+ *   belong to whoever asked alone, who may free them (`freeBytes`);
  * - several reads may be under way; whoever asks begins to take the answer at once and takes all of it, so an
  *   adapter may answer in the order in which it was asked;
  * - an error that extends `PermanentError` concerns this range only (a lost fragment): another source takes over, or

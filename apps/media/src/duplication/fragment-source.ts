@@ -18,7 +18,10 @@ export interface FragmentSource {
   readonly local?: SealedFragmentReader;
   /** Where it is made of chunks, elsewhere: these. */
   readonly chunks?: ChunkSource | undefined;
-  /** The range in pieces. Throws what `sourceFault` understands. */
+  /**
+   * The range in pieces, which are read and neither changed nor freed (`freeBytes`): they may be views of memory
+   * that others read. Throws what `sourceFault` understands.
+   */
   read(range: SourceRange): AsyncIterable<Buffer>;
   close(): Promise<void>;
 }
