@@ -3,7 +3,7 @@ import { toPathText, type ByteString } from '#archive/path-text.js';
 import { messageOf } from '#kernel/errors.js';
 
 import { IndexCursor } from './index-cursor.js';
-import { mergeIndexes, type IndexItem } from '#archive/chain/index-merge.js';
+import { LINKED_FILES_MAX, mergeIndexes, type IndexItem } from '#archive/chain/index-merge.js';
 import type { FallOver } from './fall-over.js';
 import type { RestoreImage } from './restore-source.js';
 import { mergeStreams } from './stream-merge.js';
@@ -138,8 +138,6 @@ function plannedEntry(
 
 /** A plan up to this size is kept in memory, so that a small restore reads the indexes once. */
 const KEPT_ENTRIES_MAX = 10_000;
-/** Linked files whose links are put together again; links of further ones become files of their own. */
-export const LINKED_FILES_MAX = 500_000;
 
 /** What a first pass over the indexes tells. */
 export interface RestoreSurvey {

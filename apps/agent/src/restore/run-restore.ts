@@ -1,13 +1,9 @@
+import { LINKED_FILES_MAX } from '#archive/chain/index-merge.js';
 import { messageOf, Unavailable } from '#kernel/errors.js';
 
 import { FallOver } from './fall-over.js';
 import { RestoreNotes } from './restore-notes.js';
-import {
-  LINKED_FILES_MAX,
-  surveyPlan,
-  type PlanSource,
-  type RestoreSurvey,
-} from './restore-plan.js';
+import { surveyPlan, type PlanSource, type RestoreSurvey } from './restore-plan.js';
 import type { RestoreRequest } from './restore-request.js';
 import { RestoreRun } from './restore-run.js';
 import { Selection } from './selection.js';

@@ -1,9 +1,6 @@
-import type { IndexItem } from '#archive/chain/index-merge.js';
+import { LINKED_FILES_MAX, type IndexItem } from '#archive/chain/index-merge.js';
 import { parseIndexLine, type IndexLine } from '#archive/index-line.js';
 import type { ByteString } from '#archive/path-text.js';
-
-/** Links' files whose links are put together again; links of further ones become files of their own. */
-export const LINKED_FILES_MAX = 500_000;
 
 const [SIZE, OFFSET, LENGTH] = [2, 7, 8];
 

@@ -21,6 +21,12 @@ export interface IndexCursor {
   load(): Promise<boolean>;
 }
 
+/**
+ * Linked files of a chain whose links are put together again, by a restore and by a synthetic full; links of further
+ * ones become files of their own. Only the links' lines tell which data is linked, so these are kept in memory.
+ */
+export const LINKED_FILES_MAX = 500_000;
+
 /** Items are handed on in lists of this many, so that not each one costs an `await`. */
 const ITEMS_PER_BATCH = 512;
 

@@ -1,12 +1,13 @@
 import type { ArchiveEntry } from '#archive/archive-entry.js';
 import { isWithin } from '#archive/archive-order.js';
+import { LINKED_FILES_MAX } from '#archive/chain/index-merge.js';
 import type { ArchiveEvent } from '#archive/pax-reader.js';
 import { splitNanoseconds } from '#archive/nanoseconds.js';
 import { codeOf } from '#kernel/errors.js';
 import type { BytePath } from '../../posix/byte-path.js';
 import type { LoadedFrame } from '../frame-loader.js';
 import { RestoreNotes } from '../restore-notes.js';
-import { LINKED_FILES_MAX, linkKey, type PlannedEntry } from '../restore-plan.js';
+import { linkKey, type PlannedEntry } from '../restore-plan.js';
 import { FileMaker } from './file-maker.js';
 import { FolderStack, type Level } from './folder-stack.js';
 import { ExtraFrames, ImageFeed, type ByteSource } from './image-feed.js';
