@@ -1,7 +1,7 @@
-import { decompress } from '#archive/frames/zstd.js';
 import { Blake3Hasher } from '@napi-rs/blake-hash';
 import { frameTableBytes, type FrameRecord } from '#archive/frames/frame-table.js';
 import { IndexDamage, IndexFrames } from '#archive/frames/index-frames.js';
+import { decompress } from '#archive/frames/zstd.js';
 import type { FragmentView } from '#contracts/image.js';
 import { messageOf } from '#kernel/errors.js';
 import { FragmentDamaged } from '#storage/errors.js';
@@ -16,7 +16,7 @@ const PIECE_BYTES = 256 * 1024;
 
 /**
  * The index of a fragment, text by text of whole lines. A source gives its first piece when all of its index has the
- * digest that was committed. Memory: a piece, and one frame of lines.
+ * digest that was committed, which is looked at once. Memory: a piece, and one frame of lines.
  * @throws ImageDamaged where what was committed is no index
  */
 export async function* indexTexts(
@@ -24,10 +24,11 @@ export async function* indexTexts(
   { indexBytes, indexDigest, frames: count }: FragmentView,
   place: DamagedPlace,
 ): AsyncGenerator<string, void, undefined> {
-  const checked = new Set<FragmentSource>();
+  const checks = new Map<FragmentSource, Promise<void>>();
   const pieceOf = async (source: FragmentSource, range: SourceRange) => {
-    if (!checked.has(source)) await checkDigest(source, { indexBytes, indexDigest });
-    checked.add(source);
+    const check = checks.get(source) ?? checkDigest(source, { indexBytes, indexDigest });
+    checks.set(source, check);
+    await check;
     return readRange(source, range);
   };
   const frames = new IndexFrames(frameTableBytes(count));

@@ -231,6 +231,7 @@ describe('A synthesis', () => {
     flip(fileOf(other, first!), 3 * MIB);
     const [own] = committedOf(target, FULL);
     flip(fileOf(target, own!), 5 * MIB);
+    flip(fileOf(target, own!, '.idx.zst'), 20);
     expect(await runOf().run()).toMatchObject({ status: 0 });
     expect(contentOf(await archiveOf(made()))).toEqual(MERGED);
     // What lies here is read first; the other one gives what it lacks.
