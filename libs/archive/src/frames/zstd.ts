@@ -10,7 +10,7 @@ export interface Zstd {
 
 const { compress: compressWith, decompress: decompressWith } = packaged() ?? builtInZstd();
 
-/** One frame that states the size of its content. `level` is 1 (fastest) to 19; 3 is the library's own default. */
+/** One frame, which need not state the size of its content. `level` is 1 (fastest) to 19; 3 is the library's own default. */
 export function compress(data: Buffer, level = 3): Promise<Buffer> {
   return compressWith(data, level);
 }

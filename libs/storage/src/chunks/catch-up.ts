@@ -92,7 +92,7 @@ async function addTo(
     const reader = await ContainerReader.open(of.files, of.id);
     if (!reader) return false;
     await reader.close();
-    const ids = reader.places.map(({ id }) => id);
+    const ids = reader.table.ids();
     await index.add({ id: reader.id, domain: reader.domain, ids });
     return true;
   } catch (error) {

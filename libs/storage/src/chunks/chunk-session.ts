@@ -112,8 +112,7 @@ export class ChunkSession implements ChunkIntakeSession {
       // Collected meanwhile, which has read it.
       if (!reader) return;
       try {
-        for (let frame = 0; frame < reader.frames.length; frame += 1)
-          await reader.readStored(frame);
+        for (let frame = 0; frame < reader.table.frames; frame += 1) await reader.readStored(frame);
       } finally {
         await reader.close();
       }

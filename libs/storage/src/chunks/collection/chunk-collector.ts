@@ -217,14 +217,13 @@ function isFull(group: readonly Candidate[]): boolean {
 }
 
 /** About as many stored bytes as what lives of a container takes. */
-function liveBytesOf(reader: ContainerReader, live: readonly boolean[]): number {
-  return reader.frames.reduce((sum, { storedBytes, chunks }, frame) => {
-    const [first] = reader.ordinalsOf(frame);
-    let [alive, all] = [0, 0];
-    chunks.forEach(({ length }, nth) => {
-      all += length;
-      if (live[first + nth]) alive += length;
-    });
-    return sum + (storedBytes * alive) / all;
-  }, 0);
+function liveBytesOf({ table }: ContainerReader, live: readonly boolean[]): number {
+  let bytes = 0;
+  for (let frame = 0; frame < table.frames; frame += 1) {
+    const [first, end] = table.ordinalsOf(frame);
+    let alive = 0;
+    for (let at = first; at < end; at += 1) if (live[at]) alive += table.lengthOf(at);
+    bytes += (table.storedBytesOf(frame) * alive) / Math.max(1, table.bytesOf(frame));
+  }
+  return bytes;
 }

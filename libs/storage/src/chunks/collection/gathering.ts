@@ -29,11 +29,11 @@ export class Gathering {
   /** Throws `ContainerDamaged`, and leaves the container out, if something of it that lives cannot be read. */
   async take(reader: ContainerReader, live: readonly boolean[]): Promise<void> {
     const moved = new Map<number, Place>();
-    for (let frame = 0; frame < reader.frames.length; frame += 1) {
+    for (let frame = 0; frame < reader.table.frames; frame += 1) {
       await this.takeFrame(reader, { frame, live, moved });
     }
     this.moved.set(reader.id, moved);
-    const ids = reader.places.map(({ id }) => id);
+    const ids = reader.table.ids();
     this.taken.push({ id: reader.id, domain: this.domain, ids });
   }
 
@@ -72,7 +72,7 @@ export class Gathering {
     of: { frame: number; live: readonly boolean[]; moved: Map<number, Place> },
   ): Promise<void> {
     const { frame, live, moved } = of;
-    const [from, end] = reader.ordinalsOf(frame);
+    const [from, end] = reader.table.ordinalsOf(frame);
     const ordinals: number[] = [];
     for (let at = from; at < end; at += 1) if (live[at]) ordinals.push(at);
     if (ordinals.length === 0) return;
@@ -80,7 +80,7 @@ export class Gathering {
       ordinals.length === end - from
         ? await reader.readStored(frame)
         : await repack(reader, { frame, ordinals });
-    await this.append({ stored, chunks: ordinals.map((at) => reader.places[at]!) });
+    await this.append({ stored, chunks: ordinals.map((at) => reader.table.chunkOf(at)) });
     const first = this.ordinal - ordinals.length;
     const container = this.writer!.id;
     ordinals.forEach((old, nth) => moved.set(old, { container, ordinal: first + nth }));

@@ -31,7 +31,7 @@ export async function isSound(volume: Containers, container: string): Promise<bo
   try {
     reader = await ContainerReader.open(volume.files, container);
     if (!reader) return false;
-    for (let frame = 0; frame < reader.frames.length; frame += 1) await reader.readWhole(frame);
+    for (let frame = 0; frame < reader.table.frames; frame += 1) await reader.readWhole(frame);
     return true;
   } catch (error) {
     if (!(error instanceof ContainerDamaged)) throw error;
@@ -56,14 +56,14 @@ export async function verifyContainer(
       volume.places.losses.addAll(container);
       return { container, chunks: 0, damage: ['it is missing'] };
     }
-    for (let frame = 0; frame < reader.frames.length; frame += 1) {
+    for (let frame = 0; frame < reader.table.frames; frame += 1) {
       const found = await verifyFrame(reader, frame);
       damage.push(...found);
-      const [first, end] = reader.ordinalsOf(frame);
+      const [first, end] = reader.table.ordinalsOf(frame);
       const ordinals = Array.from({ length: end - first }, (_, nth) => first + nth);
       if (found.length > 0) volume.places.losses.add(container, ordinals);
     }
-    return { container, chunks: reader.places.length, damage };
+    return { container, chunks: reader.table.chunks, damage };
   } catch (error) {
     if (!(error instanceof ContainerDamaged)) throw error;
     volume.places.losses.addAll(container);

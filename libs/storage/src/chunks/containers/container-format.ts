@@ -1,6 +1,7 @@
 import { blake3 } from '@napi-rs/blake-hash';
 import type { ChunkEntry } from '../../chunk-intake.js';
 import { CHUNK_BYTES_MAX, CHUNK_ID_BYTES } from '../chunk-id.js';
+import { CHUNK_ENTRY_BYTES, ContainerTable, FRAME_ENTRY_BYTES } from './container-table.js';
 
 /** Bytes after which a container is closed and another one begun. */
 export const CONTAINER_BYTES_MAX = 64 * 1024 * 1024;
@@ -13,8 +14,6 @@ export const STORED_FRAME_BYTES_MAX = FRAME_BYTES_MAX + 64 * 1024;
 const HEAD_MAGIC = 0x184d2a50;
 const TABLE_MAGIC = 0x184d2a5b;
 const SKIP_HEADER_BYTES = 8;
-const FRAME_ENTRY_BYTES = 40;
-const CHUNK_ENTRY_BYTES = CHUNK_ID_BYTES + 4;
 /** Frames, chunks, bytes of the head, BLAKE3 of head and table, magic. */
 export const FOOTER_BYTES = 48;
 const FOOTER_MAGIC = 0x48464331;
@@ -91,27 +90,17 @@ export function decodeFooter(bytes: Buffer): Footer | undefined {
 }
 
 /** Reads a whole table, as the footer has measured it; undefined if it is not what was written. */
-export function decodeTable(head: Buffer, table: Buffer, footer: Footer): FrameEntry[] | undefined {
+export function decodeTable(
+  head: Buffer,
+  table: Buffer,
+  footer: Footer,
+): ContainerTable | undefined {
   const payload = skippablePayload(table, TABLE_MAGIC);
   if (!payload || table.length !== footer.tableBytes) return undefined;
   const end = payload.length - FOOTER_BYTES;
   const digest = blake3(Buffer.concat([head, payload.subarray(0, end + 12)]));
   if (!digest.equals(payload.subarray(end + 12, end + 44))) return undefined;
-  let at = footer.frames * FRAME_ENTRY_BYTES;
-  const frames: FrameEntry[] = [];
-  for (let frame = 0; frame < footer.frames; frame += 1) {
-    const entry = frame * FRAME_ENTRY_BYTES;
-    const chunks: ChunkEntry[] = [];
-    for (let left = payload.readUInt32LE(entry + 4); left > 0; left -= 1) {
-      if (at + CHUNK_ENTRY_BYTES > end) return undefined;
-      const id = payload.subarray(at, at + CHUNK_ID_BYTES);
-      chunks.push({ id, length: payload.readUInt32LE(at + CHUNK_ID_BYTES) });
-      at += CHUNK_ENTRY_BYTES;
-    }
-    const frameDigest = payload.subarray(entry + 8, entry + FRAME_ENTRY_BYTES);
-    frames.push({ storedBytes: payload.readUInt32LE(entry), digest: frameDigest, chunks });
-  }
-  return at === end ? frames : undefined;
+  return ContainerTable.read(payload.subarray(0, end), footer.frames, footer.chunks);
 }
 
 function tablePayloadBytes(frames: number, chunks: number): number {

@@ -4,7 +4,7 @@ import { blake3 } from '@napi-rs/blake-hash';
 import { isFrameOf } from '#archive/frames/frame-bound.js';
 import { messageOf } from '#kernel/errors.js';
 import { freeBytes } from '#kernel/free-bytes.js';
-import type { ChunkEntry, ChunkFrame } from '../../chunk-intake.js';
+import type { ChunkFrame } from '../../chunk-intake.js';
 import { ContainerDamaged, hostError } from '../../errors.js';
 import type { ContainerFiles } from './container-files.js';
 import {
@@ -13,15 +13,8 @@ import {
   decodeTable,
   FOOTER_BYTES,
   type ContainerHead,
-  type FrameEntry,
 } from './container-format.js';
-
-/** Where a chunk lies in its container. */
-export interface ChunkPlace extends ChunkEntry {
-  readonly frame: number;
-  /** In what the frame holds. */
-  readonly offset: number;
-}
+import type { ContainerTable } from './container-table.js';
 
 /**
  * A closed container, open for reading. A stored frame is checked by its digest and a chunk by its
@@ -30,23 +23,17 @@ export interface ChunkPlace extends ChunkEntry {
 export class ContainerReader {
   readonly id: string;
   readonly domain: string;
-  readonly frames: readonly FrameEntry[];
-  /** By ordinal. */
-  readonly places: readonly ChunkPlace[];
-  private readonly starts: { offsets: readonly number[]; firsts: readonly number[] };
 
   private constructor(
     head: ContainerHead,
     private readonly handle: FileHandle,
-    table: Pick<ContainerReader, 'frames' | 'places'> & { starts: ContainerReader['starts'] },
+    readonly table: ContainerTable,
+    private readonly starts: Float64Array,
     /** Of its file. */
     readonly bytes: number,
   ) {
     this.id = head.id;
     this.domain = head.domain;
-    this.frames = table.frames;
-    this.places = table.places;
-    this.starts = table.starts;
   }
 
   /** Undefined where there is no such container. Throws `ContainerDamaged` or `HostExhausted`. */
@@ -74,35 +61,24 @@ export class ContainerReader {
     const footer = decodeFooter(await readExactly(handle, size - FOOTER_BYTES, FOOTER_BYTES));
     if (!footer || footer.tableBytes + footer.headBytes > size) throw damaged('has no footer');
     const headBytes = await readExactly(handle, 0, footer.headBytes);
-    const table = await readExactly(handle, size - footer.tableBytes, footer.tableBytes);
-    const frames = decodeTable(headBytes, table, footer);
+    const tableBytes = await readExactly(handle, size - footer.tableBytes, footer.tableBytes);
+    const table = decodeTable(headBytes, tableBytes, footer);
     const head = decodeHead(headBytes);
-    if (!frames || head?.id !== id) throw damaged('has a table that is not what was written');
-    const offsets: number[] = [];
-    const firsts: number[] = [];
+    if (!table || head?.id !== id) throw damaged('has a table that is not what was written');
+    const starts = new Float64Array(table.frames);
     let at = footer.headBytes;
-    let first = 0;
-    for (const { storedBytes, chunks } of frames) {
-      offsets.push(at);
-      firsts.push(first);
-      at += storedBytes;
-      first += chunks.length;
+    for (let frame = 0; frame < table.frames; frame += 1) {
+      starts[frame] = at;
+      at += table.storedBytesOf(frame);
     }
     if (at !== size - footer.tableBytes) throw damaged('is longer or shorter than its frames');
-    const starts = { offsets, firsts };
-    return new ContainerReader(head, handle, { frames, starts, places: placesOf(frames) }, size);
-  }
-
-  /** The ordinals of a frame's chunks: from the first one up to the second one, that one left out. */
-  ordinalsOf(frame: number): readonly [number, number] {
-    const first = this.starts.firsts[frame]!;
-    return [first, first + this.frames[frame]!.chunks.length];
+    return new ContainerReader(head, handle, table, starts, size);
   }
 
   /** The stored frame, checked by its digest. */
   async readStored(frame: number): Promise<Buffer> {
     const stored = await this.read(frame);
-    const { digest } = this.frames[frame]!;
+    const digest = this.table.digestOf(frame);
     if (!blake3(stored).equals(digest)) throw this.damaged(`frame ${frame} has another digest`);
     return stored;
   }
@@ -119,22 +95,22 @@ export class ContainerReader {
   async readWhole(frame: number): Promise<ChunkFrame> {
     const stored = await this.readStored(frame);
     const bytes = await this.unpack(frame, stored);
-    const [first, end] = this.ordinalsOf(frame);
+    const [first, end] = this.table.ordinalsOf(frame);
     for (let ordinal = first; ordinal < end; ordinal += 1) this.slice(ordinal, bytes);
-    return { stored, chunks: this.frames[frame]!.chunks };
+    return { stored, chunks: this.table.chunksOf(frame) };
   }
 
   /** A chunk out of what its frame holds, checked by its id. */
   slice(ordinal: number, frame: Buffer): Buffer {
-    const bytes = this.sliceIf(ordinal, frame, this.places[ordinal]!.id);
+    const bytes = this.sliceIf(ordinal, frame, this.table.idOf(ordinal));
     if (!bytes) throw this.damaged(`chunk ${ordinal} is not what its id says`);
     return bytes;
   }
 
   /** Like `slice`; undefined if it is not the chunk with this id. */
   sliceIf(ordinal: number, frame: Buffer, id: Buffer): Buffer | undefined {
-    const { offset, length } = this.places[ordinal]!;
-    const bytes = frame.subarray(offset, offset + length);
+    const offset = this.table.offsetOf(ordinal);
+    const bytes = frame.subarray(offset, offset + this.table.lengthOf(ordinal));
     return blake3(bytes).equals(id) ? bytes : undefined;
   }
 
@@ -144,8 +120,8 @@ export class ContainerReader {
 
   private async read(frame: number): Promise<Buffer> {
     try {
-      const { storedBytes } = this.frames[frame]!;
-      return await readExactly(this.handle, this.starts.offsets[frame]!, storedBytes);
+      const bytes = this.table.storedBytesOf(frame);
+      return await readExactly(this.handle, this.starts[frame]!, bytes);
     } catch (error) {
       throw (
         hostError(this.id, error) ?? this.damaged(`cannot read frame ${frame}: ${messageOf(error)}`)
@@ -154,7 +130,7 @@ export class ContainerReader {
   }
 
   private async unpack(frame: number, stored: Buffer): Promise<Buffer> {
-    const expected = this.frames[frame]!.chunks.reduce((sum, { length }) => sum + length, 0);
+    const expected = this.table.bytesOf(frame);
     if (!isFrameOf(stored, expected))
       throw this.damaged(`frame ${frame} is no frame of its chunks`);
     let bytes: Buffer;
@@ -170,17 +146,6 @@ export class ContainerReader {
   private damaged(reason: string): ContainerDamaged {
     return new ContainerDamaged(this.id, reason);
   }
-}
-
-function placesOf(frames: readonly FrameEntry[]): ChunkPlace[] {
-  return frames.flatMap(({ chunks }, frame) => {
-    let offset = 0;
-    return chunks.map(({ id, length }) => {
-      const place = { id, length, frame, offset };
-      offset += length;
-      return place;
-    });
-  });
 }
 
 async function readExactly(handle: FileHandle, position: number, length: number): Promise<Buffer> {

@@ -39,12 +39,12 @@ describe('A container', () => {
     if (!reader) return undefined;
     try {
       const chunks: Buffer[] = [];
-      for (let frame = 0; frame < reader.frames.length; frame += 1) {
+      for (let frame = 0; frame < reader.table.frames; frame += 1) {
         const bytes = await reader.readFrame(frame);
-        const [first, end] = reader.ordinalsOf(frame);
+        const [first, end] = reader.table.ordinalsOf(frame);
         for (let at = first; at < end; at += 1) chunks.push(reader.slice(at, bytes));
       }
-      return { domain: reader.domain, ids: reader.places.map(({ id: one }) => one), chunks };
+      return { domain: reader.domain, ids: reader.table.ids(), chunks };
     } finally {
       await reader.close();
     }
@@ -53,8 +53,7 @@ describe('A container', () => {
   const readStoredFrames = async (id: string) => {
     const reader = await ContainerReader.open(files, id);
     try {
-      for (let frame = 0; frame < reader!.frames.length; frame += 1)
-        await reader!.readStored(frame);
+      for (let frame = 0; frame < reader!.table.frames; frame += 1) await reader!.readStored(frame);
     } finally {
       await reader!.close();
     }

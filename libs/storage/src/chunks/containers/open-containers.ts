@@ -39,8 +39,8 @@ export class OpenContainers {
 
   /** Where a chunk is if it lies behind another one, in a container that is open. */
   behind({ container, ordinal }: Place, chunk: ChunkEntry): Place | undefined {
-    const next = this.readers.get(container)?.places[ordinal + 1];
-    return next?.id.equals(chunk.id) ? { container, ordinal: ordinal + 1 } : undefined;
+    const isNext = this.readers.get(container)?.table.isId(ordinal + 1, chunk.id);
+    return isNext ? { container, ordinal: ordinal + 1 } : undefined;
   }
 
   /**
@@ -54,7 +54,7 @@ export class OpenContainers {
     const isNext = this.latest?.reader === reader && this.latest.frame + 1 === frame;
     const reading = this.frame(found);
     if (isNext) {
-      const end = Math.min(reader.frames.length, frame + 1 + FRAMES_AHEAD);
+      const end = Math.min(reader.table.frames, frame + 1 + FRAMES_AHEAD);
       for (let next = frame + 1; next < end; next += 1) void this.frame({ reader, frame: next });
     }
     this.latest = { ...found, bytes: await reading };
@@ -64,16 +64,17 @@ export class OpenContainers {
   /** A chunk out of the frame that was read last; undefined if it is not that, or is not what it should be. */
   peek(place: Place, chunk: ChunkEntry): Buffer | undefined {
     const { latest } = this;
-    const entry = latest?.reader.places[place.ordinal];
-    const isIn = latest?.reader.id === place.container && entry?.frame === latest.frame;
-    if (!isIn || entry.length !== chunk.length) return undefined;
+    if (latest?.reader.id !== place.container) return undefined;
+    const { table } = latest.reader;
+    if (table.frameOf(place.ordinal) !== latest.frame) return undefined;
+    if (table.lengthOf(place.ordinal) !== chunk.length) return undefined;
     return latest.reader.sliceIf(place.ordinal, latest.bytes, chunk.id);
   }
 
   /** All chunks of the frame that a chunk is in; undefined if the container is gone. Throws `ContainerDamaged`. */
   async neighbours(place: Place, chunk: ChunkEntry): Promise<readonly ChunkEntry[] | undefined> {
     const found = await this.look(place, chunk);
-    return found?.reader.frames[found.frame]!.chunks;
+    return found?.reader.table.chunksOf(found.frame);
   }
 
   /** The stored frame that a chunk is in, checked by its digest; undefined if the container is gone. */
@@ -106,21 +107,21 @@ export class OpenContainers {
 
   private async look(place: Place, chunk: ChunkEntry): Promise<Found | undefined> {
     const reader = await this.reader(place.container);
-    const entry = reader?.places[place.ordinal];
     if (!reader) return undefined;
-    if (!entry?.id.equals(chunk.id)) {
+    const { table } = reader;
+    if (!table.isId(place.ordinal, chunk.id)) {
       throw new ContainerDamaged(place.container, `has another chunk ${place.ordinal}`);
     }
-    if (entry.length !== chunk.length) {
+    const length = table.lengthOf(place.ordinal);
+    if (length !== chunk.length) {
       // The recipe's fault: nobody compared it with the container as it was written.
       const id = chunk.id.toString('hex');
-      const lengths = `${chunk.length} bytes, and it has ${entry.length}`;
       throw new FragmentUnreadable(
         this.fragmentId,
-        `has a recipe that gives chunk ${id} ${lengths}`,
+        `has a recipe that gives chunk ${id} ${chunk.length} bytes, and it has ${length}`,
       );
     }
-    return { reader, frame: entry.frame };
+    return { reader, frame: table.frameOf(place.ordinal) };
   }
 
   private async reader(id: string): Promise<ContainerReader | undefined> {

@@ -36,8 +36,9 @@ const OPTIONS = {
   keyEncoding: 'buffer',
   valueEncoding: 'buffer',
   compression: false,
-  cacheSize: 32 * 1024 * 1024,
-  writeBufferSize: 16 * 1024 * 1024,
+  // Two such buffers are in memory; its tables are mapped, and not kept in the cache.
+  cacheSize: 8 * 1024 * 1024,
+  writeBufferSize: 4 * 1024 * 1024,
   maxFileSize: 16 * 1024 * 1024,
 } as const;
 
