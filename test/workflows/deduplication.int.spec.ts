@@ -127,7 +127,8 @@ describe('fulls in a volume that deduplicates', () => {
     const had = containerBytes();
     second = await backUp(tree);
     expect(second.newBytes).toBeGreaterThan(9_000);
-    expect(second.newBytes).toBeLessThan(4 * MIB);
+    // Fragments of 8 MiB: what goes and comes moves their bounds, and chunks of up to 2 MiB there are new.
+    expect(second.newBytes).toBeLessThan(10 * MIB);
     expect(containerBytes() - had).toBeLessThan(second.newBytes + 64 * 1024);
   });
 
