@@ -31,7 +31,7 @@ export interface DataProcessPlan {
  */
 export const HEAP_FLAGS = {
   agent: ['--max-semi-space-size=2', '--initial-heap-size=32', '--no-memory-reducer'],
-  media: ['--max-semi-space-size=8'],
+  media: ['--max-semi-space-size=4'],
 } as const;
 
 /**
