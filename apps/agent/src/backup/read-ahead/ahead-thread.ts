@@ -22,6 +22,8 @@ function start(): Worker {
   const made = new Worker(new URL(`./ahead.worker${extension}`, import.meta.url));
   made.unref();
   // Whoever waits for a batch gives it up after a while, and reads by itself.
-  made.on('error', () => (worker = undefined));
+  made.on('error', () => {
+    if (worker === made) worker = undefined;
+  });
   return made;
 }
