@@ -69,8 +69,8 @@ export class ArchiveStream {
     const { archiveLength, bytes, state } = frame;
     await sink.frame({ archiveLength, bytes, digest, entryLeft: leftOf(state) });
     await this.#addText(frame.index);
-    const { storedBytes, frames } = this.#fragment;
-    const fill = { storedBytes, frames: frames.length };
+    const { storedBytes, frames, indexTextBytes } = this.#fragment;
+    const fill = { storedBytes, frames: frames.length, indexTextBytes };
     this.#cutDue = !hasRoomForFrame(fill, frameBytes, sink.fragmentBytesMax);
   }
 
@@ -130,6 +130,7 @@ export class ArchiveStream {
       const whole = lines.lastIndexOf(0x0a, end - 1) + 1;
       this.#text.set(lines.subarray(at, whole), this.#textUsed);
       this.#textUsed += whole - at;
+      this.#fragment.indexTextBytes += whole - at;
       at = whole;
     }
   }
@@ -148,6 +149,7 @@ class OpenFragment {
   readonly frames: FrameRecord[] = [];
   storedBytes = 0;
   archiveBytes = 0;
+  indexTextBytes = 0;
 
   add(frame: StoredFrame): Buffer {
     const digest = blake3(frame.bytes);

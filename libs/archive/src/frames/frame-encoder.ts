@@ -1,3 +1,4 @@
+import { freeBytes } from '#kernel/free-bytes.js';
 import { compress } from './zstd.js';
 import { rawFrame } from './raw-frame.js';
 
@@ -36,7 +37,12 @@ export class FrameEncoder {
 
   private async isWorthIt(data: Buffer): Promise<boolean> {
     const sample = sampleOf(data);
-    return (await this.squeeze(sample, SAMPLE_LEVEL)).length <= sample.length * WORTH_MAX;
+    const squeezed = await this.squeeze(sample, SAMPLE_LEVEL);
+    const isWorthIt = squeezed.length <= sample.length * WORTH_MAX;
+    // Else the whole heap would be marked for a hundred of them.
+    freeBytes(sample);
+    freeBytes(squeezed);
+    return isWorthIt;
   }
 }
 
