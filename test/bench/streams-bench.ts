@@ -3,6 +3,7 @@ import { MemoryCatalog } from '../../apps/media/src/testing/memory-catalog.js';
 import { TestMediaServer } from '../../apps/media/src/testing/media-server.js';
 import {
   sampleBackup,
+  sendFrame,
   totalsOf,
   type SampleFragment,
 } from '../../apps/media/src/testing/sample-backup.js';
@@ -99,7 +100,7 @@ async function sendSlowly(
       sent += frame.bytes.length;
       const dueMs = (sent / CLIENT_BYTES_PER_S) * 1_000;
       await sleep(Math.max(0, dueMs - (performance.now() - begun)));
-      await writer.frame(frame);
+      await sendFrame(writer, frame);
     }
     for (const block of fragment.index) await writer.index(block);
     await sealing;

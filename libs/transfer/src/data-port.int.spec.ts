@@ -35,7 +35,11 @@ const claim = (number: number, last = false) => ({
   ...{ number, archiveOffset: 0, archiveBytes: 4, frames: 1, last },
 });
 const totals = { fragments: 2, files: 1, bytes: 4, kind: 'full' };
-const frame = (bytes: Buffer) => ({ archiveLength: bytes.length, digest: blake3(bytes), bytes });
+const frame = (bytes: Buffer) => ({
+  archiveLength: bytes.length,
+  digest: blake3(bytes),
+  pieces: [bytes],
+});
 
 describe('The data server', () => {
   it('hands an admitted connection to its session, and a token is asked for once', async () => {
@@ -171,7 +175,7 @@ describe('The writer client', () => {
     );
     const bytes = Buffer.from('data');
     await writer.frame(frame(bytes));
-    await writer.index(frame(bytes));
+    await writer.index({ bytes, digest: blake3(bytes) });
     const first = writer.seal(claim(1));
     await writer.frame(frame(bytes));
     await first;

@@ -34,8 +34,16 @@ export interface WriterEvents {
   readonly onSealed?: (fragment: Sealed) => void;
 }
 
+/** A Zstandard frame in pieces, one behind the other, with its BLAKE3 (32 bytes). */
+export interface FrameInPieces {
+  readonly pieces: readonly Buffer[];
+  readonly digest: Buffer;
+  /** Called once when the pieces are not looked at any more, also if they could not be sent. */
+  readonly gone?: (() => void) | undefined;
+}
+
 /** Some whole chunks, one behind the other, in one Zstandard frame. */
-export interface FrameOfChunks extends DigestedFrame {
+export interface FrameOfChunks extends FrameInPieces {
   readonly chunks: readonly NamedChunk[];
 }
 
@@ -51,7 +59,7 @@ interface Question {
  * server or the network says in between is thrown by the next call.
  *
  * Buffers handed in belong to the client from then on: they must not be used any more, and the memory of frames is
- * given back when they are sent.
+ * given back when they are sent (`freeBytes`; where it is shared by threads, `gone` says so).
  */
 export class FragmentWriterClient {
   private failure: unknown;
@@ -93,12 +101,12 @@ export class FragmentWriterClient {
   }
 
   /** Sends one frame of the open fragment; the first one opens it. */
-  async frame(frame: DigestedFrame & { readonly archiveLength: number }): Promise<void> {
+  async frame(frame: FrameInPieces & { readonly archiveLength: number }): Promise<void> {
     const extra = 4 + DIGEST_BYTES;
-    const head = messageHeader(MESSAGE.FRAME, extra + frame.bytes.length, extra);
+    const head = messageHeader(MESSAGE.FRAME, extra + bytesOf(frame.pieces), extra);
     head.writeUInt32BE(frame.archiveLength, head.length - extra);
     frame.digest.copy(head, head.length - DIGEST_BYTES, 0, DIGEST_BYTES);
-    await this.send([head, frame.bytes], () => freeBytes(frame.bytes));
+    await this.sendFrame([head], frame);
   }
 
   /**
@@ -116,11 +124,10 @@ export class FragmentWriterClient {
   }
 
   /** Sends chunks that the volume does not have. They belong to no fragment yet. */
-  async chunks({ chunks, bytes, digest }: FrameOfChunks): Promise<void> {
-    const head = chunksHead(chunks, digest);
-    const payloadBytes = head.length + bytes.length;
-    const message = [messageHeader(MESSAGE.CHUNKS, payloadBytes), head, bytes];
-    await this.send(message, () => freeBytes(bytes));
+  async chunks(frame: FrameOfChunks): Promise<void> {
+    const head = chunksHead(frame.chunks, frame.digest);
+    const payloadBytes = head.length + bytesOf(frame.pieces);
+    await this.sendFrame([messageHeader(MESSAGE.CHUNKS, payloadBytes), head], frame);
   }
 
   /** Names what comes next in the open fragment; the first name opens it. */
@@ -169,9 +176,20 @@ export class FragmentWriterClient {
     this.connection.destroy();
   }
 
-  private async send(buffers: readonly Buffer[], gone?: () => void): Promise<void> {
+  private async send(buffers: readonly Buffer[]): Promise<void> {
     if (this.failure) throw this.failure;
-    await this.guard(this.connection.sendRaw(buffers, gone));
+    await this.guard(this.connection.sendRaw(buffers));
+  }
+
+  private async sendFrame(
+    heads: readonly Buffer[],
+    { pieces, gone = () => pieces.forEach(freeBytes) }: FrameInPieces,
+  ): Promise<void> {
+    if (this.failure) {
+      gone();
+      throw this.failure;
+    }
+    await this.guard(this.connection.sendRaw([...heads, ...pieces], gone));
   }
 
   /** A broken pipe while sending is often the echo of an ERROR that is on its way: prefer that. */
@@ -236,4 +254,8 @@ export class FragmentWriterClient {
   private wakeAll(): void {
     for (const wake of this.wake.splice(0)) wake();
   }
+}
+
+function bytesOf(pieces: readonly Buffer[]): number {
+  return pieces.reduce((sum, { length }) => sum + length, 0);
 }

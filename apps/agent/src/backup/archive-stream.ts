@@ -1,5 +1,7 @@
 import { blake3 } from '@napi-rs/blake-hash';
 
+import { frameDigest } from '#archive/frames/frame-digest.js';
+import type { EncodedFrame } from '#archive/frames/frame-encoder.js';
 import { encodeFrameTable, type FrameRecord } from '#archive/frames/frame-table.js';
 import { INDEX_FRAME_BYTES_MAX } from '#archive/index-line.js';
 import { assert } from '#kernel/assert.js';
@@ -14,8 +16,9 @@ import type { ReaderState } from './reader-state.js';
 /** A buffer of the archive, compressed, with the index text that came with it. */
 export interface StoredFrame {
   readonly archiveLength: number;
-  /** A Zstandard frame. */
-  readonly bytes: Buffer;
+  readonly encoded: EncodedFrame;
+  /** See `DataFrame`. */
+  readonly gone?: (() => void) | undefined;
   readonly index: Uint8Array;
   /** See `ReaderMessage`. */
   readonly pending: string;
@@ -64,10 +67,11 @@ export class ArchiveStream {
     this.#state = frame.state;
     await checkpoints.addLinks(frame.links);
     const digest = this.#fragment.add(frame);
-    this.storedBytes += frame.bytes.length;
+    this.storedBytes += frame.encoded.bytes;
     this.#pending = frame.pending;
-    const { archiveLength, bytes, state } = frame;
-    await sink.frame({ archiveLength, bytes, digest, entryLeft: leftOf(state) });
+    const { archiveLength, state, gone } = frame;
+    const { pieces } = frame.encoded;
+    await sink.frame({ archiveLength, pieces, digest, entryLeft: leftOf(state), gone });
     await this.#addText(frame.index);
     const { storedBytes, frames, indexTextBytes } = this.#fragment;
     const fill = { storedBytes, frames: frames.length, indexTextBytes };
@@ -151,11 +155,10 @@ class OpenFragment {
   archiveBytes = 0;
   indexTextBytes = 0;
 
-  add(frame: StoredFrame): Buffer {
-    const digest = blake3(frame.bytes);
-    const { archiveLength } = frame;
-    this.frames.push({ storedBytes: frame.bytes.length, archiveBytes: archiveLength, digest });
-    this.storedBytes += frame.bytes.length;
+  add({ encoded: { pieces, bytes }, archiveLength }: StoredFrame): Buffer {
+    const digest = frameDigest(pieces);
+    this.frames.push({ storedBytes: bytes, archiveBytes: archiveLength, digest });
+    this.storedBytes += bytes;
     this.archiveBytes += archiveLength;
     return digest;
   }

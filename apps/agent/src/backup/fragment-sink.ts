@@ -5,7 +5,13 @@ export interface DigestedBytes {
 }
 
 /** A frame of a fragment's data. */
-export interface DataFrame extends DigestedBytes {
+export interface DataFrame {
+  /** Of a Zstandard frame, one behind the other. */
+  readonly pieces: readonly Buffer[];
+  /** BLAKE3 (32 bytes) of all of them. */
+  readonly digest: Buffer;
+  /** If set, somebody else's memory is among them: to be called once when they are not looked at any more. */
+  readonly gone?: (() => void) | undefined;
   /** Archive bytes in it. */
   readonly archiveLength: number;
   /** Archive bytes, padding and all, that are still to come of the entry that it ends in. */
@@ -39,8 +45,8 @@ export interface ImageTotals {
  * - after any rejection, or when the backup is aborted, nothing more is called; whoever made the sink
  *   closes it.
  *
- * The sink keeps to this: a call may take its time (that is the back-pressure); once `frame` or `index` has resolved
- * the bytes are the sink's no longer than it holds them itself; `seal` resolves when the fragment is
+ * The sink keeps to this: a call may take its time (that is the back-pressure); the bytes of `frame` and `index` are
+ * the sink's from the call on, those with a `gone` until it calls that; `seal` resolves when the fragment is
  * safe, `finish` when the image is complete.
  */
 export interface FragmentSink {

@@ -10,7 +10,7 @@ import { NOTES_MAX, Notes, type Note, type NoteSummary } from '../domain/notes.j
 
 import { ArchiveStream } from './archive-stream.js';
 import { RING_DEFAULT, RingEmptier, createRing, type RingSize } from './buffer-ring.js';
-import { FrameEncoder } from '#archive/frames/frame-encoder.js';
+import { FrameEncoder, type EncodedFrame } from '#archive/frames/frame-encoder.js';
 import type { ResumeAt } from './checkpoint-file.js';
 import type { FragmentSink } from './fragment-sink.js';
 import { startImage, type ImageStart } from './image-start.js';
@@ -125,7 +125,7 @@ class BackupRun {
   readonly #reader: ReaderThread;
   readonly #stream: ArchiveStream;
   /** Frames that are full, by slot, while they are compressed and wait for their turn. */
-  readonly #compressing = new Map<number, Promise<Buffer>>();
+  readonly #compressing = new Map<number, Promise<EncodedFrame>>();
   readonly #encoder: FrameEncoder;
   readonly #failed: Promise<never>;
   #fail: (reason: Error) => void = () => undefined;
@@ -195,17 +195,19 @@ class BackupRun {
         await this.#stream.index(item.text);
         this.#emptier.releaseIndexText();
       } else {
-        const bytes = await this.#stored(item);
+        const release = () => this.#emptier.release(item.slot);
+        const encoded = await this.#encoded(item);
         await this.#stream.frame({
           archiveLength: item.length,
-          bytes,
+          encoded,
+          gone: encoded.sharesData ? release : undefined,
           index: item.index,
           pending: item.pending,
           state: item.state,
           links: item.links,
         });
         // Not before the sink has taken it: so no more frames are held than there are buffers.
-        this.#emptier.release(item.slot);
+        if (!encoded.sharesData) release();
       }
     }
   }
@@ -235,9 +237,12 @@ class BackupRun {
     this.#compressing.set(frame.slot, stored);
   }
 
-  async #stored({ slot, length }: FullBuffer): Promise<Buffer> {
+  async #encoded({ slot, length }: FullBuffer): Promise<EncodedFrame> {
     const compressing = this.#compressing.get(slot);
-    if (!compressing) return this.options.sink.rawFrame!(this.#emptier.buffer(slot, length));
+    if (!compressing) {
+      const frame = this.options.sink.rawFrame!(this.#emptier.buffer(slot, length));
+      return { pieces: [frame], bytes: frame.length, sharesData: false };
+    }
     this.#compressing.delete(slot);
     return compressing;
   }

@@ -62,18 +62,25 @@ describe('notes', () => {
 });
 
 describe('a fragment', () => {
+  const empty = { storedBytes: 0, frames: 0, indexTextBytes: 0 };
+
   it('has room while the worst frame and its seek table fit', () => {
-    const fill = { storedBytes: 10 * MIB, frames: 20 };
+    const fill = { storedBytes: 10 * MIB, frames: 20, indexTextBytes: 0 };
     expect(hasRoomForFrame(fill, MIB, 12 * MIB)).toBe(true);
     expect(hasRoomForFrame(fill, MIB, 11 * MIB)).toBe(false);
   });
 
   it('ends before its frame table outgrows one message of 4 MiB', () => {
-    expect(hasRoomForFrame({ storedBytes: 0, frames: FRAMES_MAX - 1 }, MIB, 2 ** 40)).toBe(true);
-    expect(hasRoomForFrame({ storedBytes: 0, frames: FRAMES_MAX }, MIB, 2 ** 40)).toBe(false);
+    expect(hasRoomForFrame({ ...empty, frames: FRAMES_MAX - 1 }, MIB, 2 ** 40)).toBe(true);
+    expect(hasRoomForFrame({ ...empty, frames: FRAMES_MAX }, MIB, 2 ** 40)).toBe(false);
     const record = { storedBytes: 1, archiveBytes: 1, digest: Buffer.alloc(32) };
     const table = encodeFrameTable(Array.from({ length: FRAMES_MAX }, () => record));
     expect(table.length + 33).toBeLessThan(4 * MIB);
+  });
+
+  it('ends when it has 4 MiB of index lines: the catalog loads them while the next one comes', () => {
+    expect(hasRoomForFrame({ ...empty, indexTextBytes: 4 * MIB - 1 }, MIB, 2 ** 40)).toBe(true);
+    expect(hasRoomForFrame({ ...empty, indexTextBytes: 4 * MIB }, MIB, 2 ** 40)).toBe(false);
   });
 
   it('must hold one frame at least', () => {

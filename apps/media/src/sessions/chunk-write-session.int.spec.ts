@@ -212,7 +212,7 @@ describe('A session that writes to a volume that deduplicates', () => {
     it('a frame of chunks with a wrong digest', async () => {
       const { writer, outcome } = await media.write();
       const chunks = [randomChunk()];
-      await writer.chunks({ bytes: Buffer.from('x'), digest: Buffer.alloc(32), chunks });
+      await writer.chunks({ pieces: [Buffer.from('x')], digest: Buffer.alloc(32), chunks });
       expect(await outcome).toMatchObject({ status: 1057 });
     });
 
@@ -222,7 +222,7 @@ describe('A session that writes to a volume that deduplicates', () => {
       await sendChunk(writer, chunk);
       await writer.recipe([chunk]);
       const bytes = Buffer.from('data');
-      await writer.frame({ bytes, digest: blake3(bytes), archiveLength: 4 });
+      await writer.frame({ pieces: [bytes], digest: blake3(bytes), archiveLength: 4 });
       expect(await outcome).toMatchObject({ status: 26, message: 'A writer sent FRAME.' });
     });
   });

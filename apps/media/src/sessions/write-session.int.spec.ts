@@ -11,6 +11,7 @@ import {
   sampleBackup,
   sendBackup,
   sendContent,
+  sendFrame,
   totalsOf,
   type SampleFragment,
 } from '../testing/sample-backup.js';
@@ -174,7 +175,7 @@ describe('A session that writes a copy', () => {
     const { writer, outcome } = await media.write();
     await sendContent(writer, backup[0]!);
     await writer.seal(backup[0]!.claim);
-    await writer.frame(backup[1]!.frames[0]!);
+    await sendFrame(writer, backup[1]!.frames[0]!);
     await new Promise((resolve) => setTimeout(resolve, 50));
     writer.close();
     expect(await outcome).toMatchObject({ status: 40, fragments: 1 });
@@ -185,7 +186,7 @@ describe('A session that writes a copy', () => {
 
   it('passes the reason on when the writer says why it gives up', async () => {
     const { writer, outcome } = await media.write();
-    await writer.frame(backup[0]!.frames[0]!);
+    await sendFrame(writer, backup[0]!.frames[0]!);
     writer.abort(13, 'file read failed');
     expect(await outcome).toMatchObject({ status: 13, message: 'file read failed', fragments: 0 });
   });

@@ -1,4 +1,4 @@
-import { blake3 } from '@napi-rs/blake-hash';
+import { frameDigest } from '#archive/frames/frame-digest.js';
 import { compress } from '#archive/frames/zstd.js';
 import { FrameEncoder } from '#archive/frames/frame-encoder.js';
 import { encodeFrameTable, type FrameRecord } from '#archive/frames/frame-table.js';
@@ -21,9 +21,8 @@ export interface SyntheticFragments {
 }
 
 interface CodedFrame {
-  readonly bytes: Buffer;
-  readonly archiveBytes: number;
-  readonly digest: Buffer;
+  readonly pieces: readonly Buffer[];
+  readonly record: FrameRecord;
 }
 
 /** A line of index that waits for the fragment in which its entry begins. */
@@ -109,16 +108,17 @@ export class SyntheticArchive {
     this.buffer = Buffer.allocUnsafe(FRAME_ARCHIVE_BYTES_MAX);
     this.used = 0;
     await this.add(
-      this.encoder.encode(data).then((bytes) => {
-        return { bytes, archiveBytes: data.length, digest: blake3(bytes) };
+      this.encoder.encode(data).then(({ pieces, bytes }) => {
+        const record = { storedBytes: bytes, archiveBytes: data.length };
+        return { pieces, record: { ...record, digest: frameDigest(pieces) } };
       }),
     );
   }
 
   /** Takes a whole frame as it is stored elsewhere. Call it where `isAtFrame`. */
-  async frame(bytes: Buffer, { archiveBytes, digest }: FrameRecord): Promise<void> {
-    this.position += archiveBytes;
-    await this.add(Promise.resolve({ bytes, archiveBytes, digest }));
+  async frame(bytes: Buffer, record: FrameRecord): Promise<void> {
+    this.position += record.archiveBytes;
+    await this.add(Promise.resolve({ pieces: [bytes], record }));
   }
 
   /** Ends the archive and its last fragment. Where earlier attempts have come so far it does nothing. */
@@ -137,13 +137,13 @@ export class SyntheticArchive {
   }
 
   private async take(): Promise<void> {
-    const { bytes, archiveBytes, digest } = await this.coding[0]!;
+    const { pieces, record } = await this.coding[0]!;
     this.coding.shift();
     if (this.isFull) await this.cut(false);
     this.fragment ??= await this.options.target.open(this.number);
     const { fragment } = this;
-    await fragment.addFrame({ storedBytes: bytes.length, archiveBytes, digest }, [bytes]);
-    this.storedBytes += bytes.length;
+    await fragment.addFrame(record, pieces);
+    this.storedBytes += record.storedBytes;
     await this.takeLines(this.fragmentOffset + fragment.archiveBytes);
     this.isFull = !hasRoomForFrame(
       { storedBytes: fragment.storedBytes, frames: fragment.frames.length },

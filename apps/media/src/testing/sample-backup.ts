@@ -5,10 +5,16 @@ import { encodeFrameTable } from '#archive/frames/frame-table.js';
 import type { FragmentWriterClient } from '#transfer/fragment-writer-client.js';
 import type { Seal } from '#transfer/payloads.js';
 
+export interface SampleFrame {
+  readonly archiveLength: number;
+  readonly digest: Buffer;
+  readonly bytes: Buffer;
+}
+
 /** One fragment as an agent would send it. */
 export interface SampleFragment {
   readonly archive: Buffer;
-  readonly frames: readonly { archiveLength: number; digest: Buffer; bytes: Buffer }[];
+  readonly frames: readonly SampleFrame[];
   /** Index lines, then the frame table. */
   readonly index: readonly { digest: Buffer; bytes: Buffer }[];
   readonly claim: Seal;
@@ -56,12 +62,19 @@ async function sampleFragment(
   return { archive, frames, index, claim };
 }
 
+export async function sendFrame(
+  writer: FragmentWriterClient,
+  { bytes, digest, archiveLength }: SampleFrame,
+): Promise<void> {
+  await writer.frame({ pieces: [bytes], digest, archiveLength });
+}
+
 /** Sends everything of a fragment but its SEAL. */
 export async function sendContent(
   writer: FragmentWriterClient,
   fragment: SampleFragment,
 ): Promise<void> {
-  for (const frame of fragment.frames) await writer.frame(frame);
+  for (const frame of fragment.frames) await sendFrame(writer, frame);
   for (const block of fragment.index) await writer.index(block);
 }
 

@@ -72,7 +72,7 @@ export async function sendRecipe(
 
 export async function sendChunk(writer: FragmentWriterClient, chunk: TestChunk): Promise<void> {
   const bytes = await compress(chunk.bytes);
-  await writer.chunks({ bytes, digest: blake3(bytes), chunks: [chunk] });
+  await writer.chunks({ pieces: [bytes], digest: blake3(bytes), chunks: [chunk] });
 }
 
 export function recipeTotals(recipes: readonly SampleRecipe[]) {

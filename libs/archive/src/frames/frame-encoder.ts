@@ -1,6 +1,6 @@
 import { freeBytes } from '#kernel/free-bytes.js';
 import { compress } from './zstd.js';
-import { rawFrame } from './raw-frame.js';
+import { rawFrameBytes, rawFramePieces } from './raw-frame.js';
 
 /** Above this share of its bytes a frame is not worth the time that it took. */
 const WORTH_MAX = 0.97;
@@ -10,6 +10,14 @@ const SAMPLE_PIECES = 3;
 /** Smaller frames are compressed in any case: a sample would cost as much. */
 const SAMPLED_BYTES_MIN = 4 * SAMPLE_PIECES * SAMPLE_PIECE_BYTES;
 const SAMPLE_LEVEL = 1;
+
+/** A frame as it is stored: its pieces, one behind the other. */
+export interface EncodedFrame {
+  readonly pieces: readonly Buffer[];
+  readonly bytes: number;
+  /** Pieces are parts of the data: it must not change until they have been used. */
+  readonly sharesData: boolean;
+}
 
 /**
  * Makes frames of a backup, with as much effort as they are worth. Behind a frame that did not become smaller
@@ -25,14 +33,15 @@ export class FrameEncoder {
     private readonly squeeze: typeof compress = compress,
   ) {}
 
-  /** One Zstandard frame of `data`, which must not change until then. */
-  async encode(data: Buffer): Promise<Buffer> {
+  /** One Zstandard frame of `data`, which must not change until then. What is not compressed is not copied either. */
+  async encode(data: Buffer): Promise<EncodedFrame> {
     if (this.inVain && data.length >= SAMPLED_BYTES_MIN && !(await this.isWorthIt(data))) {
-      return rawFrame(data);
+      const bytes = rawFrameBytes(data.length);
+      return { pieces: rawFramePieces(data), bytes, sharesData: true };
     }
     const frame = await this.squeeze(data, this.level);
     this.inVain = frame.length > data.length * WORTH_MAX;
-    return frame;
+    return { pieces: [frame], bytes: frame.length, sharesData: false };
   }
 
   private async isWorthIt(data: Buffer): Promise<boolean> {

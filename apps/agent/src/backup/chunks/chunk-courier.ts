@@ -1,10 +1,10 @@
-import { blake3 } from '@napi-rs/blake-hash';
+import { frameDigest } from '#archive/frames/frame-digest.js';
 import { CUT_SIZES } from '#archive/chunking/gear-cutter.js';
 import { assert } from '#kernel/assert.js';
 import { freeBytes } from '#kernel/free-bytes.js';
 import type { NamedChunk } from '#transfer/chunk-messages.js';
 import type { FragmentWriterClient } from '#transfer/fragment-writer-client.js';
-import type { FrameEncoder } from '#archive/frames/frame-encoder.js';
+import type { EncodedFrame, FrameEncoder } from '#archive/frames/frame-encoder.js';
 import type { Chunk } from './fragment-chunks.js';
 import { SentIds } from './sent-ids.js';
 
@@ -126,23 +126,37 @@ export class ChunkCourier {
     const [chunks, bytes, names] = [this.#frame, this.#frameBytes, this.#names];
     if (names.length === 0) return;
     this.#names = [];
-    let encoded: Promise<Buffer> | undefined;
+    let encoded: Promise<EncodedFrame> | undefined;
+    const data = this.#frameData;
     if (chunks.length > 0) {
-      const data = this.#frameData;
-      encoded = this.encoder.encode(data.subarray(0, bytes)).finally(() => this.#spare.push(data));
-      encoded.catch(() => undefined); // thrown in its turn
+      encoded = this.encoder.encode(data.subarray(0, bytes));
+      void this.#useAgain(data, encoded);
       this.#underWay.add(bytes);
       this.#frame = [];
       this.#frameBytes = 0;
       this.#frameData = this.#spare.pop() ?? Buffer.allocUnsafeSlow(ROOM_BYTES);
     }
     this.#sending = this.#sending.then(async () => {
-      const stored = await encoded;
-      if (stored) await this.writer.chunks({ chunks, bytes: stored, digest: blake3(stored) });
+      const frame = await encoded;
+      if (frame) {
+        const { pieces, sharesData } = frame;
+        const gone = sharesData ? () => void this.#spare.push(data) : undefined;
+        await this.writer.chunks({ chunks, pieces, digest: frameDigest(pieces), gone });
+      }
       await this.writer.recipe(names);
       this.#underWay.remove(bytes);
     });
     this.#sending.catch((error: unknown) => this.#fail(error));
+  }
+
+  /** Takes the memory of a frame back when it is encoded, unless it is itself what is sent. */
+  async #useAgain(data: Buffer<ArrayBuffer>, encoded: Promise<EncodedFrame>): Promise<void> {
+    try {
+      if ((await encoded).sharesData) return;
+    } catch {
+      // thrown in its turn
+    }
+    this.#spare.push(data);
   }
 
   #fail(error: unknown): void {

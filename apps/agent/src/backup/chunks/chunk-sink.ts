@@ -1,6 +1,7 @@
 import { Blake3Hasher } from '@napi-rs/blake-hash';
 import type { ChunkerStart } from '#archive/chunking/tar-chunker.js';
 import { emptyRawFrame, rawFrameBytes, rawFrameContent } from '#archive/frames/raw-frame.js';
+import { assert } from '#kernel/assert.js';
 import { freeBytes } from '#kernel/free-bytes.js';
 import { encodeSeekTable, type FrameSize } from '#archive/frames/seek-table.js';
 import type { FragmentWriterClient } from '#transfer/fragment-writer-client.js';
@@ -70,8 +71,11 @@ export class ChunkSink implements FragmentSink {
     return made.frame;
   }
 
-  async frame({ archiveLength, bytes, entryLeft }: DataFrame): Promise<void> {
+  /** Of what `rawFrame` has made, in one piece. */
+  async frame({ archiveLength, pieces, entryLeft }: DataFrame): Promise<void> {
     await this.#sealSent;
+    const [bytes] = pieces;
+    assert(bytes && pieces.length === 1, 'a frame of chunks comes in pieces');
     this.#hash.update(bytes);
     this.#frames.push({ storedBytes: bytes.length, archiveBytes: archiveLength });
     this.#entryLeft = entryLeft;

@@ -76,7 +76,9 @@ export class ChunkVolume implements RecipeClient {
     });
   }
 
-  async chunks({ chunks, bytes, digest }: FrameOfChunks): Promise<void> {
+  async chunks({ chunks, pieces, digest, gone }: FrameOfChunks): Promise<void> {
+    const bytes = Buffer.concat(pieces as Buffer<ArrayBuffer>[]);
+    gone?.();
     expectSame(blake3(bytes), digest, 'the digest of a frame of chunks');
     this.sentBytes += bytes.length;
     const data = await decompress(bytes);
