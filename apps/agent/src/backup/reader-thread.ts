@@ -11,6 +11,11 @@ import { READERS, type ReaderPool } from './reader-pool.js';
 
 /** How long a thread that was asked to end may take before it is ended by force. */
 const STOP_MS = 2_000;
+/**
+ * A thread that was at work for longer is not kept for the next backup: it holds 30 MiB then, with the one that reads ahead
+ * for it, and to start another costs 60 ms.
+ */
+const KEPT_AFTER_MS_MAX = 1_000;
 
 export type ReaderItem = Extract<ReaderMessage, { type: 'frame' | 'index' | 'end' }>;
 
@@ -27,6 +32,7 @@ export class ReaderThread {
   waits = 0;
 
   readonly #worker: Worker;
+  readonly #begunMs = performance.now();
   /** Resolves when the thread has said its last word about this job, or has ended. */
   readonly #over: Promise<'through' | 'gone'>;
   #settle: (how: 'through' | 'gone') => void = () => undefined;
@@ -68,7 +74,7 @@ export class ReaderThread {
   }
 
   /**
-   * Lets go of the thread when it is through, after two seconds at the latest: one that hangs in a system call (a
+   * Lets go of the thread when it is through (it is kept for the next backup, if it is not large yet), after two seconds at the latest: one that hangs in a system call (a
    * file system that does not answer) ends when that call does. The ring must have been stopped before.
    */
   async end(): Promise<void> {
@@ -77,7 +83,8 @@ export class ReaderThread {
     const how = await Promise.race([this.#over, late]);
     cancel.abort();
     if (how === 'gone') return;
-    if (how === 'through') return this.pool.giveBack(this.#worker);
+    const isShort = performance.now() - this.#begunMs < KEPT_AFTER_MS_MAX;
+    if (how === 'through' && isShort) return this.pool.giveBack(this.#worker);
     this.#worker.unref();
     void this.#worker.terminate();
   }

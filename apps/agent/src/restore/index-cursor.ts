@@ -11,14 +11,22 @@ import type { FallOver } from './fall-over.js';
 import type { RestoreFragment, RestoreImage } from './restore-source.js';
 
 const CHUNK_BYTES = 512 * 1024;
+/**
+ * Lines that are taken apart at once. With whole frames of them (2,500) all that is made of a line outlived the
+ * young generation, and an agent's heap was 80 MiB of garbage larger after a plan of 133,000 entries.
+ */
+const LINES_AT_ONCE = 128;
 
 /**
- * Reads one image's index from its first line to its last, a frame of lines at a time. Memory: a few hundred KiB.
+ * Reads one image's index from its first line to its last, some lines at a time. Memory: a few hundred KiB.
  * A damaged part is reported and passed over.
  */
 export class IndexCursor {
   #items: IndexItem[] = [];
   #at = 0;
+  /** Of the frame at hand, and where the lines begin that are not taken apart yet. */
+  #text = '';
+  #textAt = 0;
   #last: ByteString | undefined;
   readonly #frames: AsyncGenerator<Buffer, void, undefined>;
 
@@ -38,7 +46,7 @@ export class IndexCursor {
     return this.#items[this.#at];
   }
 
-  /** Steps on. False means that nothing more is at hand: `load` fetches the next frame. */
+  /** Steps on. False means that nothing more is at hand: `load` fetches more. */
   step(): boolean {
     return ++this.#at < this.#items.length;
   }
@@ -46,9 +54,13 @@ export class IndexCursor {
   /** Fetches lines until there is a current one. False at the end of the index. */
   async load(): Promise<boolean> {
     while (this.current === undefined) {
-      const next = await this.#frames.next();
-      if (next.done === true) return false;
-      this.#items = this.#parse(next.value);
+      if (this.#textAt >= this.#text.length) {
+        const next = await this.#frames.next();
+        if (next.done === true) return false;
+        this.#text = next.value.toString('latin1');
+        this.#textAt = 0;
+      }
+      this.#items = this.#parse();
       this.#at = 0;
     }
     return true;
@@ -58,9 +70,13 @@ export class IndexCursor {
     await this.#frames.return();
   }
 
-  #parse(frame: Buffer): IndexItem[] {
+  #parse(): IndexItem[] {
     const items: IndexItem[] = [];
-    for (const line of frame.toString('latin1').split('\n')) {
+    for (let left = LINES_AT_ONCE; left > 0 && this.#textAt < this.#text.length; left -= 1) {
+      const newline = this.#text.indexOf('\n', this.#textAt);
+      const end = newline < 0 ? this.#text.length : newline;
+      const line = this.#text.slice(this.#textAt, end);
+      this.#textAt = end + 1;
       if (line === '') continue;
       const path = pathOf(line);
       if (path === undefined) {

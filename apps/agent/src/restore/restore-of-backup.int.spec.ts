@@ -1,4 +1,5 @@
 import {
+  linkSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -143,6 +144,58 @@ it('reads a few frames and the index for one small file of a large image', async
   expect(result).toMatchObject({ status: 0, files: 1, bytes: 8, notes: [] });
   expect(image.result.storedBytes).toBeGreaterThan(40 * 2 ** 20);
   expect(result.read.dataBytes).toBeLessThan(2.1 * 2 ** 20);
+});
+
+describe('many small files, half of them made by a second thread', () => {
+  const FILES = 6_000;
+  let source: string;
+  let image: LabImage;
+  beforeAll(async () => {
+    source = `${folder}/small`;
+    for (let i = 0; i < FILES; i++) {
+      const within = `${source}/${i % 7}/${Math.floor(i / 40)}`;
+      mkdirSync(within, { recursive: true });
+      writeFileSync(`${within}/file-${i}`, `${i} `.repeat(i % 500), { mode: 0o600 + (i % 8) });
+      if (i % 100 === 0) writeFileSync(`${within}/large-${i}`, noise(700_000, i));
+      if (i % 500 === 0) linkSync(`${within}/file-${i}`, `${within}/link-${i}`);
+    }
+    image = await lab.backUp([source]);
+  });
+
+  it('come back in every detail, their folders with their times', async () => {
+    const { target, ...result } = await restore([image], { thread: SOURCE_THREAD });
+    expect(result).toMatchObject({ status: 0, notes: [], files: image.result.files });
+    expect(result.bytes).toBe(image.result.bytes);
+    expect(await compareTrees(source, target + source)).toEqual([]);
+  });
+
+  it('leave alone what is there, and say so', async () => {
+    const { target: destination } = await restore([image], { thread: SOURCE_THREAD });
+    const there = destination + source;
+    const fileIn = (root: string, i: number) => `${root}/${i % 7}/${Math.floor(i / 40)}/file-${i}`;
+    for (let i = 4_000; i < FILES; i += 2) rmSync(fileIn(there, i));
+    writeFileSync(fileIn(there, 5_001), 'changed since');
+    const again = await restore([image], { thread: SOURCE_THREAD, destination });
+    expect(again.status).toBe(1);
+    const leftAlone = again.notes.filter((note) =>
+      note.includes('something of that name is there'),
+    );
+    expect(leftAlone.length).toBeGreaterThan(500);
+    expect(readFileSync(fileIn(there, 5_001), 'utf8')).toBe('changed since');
+    const differ = await compareTrees(source, there);
+    // Folders were there, so their times are not put on them again.
+    const files = new Set(differ.map(({ path }) => path).filter((path) => path.includes('file-')));
+    expect([...files]).toEqual([fileIn(source, 5_001).slice(source.length + 1)]);
+  });
+
+  it('come back over what is there, where that is asked for', async () => {
+    const first = await restore([image], { thread: SOURCE_THREAD });
+    const { target: destination } = first;
+    writeFileSync(`${destination}${source}/0/0/file-0`, 'to be replaced');
+    const more = { thread: SOURCE_THREAD, destination, overwrite: true };
+    expect(await restore([image], more)).toMatchObject({ status: 0, notes: [] });
+    expect(await compareTrees(source, destination + source)).toEqual([]);
+  });
 });
 
 describe('a client that was backed up in several streams', () => {

@@ -4,7 +4,7 @@ import type { ByteString } from '#archive/path-text.js';
 import type { IndexItem } from '#archive/chain/index-merge.js';
 
 /** Items are handed on in lists of this many, so that not each one costs an `await`. */
-const ITEMS_PER_BATCH = 512;
+const ITEMS_PER_BATCH = 128;
 
 type Items = AsyncGenerator<IndexItem[], void, undefined>;
 

@@ -28,7 +28,7 @@ export interface IndexCursor {
 export const LINKED_FILES_MAX = 500_000;
 
 /** Items are handed on in lists of this many, so that not each one costs an `await`. */
-const ITEMS_PER_BATCH = 512;
+const ITEMS_PER_BATCH = 128;
 
 /**
  * Merges the indexes of a chain (oldest first) into the list of what exists after its newest image, in archive

@@ -36,6 +36,8 @@ export interface Level {
   readonly inheritsAcls: boolean;
   /** Who owns a file that is made here, as the first one showed. */
   newOwner: { readonly uid: number; readonly gid: number } | undefined;
+  /** Files that somebody else makes in it: until they are there it stays open, and `pending` waits. */
+  users: number;
 }
 
 /**
@@ -48,6 +50,8 @@ export class FolderStack {
   readonly #levels: Level[] = [];
   /** Folders on the way that were not asked for, by path: what they should be, if they have to be made. */
   readonly #parents: Metadata[] = [];
+  /** Left, but files are still made in them. */
+  readonly #inUse = new Map<BytePath, Level>();
   readonly #byDescriptor = hasProc();
   readonly #destinationIsNew: boolean;
 
@@ -112,7 +116,15 @@ export class FolderStack {
     }
   }
 
-  /** Leaves everything: all folders get their metadata. */
+  /** One of a folder's `users` is through. */
+  release(level: Level): void {
+    level.users -= 1;
+    if (level.users > 0 || this.#inUse.get(level.path) !== level) return;
+    this.#inUse.delete(level.path);
+    this.#end(level);
+  }
+
+  /** Leaves everything, when nobody makes files in it any more: all folders get their metadata. */
   finish(): void {
     while (this.#levels.length > 0) this.#leave();
   }
@@ -155,6 +167,12 @@ export class FolderStack {
     const whole = `${above.base}${name}`;
     if (isNew && above.inheritsAcls) this.metadata.clearAcls(whole);
     const path = above.path === '' ? name : `${above.path}/${name}`;
+    const left = isNew ? undefined : this.#inUse.get(path);
+    if (left) {
+      this.#inUse.delete(path);
+      this.#levels.push(left);
+      return left;
+    }
     return this.#push({ path, fd: openFolder(whole), whole, isNew });
   }
 
@@ -162,7 +180,8 @@ export class FolderStack {
     const { path, fd, whole, isNew } = folder;
     const base = this.#byDescriptor ? `${DESCRIPTORS}/${fd}/` : whole === '/' ? whole : `${whole}/`;
     const inheritsAcls = !isNew && getXattr(base, 'system.posix_acl_default') !== undefined;
-    const level: Level = { path, fd, base, pending: undefined, inheritsAcls, newOwner: undefined };
+    const unknown = { pending: undefined, newOwner: undefined };
+    const level: Level = { path, fd, base, inheritsAcls, users: 0, ...unknown };
     this.#levels.push(level);
     return level;
   }
@@ -173,6 +192,11 @@ export class FolderStack {
 
   #leave(): void {
     const level = this.#levels.pop()!;
+    if (level.users > 0) this.#inUse.set(level.path, level);
+    else this.#end(level);
+  }
+
+  #end(level: Level): void {
     try {
       if (level.pending !== undefined) this.metadata.applyToOpen(level.fd, level.pending);
     } catch (error) {

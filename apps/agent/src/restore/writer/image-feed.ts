@@ -1,6 +1,6 @@
 import { PaxReader } from '#archive/pax-reader.js';
 
-import type { UnpackedFrame } from './unpack.js';
+import { UnpackedFrame } from './unpack.js';
 
 /** Where the bytes of an entry come from. */
 export interface ByteSource {
@@ -12,7 +12,7 @@ export interface ByteSource {
   keepReader(reader: PaxReader, offset: number): void;
 }
 
-/** The frames of one image as they come, each dropped (and counted) once the entries have passed it. */
+/** The frames of one image as they come, each dropped once the entries have passed it, and counted when it is gone. */
 export class ImageFeed implements ByteSource {
   readonly #frames: UnpackedFrame[] = [];
   #passed = 0;
@@ -21,6 +21,7 @@ export class ImageFeed implements ByteSource {
   #reader: { reader: PaxReader; offset: number } | undefined;
 
   push(frame: UnpackedFrame): void {
+    frame.whenFree(() => (this.#released += 1));
     this.#frames.push(frame);
     this.#drop();
   }
@@ -41,7 +42,8 @@ export class ImageFeed implements ByteSource {
     const frame = this.#frames[0];
     if (frame !== undefined && frame.archiveOffset <= offset) return frame;
     if (frame === undefined && !this.#ended) return undefined;
-    return { archiveOffset: offset, archiveBytes: 1, damage: 'its part of the archive is missing' };
+    const damage = 'its part of the archive is missing';
+    return new UnpackedFrame({ archiveOffset: offset, archiveBytes: 1, damage });
   }
 
   readerAt(offset: number): PaxReader {
@@ -54,7 +56,7 @@ export class ImageFeed implements ByteSource {
     this.#reader = { reader, offset };
   }
 
-  /** How many frames were dropped since the last call. */
+  /** How many frames are gone since the last call. */
   takeReleased(): number {
     const released = this.#released;
     this.#released = 0;
@@ -65,8 +67,7 @@ export class ImageFeed implements ByteSource {
     for (let first = this.#frames[0]; first !== undefined; first = this.#frames[0]) {
       if (first.archiveOffset + first.archiveBytes > this.#passed) return;
       this.#frames.shift();
-      first.done?.();
-      this.#released++;
+      first.letGo();
     }
   }
 }
@@ -80,7 +81,7 @@ export class ExtraFrames {
 
   push(image: number, frame: UnpackedFrame): void {
     this.#frames.push({ image, frame });
-    if (this.#frames.length > EXTRA_FRAMES_MAX) this.#frames.shift()?.frame.done?.();
+    if (this.#frames.length > EXTRA_FRAMES_MAX) this.#frames.shift()?.frame.letGo();
   }
 
   /** The frames of one image; what is missing is asked for with `fetch`, once. */

@@ -83,6 +83,12 @@ export class MetadataWriter {
     return isPlain && !inheritsAcls && isOwner(newOwner, entry) && entry.aclAccess === undefined;
   }
 
+  /** True if nothing but its times is to be put on a new file that was made with its mode. */
+  isTimeAlone(entry: Metadata & Pick<ArchiveEntry, 'sparse'>, folder: MadeIn): boolean {
+    const isMore = entry.xattrs ?? entry.aclDefault ?? entry.sparse;
+    return isMore === undefined && this.comesWithMode(entry, folder);
+  }
+
   /** On an open file or folder, by its descriptor. */
   applyToOpen(fd: number, entry: Metadata, now: CurrentMetadata = {}): void {
     const { owner, inheritedAcls, isMode = false } = now;

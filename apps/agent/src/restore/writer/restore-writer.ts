@@ -8,12 +8,14 @@ import type { BytePath } from '../../posix/byte-path.js';
 import type { LoadedFrame } from '../frame-loader.js';
 import { RestoreNotes } from '../restore-notes.js';
 import { linkKey, type PlannedEntry } from '../restore-plan.js';
+import type { BesideThread } from '../beside/beside-thread.js';
+import { FilesBeside, type FileBeside } from '../beside/files-beside.js';
 import { FileMaker } from './file-maker.js';
 import { FolderStack, type Level } from './folder-stack.js';
 import { ExtraFrames, ImageFeed, type ByteSource } from './image-feed.js';
 import { MetadataWriter, type Metadata } from './metadata.js';
 import { hopeless, isSafePath, LeftAlone, NotRestored, reasonOf, shown } from './not-restored.js';
-import { unpackAll } from './unpack.js';
+import { unpackAll, type UnpackedFrame } from './unpack.js';
 import type { FromWriter, ToWriter, WriterCounts, WriterOptions } from './writer-messages.js';
 
 /** A report at least every so many entries, so that whoever plans can go on. */
@@ -21,6 +23,15 @@ const ENTRIES_PER_REPORT = 256;
 
 /** What an entry waits for: more frames. Nothing else can make a writer wait. */
 type Waiting = Generator<void, void, undefined>;
+
+/** An entry to be made at `planned.path`. */
+interface ToRestore {
+  readonly planned: PlannedEntry;
+  /** Where and under which path it was stored. */
+  readonly place: Pick<PlannedEntry, 'offset' | 'length' | 'path'>;
+  /** No link will be made to it. */
+  readonly isAlone: boolean;
+}
 
 /**
  * Writes entries below the destination, in the order in which they were planned, from frames as they come. All system calls
@@ -32,6 +43,7 @@ export class RestoreWriter {
   readonly #metadata = new MetadataWriter(this.#notes);
   readonly #folders: FolderStack;
   readonly #files: FileMaker;
+  readonly #beside: FilesBeside;
   readonly #feeds: ImageFeed[];
   readonly #extra = new ExtraFrames();
   /** Where the data of linked files was restored, by `linkKey`. */
@@ -54,9 +66,17 @@ export class RestoreWriter {
   constructor(
     options: WriterOptions,
     private readonly post: (message: FromWriter) => void,
+    beside?: (onDone: () => void) => BesideThread,
   ) {
     this.#folders = new FolderStack(options, this.#metadata, this.#notes);
-    this.#files = new FileMaker(this.#metadata, options.overwrite);
+    this.#files = new FileMaker(this.#metadata, options.overwrite, () => this.#goOn());
+    this.#beside = new FilesBeside(
+      beside?.(() => this.#goOn()),
+      {
+        again: (file, content) => this.#makeAgain(file, content),
+        release: (level) => this.#folders.release(level),
+      },
+    );
     this.#feeds = Array.from({ length: options.images }, () => new ImageFeed());
     this.#work = this.#run();
   }
@@ -99,10 +119,14 @@ export class RestoreWriter {
   get #counts(): WriterCounts {
     return {
       files: this.#restored,
-      bytes: this.#files.bytesWritten,
+      bytes: this.#files.bytesWritten + this.#beside.bytesWritten,
       failed: this.#failed,
       leftAlone: this.#leftAlone,
     };
+  }
+
+  #goOn(): void {
+    if (!this.#finished) this.#go();
   }
 
   #go(): void {
@@ -110,8 +134,11 @@ export class RestoreWriter {
       this.#report();
       return;
     }
-    this.#finished = true;
+    if (this.#files.isWriting) return;
     this.#abandonFile();
+    this.#endBeside();
+    if (this.#beside.isBusy) return;
+    this.#finished = true;
     this.#endBlocked();
     this.#folders.finish();
     const counts = this.#counts;
@@ -128,8 +155,18 @@ export class RestoreWriter {
     this.post({ kind: 'report', counts: this.#counts, entriesDone, released, notes });
   }
 
-  /** All entries one after the other; pauses where frames or entries are missing. */
   *#run(): Waiting {
+    yield* this.#entries();
+    for (this.#endBeside(); this.#beside.isBusy; this.#endBeside()) yield;
+  }
+
+  #endBeside(): void {
+    this.#beside.flush();
+    this.#beside.collect();
+  }
+
+  /** All entries one after the other; pauses where frames or entries are missing. */
+  *#entries(): Waiting {
     for (;;) {
       const batch = this.#queue.shift();
       if (batch === undefined) {
@@ -158,11 +195,12 @@ export class RestoreWriter {
       if (entry.kind === 'link') yield* this.#restoreLink(entry);
       else {
         const feed = this.#feeds[entry.image]!;
-        yield* this.#restoreFrom(feed, entry, entry);
+        yield* this.#restoreFrom(feed, { place: entry, planned: entry, isAlone: !linked });
         if (linked) this.#rememberLink(linkKey(entry.image, entry.offset), entry.path);
       }
       this.#restored++;
     } catch (error) {
+      while (this.#files.isWriting) yield;
       this.#fail(entry, error);
     } finally {
       this.#feeds[entry.image]?.pass(entry.offset + entry.length);
@@ -178,7 +216,7 @@ export class RestoreWriter {
       this.post({ kind: 'fetch', image: entry.image, offset }),
     );
     const place = { offset: entry.dataOffset, length: entry.dataLength, path: entry.target };
-    yield* this.#restoreFrom(source, place, entry);
+    yield* this.#restoreFrom(source, { place, planned: entry, isAlone: false });
     this.#rememberLink(key, entry.path);
   }
 
@@ -206,12 +244,9 @@ export class RestoreWriter {
     if (this.#restoredAt.size < LINKED_FILES_MAX) this.#restoredAt.set(key, path);
   }
 
-  /** Reads one entry of an archive and makes it at `planned.path`. `place` says where and under which path it was stored. */
-  *#restoreFrom(
-    source: ByteSource,
-    place: Pick<PlannedEntry, 'offset' | 'length' | 'path'>,
-    planned: PlannedEntry,
-  ): Waiting {
+  /** Reads one entry of an archive and makes it. */
+  *#restoreFrom(source: ByteSource, what: ToRestore): Waiting {
+    const { place } = what;
     const end = place.offset + place.length;
     if (!(place.length > 0)) throw new NotRestored('the index gives it no place in the archive');
     const reader = source.readerAt(place.offset);
@@ -224,7 +259,11 @@ export class RestoreWriter {
       }
       if (frame.bytes === undefined) throw new NotRestored(frame.damage ?? 'a frame is damaged');
       const bytes = viewOf(frame.bytes, at - frame.archiveOffset, end - frame.archiveOffset);
-      for (const event of reader.push(bytes)) done = this.#take(event, place, planned) || done;
+      const piece = { frame, isAll: bytes.length === place.length };
+      for (const event of reader.push(bytes)) {
+        while (event.kind === 'data' ? this.#files.isFull : this.#files.isWriting) yield;
+        done = this.#take(event, piece, what) || done;
+      }
       at += bytes.length;
     }
     if (!done) throw new NotRestored('index and archive do not agree on its length');
@@ -235,7 +274,11 @@ export class RestoreWriter {
   #level: Level | undefined;
 
   /** One step of an entry. True when it is complete. */
-  #take(event: ArchiveEvent, place: Pick<PlannedEntry, 'path'>, planned: PlannedEntry): boolean {
+  #take(
+    event: ArchiveEvent,
+    piece: { readonly frame: UnpackedFrame; readonly isAll: boolean },
+    { place, planned, isAlone }: ToRestore,
+  ): boolean {
     const name = planned.path.slice(planned.path.lastIndexOf('/') + 1);
     if (event.kind === 'entry') {
       const { entry } = event;
@@ -245,18 +288,37 @@ export class RestoreWriter {
       }
       this.#entry = entry;
       if (entry.type === 'd') return false;
-      this.#level = this.#folders.enterFolderOf(planned.path);
-      if (entry.type === 'f') this.#files.begin(this.#level, name, entry);
-    } else if (event.kind === 'data') this.#files.write(event.bytes, event.offset);
-    else if (event.kind === 'done') {
+      const level = this.#folders.enterFolderOf(planned.path);
+      this.#level = level;
+      if (entry.type !== 'f') return false;
+      const isSimple = piece.isAll && isAlone && this.#metadata.isTimeAlone(entry, level);
+      if (isSimple && this.#beside.begin({ planned, entry, name, level })) return false;
+      this.#files.begin(level, name, entry);
+    } else if (event.kind === 'data') {
+      if (this.#beside.write(event.bytes)) return false;
+      this.#files.write(event.bytes, event.offset, piece.frame);
+    } else if (event.kind === 'done') {
       const entry = this.#entry!;
       this.#entry = undefined;
       if (entry.type === 'd') this.#folders.makeFolder(entry);
-      else if (entry.type === 'f') this.#files.finish();
-      else this.#files.make(this.#level!, name, entry);
+      else if (entry.type === 'f') {
+        if (!this.#beside.finish()) this.#files.finish();
+      } else this.#files.make(this.#level!, name, entry);
       return true;
     }
     return false;
+  }
+
+  /** What the thread beside could not make. It was counted as restored. */
+  #makeAgain({ planned, level, name, entry }: FileBeside, content: Buffer): void {
+    try {
+      this.#files.begin(level, name, entry);
+      this.#files.write(content, 0);
+      this.#files.finish();
+    } catch (error) {
+      this.#restored--;
+      this.#fail(planned, error);
+    }
   }
 
   #fail(planned: PlannedEntry, error: unknown): void {
@@ -272,6 +334,7 @@ export class RestoreWriter {
   }
 
   #abandonFile(): void {
+    this.#beside.abandon();
     try {
       this.#files.abandon();
     } catch (error) {
@@ -323,19 +386,4 @@ function metadataOf(entry: PlannedEntry): Metadata {
     aclAccess: undefined,
     aclDefault: undefined,
   };
-}
-
-/** A writer, or undefined when the destination cannot be used: then `finished` has been posted. */
-export function openWriter(
-  options: WriterOptions,
-  post: (message: FromWriter) => void,
-): RestoreWriter | undefined {
-  try {
-    return new RestoreWriter(options, post);
-  } catch (error) {
-    const counts = { files: 0, bytes: 0, failed: 0, leftAlone: 0 };
-    const gaveUp = `the destination ${options.destination} cannot be used (${reasonOf(error)})`;
-    post({ kind: 'finished', counts, notes: [], gaveUp });
-    return undefined;
-  }
 }

@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 
-import { openWriter, type RestoreWriter } from './restore-writer.js';
+import { openWriter } from './open-writer.js';
+import type { RestoreWriter } from './restore-writer.js';
 import type { FromWriter, ToWriter, WriterOptions } from './writer-messages.js';
 
 /** A writer, wherever it runs. */

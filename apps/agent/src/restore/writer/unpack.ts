@@ -5,14 +5,46 @@ import { freeBytes } from '#kernel/free-bytes.js';
 import type { LoadedFrame } from '../frame-loader.js';
 
 /** A piece of an archive, or the reason why it is not to be had. */
-export interface UnpackedFrame {
+interface FramePart {
   readonly archiveOffset: number;
   readonly archiveBytes: number;
   readonly bytes?: Uint8Array;
   /** What is wrong, as a clause for a note. */
   readonly damage?: string;
-  /** To be called when its bytes are not needed any more. */
-  readonly done?: () => void;
+}
+
+/** Such a piece, in memory that is given back when everybody who uses it has let go. */
+export class UnpackedFrame {
+  readonly archiveOffset: number;
+  readonly archiveBytes: number;
+  readonly bytes: Uint8Array | undefined;
+  readonly damage: string | undefined;
+  private users = 1;
+  private readonly free: (() => void)[];
+
+  constructor({ archiveOffset, archiveBytes, bytes, damage }: FramePart, free?: () => void) {
+    this.archiveOffset = archiveOffset;
+    this.archiveBytes = archiveBytes;
+    this.bytes = bytes;
+    this.damage = damage;
+    this.free = free ? [free] : [];
+  }
+
+  /** One more uses it. */
+  hold(): void {
+    this.users += 1;
+  }
+
+  /** One of those who use it is through. */
+  letGo(): void {
+    this.users -= 1;
+    if (this.users === 0) for (const then of this.free) then();
+  }
+
+  /** Has `then` called when its memory is given back. */
+  whenFree(then: () => void): void {
+    this.free.push(then);
+  }
 }
 
 /**
@@ -43,19 +75,22 @@ async function unpack(
 ): Promise<UnpackedFrame> {
   const { archiveOffset, archiveBytes, name, stored, content, damage } = frame;
   const part = { archiveOffset, archiveBytes };
-  if (content) return { ...part, bytes: content, done: () => release(content) };
-  if (stored === undefined) return { ...part, ...(damage !== undefined && { damage }) };
+  if (content) return new UnpackedFrame({ ...part, bytes: content }, () => release(content));
+  if (stored === undefined)
+    return new UnpackedFrame({ ...part, ...(damage !== undefined && { damage }) });
   // A Buffer becomes a plain array on its way through a thread's port.
   const packed = Buffer.from(stored.buffer, stored.byteOffset, stored.length);
   const raw = rawContent(packed);
-  if (raw?.length === archiveBytes) return { ...part, bytes: raw, done: () => release(stored) };
+  if (raw?.length === archiveBytes)
+    return new UnpackedFrame({ ...part, bytes: raw }, () => release(stored));
   try {
     const bytes = raw ?? (await decompress(packed));
-    if (bytes.length === archiveBytes) return { ...part, bytes, done: () => freeBytes(bytes) };
+    if (bytes.length === archiveBytes)
+      return new UnpackedFrame({ ...part, bytes }, () => freeBytes(bytes));
     const wrong = `it holds ${bytes.length} bytes, not ${archiveBytes}`;
-    return { ...part, damage: `${name} is damaged: ${wrong}` };
+    return new UnpackedFrame({ ...part, damage: `${name} is damaged: ${wrong}` });
   } catch (error) {
-    return { ...part, damage: `${name} is damaged: ${messageOf(error)}` };
+    return new UnpackedFrame({ ...part, damage: `${name} is damaged: ${messageOf(error)}` });
   } finally {
     release(stored);
   }
