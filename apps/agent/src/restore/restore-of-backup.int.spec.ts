@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import {
   linkSync,
   mkdirSync,
@@ -196,6 +197,28 @@ describe('many small files, half of them made by a second thread', () => {
     expect(await restore([image], more)).toMatchObject({ status: 0, notes: [] });
     expect(await compareTrees(source, destination + source)).toEqual([]);
   });
+});
+
+it('gives up where the destination is full, and leaves nothing there that is half made', async () => {
+  const source = `${folder}/too-large`;
+  mkdirSync(source);
+  writeFileSync(`${source}/fits`, noise(2 ** 20, 1));
+  writeFileSync(`${source}/too-large`, noise(9 * 2 ** 20, 2));
+  const image = await lab.backUp([source]);
+  const destination = `${folder}/full`;
+  mkdirSync(destination);
+  const mount = ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', destination];
+  if (spawnSync('mount', mount).status !== 0) return; // It takes a superuser.
+  try {
+    for (const thread of [SOURCE_THREAD, undefined]) {
+      const result = await restore([image], { destination, ...(thread && { thread }) });
+      expect(result.status).toBe(1);
+      expect(result.notes).toContain('The restore gave up: the destination is full.');
+      expect(readdirSync(`${destination}${source}`)).toEqual(['fits']);
+    }
+  } finally {
+    spawnSync('umount', [destination]);
+  }
 });
 
 describe('a client that was backed up in several streams', () => {
