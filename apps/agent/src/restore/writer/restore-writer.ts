@@ -21,7 +21,7 @@ import type { FromWriter, ToWriter, WriterCounts, WriterOptions } from './writer
 /** A report at least every so many entries, so that whoever plans can go on. */
 const ENTRIES_PER_REPORT = 256;
 
-/** What an entry waits for: more frames. Nothing else can make a writer wait. */
+/** What an entry waits for: more frames, or that what others write is written. Nothing else can make a writer wait. */
 type Waiting = Generator<void, void, undefined>;
 
 /** An entry to be made at `planned.path`. */
@@ -35,7 +35,8 @@ interface ToRestore {
 
 /**
  * Writes entries below the destination, in the order in which they were planned, from frames as they come. All system calls
- * are synchronous (for small files several times as fast as promises), so it belongs into a thread of its own. It never throws:
+ * but those for large pieces are synchronous (for small files several times as fast as promises), so it belongs into a thread of its own;
+ * another one may make small files beside it, of which each is counted before it is there. It never throws:
  * what goes wrong becomes a note, or the reason in `finished`.
  */
 export class RestoreWriter {
@@ -323,7 +324,7 @@ export class RestoreWriter {
 
   #fail(planned: PlannedEntry, error: unknown): void {
     this.#abandonFile();
-    this.#gaveUp = hopeless(error);
+    this.#gaveUp ??= hopeless(error);
     const text = `${shown(planned.path)}: not restored: ${reasonOf(error)}.`;
     if (error instanceof LeftAlone) this.#leftAlone++;
     else this.#failed++;
