@@ -17,6 +17,8 @@ import type { ReaderState } from './reader-state.js';
 export interface StoredFrame {
   readonly archiveLength: number;
   readonly encoded: EncodedFrame;
+  /** BLAKE3 of it, if somebody has looked already. */
+  readonly digest?: Buffer | undefined;
   /** See `DataFrame`. */
   readonly gone?: (() => void) | undefined;
   readonly index: Uint8Array;
@@ -155,8 +157,8 @@ class OpenFragment {
   archiveBytes = 0;
   indexTextBytes = 0;
 
-  add({ encoded: { pieces, bytes }, archiveLength }: StoredFrame): Buffer {
-    const digest = frameDigest(pieces);
+  add({ encoded: { pieces, bytes }, archiveLength, digest: known }: StoredFrame): Buffer {
+    const digest = known ?? frameDigest(pieces);
     this.frames.push({ storedBytes: bytes, archiveBytes: archiveLength, digest });
     this.storedBytes += bytes;
     this.archiveBytes += archiveLength;

@@ -52,10 +52,13 @@ export interface ImageTotals {
 export interface FragmentSink {
   /** The storage unit's limit, seek table included. */
   readonly fragmentBytesMax: number;
-  /** If set, each frame but the last one has to hold so many archive bytes, and is what `rawFrame` makes of them. */
+  /**
+   * If set, frames are raw ones, in one piece: the sink itself decides what is sent. Each but the last one of the image
+   * holds so many archive bytes.
+   */
   readonly bytesPerRawFrame?: number | undefined;
-  /** The frame of archive bytes that are not compressed: the sink itself decides what is sent. It goes to `frame` next. */
-  rawFrame?(data: Buffer): Buffer;
+  /** Archive bytes in frames that it may hold before it calls their `gone`, while it waits for more. */
+  readonly heldBytesMax?: number | undefined;
   frame(frame: DataFrame): Promise<void> | void;
   index(block: DigestedBytes): Promise<void> | void;
   seal(fragment: FragmentSeal): Promise<void>;

@@ -6,6 +6,8 @@ import type { ReaderState } from './reader-state.js';
 /** What the reading thread is started with. Paths are byte strings, but for those of listings. */
 export interface ReaderJob {
   readonly ring: SharedRing;
+  /** Buffers are raw frames of so many archive bytes (the last one of less); undefined: archive bytes and nothing else. */
+  readonly rawFrameBytes: number | undefined;
   readonly selections: readonly string[];
   readonly excludes: readonly string[];
   readonly crossMountPoints: boolean;
@@ -34,7 +36,10 @@ export type ReaderMessage =
       /** A buffer is full (or the last one). */
       readonly type: 'frame';
       readonly slot: number;
+      /** Archive bytes. */
       readonly length: number;
+      /** BLAKE3 of the raw frame that it is; undefined if it is none. */
+      readonly digest: Uint8Array | undefined;
       /** The buffer, when this is the first time that it is full. */
       readonly made: SharedArrayBuffer | undefined;
       /** Whole index lines of entries whose header begins in this buffer or before. */

@@ -11,6 +11,7 @@ import { NOTES_MAX, Notes, type Note, type NoteSummary } from '../domain/notes.j
 import { ArchiveStream } from './archive-stream.js';
 import { RING_DEFAULT, RingEmptier, createRing, type RingSize } from './buffer-ring.js';
 import { FrameEncoder, type EncodedFrame } from '#archive/frames/frame-encoder.js';
+import { rawFrameBytes } from '#archive/frames/raw-frame.js';
 import type { ResumeAt } from './checkpoint-file.js';
 import type { FragmentSink } from './fragment-sink.js';
 import { startImage, type ImageStart } from './image-start.js';
@@ -21,6 +22,9 @@ import { ReaderThread } from './reader-thread.js';
 
 /** The default: level 1 is as fast as the network, and deeper levels gain little on files. */
 export const COMPRESSION_LEVEL_DEFAULT = 1;
+
+/** A chunk may begin and end in the midst of one each; and the reader and this side want one at hand. */
+const BUFFERS_NOT_HELD = 4;
 
 const STATUS_OK = 0;
 const STATUS_PARTIAL = 1;
@@ -136,13 +140,15 @@ class BackupRun {
     private readonly start: ImageStart,
   ) {
     this.#encoder = new FrameEncoder(options.compressionLevel ?? COMPRESSION_LEVEL_DEFAULT);
-    const ring = createRing(size);
     const { goOn, checkpoints, baseListingPath } = start;
     this.#notes = new Notes(NOTES_MAX, goOn?.state.notes);
-    this.#emptier = new RingEmptier(ring);
     const done = goOn && { fragments: goOn.nextNumber - 1, archiveBytes: goOn.archiveOffset };
     const { sink } = options;
     const frameBytes = size.bufferBytes;
+    const { bytesPerRawFrame } = sink;
+    const bufferBytes = bytesPerRawFrame === undefined ? frameBytes : rawFrameBytes(frameBytes);
+    const ring = createRing({ ...size, bufferBytes });
+    this.#emptier = new RingEmptier(ring);
     this.#stream = new ArchiveStream({ sink, checkpoints, frameBytes, ...(done && { done }) });
     this.#failed = new Promise((_, reject) => (this.#fail = reject));
     this.#failed.catch(() => undefined);
@@ -150,6 +156,7 @@ class BackupRun {
     this.#reader = new ReaderThread(
       {
         ring,
+        rawFrameBytes: bytesPerRawFrame,
         selections: options.selections,
         excludes: options.excludes,
         crossMountPoints: options.crossMountPoints,
@@ -200,6 +207,7 @@ class BackupRun {
         await this.#stream.frame({
           archiveLength: item.length,
           encoded,
+          digest: item.digest && bufferOf(item.digest),
           gone: encoded.sharesData ? release : undefined,
           index: item.index,
           pending: item.pending,
@@ -240,8 +248,8 @@ class BackupRun {
   async #encoded({ slot, length }: FullBuffer): Promise<EncodedFrame> {
     const compressing = this.#compressing.get(slot);
     if (!compressing) {
-      const frame = this.options.sink.rawFrame!(this.#emptier.buffer(slot, length));
-      return { pieces: [frame], bytes: frame.length, sharesData: false };
+      const bytes = rawFrameBytes(length);
+      return { pieces: [this.#emptier.buffer(slot, bytes)], bytes, sharesData: true };
     }
     this.#compressing.delete(slot);
     return compressing;
@@ -271,9 +279,15 @@ class BackupRun {
   }
 }
 
-/** The size of its buffers is that of frames. */
+/** Its buffers hold the archive bytes of a frame each, and there are more of them than the sink keeps. */
 function ringOf({ ring = RING_DEFAULT, sink }: BackupOptions): RingSize {
-  return { ...ring, bufferBytes: sink.bytesPerRawFrame ?? ring.bufferBytes };
+  const { bytesPerRawFrame: bufferBytes = ring.bufferBytes, heldBytesMax = 0 } = sink;
+  const held = Math.ceil(heldBytesMax / bufferBytes);
+  return { buffers: Math.max(ring.buffers, held + BUFFERS_NOT_HELD), bufferBytes };
+}
+
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 function abortReason(signal: AbortSignal | undefined): Error {

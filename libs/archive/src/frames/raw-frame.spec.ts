@@ -2,12 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import { compress, decompress } from './zstd.js';
 import {
-  emptyRawFrame,
+  RAW_BLOCK_BYTES,
+  rawBlockAt,
   rawContent,
   rawFrame,
   rawFrameBytes,
   rawFrameContent,
   rawFramePieces,
+  writeRawHeaders,
 } from './raw-frame.js';
 
 describe('a raw frame', () => {
@@ -37,13 +39,16 @@ describe('a raw frame', () => {
     }
   });
 
-  it.each([0, 1, 131_072, 300_000])('of %i bytes can be filled afterwards', (n) => {
+  it.each([0, 1, 131_072, 131_073, 300_000])('of %i bytes can be filled where it lies', (n) => {
     const data = randomBytes(n);
-    const { frame, parts } = emptyRawFrame(n);
-    let at = 0;
-    for (const part of parts) at += data.copy(part, 0, at);
-    expect(at).toBe(n);
-    expect(frame.equals(rawFrame(data))).toBe(true);
+    const frame = randomBytes(rawFrameBytes(n) + 7);
+    for (let at = 0; at < n; at += RAW_BLOCK_BYTES) {
+      data.copy(frame, rawBlockAt(at / RAW_BLOCK_BYTES), at, at + RAW_BLOCK_BYTES);
+    }
+    const behind = Buffer.from(frame.subarray(-7));
+    writeRawHeaders(frame, n);
+    expect(frame.subarray(0, -7).equals(rawFrame(data))).toBe(true);
+    expect(frame.subarray(-7).equals(behind)).toBe(true);
   });
 
   it('shares its parts with what it was made of', () => {

@@ -2,7 +2,8 @@ const MAGIC = 0xfd2fb528;
 /** A single segment whose size stands in four bytes; no checksum, no dictionary. */
 const DESCRIPTOR = 0xa0;
 const HEADER_BYTES = 9;
-const BLOCK_BYTES_MAX = 128 * 1024;
+/** Of each block but the last. */
+export const RAW_BLOCK_BYTES = 128 * 1024;
 const BLOCK_HEADER_BYTES = 3;
 const LAST_BLOCK = 1;
 
@@ -11,17 +12,15 @@ export function rawFrameBytes(dataBytes: number): number {
   return HEADER_BYTES + blocksOf(dataBytes) * BLOCK_HEADER_BYTES + dataBytes;
 }
 
-/** A frame for so many bytes that are not in it yet: where they go, part by part, in order. */
-export function emptyRawFrame(dataBytes: number): { frame: Buffer; parts: Buffer[] } {
-  const frame = Buffer.allocUnsafeSlow(rawFrameBytes(dataBytes));
-  const parts: Buffer[] = [];
+/** Where in a frame the bytes of a block begin (0: the first). However many bytes follow, it is the same place. */
+export function rawBlockAt(block: number): number {
+  return HEADER_BYTES + block * (BLOCK_HEADER_BYTES + RAW_BLOCK_BYTES) + BLOCK_HEADER_BYTES;
+}
+
+/** Makes a frame of `dataBytes` that lie where they belong (`rawBlockAt`): writes all that stands around them. */
+export function writeRawHeaders(frame: Buffer, dataBytes: number): void {
   let at = 0;
-  for (const { header, bytes } of rawFrameParts(dataBytes)) {
-    at += header.copy(frame, at);
-    parts.push(frame.subarray(at, at + bytes));
-    at += bytes;
-  }
-  return { frame, parts };
+  for (const { header, bytes } of rawFrameParts(dataBytes)) at += header.copy(frame, at) + bytes;
 }
 
 /** How a frame of so many bytes is made: headers, and how many of its bytes are behind each. */
@@ -29,7 +28,7 @@ export function* rawFrameParts(dataBytes: number): Iterable<{ header: Buffer; by
   let left = dataBytes;
   for (let blocks = blocksOf(dataBytes); blocks > 0; blocks -= 1) {
     const isFirst = left === dataBytes;
-    const bytes = Math.min(left, BLOCK_BYTES_MAX);
+    const bytes = Math.min(left, RAW_BLOCK_BYTES);
     const header = Buffer.allocUnsafe((isFirst ? HEADER_BYTES : 0) + BLOCK_HEADER_BYTES);
     const at = isFirst ? writeHeader(header, dataBytes) : 0;
     // Block type 0 (raw) in the two bits between.
@@ -61,7 +60,7 @@ export function rawFramePieces<T extends ArrayBufferLike>(
 export function rawFrameContent(frame: Buffer): Buffer[] {
   const parts: Buffer[] = [];
   for (let at = HEADER_BYTES; at < frame.length;) {
-    const end = Math.min(frame.length, at + BLOCK_HEADER_BYTES + BLOCK_BYTES_MAX);
+    const end = Math.min(frame.length, at + BLOCK_HEADER_BYTES + RAW_BLOCK_BYTES);
     parts.push(frame.subarray(at + BLOCK_HEADER_BYTES, end));
     at = end;
   }
@@ -75,7 +74,7 @@ function writeHeader(target: Buffer, dataBytes: number): number {
 }
 
 function blocksOf(dataBytes: number): number {
-  return Math.max(1, Math.ceil(dataBytes / BLOCK_BYTES_MAX));
+  return Math.max(1, Math.ceil(dataBytes / RAW_BLOCK_BYTES));
 }
 
 /**
@@ -87,15 +86,15 @@ export function rawContent(frame: Buffer): Buffer | undefined {
   const bytes = frame.readUInt32LE(5);
   if (frame[4] !== DESCRIPTOR || frame.length !== rawFrameBytes(bytes)) return undefined;
   const blocks = blocksOf(bytes);
-  const step = BLOCK_HEADER_BYTES + BLOCK_BYTES_MAX;
+  const step = BLOCK_HEADER_BYTES + RAW_BLOCK_BYTES;
   for (let block = 0; block < blocks; block++) {
-    const length = Math.min(BLOCK_BYTES_MAX, bytes - block * BLOCK_BYTES_MAX);
+    const length = Math.min(RAW_BLOCK_BYTES, bytes - block * RAW_BLOCK_BYTES);
     const header = (length << 3) | (block === blocks - 1 ? LAST_BLOCK : 0);
     if (frame.readUIntLE(HEADER_BYTES + block * step, 3) !== header) return undefined;
   }
   for (let block = 0; block < blocks; block++) {
     const from = HEADER_BYTES + block * step + BLOCK_HEADER_BYTES;
-    frame.copyWithin(block * BLOCK_BYTES_MAX, from, from + BLOCK_BYTES_MAX);
+    frame.copyWithin(block * RAW_BLOCK_BYTES, from, from + RAW_BLOCK_BYTES);
   }
   return frame.subarray(0, bytes);
 }

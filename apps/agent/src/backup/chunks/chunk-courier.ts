@@ -17,6 +17,8 @@ const ASKED_BYTES_MAX = 8 * 1024 * 1024;
 const FRAME_BYTES = 1024 * 1024;
 /** Room for the largest chunk; what is not written to costs nothing. */
 const ROOM_BYTES = CUT_SIZES.max + 64 * 1024;
+/** Bytes of chunks that are not settled: asked for, waiting to be, and the one that is being cut. */
+export const COURIER_HOLDS_BYTES_MAX = ASKED_BYTES_MAX + ASK_BYTES_MAX + 2 * ROOM_BYTES;
 /** Bytes of frames that are being compressed and sent. */
 const SENDING_BYTES_MAX = 6 * 1024 * 1024;
 /** Names that wait for a frame in front of them to be full. */

@@ -1,8 +1,7 @@
 import { Blake3Hasher } from '@napi-rs/blake-hash';
 import type { ChunkerStart } from '#archive/chunking/tar-chunker.js';
-import { emptyRawFrame, rawFrameBytes, rawFrameContent } from '#archive/frames/raw-frame.js';
+import { rawFrameContent } from '#archive/frames/raw-frame.js';
 import { assert } from '#kernel/assert.js';
-import { freeBytes } from '#kernel/free-bytes.js';
 import { encodeSeekTable, type FrameSize } from '#archive/frames/seek-table.js';
 import type { FragmentWriterClient } from '#transfer/fragment-writer-client.js';
 import type {
@@ -13,7 +12,7 @@ import type {
   ImageTotals,
 } from '../fragment-sink.js';
 import type { FrameEncoder } from '#archive/frames/frame-encoder.js';
-import { ChunkCourier, type ChunkWriter } from './chunk-courier.js';
+import { COURIER_HOLDS_BYTES_MAX, ChunkCourier, type ChunkWriter } from './chunk-courier.js';
 import { FragmentChunks } from './fragment-chunks.js';
 
 export type RecipeClient = ChunkWriter &
@@ -29,10 +28,9 @@ export class ChunkSink implements FragmentSink {
   readonly bytesPerRawFrame: number;
 
   readonly #courier: ChunkCourier;
-  /** Full frames that are used again: 1 MiB each, they would be collected late. */
-  readonly #free: ReturnType<typeof emptyRawFrame>[] = [];
-  /** Those whose chunks are not settled yet, in order, and where they end. */
-  readonly #inUse: { readonly made: ReturnType<typeof emptyRawFrame>; readonly end: number }[] = [];
+  readonly heldBytesMax = COURIER_HOLDS_BYTES_MAX;
+  /** Frames whose chunks are not settled yet, in order, and where they end. */
+  readonly #inUse: { readonly gone: (() => void) | undefined; readonly end: number }[] = [];
   #takenBytes = 0;
   #settledBytes = 0;
   #start: ChunkerStart;
@@ -61,19 +59,10 @@ export class ChunkSink implements FragmentSink {
     this.#start = { archiveOffset, entryLeft: nextFragment > 1 ? undefined : 0 };
   }
 
-  rawFrame(data: Buffer): Buffer {
-    const isFull = data.length === this.bytesPerRawFrame;
-    const made = (isFull ? this.#free.pop() : undefined) ?? emptyRawFrame(data.length);
-    let at = 0;
-    for (const part of made.parts) at += data.copy(part, 0, at);
-    this.#takenBytes += data.length;
-    this.#inUse.push({ made, end: this.#takenBytes });
-    return made.frame;
-  }
-
-  /** Of what `rawFrame` has made, in one piece. */
-  async frame({ archiveLength, pieces, entryLeft }: DataFrame): Promise<void> {
+  async frame({ archiveLength, pieces, entryLeft, gone }: DataFrame): Promise<void> {
     await this.#sealSent;
+    this.#takenBytes += archiveLength;
+    this.#inUse.push({ gone, end: this.#takenBytes });
     const [bytes] = pieces;
     assert(bytes && pieces.length === 1, 'a frame of chunks comes in pieces');
     this.#hash.update(bytes);
@@ -102,8 +91,6 @@ export class ChunkSink implements FragmentSink {
   }
 
   async finish(totals: ImageTotals): Promise<void> {
-    // Else it would lie about until a collection comes to it, beside that of the next backup.
-    for (const { frame } of this.#free.splice(0)) freeBytes(frame);
     this.#courier.end();
     await this.writer.finish(totals);
   }
@@ -112,8 +99,7 @@ export class ChunkSink implements FragmentSink {
   #recycle(bytes: number): void {
     this.#settledBytes += bytes;
     while (this.#inUse.length > 0 && this.#inUse[0]!.end <= this.#settledBytes) {
-      const { made } = this.#inUse.shift()!;
-      if (rawFrameBytes(this.bytesPerRawFrame) === made.frame.length) this.#free.push(made);
+      this.#inUse.shift()!.gone?.();
     }
   }
 

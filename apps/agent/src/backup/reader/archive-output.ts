@@ -7,6 +7,7 @@ import { ARCHIVE_END_BYTES, TAR_BLOCK_BYTES } from '#archive/tar-block.js';
 import type { RingFiller } from '../buffer-ring.js';
 import type { ReaderMessage } from '../reader-messages.js';
 import type { OpenEntry, ReaderState } from '../reader-state.js';
+import { FrameRoom } from './frame-room.js';
 
 /** Texts go on their own before they reach this, so that they fit into one index frame. */
 const TEXT_BYTES_MAX = INDEX_FRAME_BYTES_MAX - 64 * 1024;
@@ -30,8 +31,7 @@ export class ArchiveOutput {
   position = 0;
 
   #slot = -1;
-  #buffer = NOTHING.buffer;
-  #used = 0;
+  readonly #frame: FrameRoom;
   #pending: ByteString = '';
   #entry: OpenEntry | undefined;
   /** What is at hand behind the bytes in the buffer: the rest of what is being written, and what follows it. */
@@ -44,11 +44,15 @@ export class ArchiveOutput {
   #textUsed = 0;
   #header = Buffer.allocUnsafeSlow(64 * 1024);
 
+  /** @param rawFrameBytes see `ReaderJob` */
   constructor(
     private readonly ring: RingFiller,
     private readonly post: (message: ReaderMessage) => void,
     private readonly tally: () => ReaderTally,
-  ) {}
+    rawFrameBytes?: number,
+  ) {
+    this.#frame = new FrameRoom(rawFrameBytes);
+  }
 
   /**
    * Begins an entry: writes its header and, where that is at hand, its content. `line` is its index
@@ -64,8 +68,9 @@ export class ArchiveOutput {
     this.#entry = entry;
     this.#following = content;
     const { headerBytes } = writer;
-    if (headerBytes <= this.#buffer.length - this.#used) {
-      writer.write(this.#buffer, this.#used);
+    const { buffer, at, end } = this.#frame;
+    if (headerBytes <= end - at) {
+      writer.write(buffer, at);
       this.advance(headerBytes);
     } else {
       if (headerBytes > this.#header.length) this.#header = Buffer.alloc(headerBytes * 2);
@@ -106,8 +111,9 @@ export class ArchiveOutput {
   zeros(length: number): void {
     for (let left = length; left > 0;) {
       this.#makeRoom();
-      const piece = Math.min(this.#buffer.length - this.#used, left);
-      writeZeros(this.#buffer, this.#used, this.#used + piece);
+      const { buffer, at, end } = this.#frame;
+      const piece = Math.min(end - at, left);
+      writeZeros(buffer, at, at + piece);
       this.advance(piece);
       left -= piece;
     }
@@ -116,13 +122,14 @@ export class ArchiveOutput {
   /** Where the next archive bytes go: never empty. Fill some from its beginning, then `advance`. */
   room(): Buffer {
     this.#makeRoom();
-    return this.#buffer.subarray(this.#used);
+    const { buffer, at, end } = this.#frame;
+    return buffer.subarray(at, end);
   }
 
   advance(bytes: number): void {
-    this.#used += bytes;
     this.position += bytes;
-    if (this.#used === this.#buffer.length) this.#flush();
+    this.#frame.advance(bytes);
+    if (this.#frame.isFull) this.#flush();
   }
 
   /** Writes the end of the archive. `flush` must follow. */
@@ -132,7 +139,7 @@ export class ArchiveOutput {
 
   /** Hands over the last buffer. */
   flush(): void {
-    if (this.#used > 0) this.#flush();
+    if (this.#slot >= 0 && this.#frame.bytes > 0) this.#flush();
   }
 
   #write(bytes: Buffer, length: number): void {
@@ -140,8 +147,9 @@ export class ArchiveOutput {
     this.#writingEnd = length;
     for (let at = 0; at < length;) {
       this.#makeRoom();
-      const piece = Math.min(this.#buffer.length - this.#used, length - at);
-      bytes.copy(this.#buffer, this.#used, at, at + piece);
+      const { buffer, at: to, end } = this.#frame;
+      const piece = Math.min(end - to, length - at);
+      bytes.copy(buffer, to, at, at + piece);
       at += piece;
       this.#writtenTo = at;
       this.advance(piece);
@@ -163,18 +171,19 @@ export class ArchiveOutput {
     const { slot, buffer, made } = this.ring.take();
     this.#slot = slot;
     this.#made = made;
-    this.#buffer = buffer;
-    this.#used = 0;
+    this.#frame.begin(buffer);
   }
 
   #flush(): void {
     const { links, ...tally } = this.tally();
+    const digest = this.#frame.close();
     this.ring.markFull(this.#slot);
     const { position } = this;
     this.post({
       type: 'frame',
       slot: this.#slot,
-      length: this.#used,
+      length: this.#frame.bytes,
+      digest,
       made: this.#made,
       index: this.#takeText(),
       pending: this.#pending,
@@ -182,7 +191,6 @@ export class ArchiveOutput {
       links,
     });
     this.#slot = -1;
-    this.#used = 0;
   }
 
   #rest(): Uint8Array {

@@ -43,12 +43,13 @@ export function readClient(
     goOnAt: job.goOn?.listingBytes,
   });
   const hardLinks = new HardLinks(job.hardLinksTrackedMax);
-  const output = new ArchiveOutput(new RingFiller(job.ring), post, () => {
+  const tally = () => {
     listing.flush();
     const { files, bytes } = context;
     const counts = { listingBytes: listing.bytes, files, bytes, notes: context.notes.counts };
     return { ...counts, links: hardLinks.takeJournal() };
-  });
+  };
+  const output = new ArchiveOutput(new RingFiller(job.ring), post, tally, job.rawFrameBytes);
   if (job.goOn && !job.goOn.entry) output.goOn(job.goOn);
   else readTrees(job, trees, { context, stats, listing, hardLinks, output });
   output.flush();
