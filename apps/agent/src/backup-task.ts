@@ -112,7 +112,7 @@ export class BackupTask {
     const base = listed && this.listings.find(task.policy, listed);
     const sink = sinkFor(task, use.writer);
     const { buffers } = this.config.ring;
-    const bufferBytes = sink.bytesPerRawFrame ?? this.config.ring.bufferBytes;
+    const bufferBytes = sink.chunking?.frameBytes ?? this.config.ring.bufferBytes;
     use.reporter.log('info', `using ${buffers} data buffers of ${bufferBytes} bytes`);
     const result = await runBackup({
       selections: task.selections.map(fromPathText),

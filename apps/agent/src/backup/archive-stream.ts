@@ -6,9 +6,10 @@ import { encodeFrameTable, type FrameRecord } from '#archive/frames/frame-table.
 import { INDEX_FRAME_BYTES_MAX } from '#archive/index-line.js';
 import { assert } from '#kernel/assert.js';
 
-import { hasRoomForFrame } from '../domain/fragment-room.js';
+import { FragmentProgress } from '../domain/fragment-progress.js';
 
 import { compress } from '#archive/frames/zstd.js';
+import type { NamedChunk } from '#transfer/chunk-messages.js';
 import type { CheckpointFile } from './checkpoint-file.js';
 import type { FragmentSink, ImageTotals } from './fragment-sink.js';
 import type { ReaderState } from './reader-state.js';
@@ -21,6 +22,7 @@ export interface StoredFrame {
   readonly digest?: Buffer | undefined;
   /** See `DataFrame`. */
   readonly gone?: (() => void) | undefined;
+  readonly chunks?: readonly NamedChunk[] | undefined;
   readonly index: Uint8Array;
   /** See `ReaderMessage`. */
   readonly pending: string;
@@ -49,10 +51,7 @@ export class ArchiveStream {
 
   #offset: number;
   #fragment = new OpenFragment();
-  #cutDue = false;
-  /** The entry whose line, so far, stands in the last fragment: its final line must not follow. */
-  #owed = false;
-  #pending = '';
+  readonly #progress: FragmentProgress;
   #state: ReaderState | undefined;
   readonly #text = Buffer.allocUnsafeSlow(INDEX_FRAME_BYTES_MAX);
   #textUsed = 0;
@@ -61,30 +60,28 @@ export class ArchiveStream {
   constructor(private readonly parts: ArchiveStreamParts) {
     this.fragments = parts.done?.fragments ?? 0;
     this.#offset = parts.done?.archiveBytes ?? 0;
+    this.#progress = new FragmentProgress(parts.frameBytes, parts.sink.fragmentBytesMax);
   }
 
   async frame(frame: StoredFrame): Promise<void> {
-    const { sink, checkpoints, frameBytes } = this.parts;
-    if (this.#cutDue) await this.#cut(false);
+    const { sink, checkpoints } = this.parts;
+    if (this.#progress.isFull) await this.#cut(false);
     this.#state = frame.state;
     await checkpoints.addLinks(frame.links);
     const digest = this.#fragment.add(frame);
     this.storedBytes += frame.encoded.bytes;
-    this.#pending = frame.pending;
-    const { archiveLength, state, gone } = frame;
+    const lines = this.#progress.frame(frame.encoded.bytes, frame.index, frame.pending);
+    const { archiveLength, gone, chunks } = frame;
     const { pieces } = frame.encoded;
-    await sink.frame({ archiveLength, pieces, digest, entryLeft: leftOf(state), gone });
-    await this.#addText(frame.index);
-    const { storedBytes, frames, indexTextBytes } = this.#fragment;
-    const fill = { storedBytes, frames: frames.length, indexTextBytes };
-    this.#cutDue = !hasRoomForFrame(fill, frameBytes, sink.fragmentBytesMax);
+    await sink.frame({ archiveLength, pieces, digest, gone, chunks });
+    await this.#addText(lines);
   }
 
   /** @param text whole index lines of entries before the end of the last frame, or of no entry */
   async index(text: Uint8Array): Promise<void> {
     if (text.length === 0) return;
-    if (this.#cutDue) await this.#cut(false);
-    await this.#addText(text);
+    if (this.#progress.isFull) await this.#cut(false);
+    await this.#addText(this.#progress.lines(text));
   }
 
   /** Ends the last fragment, and the image. Resolves when the sink says that it is complete. */
@@ -99,10 +96,7 @@ export class ArchiveStream {
     const { sink, checkpoints } = this.parts;
     const state = this.#state;
     assert(state, 'a fragment without a frame is cut');
-    if (this.#pending !== '' && !this.#owed) {
-      await this.#addText(Buffer.from(this.#pending, 'latin1'));
-      this.#owed = true;
-    }
+    await this.#addText(this.#progress.cut());
     await this.#flushText();
     const fragment = this.#fragment;
     const table = encodeFrameTable(fragment.frames);
@@ -121,22 +115,15 @@ export class ArchiveStream {
     this.#sealing.catch(() => undefined);
     this.#offset += fragment.archiveBytes;
     this.#fragment = new OpenFragment();
-    this.#cutDue = false;
   }
 
-  async #addText(text: Uint8Array): Promise<void> {
-    let lines = text;
-    if (this.#owed && lines.length > 0) {
-      lines = lines.subarray(lines.indexOf(0x0a) + 1);
-      this.#owed = false;
-    }
+  async #addText(lines: Uint8Array): Promise<void> {
     for (let at = 0; at < lines.length;) {
       if (this.#textUsed + lines.length - at > INDEX_FRAME_BYTES_MAX) await this.#flushText();
       const end = Math.min(lines.length, at + INDEX_FRAME_BYTES_MAX);
       const whole = lines.lastIndexOf(0x0a, end - 1) + 1;
       this.#text.set(lines.subarray(at, whole), this.#textUsed);
       this.#textUsed += whole - at;
-      this.#fragment.indexTextBytes += whole - at;
       at = whole;
     }
   }
@@ -153,19 +140,12 @@ const INDEX_LEVEL = 3;
 
 class OpenFragment {
   readonly frames: FrameRecord[] = [];
-  storedBytes = 0;
   archiveBytes = 0;
-  indexTextBytes = 0;
 
   add({ encoded: { pieces, bytes }, archiveLength, digest: known }: StoredFrame): Buffer {
     const digest = known ?? frameDigest(pieces);
     this.frames.push({ storedBytes: bytes, archiveBytes: archiveLength, digest });
-    this.storedBytes += bytes;
     this.archiveBytes += archiveLength;
     return digest;
   }
-}
-
-function leftOf({ entry, position }: ReaderState): number {
-  return entry ? entry.offset + entry.length - position : 0;
 }

@@ -1,3 +1,24 @@
+import type { ChunkerStart } from '#archive/chunking/tar-chunker.js';
+import type { NamedChunk } from '#transfer/chunk-messages.js';
+
+/** How an archive is cut into chunks. */
+export interface Chunking {
+  /** Archive bytes of each raw frame but the last one of the image. */
+  readonly frameBytes: number;
+  /** Where the first fragment begins. */
+  readonly start: ChunkerStart;
+  /** Archive bytes in frames that the sink may hold before it calls their `gone`, while it waits for more. */
+  readonly heldBytesMax: number;
+}
+
+/** The end of a fragment that was cut into chunks. */
+export interface ChunksEnd {
+  /** The last ones. */
+  readonly chunks: readonly NamedChunk[];
+  /** BLAKE3 (hex) of all of its raw frames and their seek table. */
+  readonly dataDigest: string;
+}
+
 /** A Zstandard frame (or skippable frame) with its BLAKE3 (32 bytes). */
 export interface DigestedBytes {
   readonly bytes: Buffer;
@@ -14,8 +35,8 @@ export interface DataFrame {
   readonly gone?: (() => void) | undefined;
   /** Archive bytes in it. */
   readonly archiveLength: number;
-  /** Archive bytes, padding and all, that are still to come of the entry that it ends in. */
-  readonly entryLeft: number;
+  /** For a sink with `chunking`: the chunks of the archive, in order, that end in it and are not known yet. */
+  readonly chunks?: readonly NamedChunk[] | undefined;
 }
 
 export interface FragmentSeal {
@@ -52,14 +73,11 @@ export interface ImageTotals {
 export interface FragmentSink {
   /** The storage unit's limit, seek table included. */
   readonly fragmentBytesMax: number;
-  /**
-   * If set, frames are raw ones, in one piece: the sink itself decides what is sent. Each but the last one of the image
-   * holds so many archive bytes.
-   */
-  readonly bytesPerRawFrame?: number | undefined;
-  /** Archive bytes in frames that it may hold before it calls their `gone`, while it waits for more. */
-  readonly heldBytesMax?: number | undefined;
+  /** If set, frames are raw ones, in one piece, and come with the chunks in them: the sink decides what is sent. */
+  readonly chunking?: Chunking | undefined;
   frame(frame: DataFrame): Promise<void> | void;
+  /** For a sink with `chunking`: behind the last frame of each fragment, before its `seal`. */
+  endChunks?(end: ChunksEnd): Promise<void>;
   index(block: DigestedBytes): Promise<void> | void;
   seal(fragment: FragmentSeal): Promise<void>;
   finish(totals: ImageTotals): Promise<void>;

@@ -1,13 +1,15 @@
 import type { Note, NoteCounts } from '../domain/notes.js';
 
 import type { SharedRing } from './buffer-ring.js';
+import type { PackedChunks } from './chunks/chunk-cutter.js';
+import type { Chunking } from './fragment-sink.js';
 import type { ReaderState } from './reader-state.js';
 
 /** What the reading thread is started with. Paths are byte strings, but for those of listings. */
 export interface ReaderJob {
   readonly ring: SharedRing;
-  /** Buffers are raw frames of so many archive bytes (the last one of less); undefined: archive bytes and nothing else. */
-  readonly rawFrameBytes: number | undefined;
+  /** If set, buffers are raw frames, and the archive is cut into chunks; else they hold archive bytes and nothing else. */
+  readonly chunking: ReaderChunking | undefined;
   readonly selections: readonly string[];
   readonly excludes: readonly string[];
   readonly crossMountPoints: boolean;
@@ -22,12 +24,19 @@ export interface ReaderJob {
   readonly readAheadAfter: number | undefined;
 }
 
+export type ReaderChunking = Omit<Chunking, 'heldBytesMax'> & { readonly fragmentBytesMax: number };
+
 export interface ReaderTotals {
   /** False: none of the selections exists, and nothing was written. */
   readonly found: boolean;
   readonly files: number;
   readonly bytes: number;
   readonly notes: NoteCounts;
+}
+
+export interface RawFrameFacts {
+  readonly digest: Uint8Array;
+  readonly chunks: PackedChunks;
 }
 
 /** What the reading thread says, in this order with the buffers that it fills. */
@@ -38,8 +47,8 @@ export type ReaderMessage =
       readonly slot: number;
       /** Archive bytes. */
       readonly length: number;
-      /** BLAKE3 of the raw frame that it is; undefined if it is none. */
-      readonly digest: Uint8Array | undefined;
+      /** Of a raw frame: its BLAKE3, and the chunks that it ends. */
+      readonly raw: RawFrameFacts | undefined;
       /** The buffer, when this is the first time that it is full. */
       readonly made: SharedArrayBuffer | undefined;
       /** Whole index lines of entries whose header begins in this buffer or before. */
@@ -53,6 +62,8 @@ export type ReaderMessage =
       /** What has happened to hard links since the last buffer; see `HardLinks.takeJournal`. */
       readonly links: string;
     }
+  /** Behind the last raw frame of a fragment: its last chunks, and the BLAKE3 of its data. */
+  | ({ readonly type: 'fragment'; readonly dataDigest: string } & PackedChunks)
   /** Index lines that would not wait for the buffer: many deleted files, long names. */
   | { readonly type: 'index'; readonly text: Uint8Array }
   | { readonly type: 'note'; readonly note: Note }

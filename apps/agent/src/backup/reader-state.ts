@@ -48,3 +48,8 @@ export interface ReaderState {
   readonly bytes: number;
   readonly notes: NoteCounts;
 }
+
+/** Archive bytes, padding and all, that are still to come of the entry. */
+export function entryLeft({ entry, position }: Pick<ReaderState, 'entry' | 'position'>): number {
+  return entry ? entry.offset + entry.length - position : 0;
+}

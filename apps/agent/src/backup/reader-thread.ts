@@ -17,7 +17,7 @@ const STOP_MS = 2_000;
  */
 const KEPT_AFTER_MS_MAX = 1_000;
 
-export type ReaderItem = Extract<ReaderMessage, { type: 'frame' | 'index' | 'end' }>;
+export type ReaderItem = Extract<ReaderMessage, { type: 'frame' | 'fragment' | 'index' | 'end' }>;
 
 export interface ReaderEvents {
   onNote(note: Note): void;
@@ -105,6 +105,7 @@ export class ReaderThread {
         this.#settle('through');
         break;
       case 'index':
+      case 'fragment':
         break;
       default:
         return message satisfies never;

@@ -12,6 +12,7 @@ import { ArchiveStream } from './archive-stream.js';
 import { RING_DEFAULT, RingEmptier, createRing, type RingSize } from './buffer-ring.js';
 import { FrameEncoder, type EncodedFrame } from '#archive/frames/frame-encoder.js';
 import { rawFrameBytes } from '#archive/frames/raw-frame.js';
+import { unpacked } from './chunks/chunk-cutter.js';
 import type { ResumeAt } from './checkpoint-file.js';
 import type { FragmentSink } from './fragment-sink.js';
 import { startImage, type ImageStart } from './image-start.js';
@@ -145,8 +146,8 @@ class BackupRun {
     const done = goOn && { fragments: goOn.nextNumber - 1, archiveBytes: goOn.archiveOffset };
     const { sink } = options;
     const frameBytes = size.bufferBytes;
-    const { bytesPerRawFrame } = sink;
-    const bufferBytes = bytesPerRawFrame === undefined ? frameBytes : rawFrameBytes(frameBytes);
+    const { fragmentBytesMax, chunking } = sink;
+    const bufferBytes = chunking ? rawFrameBytes(frameBytes) : frameBytes;
     const ring = createRing({ ...size, bufferBytes });
     this.#emptier = new RingEmptier(ring);
     this.#stream = new ArchiveStream({ sink, checkpoints, frameBytes, ...(done && { done }) });
@@ -156,7 +157,7 @@ class BackupRun {
     this.#reader = new ReaderThread(
       {
         ring,
-        rawFrameBytes: bytesPerRawFrame,
+        chunking: chunking && { frameBytes, fragmentBytesMax, start: chunking.start },
         selections: options.selections,
         excludes: options.excludes,
         crossMountPoints: options.crossMountPoints,
@@ -201,13 +202,17 @@ class BackupRun {
       if (item.type === 'index') {
         await this.#stream.index(item.text);
         this.#emptier.releaseIndexText();
+      } else if (item.type === 'fragment') {
+        const { dataDigest } = item;
+        await this.options.sink.endChunks?.({ chunks: unpacked(item), dataDigest });
       } else {
         const release = () => this.#emptier.release(item.slot);
         const encoded = await this.#encoded(item);
         await this.#stream.frame({
           archiveLength: item.length,
           encoded,
-          digest: item.digest && bufferOf(item.digest),
+          digest: item.raw && bufferOf(item.raw.digest),
+          chunks: item.raw && unpacked(item.raw.chunks),
           gone: encoded.sharesData ? release : undefined,
           index: item.index,
           pending: item.pending,
@@ -239,7 +244,7 @@ class BackupRun {
 
   #compress(frame: FullBuffer): void {
     if (frame.made) this.#emptier.adopt(frame.slot, frame.made);
-    if (this.options.sink.bytesPerRawFrame !== undefined) return;
+    if (frame.raw) return;
     const stored = this.#encoder.encode(this.#emptier.buffer(frame.slot, frame.length));
     stored.catch(() => undefined); // whoever takes the frame in its turn gets the error
     this.#compressing.set(frame.slot, stored);
@@ -280,10 +285,11 @@ class BackupRun {
 }
 
 /** Its buffers hold the archive bytes of a frame each, and there are more of them than the sink keeps. */
-function ringOf({ ring = RING_DEFAULT, sink }: BackupOptions): RingSize {
-  const { bytesPerRawFrame: bufferBytes = ring.bufferBytes, heldBytesMax = 0 } = sink;
-  const held = Math.ceil(heldBytesMax / bufferBytes);
-  return { buffers: Math.max(ring.buffers, held + BUFFERS_NOT_HELD), bufferBytes };
+function ringOf({ ring = RING_DEFAULT, sink: { chunking } }: BackupOptions): RingSize {
+  if (!chunking) return ring;
+  const held = Math.ceil(chunking.heldBytesMax / chunking.frameBytes);
+  const buffers = Math.max(ring.buffers, held + BUFFERS_NOT_HELD);
+  return { buffers, bufferBytes: chunking.frameBytes };
 }
 
 function bufferOf(bytes: Uint8Array): Buffer {

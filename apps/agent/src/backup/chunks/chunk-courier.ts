@@ -5,7 +5,6 @@ import { freeBytes } from '#kernel/free-bytes.js';
 import type { NamedChunk } from '#transfer/chunk-messages.js';
 import type { FragmentWriterClient } from '#transfer/fragment-writer-client.js';
 import type { EncodedFrame, FrameEncoder } from '#archive/frames/frame-encoder.js';
-import type { Chunk } from './fragment-chunks.js';
 import { SentIds } from './sent-ids.js';
 
 /** What is asked for at once: so many ids, or chunks of so many bytes. */
@@ -23,6 +22,11 @@ export const COURIER_HOLDS_BYTES_MAX = ASKED_BYTES_MAX + ASK_BYTES_MAX + 2 * ROO
 const SENDING_BYTES_MAX = 6 * 1024 * 1024;
 /** Names that wait for a frame in front of them to be full. */
 const NAMES_WAITING_MAX = 8_192;
+
+/** A run of archive bytes, in the pieces in which it came. */
+export interface Chunk extends NamedChunk {
+  readonly pieces: readonly Buffer[];
+}
 
 export type ChunkWriter = Pick<FragmentWriterClient, 'ask' | 'chunks' | 'recipe'>;
 

@@ -1,10 +1,10 @@
-import { Blake3Hasher } from '@napi-rs/blake-hash';
-import type { ChunkerStart } from '#archive/chunking/tar-chunker.js';
 import { rawFrameContent } from '#archive/frames/raw-frame.js';
 import { assert } from '#kernel/assert.js';
-import { encodeSeekTable, type FrameSize } from '#archive/frames/seek-table.js';
 import type { FragmentWriterClient } from '#transfer/fragment-writer-client.js';
+import type { NamedChunk } from '#transfer/chunk-messages.js';
 import type {
+  Chunking,
+  ChunksEnd,
   DataFrame,
   DigestedBytes,
   FragmentSeal,
@@ -13,7 +13,7 @@ import type {
 } from '../fragment-sink.js';
 import type { FrameEncoder } from '#archive/frames/frame-encoder.js';
 import { COURIER_HOLDS_BYTES_MAX, ChunkCourier, type ChunkWriter } from './chunk-courier.js';
-import { FragmentChunks } from './fragment-chunks.js';
+import { Pieces } from './pieces.js';
 
 export type RecipeClient = ChunkWriter &
   Pick<FragmentWriterClient, 'ready' | 'index' | 'seal' | 'finish'>;
@@ -25,19 +25,16 @@ export type RecipeClient = ChunkWriter &
  */
 export class ChunkSink implements FragmentSink {
   readonly fragmentBytesMax: number;
-  readonly bytesPerRawFrame: number;
+  readonly chunking: Chunking;
 
   readonly #courier: ChunkCourier;
-  readonly heldBytesMax = COURIER_HOLDS_BYTES_MAX;
   /** Frames whose chunks are not settled yet, in order, and where they end. */
   readonly #inUse: { readonly gone: (() => void) | undefined; readonly end: number }[] = [];
   #takenBytes = 0;
   #settledBytes = 0;
-  #start: ChunkerStart;
-  #chunks: FragmentChunks | undefined;
-  #frames: FrameSize[] = [];
-  #hash = new Blake3Hasher();
-  #entryLeft = 0;
+  /** What no chunk was taken of yet. */
+  readonly #pieces = new Pieces();
+  #dataDigest: string | undefined;
   /** Resolves when the SEAL of the last fragment is on its way: what comes next must not overtake it. */
   #sealSent: Promise<unknown> = Promise.resolve();
 
@@ -49,29 +46,31 @@ export class ChunkSink implements FragmentSink {
   ) {
     const { fragmentBytesMax, nextFragment, archiveOffset } = writer.ready;
     this.fragmentBytesMax = fragmentBytesMax;
-    this.bytesPerRawFrame = chunks.frameBytes;
+    // Going on with an image, it may begin anywhere in an entry.
+    const start = { archiveOffset, entryLeft: nextFragment > 1 ? undefined : 0 };
+    const { frameBytes } = chunks;
+    this.chunking = { frameBytes, start, heldBytesMax: COURIER_HOLDS_BYTES_MAX };
     const onSettled = (bytes: number) => this.#recycle(bytes);
     this.#courier = new ChunkCourier(writer, encoder, {
       idsPerAskMax: chunks.idsPerAskMax,
       onSettled,
     });
-    // Going on with an image, it may begin anywhere in an entry.
-    this.#start = { archiveOffset, entryLeft: nextFragment > 1 ? undefined : 0 };
   }
 
-  async frame({ archiveLength, pieces, entryLeft, gone }: DataFrame): Promise<void> {
+  async frame({ archiveLength, pieces, chunks = [], gone }: DataFrame): Promise<void> {
     await this.#sealSent;
     this.#takenBytes += archiveLength;
     this.#inUse.push({ gone, end: this.#takenBytes });
     const [bytes] = pieces;
     assert(bytes && pieces.length === 1, 'a frame of chunks comes in pieces');
-    this.#hash.update(bytes);
-    this.#frames.push({ storedBytes: bytes.length, archiveBytes: archiveLength });
-    this.#entryLeft = entryLeft;
-    const chunks = (this.#chunks ??= new FragmentChunks(this.#start));
-    for (const piece of rawFrameContent(bytes)) {
-      for (const chunk of chunks.push(piece)) await this.#courier.add(chunk);
-    }
+    this.#pieces.push(...rawFrameContent(bytes));
+    await this.#take(chunks);
+  }
+
+  async endChunks({ chunks, dataDigest }: ChunksEnd): Promise<void> {
+    await this.#sealSent;
+    await this.#take(chunks);
+    this.#dataDigest = dataDigest;
   }
 
   async index(block: DigestedBytes): Promise<void> {
@@ -103,16 +102,18 @@ export class ChunkSink implements FragmentSink {
     }
   }
 
+  async #take(chunks: readonly NamedChunk[]): Promise<void> {
+    for (const { id, length } of chunks) {
+      await this.#courier.add({ id, length, pieces: this.#pieces.take(length) });
+    }
+  }
+
   /** Names the last of the fragment's chunks. @returns the digest of its data */
   async #named(): Promise<string> {
-    for (const chunk of this.#chunks?.end() ?? []) await this.#courier.add(chunk);
+    const dataDigest = this.#dataDigest;
+    assert(dataDigest !== undefined, 'a fragment is sealed before its chunks have ended');
+    this.#dataDigest = undefined;
     await this.#courier.flush();
-    this.#hash.update(encodeSeekTable(this.#frames));
-    const digest = this.#hash.digest('hex');
-    this.#chunks = undefined;
-    this.#frames = [];
-    this.#hash = new Blake3Hasher();
-    this.#start = { archiveOffset: 0, entryLeft: this.#entryLeft };
-    return digest;
+    return dataDigest;
   }
 }

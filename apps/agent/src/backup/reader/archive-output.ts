@@ -5,8 +5,9 @@ import type { PaxWriter } from '#archive/pax-writer.js';
 import { ARCHIVE_END_BYTES, TAR_BLOCK_BYTES } from '#archive/tar-block.js';
 
 import type { RingFiller } from '../buffer-ring.js';
-import type { ReaderMessage } from '../reader-messages.js';
-import type { OpenEntry, ReaderState } from '../reader-state.js';
+import type { ReaderChunking, ReaderMessage } from '../reader-messages.js';
+import { entryLeft, type OpenEntry, type ReaderState } from '../reader-state.js';
+import { ChunkedFrames } from './chunked-frames.js';
 import { FrameRoom } from './frame-room.js';
 
 /** Texts go on their own before they reach this, so that they fit into one index frame. */
@@ -32,6 +33,7 @@ export class ArchiveOutput {
 
   #slot = -1;
   readonly #frame: FrameRoom;
+  readonly #chunked: ChunkedFrames | undefined;
   #pending: ByteString = '';
   #entry: OpenEntry | undefined;
   /** What is at hand behind the bytes in the buffer: the rest of what is being written, and what follows it. */
@@ -44,14 +46,15 @@ export class ArchiveOutput {
   #textUsed = 0;
   #header = Buffer.allocUnsafeSlow(64 * 1024);
 
-  /** @param rawFrameBytes see `ReaderJob` */
+  /** @param chunking see `ReaderJob` */
   constructor(
     private readonly ring: RingFiller,
     private readonly post: (message: ReaderMessage) => void,
     private readonly tally: () => ReaderTally,
-    rawFrameBytes?: number,
+    chunking?: ReaderChunking,
   ) {
-    this.#frame = new FrameRoom(rawFrameBytes);
+    this.#frame = new FrameRoom(chunking?.frameBytes);
+    this.#chunked = chunking && new ChunkedFrames(chunking);
   }
 
   /**
@@ -103,7 +106,9 @@ export class ArchiveOutput {
   indexLine(line: ByteString): void {
     if (this.#textUsed + line.length > TEXT_BYTES_MAX) {
       this.ring.takeIndexCredit();
-      this.post({ type: 'index', text: this.#takeText() });
+      const text = this.#takeText();
+      this.#chunked?.lines(text);
+      this.post({ type: 'index', text });
     }
     this.#textUsed += writeByteText(this.#text, this.#textUsed, line);
   }
@@ -132,14 +137,15 @@ export class ArchiveOutput {
     if (this.#frame.isFull) this.#flush();
   }
 
-  /** Writes the end of the archive. `flush` must follow. */
+  /** Writes the end of the archive. `finish` must follow. */
   endArchive(): void {
     this.#write(Buffer.alloc(ARCHIVE_END_BYTES), ARCHIVE_END_BYTES);
   }
 
   /** Hands over the last buffer. */
-  flush(): void {
+  finish(): void {
     if (this.#slot >= 0 && this.#frame.bytes > 0) this.#flush();
+    this.#endFragment(true);
   }
 
   #write(bytes: Buffer, length: number): void {
@@ -176,21 +182,31 @@ export class ArchiveOutput {
 
   #flush(): void {
     const { links, ...tally } = this.tally();
-    const digest = this.#frame.close();
+    const state = { position: this.position, entry: this.#entry, rest: this.#rest(), ...tally };
+    const index = this.#takeText();
+    const pending = this.#pending;
+    const raw = this.#frame.close();
+    const facts = raw && this.#chunked?.frame(raw, { index, pending });
     this.ring.markFull(this.#slot);
-    const { position } = this;
     this.post({
       type: 'frame',
       slot: this.#slot,
       length: this.#frame.bytes,
-      digest,
+      raw: facts,
       made: this.#made,
-      index: this.#takeText(),
-      pending: this.#pending,
-      state: { position, entry: this.#entry, rest: this.#rest(), ...tally },
+      index,
+      pending,
+      state,
       links,
     });
     this.#slot = -1;
+    this.#endFragment(false);
+  }
+
+  #endFragment(isLast: boolean): void {
+    const left = entryLeft({ position: this.position, entry: this.#entry });
+    const end = this.#chunked?.end(left, isLast);
+    if (end) this.post(end);
   }
 
   #rest(): Uint8Array {

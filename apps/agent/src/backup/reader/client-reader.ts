@@ -49,10 +49,10 @@ export function readClient(
     const counts = { listingBytes: listing.bytes, files, bytes, notes: context.notes.counts };
     return { ...counts, links: hardLinks.takeJournal() };
   };
-  const output = new ArchiveOutput(new RingFiller(job.ring), post, tally, job.rawFrameBytes);
+  const output = new ArchiveOutput(new RingFiller(job.ring), post, tally, job.chunking);
   if (job.goOn && !job.goOn.entry) output.goOn(job.goOn);
   else readTrees(job, trees, { context, stats, listing, hardLinks, output });
-  output.flush();
+  output.finish();
   listing.close();
   return totalsOf(context, true);
 }

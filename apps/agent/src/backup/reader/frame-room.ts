@@ -49,11 +49,13 @@ export class FrameRoom {
     this.end = this.#blockEnd();
   }
 
-  /** Nothing follows. @returns the BLAKE3 of the raw frame that it is now, while it is in the processor's cache */
-  close(): Buffer | undefined {
+  /** Nothing follows. @returns the raw frame that it is now, and its BLAKE3; undefined if it is none */
+  close(): { frame: Buffer; digest: Buffer; bytes: number } | undefined {
+    const { buffer, bytes } = this;
     if (this.rawBytes === undefined) return undefined;
-    writeRawHeaders(this.buffer, this.bytes);
-    return blake3(this.buffer.subarray(0, rawFrameBytes(this.bytes)));
+    writeRawHeaders(buffer, bytes);
+    const frame = buffer.subarray(0, rawFrameBytes(bytes));
+    return { frame, digest: blake3(frame), bytes };
   }
 
   #blockEnd(): number {

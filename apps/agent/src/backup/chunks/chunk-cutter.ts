@@ -1,0 +1,61 @@
+import { Blake3Hasher } from '@napi-rs/blake-hash';
+
+import type { ChunkerStart } from '#archive/chunking/tar-chunker.js';
+import { rawFrameContent } from '#archive/frames/raw-frame.js';
+import { encodeSeekTable, type FrameSize } from '#archive/frames/seek-table.js';
+import { CHUNK_ID_BYTES, type NamedChunk } from '#transfer/chunk-messages.js';
+
+import { FragmentChunks } from './fragment-chunks.js';
+
+/** Chunks on their way to another thread: an object for each would cost more than to cut it. */
+export interface PackedChunks {
+  readonly ids: Uint8Array;
+  readonly lengths: Uint32Array;
+}
+
+/**
+ * Cuts an archive into chunks, fragment by fragment, and digests each fragment's data, while what was read lies in the
+ * processor's cache. It looks at a frame until the last of its chunks was given: until then nobody may change it.
+ */
+export class ChunkCutter {
+  #chunks: FragmentChunks;
+  #frames: FrameSize[] = [];
+  #hash = new Blake3Hasher();
+
+  /** @param start of the first fragment */
+  constructor(start: ChunkerStart) {
+    this.#chunks = new FragmentChunks(start);
+  }
+
+  /** Takes a raw frame. @returns the chunks that it ends */
+  frame(frame: Buffer, archiveBytes: number): PackedChunks {
+    this.#hash.update(frame);
+    this.#frames.push({ storedBytes: frame.length, archiveBytes });
+    return packed(rawFrameContent(frame).flatMap((piece) => this.#chunks.push(piece)));
+  }
+
+  /** Ends the fragment. @param entryLeft archive bytes of the entry that it ends in, which open the next one */
+  end(entryLeft: number): PackedChunks & { readonly dataDigest: string } {
+    const last = packed(this.#chunks.end());
+    const dataDigest = this.#hash.update(encodeSeekTable(this.#frames)).digest('hex');
+    this.#chunks = new FragmentChunks({ archiveOffset: 0, entryLeft });
+    this.#frames = [];
+    this.#hash = new Blake3Hasher();
+    return { ...last, dataDigest };
+  }
+}
+
+function packed(chunks: readonly NamedChunk[]): PackedChunks {
+  const ids = new Uint8Array(chunks.length * CHUNK_ID_BYTES);
+  chunks.forEach(({ id }, n) => ids.set(id, n * CHUNK_ID_BYTES));
+  return { ids, lengths: Uint32Array.from(chunks, ({ length }) => length) };
+}
+
+/** The chunks again. Their ids share memory. */
+export function unpacked({ ids, lengths }: PackedChunks): NamedChunk[] {
+  const all = Buffer.from(ids.buffer, ids.byteOffset, ids.length);
+  return Array.from(lengths, (length, n) => {
+    const id = all.subarray(n * CHUNK_ID_BYTES, (n + 1) * CHUNK_ID_BYTES);
+    return { id, length };
+  });
+}
