@@ -1,8 +1,8 @@
 /**
- * A fixed row of shared buffers between the thread that reads the client and the one that compresses. The reader
- * fills them in turn and waits for an empty one; the other side gives each back. What is in a buffer,
+ * Some shared buffers between the thread that reads the client and the one that sends. The reader fills the first one
+ * that is empty, or waits for one; the other side gives each back. What is in a buffer,
  * and that it is full, goes by message. The reader makes each buffer when it comes to it for the first time: a small
- * backup needs one.
+ * backup needs one, and one whose other side keeps up needs few, which stay in the processor's cache.
  */
 export interface SharedRing {
   readonly control: SharedArrayBuffer;
@@ -24,7 +24,9 @@ const INDEX_TEXTS_MAX = 8;
 const STOP = 0;
 const INDEX_TEXTS = 1;
 const WAITS_FOR_EMPTY = 2;
-const FIRST_SLOT = 3;
+/** Counts what was given back. */
+const RELEASES = 3;
+const FIRST_SLOT = 4;
 const EMPTY = 0;
 const FULL = 1;
 
@@ -45,7 +47,6 @@ export function createRing({ buffers, bufferBytes }: RingSize): SharedRing {
 export class RingFiller {
   readonly #control: Int32Array;
   readonly #buffers: Buffer[] = [];
-  #slot = -1;
 
   constructor(private readonly ring: SharedRing) {
     this.#control = new Int32Array(ring.control);
@@ -55,23 +56,27 @@ export class RingFiller {
     return Atomics.load(this.#control, STOP) !== 0;
   }
 
-  /** The next buffer in turn, when it is empty; a new one has to be shown to the other side. @throws ReaderStopped */
+  /** An empty buffer, when there is one; a new one has to be shown to the other side. @throws ReaderStopped */
   take(): { slot: number; buffer: Buffer; made: SharedArrayBuffer | undefined } {
-    this.#slot = (this.#slot + 1) % this.ring.buffers;
-    const state = FIRST_SLOT + this.#slot;
-    if (Atomics.load(this.#control, state) === FULL) {
-      Atomics.add(this.#control, WAITS_FOR_EMPTY, 1);
-      while (Atomics.load(this.#control, state) === FULL && !this.stopped) {
-        Atomics.wait(this.#control, state, FULL);
-      }
-    }
-    if (this.stopped) throw new ReaderStopped('The backup was stopped');
-    const known = this.#buffers[this.#slot];
-    if (known) return { slot: this.#slot, buffer: known, made: undefined };
+    const slot = this.#empty();
+    const known = this.#buffers[slot];
+    if (known) return { slot, buffer: known, made: undefined };
     const made = new SharedArrayBuffer(this.ring.bufferBytes);
     const buffer = Buffer.from(made);
-    this.#buffers[this.#slot] = buffer;
-    return { slot: this.#slot, buffer, made };
+    this.#buffers[slot] = buffer;
+    return { slot, buffer, made };
+  }
+
+  #empty(): number {
+    for (let waited = false; ; waited = true) {
+      const releases = Atomics.load(this.#control, RELEASES);
+      if (this.stopped) throw new ReaderStopped('The backup was stopped');
+      for (let slot = 0; slot < this.ring.buffers; slot++) {
+        if (Atomics.load(this.#control, FIRST_SLOT + slot) === EMPTY) return slot;
+      }
+      if (!waited) Atomics.add(this.#control, WAITS_FOR_EMPTY, 1);
+      Atomics.wait(this.#control, RELEASES, releases);
+    }
   }
 
   /** To be called before the message that says so. */
@@ -111,7 +116,8 @@ export class RingEmptier {
 
   release(slot: number): void {
     Atomics.store(this.#control, FIRST_SLOT + slot, EMPTY);
-    Atomics.notify(this.#control, FIRST_SLOT + slot);
+    Atomics.add(this.#control, RELEASES, 1);
+    Atomics.notify(this.#control, RELEASES);
   }
 
   releaseIndexText(): void {
@@ -125,7 +131,8 @@ export class RingEmptier {
     // Whoever is about to wait for one of these values must find another one.
     Atomics.store(this.#control, INDEX_TEXTS, -1);
     Atomics.notify(this.#control, INDEX_TEXTS);
-    for (let slot = 0; slot < this.ring.buffers; slot++) this.release(slot);
+    Atomics.add(this.#control, RELEASES, 1);
+    Atomics.notify(this.#control, RELEASES);
   }
 
   /** How often the reading thread found no empty buffer. */

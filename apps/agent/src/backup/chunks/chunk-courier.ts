@@ -1,6 +1,7 @@
 import { frameDigest } from '#archive/frames/frame-digest.js';
 import { CUT_SIZES } from '#archive/chunking/gear-cutter.js';
 import { assert } from '#kernel/assert.js';
+import { copyBytes } from '#kernel/copy-bytes.js';
 import { freeBytes } from '#kernel/free-bytes.js';
 import type { NamedChunk } from '#transfer/chunk-messages.js';
 import type { FragmentWriterClient } from '#transfer/fragment-writer-client.js';
@@ -11,15 +12,15 @@ import { SentIds } from './sent-ids.js';
 const ASK_IDS_MAX = 1_024;
 const ASK_BYTES_MAX = 2 * 1024 * 1024;
 /** Bytes of chunks whose answers are still to come: so several questions are under way. */
-const ASKED_BYTES_MAX = 8 * 1024 * 1024;
+const ASKED_BYTES_MAX = 4 * 1024 * 1024;
 /** Archive bytes of a frame of chunks; a larger chunk is alone in one. */
 const FRAME_BYTES = 1024 * 1024;
-/** Room for the largest chunk; what is not written to costs nothing. */
-const ROOM_BYTES = CUT_SIZES.max + 64 * 1024;
+/** Of the largest chunk. */
+const CHUNK_BYTES_MAX = CUT_SIZES.max + 64 * 1024;
 /** Bytes of chunks that are not settled: asked for, waiting to be, and the one that is being cut. */
-export const COURIER_HOLDS_BYTES_MAX = ASKED_BYTES_MAX + ASK_BYTES_MAX + 2 * ROOM_BYTES;
+export const COURIER_HOLDS_BYTES_MAX = ASKED_BYTES_MAX + ASK_BYTES_MAX + 2 * CHUNK_BYTES_MAX;
 /** Bytes of frames that are being compressed and sent. */
-const SENDING_BYTES_MAX = 6 * 1024 * 1024;
+const SENDING_BYTES_MAX = 4 * 1024 * 1024;
 /** Names that wait for a frame in front of them to be full. */
 const NAMES_WAITING_MAX = 8_192;
 
@@ -33,7 +34,8 @@ export type ChunkWriter = Pick<FragmentWriterClient, 'ask' | 'chunks' | 'recipe'
 /**
  * Brings the chunks of an archive to a volume that deduplicates: asks which are there, sends the others
  * in frames of about 1 MiB, and names all of them in order, each one when it is known or was sent. Several
- * questions and frames are under way, so that nothing waits for a round trip; it holds about 20 MiB.
+ * questions and frames are under way, so that nothing waits for a round trip; it holds about 10 MiB, and as much
+ * of what it was given.
  * The first failure ends it: `add` and `flush` throw it from then on.
  */
 export class ChunkCourier {
@@ -43,7 +45,7 @@ export class ChunkCourier {
   #settling: Promise<void> = Promise.resolve();
   readonly #asked = new Held(ASKED_BYTES_MAX);
   #frame: Chunk[] = [];
-  #frameData = Buffer.allocUnsafeSlow(ROOM_BYTES);
+  #frameData = Buffer.allocUnsafeSlow(FRAME_BYTES);
   /** Of frames that were sent: as many as were under way at once. */
   readonly #spare: Buffer<ArrayBuffer>[] = [];
   #frameBytes = 0;
@@ -119,12 +121,24 @@ export class ChunkCourier {
   /** Copies it: a chunk shares memory with all that was read with it. */
   #pack({ id, length, pieces }: Chunk): void {
     const end = this.#frameBytes + length;
-    assert(end <= ROOM_BYTES, 'a chunk is larger than any is cut');
+    if (end > this.#frameData.length) this.#makeRoom(end);
     for (const piece of pieces) {
-      this.#frameData.set(piece, this.#frameBytes);
+      copyBytes(piece, this.#frameData, this.#frameBytes);
       this.#frameBytes += piece.length;
     }
     this.#frame.push({ id, length, pieces: [] });
+  }
+
+  /** For a chunk that is larger than a frame, and alone in it. */
+  #makeRoom(bytes: number): void {
+    assert(this.#frameBytes === 0, 'a frame holds more than it may');
+    this.#keep(this.#frameData);
+    this.#frameData = Buffer.allocUnsafeSlow(bytes);
+  }
+
+  #keep(data: Buffer<ArrayBuffer>): void {
+    if (data.length === FRAME_BYTES) this.#spare.push(data);
+    else freeBytes(data);
   }
 
   /** Sends the frame as it is, if there is one, and the names behind it. */
@@ -140,13 +154,13 @@ export class ChunkCourier {
       this.#underWay.add(bytes);
       this.#frame = [];
       this.#frameBytes = 0;
-      this.#frameData = this.#spare.pop() ?? Buffer.allocUnsafeSlow(ROOM_BYTES);
+      this.#frameData = this.#spare.pop() ?? Buffer.allocUnsafeSlow(FRAME_BYTES);
     }
     this.#sending = this.#sending.then(async () => {
       const frame = await encoded;
       if (frame) {
         const { pieces, sharesData } = frame;
-        const gone = sharesData ? () => void this.#spare.push(data) : undefined;
+        const gone = sharesData ? () => this.#keep(data) : undefined;
         await this.writer.chunks({ chunks, pieces, digest: frameDigest(pieces), gone });
       }
       await this.writer.recipe(names);
@@ -162,7 +176,7 @@ export class ChunkCourier {
     } catch {
       // thrown in its turn
     }
-    this.#spare.push(data);
+    this.#keep(data);
   }
 
   #fail(error: unknown): void {

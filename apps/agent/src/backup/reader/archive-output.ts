@@ -4,6 +4,7 @@ import type { ByteString } from '#archive/path-text.js';
 import type { PaxWriter } from '#archive/pax-writer.js';
 import { ARCHIVE_END_BYTES, TAR_BLOCK_BYTES } from '#archive/tar-block.js';
 
+import { copyBytes } from '#kernel/copy-bytes.js';
 import type { RingFiller } from '../buffer-ring.js';
 import type { ReaderChunking, ReaderMessage } from '../reader-messages.js';
 import { entryLeft, type OpenEntry, type ReaderState } from '../reader-state.js';
@@ -155,7 +156,7 @@ export class ArchiveOutput {
       this.#makeRoom();
       const { buffer, at: to, end } = this.#frame;
       const piece = Math.min(end - to, length - at);
-      bytes.copy(buffer, to, at, at + piece);
+      copyBytes(bytes.subarray(at, at + piece), buffer, to);
       at += piece;
       this.#writtenTo = at;
       this.advance(piece);
