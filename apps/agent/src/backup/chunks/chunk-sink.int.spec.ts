@@ -17,11 +17,13 @@ import { makeOddTree, mutateOddTree, removeTree } from '../../../../../test/supp
 import { temporaryFolder } from '../../../../../test/support/temporary-folder.js';
 
 import { FrameEncoder } from '#archive/frames/frame-encoder.js';
+import type { NamedChunk } from '#transfer/chunk-messages.js';
 import { runBackup, type BackupOptions } from '../run-backup.js';
 import { BackupLab, shell } from '../testing/backup-lab.js';
 import { ChunkVolume, type ChunkVolumeOptions } from '../testing/chunk-volume.js';
 import { SOURCE_READERS } from '../testing/source-readers.js';
 import { ChunkSink } from './chunk-sink.js';
+import { FragmentChunks } from './fragment-chunks.js';
 
 let folder: string;
 let lab: BackupLab;
@@ -57,6 +59,14 @@ function beside(volume: ChunkVolume): ChunkVolume {
   const next = newVolume();
   for (const [id, chunk] of volume.chunksThere) next.chunksThere.set(id, chunk);
   return next;
+}
+
+/** Archive bytes behind this place of the entry that lies across it. */
+function leftBehind(volume: ChunkVolume, place: number): number {
+  for (const { offset, length } of lab.index({ sink: volume })) {
+    if (offset < place && place < offset + length) return offset + length - place;
+  }
+  return 0;
 }
 
 function makeTree(root: string): void {
@@ -132,6 +142,26 @@ describe('a backup to a volume that deduplicates', () => {
     expect(sent).toBeLessThan(3_100_000);
     expect(lab.restore({ sink: volume }, 'twins-restored', root)).not.toBe('');
     expect(readFileSync(`${folder}/twins-restored${root}/two`).equals(content)).toBe(true);
+  });
+
+  it('is cut as its fragments are from outside, each one by itself', async () => {
+    const volume = newVolume({ fragmentBytesMax: 2_000_000 });
+    await backUp(volume, `${folder}/plain`);
+    expect(volume.seals.length).toBeGreaterThan(4);
+    const names: NamedChunk[] = [];
+    let entryLeft: number | undefined = 0;
+    for (const { number, archiveOffset, archiveBytes } of volume.seals) {
+      const file = `${volume.folder}/${String(number).padStart(5, '0')}.tar.zst`;
+      const archive = shell('zstd -dcq "$1"', file);
+      const chunks = new FragmentChunks({ archiveOffset: 0, entryLeft });
+      // In pieces of another size: that changes nothing.
+      for (let at = 0; at < archive.length; at += 10_007) {
+        names.push(...chunks.push(archive.subarray(at, at + 10_007)));
+      }
+      names.push(...chunks.end());
+      entryLeft = leftBehind(volume, archiveOffset + archiveBytes);
+    }
+    expect(volume.names).toEqual(names);
   });
 
   it('goes on behind a fragment, in the midst of a file, and sends nothing twice', async () => {
