@@ -70,6 +70,7 @@ export class ChunkSink implements FragmentSink {
   async endChunks({ chunks, dataDigest }: ChunksEnd): Promise<void> {
     await this.#sealSent;
     await this.#take(chunks);
+    assert(this.#dataDigest === undefined, 'the chunks of a fragment end twice');
     this.#dataDigest = dataDigest;
   }
 
