@@ -57,7 +57,7 @@ export class ChunkSession implements ChunkIntakeSession {
     if (this.writer && !this.writer.hasRoomFor(frame)) await this.flush();
     this.writer ??= await beginContainer(this.volume, this.domain);
     const chunks = frame.chunks.map(({ id, length }) => ({ id: Buffer.from(id), length }));
-    await this.writer.append({ stored: frame.stored, chunks });
+    await this.writer.append({ ...frame, chunks });
     for (const { id } of chunks) this.pending.add(idText(id));
   }
 
@@ -112,7 +112,7 @@ export class ChunkSession implements ChunkIntakeSession {
       // Collected meanwhile, which has read it.
       if (!reader) return;
       try {
-        for (let frame = 0; frame < reader.table.frames; frame += 1) await reader.readStored(frame);
+        await reader.checkStored();
       } finally {
         await reader.close();
       }

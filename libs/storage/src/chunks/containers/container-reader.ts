@@ -16,6 +16,9 @@ import {
 } from './container-format.js';
 import type { ContainerTable } from './container-table.js';
 
+/** Stored frames that are read at once come to so much, or are one. */
+const PIECE_BYTES = 1024 * 1024;
+
 /**
  * A closed container, open for reading. A stored frame is checked by its digest and a chunk by its
  * id, so what is read is what was written, or `ContainerDamaged` is thrown.
@@ -78,9 +81,42 @@ export class ContainerReader {
   /** The stored frame, checked by its digest. */
   async readStored(frame: number): Promise<Buffer> {
     const stored = await this.read(frame);
-    const digest = this.table.digestOf(frame);
-    if (!blake3(stored).equals(digest)) throw this.damaged(`frame ${frame} has another digest`);
+    this.checkDigest(frame, stored);
     return stored;
+  }
+
+  /** Reads all stored frames and checks their digests. */
+  async checkStored(): Promise<void> {
+    const buffer = Buffer.allocUnsafeSlow(PIECE_BYTES);
+    for (let first = 0; first < this.table.frames;) {
+      const end = this.pieceFrom(first, this.table.frames);
+      const piece = await this.readPiece(first, end, buffer);
+      for (let frame = first; frame < end; frame += 1) {
+        this.checkDigest(frame, this.storedIn(piece, first, frame));
+      }
+      first = end;
+    }
+  }
+
+  /** The frame behind the last one of those from `first` on that are read at once; at most `end`. */
+  pieceFrom(first: number, end: number): number {
+    let last = first + 1;
+    const stop = this.starts[first]! + PIECE_BYTES;
+    const isIn = (frame: number) => this.starts[frame]! + this.table.storedBytesOf(frame) <= stop;
+    while (last < end && isIn(last)) last += 1;
+    return last;
+  }
+
+  /** The stored frames from `first` up to `end`, unchecked; in `into` where it is long enough. */
+  async readPiece(first: number, end: number, into: Buffer): Promise<Buffer> {
+    const bytes = this.starts[end - 1]! + this.table.storedBytesOf(end - 1) - this.starts[first]!;
+    return this.readAt(first, bytes, bytes <= into.length ? into.subarray(0, bytes) : undefined);
+  }
+
+  /** One of the frames of a piece that begins with `first`. */
+  storedIn(piece: Buffer, first: number, frame: number): Buffer {
+    const at = this.starts[frame]! - this.starts[first]!;
+    return piece.subarray(at, at + this.table.storedBytesOf(frame));
   }
 
   /** What a frame holds. Nothing is checked yet: `slice` checks what is taken out of it, by its id. */
@@ -118,10 +154,18 @@ export class ContainerReader {
     await this.handle.close();
   }
 
-  private async read(frame: number): Promise<Buffer> {
+  private checkDigest(frame: number, stored: Buffer): void {
+    const digest = this.table.digestOf(frame);
+    if (!blake3(stored).equals(digest)) throw this.damaged(`frame ${frame} has another digest`);
+  }
+
+  private read(frame: number): Promise<Buffer> {
+    return this.readAt(frame, this.table.storedBytesOf(frame));
+  }
+
+  private async readAt(frame: number, length: number, into?: Buffer): Promise<Buffer> {
     try {
-      const bytes = this.table.storedBytesOf(frame);
-      return await readExactly(this.handle, this.starts[frame]!, bytes);
+      return await readExactly(this.handle, this.starts[frame]!, length, into);
     } catch (error) {
       throw (
         hostError(this.id, error) ?? this.damaged(`cannot read frame ${frame}: ${messageOf(error)}`)
@@ -148,9 +192,13 @@ export class ContainerReader {
   }
 }
 
-async function readExactly(handle: FileHandle, position: number, length: number): Promise<Buffer> {
+async function readExactly(
+  handle: FileHandle,
+  position: number,
+  length: number,
   // Not of Node's pool: it can be given back at once.
-  const bytes = Buffer.allocUnsafeSlow(length);
+  bytes: Buffer = Buffer.allocUnsafeSlow(length),
+): Promise<Buffer> {
   let filled = 0;
   while (filled < length) {
     const { bytesRead } = await handle.read(bytes, filled, length - filled, position + filled);

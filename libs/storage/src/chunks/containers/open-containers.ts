@@ -11,6 +11,12 @@ const FRAMES_MAX = 8;
 /** Frames that are read and unpacked ahead of whoever reads one behind the other. */
 const FRAMES_AHEAD = 3;
 
+/** A frame as it is stored, and its digest, which it has. */
+export interface StoredFrame {
+  readonly stored: Buffer;
+  readonly digest: Buffer;
+}
+
 interface Found {
   readonly reader: ContainerReader;
   readonly frame: number;
@@ -78,9 +84,13 @@ export class OpenContainers {
   }
 
   /** The stored frame that a chunk is in, checked by its digest; undefined if the container is gone. */
-  async readStored(place: Place, chunk: ChunkEntry): Promise<Buffer | undefined> {
+  async readStored(place: Place, chunk: ChunkEntry): Promise<StoredFrame | undefined> {
     const found = await this.look(place, chunk);
-    return found?.reader.readStored(found.frame);
+    if (!found) return undefined;
+    const { reader, frame } = found;
+    const stored = await reader.readStored(frame);
+    // Not a view of the table: that would be kept as long as it.
+    return { stored, digest: Buffer.from(reader.table.digestOf(frame)) };
   }
 
   async close(): Promise<void> {
