@@ -1,5 +1,5 @@
 import { assert } from '#kernel/assert.js';
-import type { ChunkFrame, ChunkIntakeSession } from '../chunk-intake.js';
+import type { ChunkEntry, ChunkFrame, ChunkIntakeSession } from '../chunk-intake.js';
 import { ContainerDamaged, VolumeWriteFailed } from '../errors.js';
 import type { FragmentName } from '../fragment-name.js';
 import { beginContainer } from './begin-container.js';
@@ -8,6 +8,7 @@ import type { ChunkVolume } from './chunk-volume.js';
 import { ContainerReader } from './containers/container-reader.js';
 import { isSound } from './collection/verify-containers.js';
 import { checkFrame, type ContainerWriter } from './containers/container-writer.js';
+import { KnownPlaces } from './known-places.js';
 import { RecipeFragmentWriter } from './fragments/recipe-fragment-writer.js';
 import type { ChunkMap } from './index/chunk-map.js';
 
@@ -18,9 +19,11 @@ import type { ChunkMap } from './index/chunk-map.js';
  */
 export class ChunkSession implements ChunkIntakeSession {
   private writer: ContainerWriter | undefined;
-  /** Ids of what is in the open container. */
-  private readonly pending = new Set<string>();
+  /** What is in the open container: ids (`idText`), and which of its chunks each is. */
+  private readonly pending = new Map<string, number>();
+  private pendingChunks = 0;
   private readonly kept: ChunkMap;
+  private readonly known: KnownPlaces;
   /** Containers that `readBack` has not read yet. */
   private readonly written: string[] | undefined;
 
@@ -36,15 +39,18 @@ export class ChunkSession implements ChunkIntakeSession {
     checkDomain(domain);
     if (isReadBack) this.written = [];
     this.kept = volume.places.hold();
+    this.known = new KnownPlaces(volume.places);
   }
 
   async ask(ids: readonly Buffer[]): Promise<boolean[]> {
     checkIds(ids);
-    const places = await this.volume.places.find(this.domain, ids, this.kept);
-    const { losses } = this.volume.places;
+    const { losses, moves } = this.volume.places;
+    const found = await this.volume.places.find(this.domain, ids, this.kept);
     return ids.map((id, at) => {
-      const place = places[at];
-      return (place !== undefined && !losses.has(place)) || this.pending.has(idText(id));
+      const place = found[at];
+      const text = idText(id);
+      if (place) this.known.add(text, place, moves);
+      return (place !== undefined && !losses.has(place)) || this.pending.has(text);
     });
   }
 
@@ -58,7 +64,10 @@ export class ChunkSession implements ChunkIntakeSession {
     this.writer ??= await beginContainer(this.volume, this.domain);
     const chunks = frame.chunks.map(({ id, length }) => ({ id: Buffer.from(id), length }));
     await this.writer.append({ ...frame, chunks });
-    for (const { id } of chunks) this.pending.add(idText(id));
+    for (const { id } of chunks) {
+      this.pending.set(idText(id), this.pendingChunks);
+      this.pendingChunks += 1;
+    }
   }
 
   /** Makes durable, and known to all, what was added. */
@@ -71,9 +80,12 @@ export class ChunkSession implements ChunkIntakeSession {
     await between('flush: the container is closed, the index does not know it');
     const { id, domain, ids } = writer;
     const heals = !places.losses.isEmpty && (await isSound(this.volume, id));
-    await places.add({ id, domain, ids }, this.kept, heals);
+    const { moves } = places;
+    const now = await places.add({ id, domain, ids }, this.kept, heals);
+    for (const [chunk, ordinal] of this.pending) this.known.add(chunk, now[ordinal]!, moves);
     this.writer = undefined;
     this.pending.clear();
+    this.pendingChunks = 0;
     this.written?.push(id);
     writing.delete(id);
     await between('flush: the index knows it');
@@ -128,6 +140,21 @@ export class ChunkSession implements ChunkIntakeSession {
       domain,
       frameBytes,
       flush: () => this.flush(),
+      hold: (chunks, map) => this.hold(chunks, map),
     });
+  }
+
+  /** Adds chunks to a held map, unless it would have to look one up: then false. */
+  private hold(chunks: readonly ChunkEntry[], map: ChunkMap): boolean {
+    for (const { id } of chunks) {
+      const text = idText(id);
+      const ordinal = this.pending.get(text);
+      const isPending = this.writer !== undefined && ordinal !== undefined;
+      const place =
+        this.known.get(text) ?? (isPending ? { container: this.writer!.id, ordinal } : undefined);
+      if (!place) return false;
+      map.add(place);
+    }
+    return true;
   }
 }
