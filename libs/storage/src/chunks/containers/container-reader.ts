@@ -1,4 +1,5 @@
 import { open, type FileHandle } from 'node:fs/promises';
+import { rawContentBytes, rawFrameContent } from '#archive/frames/raw-frame.js';
 import { decompress } from '#archive/frames/zstd.js';
 import { blake3 } from '@napi-rs/blake-hash';
 import { isFrameOf } from '#archive/frames/frame-bound.js';
@@ -16,8 +17,25 @@ import {
 } from './container-format.js';
 import type { ContainerTable } from './container-table.js';
 
-/** Stored frames that are read at once come to so much, or are one. */
-const PIECE_BYTES = 1024 * 1024;
+/** Stored frames that are read at once come to so much, or are one: a mebibyte that could not be compressed is more. */
+const PIECE_BYTES = 1024 * 1024 + 64 * 1024;
+
+/** Memory that pieces are read into, used again: to be given new memory costs more than to read. */
+export class PieceBuffers {
+  private readonly free: Buffer[] = [];
+
+  take(bytes: number): Buffer {
+    const kept = this.free.pop();
+    if (kept && kept.length >= bytes) return kept.subarray(0, bytes);
+    if (kept) freeBytes(kept);
+    return Buffer.allocUnsafeSlow(Math.max(bytes, PIECE_BYTES)).subarray(0, bytes);
+  }
+
+  /** From here on nothing of it is looked at. */
+  giveBack(piece: Buffer): void {
+    this.free.push(Buffer.from(piece.buffer));
+  }
+}
 
 /**
  * A closed container, open for reading. A stored frame is checked by its digest and a chunk by its
@@ -87,13 +105,14 @@ export class ContainerReader {
 
   /** Reads all stored frames and checks their digests. */
   async checkStored(): Promise<void> {
-    const buffer = Buffer.allocUnsafeSlow(PIECE_BYTES);
+    const buffers = new PieceBuffers();
     for (let first = 0; first < this.table.frames;) {
       const end = this.pieceFrom(first, this.table.frames);
-      const piece = await this.readPiece(first, end, buffer);
+      const piece = await this.readPiece(first, end, buffers);
       for (let frame = first; frame < end; frame += 1) {
         this.checkDigest(frame, this.storedIn(piece, first, frame));
       }
+      buffers.giveBack(piece);
       first = end;
     }
   }
@@ -107,10 +126,17 @@ export class ContainerReader {
     return last;
   }
 
-  /** The stored frames from `first` up to `end`, unchecked; in `into` where it is long enough. */
-  async readPiece(first: number, end: number, into: Buffer): Promise<Buffer> {
+  /** The stored frames from `first` up to `end`, unchecked. */
+  readPiece(first: number, end: number, buffers: PieceBuffers): Promise<Buffer> {
     const bytes = this.starts[end - 1]! + this.table.storedBytesOf(end - 1) - this.starts[first]!;
-    return this.readAt(first, bytes, bytes <= into.length ? into.subarray(0, bytes) : undefined);
+    return this.readAt(first, bytes, buffers.take(bytes));
+  }
+
+  /** What the frames from `first` up to `end` hold. */
+  bytesOf(first: number, end: number): number {
+    let bytes = 0;
+    for (let frame = first; frame < end; frame += 1) bytes += this.table.bytesOf(frame);
+    return bytes;
   }
 
   /** One of the frames of a piece that begins with `first`. */
@@ -125,6 +151,27 @@ export class ContainerReader {
     const bytes = await this.unpack(frame, stored);
     freeBytes(stored);
     return bytes;
+  }
+
+  /**
+   * What the frames of a piece from `first` up to `end` hold, each in parts, unchecked: parts of the piece
+   * where they are not compressed; else, for several frames at once, of memory of their own.
+   */
+  async contents(piece: Buffer, first: number, end: number): Promise<readonly Buffer[][]> {
+    const contents: Promise<Buffer[]>[] = [];
+    for (let frame = first; frame < end;) {
+      const stored = this.storedIn(piece, first, frame);
+      if (this.isRaw(frame, stored)) {
+        contents.push(Promise.resolve(rawFrameContent(stored)));
+        frame += 1;
+        continue;
+      }
+      let last = frame + 1;
+      while (last < end && !this.isRaw(last, this.storedIn(piece, first, last))) last += 1;
+      contents.push(...this.unpackAll(piece, first, [frame, last]));
+      frame = last;
+    }
+    return Promise.all(contents);
   }
 
   /** A stored frame with its chunks, all of it checked. */
@@ -173,10 +220,39 @@ export class ContainerReader {
     }
   }
 
-  private async unpack(frame: number, stored: Buffer): Promise<Buffer> {
-    const expected = this.table.bytesOf(frame);
-    if (!isFrameOf(stored, expected))
-      throw this.damaged(`frame ${frame} is no frame of its chunks`);
+  private isRaw(frame: number, stored: Buffer): boolean {
+    return rawContentBytes(stored) === this.table.bytesOf(frame);
+  }
+
+  /** Unpacks frames of a piece at once: each call of the pool wakes a thread. */
+  private unpackAll(
+    piece: Buffer,
+    first: number,
+    [from, to]: [number, number],
+  ): Promise<Buffer[]>[] {
+    const unpacking = this.unpackFrames(piece, first, [from, to]);
+    return Array.from({ length: to - from }, async (_, nth) => {
+      const at = this.bytesOf(from, from + nth);
+      return [(await unpacking).subarray(at, at + this.table.bytesOf(from + nth))];
+    });
+  }
+
+  private unpack(frame: number, stored: Buffer): Promise<Buffer> {
+    return this.unpackFrames(stored, frame, [frame, frame + 1]);
+  }
+
+  private async unpackFrames(
+    piece: Buffer,
+    first: number,
+    [frame, end]: [number, number],
+  ): Promise<Buffer> {
+    const parts = Array.from({ length: end - frame }, (_, nth) => {
+      const stored = this.storedIn(piece, first, frame + nth);
+      if (isFrameOf(stored, this.table.bytesOf(frame + nth))) return stored;
+      throw this.damaged(`frame ${frame + nth} is no frame of its chunks`);
+    });
+    const expected = this.bytesOf(frame, end);
+    const stored = spanOf(parts);
     let bytes: Buffer;
     try {
       bytes = await decompress(stored);
@@ -190,6 +266,13 @@ export class ContainerReader {
   private damaged(reason: string): ContainerDamaged {
     return new ContainerDamaged(this.id, reason);
   }
+}
+
+/** Frames that lie one behind the other in memory, as one. */
+function spanOf(parts: readonly Buffer[]): Buffer {
+  const [first] = parts;
+  const bytes = parts.reduce((sum, { length }) => sum + length, 0);
+  return Buffer.from(first!.buffer, first!.byteOffset, bytes);
 }
 
 async function readExactly(

@@ -37,7 +37,7 @@ export class OpenContainers {
   /** Opens it for `behind`. What is wrong with it whoever reads it hears. */
   async open(container: string): Promise<void> {
     try {
-      await this.reader(container);
+      await this.get(container);
     } catch (error) {
       if (!(error instanceof ContainerDamaged)) throw error;
     }
@@ -116,7 +116,7 @@ export class OpenContainers {
   }
 
   private async look(place: Place, chunk: ChunkEntry): Promise<Found | undefined> {
-    const reader = await this.reader(place.container);
+    const reader = await this.get(place.container);
     if (!reader) return undefined;
     const { table } = reader;
     if (!table.isId(place.ordinal, chunk.id)) {
@@ -134,7 +134,8 @@ export class OpenContainers {
     return { reader, frame: table.frameOf(place.ordinal) };
   }
 
-  private async reader(id: string): Promise<ContainerReader | undefined> {
+  /** Undefined if it is gone. Throws `ContainerDamaged`. It may be closed when others are opened. */
+  async get(id: string): Promise<ContainerReader | undefined> {
     const open = this.readers.get(id) ?? (await ContainerReader.open(this.files, id));
     if (!open) return undefined;
     await keep(this.readers, { key: id, value: open, max: CONTAINERS_MAX })?.close();

@@ -2,6 +2,7 @@ import type { ChunkEntry } from '../../chunk-intake.js';
 import { ContainerDamaged, FragmentUnreadable } from '../../errors.js';
 import { IDS_PER_BATCH_MAX } from '../chunk-id.js';
 import type { ChunkVolume } from '../chunk-volume.js';
+import type { ContainerReader } from '../containers/container-reader.js';
 import { OpenContainers, type StoredFrame } from '../containers/open-containers.js';
 import type { Place } from '../index/chunk-map.js';
 
@@ -74,6 +75,11 @@ export class ChunkReader {
   /** The stored frame that a chunk is in, checked by its digest. */
   stored(located: Located): Promise<StoredFrame> {
     return this.at(located, (place) => this.containers.readStored(place, located.chunk));
+  }
+
+  /** The container that a place is in; undefined if it is gone. Throws `ContainerDamaged`. */
+  container({ container }: Place): Promise<ContainerReader | undefined> {
+    return this.containers.get(container);
   }
 
   close(): Promise<void> {
