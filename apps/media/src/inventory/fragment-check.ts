@@ -25,6 +25,7 @@ export interface Digests {
 export interface CheckOptions {
   /** What it should be; else what the journal says or, for an orphan, its manifest. */
   readonly expected?: Digests;
+  /** Bytes as they are read; below 0 where some that it has heard of are read once more. */
   readonly onBytes?: (bytes: number) => void;
   readonly signal?: AbortSignal;
 }
