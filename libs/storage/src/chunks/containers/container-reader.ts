@@ -1,6 +1,6 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { rawContentBytes, rawFrameContent } from '#archive/frames/raw-frame.js';
-import { decompress } from '#archive/frames/zstd.js';
+import { decompress, TAKES_SEVERAL_FRAMES } from '#archive/frames/zstd.js';
 import { blake3 } from '@napi-rs/blake-hash';
 import { isFrameOf } from '#archive/frames/frame-bound.js';
 import { messageOf } from '#kernel/errors.js';
@@ -167,7 +167,8 @@ export class ContainerReader {
         continue;
       }
       let last = frame + 1;
-      while (last < end && !this.isRaw(last, this.storedIn(piece, first, last))) last += 1;
+      const goesOn = () => last < end && !this.isRaw(last, this.storedIn(piece, first, last));
+      while (TAKES_SEVERAL_FRAMES && goesOn()) last += 1;
       contents.push(...this.unpackAll(piece, first, [frame, last]));
       frame = last;
     }
