@@ -10,6 +10,8 @@ export interface ChunkEntry {
 /** One Zstandard frame and the chunks that it holds, one behind the other. */
 export interface ChunkFrame {
   readonly stored: Buffer;
+  /** BLAKE3 of `stored`, from whoever has just compared it: then it is not computed again. */
+  readonly digest?: Buffer;
   readonly chunks: readonly ChunkEntry[];
 }
 

@@ -131,6 +131,13 @@ export interface SealedFragmentReader {
    * `length` bytes are the reader's until this resolves, or in memory of its own.
    */
   read(object: FragmentObject, offset: number, length: number, into?: Buffer): Promise<Buffer>;
+  /**
+   * Where that is faster than to read them: the digest of its data (hex). Undefined where they could not be had
+   * so: whoever reads them then hears what is wrong. One that is not what it should be, too, is to be made of
+   * what is read before it is believed.
+   * @param onBytes hears of bytes of the data; what it throws ends it
+   */
+  digestData?(onBytes: (bytes: number) => void): Promise<string | undefined>;
   close(): Promise<void>;
 }
 

@@ -29,6 +29,8 @@ export interface RecipeRange {
 /** Some whole chunks, one behind the other, in one Zstandard frame, which is the receiver's alone. */
 export interface SentFrame {
   readonly stored: Buffer;
+  /** BLAKE3 of it, which was compared. */
+  readonly digest: Buffer;
   readonly chunks: readonly NamedChunk[];
 }
 
@@ -105,7 +107,7 @@ export class FragmentReaderClient {
           throw new ProtocolError('A frame of chunks came with another digest than it was sent.');
         }
         count += chunks.length;
-        yield { chunks, stored };
+        yield { chunks, stored, digest: Buffer.from(digest) };
       }
       messages.expect(count);
     });

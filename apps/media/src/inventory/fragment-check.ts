@@ -25,6 +25,7 @@ export interface Digests {
 export interface CheckOptions {
   /** What it should be; else what the journal says or, for an orphan, its manifest. */
   readonly expected?: Digests;
+  /** Bytes as they are read; below 0 where some that it has heard of are read once more. */
   readonly onBytes?: (bytes: number) => void;
   readonly signal?: AbortSignal;
 }
@@ -43,8 +44,9 @@ export async function checkFragment(
     const journalled = state && state.phase !== 'INTENT' ? state.manifest : reader.manifest;
     const expected = options.expected ?? journalled;
     for (const object of ['data', 'index'] as const) {
-      const digest = await digestOf(reader, object, options);
-      if (digest === (object === 'data' ? expected.digest : expected.indexDigest)) continue;
+      const wanted = object === 'data' ? expected.digest : expected.indexDigest;
+      if (object === 'data' && (await hasAtOnce(reader, wanted, options))) continue;
+      if ((await digestOf(reader, object, options)) === wanted) continue;
       return { bytes: 'damaged', reason: `its ${object} has another digest than it should` };
     }
     return { bytes: 'whole', reason: '' };
@@ -54,6 +56,24 @@ export async function checkFragment(
   } finally {
     await reader?.close();
   }
+}
+
+/** Whether the data have a digest, where that can be said without reading them. False settles nothing. */
+async function hasAtOnce(
+  reader: SealedFragmentReader,
+  digest: string,
+  { onBytes, signal }: CheckOptions,
+): Promise<boolean> {
+  let told = 0;
+  const found = await reader.digestData?.((bytes) => {
+    signal?.throwIfAborted();
+    told += bytes;
+    onBytes?.(bytes);
+  });
+  if (found === digest) return true;
+  // They are read, and told of, once more.
+  onBytes?.(-told);
+  return false;
 }
 
 async function digestOf(

@@ -43,9 +43,9 @@ export async function answerGet(
   if (!source) throw new FragmentUnreadable(manifest.fragmentId, 'is not made of chunks');
   let size = 0;
   for await (const frame of source.frames(chunks, wholePercent / 100)) {
-    const { stored } = frame;
+    const { stored, digest = blake3(stored) } = frame;
     onBytes(stored.length);
-    const head = chunksHead(frame.chunks, blake3(stored));
+    const head = chunksHead(frame.chunks, digest);
     await connection.lend(MESSAGE.CHUNKS, [head, stored], () => freeBytes(stored));
     size += frame.chunks.length;
   }

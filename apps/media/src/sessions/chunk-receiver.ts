@@ -48,7 +48,7 @@ export class ChunkReceiver {
     const stored = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
     if (!blake3(stored).equals(digest)) throw corruption('a frame of chunks came changed');
     const { length } = stored;
-    await this.inTurn(() => this.session.add({ stored, chunks }));
+    await this.inTurn(() => this.session.add({ stored, digest: Buffer.from(digest), chunks }));
     message.pieces.forEach(freeBytes);
     freeBytes(stored);
     this.tally.newChunks += chunks.length;

@@ -82,6 +82,19 @@ function blocksOf(dataBytes: number): number {
  * used up. Undefined, and nothing changed, for any other frame.
  */
 export function rawContent(frame: Buffer): Buffer | undefined {
+  const bytes = rawContentBytes(frame);
+  if (bytes === undefined) return undefined;
+  const blocks = blocksOf(bytes);
+  const step = BLOCK_HEADER_BYTES + RAW_BLOCK_BYTES;
+  for (let block = 0; block < blocks; block++) {
+    const from = HEADER_BYTES + block * step + BLOCK_HEADER_BYTES;
+    frame.copyWithin(block * RAW_BLOCK_BYTES, from, from + RAW_BLOCK_BYTES);
+  }
+  return frame.subarray(0, bytes);
+}
+
+/** What a frame as `rawFrame` makes them holds; undefined for any other frame. */
+export function rawContentBytes(frame: Buffer): number | undefined {
   if (frame.length < HEADER_BYTES || frame.readUInt32LE(0) !== MAGIC) return undefined;
   const bytes = frame.readUInt32LE(5);
   if (frame[4] !== DESCRIPTOR || frame.length !== rawFrameBytes(bytes)) return undefined;
@@ -92,9 +105,5 @@ export function rawContent(frame: Buffer): Buffer | undefined {
     const header = (length << 3) | (block === blocks - 1 ? LAST_BLOCK : 0);
     if (frame.readUIntLE(HEADER_BYTES + block * step, 3) !== header) return undefined;
   }
-  for (let block = 0; block < blocks; block++) {
-    const from = HEADER_BYTES + block * step + BLOCK_HEADER_BYTES;
-    frame.copyWithin(block * RAW_BLOCK_BYTES, from, from + RAW_BLOCK_BYTES);
-  }
-  return frame.subarray(0, bytes);
+  return bytes;
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import * as zlib from 'node:zlib';
 
 import { isFrameOf } from './frame-bound.js';
-import { builtInZstd, compress, decompress } from './zstd.js';
+import { builtInZstd, compress, decompress, TAKES_SEVERAL_FRAMES } from './zstd.js';
 
 /** Words in an order that a better match finder makes more of. */
 const text = Buffer.from(
@@ -15,6 +15,13 @@ describe('compression', () => {
     expect(small.length).toBeLessThan(fast.length * 0.9);
     expect((await decompress(fast)).equals(text)).toBe(true);
     expect((await decompress(small)).equals(text)).toBe(true);
+  });
+
+  it('is undone for several frames at once, where it says so', async () => {
+    const parts = [text, text.subarray(7, 5_000), text.subarray(1)];
+    const frames = await Promise.all(parts.map((part) => compress(part)));
+    const whole = await decompress(Buffer.concat(frames));
+    expect(whole.equals(TAKES_SEVERAL_FRAMES ? Buffer.concat(parts) : text)).toBe(true);
   });
 
   it('of nothing is a frame, too', async () => {

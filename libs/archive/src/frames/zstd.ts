@@ -8,7 +8,11 @@ export interface Zstd {
   decompress(data: Buffer): Promise<Buffer>;
 }
 
-const { compress: compressWith, decompress: decompressWith } = packaged() ?? builtInZstd();
+const native = packaged();
+const { compress: compressWith, decompress: decompressWith } = native ?? builtInZstd();
+
+/** Whether `decompress` takes several whole frames, one behind the other, too. Node's own stops behind the first. */
+export const TAKES_SEVERAL_FRAMES = native !== undefined;
 
 /** One frame, which need not state the size of its content. `level` is 1 (fastest) to 19; 3 is the library's own default. */
 export function compress(data: Buffer, level = 3): Promise<Buffer> {

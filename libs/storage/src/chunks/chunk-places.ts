@@ -28,6 +28,8 @@ export class ChunkPlaces {
   readonly losses = new ChunkLosses();
   /** Rises when chunks move out of a container that stays: an answer from before is asked for again. */
   private healings = 0;
+  /** Rises when the place of a chunk changes: what was looked up before counts no more, but where a held map has it. */
+  moves = 0;
   /** Set when the index is damaged. */
   failure: Error | undefined;
 
@@ -93,23 +95,32 @@ export class ChunkPlaces {
   }
 
   /**
-   * Takes in a closed container and holds what it holds, wherever the index has it. Where all of it was
-   * read and is right, it heals: what is lost where it lay is found in it from then on.
+   * Takes in a closed container and holds what it holds, wherever the index has it; held maps that have named
+   * its chunks already, as it was written, name them there. Where all of it was read and is right, it heals:
+   * what is lost where it lay is found in it from then on.
+   * @returns where its chunks are
    */
-  add(content: ContainerContent, map: ChunkMap, wasRead = false): Promise<void> {
+  add(content: ContainerContent, map: ChunkMap, wasRead = false): Promise<readonly Place[]> {
     return this.alone(async () => {
       const losers = wasRead ? this.losses.containers() : [];
-      await this.whileChanging(losers, async () => {
+      return this.whileChanging(losers, async () => {
         const isLost = (place: Place) => wasRead && this.losses.has(place);
         const added = await this.index.add(content, isLost);
         assert(added, 'a container is taken in twice');
         const { places, moves } = added;
-        for (const held of this.held) follow(held, moves);
+        for (const held of this.held) {
+          held.move(content.id, (ordinal) => places[ordinal]!);
+          follow(held, moves);
+        }
         this.losses.forget(moves.map(({ from }) => from));
-        if (moves.length > 0) this.healings += 1;
+        if (moves.length > 0) {
+          this.healings += 1;
+          this.moves += 1;
+        }
         this.containers.add(content.id);
         // No collection changes over meanwhile: this is a change, too.
         for (const place of places) map.add(place);
+        return places;
       });
     });
   }
@@ -159,6 +170,7 @@ export class ChunkPlaces {
           }
           this.containers.delete(id);
         }
+        this.moves += 1;
         for (const { id } of collected) this.containers.add(id);
         this.losses.drop(gone.map(({ id }) => id));
         return true;

@@ -1,15 +1,16 @@
 import { assert } from '#kernel/assert.js';
-import type { ChunkFrame, ChunkIntakeSession } from '../chunk-intake.js';
+import type { ChunkEntry, ChunkFrame, ChunkIntakeSession } from '../chunk-intake.js';
 import { ContainerDamaged, VolumeWriteFailed } from '../errors.js';
 import type { FragmentName } from '../fragment-name.js';
-import { beginContainer } from './begin-container.js';
 import { checkDomain, checkIds, idText } from './chunk-id.js';
 import type { ChunkVolume } from './chunk-volume.js';
 import { ContainerReader } from './containers/container-reader.js';
 import { isSound } from './collection/verify-containers.js';
-import { checkFrame, type ContainerWriter } from './containers/container-writer.js';
+import { checkFrame } from './containers/container-writer.js';
+import { KnownPlaces } from './known-places.js';
 import { RecipeFragmentWriter } from './fragments/recipe-fragment-writer.js';
-import type { ChunkMap } from './index/chunk-map.js';
+import type { ChunkMap, Place } from './index/chunk-map.js';
+import { PendingContainer } from './pending-container.js';
 
 /**
  * One client's backup into a volume of chunks. What it was told is there stays there until `end`,
@@ -17,10 +18,12 @@ import type { ChunkMap } from './index/chunk-map.js';
  * has to ask again. Calls come one at a time.
  */
 export class ChunkSession implements ChunkIntakeSession {
-  private writer: ContainerWriter | undefined;
-  /** Ids of what is in the open container. */
-  private readonly pending = new Set<string>();
+  private open: PendingContainer | undefined;
+  /** The one before it: it is made durable while this one is filled. */
+  private closing:
+    { readonly container: PendingContainer; readonly done: Promise<void> } | undefined;
   private readonly kept: ChunkMap;
+  private readonly known: KnownPlaces;
   /** Containers that `readBack` has not read yet. */
   private readonly written: string[] | undefined;
 
@@ -36,15 +39,22 @@ export class ChunkSession implements ChunkIntakeSession {
     checkDomain(domain);
     if (isReadBack) this.written = [];
     this.kept = volume.places.hold();
+    this.known = new KnownPlaces(volume.places);
   }
 
   async ask(ids: readonly Buffer[]): Promise<boolean[]> {
     checkIds(ids);
-    const places = await this.volume.places.find(this.domain, ids, this.kept);
-    const { losses } = this.volume.places;
+    const { losses, moves } = this.volume.places;
+    const found = await this.volume.places.find(this.domain, ids, this.kept);
     return ids.map((id, at) => {
-      const place = places[at];
-      return (place !== undefined && !losses.has(place)) || this.pending.has(idText(id));
+      const place = found[at];
+      const text = idText(id);
+      if (place) this.known.add(text, place, moves);
+      if (place && !losses.has(place)) return true;
+      // What was in the index a moment later is known by now.
+      return (
+        this.pendingPlace(text) !== undefined || (!place && this.known.get(text) !== undefined)
+      );
     });
   }
 
@@ -54,29 +64,15 @@ export class ChunkSession implements ChunkIntakeSession {
    */
   async add(frame: ChunkFrame): Promise<void> {
     checkFrame(frame);
-    if (this.writer && !this.writer.hasRoomFor(frame)) await this.flush();
-    this.writer ??= await beginContainer(this.volume, this.domain);
-    const chunks = frame.chunks.map(({ id, length }) => ({ id: Buffer.from(id), length }));
-    await this.writer.append({ stored: frame.stored, chunks });
-    for (const { id } of chunks) this.pending.add(idText(id));
+    if (this.open && !this.open.hasRoomFor(frame)) await this.beginClosing(this.open);
+    this.open ??= await PendingContainer.begin(this.volume, this.domain);
+    await this.open.add(frame);
   }
 
   /** Makes durable, and known to all, what was added. */
   async flush(): Promise<void> {
-    const { writer } = this;
-    if (!writer) return;
-    const { between, places, writing } = this.volume;
-    await between('flush: the container is open');
-    await writer.close();
-    await between('flush: the container is closed, the index does not know it');
-    const { id, domain, ids } = writer;
-    const heals = !places.losses.isEmpty && (await isSound(this.volume, id));
-    await places.add({ id, domain, ids }, this.kept, heals);
-    this.writer = undefined;
-    this.pending.clear();
-    this.written?.push(id);
-    writing.delete(id);
-    await between('flush: the index knows it');
+    if (this.open) await this.beginClosing(this.open);
+    await this.closing?.done;
   }
 
   /**
@@ -99,10 +95,37 @@ export class ChunkSession implements ChunkIntakeSession {
   }
 
   async end(): Promise<void> {
-    await this.writer?.abandon();
-    if (this.writer) this.volume.writing.delete(this.writer.id);
-    this.writer = undefined;
+    await this.closing?.done.catch(() => undefined);
+    await this.closing?.container.abandon();
+    await this.open?.abandon();
+    this.open = undefined;
+    this.closing = undefined;
     this.volume.places.letGo(this.kept);
+  }
+
+  /** Resolves when the one before is through. A failure stays: it is thrown whenever something depends on it. */
+  private async beginClosing(container: PendingContainer): Promise<void> {
+    await this.closing?.done;
+    this.open = undefined;
+    const done = this.close(container);
+    done.catch(() => undefined);
+    this.closing = { container, done };
+  }
+
+  private async close(container: PendingContainer): Promise<void> {
+    const { between, places } = this.volume;
+    await between('flush: the container is open');
+    await container.close();
+    await between('flush: the container is closed, the index does not know it');
+    const { content } = container;
+    const heals = !places.losses.isEmpty && (await isSound(this.volume, content.id));
+    const { moves } = places;
+    const now = await places.add(content, this.kept, heals);
+    for (const [chunk, ordinal] of container.entries) this.known.add(chunk, now[ordinal]!, moves);
+    this.closing = undefined;
+    this.written?.push(content.id);
+    container.release();
+    await between('flush: the index knows it');
   }
 
   private async readContainer(container: string): Promise<void> {
@@ -112,7 +135,7 @@ export class ChunkSession implements ChunkIntakeSession {
       // Collected meanwhile, which has read it.
       if (!reader) return;
       try {
-        for (let frame = 0; frame < reader.table.frames; frame += 1) await reader.readStored(frame);
+        await reader.checkStored();
       } finally {
         await reader.close();
       }
@@ -128,6 +151,22 @@ export class ChunkSession implements ChunkIntakeSession {
       domain,
       frameBytes,
       flush: () => this.flush(),
+      hold: (chunks, map) => this.hold(chunks, map),
     });
+  }
+
+  /** Adds chunks to a held map, unless it would have to look one up: then false. */
+  private hold(chunks: readonly ChunkEntry[], map: ChunkMap): boolean {
+    for (const { id } of chunks) {
+      const text = idText(id);
+      const place = this.known.get(text) ?? this.pendingPlace(text);
+      if (!place) return false;
+      map.add(place);
+    }
+    return true;
+  }
+
+  private pendingPlace(chunk: string): Place | undefined {
+    return this.open?.placeOf(chunk) ?? this.closing?.container.placeOf(chunk);
   }
 }

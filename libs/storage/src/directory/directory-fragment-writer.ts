@@ -86,6 +86,14 @@ export class DirectoryFragmentWriter implements FragmentWriter {
     return this.sealWith(`${JSON.stringify(manifest)}\n`);
   }
 
+  /** Reads the data back. Throws `FragmentDamaged` for another digest (hex). */
+  expectData(digest: string): Promise<void> {
+    return this.attempt(async () => {
+      if ((await this.files.data.digest()) === digest) return;
+      throw new FragmentDamaged(this.name.fragmentId, 'has data that are not what was written');
+    });
+  }
+
   /** Like `seal`, where what was written is a recipe of the data that the manifest is of. */
   sealRecipe(manifest: Manifest, recipeDigest: string): Promise<void> {
     const { name, dataBytes, indexBytes } = this;

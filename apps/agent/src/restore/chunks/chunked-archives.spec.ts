@@ -60,6 +60,7 @@ class Server {
       yield {
         // In memory of its own: the reader gives it back.
         stored: Buffer.from(new Uint8Array(stored).buffer),
+        digest: blake3(stored),
         chunks: of.map(({ id, length }) => ({ id: Buffer.from(id), length })),
       };
     }

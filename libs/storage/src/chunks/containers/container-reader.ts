@@ -1,5 +1,6 @@
 import { open, type FileHandle } from 'node:fs/promises';
-import { decompress } from '#archive/frames/zstd.js';
+import { rawContentBytes, rawFrameContent } from '#archive/frames/raw-frame.js';
+import { decompress, TAKES_SEVERAL_FRAMES } from '#archive/frames/zstd.js';
 import { blake3 } from '@napi-rs/blake-hash';
 import { isFrameOf } from '#archive/frames/frame-bound.js';
 import { messageOf } from '#kernel/errors.js';
@@ -15,6 +16,26 @@ import {
   type ContainerHead,
 } from './container-format.js';
 import type { ContainerTable } from './container-table.js';
+
+/** Stored frames that are read at once come to so much, or are one: a mebibyte that could not be compressed is more. */
+const PIECE_BYTES = 1024 * 1024 + 64 * 1024;
+
+/** Memory that pieces are read into, used again: to be given new memory costs more than to read. */
+export class PieceBuffers {
+  private readonly free: Buffer[] = [];
+
+  take(bytes: number): Buffer {
+    const kept = this.free.pop();
+    if (kept && kept.length >= bytes) return kept.subarray(0, bytes);
+    if (kept) freeBytes(kept);
+    return Buffer.allocUnsafeSlow(Math.max(bytes, PIECE_BYTES)).subarray(0, bytes);
+  }
+
+  /** From here on nothing of it is looked at. */
+  giveBack(piece: Buffer): void {
+    this.free.push(Buffer.from(piece.buffer));
+  }
+}
 
 /**
  * A closed container, open for reading. A stored frame is checked by its digest and a chunk by its
@@ -78,9 +99,50 @@ export class ContainerReader {
   /** The stored frame, checked by its digest. */
   async readStored(frame: number): Promise<Buffer> {
     const stored = await this.read(frame);
-    const digest = this.table.digestOf(frame);
-    if (!blake3(stored).equals(digest)) throw this.damaged(`frame ${frame} has another digest`);
+    this.checkDigest(frame, stored);
     return stored;
+  }
+
+  /** Reads all stored frames and checks their digests. */
+  async checkStored(): Promise<void> {
+    const buffers = new PieceBuffers();
+    for (let first = 0; first < this.table.frames;) {
+      const end = this.pieceFrom(first, this.table.frames);
+      const piece = await this.readPiece(first, end, buffers);
+      for (let frame = first; frame < end; frame += 1) {
+        this.checkDigest(frame, this.storedIn(piece, first, frame));
+      }
+      buffers.giveBack(piece);
+      first = end;
+    }
+  }
+
+  /** The frame behind the last one of those from `first` on that are read at once; at most `end`. */
+  pieceFrom(first: number, end: number): number {
+    let last = first + 1;
+    const stop = this.starts[first]! + PIECE_BYTES;
+    const isIn = (frame: number) => this.starts[frame]! + this.table.storedBytesOf(frame) <= stop;
+    while (last < end && isIn(last)) last += 1;
+    return last;
+  }
+
+  /** The stored frames from `first` up to `end`, unchecked. */
+  readPiece(first: number, end: number, buffers: PieceBuffers): Promise<Buffer> {
+    const bytes = this.starts[end - 1]! + this.table.storedBytesOf(end - 1) - this.starts[first]!;
+    return this.readAt(first, bytes, buffers.take(bytes));
+  }
+
+  /** What the frames from `first` up to `end` hold. */
+  bytesOf(first: number, end: number): number {
+    let bytes = 0;
+    for (let frame = first; frame < end; frame += 1) bytes += this.table.bytesOf(frame);
+    return bytes;
+  }
+
+  /** One of the frames of a piece that begins with `first`. */
+  storedIn(piece: Buffer, first: number, frame: number): Buffer {
+    const at = this.starts[frame]! - this.starts[first]!;
+    return piece.subarray(at, at + this.table.storedBytesOf(frame));
   }
 
   /** What a frame holds. Nothing is checked yet: `slice` checks what is taken out of it, by its id. */
@@ -89,6 +151,28 @@ export class ContainerReader {
     const bytes = await this.unpack(frame, stored);
     freeBytes(stored);
     return bytes;
+  }
+
+  /**
+   * What the frames of a piece from `first` up to `end` hold, each in parts, unchecked: parts of the piece
+   * where they are not compressed; else, for several frames at once, of memory of their own.
+   */
+  async contents(piece: Buffer, first: number, end: number): Promise<readonly Buffer[][]> {
+    const contents: Promise<Buffer[]>[] = [];
+    for (let frame = first; frame < end;) {
+      const stored = this.storedIn(piece, first, frame);
+      if (this.isRaw(frame, stored)) {
+        contents.push(Promise.resolve(rawFrameContent(stored)));
+        frame += 1;
+        continue;
+      }
+      let last = frame + 1;
+      const goesOn = () => last < end && !this.isRaw(last, this.storedIn(piece, first, last));
+      while (TAKES_SEVERAL_FRAMES && goesOn()) last += 1;
+      contents.push(...this.unpackAll(piece, first, [frame, last]));
+      frame = last;
+    }
+    return Promise.all(contents);
   }
 
   /** A stored frame with its chunks, all of it checked. */
@@ -118,10 +202,18 @@ export class ContainerReader {
     await this.handle.close();
   }
 
-  private async read(frame: number): Promise<Buffer> {
+  private checkDigest(frame: number, stored: Buffer): void {
+    const digest = this.table.digestOf(frame);
+    if (!blake3(stored).equals(digest)) throw this.damaged(`frame ${frame} has another digest`);
+  }
+
+  private read(frame: number): Promise<Buffer> {
+    return this.readAt(frame, this.table.storedBytesOf(frame));
+  }
+
+  private async readAt(frame: number, length: number, into?: Buffer): Promise<Buffer> {
     try {
-      const bytes = this.table.storedBytesOf(frame);
-      return await readExactly(this.handle, this.starts[frame]!, bytes);
+      return await readExactly(this.handle, this.starts[frame]!, length, into);
     } catch (error) {
       throw (
         hostError(this.id, error) ?? this.damaged(`cannot read frame ${frame}: ${messageOf(error)}`)
@@ -129,10 +221,39 @@ export class ContainerReader {
     }
   }
 
-  private async unpack(frame: number, stored: Buffer): Promise<Buffer> {
-    const expected = this.table.bytesOf(frame);
-    if (!isFrameOf(stored, expected))
-      throw this.damaged(`frame ${frame} is no frame of its chunks`);
+  private isRaw(frame: number, stored: Buffer): boolean {
+    return rawContentBytes(stored) === this.table.bytesOf(frame);
+  }
+
+  /** Unpacks frames of a piece at once: each call of the pool wakes a thread. */
+  private unpackAll(
+    piece: Buffer,
+    first: number,
+    [from, to]: [number, number],
+  ): Promise<Buffer[]>[] {
+    const unpacking = this.unpackFrames(piece, first, [from, to]);
+    return Array.from({ length: to - from }, async (_, nth) => {
+      const at = this.bytesOf(from, from + nth);
+      return [(await unpacking).subarray(at, at + this.table.bytesOf(from + nth))];
+    });
+  }
+
+  private unpack(frame: number, stored: Buffer): Promise<Buffer> {
+    return this.unpackFrames(stored, frame, [frame, frame + 1]);
+  }
+
+  private async unpackFrames(
+    piece: Buffer,
+    first: number,
+    [frame, end]: [number, number],
+  ): Promise<Buffer> {
+    const parts = Array.from({ length: end - frame }, (_, nth) => {
+      const stored = this.storedIn(piece, first, frame + nth);
+      if (isFrameOf(stored, this.table.bytesOf(frame + nth))) return stored;
+      throw this.damaged(`frame ${frame + nth} is no frame of its chunks`);
+    });
+    const expected = this.bytesOf(frame, end);
+    const stored = spanOf(parts);
     let bytes: Buffer;
     try {
       bytes = await decompress(stored);
@@ -148,9 +269,20 @@ export class ContainerReader {
   }
 }
 
-async function readExactly(handle: FileHandle, position: number, length: number): Promise<Buffer> {
+/** Frames that lie one behind the other in memory, as one. */
+function spanOf(parts: readonly Buffer[]): Buffer {
+  const [first] = parts;
+  const bytes = parts.reduce((sum, { length }) => sum + length, 0);
+  return Buffer.from(first!.buffer, first!.byteOffset, bytes);
+}
+
+async function readExactly(
+  handle: FileHandle,
+  position: number,
+  length: number,
   // Not of Node's pool: it can be given back at once.
-  const bytes = Buffer.allocUnsafeSlow(length);
+  bytes: Buffer = Buffer.allocUnsafeSlow(length),
+): Promise<Buffer> {
   let filled = 0;
   while (filled < length) {
     const { bytesRead } = await handle.read(bytes, filled, length - filled, position + filled);

@@ -87,8 +87,8 @@ export class ContainerWriter {
       await this.file.append([bytes]);
     });
     if (Buffer.isBuffer(frame)) return;
-    const { chunks } = frame;
-    this.frames.push({ storedBytes: bytes.length, digest: blake3(bytes), chunks });
+    const { chunks, digest = blake3(bytes) } = frame;
+    this.frames.push({ storedBytes: bytes.length, digest, chunks });
     this.chunkCount += chunks.length;
   }
 

@@ -11,6 +11,12 @@ const FRAMES_MAX = 8;
 /** Frames that are read and unpacked ahead of whoever reads one behind the other. */
 const FRAMES_AHEAD = 3;
 
+/** A frame as it is stored, and its digest, which it has. */
+export interface StoredFrame {
+  readonly stored: Buffer;
+  readonly digest: Buffer;
+}
+
 interface Found {
   readonly reader: ContainerReader;
   readonly frame: number;
@@ -31,7 +37,7 @@ export class OpenContainers {
   /** Opens it for `behind`. What is wrong with it whoever reads it hears. */
   async open(container: string): Promise<void> {
     try {
-      await this.reader(container);
+      await this.get(container);
     } catch (error) {
       if (!(error instanceof ContainerDamaged)) throw error;
     }
@@ -78,9 +84,13 @@ export class OpenContainers {
   }
 
   /** The stored frame that a chunk is in, checked by its digest; undefined if the container is gone. */
-  async readStored(place: Place, chunk: ChunkEntry): Promise<Buffer | undefined> {
+  async readStored(place: Place, chunk: ChunkEntry): Promise<StoredFrame | undefined> {
     const found = await this.look(place, chunk);
-    return found?.reader.readStored(found.frame);
+    if (!found) return undefined;
+    const { reader, frame } = found;
+    const stored = await reader.readStored(frame);
+    // Not a view of the table: that would be kept as long as it.
+    return { stored, digest: Buffer.from(reader.table.digestOf(frame)) };
   }
 
   async close(): Promise<void> {
@@ -106,7 +116,7 @@ export class OpenContainers {
   }
 
   private async look(place: Place, chunk: ChunkEntry): Promise<Found | undefined> {
-    const reader = await this.reader(place.container);
+    const reader = await this.get(place.container);
     if (!reader) return undefined;
     const { table } = reader;
     if (!table.isId(place.ordinal, chunk.id)) {
@@ -124,7 +134,8 @@ export class OpenContainers {
     return { reader, frame: table.frameOf(place.ordinal) };
   }
 
-  private async reader(id: string): Promise<ContainerReader | undefined> {
+  /** Undefined if it is gone. Throws `ContainerDamaged`. It may be closed when others are opened. */
+  async get(id: string): Promise<ContainerReader | undefined> {
     const open = this.readers.get(id) ?? (await ContainerReader.open(this.files, id));
     if (!open) return undefined;
     await keep(this.readers, { key: id, value: open, max: CONTAINERS_MAX })?.close();

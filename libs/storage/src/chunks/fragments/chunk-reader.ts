@@ -2,7 +2,8 @@ import type { ChunkEntry } from '../../chunk-intake.js';
 import { ContainerDamaged, FragmentUnreadable } from '../../errors.js';
 import { IDS_PER_BATCH_MAX } from '../chunk-id.js';
 import type { ChunkVolume } from '../chunk-volume.js';
-import { OpenContainers } from '../containers/open-containers.js';
+import type { ContainerReader } from '../containers/container-reader.js';
+import { OpenContainers, type StoredFrame } from '../containers/open-containers.js';
 import type { Place } from '../index/chunk-map.js';
 
 const TRIES_MAX = 10;
@@ -72,8 +73,13 @@ export class ChunkReader {
   }
 
   /** The stored frame that a chunk is in, checked by its digest. */
-  stored(located: Located): Promise<Buffer> {
+  stored(located: Located): Promise<StoredFrame> {
     return this.at(located, (place) => this.containers.readStored(place, located.chunk));
+  }
+
+  /** The container that a place is in; undefined if it is gone. Throws `ContainerDamaged`. */
+  container({ container }: Place): Promise<ContainerReader | undefined> {
+    return this.containers.get(container);
   }
 
   close(): Promise<void> {

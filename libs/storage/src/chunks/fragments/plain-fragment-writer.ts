@@ -4,7 +4,7 @@ import type { Manifest } from '#archive/manifest.js';
 import { rawFrame } from '#archive/frames/raw-frame.js';
 import { assert } from '#kernel/assert.js';
 import { freeBytes } from '#kernel/free-bytes.js';
-import type { ChunkSource } from '../../chunk-intake.js';
+import type { ChunkFrame, ChunkSource } from '../../chunk-intake.js';
 import { FragmentDamaged } from '../../errors.js';
 import type { FragmentName } from '../../fragment-name.js';
 import {
@@ -104,13 +104,26 @@ export class PlainFragmentWriter implements FragmentWriter {
     for await (const some of chunks.list()) {
       const isHere = await this.session.ask(some.map(({ id }) => id));
       const missing = some.filter((_, nth) => !isHere[nth]);
-      for await (const frame of chunks.frames(missing)) {
-        await this.session.add(frame);
-        freeBytes(frame.stored);
-      }
+      await this.addFrames(chunks.frames(missing));
       await this.recipe.add(some);
     }
     this.dataBytes = dataBytes;
+  }
+
+  private async addFrames(frames: AsyncIterable<ChunkFrame>): Promise<void> {
+    let adding: Promise<void> = Promise.resolve();
+    try {
+      for await (const frame of frames) {
+        // One is on its way to the disk while the next one is read.
+        await adding;
+        adding = this.session.add(frame).then(() => freeBytes(frame.stored));
+        adding.catch(() => undefined);
+      }
+      await adding;
+    } finally {
+      // Calls of the session come one at a time, also where the next frame could not be read.
+      await adding.catch(() => undefined);
+    }
   }
 
   private async cut(pieces: readonly Buffer[]): Promise<void> {

@@ -37,7 +37,7 @@ export class RecipeChunks implements ChunkSource {
       const neighbours = await this.reader.neighbours(located);
       if (shareOf(neighbours, wanted) >= wholeFrom) {
         for (const { id } of neighbours) wanted.delete(idText(id));
-        yield { stored: await this.reader.stored(located), chunks: neighbours };
+        yield { ...(await this.reader.stored(located)), chunks: neighbours };
         continue;
       }
       wanted.delete(idText(chunk.id));

@@ -11,6 +11,7 @@ import type { ChunkVolume } from '../chunk-volume.js';
 import { RecipeReader } from '../recipes/recipe-reader.js';
 import { ChunkReader } from './chunk-reader.js';
 import { RawLayout } from './raw-layout.js';
+import { digestOfData } from './data-digest.js';
 import { RecipeBytes } from './recipe-bytes.js';
 import { RecipeChunks } from './recipe-chunks.js';
 
@@ -85,6 +86,11 @@ export class RecipeFragmentReader implements SealedFragmentReader {
     } catch (error) {
       throw unreadable(error);
     }
+  }
+
+  async digestData(onBytes: (bytes: number) => void): Promise<string | undefined> {
+    const { recipe, reader, layout } = this;
+    return this.inTurn(() => digestOfData({ recipe, reader, layout }, onBytes));
   }
 
   async close(): Promise<void> {

@@ -17,6 +17,8 @@ export interface RecipeStart extends RecipeHead {
   readonly name: FragmentName;
   /** Makes durable what was added to the session. */
   readonly flush: () => Promise<void>;
+  /** Adds chunks to a held map where the session knows their places, and keeps them there; else false. */
+  readonly hold: (chunks: readonly ChunkEntry[], map: ChunkMap) => boolean;
 }
 
 /** A fragment being written whose data is a recipe. Calls come one at a time. */
@@ -24,6 +26,8 @@ export class RecipeFragmentWriter implements RecipeWriter {
   private readonly hash = new Blake3Hasher();
   private encoder: RecipeEncoder;
   private failure: Error | undefined;
+  /** Whether all chunks that were named are in the map that is raised. */
+  private areHeld = true;
 
   private constructor(
     private readonly volume: ChunkVolume,
@@ -62,7 +66,10 @@ export class RecipeFragmentWriter implements RecipeWriter {
   }
 
   add(chunks: readonly ChunkEntry[]): Promise<void> {
-    return this.attempt(() => this.encoder.add(chunks));
+    return this.attempt(async () => {
+      await this.encoder.add(chunks);
+      this.areHeld &&= this.start.hold(chunks, this.raising.map);
+    });
   }
 
   /** From here on, and before anything is added: its chunks are archive bytes in frames of this. */
@@ -86,12 +93,9 @@ export class RecipeFragmentWriter implements RecipeWriter {
     await this.attempt(async () => {
       await this.start.flush();
       await this.encoder.finish();
-      // Read back, so that what counts is what was written.
-      const path = volume.recipeFiles.partialPath(name);
-      await readRecipe(name.fragmentId, path, (recipe) =>
-        volume.references.holdAll(recipe, this.raising.map),
-      );
-      await this.file.sealRecipe(manifest, this.hash.digest('hex'));
+      const digest = this.hash.digest('hex');
+      await this.holdAll(digest);
+      await this.file.sealRecipe(manifest, digest);
       await volume.between('seal: it is visible');
       await volume.ledger.add({ type: 'SHOWN', fragmentId: name.fragmentId });
     });
@@ -102,6 +106,16 @@ export class RecipeFragmentWriter implements RecipeWriter {
     await this.file.abandon();
     // Where the ledger may have it and the index not, its chunks stay until `catchUp` has mended that.
     if (!this.raising.begun) this.volume.places.letGo(this.raising.map);
+  }
+
+  /** Read back, so that what counts is what was written. */
+  private async holdAll(digest: string): Promise<void> {
+    const { volume, name, areHeld } = this;
+    if (areHeld) return this.file.expectData(digest);
+    const path = volume.recipeFiles.partialPath(name);
+    await readRecipe(name.fragmentId, path, (recipe) =>
+      volume.references.holdAll(recipe, this.raising.map),
+    );
   }
 
   private encode(): RecipeEncoder {
