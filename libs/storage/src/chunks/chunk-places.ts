@@ -98,9 +98,14 @@ export class ChunkPlaces {
    * Takes in a closed container and holds what it holds, wherever the index has it; held maps that have named
    * its chunks already, as it was written, name them there. Where all of it was read and is right, it heals:
    * what is lost where it lay is found in it from then on.
-   * @returns where its chunks are
+   * @param taken is told where its chunks are in the moment in which the maps are: whoever names one of them a moment
+   * later, as it was written, would be missed
    */
-  add(content: ContainerContent, map: ChunkMap, wasRead = false): Promise<readonly Place[]> {
+  add(
+    content: ContainerContent,
+    map: ChunkMap,
+    { wasRead = false, taken }: { wasRead?: boolean; taken?: (at: readonly Place[]) => void } = {},
+  ): Promise<void> {
     return this.alone(async () => {
       const losers = wasRead ? this.losses.containers() : [];
       return this.whileChanging(losers, async () => {
@@ -120,7 +125,7 @@ export class ChunkPlaces {
         this.containers.add(content.id);
         // No collection changes over meanwhile: this is a change, too.
         for (const place of places) map.add(place);
-        return places;
+        taken?.(places);
       });
     });
   }

@@ -118,10 +118,13 @@ export class ChunkSession implements ChunkIntakeSession {
     await container.close();
     await between('flush: the container is closed, the index does not know it');
     const { content } = container;
-    const heals = !places.losses.isEmpty && (await isSound(this.volume, content.id));
+    const wasRead = !places.losses.isEmpty && (await isSound(this.volume, content.id));
     const { moves } = places;
-    const now = await places.add(content, this.kept, heals);
-    for (const [chunk, ordinal] of container.entries) this.known.add(chunk, now[ordinal]!, moves);
+    const taken = (at: readonly Place[]) => {
+      for (const [chunk, ordinal] of container.entries) this.known.add(chunk, at[ordinal]!, moves);
+      container.forgetPlaces();
+    };
+    await places.add(content, this.kept, { wasRead, taken });
     this.closing = undefined;
     this.written?.push(content.id);
     container.release();

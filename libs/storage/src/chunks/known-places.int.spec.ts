@@ -28,10 +28,18 @@ import { RecipeFiles } from './recipe-files.js';
 /** An index that counts the ids that it is asked for. */
 class CountingIndex extends ShakyIndex {
   asked = 0;
+  /** What happens when it has taken a container in. */
+  added: () => void = () => undefined;
 
   override lookup(domain: string, ids: readonly Buffer[]) {
     this.asked += ids.length;
     return super.lookup(domain, ids);
+  }
+
+  override async add(...of: Parameters<ShakyIndex['add']>) {
+    const result = await super.add(...of);
+    this.added();
+    return result;
   }
 }
 
@@ -154,6 +162,33 @@ describe('What a session knows of places', () => {
     await reads(1, [7, 8]);
     await reads(3, [8, 6]);
     await nothingIsLeft(1, 3);
+  });
+
+  it('is where the chunk lies, also for who names it in the moment in which that is found out', async () => {
+    for (let ticks = 0; ticks < 40; ticks += 1) {
+      const [both, own] = [1_000 + 2 * ticks, 1_001 + 2 * ticks];
+      const session = store.session('web1');
+      await session.add(await frameOf([both, own]));
+      await sealAlone(store, fragmentName(1_000 + ticks), [both]);
+      const name = fragmentName(2_000 + ticks);
+      const writer = await session.beginPlain(name);
+      let naming: Promise<void> | undefined;
+      index.added = () => {
+        const name = async () => {
+          for (let tick = 0; tick < ticks; tick += 1) await undefined;
+          await writer.add([chunkOf(both)]);
+        };
+        naming = name();
+      };
+      await session.flush();
+      await naming;
+      index.added = () => undefined;
+      await writer.writeIndex([Buffer.from('index')]);
+      const data = archiveOf([both]);
+      await writer.seal(manifestOf(name, { data, index: Buffer.from('index') }));
+      await session.end();
+      expect({ ticks, count: await countOf(both) }).toEqual({ ticks, count: 2 });
+    }
   });
 
   it('is forgotten, or follows, where another session heals what was lost', async () => {

@@ -52,6 +52,11 @@ export class PendingContainer {
     return this.ordinals;
   }
 
+  /** The index has its chunks now, some of them elsewhere. */
+  forgetPlaces(): void {
+    this.ordinals.clear();
+  }
+
   /** Makes it durable under its name. */
   close(): Promise<void> {
     return this.writer.close();
