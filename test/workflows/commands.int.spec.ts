@@ -119,6 +119,8 @@ describe('the commands of the anatomy of a backup', () => {
       ...{ client: CLIENT, selections: [folder], hooks },
     });
     await until(async () => (await held()).includes(long.job), { what: 'the long job' });
+    // From then on it says nothing new: a command and the request beside it are not at the same moment.
+    await until(() => isInHook(long.job), { what: 'its hook' });
   });
   afterAll(async () => {
     await cluster.stop();
@@ -129,6 +131,12 @@ describe('the commands of the anatomy of a backup', () => {
     type Answer = { allocations: { job: number }[] };
     const { allocations } = await cluster.ask<Answer>('broker.allocations');
     return allocations.map((one) => one.job);
+  };
+
+  const isInHook = async (long: number): Promise<boolean> => {
+    type Answer = { jobs: { job: number; progress: { currentPath: string } }[] };
+    const { jobs } = await cluster.ask<Answer>('jobs.list');
+    return jobs.some(({ job, progress }) => job === long && progress.currentPath.includes('hook'));
   };
 
   /** A column's text with its placeholders filled in. */
