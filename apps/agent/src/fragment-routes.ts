@@ -21,7 +21,7 @@ interface Route {
 const PATIENCE_AFTER_LOSS_MS = 1_000;
 
 /** Unpacked frames of chunks that are kept for all images of a chain, and for each at least. */
-const KEPT_BYTES = 16 * 1024 * 1024;
+const KEPT_BYTES = 8 * 1024 * 1024;
 const KEPT_BYTES_MIN = 2 * 1024 * 1024;
 
 /** Reads each fragment from the media server that has it, over as few connections as are needed. */
