@@ -10,6 +10,7 @@ import {
 
 import { aclFromText } from '#archive/acl-text.js';
 import type { ArchiveEntry } from '#archive/archive-entry.js';
+import { splitNanoseconds } from '#archive/nanoseconds.js';
 import { codeOf } from '#kernel/errors.js';
 import { nativePath, type BytePath } from '../../posix/byte-path.js';
 import {
@@ -21,6 +22,7 @@ import {
   setXattrOfOpenFile,
 } from '../../posix/posix.js';
 import type { RestoreNotes } from '../restore-notes.js';
+import type { PlannedEntry } from '../restore-plan.js';
 import { reasonOf, shown } from './not-restored.js';
 
 /** What is put on a file after its content. */
@@ -191,4 +193,20 @@ function chmodNoFollow(path: BytePath, mode: number): void {
 
 function isOwner(owner: CurrentMetadata['owner'], { uid, gid }: Metadata): boolean {
   return owner?.uid === uid && owner.gid === gid;
+}
+
+/** As far as an index has them. */
+export function metadataOf(entry: PlannedEntry): Metadata {
+  const { seconds, nanos } = splitNanoseconds(entry.mtimeNs);
+  return {
+    path: entry.path,
+    mode: entry.mode,
+    uid: entry.uid,
+    gid: entry.gid,
+    mtimeSeconds: seconds,
+    mtimeNanos: nanos,
+    xattrs: undefined,
+    aclAccess: undefined,
+    aclDefault: undefined,
+  };
 }

@@ -2,7 +2,6 @@ import type { ArchiveEntry } from '#archive/archive-entry.js';
 import { isWithin } from '#archive/archive-order.js';
 import { LINKED_FILES_MAX } from '#archive/chain/index-merge.js';
 import type { ArchiveEvent } from '#archive/pax-reader.js';
-import { splitNanoseconds } from '#archive/nanoseconds.js';
 import { codeOf } from '#kernel/errors.js';
 import type { BytePath } from '../../posix/byte-path.js';
 import type { LoadedFrame } from '../frame-loader.js';
@@ -13,7 +12,7 @@ import { FilesBeside, type FileBeside } from '../beside/files-beside.js';
 import { FileMaker } from './file-maker.js';
 import { FolderStack, type Level } from './folder-stack.js';
 import { ExtraFrames, ImageFeed, type ByteSource } from './image-feed.js';
-import { MetadataWriter, type Metadata } from './metadata.js';
+import { metadataOf, MetadataWriter } from './metadata.js';
 import { hopeless, isSafePath, LeftAlone, NotRestored, reasonOf, shown } from './not-restored.js';
 import { unpackAll, type UnpackedFrame } from './unpack.js';
 import type { FromWriter, ToWriter, WriterCounts, WriterOptions } from './writer-messages.js';
@@ -58,6 +57,8 @@ export class RestoreWriter {
   #entriesDone = 0;
   #ended = false;
   #stopped = false;
+  /** The entry at hand waits for what is being written, not for frames. */
+  #isHeldUp = false;
   #finished = false;
   #gaveUp: string | undefined;
   /** A folder that could not be made: what lies below it is counted, not listed. */
@@ -131,9 +132,13 @@ export class RestoreWriter {
   }
 
   #go(): void {
-    if (!this.#stopped && this.#work.next().done !== true) {
-      this.#report();
-      return;
+    // What came before it was stopped is restored, also where it has to wait until pieces are written.
+    if (!this.#stopped || this.#isHeldUp) {
+      const isDone = this.#work.next().done === true;
+      if (!isDone && (!this.#stopped || this.#isHeldUp)) {
+        this.#report();
+        return;
+      }
     }
     if (this.#files.isWriting) return;
     this.#abandonFile();
@@ -201,7 +206,7 @@ export class RestoreWriter {
       }
       this.#restored++;
     } catch (error) {
-      while (this.#files.isWriting) yield;
+      yield* this.#writing(() => this.#files.isWriting);
       this.#fail(entry, error);
     } finally {
       this.#feeds[entry.image]?.pass(entry.offset + entry.length);
@@ -262,13 +267,21 @@ export class RestoreWriter {
       const bytes = viewOf(frame.bytes, at - frame.archiveOffset, end - frame.archiveOffset);
       const piece = { frame, isAll: bytes.length === place.length };
       for (const event of reader.push(bytes)) {
-        while (event.kind === 'data' ? this.#files.isFull : this.#files.isWriting) yield;
+        yield* this.#writing(() =>
+          event.kind === 'data' ? this.#files.isFull : this.#files.isWriting,
+        );
         done = this.#take(event, piece, what) || done;
       }
       at += bytes.length;
     }
     if (!done) throw new NotRestored('index and archive do not agree on its length');
     source.keepReader(reader, end);
+  }
+
+  *#writing(isBusy: () => boolean): Waiting {
+    this.#isHeldUp = true;
+    while (isBusy()) yield;
+    this.#isHeldUp = false;
   }
 
   #entry: ArchiveEntry | undefined;
@@ -372,19 +385,4 @@ function isDamage(error: unknown): boolean {
 function viewOf(bytes: Uint8Array, from: number, to: number): Buffer {
   const end = Math.min(to, bytes.length);
   return Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset + from, end - from);
-}
-
-function metadataOf(entry: PlannedEntry): Metadata {
-  const { seconds, nanos } = splitNanoseconds(entry.mtimeNs);
-  return {
-    path: entry.path,
-    mode: entry.mode,
-    uid: entry.uid,
-    gid: entry.gid,
-    mtimeSeconds: seconds,
-    mtimeNanos: nanos,
-    xattrs: undefined,
-    aclAccess: undefined,
-    aclDefault: undefined,
-  };
 }
