@@ -1,5 +1,6 @@
 import type { ByteString } from '#archive/path-text.js';
 
+import type { BatchMemory } from '../../batch-memory.js';
 import type { FileStat } from '../reader/file-stat.js';
 
 /** Files of one batch, and bytes of what they hold. */
@@ -11,13 +12,6 @@ const FIRST_LENGTH = 1;
 const NOT_READ = -1;
 const NUMBERS_PER_FILE = 6;
 
-/** The memory of a batch, which both threads see. */
-export interface BatchMemory {
-  /** Whether it is done; then for each file the bytes that were read, or -1. */
-  readonly control: SharedArrayBuffer;
-  readonly content: SharedArrayBuffer;
-}
-
 /** What the other thread is told. */
 export interface BatchJob {
   readonly memory: BatchMemory;
@@ -25,14 +19,6 @@ export interface BatchJob {
   readonly paths: ByteString;
   /** Of each file, as `numbersOf` gives them. */
   readonly numbers: Float64Array;
-}
-
-export function makeBatchMemory(): BatchMemory {
-  const numbers = FIRST_LENGTH + BATCH_FILES_MAX;
-  return {
-    control: new SharedArrayBuffer(numbers * Int32Array.BYTES_PER_ELEMENT),
-    content: new SharedArrayBuffer(BATCH_BYTES_MAX),
-  };
 }
 
 /** What must not have changed for a file to be what the walk has seen. */

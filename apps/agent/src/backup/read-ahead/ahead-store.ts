@@ -4,7 +4,8 @@ import type { EntryStore } from '../reader/entry-store.js';
 import type { FileStat } from '../reader/file-stat.js';
 import type { ReaderContext } from '../reader/reader-context.js';
 import { isSmall } from '../reader/regular-file.js';
-import { AheadBatch, makeBatchMemory, type BatchJob, type BatchMemory } from './ahead-batch.js';
+import { makeBatchMemory, type BatchMemory } from '../../batch-memory.js';
+import { AheadBatch, BATCH_BYTES_MAX, BATCH_FILES_MAX, type BatchJob } from './ahead-batch.js';
 
 /** Batches under way: 1 MiB each. */
 const BATCHES_MAX = 3;
@@ -86,7 +87,9 @@ export class AheadStore {
     if (this.#filling?.hasRoomFor(stat) === false) this.#start();
     while (!this.#filling && this.#underWay >= BATCHES_MAX && !this.#gaveUp) this.#storeNext();
     if (this.#gaveUp) return undefined;
-    return (this.#filling ??= new AheadBatch(SPARE.pop() ?? makeBatchMemory()));
+    return (this.#filling ??= new AheadBatch(
+      SPARE.pop() ?? makeBatchMemory(BATCH_FILES_MAX, BATCH_BYTES_MAX),
+    ));
   }
 
   #start(): void {

@@ -1,3 +1,4 @@
+import type { BatchMemory } from '../../batch-memory.js';
 import type { BytePath } from '../../posix/byte-path.js';
 
 /** Files of one batch, and bytes of what they hold. */
@@ -9,13 +10,6 @@ const FIRST_RESULT = 1;
 const MADE = 1;
 const DONE = 1;
 const NUMBERS_PER_FILE = 4;
-
-/** The memory of a batch, which both threads see. */
-export interface BatchMemory {
-  /** Whether it is done; then for each file whether it was made. */
-  readonly control: SharedArrayBuffer;
-  readonly content: SharedArrayBuffer;
-}
 
 /** What the other thread is told. */
 export interface BatchJob {
@@ -34,14 +28,6 @@ export interface NewFile {
   readonly mtimeSeconds: number;
   readonly mtimeNanos: number;
   readonly content: Buffer;
-}
-
-export function makeBatchMemory(): BatchMemory {
-  const numbers = FIRST_RESULT + BATCH_FILES_MAX;
-  return {
-    control: new SharedArrayBuffer(numbers * Int32Array.BYTES_PER_ELEMENT),
-    content: new SharedArrayBuffer(BATCH_BYTES_MAX),
-  };
 }
 
 /** Files that are made together: on the side of the thread that wants them. */

@@ -1,8 +1,9 @@
 import type { ArchiveEntry } from '#archive/archive-entry.js';
+import { makeBatchMemory, type BatchMemory } from '../../batch-memory.js';
 import type { PlannedEntry } from '../restore-plan.js';
 import type { Level } from '../writer/folder-stack.js';
 import type { BesideThread } from './beside-thread.js';
-import { FileBatch, makeBatchMemory, type BatchMemory } from './file-batch.js';
+import { BATCH_BYTES_MAX, BATCH_FILES_MAX, FileBatch } from './file-batch.js';
 
 /** Batches under way, or done and not collected yet: half a mebibyte each. */
 const BATCHES_MAX = 3;
@@ -124,7 +125,9 @@ export class FilesBeside {
     if (this.#filling?.hasRoomFor(bytes) === false) this.flush();
     if (this.#filling) return true;
     if (this.#underWay.length >= BATCHES_MAX) return false;
-    this.#filling = new FileBatch(this.#spare.pop() ?? makeBatchMemory());
+    this.#filling = new FileBatch(
+      this.#spare.pop() ?? makeBatchMemory(BATCH_FILES_MAX, BATCH_BYTES_MAX),
+    );
     return true;
   }
 }
