@@ -1,5 +1,4 @@
-import { Blake3Hasher } from '@napi-rs/blake-hash';
-
+import { frameDigest } from '#archive/frames/frame-digest.js';
 import { rawFrameBytes, rawFramePieces } from '#archive/frames/raw-frame.js';
 import { messageOf, PermanentError } from '#kernel/errors.js';
 
@@ -106,9 +105,7 @@ function blame(
   pieces: readonly Buffer<ArrayBuffer>[],
   { digest, archiveBytes }: FramePlace,
 ): string | undefined {
-  const hash = new Blake3Hasher();
-  for (const piece of pieces) hash.update(piece);
-  if (!hash.digestBuffer().equals(digest)) return 'its digest is not the one that was recorded';
+  if (!frameDigest(pieces).equals(digest)) return 'its digest is not the one that was recorded';
   return archiveBytes > FRAME_CONTENT_BYTES_MAX ? 'it states an impossible size' : undefined;
 }
 

@@ -21,7 +21,7 @@ import type { FromWriter, ToWriter, WriterCounts, WriterOptions } from './writer
 const ENTRIES_PER_REPORT = 256;
 
 /** What an entry waits for: more frames, or that what others write is written. Nothing else can make a writer wait. */
-type Waiting = Generator<void, void, undefined>;
+type Waiting = Generator<'frames' | 'writing', void, undefined>;
 
 /** An entry to be made at `planned.path`. */
 interface ToRestore {
@@ -57,8 +57,8 @@ export class RestoreWriter {
   #entriesDone = 0;
   #ended = false;
   #stopped = false;
-  /** The entry at hand waits for what is being written, not for frames. */
-  #isHeldUp = false;
+  /** Why the work pauses. */
+  #waitsFor: 'frames' | 'writing' = 'frames';
   #finished = false;
   #gaveUp: string | undefined;
   /** A folder that could not be made: what lies below it is counted, not listed. */
@@ -133,9 +133,10 @@ export class RestoreWriter {
 
   #go(): void {
     // What came before it was stopped is restored, also where it has to wait until pieces are written.
-    if (!this.#stopped || this.#isHeldUp) {
-      const isDone = this.#work.next().done === true;
-      if (!isDone && (!this.#stopped || this.#isHeldUp)) {
+    if (!this.#stopped || this.#waitsFor === 'writing') {
+      const { done, value } = this.#work.next();
+      this.#waitsFor = done === true ? 'frames' : value;
+      if (done !== true && (!this.#stopped || value === 'writing')) {
         this.#report();
         return;
       }
@@ -163,7 +164,7 @@ export class RestoreWriter {
 
   *#run(): Waiting {
     yield* this.#entries();
-    for (this.#endBeside(); this.#beside.isBusy; this.#endBeside()) yield;
+    for (this.#endBeside(); this.#beside.isBusy; this.#endBeside()) yield 'writing';
   }
 
   #endBeside(): void {
@@ -177,7 +178,7 @@ export class RestoreWriter {
       const batch = this.#queue.shift();
       if (batch === undefined) {
         if (this.#ended) return;
-        yield;
+        yield 'frames';
         continue;
       }
       for (const { entry, linked } of batch) {
@@ -206,7 +207,7 @@ export class RestoreWriter {
       }
       this.#restored++;
     } catch (error) {
-      yield* this.#writing(() => this.#files.isWriting);
+      while (this.#files.isWriting) yield 'writing';
       this.#fail(entry, error);
     } finally {
       this.#feeds[entry.image]?.pass(entry.offset + entry.length);
@@ -260,28 +261,20 @@ export class RestoreWriter {
     for (let at = place.offset; at < end;) {
       let frame = source.frameAt(at);
       while (frame === undefined) {
-        yield;
+        yield 'frames';
         frame = source.frameAt(at);
       }
       if (frame.bytes === undefined) throw new NotRestored(frame.damage ?? 'a frame is damaged');
       const bytes = viewOf(frame.bytes, at - frame.archiveOffset, end - frame.archiveOffset);
       const piece = { frame, isAll: bytes.length === place.length };
       for (const event of reader.push(bytes)) {
-        yield* this.#writing(() =>
-          event.kind === 'data' ? this.#files.isFull : this.#files.isWriting,
-        );
+        while (event.kind === 'data' ? this.#files.isFull : this.#files.isWriting) yield 'writing';
         done = this.#take(event, piece, what) || done;
       }
       at += bytes.length;
     }
     if (!done) throw new NotRestored('index and archive do not agree on its length');
     source.keepReader(reader, end);
-  }
-
-  *#writing(isBusy: () => boolean): Waiting {
-    this.#isHeldUp = true;
-    while (isBusy()) yield;
-    this.#isHeldUp = false;
   }
 
   #entry: ArchiveEntry | undefined;
