@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdtempSync, readdirSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -32,7 +32,7 @@ export async function removeFolder(folder: string): Promise<void> {
   }
 }
 
-/** Stops the servers and removes the folders of test runs that are gone. */
+/** Stops the servers, undoes the mounts and removes the folders of test runs that are gone. */
 async function clearUpAfterTheDead(): Promise<void> {
   for (const name of readdirSync(tmpdir()).filter((each) => each.startsWith(PREFIX))) {
     const folder = join(tmpdir(), name);
@@ -44,7 +44,18 @@ async function clearUpAfterTheDead(): Promise<void> {
     for (const file of pidFiles(folder)) {
       await stopLeftover(file, [{ signal: 'SIGQUIT', waitMs: 2_000 }]);
     }
+    await unmountBelow(folder);
     await removeFolder(folder);
+  }
+}
+
+/** Another test process may clear up the same: what is no longer mounted is not a failure. */
+async function unmountBelow(folder: string): Promise<void> {
+  const table = '/proc/self/mounts';
+  const lines = existsSync(table) ? readFileSync(table, 'latin1').split('\n') : [];
+  const mountPoints = lines.map((line) => line.split(' ')[1] ?? '');
+  for (const point of mountPoints.filter((each) => each.startsWith(`${folder}/`)).reverse()) {
+    await runCommand('umount', ['--lazy', point]);
   }
 }
 

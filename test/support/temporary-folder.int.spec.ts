@@ -1,0 +1,26 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { expect, it } from '@jest/globals';
+
+import { removeFolder, temporaryFolder } from './temporary-folder.js';
+
+it('clears up after a test run that was killed, also what it had mounted', async () => {
+  // A process with this number may be alive: it did not begin at the first tick of the clock.
+  const dead = join(tmpdir(), `holdfast-test-${process.ppid}.1-killed`);
+  const volume = join(dead, 'data', 'volume');
+  mkdirSync(volume, { recursive: true });
+  // It takes a superuser; without one the folder itself is what is cleared up.
+  spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'holdfast-test', volume]);
+  writeFileSync(join(volume, 'left'), 'behind');
+
+  const ours = await temporaryFolder();
+  try {
+    expect(existsSync(dead)).toBe(false);
+    expect(existsSync(ours)).toBe(true);
+  } finally {
+    await removeFolder(ours);
+  }
+});
