@@ -33,7 +33,7 @@ export interface DataProcessPlan {
 export const HEAP_FLAGS = {
   agent: [
     '--max-semi-space-size=2',
-    '--initial-heap-size=32',
+    '--initial-heap-size=48',
     '--no-memory-reducer',
     '--expose-gc',
   ],
