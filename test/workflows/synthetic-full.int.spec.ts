@@ -236,7 +236,7 @@ describe('hard links of a synthetic full', () => {
 });
 
 describe('a synthetic full on a volume that deduplicates', () => {
-  it('is made there of what lies there and elsewhere', async () => {
+  it('is made there of what lies there and elsewhere, of the chunks of its full', async () => {
     const root = cluster.path('chunked');
     makeNoiseTree(root, { files: 40, bytesEach: MIB / 2 });
     await backUp('--storage', 'chunks', root);
@@ -245,6 +245,12 @@ describe('a synthetic full on a volume that deduplicates', () => {
     await backUp('--type', 'differential', root);
     const made = jobOf(await cluster.cli('backup', '--synthetic', '--storage', 'chunks', root));
     expect(made).toMatchObject({ status: 0, mediaId: 'far' });
+    const log = logOf(await cluster.cli('jobs', 'show', String(made.job))).join('\n');
+    const [, all, fresh] = /deduplicated: (\d+) bytes of archive came as (\d+) new bytes/.exec(
+      log,
+    )!;
+    // What fragments cut apart, which end at other places than those of the backup.
+    expect(Number(fresh)).toBeLessThan(Number(all) / 3);
     const exact = await restore(root, made.imageId!, '--only');
     expect(await compareTrees(root, exact)).toEqual([]);
     const verified = jobOf(await cluster.cli('image', 'verify', made.imageId!));

@@ -21,8 +21,9 @@ export interface FragmentSource {
   /**
    * The range in pieces, which are read and neither changed nor freed (`freeBytes`): they may be views of memory
    * that others read. Throws what `sourceFault` understands.
+   * @param into As long as the range: pieces may come where they belong in it.
    */
-  read(range: SourceRange): AsyncIterable<Buffer>;
+  read(range: SourceRange, into?: Buffer): AsyncIterable<Buffer>;
   close(): Promise<void>;
 }
 
@@ -42,9 +43,10 @@ export class LocalSource implements FragmentSource {
     this.manifest = local.manifest;
   }
 
-  async *read({ object, offset, length }: SourceRange): AsyncGenerator<Buffer> {
+  async *read({ object, offset, length }: SourceRange, into?: Buffer): AsyncGenerator<Buffer> {
     for (let at = 0; at < length; at += READ_BYTES_MAX) {
-      yield await this.local.read(object, offset + at, Math.min(READ_BYTES_MAX, length - at));
+      const bytes = Math.min(READ_BYTES_MAX, length - at);
+      yield await this.local.read(object, offset + at, bytes, into?.subarray(at));
     }
   }
 

@@ -1,3 +1,4 @@
+import { freeBytes } from '#kernel/free-bytes.js';
 import { Blake3Hasher, blake3 } from '@napi-rs/blake-hash';
 import {
   decodeFrameTable,
@@ -65,7 +66,7 @@ export async function copyFrames(
       if (blake3(read).equals(frame.digest)) return read;
       throw new FragmentDamaged(source.view.fragmentId, `has another frame ${at + 1}`);
     });
-    await fragment.addFrame(frame, [bytes]);
+    await fragment.addFrame(frame, [bytes], () => freeBytes(bytes));
     offset += frame.storedBytes;
     onBytes(bytes.length);
   }
@@ -85,10 +86,18 @@ function* indexRanges(bytes: number): Generator<SourceRange> {
   }
 }
 
-export async function readRange(source: FragmentSource, range: SourceRange): Promise<Buffer> {
-  const pieces: Buffer[] = [];
-  for await (const piece of source.read(range)) pieces.push(piece);
-  return Buffer.concat(pieces);
+/** The whole range, in memory that is the caller's alone. */
+export async function readRange(
+  source: FragmentSource,
+  range: SourceRange,
+): Promise<Buffer<ArrayBuffer>> {
+  const whole = Buffer.allocUnsafeSlow(range.length);
+  let at = 0;
+  for await (const piece of source.read(range, whole)) {
+    if (piece.buffer !== whole.buffer) piece.copy(whole, at);
+    at += piece.length;
+  }
+  return whole;
 }
 
 export function tableOf(fragmentId: string, table: Buffer): FrameRecord[] {

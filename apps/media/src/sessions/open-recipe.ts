@@ -48,9 +48,7 @@ export class OpenRecipe {
     const bytes = chunks.reduce((sum, { length }) => sum + length, 0);
     this.archiveBytes += bytes;
     checkArchiveBytes(this.archiveBytes, this.fragmentBytesMax);
-    await this.writer.add(chunks);
-    this.receiver.tally.chunks += chunks.length;
-    this.receiver.tally.archiveBytes += bytes;
+    await this.receiver.name(this.writer, chunks);
     return bytes;
   }
 

@@ -1,6 +1,7 @@
 import { decompress } from '#archive/frames/zstd.js';
 import { isFrameOf } from '#archive/frames/frame-bound.js';
 import { messageOf } from '#kernel/errors.js';
+import { freeBytes } from '#kernel/free-bytes.js';
 import type { ChainImage, FramePlace } from './chain-image.js';
 
 /**
@@ -43,6 +44,12 @@ export class ArchiveReader {
     return bytes;
   }
 
+  /** Gives back the memory of what `bytes` has given last: nobody may look at it any more. */
+  letGo(): void {
+    if (this.unpacked) freeBytes(this.unpacked.bytes);
+    this.unpacked = undefined;
+  }
+
   /** A range of the archive in pieces. */
   async *range(offset: number, length: number): AsyncGenerator<Buffer, void, undefined> {
     for (let at = offset; at < offset + length;) {
@@ -68,6 +75,8 @@ export class ArchiveReader {
           `a frame cannot be unpacked: ${messageOf(error)}`,
         );
       });
+      this.loading.delete(archiveOffset);
+      freeBytes(stored);
       if (bytes.length === archiveBytes) return bytes;
     }
     throw this.image.damagedAt(archiveOffset, 'a frame has another size than its table says');

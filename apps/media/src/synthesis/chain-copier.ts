@@ -197,12 +197,14 @@ export class ChainCopier {
       const frame = await reader.frameAt(at);
       const frameEnd = frame.archiveOffset + frame.archiveBytes;
       const isWhole = frame.archiveOffset === at && frameEnd <= end;
-      if (isWhole && (archive.isAtFrame || end - at >= WHOLE_FRAMES_BYTES_MIN)) {
+      const isWorthIt = archive.isAtFrame || end - at >= WHOLE_FRAMES_BYTES_MIN;
+      if (isWhole && archive.takesStored && isWorthIt) {
         await archive.endFrame();
         await archive.frame(await reader.stored(frame), frame);
       } else {
         const bytes = await reader.bytes(frame);
         await archive.write(bytes.subarray(at - frame.archiveOffset, end - frame.archiveOffset));
+        if (frameEnd <= end) reader.letGo();
       }
       at = Math.min(end, frameEnd);
     }

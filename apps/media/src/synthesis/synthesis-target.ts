@@ -1,12 +1,18 @@
+import type { FrameEncoder } from '#archive/frames/frame-encoder.js';
 import type { Manifest } from '#archive/manifest.js';
 import type { WrittenCopy } from '#contracts/task.js';
 import { NewFragments, type NewFragmentsOptions } from '../sessions/new-fragments.js';
+import type { ChunkReceiver } from '../sessions/chunk-receiver.js';
 import { OpenFragment } from '../sessions/open-fragment.js';
-import type { SyntheticFragments } from './synthetic-archive.js';
+import { ChunkedFragment } from './chunked-fragment.js';
+import type { SyntheticFragment, SyntheticFragments } from './synthetic-archive.js';
 
 export interface SynthesisTargetOptions extends NewFragmentsOptions {
   readonly image: WrittenCopy;
   readonly fragmentBytesMax: number;
+  /** Where the volume deduplicates. Its frames have to be raw ones then. */
+  readonly chunks?:
+    { readonly receiver: ChunkReceiver; readonly encoder: FrameEncoder } | undefined;
   /** Is told how many fragments the image has so far. */
   readonly onSealed: (fragments: number) => void;
 }
@@ -18,9 +24,10 @@ export type ImageTotals = Required<Pick<Manifest, 'fragments' | 'files' | 'bytes
 export class SynthesisTarget implements SyntheticFragments {
   /** Ids of what was sealed here, by number. */
   readonly sealed = new Map<number, string>();
-  private current: OpenFragment | undefined;
+  private current: SyntheticFragment | undefined;
   /** The last one, which is sealed when the totals are known. */
-  private last: { readonly fragment: OpenFragment; readonly archiveOffset: number } | undefined;
+  private last:
+    { readonly fragment: SyntheticFragment; readonly archiveOffset: number } | undefined;
 
   private readonly fragments: NewFragments;
 
@@ -28,16 +35,24 @@ export class SynthesisTarget implements SyntheticFragments {
     this.fragments = new NewFragments(options);
   }
 
-  async open(number: number): Promise<OpenFragment> {
-    const { fragmentBytesMax: bytesMax } = this.options;
+  async open(number: number, archiveOffset: number): Promise<SyntheticFragment> {
+    const { fragmentBytesMax: bytesMax, chunks } = this.options;
     const { imageId, copy, copyAttempt: attempt } = this.options.image;
-    const writer = await this.fragments.create({ imageId, copy, number, attempt, bytesMax });
-    this.current = new OpenFragment(writer, bytesMax);
+    const fragment = { imageId, copy, number, attempt, bytesMax };
+    if (chunks) {
+      const writer = await chunks.receiver.begin(await this.fragments.announce(fragment));
+      // Behind the first one it may begin anywhere in an entry.
+      const start = { archiveOffset, entryLeft: number > 1 ? undefined : 0 };
+      this.current = new ChunkedFragment(writer, chunks.receiver, {
+        start,
+        encoder: chunks.encoder,
+      });
+    } else this.current = new OpenFragment(await this.fragments.create(fragment), bytesMax);
     return this.current;
   }
 
   async seal(
-    fragment: OpenFragment,
+    fragment: SyntheticFragment,
     { archiveOffset, last }: { archiveOffset: number; last: boolean },
   ): Promise<void> {
     if (last) this.last = { fragment, archiveOffset };
@@ -58,7 +73,7 @@ export class SynthesisTarget implements SyntheticFragments {
   }
 
   private async sealAs(
-    fragment: OpenFragment,
+    fragment: SyntheticFragment,
     archiveOffset: number,
     totals?: ImageTotals,
   ): Promise<void> {

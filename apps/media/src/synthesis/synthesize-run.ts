@@ -1,6 +1,8 @@
 import type { FragmentView } from '#contracts/image.js';
 import type { JobProgress, TaskResult } from '#contracts/job.js';
 import type { MediaTask } from '#contracts/task.js';
+import { FrameEncoder } from '#archive/frames/frame-encoder.js';
+import { rawFrame } from '#archive/frames/raw-frame.js';
 import { toPathText } from '#archive/path-text.js';
 import type { Clock } from '#kernel/clock.js';
 import { messageOf, Unavailable } from '#kernel/errors.js';
@@ -11,12 +13,13 @@ import { refusal } from '../domain/refusal.js';
 import type { NumberSources } from '../duplication/duplicate-run.js';
 import { DuplicateSources } from '../duplication/duplicate-sources.js';
 import { RunControl } from '../duplication/run-control.js';
+import { ChunkReceiver, dedupText } from '../sessions/chunk-receiver.js';
 import { failureOf } from '../sessions/session-end.js';
 import type { Volumes } from '../volumes/volumes.js';
 import { ChainCopier, type CopyTotals } from './chain-copier.js';
 import { ChainImage } from './chain-image.js';
 import { SynthesisTarget } from './synthesis-target.js';
-import { SyntheticArchive } from './synthetic-archive.js';
+import { SyntheticArchive, type FrameCoder } from './synthetic-archive.js';
 
 export type SynthesizeTask = Extract<MediaTask, { type: 'synthesize' }>;
 
@@ -88,31 +91,39 @@ export class SynthesizeRun {
     for (const imageId of task.chain) numbers.push(await this.numbersOf(imageId));
     log('info', 'begin writing');
     const begun = process.hrtime.bigint();
+    const { chunks } = volume.store;
+    const receiver = chunks && new ChunkReceiver(chunks, image.client);
+    const encoder = new FrameEncoder(compressionLevel);
     const target = new SynthesisTarget({
       ...{ image, volume, fragmentBytesMax, offers, clock, crashPoint },
       signal: this.control.signal,
       onSealed: (fragments) => this.progress({ fragments }),
+      chunks: receiver && { receiver, encoder },
     });
-    const archive = new SyntheticArchive({
-      ...{ resume, fragmentBytesMax, compressionLevel, target },
-    });
+    const coder = receiver
+      ? RAW_FRAMES
+      : { encode: (data: Buffer) => encoder.encode(data), takesStored: true };
+    const archive = new SyntheticArchive({ resume, fragmentBytesMax, coder, target });
+    const storedBytes = () => receiver?.tally.newBytes ?? archive.storedBytes;
     const copier = new ChainCopier({
       open: (n) => this.opened(task.chain[n]!, numbers[n]!),
       images: task.chain.length,
       archive,
       expectGoOn: () => this.control.expectGoOn(),
-      onProgress: (totals, path) => this.copied(totals, path, archive.storedBytes),
+      onProgress: (totals, path) => this.copied(totals, path, storedBytes()),
     });
     try {
       const totals = { ...(await copier.copy()), fragments: archive.fragments };
       await target.finish(totals);
       const seconds = Number(process.hrtime.bigint() - begun) / 1e9;
       log('info', `end writing; write time: ${clockTime(seconds)}`);
-      this.progress({ ...totals, storedBytes: archive.storedBytes });
+      if (receiver) log('info', dedupText(receiver.tally));
+      this.progress({ ...totals, storedBytes: storedBytes() });
       for (const fragmentId of target.sealed.values()) await this.committed(fragmentId);
       return { status: 0, message: '', kind: 'full', ...totals };
     } finally {
       await target.abandon();
+      await receiver?.end();
     }
   }
 
@@ -170,6 +181,15 @@ export class SynthesizeRun {
     this.options.onProgress({ ...this.progressed, ...progress });
   }
 }
+
+/** What a volume that deduplicates makes its data of. */
+const RAW_FRAMES: FrameCoder = {
+  encode: (data) => {
+    const frame = rawFrame(data);
+    return Promise.resolve({ pieces: [frame], bytes: frame.length, sharesData: false });
+  },
+  takesStored: false,
+};
 
 /** Whoever looks does so once a second; there is no need to say each. */
 const PROGRESS_EVERY_FILES = 64;

@@ -1,8 +1,9 @@
 import { frameDigest } from '#archive/frames/frame-digest.js';
 import { compress } from '#archive/frames/zstd.js';
-import { FrameEncoder } from '#archive/frames/frame-encoder.js';
+import type { EncodedFrame } from '#archive/frames/frame-encoder.js';
 import { encodeFrameTable, type FrameRecord } from '#archive/frames/frame-table.js';
 import { INDEX_FRAME_BYTES_MAX } from '#archive/index-line.js';
+import { freeBytes } from '#kernel/free-bytes.js';
 import type { ResumePoint } from '#contracts/task.js';
 import { hasRoomForFrame } from '../domain/fragment-room.js';
 import { FRAME_ARCHIVE_BYTES_MAX, outOfSequence } from '../domain/write-rules.js';
@@ -12,12 +13,25 @@ import type { OpenFragment } from '../sessions/open-fragment.js';
 const FRAMES_AT_ONCE = 4;
 const INDEX_LEVEL = 3;
 
+/** A fragment of a synthetic full while it is written. */
+export type SyntheticFragment = Pick<
+  OpenFragment,
+  Exclude<keyof OpenFragment, 'frame' | 'index' | 'check' | 'indexBytes'>
+>;
+
 /** Where the fragments of a synthetic full go. */
 export interface SyntheticFragments {
   /** The next fragment, in the journal before its first byte. */
-  open(number: number): Promise<OpenFragment>;
+  open(number: number, archiveOffset: number): Promise<SyntheticFragment>;
   /** Makes a fragment safe and offers it; the last one when the totals are known, which is not here. */
-  seal(fragment: OpenFragment, claim: { archiveOffset: number; last: boolean }): Promise<void>;
+  seal(fragment: SyntheticFragment, claim: { archiveOffset: number; last: boolean }): Promise<void>;
+}
+
+/** Makes the frames of an archive. */
+export interface FrameCoder {
+  encode(data: Buffer): Promise<EncodedFrame>;
+  /** Frames may also be taken as they are stored elsewhere, compressed and of any size. */
+  readonly takesStored: boolean;
 }
 
 interface CodedFrame {
@@ -41,23 +55,22 @@ export class SyntheticArchive {
   position = 0;
   storedBytes = 0;
   private number: number;
-  private fragment: OpenFragment | undefined;
+  private fragment: SyntheticFragment | undefined;
   private fragmentOffset: number;
   private readonly from: number;
-  private buffer = Buffer.allocUnsafe(FRAME_ARCHIVE_BYTES_MAX);
+  private buffer = Buffer.allocUnsafeSlow(FRAME_ARCHIVE_BYTES_MAX);
   private used = 0;
   private coding: Promise<CodedFrame>[] = [];
   private lines: WaitingLine[] = [];
   private text: string[] = [];
   private textBytes = 0;
   private isFull = false;
-  private readonly encoder: FrameEncoder;
 
   constructor(
     private readonly options: {
       readonly resume: ResumePoint;
       readonly fragmentBytesMax: number;
-      readonly compressionLevel: number;
+      readonly coder: FrameCoder;
       readonly target: SyntheticFragments;
     },
   ) {
@@ -65,7 +78,6 @@ export class SyntheticArchive {
     this.number = nextNumber;
     this.from = archiveOffset;
     this.fragmentOffset = archiveOffset;
-    this.encoder = new FrameEncoder(options.compressionLevel);
   }
 
   /** Fragments of the image so far, those of earlier attempts included. */
@@ -73,7 +85,12 @@ export class SyntheticArchive {
     return this.number - 1;
   }
 
-  /** Nothing stands in the open frame: another whole frame may come next as it is. */
+  /** Whole frames that are stored elsewhere may come next as they are, behind an `endFrame`. */
+  get takesStored(): boolean {
+    return this.options.coder.takesStored;
+  }
+
+  /** Nothing stands in the open frame. */
   get isAtFrame(): boolean {
     return this.used === 0 && this.position >= this.from;
   }
@@ -105,17 +122,18 @@ export class SyntheticArchive {
   async endFrame(): Promise<void> {
     if (this.used === 0) return;
     const data = this.buffer.subarray(0, this.used);
-    this.buffer = Buffer.allocUnsafe(FRAME_ARCHIVE_BYTES_MAX);
+    this.buffer = Buffer.allocUnsafeSlow(FRAME_ARCHIVE_BYTES_MAX);
     this.used = 0;
     await this.add(
-      this.encoder.encode(data).then(({ pieces, bytes }) => {
+      this.options.coder.encode(data).then(({ pieces, bytes, sharesData }) => {
         const record = { storedBytes: bytes, archiveBytes: data.length };
+        if (!sharesData) freeBytes(data);
         return { pieces, record: { ...record, digest: frameDigest(pieces) } };
       }),
     );
   }
 
-  /** Takes a whole frame as it is stored elsewhere. Call it where `isAtFrame`. */
+  /** Takes a whole frame as it is stored elsewhere. Call it where `isAtFrame`, if it `takesStored`. */
   async frame(bytes: Buffer, record: FrameRecord): Promise<void> {
     this.position += record.archiveBytes;
     await this.add(Promise.resolve({ pieces: [bytes], record }));
@@ -140,7 +158,7 @@ export class SyntheticArchive {
     const { pieces, record } = await this.coding[0]!;
     this.coding.shift();
     if (this.isFull) await this.cut(false);
-    this.fragment ??= await this.options.target.open(this.number);
+    this.fragment ??= await this.options.target.open(this.number, this.fragmentOffset);
     const { fragment } = this;
     await fragment.addFrame(record, pieces);
     this.storedBytes += record.storedBytes;

@@ -12,7 +12,7 @@ import { clockTime } from '../domain/clock-time.js';
 import { atWorkFor, jobOf } from '../library/job-at-work.js';
 import { MediaNode } from '../media-node.js';
 import type { RunningTask } from './running-task.js';
-import type { ChunkTally } from '../sessions/chunk-receiver.js';
+import { dedupText } from '../sessions/chunk-receiver.js';
 import { WriteSession, type WriteOutcome } from '../sessions/write-session.js';
 
 type WriteTask = Extract<MediaTask, { type: 'write' }>;
@@ -128,13 +128,6 @@ class WriteRun {
     this.reporter.progress({ storedBytes: outcome.storedBytes });
     await this.reporter.finish(resultOf(outcome));
   }
-}
-
-function dedupText({ chunks, archiveBytes, newChunks, newBytes }: ChunkTally): string {
-  return (
-    `deduplicated: ${archiveBytes} bytes of archive came as ${newBytes} new bytes; ` +
-    `${newChunks} of ${chunks} chunks were new`
-  );
 }
 
 /** The fragments of a whole image count those of earlier attempts. */

@@ -4,8 +4,7 @@ import type { ChunkerStart } from '#archive/chunking/tar-chunker.js';
 import { rawFrameContent } from '#archive/frames/raw-frame.js';
 import { encodeSeekTable, type FrameSize } from '#archive/frames/seek-table.js';
 import { CHUNK_ID_BYTES, type NamedChunk } from '#transfer/chunk-messages.js';
-
-import { FragmentChunks } from './fragment-chunks.js';
+import { FragmentChunks } from '#transfer/chunks/fragment-chunks.js';
 
 /** Chunks on their way to another thread: an object for each would cost more than to cut it. */
 export interface PackedChunks {

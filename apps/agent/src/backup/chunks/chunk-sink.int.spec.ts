@@ -23,7 +23,7 @@ import { BackupLab, shell } from '../testing/backup-lab.js';
 import { ChunkVolume, type ChunkVolumeOptions } from '../testing/chunk-volume.js';
 import { SOURCE_READERS } from '../testing/source-readers.js';
 import { ChunkSink } from './chunk-sink.js';
-import { FragmentChunks } from './fragment-chunks.js';
+import { FragmentChunks } from '#transfer/chunks/fragment-chunks.js';
 
 let folder: string;
 let lab: BackupLab;

@@ -2,6 +2,13 @@ import { rawFrameContent } from '#archive/frames/raw-frame.js';
 import { assert } from '#kernel/assert.js';
 import type { FragmentWriterClient } from '#transfer/fragment-writer-client.js';
 import type { NamedChunk } from '#transfer/chunk-messages.js';
+import {
+  COURIER_HOLDS_BYTES_MAX,
+  ChunkCourier,
+  type ChunkWriter,
+} from '#transfer/chunks/chunk-courier.js';
+import { FramesInUse } from '#transfer/chunks/frames-in-use.js';
+import { Pieces } from '#transfer/chunks/pieces.js';
 import type {
   Chunking,
   ChunksEnd,
@@ -12,8 +19,6 @@ import type {
   ImageTotals,
 } from '../fragment-sink.js';
 import type { FrameEncoder } from '#archive/frames/frame-encoder.js';
-import { COURIER_HOLDS_BYTES_MAX, ChunkCourier, type ChunkWriter } from './chunk-courier.js';
-import { Pieces } from './pieces.js';
 
 export type RecipeClient = ChunkWriter &
   Pick<FragmentWriterClient, 'ready' | 'index' | 'seal' | 'finish'>;
@@ -28,10 +33,7 @@ export class ChunkSink implements FragmentSink {
   readonly chunking: Chunking;
 
   readonly #courier: ChunkCourier;
-  /** Frames whose chunks are not settled yet, in order, and where they end. */
-  readonly #inUse: { readonly gone: (() => void) | undefined; readonly end: number }[] = [];
-  #takenBytes = 0;
-  #settledBytes = 0;
+  readonly #inUse = new FramesInUse();
   /** What no chunk was taken of yet. */
   readonly #pieces = new Pieces();
   #dataDigest: string | undefined;
@@ -50,7 +52,7 @@ export class ChunkSink implements FragmentSink {
     const start = { archiveOffset, entryLeft: nextFragment > 1 ? undefined : 0 };
     const { frameBytes } = chunks;
     this.chunking = { frameBytes, start, heldBytesMax: COURIER_HOLDS_BYTES_MAX };
-    const onSettled = (bytes: number) => this.#recycle(bytes);
+    const onSettled = (bytes: number) => this.#inUse.settled(bytes);
     this.#courier = new ChunkCourier(writer, encoder, {
       idsPerAskMax: chunks.idsPerAskMax,
       onSettled,
@@ -59,8 +61,7 @@ export class ChunkSink implements FragmentSink {
 
   async frame({ archiveLength, pieces, chunks = [], gone }: DataFrame): Promise<void> {
     await this.#sealSent;
-    this.#takenBytes += archiveLength;
-    this.#inUse.push({ gone, end: this.#takenBytes });
+    this.#inUse.add(archiveLength, gone);
     const [bytes] = pieces;
     assert(bytes && pieces.length === 1, 'a frame of chunks comes in pieces');
     this.#pieces.push(...rawFrameContent(bytes));
@@ -93,14 +94,6 @@ export class ChunkSink implements FragmentSink {
   async finish(totals: ImageTotals): Promise<void> {
     this.#courier.end();
     await this.writer.finish(totals);
-  }
-
-  /** What the courier has settled it does not look at again. */
-  #recycle(bytes: number): void {
-    this.#settledBytes += bytes;
-    while (this.#inUse.length > 0 && this.#inUse[0]!.end <= this.#settledBytes) {
-      this.#inUse.shift()!.gone?.();
-    }
   }
 
   async #take(chunks: readonly NamedChunk[]): Promise<void> {

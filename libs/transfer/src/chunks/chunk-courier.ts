@@ -3,8 +3,8 @@ import { CUT_SIZES } from '#archive/chunking/gear-cutter.js';
 import { assert } from '#kernel/assert.js';
 import { copyBytes } from '#kernel/copy-bytes.js';
 import { freeBytes } from '#kernel/free-bytes.js';
-import type { NamedChunk } from '#transfer/chunk-messages.js';
-import type { FragmentWriterClient } from '#transfer/fragment-writer-client.js';
+import type { NamedChunk } from '../chunk-messages.js';
+import type { FragmentWriterClient } from '../fragment-writer-client.js';
 import type { EncodedFrame, FrameEncoder } from '#archive/frames/frame-encoder.js';
 import { SentIds } from './sent-ids.js';
 

@@ -1,6 +1,6 @@
 import { Blake3Hasher, blake3 } from '@napi-rs/blake-hash';
 import { TarChunker, type ChunkerStart } from '#archive/chunking/tar-chunker.js';
-import type { NamedChunk } from '#transfer/chunk-messages.js';
+import type { NamedChunk } from '../chunk-messages.js';
 import { Pieces } from './pieces.js';
 
 /** The chunks of a fragment's archive bytes, which come in pieces. It holds one chunk, and 64 KiB more. */
