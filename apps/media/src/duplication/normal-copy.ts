@@ -97,7 +97,7 @@ export async function readRange(
     if (piece.buffer !== whole.buffer) piece.copy(whole, at);
     at += piece.length;
   }
-  return whole;
+  return whole.subarray(0, at);
 }
 
 export function tableOf(fragmentId: string, table: Buffer): FrameRecord[] {

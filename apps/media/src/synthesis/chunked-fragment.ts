@@ -99,7 +99,7 @@ export class ChunkedFragment implements SyntheticFragment {
 
   /** Leaves what was written where it is. What is on its way comes to its end first: nothing may follow. */
   async abandon(): Promise<void> {
-    await this.courier.flush().catch(() => undefined);
+    await this.courier.giveUp();
     this.courier.end();
     await this.receiver.inTurn(() => this.writer.abandon());
   }

@@ -128,7 +128,7 @@ describe('A synthesis into a volume that deduplicates', () => {
     );
   });
 
-  it('leaves a volume that takes the next one when a source goes away in the middle', async () => {
+  it('leaves a volume that takes the next one when it is cancelled in the middle', async () => {
     const run = synthesis('web1_1790000101');
     const result = run.run();
     while (made('web1_1790000101').length === 0) await new Promise(setImmediate);

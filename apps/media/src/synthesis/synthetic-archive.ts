@@ -3,21 +3,35 @@ import { compress } from '#archive/frames/zstd.js';
 import type { EncodedFrame } from '#archive/frames/frame-encoder.js';
 import { encodeFrameTable, type FrameRecord } from '#archive/frames/frame-table.js';
 import { INDEX_FRAME_BYTES_MAX } from '#archive/index-line.js';
+import type { Manifest } from '#archive/manifest.js';
 import { freeBytes } from '#kernel/free-bytes.js';
 import type { ResumePoint } from '#contracts/task.js';
+import type { FragmentName } from '#storage/fragment-name.js';
 import { hasRoomForFrame } from '../domain/fragment-room.js';
 import { FRAME_ARCHIVE_BYTES_MAX, outOfSequence } from '../domain/write-rules.js';
-import type { OpenFragment } from '../sessions/open-fragment.js';
+import type { ContentSummary } from '../sessions/open-fragment.js';
 
 /** Frames that are compressed side by side. */
 const FRAMES_AT_ONCE = 4;
 const INDEX_LEVEL = 3;
 
-/** A fragment of a synthetic full while it is written. */
-export type SyntheticFragment = Pick<
-  OpenFragment,
-  Exclude<keyof OpenFragment, 'frame' | 'index' | 'check' | 'indexBytes'>
->;
+/** A fragment of a synthetic full while it is written. Calls come one at a time. */
+export interface SyntheticFragment {
+  readonly name: FragmentName;
+  readonly frames: readonly FrameRecord[];
+  readonly storedBytes: number;
+  readonly archiveBytes: number;
+  /** The whole index, if it is small enough to be sent with the commit. */
+  readonly smallIndex: Buffer | undefined;
+  /** Takes a frame with its digest. The pieces are the fragment's from then on. */
+  addFrame(frame: FrameRecord, pieces: readonly Buffer[]): Promise<void>;
+  addIndex(block: Buffer): Promise<void>;
+  /** Ends the data and says what was written. */
+  complete(): Promise<ContentSummary>;
+  seal(manifest: Manifest): Promise<void>;
+  /** Leaves what was written where it is. */
+  abandon(): Promise<void>;
+}
 
 /** Where the fragments of a synthetic full go. */
 export interface SyntheticFragments {

@@ -83,7 +83,13 @@ export class ChunkCourier {
     await this.#sending;
   }
 
-  /** Behind the last `flush`: gives back its memory. */
+  /** Instead of `flush`: what was not asked for yet is left out. Resolves when nothing is on its way, however that went. */
+  async giveUp(): Promise<void> {
+    await this.#settling.catch(() => undefined);
+    await this.#sending.catch(() => undefined);
+  }
+
+  /** Behind the last `flush`, or `giveUp`: gives back its memory. */
   end(): void {
     for (const data of [...this.#spare.splice(0), this.#frameData]) freeBytes(data);
   }
