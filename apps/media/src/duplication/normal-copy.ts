@@ -86,7 +86,7 @@ function* indexRanges(bytes: number): Generator<SourceRange> {
   }
 }
 
-/** The whole range, in memory that is the caller's alone. */
+/** The whole range, in memory that is the caller's alone. @throws FragmentDamaged if fewer or more bytes come */
 export async function readRange(
   source: FragmentSource,
   range: SourceRange,
@@ -97,7 +97,8 @@ export async function readRange(
     if (piece.buffer !== whole.buffer) piece.copy(whole, at);
     at += piece.length;
   }
-  return whole.subarray(0, at);
+  if (at === range.length) return whole;
+  throw new FragmentDamaged(source.view.fragmentId, `gave ${at} bytes instead of ${range.length}`);
 }
 
 export function tableOf(fragmentId: string, table: Buffer): FrameRecord[] {

@@ -67,8 +67,11 @@ export class ChunkReceiver {
   async take({ chunks, digest, pieces, gone }: FrameOfChunks): Promise<void> {
     const stored = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
     const { length } = stored;
-    await this.inTurn(() => this.session.add({ stored, digest, chunks }));
-    gone?.();
+    try {
+      await this.inTurn(() => this.session.add({ stored, digest, chunks }));
+    } finally {
+      gone?.();
+    }
     this.tally.newChunks += chunks.length;
     this.tally.newBytes += length;
   }

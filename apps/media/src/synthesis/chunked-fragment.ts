@@ -2,7 +2,7 @@ import { Blake3Hasher } from '@napi-rs/blake-hash';
 import type { ChunkerStart } from '#archive/chunking/tar-chunker.js';
 import type { FrameEncoder } from '#archive/frames/frame-encoder.js';
 import type { FrameRecord } from '#archive/frames/frame-table.js';
-import { rawFrameContent } from '#archive/frames/raw-frame.js';
+import { rawFrame, rawFrameContent } from '#archive/frames/raw-frame.js';
 import { encodeSeekTable } from '#archive/frames/seek-table.js';
 import type { Manifest } from '#archive/manifest.js';
 import { freeBytes } from '#kernel/free-bytes.js';
@@ -15,7 +15,16 @@ import { Pieces } from '#transfer/chunks/pieces.js';
 import { CHUNKS_READY, type ChunkReceiver } from '../sessions/chunk-receiver.js';
 import type { ContentSummary } from '../sessions/open-fragment.js';
 import { OpenIndex } from '../sessions/open-index.js';
-import type { SyntheticFragment } from './synthetic-archive.js';
+import type { FrameCoder, SyntheticFragment } from './synthetic-archive.js';
+
+/** How the frames of a `ChunkedFragment` are made. */
+export const RAW_FRAMES: FrameCoder = {
+  encode: (data) => {
+    const frame = rawFrame(data);
+    return Promise.resolve({ pieces: [frame], bytes: frame.length, sharesData: false });
+  },
+  takesStored: false,
+};
 
 /**
  * A fragment of a synthetic full on a volume that deduplicates. It is given raw frames, which are its data for every

@@ -10,7 +10,7 @@ import type { SyntheticFragment, SyntheticFragments } from './synthetic-archive.
 export interface SynthesisTargetOptions extends NewFragmentsOptions {
   readonly image: WrittenCopy;
   readonly fragmentBytesMax: number;
-  /** Where the volume deduplicates. Its frames have to be raw ones then. */
+  /** Where the volume deduplicates. Its frames have to be `RAW_FRAMES` then. */
   readonly chunks?:
     { readonly receiver: ChunkReceiver; readonly encoder: FrameEncoder } | undefined;
   /** Is told how many fragments the image has so far. */

@@ -2,7 +2,6 @@ import type { FragmentView } from '#contracts/image.js';
 import type { JobProgress, TaskResult } from '#contracts/job.js';
 import type { MediaTask } from '#contracts/task.js';
 import { FrameEncoder } from '#archive/frames/frame-encoder.js';
-import { rawFrame } from '#archive/frames/raw-frame.js';
 import { toPathText } from '#archive/path-text.js';
 import type { Clock } from '#kernel/clock.js';
 import { messageOf, Unavailable } from '#kernel/errors.js';
@@ -18,8 +17,9 @@ import { failureOf } from '../sessions/session-end.js';
 import type { Volumes } from '../volumes/volumes.js';
 import { ChainCopier, type CopyTotals } from './chain-copier.js';
 import { ChainImage } from './chain-image.js';
+import { RAW_FRAMES } from './chunked-fragment.js';
 import { SynthesisTarget } from './synthesis-target.js';
-import { SyntheticArchive, type FrameCoder } from './synthetic-archive.js';
+import { SyntheticArchive } from './synthetic-archive.js';
 
 export type SynthesizeTask = Extract<MediaTask, { type: 'synthesize' }>;
 
@@ -181,15 +181,6 @@ export class SynthesizeRun {
     this.options.onProgress({ ...this.progressed, ...progress });
   }
 }
-
-/** What a volume that deduplicates makes its data of. */
-const RAW_FRAMES: FrameCoder = {
-  encode: (data) => {
-    const frame = rawFrame(data);
-    return Promise.resolve({ pieces: [frame], bytes: frame.length, sharesData: false });
-  },
-  takesStored: false,
-};
 
 /** Whoever looks does so once a second; there is no need to say each. */
 const PROGRESS_EVERY_FILES = 64;
