@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import type { FrameMaker } from '#archive/frames/frame-maker.js';
 import { fromPathText } from '#archive/path-text.js';
 import type { TaskResult } from '#contracts/job.js';
 import type { AgentTask } from '#contracts/task.js';
@@ -6,14 +7,9 @@ import type { JobReporter } from '#messaging/job-reporter.js';
 import { FragmentWriterClient } from '#transfer/fragment-writer-client.js';
 import { CannotResume } from './backup/checkpoint-file.js';
 import { ChunkSink } from './backup/chunks/chunk-sink.js';
+import { FrameThread } from './backup/encoding/frame-thread.js';
 import type { FragmentSink } from './backup/fragment-sink.js';
-import { FrameEncoder } from '#archive/frames/frame-encoder.js';
-import {
-  COMPRESSION_LEVEL_DEFAULT,
-  runBackup,
-  type BackupProgress,
-  type BackupResult,
-} from './backup/run-backup.js';
+import { runBackup, type BackupProgress, type BackupResult } from './backup/run-backup.js';
 import { AgentConfig } from './config.js';
 import type { Note } from './domain/notes.js';
 import { BackupHooks, HookFailed } from './hooks/backup-hooks.js';
@@ -29,6 +25,9 @@ interface Use {
 }
 
 const PARTIAL = 1;
+
+/** Level 1 is as fast as the network, and deeper levels gain little on files. */
+const COMPRESSION_LEVEL_DEFAULT = 1;
 
 const FROM_THE_BEGINNING = { nextNumber: 1, archiveOffset: 0 };
 
@@ -108,9 +107,18 @@ export class BackupTask {
   }
 
   private async backUp(task: Task, use: Use): Promise<BackupResult> {
+    const frames = new FrameThread(task.compressionLevel ?? COMPRESSION_LEVEL_DEFAULT);
+    try {
+      return await this.backUpWith(frames, task, use);
+    } finally {
+      frames.end();
+    }
+  }
+
+  private async backUpWith(frames: FrameMaker, task: Task, use: Use): Promise<BackupResult> {
     const listed = task.baseListing ?? task.baseImageId;
     const base = listed && this.listings.find(task.policy, listed);
-    const sink = sinkFor(task, use.writer);
+    const sink = sinkFor(use.writer, frames);
     const { buffers } = this.config.ring;
     const bufferBytes = sink.chunking?.frameBytes ?? this.config.ring.bufferBytes;
     use.reporter.log('info', `using ${buffers} data buffers of ${bufferBytes} bytes`);
@@ -122,7 +130,7 @@ export class BackupTask {
       baseListingPath: base ?? undefined,
       newListingPath: this.listings.pathFor(task.policy, task.imageId),
       resume: task.resume ?? undefined,
-      compressionLevel: task.compressionLevel,
+      frames,
       ring: this.config.ring,
       sink,
       onProgress: (progress) => use.reporter.progress(progressOf(progress)),
@@ -137,11 +145,9 @@ export class BackupTask {
 }
 
 /** As frames, or where the volume deduplicates as chunks. */
-function sinkFor(task: Task, writer: FragmentWriterClient): FragmentSink {
+function sinkFor(writer: FragmentWriterClient, frames: FrameMaker): FragmentSink {
   const { chunks } = writer.ready;
-  if (!chunks) return new TransferSink(writer);
-  const encoder = new FrameEncoder(task.compressionLevel ?? COMPRESSION_LEVEL_DEFAULT);
-  return new ChunkSink(writer, chunks, encoder);
+  return chunks ? new ChunkSink(writer, chunks, frames) : new TransferSink(writer);
 }
 
 /**

@@ -1,7 +1,6 @@
 import { blake3 } from '@napi-rs/blake-hash';
 
-import { frameDigest } from '#archive/frames/frame-digest.js';
-import type { EncodedFrame } from '#archive/frames/frame-encoder.js';
+import type { MadeFrame } from '#archive/frames/frame-maker.js';
 import { encodeFrameTable, type FrameRecord } from '#archive/frames/frame-table.js';
 import { INDEX_FRAME_BYTES_MAX } from '#archive/index-line.js';
 import { assert } from '#kernel/assert.js';
@@ -14,14 +13,11 @@ import type { CheckpointFile } from './checkpoint-file.js';
 import type { FragmentSink, ImageTotals } from './fragment-sink.js';
 import type { ReaderState } from './reader-state.js';
 
-/** A buffer of the archive, compressed, with the index text that came with it. */
-export interface StoredFrame {
+/** A buffer of the archive, as a frame, with the index text that came with it. */
+export interface StoredFrame extends Pick<MadeFrame, 'pieces' | 'bytes' | 'digest'> {
   readonly archiveLength: number;
-  readonly encoded: EncodedFrame;
-  /** BLAKE3 of it, if somebody has looked already. */
-  readonly digest?: Buffer | undefined;
   /** See `DataFrame`. */
-  readonly gone?: (() => void) | undefined;
+  readonly gone: () => void;
   readonly chunks?: readonly NamedChunk[] | undefined;
   readonly index: Uint8Array;
   /** See `ReaderMessage`. */
@@ -68,11 +64,10 @@ export class ArchiveStream {
     if (this.#progress.isFull) await this.#cut(false);
     this.#state = frame.state;
     await checkpoints.addLinks(frame.links);
-    const digest = this.#fragment.add(frame);
-    this.storedBytes += frame.encoded.bytes;
-    const lines = this.#progress.frame(frame.encoded.bytes, frame.index, frame.pending);
-    const { archiveLength, gone, chunks } = frame;
-    const { pieces } = frame.encoded;
+    this.#fragment.add(frame);
+    this.storedBytes += frame.bytes;
+    const lines = this.#progress.frame(frame.bytes, frame.index, frame.pending);
+    const { archiveLength, pieces, digest, gone, chunks } = frame;
     await sink.frame({ archiveLength, pieces, digest, gone, chunks });
     await this.#addText(lines);
   }
@@ -142,10 +137,8 @@ class OpenFragment {
   readonly frames: FrameRecord[] = [];
   archiveBytes = 0;
 
-  add({ encoded: { pieces, bytes }, archiveLength, digest: known }: StoredFrame): Buffer {
-    const digest = known ?? frameDigest(pieces);
+  add({ bytes, archiveLength, digest }: StoredFrame): void {
     this.frames.push({ storedBytes: bytes, archiveBytes: archiveLength, digest });
     this.archiveBytes += archiveLength;
-    return digest;
   }
 }

@@ -1,3 +1,4 @@
+import { FramesHere } from '#archive/frames/frame-maker.js';
 import { spawn } from 'node:child_process';
 import { randomFillSync } from 'node:crypto';
 import { once } from 'node:events';
@@ -20,7 +21,7 @@ import { runBackup, type BackupOptions } from './run-backup.js';
 import { BackupLab, shell } from './testing/backup-lab.js';
 import { FolderSink } from './testing/folder-sink.js';
 import type { DataFrame } from './fragment-sink.js';
-import { SOURCE_READERS } from './testing/source-readers.js';
+import { SOURCE_READERS } from './testing/source-threads.js';
 
 const RING = { buffers: 2, bufferBytes: 64 * 1024 };
 const FILE_BYTES = 4 * 2 ** 20;
@@ -165,6 +166,7 @@ describe('a backup that cannot go on', () => {
     kind: 'full',
     newListingPath: `${folder}/${name}-listing`,
     ring: RING,
+    frames: new FramesHere(1),
     sink,
     readers: SOURCE_READERS,
   });

@@ -31,8 +31,8 @@ export interface DataFrame {
   readonly pieces: readonly Buffer[];
   /** BLAKE3 (32 bytes) of all of them. */
   readonly digest: Buffer;
-  /** If set, somebody else's memory is among them: to be called once when they are not looked at any more. */
-  readonly gone?: (() => void) | undefined;
+  /** They are somebody else's memory: to be called once when they are not looked at any more. */
+  readonly gone: () => void;
   /** Archive bytes in it. */
   readonly archiveLength: number;
   /** For a sink with `chunking`: the chunks of the archive, in order, that end in it and are not known yet. */
@@ -66,8 +66,8 @@ export interface ImageTotals {
  * - after any rejection, or when the backup is aborted, nothing more is called; whoever made the sink
  *   closes it.
  *
- * The sink keeps to this: a call may take its time (that is the back-pressure); the bytes of `frame` and `index` are
- * the sink's from the call on, those with a `gone` until it calls that; `seal` resolves when the fragment is
+ * The sink keeps to this: a call may take its time (that is the back-pressure); the bytes of `index` are the
+ * sink's from the call on, those of `frame` until it calls `gone`; `seal` resolves when the fragment is
  * safe, `finish` when the image is complete.
  */
 export interface FragmentSink {

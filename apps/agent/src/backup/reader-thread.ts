@@ -7,15 +7,13 @@ import { DamagedListing } from '../domain/listing-merge.js';
 import type { Note } from '../domain/notes.js';
 
 import type { ReaderFailure, ReaderJob, ReaderMessage } from './reader-messages.js';
-import { READERS, type ReaderPool } from './reader-pool.js';
+import { WorkerPool } from './worker-pool.js';
 
 /** How long a thread that was asked to end may take before it is ended by force. */
 const STOP_MS = 2_000;
-/**
- * A thread that was at work for longer is not kept for the next backup: it holds 30 MiB then, with the one that reads ahead
- * for it, and to start another costs 60 ms.
- */
-const KEPT_AFTER_MS_MAX = 1_000;
+
+/** The threads of this process, from the compiled code. */
+const READERS = new WorkerPool(new URL('./reader/reader.worker.js', import.meta.url));
 
 export type ReaderItem = Extract<ReaderMessage, { type: 'frame' | 'fragment' | 'index' | 'end' }>;
 
@@ -32,7 +30,6 @@ export class ReaderThread {
   waits = 0;
 
   readonly #worker: Worker;
-  readonly #begunMs = performance.now();
   /** Resolves when the thread has said its last word about this job, or has ended. */
   readonly #over: Promise<'through' | 'gone'>;
   #settle: (how: 'through' | 'gone') => void = () => undefined;
@@ -43,7 +40,7 @@ export class ReaderThread {
   constructor(
     job: ReaderJob,
     private readonly events: ReaderEvents,
-    private readonly pool: ReaderPool = READERS,
+    private readonly pool: WorkerPool = READERS,
   ) {
     this.#over = new Promise((resolve) => (this.#settle = resolve));
     this.#worker = pool.take();
@@ -74,7 +71,7 @@ export class ReaderThread {
   }
 
   /**
-   * Lets go of the thread when it is through (it is kept for the next backup, if it is not large yet), after two seconds at the latest: one that hangs in a system call (a
+   * Lets go of the thread when it is through, after two seconds at the latest: one that hangs in a system call (a
    * file system that does not answer) ends when that call does. The ring must have been stopped before.
    */
   async end(): Promise<void> {
@@ -83,8 +80,7 @@ export class ReaderThread {
     const how = await Promise.race([this.#over, late]);
     cancel.abort();
     if (how === 'gone') return;
-    const isShort = performance.now() - this.#begunMs < KEPT_AFTER_MS_MAX;
-    if (how === 'through' && isShort) return this.pool.giveBack(this.#worker);
+    if (how === 'through') return this.pool.giveBack(this.#worker);
     this.#worker.unref();
     void this.#worker.terminate();
   }

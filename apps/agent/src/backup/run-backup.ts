@@ -10,7 +10,7 @@ import { NOTES_MAX, Notes, type Note, type NoteSummary } from '../domain/notes.j
 
 import { ArchiveStream } from './archive-stream.js';
 import { RING_DEFAULT, RingEmptier, createRing, type RingSize } from './buffer-ring.js';
-import { FrameEncoder, type EncodedFrame } from '#archive/frames/frame-encoder.js';
+import type { FrameMaker, MadeFrame } from '#archive/frames/frame-maker.js';
 import { rawFrameBytes } from '#archive/frames/raw-frame.js';
 import { unpacked } from './chunks/chunk-cutter.js';
 import type { ResumeAt } from './checkpoint-file.js';
@@ -18,11 +18,8 @@ import type { FragmentSink } from './fragment-sink.js';
 import { startImage, type ImageStart } from './image-start.js';
 import { checkpointPath, discardListing } from './listing-file.js';
 import type { ReaderMessage, ReaderTotals } from './reader-messages.js';
-import type { ReaderPool } from './reader-pool.js';
 import { ReaderThread } from './reader-thread.js';
-
-/** The default: level 1 is as fast as the network, and deeper levels gain little on files. */
-export const COMPRESSION_LEVEL_DEFAULT = 1;
+import type { WorkerPool } from './worker-pool.js';
 
 /** A chunk may begin and end in the midst of one each; and the reader and this side want one at hand. */
 const BUFFERS_NOT_HELD = 4;
@@ -58,7 +55,8 @@ export interface BackupOptions {
   readonly newListingPath: string;
   /** Behind which fragment to go on with an image that was begun; undefined: from the beginning. */
   readonly resume?: ResumeAt | undefined;
-  readonly compressionLevel?: number | undefined;
+  /** Makes the frames of a sink without `chunking`. */
+  readonly frames: FrameMaker;
   readonly ring?: RingSize | undefined;
   readonly hardLinksTrackedMax?: number | undefined;
   /** Files that are read before another thread reads ahead; default 2,000. */
@@ -70,7 +68,7 @@ export interface BackupOptions {
   readonly onNote?: ((note: Note) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Whose thread reads, if not one of the compiled code. */
-  readonly readers?: ReaderPool | undefined;
+  readonly readers?: WorkerPool | undefined;
 }
 
 export interface BackupResult {
@@ -129,9 +127,8 @@ class BackupRun {
   readonly #emptier: RingEmptier;
   readonly #reader: ReaderThread;
   readonly #stream: ArchiveStream;
-  /** Frames that are full, by slot, while they are compressed and wait for their turn. */
-  readonly #compressing = new Map<number, Promise<EncodedFrame>>();
-  readonly #encoder: FrameEncoder;
+  /** Frames of buffers that are full, by slot, while they are made and wait for their turn. */
+  readonly #making = new Map<number, Promise<MadeFrame>>();
   readonly #failed: Promise<never>;
   #fail: (reason: Error) => void = () => undefined;
 
@@ -140,7 +137,6 @@ class BackupRun {
     size: RingSize,
     private readonly start: ImageStart,
   ) {
-    this.#encoder = new FrameEncoder(options.compressionLevel ?? COMPRESSION_LEVEL_DEFAULT);
     const { goOn, checkpoints, baseListingPath } = start;
     this.#notes = new Notes(NOTES_MAX, goOn?.state.notes);
     const done = goOn && { fragments: goOn.nextNumber - 1, archiveBytes: goOn.archiveOffset };
@@ -171,7 +167,7 @@ class BackupRun {
       {
         onNote: (note) => this.#note(note),
         onProgress: (progress) => options.onProgress?.({ ...progress, waits: this.#waits }),
-        onFrame: (frame) => this.#compress(frame),
+        onFrame: (frame) => this.#make(frame),
       },
       options.readers,
     );
@@ -206,21 +202,16 @@ class BackupRun {
         const { dataDigest } = item;
         await this.options.sink.endChunks?.({ chunks: unpacked(item), dataDigest });
       } else {
-        const release = () => this.#emptier.release(item.slot);
-        const encoded = await this.#encoded(item);
         await this.#stream.frame({
+          ...(await this.#made(item)),
           archiveLength: item.length,
-          encoded,
-          digest: item.raw && bufferOf(item.raw.digest),
           chunks: item.raw && unpacked(item.raw.chunks),
-          gone: encoded.sharesData ? release : undefined,
+          gone: () => this.#emptier.release(item.slot),
           index: item.index,
           pending: item.pending,
           state: item.state,
           links: item.links,
         });
-        // Not before the sink has taken it: so no more frames are held than there are buffers.
-        if (!encoded.sharesData) release();
       }
     }
   }
@@ -242,22 +233,23 @@ class BackupRun {
     };
   }
 
-  #compress(frame: FullBuffer): void {
-    if (frame.made) this.#emptier.adopt(frame.slot, frame.made);
-    if (frame.raw) return;
-    const stored = this.#encoder.encode(this.#emptier.buffer(frame.slot, frame.length));
-    stored.catch(() => undefined); // whoever takes the frame in its turn gets the error
-    this.#compressing.set(frame.slot, stored);
+  #make({ slot, made, raw, length }: FullBuffer): void {
+    if (made) this.#emptier.adopt(slot, made);
+    if (raw) return;
+    const frame = this.options.frames.make(this.#emptier.buffer(slot), length);
+    frame.catch(() => undefined); // whoever takes the frame in its turn gets the error
+    this.#making.set(slot, frame);
   }
 
-  async #encoded({ slot, length }: FullBuffer): Promise<EncodedFrame> {
-    const compressing = this.#compressing.get(slot);
-    if (!compressing) {
+  async #made({ slot, length, raw }: FullBuffer): Promise<Omit<MadeFrame, 'isRaw'>> {
+    if (raw) {
       const bytes = rawFrameBytes(length);
-      return { pieces: [this.#emptier.buffer(slot, bytes)], bytes, sharesData: true };
+      const pieces = [this.#emptier.buffer(slot).subarray(0, bytes)];
+      return { pieces, bytes, digest: bufferOf(raw.digest) };
     }
-    this.#compressing.delete(slot);
-    return compressing;
+    const making = this.#making.get(slot)!;
+    this.#making.delete(slot);
+    return making;
   }
 
   #noteLostBase(): void {

@@ -1,6 +1,6 @@
 import { Blake3Hasher } from '@napi-rs/blake-hash';
 import type { ChunkerStart } from '#archive/chunking/tar-chunker.js';
-import type { FrameEncoder } from '#archive/frames/frame-encoder.js';
+import type { FrameMaker } from '#archive/frames/frame-maker.js';
 import type { FrameRecord } from '#archive/frames/frame-table.js';
 import { rawFrame, rawFrameContent } from '#archive/frames/raw-frame.js';
 import { encodeSeekTable } from '#archive/frames/seek-table.js';
@@ -45,7 +45,7 @@ export class ChunkedFragment implements SyntheticFragment {
   constructor(
     private readonly writer: RecipeWriter,
     private readonly receiver: ChunkReceiver,
-    { start, encoder }: { readonly start: ChunkerStart; readonly encoder: FrameEncoder },
+    { start, frames }: { readonly start: ChunkerStart; readonly frames: FrameMaker },
   ) {
     this.cutter = new FragmentChunks(start);
     this.courier = new ChunkCourier(
@@ -54,7 +54,7 @@ export class ChunkedFragment implements SyntheticFragment {
         chunks: (frame) => receiver.take(frame),
         recipe: (chunks) => receiver.name(writer, chunks),
       },
-      encoder,
+      frames,
       { idsPerAskMax: CHUNKS_READY.idsPerAskMax, onSettled: (bytes) => this.inUse.settled(bytes) },
     );
     this.lines = new OpenIndex((pieces) => receiver.inTurn(() => writer.writeIndex(pieces)));
@@ -90,7 +90,6 @@ export class ChunkedFragment implements SyntheticFragment {
   async complete(): Promise<ContentSummary> {
     await this.bring(this.cutter.end());
     await this.courier.flush();
-    this.courier.end();
     const seekTable = encodeSeekTable(this.frames);
     return {
       archiveBytes: this.archiveBytes,
@@ -109,7 +108,6 @@ export class ChunkedFragment implements SyntheticFragment {
   /** Leaves what was written where it is. What is on its way comes to its end first: nothing may follow. */
   async abandon(): Promise<void> {
     await this.courier.giveUp();
-    this.courier.end();
     await this.receiver.inTurn(() => this.writer.abandon());
   }
 

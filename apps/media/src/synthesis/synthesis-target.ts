@@ -1,4 +1,4 @@
-import type { FrameEncoder } from '#archive/frames/frame-encoder.js';
+import type { FrameMaker } from '#archive/frames/frame-maker.js';
 import type { Manifest } from '#archive/manifest.js';
 import type { WrittenCopy } from '#contracts/task.js';
 import { NewFragments, type NewFragmentsOptions } from '../sessions/new-fragments.js';
@@ -11,8 +11,7 @@ export interface SynthesisTargetOptions extends NewFragmentsOptions {
   readonly image: WrittenCopy;
   readonly fragmentBytesMax: number;
   /** Where the volume deduplicates. Its frames have to be `RAW_FRAMES` then. */
-  readonly chunks?:
-    { readonly receiver: ChunkReceiver; readonly encoder: FrameEncoder } | undefined;
+  readonly chunks?: { readonly receiver: ChunkReceiver; readonly frames: FrameMaker } | undefined;
   /** Is told how many fragments the image has so far. */
   readonly onSealed: (fragments: number) => void;
 }
@@ -43,10 +42,8 @@ export class SynthesisTarget implements SyntheticFragments {
       const writer = await chunks.receiver.begin(await this.fragments.announce(fragment));
       // Behind the first one it may begin anywhere in an entry.
       const start = { archiveOffset, entryLeft: number > 1 ? undefined : 0 };
-      this.current = new ChunkedFragment(writer, chunks.receiver, {
-        start,
-        encoder: chunks.encoder,
-      });
+      const { receiver, frames } = chunks;
+      this.current = new ChunkedFragment(writer, receiver, { start, frames });
     } else this.current = new OpenFragment(await this.fragments.create(fragment), bytesMax);
     return this.current;
   }

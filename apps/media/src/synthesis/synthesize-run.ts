@@ -2,6 +2,7 @@ import type { FragmentView } from '#contracts/image.js';
 import type { JobProgress, TaskResult } from '#contracts/job.js';
 import type { MediaTask } from '#contracts/task.js';
 import { FrameEncoder } from '#archive/frames/frame-encoder.js';
+import { FramesHere } from '#archive/frames/frame-maker.js';
 import { toPathText } from '#archive/path-text.js';
 import type { Clock } from '#kernel/clock.js';
 import { messageOf, Unavailable } from '#kernel/errors.js';
@@ -98,7 +99,7 @@ export class SynthesizeRun {
       ...{ image, volume, fragmentBytesMax, offers, clock, crashPoint },
       signal: this.control.signal,
       onSealed: (fragments) => this.progress({ fragments }),
-      chunks: receiver && { receiver, encoder },
+      chunks: receiver && { receiver, frames: new FramesHere(compressionLevel) },
     });
     const coder = receiver
       ? RAW_FRAMES

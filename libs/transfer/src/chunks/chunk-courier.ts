@@ -1,11 +1,9 @@
-import { frameDigest } from '#archive/frames/frame-digest.js';
 import { CUT_SIZES } from '#archive/chunking/gear-cutter.js';
 import { assert } from '#kernel/assert.js';
 import { copyBytes } from '#kernel/copy-bytes.js';
-import { freeBytes } from '#kernel/free-bytes.js';
 import type { NamedChunk } from '../chunk-messages.js';
 import type { FragmentWriterClient } from '../fragment-writer-client.js';
-import type { EncodedFrame, FrameEncoder } from '#archive/frames/frame-encoder.js';
+import type { FrameMaker, MadeFrame } from '#archive/frames/frame-maker.js';
 import { SentIds } from './sent-ids.js';
 
 /** What is asked for at once: so many ids, or chunks of so many bytes. */
@@ -45,9 +43,9 @@ export class ChunkCourier {
   #settling: Promise<void> = Promise.resolve();
   readonly #asked = new Held(ASKED_BYTES_MAX);
   #frame: Chunk[] = [];
-  #frameData = Buffer.allocUnsafeSlow(FRAME_BYTES);
+  #frameData = frameMemory();
   /** Of frames that were sent: as many as were under way at once. */
-  readonly #spare: Buffer<ArrayBuffer>[] = [];
+  readonly #spare: Buffer[] = [];
   #frameBytes = 0;
   #names: NamedChunk[] = [];
   /** Frames and names on their way, one after the other. */
@@ -57,7 +55,7 @@ export class ChunkCourier {
 
   constructor(
     private readonly writer: ChunkWriter,
-    private readonly encoder: FrameEncoder,
+    private readonly maker: FrameMaker,
     private readonly options: {
       readonly idsPerAskMax: number;
       /** Bytes of chunks, in order, whose pieces are not looked at any more. */
@@ -87,11 +85,6 @@ export class ChunkCourier {
   async giveUp(): Promise<void> {
     await this.#settling.catch(() => undefined);
     await this.#sending.catch(() => undefined);
-  }
-
-  /** Behind the last `flush`, or `giveUp`: gives back its memory. */
-  end(): void {
-    for (const data of [...this.#spare.splice(0), this.#frameData]) freeBytes(data);
   }
 
   #ask(): void {
@@ -126,8 +119,7 @@ export class ChunkCourier {
 
   /** Copies it: a chunk shares memory with all that was read with it. */
   #pack({ id, length, pieces }: Chunk): void {
-    const end = this.#frameBytes + length;
-    if (end > this.#frameData.length) this.#makeRoom(end);
+    assert(this.#frameBytes + length <= this.#frameData.length, 'a frame holds more than it may');
     for (const piece of pieces) {
       copyBytes(piece, this.#frameData, this.#frameBytes);
       this.#frameBytes += piece.length;
@@ -135,39 +127,27 @@ export class ChunkCourier {
     this.#frame.push({ id, length, pieces: [] });
   }
 
-  /** For a chunk that is larger than a frame, and alone in it. */
-  #makeRoom(bytes: number): void {
-    assert(this.#frameBytes === 0, 'a frame holds more than it may');
-    this.#keep(this.#frameData);
-    this.#frameData = Buffer.allocUnsafeSlow(bytes);
-  }
-
-  #keep(data: Buffer<ArrayBuffer>): void {
-    if (data.length === FRAME_BYTES) this.#spare.push(data);
-    else freeBytes(data);
-  }
-
   /** Sends the frame as it is, if there is one, and the names behind it. */
   #send(): void {
     const [chunks, bytes, names] = [this.#frame, this.#frameBytes, this.#names];
     if (names.length === 0) return;
     this.#names = [];
-    let encoded: Promise<EncodedFrame> | undefined;
+    let making: Promise<MadeFrame> | undefined;
     const data = this.#frameData;
     if (chunks.length > 0) {
-      encoded = this.encoder.encode(data.subarray(0, bytes));
-      void this.#useAgain(data, encoded);
+      making = this.maker.make(data, bytes);
+      making.catch(() => undefined); // thrown in its turn
       this.#underWay.add(bytes);
       this.#frame = [];
       this.#frameBytes = 0;
-      this.#frameData = this.#spare.pop() ?? Buffer.allocUnsafeSlow(FRAME_BYTES);
+      this.#frameData = this.#spare.pop() ?? frameMemory();
     }
     this.#sending = this.#sending.then(async () => {
-      const frame = await encoded;
+      const frame = await making;
       if (frame) {
-        const { pieces, sharesData } = frame;
-        const gone = sharesData ? () => this.#keep(data) : undefined;
-        await this.writer.chunks({ chunks, pieces, digest: frameDigest(pieces), gone });
+        const { pieces, digest } = frame;
+        const gone = () => void this.#spare.push(data);
+        await this.writer.chunks({ chunks, pieces, digest, gone });
       }
       await this.writer.recipe(names);
       this.#underWay.remove(bytes);
@@ -175,20 +155,15 @@ export class ChunkCourier {
     this.#sending.catch((error: unknown) => this.#fail(error));
   }
 
-  /** Takes the memory of a frame back when it is encoded, unless it is itself what is sent. */
-  async #useAgain(data: Buffer<ArrayBuffer>, encoded: Promise<EncodedFrame>): Promise<void> {
-    try {
-      if ((await encoded).sharesData) return;
-    } catch {
-      // thrown in its turn
-    }
-    this.#keep(data);
-  }
-
   #fail(error: unknown): void {
     this.#asked.fail(error);
     this.#underWay.fail(error);
   }
+}
+
+/** Room for a frame, or for a chunk that is larger and alone in one. Another thread may make the frame of it. */
+function frameMemory(): Buffer {
+  return Buffer.from(new SharedArrayBuffer(Math.max(FRAME_BYTES, CHUNK_BYTES_MAX)));
 }
 
 /** Bytes that are held, within a limit. */

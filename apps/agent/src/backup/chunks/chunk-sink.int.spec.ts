@@ -16,12 +16,12 @@ import { noise } from '../../../../../test/support/odd-tree-maker.js';
 import { makeOddTree, mutateOddTree, removeTree } from '../../../../../test/support/odd-tree.js';
 import { temporaryFolder } from '../../../../../test/support/temporary-folder.js';
 
-import { FrameEncoder } from '#archive/frames/frame-encoder.js';
+import { FramesHere } from '#archive/frames/frame-maker.js';
 import type { NamedChunk } from '#transfer/chunk-messages.js';
 import { runBackup, type BackupOptions } from '../run-backup.js';
 import { BackupLab, shell } from '../testing/backup-lab.js';
 import { ChunkVolume, type ChunkVolumeOptions } from '../testing/chunk-volume.js';
-import { SOURCE_READERS } from '../testing/source-readers.js';
+import { SOURCE_READERS } from '../testing/source-threads.js';
 import { ChunkSink } from './chunk-sink.js';
 import { FragmentChunks } from '#transfer/chunks/fragment-chunks.js';
 
@@ -39,7 +39,7 @@ const newVolume = (options: Partial<ChunkVolumeOptions> = {}) =>
   new ChunkVolume(`${folder}/volume-${++volumes}`, { frameBytes: 65_536, ...options });
 
 const sinkOf = (volume: ChunkVolume) =>
-  new ChunkSink(volume, volume.ready.chunks, new FrameEncoder(1));
+  new ChunkSink(volume, volume.ready.chunks, new FramesHere(1));
 
 function backUp(volume: ChunkVolume, root: string, more: Partial<BackupOptions> = {}) {
   return runBackup({
@@ -49,6 +49,7 @@ function backUp(volume: ChunkVolume, root: string, more: Partial<BackupOptions> 
     kind: 'full',
     newListingPath: `${volume.folder}/listing`,
     sink: sinkOf(volume),
+    frames: new FramesHere(1),
     readers: SOURCE_READERS,
     ...more,
   });

@@ -1,3 +1,4 @@
+import type { FrameMaker } from '#archive/frames/frame-maker.js';
 import { rawFrameContent } from '#archive/frames/raw-frame.js';
 import { assert } from '#kernel/assert.js';
 import type { FragmentWriterClient } from '#transfer/fragment-writer-client.js';
@@ -18,7 +19,6 @@ import type {
   FragmentSink,
   ImageTotals,
 } from '../fragment-sink.js';
-import type { FrameEncoder } from '#archive/frames/frame-encoder.js';
 
 export type RecipeClient = ChunkWriter &
   Pick<FragmentWriterClient, 'ready' | 'index' | 'seal' | 'finish'>;
@@ -44,7 +44,7 @@ export class ChunkSink implements FragmentSink {
   constructor(
     private readonly writer: RecipeClient,
     chunks: NonNullable<FragmentWriterClient['ready']['chunks']>,
-    encoder: FrameEncoder,
+    frames: FrameMaker,
   ) {
     const { fragmentBytesMax, nextFragment, archiveOffset } = writer.ready;
     this.fragmentBytesMax = fragmentBytesMax;
@@ -53,7 +53,7 @@ export class ChunkSink implements FragmentSink {
     const { frameBytes } = chunks;
     this.chunking = { frameBytes, start, heldBytesMax: COURIER_HOLDS_BYTES_MAX };
     const onSettled = (bytes: number) => this.#inUse.settled(bytes);
-    this.#courier = new ChunkCourier(writer, encoder, {
+    this.#courier = new ChunkCourier(writer, frames, {
       idsPerAskMax: chunks.idsPerAskMax,
       onSettled,
     });
@@ -92,7 +92,6 @@ export class ChunkSink implements FragmentSink {
   }
 
   async finish(totals: ImageTotals): Promise<void> {
-    this.#courier.end();
     await this.writer.finish(totals);
   }
 

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { lstatSync, mkdirSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { FramesHere } from '#archive/frames/frame-maker.js';
 import { parseIndexLine, type IndexLine } from '#archive/index-line.js';
 import { toSystemPath } from '#archive/path-text.js';
 
@@ -10,7 +11,7 @@ import type { Note } from '../../domain/notes.js';
 import { runBackup, type BackupOptions, type BackupResult } from '../run-backup.js';
 
 import { FolderSink } from './folder-sink.js';
-import { SOURCE_READERS } from './source-readers.js';
+import { SOURCE_READERS } from './source-threads.js';
 
 const PATH_BYTES_MAX = 4096;
 
@@ -55,6 +56,7 @@ export class BackupLab {
       kind: options.base ? 'differential' : 'full',
       baseListingPath: options.base?.listing,
       newListingPath: listing,
+      frames: new FramesHere(1),
       sink,
       onNote: (note) => notes.push(note),
       readers: SOURCE_READERS,

@@ -32,7 +32,7 @@ export class FolderSink implements FragmentSink {
 
   async frame({ archiveLength, pieces, digest, gone }: DataFrame): Promise<void> {
     const bytes = Buffer.concat(pieces as Buffer<ArrayBuffer>[]);
-    gone?.();
+    gone();
     if (!blake3(bytes).equals(digest)) throw new Error('The digest of a frame is wrong');
     const fragment = this.#fragment();
     fragment.frames.push({ storedBytes: bytes.length, archiveBytes: archiveLength });

@@ -1,5 +1,6 @@
 import { cpSync, mkdirSync, readFileSync, readdirSync } from 'node:fs';
 
+import { FramesHere } from '#archive/frames/frame-maker.js';
 import { parseIndexLine, type IndexLine } from '#archive/index-line.js';
 
 import { listingPartPath } from '../listing-file.js';
@@ -8,7 +9,7 @@ import { runBackup, type BackupOptions, type BackupResult } from '../run-backup.
 
 import { shell } from './backup-lab.js';
 import { FolderSink } from './folder-sink.js';
-import { SOURCE_READERS } from './source-readers.js';
+import { SOURCE_READERS } from './source-threads.js';
 
 /** The sink of an attempt that is cut off when the fragment after `keep` begins, or at the end. */
 class CutSink extends FolderSink {
@@ -91,6 +92,7 @@ export class ResumeLab {
       kind: 'full',
       newListingPath: this.listing,
       resume: { nextNumber: begun + 1, archiveOffset },
+      frames: new FramesHere(1),
       readers: SOURCE_READERS,
       sink,
       ...this.options.common,

@@ -4,14 +4,20 @@ import { Worker } from 'node:worker_threads';
 const IDLE_MAX = 8;
 /** For how long one waits before it ends, so that an agent at rest holds no memory for them. */
 const IDLE_MS_MAX = 10_000;
+/**
+ * A thread that was at work for longer is not kept for the next backup: it may hold 30 MiB then, and to start another
+ * costs 60 ms.
+ */
+const KEPT_AFTER_MS_MAX = 1_000;
 
 /**
- * Threads that read clients, one backup at a time each. To start one takes longer than to back up a
+ * Threads that work for backups, one at a time each. To start one takes longer than to back up a
  * small file (60 ms of CPU time, most of it for loading modules), so a thread that is through waits
  * for another backup for a while.
  */
-export class ReaderPool {
+export class WorkerPool {
   readonly #idle: { readonly worker: Worker; readonly end: NodeJS.Timeout }[] = [];
+  readonly #takenMs = new WeakMap<Worker, number>();
 
   constructor(
     private readonly url: URL,
@@ -20,18 +26,17 @@ export class ReaderPool {
 
   /** A thread that waits for its job, the one that was used last. */
   take(): Worker {
-    const idle = this.#idle.pop();
-    if (!idle) return new Worker(this.url, { execArgv: [...this.execArgv] });
-    clearTimeout(idle.end);
-    silence(idle.worker);
-    idle.worker.ref();
-    return idle.worker;
+    const worker = this.#kept() ?? new Worker(this.url, { execArgv: [...this.execArgv] });
+    this.#takenMs.set(worker, performance.now());
+    return worker;
   }
 
   /** Takes a thread back that is through with its job. Nobody hears of it any more. */
   giveBack(worker: Worker): void {
+    const workedMs = performance.now() - (this.#takenMs.get(worker) ?? 0);
     silence(worker);
-    if (this.#idle.length >= IDLE_MAX) {
+    worker.unref();
+    if (this.#idle.length >= IDLE_MAX || workedMs >= KEPT_AFTER_MS_MAX) {
       void worker.terminate();
       return;
     }
@@ -45,10 +50,18 @@ export class ReaderPool {
       void worker.terminate();
     }, IDLE_MS_MAX);
     end.unref();
-    worker.unref();
     worker.on('error', forget);
     worker.on('exit', forget);
     this.#idle.push({ worker, end });
+  }
+
+  #kept(): Worker | undefined {
+    const idle = this.#idle.pop();
+    if (!idle) return undefined;
+    clearTimeout(idle.end);
+    silence(idle.worker);
+    idle.worker.ref();
+    return idle.worker;
   }
 }
 
@@ -56,6 +69,3 @@ export class ReaderPool {
 function silence(worker: Worker): void {
   for (const event of ['message', 'error', 'exit']) worker.removeAllListeners(event);
 }
-
-/** The threads of this process, from the compiled code. */
-export const READERS = new ReaderPool(new URL('./reader/reader.worker.js', import.meta.url));

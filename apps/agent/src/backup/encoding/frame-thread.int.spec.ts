@@ -1,0 +1,109 @@
+import { randomFillSync } from 'node:crypto';
+
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { blake3 } from '@napi-rs/blake-hash';
+
+import { noise } from '../../../../../test/support/odd-tree-maker.js';
+
+import { decompress } from '#archive/frames/zstd.js';
+
+import { SOURCE_ENCODERS } from '../testing/source-threads.js';
+import { FrameThread } from './frame-thread.js';
+
+const MIB = 1024 * 1024;
+
+let frames: FrameThread;
+afterEach(() => frames.end());
+
+const begin = (level = 1) => (frames = new FrameThread(level, SOURCE_ENCODERS));
+const memoryOf = (data: Buffer, bytes = MIB) => {
+  const memory = Buffer.from(new SharedArrayBuffer(bytes));
+  memory.set(data);
+  return memory;
+};
+const random = (bytes = MIB) => randomFillSync(Buffer.alloc(bytes));
+const text = (bytes = MIB) => Buffer.alloc(bytes, 'some words, again and again; ');
+
+describe('frames that another thread makes', () => {
+  it.each([
+    ['what compresses', [text()]],
+    ['what does not', [random(), random(), random()]],
+    ['what is smaller than a frame of it', [random(5), random(1)]],
+    ['less than the memory holds', [text(77_000), noise(500_000, 3), random(300_000)]],
+    ['a turn from one to the other', [random(), random(), text(), text(), random()]],
+  ])('hold what lay there: %s', async (_, all) => {
+    begin();
+    for (const data of all) {
+      const { pieces, bytes, digest } = await frames.make(memoryOf(data), data.length);
+      const frame = Buffer.concat(pieces as Buffer<ArrayBuffer>[]);
+      expect(frame.length).toBe(bytes);
+      expect(blake3(frame).equals(digest)).toBe(true);
+      expect((await decompress(frame)).equals(data)).toBe(true);
+    }
+  });
+
+  it('lie where their data lay, so that nothing is allocated for them', async () => {
+    begin();
+    for (const data of [text(), random(), random()]) {
+      const memory = memoryOf(data);
+      const { pieces } = await frames.make(memory, data.length);
+      for (const piece of pieces) {
+        if (piece.length > 12) expect(piece.buffer).toBe(memory.buffer);
+      }
+    }
+  });
+
+  it('are made side by side, and again in the same memories', async () => {
+    begin(3);
+    const memories = Array.from({ length: 6 }, () => memoryOf(Buffer.alloc(0)));
+    for (let round = 0; round < 5; round++) {
+      const made = memories.map(async (memory, n) => {
+        const data = noise(200_000 + n * 1_000, round * 10 + n);
+        memory.set(data);
+        const { pieces } = await frames.make(memory, data.length);
+        const back = await decompress(Buffer.concat(pieces as Buffer<ArrayBuffer>[]));
+        expect(back.equals(data)).toBe(true);
+      });
+      await Promise.all(made);
+    }
+  });
+
+  it('take the level that they are given', async () => {
+    const data = Buffer.concat(
+      Array.from({ length: 1_000 }, (_, n) => Buffer.from(`line ${n * n} of a list\n`)),
+    );
+    const bytes = async (level: number) => {
+      const made = await begin(level).make(memoryOf(data), data.length);
+      frames.end();
+      return made.bytes;
+    };
+    expect(await bytes(19)).toBeLessThan(await bytes(1));
+    begin();
+  });
+
+  it('come from one thread, backup after backup', async () => {
+    const first = SOURCE_ENCODERS.take();
+    SOURCE_ENCODERS.giveBack(first);
+    await begin().make(memoryOf(text()), MIB);
+    frames.end();
+    expect(SOURCE_ENCODERS.take()).toBe(first);
+    SOURCE_ENCODERS.giveBack(first);
+    begin();
+  });
+
+  it('do not come, and nothing waits, if the thread ends', async () => {
+    begin();
+    const made = Array.from({ length: 4 }, () => frames.make(memoryOf(random()), MIB));
+    const failed = Promise.allSettled(made);
+    await SOURCE_ENCODERS.taken.at(-1)!.terminate();
+    for (const result of await failed) {
+      if (result.status === 'rejected') expect(String(result.reason)).toContain('ended early');
+    }
+    await expect(frames.make(memoryOf(text()), MIB)).rejects.toThrow('ended early');
+  });
+
+  it('are refused of memory that one thread sees alone', async () => {
+    begin();
+    await expect(async () => frames.make(text(), MIB)).rejects.toThrow('of one thread');
+  });
+});

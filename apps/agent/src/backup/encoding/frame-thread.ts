@@ -1,0 +1,87 @@
+import type { Worker } from 'node:worker_threads';
+
+import { piecesIn, type FrameMaker, type MadeFrame } from '#archive/frames/frame-maker.js';
+import { assert } from '#kernel/assert.js';
+
+import { WorkerPool } from '../worker-pool.js';
+import type { FrameAnswer, FrameRequest } from './frame-messages.js';
+
+/** The threads of this process, from the compiled code. */
+const ENCODERS = new WorkerPool(new URL('./frame.worker.js', import.meta.url));
+
+interface Making {
+  readonly memory: Buffer;
+  readonly length: number;
+  readonly resolve: (frame: MadeFrame) => void;
+  readonly reject: (reason: Error) => void;
+}
+
+/**
+ * Makes the frames of one backup on a thread of its own: it samples and hashes them, and has them compressed on libuv's
+ * pool, so that a thread that serves connections does neither. Memories have to be shared ones, as a whole.
+ */
+export class FrameThread implements FrameMaker {
+  readonly #worker: Worker;
+  readonly #slots = new Map<ArrayBufferLike, number>();
+  readonly #making = new Map<number, Making>();
+  #failure: Error | undefined;
+  #ended = false;
+
+  /** @param level 1 (fastest) to 19 */
+  constructor(
+    level: number,
+    private readonly pool: WorkerPool = ENCODERS,
+  ) {
+    this.#worker = pool.take();
+    this.#worker.on('message', (answer: FrameAnswer) => this.#take(answer));
+    this.#worker.on('error', (error: Error) => this.#fail(error));
+    this.#worker.on('exit', (code) => {
+      this.#fail(new Error(`The thread that makes frames ended early (code ${code})`));
+    });
+    this.#post({ level });
+  }
+
+  make(memory: Buffer, length: number): Promise<MadeFrame> {
+    const { buffer } = memory;
+    assert(buffer instanceof SharedArrayBuffer, 'a frame is to be made of memory of one thread');
+    return new Promise((resolve, reject) => {
+      if (this.#failure) return reject(this.#failure);
+      const known = this.#slots.get(buffer);
+      const slot = known ?? this.#slots.size;
+      this.#slots.set(buffer, slot);
+      assert(!this.#making.has(slot), 'two frames are to be made in one memory');
+      this.#making.set(slot, { memory, length, resolve, reject });
+      this.#post({ slot, memory: known === undefined ? buffer : undefined, length });
+    });
+  }
+
+  /** Lets go of the thread when what it is making is made. Nothing may be asked of it any more. */
+  end(): void {
+    this.#ended = true;
+    if (this.#making.size === 0 && !this.#failure) this.pool.giveBack(this.#worker);
+  }
+
+  #post(request: FrameRequest): void {
+    this.#worker.postMessage(request);
+  }
+
+  #take(answer: FrameAnswer): void {
+    const making = this.#making.get(answer.slot);
+    assert(making, 'a frame was made that nobody asked for');
+    this.#making.delete(answer.slot);
+    if ('failure' in answer) making.reject(new Error(answer.failure));
+    else {
+      const { digest } = answer.made;
+      const facts = { ...answer.made, digest: Buffer.from(digest.buffer, digest.byteOffset, 32) };
+      const { memory, length } = making;
+      making.resolve({ ...facts, pieces: piecesIn(memory, length, facts) });
+    }
+    if (this.#ended) this.end();
+  }
+
+  #fail(reason: Error): void {
+    this.#failure ??= reason;
+    for (const { reject } of this.#making.values()) reject(reason);
+    this.#making.clear();
+  }
+}
