@@ -1,4 +1,4 @@
-import { blake3 } from '@napi-rs/blake-hash';
+import { blake3 } from '#kernel/blake3.js';
 import { Unavailable } from '#kernel/errors.js';
 import {
   CHUNK_BYTES_MAX,

@@ -1,4 +1,4 @@
-import { blake3 } from '@napi-rs/blake-hash';
+import { blake3 } from '#kernel/blake3.js';
 
 import type { MadeFrame } from '#archive/frames/frame-maker.js';
 import { encodeFrameTable, type FrameRecord } from '#archive/frames/frame-table.js';

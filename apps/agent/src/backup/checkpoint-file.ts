@@ -41,7 +41,7 @@ export class CannotResume extends PermanentError {
  * a sparse file; `S`, with a digest over the lines since the one before, is the reader's state behind a fragment.
  */
 export class CheckpointFile {
-  #hasher = new Blake3Hasher();
+  readonly #hasher = new Blake3Hasher();
   #end = 0;
   #rangesOf = -1;
   #listing: FileHandle | undefined;
@@ -120,7 +120,7 @@ export class CheckpointFile {
     });
     this.#hasher.update(lineBytes(`${number}\t${text}`));
     const digest = this.#hasher.digest('hex');
-    this.#hasher = new Blake3Hasher();
+    this.#hasher.reset();
     await this.#append(lineBytes(`S\t${number}\t${digest}\t${text}\n`));
     await this.#sync();
   }
@@ -159,7 +159,7 @@ async function findCheckpoint(listingPath: string, number: number): Promise<Foun
   let premises: ImagePremises | undefined;
   let ranges = '';
   let end = 0;
-  let hasher = new Blake3Hasher();
+  const hasher = new Blake3Hasher();
   try {
     for await (const line of linesOf(checkpointPath(listingPath))) {
       end += line.length + 1;
@@ -172,7 +172,7 @@ async function findCheckpoint(listingPath: string, number: number): Promise<Foun
       }
       hasher.update(lineBytes(`${value}\t${text}`));
       if (hasher.digest('hex') !== digest) break;
-      hasher = new Blake3Hasher();
+      hasher.reset();
       if (Number(value) === number && premises) {
         return { premises, state: stateOf(text, ranges), end };
       }

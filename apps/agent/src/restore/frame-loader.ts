@@ -1,4 +1,4 @@
-import { frameDigest } from '#archive/frames/frame-digest.js';
+import { blake3 } from '#kernel/blake3.js';
 import { rawFrameBytes, rawFramePieces } from '#archive/frames/raw-frame.js';
 import { messageOf, PermanentError } from '#kernel/errors.js';
 
@@ -105,7 +105,7 @@ function blame(
   pieces: readonly Buffer<ArrayBuffer>[],
   { digest, archiveBytes }: FramePlace,
 ): string | undefined {
-  if (!frameDigest(pieces).equals(digest)) return 'its digest is not the one that was recorded';
+  if (!blake3(...pieces).equals(digest)) return 'its digest is not the one that was recorded';
   return archiveBytes > FRAME_CONTENT_BYTES_MAX ? 'it states an impossible size' : undefined;
 }
 

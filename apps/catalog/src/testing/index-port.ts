@@ -1,5 +1,5 @@
 import { compress } from '#archive/frames/zstd.js';
-import { blake3 } from '@napi-rs/blake-hash';
+import { blake3 } from '#kernel/blake3.js';
 import { encodeFrameTable } from '#archive/frames/frame-table.js';
 import { INDEX_FRAME_BYTES_MAX } from '#archive/index-line.js';
 import { instanceSubject } from '#contracts/contract.js';

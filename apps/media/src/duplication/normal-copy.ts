@@ -1,5 +1,6 @@
 import { freeBytes } from '#kernel/free-bytes.js';
-import { Blake3Hasher, blake3 } from '@napi-rs/blake-hash';
+import { Blake3Hasher } from '@napi-rs/blake-hash';
+import { blake3 } from '#kernel/blake3.js';
 import {
   decodeFrameTable,
   frameTableBytes,

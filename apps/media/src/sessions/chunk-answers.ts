@@ -1,4 +1,4 @@
-import { blake3 } from '@napi-rs/blake-hash';
+import { blake3 } from '#kernel/blake3.js';
 import { freeBytes } from '#kernel/free-bytes.js';
 import { FragmentUnreadable } from '#storage/errors.js';
 import type { SealedFragmentReader } from '#storage/fragment-store.js';

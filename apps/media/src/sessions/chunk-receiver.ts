@@ -1,4 +1,4 @@
-import { blake3 } from '@napi-rs/blake-hash';
+import { blake3 } from '#kernel/blake3.js';
 import { freeBytes } from '#kernel/free-bytes.js';
 import type { ChunkIntake, ChunkIntakeSession, RecipeWriter } from '#storage/chunk-intake.js';
 import type { FragmentName } from '#storage/fragment-name.js';

@@ -1,4 +1,5 @@
 import { Blake3Hasher } from '@napi-rs/blake-hash';
+import { blake3 } from '#kernel/blake3.js';
 import type { FrameRecord } from '#archive/frames/frame-table.js';
 import { encodeSeekTable } from '#archive/frames/seek-table.js';
 import type { Manifest } from '#archive/manifest.js';
@@ -78,12 +79,8 @@ export class OpenFragment {
     if (storedBytes < 4 || splitPieces(pieces, 4).head.readUInt32LE(0) !== ZSTANDARD_MAGIC) {
       throw corruption(`frame ${this.frames.length + 1} is not a Zstandard frame`);
     }
-    const hash = new Blake3Hasher();
-    for (const piece of pieces) {
-      hash.update(piece);
-      this.dataHash.update(piece);
-    }
-    if (!hash.digestBuffer().equals(digest)) {
+    for (const piece of pieces) this.dataHash.update(piece);
+    if (!blake3(...pieces).equals(digest)) {
       throw corruption(`frame ${this.frames.length + 1} came with another digest than it was sent`);
     }
     this.frames.push({ storedBytes, archiveBytes, digest });

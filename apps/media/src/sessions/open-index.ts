@@ -1,4 +1,5 @@
-import { Blake3Hasher, blake3 } from '@napi-rs/blake-hash';
+import { Blake3Hasher } from '@napi-rs/blake-hash';
+import { blake3 } from '#kernel/blake3.js';
 import { decodeFrameTable, isFrameTable, type FrameRecord } from '#archive/frames/frame-table.js';
 import { INDEX_SENT_BYTES_MAX } from '#contracts/fragment.js';
 import { messageOf } from '#kernel/errors.js';

@@ -1,4 +1,4 @@
-import { blake3 } from '@napi-rs/blake-hash';
+import { blake3 } from '#kernel/blake3.js';
 import type { FrameRecord } from '#archive/frames/frame-table.js';
 import { FragmentDamaged, FragmentUnreadable } from '#storage/errors.js';
 import { AnySource, type AnySourceOptions } from '../duplication/any-source.js';

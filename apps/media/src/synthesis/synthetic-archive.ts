@@ -1,4 +1,4 @@
-import { frameDigest } from '#archive/frames/frame-digest.js';
+import { blake3 } from '#kernel/blake3.js';
 import { compress } from '#archive/frames/zstd.js';
 import type { EncodedFrame } from '#archive/frames/frame-encoder.js';
 import { encodeFrameTable, type FrameRecord } from '#archive/frames/frame-table.js';
@@ -142,7 +142,7 @@ export class SyntheticArchive {
       this.options.coder.encode(data).then(({ pieces, bytes, sharesData }) => {
         const record = { storedBytes: bytes, archiveBytes: data.length };
         if (!sharesData) freeBytes(data);
-        return { pieces, record: { ...record, digest: frameDigest(pieces) } };
+        return { pieces, record: { ...record, digest: blake3(...pieces) } };
       }),
     );
   }

@@ -1,5 +1,5 @@
 import { compress } from '#archive/frames/zstd.js';
-import { blake3 } from '@napi-rs/blake-hash';
+import { blake3 } from '#kernel/blake3.js';
 import { emptyEntry, type ArchiveEntry } from '#archive/archive-entry.js';
 import { encodeFrameTable } from '#archive/frames/frame-table.js';
 import { encodeIndexLine, type IndexLine } from '#archive/index-line.js';

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { compress } from '#archive/frames/zstd.js';
-import { blake3 } from '@napi-rs/blake-hash';
+import { blake3 } from '#kernel/blake3.js';
 import { encodeFrameTable } from '#archive/frames/frame-table.js';
 import type { FragmentWriterClient } from '#transfer/fragment-writer-client.js';
 import type { Seal } from '#transfer/payloads.js';

@@ -1,7 +1,6 @@
 import { copyBytes } from '#kernel/copy-bytes.js';
 import { freeBytes } from '#kernel/free-bytes.js';
-import { blake3 } from '@napi-rs/blake-hash';
-import { frameDigest } from './frame-digest.js';
+import { blake3 } from '#kernel/blake3.js';
 import { FrameEncoder } from './frame-encoder.js';
 import { rawFrameBytes, rawFramePieces } from './raw-frame.js';
 
@@ -41,7 +40,7 @@ export class FramesHere implements FrameMaker {
   async make(memory: Buffer, length: number): Promise<MadeFrame> {
     const data = memory.subarray(0, length);
     const { pieces, bytes, sharesData } = await this.encoder.encode(data);
-    if (sharesData) return { ...RAW, pieces, bytes, digest: frameDigest(pieces) };
+    if (sharesData) return { ...RAW, pieces, bytes, digest: blake3(...pieces) };
     const [frame] = pieces;
     if (bytes <= length) copyBytes(frame!, memory, 0);
     freeBytes(frame!);
@@ -60,5 +59,5 @@ const RAW = { isRaw: true } as const;
 
 function rawFrameOf(data: Buffer): MadeFrame {
   const pieces = rawFramePieces(data);
-  return { ...RAW, pieces, bytes: rawFrameBytes(data.length), digest: frameDigest(pieces) };
+  return { ...RAW, pieces, bytes: rawFrameBytes(data.length), digest: blake3(...pieces) };
 }

@@ -1,4 +1,4 @@
-import { blake3 } from '@napi-rs/blake-hash';
+import { blake3 } from '#kernel/blake3.js';
 import { InvalidInput } from '#kernel/errors.js';
 
 /** A chunk's id is the BLAKE3-256 of its bytes. */

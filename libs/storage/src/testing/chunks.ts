@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { compress } from '#archive/frames/zstd.js';
-import { blake3 } from '@napi-rs/blake-hash';
+import { blake3 } from '#kernel/blake3.js';
 import type { Manifest } from '#archive/manifest.js';
 import { rawFrame } from '#archive/frames/raw-frame.js';
 import { encodeSeekTable, type FrameSize } from '#archive/frames/seek-table.js';

@@ -1,4 +1,4 @@
-import { blake3 } from '@napi-rs/blake-hash';
+import { blake3 } from '#kernel/blake3.js';
 import { describe, expect, it } from '@jest/globals';
 import { InvalidInput } from '#kernel/errors.js';
 import { IDS_PER_BATCH_MAX } from '../chunks/chunk-id.js';

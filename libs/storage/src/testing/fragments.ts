@@ -1,4 +1,4 @@
-import { blake3 } from '@napi-rs/blake-hash';
+import { blake3 } from '#kernel/blake3.js';
 import type { Manifest } from '#archive/manifest.js';
 import type { FragmentName } from '../fragment-name.js';
 import type { FragmentStore, StoredFragment, TrashedFragment } from '../fragment-store.js';

@@ -1,4 +1,4 @@
-import { Blake3Hasher, blake3 } from '@napi-rs/blake-hash';
+import { blake3 } from '#kernel/blake3.js';
 import { TarChunker, type ChunkerStart } from '#archive/chunking/tar-chunker.js';
 import type { NamedChunk } from '../chunk-messages.js';
 import { Pieces } from './pieces.js';
@@ -36,13 +36,6 @@ export class FragmentChunks {
 
   #take(length: number): NamedChunk {
     this.#begin += length;
-    return { id: idOf(this.#pieces.take(length)), length };
+    return { id: blake3(...this.#pieces.take(length)), length };
   }
-}
-
-function idOf(pieces: readonly Buffer[]): Buffer {
-  if (pieces.length === 1) return blake3(pieces[0]!);
-  const hasher = new Blake3Hasher();
-  for (const piece of pieces) hasher.update(piece);
-  return hasher.digestBuffer();
 }

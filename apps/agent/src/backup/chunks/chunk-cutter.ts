@@ -19,7 +19,7 @@ export interface PackedChunks {
 export class ChunkCutter {
   #chunks: FragmentChunks;
   #frames: FrameSize[] = [];
-  #hash = new Blake3Hasher();
+  readonly #hash = new Blake3Hasher();
 
   /** @param start of the first fragment */
   constructor(start: ChunkerStart) {
@@ -39,7 +39,7 @@ export class ChunkCutter {
     const dataDigest = this.#hash.update(encodeSeekTable(this.#frames)).digest('hex');
     this.#chunks = new FragmentChunks({ archiveOffset: 0, entryLeft });
     this.#frames = [];
-    this.#hash = new Blake3Hasher();
+    this.#hash.reset();
     return { ...last, dataDigest };
   }
 }

@@ -24,7 +24,8 @@ async function make({ slot, memory, length }: Exclude<FrameRequest, { level: num
     const data = memories[slot];
     assert(data, 'a frame is to be made of memory that was not shown');
     const { bytes, isRaw, digest } = await frames.make(data, length);
-    post({ slot, made: { bytes, isRaw, digest } });
+    // A copy: else all that its memory is shared with would go with it.
+    post({ slot, made: { bytes, isRaw, digest: new Uint8Array(digest) } });
   } catch (error) {
     post({ slot, failure: messageOf(error) });
   }

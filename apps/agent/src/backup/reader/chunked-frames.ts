@@ -25,7 +25,8 @@ export class ChunkedFrames {
     { index, pending }: { index: Uint8Array; pending: string },
   ): RawFrameFacts {
     this.#progress.frame(rawFrameBytes(bytes), index, pending);
-    return { digest, chunks: this.#cutter.frame(frame, bytes) };
+    // A copy: else all that its memory is shared with would go to the other thread with it.
+    return { digest: new Uint8Array(digest), chunks: this.#cutter.frame(frame, bytes) };
   }
 
   /** Index lines that are said on their own. */

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 
 import { decompress } from '#archive/frames/zstd.js';
-import { blake3 } from '@napi-rs/blake-hash';
+import { blake3 } from '#kernel/blake3.js';
 
 import { decodeFrameTable, isFrameTable } from '#archive/frames/frame-table.js';
 import { rawFrame } from '#archive/frames/raw-frame.js';

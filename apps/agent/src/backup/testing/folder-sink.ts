@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { finished } from 'node:stream/promises';
 
 import { encodeSeekTable, type FrameSize } from '#archive/frames/seek-table.js';
-import { blake3 } from '@napi-rs/blake-hash';
+import { blake3 } from '#kernel/blake3.js';
 
 import type {
   DataFrame,

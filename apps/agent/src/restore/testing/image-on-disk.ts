@@ -2,7 +2,7 @@ import { closeSync, mkdirSync, openSync, readSync, statSync, writeFileSync } fro
 import { join } from 'node:path';
 
 import { compress } from '#archive/frames/zstd.js';
-import { blake3 } from '@napi-rs/blake-hash';
+import { blake3 } from '#kernel/blake3.js';
 
 import { emptyEntry, type ArchiveEntry } from '#archive/archive-entry.js';
 import { compareArchivePaths } from '#archive/archive-order.js';

@@ -1,4 +1,4 @@
-import { blake3 } from '@napi-rs/blake-hash';
+import { blake3 } from '#kernel/blake3.js';
 import { type FileLine, readFileLines } from '#archive/file-lines.js';
 import type { IndexRecord } from './index-record.js';
 import { directoryKey } from './tree-key.js';

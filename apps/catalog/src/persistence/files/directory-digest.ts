@@ -1,4 +1,4 @@
-import { blake3 } from '@napi-rs/blake-hash';
+import { blake3 } from '#kernel/blake3.js';
 
 /** What a directory is found by: BLAKE3 of its path text. */
 export function directoryDigest(path: string): Buffer {

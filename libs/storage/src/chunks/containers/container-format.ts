@@ -1,4 +1,4 @@
-import { blake3 } from '@napi-rs/blake-hash';
+import { blake3 } from '#kernel/blake3.js';
 import type { ChunkEntry } from '../../chunk-intake.js';
 import { CHUNK_BYTES_MAX, CHUNK_ID_BYTES } from '../chunk-id.js';
 import { CHUNK_ENTRY_BYTES, ContainerTable, FRAME_ENTRY_BYTES } from './container-table.js';

@@ -1,7 +1,7 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { rawContentBytes, rawFrameContent } from '#archive/frames/raw-frame.js';
 import { decompress, TAKES_SEVERAL_FRAMES } from '#archive/frames/zstd.js';
-import { blake3 } from '@napi-rs/blake-hash';
+import { blake3 } from '#kernel/blake3.js';
 import { isFrameOf } from '#archive/frames/frame-bound.js';
 import { messageOf } from '#kernel/errors.js';
 import { freeBytes } from '#kernel/free-bytes.js';

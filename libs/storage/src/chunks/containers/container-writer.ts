@@ -1,6 +1,6 @@
 import { rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { blake3 } from '@napi-rs/blake-hash';
+import { blake3 } from '#kernel/blake3.js';
 import { isFrameOf } from '#archive/frames/frame-bound.js';
 import { assert } from '#kernel/assert.js';
 import { InvalidInput } from '#kernel/errors.js';

@@ -1,5 +1,6 @@
 import { compress } from '#archive/frames/zstd.js';
-import { blake3, Blake3Hasher } from '@napi-rs/blake-hash';
+import { Blake3Hasher } from '@napi-rs/blake-hash';
+import { blake3 } from '#kernel/blake3.js';
 import type { Manifest } from '#archive/manifest.js';
 import { rawFrame } from '#archive/frames/raw-frame.js';
 import { assert } from '#kernel/assert.js';

@@ -1,5 +1,5 @@
 import { compress } from '#archive/frames/zstd.js';
-import { blake3 } from '@napi-rs/blake-hash';
+import { blake3 } from '#kernel/blake3.js';
 import { InvalidInput } from '#kernel/errors.js';
 import type { ChunkEntry } from '../../chunk-intake.js';
 import { CHUNK_BYTES_MAX, CHUNK_ID_BYTES } from '../chunk-id.js';

@@ -1,5 +1,5 @@
 import { decompress } from '#archive/frames/zstd.js';
-import { blake3 } from '@napi-rs/blake-hash';
+import { blake3 } from '#kernel/blake3.js';
 import { messageOf } from '#kernel/errors.js';
 import type { PlacedChunk } from '../../chunk-intake.js';
 import { FragmentDamaged } from '../../errors.js';
