@@ -34,11 +34,6 @@ export interface ReaderTotals {
   readonly notes: NoteCounts;
 }
 
-export interface RawFrameFacts {
-  readonly digest: Uint8Array;
-  readonly chunks: PackedChunks;
-}
-
 /** What the reading thread says, in this order with the buffers that it fills. */
 export type ReaderMessage =
   | {
@@ -47,8 +42,8 @@ export type ReaderMessage =
       readonly slot: number;
       /** Archive bytes. */
       readonly length: number;
-      /** Of a raw frame: its BLAKE3, and the chunks that it ends. */
-      readonly raw: RawFrameFacts | undefined;
+      /** Of a raw frame: the chunks that it ends. */
+      readonly chunks: PackedChunks | undefined;
       /** The buffer, when this is the first time that it is full. */
       readonly made: SharedArrayBuffer | undefined;
       /** Whole index lines of entries whose header begins in this buffer or before. */
@@ -62,8 +57,8 @@ export type ReaderMessage =
       /** What has happened to hard links since the last buffer; see `HardLinks.takeJournal`. */
       readonly links: string;
     }
-  /** Behind the last raw frame of a fragment: its last chunks, and the BLAKE3 of its data. */
-  | ({ readonly type: 'fragment'; readonly dataDigest: string } & PackedChunks)
+  /** Behind the last raw frame of a fragment: its last chunks. */
+  | ({ readonly type: 'fragment' } & PackedChunks)
   /** Index lines that would not wait for the buffer: many deleted files, long names. */
   | { readonly type: 'index'; readonly text: Uint8Array }
   | { readonly type: 'note'; readonly note: Note }

@@ -22,6 +22,8 @@ export interface ReaderEvents {
   onProgress(progress: { files: number; bytes: number; path: string }): void;
   /** Called as soon as a buffer is full, before its turn: work on it may begin. */
   onFrame(frame: Extract<ReaderMessage, { type: 'frame' }>): void;
+  /** Called behind the last frame of a fragment that was cut into chunks, as early. */
+  onFragment(): void;
 }
 
 /** The other end of the reading thread: what it says, in order. */
@@ -100,8 +102,10 @@ export class ReaderThread {
       case 'end':
         this.#settle('through');
         break;
-      case 'index':
       case 'fragment':
+        this.events.onFragment();
+        break;
+      case 'index':
         break;
       default:
         return message satisfies never;

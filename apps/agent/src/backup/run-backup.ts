@@ -55,7 +55,7 @@ export interface BackupOptions {
   readonly newListingPath: string;
   /** Behind which fragment to go on with an image that was begun; undefined: from the beginning. */
   readonly resume?: ResumeAt | undefined;
-  /** Makes the frames of a sink without `chunking`. */
+  /** Makes the frames, and takes their digests. */
   readonly frames: FrameMaker;
   readonly ring?: RingSize | undefined;
   readonly hardLinksTrackedMax?: number | undefined;
@@ -129,6 +129,8 @@ class BackupRun {
   readonly #stream: ArchiveStream;
   /** Frames of buffers that are full, by slot, while they are made and wait for their turn. */
   readonly #making = new Map<number, Promise<MadeFrame>>();
+  /** Of fragments that were cut into chunks, in order. */
+  readonly #dataDigests: Promise<string>[] = [];
   readonly #failed: Promise<never>;
   #fail: (reason: Error) => void = () => undefined;
 
@@ -168,6 +170,7 @@ class BackupRun {
         onNote: (note) => this.#note(note),
         onProgress: (progress) => options.onProgress?.({ ...progress, waits: this.#waits }),
         onFrame: (frame) => this.#make(frame),
+        onFragment: () => this.#endData(),
       },
       options.readers,
     );
@@ -199,13 +202,13 @@ class BackupRun {
         await this.#stream.index(item.text);
         this.#emptier.releaseIndexText();
       } else if (item.type === 'fragment') {
-        const { dataDigest } = item;
+        const dataDigest = await this.#dataDigests.shift()!;
         await this.options.sink.endChunks?.({ chunks: unpacked(item), dataDigest });
       } else {
         await this.#stream.frame({
-          ...(await this.#made(item)),
+          ...(await this.#made(item.slot)),
           archiveLength: item.length,
-          chunks: item.raw && unpacked(item.raw.chunks),
+          chunks: item.chunks && unpacked(item.chunks),
           gone: () => this.#emptier.release(item.slot),
           index: item.index,
           pending: item.pending,
@@ -233,20 +236,22 @@ class BackupRun {
     };
   }
 
-  #make({ slot, made, raw, length }: FullBuffer): void {
+  #make({ slot, made, chunks, length }: FullBuffer): void {
     if (made) this.#emptier.adopt(slot, made);
-    if (raw) return;
-    const frame = this.options.frames.make(this.#emptier.buffer(slot), length);
+    const { frames } = this.options;
+    const buffer = this.#emptier.buffer(slot);
+    const frame = chunks ? frames.raw(buffer, length) : frames.make(buffer, length);
     frame.catch(() => undefined); // whoever takes the frame in its turn gets the error
     this.#making.set(slot, frame);
   }
 
-  async #made({ slot, length, raw }: FullBuffer): Promise<Omit<MadeFrame, 'isRaw'>> {
-    if (raw) {
-      const bytes = rawFrameBytes(length);
-      const pieces = [this.#emptier.buffer(slot).subarray(0, bytes)];
-      return { pieces, bytes, digest: bufferOf(raw.digest) };
-    }
+  #endData(): void {
+    const digest = this.options.frames.endData();
+    digest.catch(() => undefined); // as above
+    this.#dataDigests.push(digest);
+  }
+
+  #made(slot: number): Promise<MadeFrame> {
     const making = this.#making.get(slot)!;
     this.#making.delete(slot);
     return making;
@@ -282,10 +287,6 @@ function ringOf({ ring = RING_DEFAULT, sink: { chunking } }: BackupOptions): Rin
   const held = Math.ceil(chunking.heldBytesMax / chunking.frameBytes);
   const buffers = Math.max(ring.buffers, held + BUFFERS_NOT_HELD);
   return { buffers, bufferBytes: chunking.frameBytes };
-}
-
-function bufferOf(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 function abortReason(signal: AbortSignal | undefined): Error {

@@ -1,17 +1,18 @@
+import { blake3 } from '#kernel/blake3.js';
 import { copyBytes } from '#kernel/copy-bytes.js';
 import { freeBytes } from '#kernel/free-bytes.js';
-import { blake3 } from '#kernel/blake3.js';
 import { FrameEncoder } from './frame-encoder.js';
+import { RawData } from './raw-data.js';
 import { rawFrameBytes, rawFramePieces } from './raw-frame.js';
 
 /** How a frame lies in the memory of the data that it was made of. */
 export interface FrameFacts {
   /** Of the whole frame. */
   readonly bytes: number;
-  /** The data is in it as it was, with headers around its parts. */
-  readonly isRaw: boolean;
   /** BLAKE3 (32 bytes) of the whole frame. */
   readonly digest: Buffer;
+  /** Where it lies: from the beginning, or around the data, which was left where it was. */
+  readonly lies: 'whole' | 'around';
 }
 
 /** A Zstandard frame, in pieces that lie one behind the other when they are stored. */
@@ -19,18 +20,24 @@ export interface MadeFrame extends FrameFacts {
   readonly pieces: readonly Buffer[];
 }
 
-/** Makes Zstandard frames of a backup, with as much effort as they are worth (`FrameEncoder`). */
+/** Makes the frames of a backup, and takes their digests. */
 export interface FrameMaker {
   /**
-   * One frame of the first `length` bytes of a memory. The frame takes their place, so the memory belongs to it until
-   * nobody looks at its pieces any more. Several may be made at once, each in a memory of its own.
+   * One frame of the first `length` bytes of a memory, with as much effort as it is worth (`FrameEncoder`). It takes
+   * their place, so the memory belongs to it until nobody looks at its pieces any more. Several may be made at once,
+   * each in a memory of its own.
    */
   make(memory: Buffer, length: number): Promise<MadeFrame>;
+  /** The raw frame (`writeRawHeaders`) of `length` bytes that a memory holds already: the next one of a fragment's data. */
+  raw(memory: Buffer, length: number): Promise<MadeFrame>;
+  /** Ends that data with its seek table. @returns its BLAKE3 (hex) */
+  endData(): Promise<string>;
 }
 
 /** Makes frames on the calling thread, but for what Zstandard does. */
 export class FramesHere implements FrameMaker {
   private readonly encoder: FrameEncoder;
+  private readonly data = new RawData();
 
   /** @param level 1 (fastest) to 19 */
   constructor(level: number) {
@@ -40,24 +47,36 @@ export class FramesHere implements FrameMaker {
   async make(memory: Buffer, length: number): Promise<MadeFrame> {
     const data = memory.subarray(0, length);
     const { pieces, bytes, sharesData } = await this.encoder.encode(data);
-    if (sharesData) return { ...RAW, pieces, bytes, digest: blake3(...pieces) };
+    if (sharesData) return { pieces, bytes, digest: blake3(...pieces), lies: 'around' };
     const [frame] = pieces;
     if (bytes <= length) copyBytes(frame!, memory, 0);
     freeBytes(frame!);
-    if (bytes > length) return rawFrameOf(data);
-    const made = memory.subarray(0, bytes);
-    return { pieces: [made], bytes, isRaw: false, digest: blake3(made) };
+    return bytes <= length ? wholeFrame(memory, bytes) : frameAround(data);
+  }
+
+  raw(memory: Buffer, length: number): Promise<MadeFrame> {
+    const frame = wholeFrame(memory, rawFrameBytes(length));
+    this.data.add(frame.pieces, { storedBytes: frame.bytes, archiveBytes: length });
+    return Promise.resolve(frame);
+  }
+
+  endData(): Promise<string> {
+    return Promise.resolve(this.data.end());
   }
 }
 
 /** The pieces of a frame that was made of the first `length` bytes of this memory. */
-export function piecesIn(memory: Buffer, length: number, { isRaw, bytes }: FrameFacts): Buffer[] {
-  return isRaw ? rawFramePieces(memory.subarray(0, length)) : [memory.subarray(0, bytes)];
+export function piecesIn(memory: Buffer, length: number, { lies, bytes }: FrameFacts): Buffer[] {
+  const isWhole = lies === 'whole';
+  return isWhole ? [memory.subarray(0, bytes)] : rawFramePieces(memory.subarray(0, length));
 }
 
-const RAW = { isRaw: true } as const;
+function wholeFrame(memory: Buffer, bytes: number): MadeFrame {
+  const frame = memory.subarray(0, bytes);
+  return { pieces: [frame], bytes, digest: blake3(frame), lies: 'whole' };
+}
 
-function rawFrameOf(data: Buffer): MadeFrame {
+function frameAround(data: Buffer): MadeFrame {
   const pieces = rawFramePieces(data);
-  return { ...RAW, pieces, bytes: rawFrameBytes(data.length), digest: blake3(...pieces) };
+  return { pieces, bytes: rawFrameBytes(data.length), digest: blake3(...pieces), lies: 'around' };
 }

@@ -55,7 +55,7 @@ export class ChunkCourier {
 
   constructor(
     private readonly writer: ChunkWriter,
-    private readonly maker: FrameMaker,
+    private readonly maker: Pick<FrameMaker, 'make'>,
     private readonly options: {
       readonly idsPerAskMax: number;
       /** Bytes of chunks, in order, whose pieces are not looked at any more. */

@@ -1,8 +1,5 @@
-import { Blake3Hasher } from '@napi-rs/blake-hash';
-
 import type { ChunkerStart } from '#archive/chunking/tar-chunker.js';
 import { rawFrameContent } from '#archive/frames/raw-frame.js';
-import { encodeSeekTable, type FrameSize } from '#archive/frames/seek-table.js';
 import { CHUNK_ID_BYTES, type NamedChunk } from '#transfer/chunk-messages.js';
 import { FragmentChunks } from '#transfer/chunks/fragment-chunks.js';
 
@@ -13,13 +10,11 @@ export interface PackedChunks {
 }
 
 /**
- * Cuts an archive into chunks, fragment by fragment, and digests each fragment's data, while what was read lies in the
- * processor's cache. It looks at a frame until the last of its chunks was given: until then nobody may change it.
+ * Cuts an archive into chunks, fragment by fragment, while what was read lies in the processor's cache. It looks at a
+ * frame until the last of its chunks was given: until then nobody may change it.
  */
 export class ChunkCutter {
   #chunks: FragmentChunks;
-  #frames: FrameSize[] = [];
-  readonly #hash = new Blake3Hasher();
 
   /** @param start of the first fragment */
   constructor(start: ChunkerStart) {
@@ -27,20 +22,15 @@ export class ChunkCutter {
   }
 
   /** Takes a raw frame. @returns the chunks that it ends */
-  frame(frame: Buffer, archiveBytes: number): PackedChunks {
-    this.#hash.update(frame);
-    this.#frames.push({ storedBytes: frame.length, archiveBytes });
+  frame(frame: Buffer): PackedChunks {
     return packed(rawFrameContent(frame).flatMap((piece) => this.#chunks.push(piece)));
   }
 
   /** Ends the fragment. @param entryLeft archive bytes of the entry that it ends in, which open the next one */
-  end(entryLeft: number): PackedChunks & { readonly dataDigest: string } {
+  end(entryLeft: number): PackedChunks {
     const last = packed(this.#chunks.end());
-    const dataDigest = this.#hash.update(encodeSeekTable(this.#frames)).digest('hex');
     this.#chunks = new FragmentChunks({ archiveOffset: 0, entryLeft });
-    this.#frames = [];
-    this.#hash.reset();
-    return { ...last, dataDigest };
+    return last;
   }
 }
 

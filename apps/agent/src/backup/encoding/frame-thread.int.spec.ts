@@ -5,6 +5,13 @@ import { blake3 } from '@napi-rs/blake-hash';
 
 import { noise } from '../../../../../test/support/odd-tree-maker.js';
 
+import {
+  rawFrame,
+  rawBlockAt,
+  writeRawHeaders,
+  RAW_BLOCK_BYTES,
+} from '#archive/frames/raw-frame.js';
+import { encodeSeekTable } from '#archive/frames/seek-table.js';
 import { decompress } from '#archive/frames/zstd.js';
 
 import { SOURCE_ENCODERS } from '../testing/source-threads.js';
@@ -65,6 +72,35 @@ describe('frames that another thread makes', () => {
         expect(back.equals(data)).toBe(true);
       });
       await Promise.all(made);
+    }
+  });
+
+  it('are taken as they are where they are raw ones already, with the digest of each fragment', async () => {
+    begin();
+    const fragments = [[random(), random(300_000)], [random(77)], [random(), random()]];
+    const digests = fragments.map((all) => {
+      for (const data of all) {
+        const memory = Buffer.from(new SharedArrayBuffer(rawFrame(data).length));
+        for (let block = 0; block * RAW_BLOCK_BYTES < data.length; block++) {
+          const part = data.subarray(block * RAW_BLOCK_BYTES, (block + 1) * RAW_BLOCK_BYTES);
+          memory.set(part, rawBlockAt(block));
+        }
+        writeRawHeaders(memory, data.length);
+        void frames.raw(memory, data.length).then(({ pieces, digest }) => {
+          expect(Buffer.concat(pieces as Buffer<ArrayBuffer>[]).equals(rawFrame(data))).toBe(true);
+          expect(blake3(rawFrame(data)).equals(digest)).toBe(true);
+        });
+      }
+      return frames.endData();
+    });
+    for (const [n, all] of fragments.entries()) {
+      const raw = all.map(rawFrame);
+      const sizes = raw.map(({ length }, at) => ({
+        storedBytes: length,
+        archiveBytes: all[at]!.length,
+      }));
+      const data = Buffer.concat([...raw, encodeSeekTable(sizes)] as Buffer<ArrayBuffer>[]);
+      expect(await digests[n]).toBe(blake3(data).toString('hex'));
     }
   });
 

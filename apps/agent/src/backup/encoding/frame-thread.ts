@@ -16,6 +16,11 @@ interface Making {
   readonly reject: (reason: Error) => void;
 }
 
+interface Ending {
+  readonly resolve: (digest: string) => void;
+  readonly reject: (reason: Error) => void;
+}
+
 /**
  * Makes the frames of one backup on a thread of its own: it samples and hashes them, and has them compressed on libuv's
  * pool, so that a thread that serves connections does neither. Memories have to be shared ones, as a whole.
@@ -24,6 +29,8 @@ export class FrameThread implements FrameMaker {
   readonly #worker: Worker;
   readonly #slots = new Map<ArrayBufferLike, number>();
   readonly #making = new Map<number, Making>();
+  /** Ends of data that were asked for, in order. */
+  readonly #ending: Ending[] = [];
   #failure: Error | undefined;
   #ended = false;
 
@@ -38,10 +45,33 @@ export class FrameThread implements FrameMaker {
     this.#worker.on('exit', (code) => {
       this.#fail(new Error(`The thread that makes frames ended early (code ${code})`));
     });
-    this.#post({ level });
+    this.#post({ task: 'begin', level });
   }
 
   make(memory: Buffer, length: number): Promise<MadeFrame> {
+    return this.#work('make', memory, length);
+  }
+
+  raw(memory: Buffer, length: number): Promise<MadeFrame> {
+    return this.#work('raw', memory, length);
+  }
+
+  endData(): Promise<string> {
+    return new Promise((resolve, reject) => {
+      if (this.#failure) return reject(this.#failure);
+      this.#ending.push({ resolve, reject });
+      this.#post({ task: 'end-data' });
+    });
+  }
+
+  /** Lets go of the thread when what it is making is made. Nothing may be asked of it any more. */
+  end(): void {
+    this.#ended = true;
+    const isIdle = this.#making.size === 0 && this.#ending.length === 0;
+    if (isIdle && !this.#failure) this.pool.giveBack(this.#worker);
+  }
+
+  #work(task: 'make' | 'raw', memory: Buffer, length: number): Promise<MadeFrame> {
     const { buffer } = memory;
     assert(buffer instanceof SharedArrayBuffer, 'a frame is to be made of memory of one thread');
     return new Promise((resolve, reject) => {
@@ -51,14 +81,8 @@ export class FrameThread implements FrameMaker {
       this.#slots.set(buffer, slot);
       assert(!this.#making.has(slot), 'two frames are to be made in one memory');
       this.#making.set(slot, { memory, length, resolve, reject });
-      this.#post({ slot, memory: known === undefined ? buffer : undefined, length });
+      this.#post({ task, slot, memory: known === undefined ? buffer : undefined, length });
     });
-  }
-
-  /** Lets go of the thread when what it is making is made. Nothing may be asked of it any more. */
-  end(): void {
-    this.#ended = true;
-    if (this.#making.size === 0 && !this.#failure) this.pool.giveBack(this.#worker);
   }
 
   #post(request: FrameRequest): void {
@@ -66,22 +90,24 @@ export class FrameThread implements FrameMaker {
   }
 
   #take(answer: FrameAnswer): void {
+    if ('dataDigest' in answer) this.#ending.shift()!.resolve(answer.dataDigest);
+    else this.#takeFrame(answer);
+    if (this.#ended) this.end();
+  }
+
+  #takeFrame(answer: Extract<FrameAnswer, { slot: number }>): void {
     const making = this.#making.get(answer.slot);
     assert(making, 'a frame was made that nobody asked for');
     this.#making.delete(answer.slot);
-    if ('failure' in answer) making.reject(new Error(answer.failure));
-    else {
-      const { digest } = answer.made;
-      const facts = { ...answer.made, digest: Buffer.from(digest.buffer, digest.byteOffset, 32) };
-      const { memory, length } = making;
-      making.resolve({ ...facts, pieces: piecesIn(memory, length, facts) });
-    }
-    if (this.#ended) this.end();
+    if ('failure' in answer) return making.reject(new Error(answer.failure));
+    const { buffer, byteOffset, length } = answer.made.digest;
+    const facts = { ...answer.made, digest: Buffer.from(buffer, byteOffset, length) };
+    making.resolve({ ...facts, pieces: piecesIn(making.memory, making.length, facts) });
   }
 
   #fail(reason: Error): void {
     this.#failure ??= reason;
-    for (const { reject } of this.#making.values()) reject(reason);
+    for (const { reject } of [...this.#making.values(), ...this.#ending.splice(0)]) reject(reason);
     this.#making.clear();
   }
 }

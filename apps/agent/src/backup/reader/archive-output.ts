@@ -187,13 +187,13 @@ export class ArchiveOutput {
     const index = this.#takeText();
     const pending = this.#pending;
     const raw = this.#frame.close();
-    const facts = raw && this.#chunked?.frame(raw, { index, pending });
+    const chunks = raw && this.#chunked?.frame(raw, { index, pending });
     this.ring.markFull(this.#slot);
     this.post({
       type: 'frame',
       slot: this.#slot,
       length: this.#frame.bytes,
-      raw: facts,
+      chunks,
       made: this.#made,
       index,
       pending,

@@ -1,8 +1,6 @@
-import { rawFrameBytes } from '#archive/frames/raw-frame.js';
-
 import { FragmentProgress } from '../../domain/fragment-progress.js';
-import { ChunkCutter } from '../chunks/chunk-cutter.js';
-import type { RawFrameFacts, ReaderChunking, ReaderMessage } from '../reader-messages.js';
+import { ChunkCutter, type PackedChunks } from '../chunks/chunk-cutter.js';
+import type { ReaderChunking, ReaderMessage } from '../reader-messages.js';
 
 type FragmentEnd = Extract<ReaderMessage, { type: 'fragment' }>;
 
@@ -19,14 +17,10 @@ export class ChunkedFrames {
     this.#progress = new FragmentProgress(frameBytes, fragmentBytesMax);
   }
 
-  /** A raw frame with its BLAKE3, and what is said with it. */
-  frame(
-    { frame, digest, bytes }: { frame: Buffer; digest: Buffer; bytes: number },
-    { index, pending }: { index: Uint8Array; pending: string },
-  ): RawFrameFacts {
-    this.#progress.frame(rawFrameBytes(bytes), index, pending);
-    // A copy: else all that its memory is shared with would go to the other thread with it.
-    return { digest: new Uint8Array(digest), chunks: this.#cutter.frame(frame, bytes) };
+  /** A raw frame, and what is said with it. @returns the chunks that it ends */
+  frame(frame: Buffer, { index, pending }: { index: Uint8Array; pending: string }): PackedChunks {
+    this.#progress.frame(frame.length, index, pending);
+    return this.#cutter.frame(frame);
   }
 
   /** Index lines that are said on their own. */

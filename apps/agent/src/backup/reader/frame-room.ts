@@ -1,5 +1,3 @@
-import { blake3 } from '#kernel/blake3.js';
-
 import {
   RAW_BLOCK_BYTES,
   rawBlockAt,
@@ -49,13 +47,12 @@ export class FrameRoom {
     this.end = this.#blockEnd();
   }
 
-  /** Nothing follows. @returns the raw frame that it is now, and its BLAKE3; undefined if it is none */
-  close(): { frame: Buffer; digest: Buffer; bytes: number } | undefined {
+  /** Nothing follows. @returns the raw frame that it is now; undefined if it is none */
+  close(): Buffer | undefined {
     const { buffer, bytes } = this;
     if (this.rawBytes === undefined) return undefined;
     writeRawHeaders(buffer, bytes);
-    const frame = buffer.subarray(0, rawFrameBytes(bytes));
-    return { frame, digest: blake3(frame), bytes };
+    return buffer.subarray(0, rawFrameBytes(bytes));
   }
 
   #blockEnd(): number {
