@@ -24,7 +24,10 @@ export interface ReaderJob {
   readonly readAheadAfter: number | undefined;
 }
 
-export type ReaderChunking = Omit<Chunking, 'heldBytesMax'> & { readonly fragmentBytesMax: number };
+export type ReaderChunking = Omit<Chunking, 'heldBytesMax'> & {
+  readonly fragmentBytesMax: number;
+  readonly knownCutsPath: string;
+};
 
 export interface ReaderTotals {
   /** False: none of the selections exists, and nothing was written. */

@@ -13,6 +13,7 @@ import { RING_DEFAULT, RingEmptier, createRing, type RingSize } from './buffer-r
 import type { FrameMaker, MadeFrame } from '#archive/frames/frame-maker.js';
 import { rawFrameBytes } from '#archive/frames/raw-frame.js';
 import { unpacked } from './chunks/chunk-cutter.js';
+import { knownCutsPath } from './chunks/known-cuts-file.js';
 import type { ResumeAt } from './checkpoint-file.js';
 import type { FragmentSink } from './fragment-sink.js';
 import { startImage, type ImageStart } from './image-start.js';
@@ -155,7 +156,10 @@ class BackupRun {
     this.#reader = new ReaderThread(
       {
         ring,
-        chunking: chunking && { frameBytes, fragmentBytesMax, start: chunking.start },
+        chunking: chunking && {
+          ...{ frameBytes, fragmentBytesMax, start: chunking.start },
+          knownCutsPath: knownCutsPath(options.newListingPath),
+        },
         selections: options.selections,
         excludes: options.excludes,
         crossMountPoints: options.crossMountPoints,

@@ -1,19 +1,32 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import { blake3 } from '@napi-rs/blake-hash';
 import { emptyEntry, type ArchiveEntry } from '../archive-entry.js';
 import { PaxWriter } from '../pax-writer.js';
 import { ARCHIVE_END_BYTES } from '../tar-block.js';
 import { paxRecord } from '../tar/pax-records.js';
 import { writeUstarHeader } from '../tar/ustar-header.js';
+import { KnownCuts, type CutMemory } from './known-cuts.js';
 import { TarChunker, type ChunkerStart } from './tar-chunker.js';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
 const START: ChunkerStart = { archiveOffset: 0, entryLeft: 0 };
 
-function chunksOf(bytes: Buffer, start = START, pieceBytes: () => number = () => MIB): string[] {
+function chunksOf(
+  bytes: Buffer,
+  start = START,
+  pieceBytes: () => number = () => MIB,
+  memory?: CutMemory,
+): string[] {
   const ends: number[] = [];
-  const chunker = new TarChunker(start, (end) => void ends.push(end));
+  let from = 0;
+  const cut = (end: number, id?: Buffer) => {
+    ends.push(end);
+    if (id) expect(blake3(bytes.subarray(from, end)).equals(id)).toBe(true);
+    from = end;
+  };
+  const chunker = new TarChunker(start, cut, memory);
   for (let at = 0; at < bytes.length;) {
     const piece = pieceBytes();
     chunker.push(bytes.subarray(at, at + piece));
@@ -237,5 +250,92 @@ describe('chunks of an archive', () => {
     const inner = archiveOf(TREE.slice(0, 40));
     const chunks = chunksOf(entryBytes({ type: 'f', path: 'inner.tar' }, inner));
     expect(chunks.length).toBeLessThan(20);
+  });
+});
+
+/** How a large file changes between two backups. */
+interface Change {
+  readonly at: number;
+  readonly removed: number;
+  readonly added: number;
+}
+
+const change = fc.record({
+  at: fc.nat({ max: 14 * MIB }),
+  removed: fc.constantFrom(0, 0, 1, 512, 100_000, 3 * MIB),
+  added: fc.constantFrom(0, 1, 512, 99_999, 2.5 * MIB),
+});
+
+/** Content in which parts come again, as those of disk images do. */
+const CONTENT = Buffer.concat([
+  noise(1, 5 * MIB),
+  Buffer.alloc(5 * MIB),
+  noise(2, 2 * MIB),
+  noise(1, 3 * MIB),
+]);
+
+const changed = (content: Buffer, { at, removed, added }: Change) =>
+  Buffer.concat([content.subarray(0, at), noise(at, added), content.subarray(at + removed)]);
+
+describe('cuts that are known', () => {
+  const fileWith = (content: Buffer) =>
+    Buffer.concat([
+      entryBytes({ type: 'f', path: 'disk.img' }, content),
+      archiveOf(TREE.slice(0, 9)),
+    ]);
+
+  it('are where they would be found, whatever has changed', () => {
+    fc.assert(
+      fc.property(fc.array(change, { maxLength: 4 }), pieces, (changes, sizes) => {
+        const memory = new KnownCuts();
+        let content = CONTENT;
+        for (const one of [undefined, ...changes]) {
+          if (one) content = changed(content, one);
+          const archive = fileWith(content);
+          let n = 0;
+          const known = chunksOf(archive, START, () => sizes[n++ % sizes.length]! + 60_000, memory);
+          const found = chunksOf(archive);
+          expect(known.length).toBe(found.length);
+          expect(known.every((chunk, at) => chunk === found[at])).toBe(true);
+        }
+      }),
+      { numRuns: 12 },
+    );
+  });
+
+  it('are where they would be found in an archive that is cut anywhere', () => {
+    const archive = fileWith(CONTENT);
+    const memory = new KnownCuts();
+    chunksOf(archive, START, undefined, memory);
+    for (const at of [2_000, 4 * MIB + 77, 9 * MIB, 14.5 * MIB]) {
+      const start = { archiveOffset: at, entryLeft: undefined };
+      for (const part of [archive.subarray(0, at), archive.subarray(at, at + 3 * MIB)]) {
+        expect(chunksOf(part, start, undefined, memory)).toEqual(chunksOf(part, start));
+      }
+    }
+  });
+
+  it('save looking for them, but near to what has changed', () => {
+    const memory = new KnownCuts();
+    const content = noise(3, 20 * MIB);
+    const guesses = { right: 0, asked: 0 };
+    chunksOf(fileWith(content), START, undefined, memory);
+    const watching: CutMemory = {
+      after: (id) => {
+        guesses.asked += 1;
+        const next = memory.after(id);
+        if (next) guesses.right += 1;
+        return next;
+      },
+      learn: (id, next) => memory.learn(id, next),
+    };
+    const all = chunksOf(
+      fileWith(changed(content, { at: 7 * MIB, removed: 3, added: 5 })),
+      START,
+      undefined,
+      watching,
+    );
+    expect(all.length).toBeGreaterThan(20);
+    expect(guesses.asked - guesses.right).toBeLessThanOrEqual(4);
   });
 });

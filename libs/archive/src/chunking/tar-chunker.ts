@@ -1,7 +1,9 @@
 import { TAR_BLOCK_BYTES, paddedToBlock } from '../tar-block.js';
 import { paxValue } from '../tar/pax-records.js';
 import { readUstarHeader, type UstarFields } from '../tar/ustar-header.js';
+import { ContentCutter } from './content-cutter.js';
 import { GearCutter } from './gear-cutter.js';
+import type { CutMemory } from './known-cuts.js';
 
 /** An entry, headers and all, from here on is a chunk of its own. Smaller ones are joined. */
 const WHOLE_BYTES_MIN = 4 * 1024;
@@ -46,7 +48,7 @@ type State =
  * boundaries of its entries, and large ones by what they hold. Whatever the bytes are, the chunks
  * are all of them, in order; none is longer than 2 MiB, and 64 KiB more behind pax records that lead to no
  * header. How pieces are cut changes nothing.
- * It looks at headers alone, so it follows any archive, and holds at most 64 KiB of one.
+ * It looks at headers alone, so it follows any archive, and keeps at most 64 KiB of one, and 2 MiB of what was pushed.
  */
 export class TarChunker {
   #state: State;
@@ -60,20 +62,28 @@ export class TarChunker {
   readonly #block = Buffer.alloc(TAR_BLOCK_BYTES);
   #held = 0;
   #records: Buffer[] = [];
+  readonly #content: ContentCutter;
+  /** For what is no content that a header has announced. */
   readonly #gear = new GearCutter();
 
-  /** @param cut is told where each chunk ends, at the latest when 64 KiB more were pushed, or by `end` */
+  /**
+   * @param cut is told where each chunk ends, before another 2 MiB were pushed, or by `end`; and its BLAKE3, if that was
+   * looked at
+   * @param memory of cuts in large contents, which makes them cheaper to find again
+   */
   constructor(
     start: ChunkerStart,
-    private readonly cut: (end: number) => void,
+    private readonly cut: (end: number, id?: Buffer) => void,
+    memory?: CutMemory,
   ) {
     const { archiveOffset, entryLeft } = start;
+    this.#content = new ContentCutter((end, id) => this.#cutHere(end, id), memory);
     this.#state = entryLeft === undefined ? 'lost' : entryLeft > 0 ? 'content' : 'header';
     this.#until = entryLeft ?? paddedToBlock(archiveOffset) - archiveOffset;
     if (entryLeft === undefined && this.#until > 0) this.#state = 'content';
   }
 
-  /** Takes the next piece. It is not kept. */
+  /** Takes the next piece, which must not change before all chunks in it have been cut. */
   push(bytes: Buffer): void {
     const base = this.#position;
     for (let at = 0; at < bytes.length;) {
@@ -92,7 +102,7 @@ export class TarChunker {
           at = this.#goOn(base, end);
           break;
         case 'content':
-          this.#cutContent(bytes, at, end, base);
+          this.#content.push(bytes.subarray(at, end));
           at = this.#goOn(base, end);
           break;
         default:
@@ -104,6 +114,7 @@ export class TarChunker {
 
   /** Nothing follows: ends the last chunk. */
   end(): void {
+    if (this.#state === 'content') this.#content.end();
     this.#cutHere(this.#position);
   }
 
@@ -113,6 +124,7 @@ export class TarChunker {
     const until = this.#until;
     this.#state = 'header';
     if (state === 'records' || state === 'passed') return end;
+    if (state === 'content') this.#content.end();
     if (state === 'content' || this.#endsRun) this.#cutHere(until);
     this.#entryAt = until;
     this.#records = [];
@@ -137,7 +149,7 @@ export class TarChunker {
       this.#takeHeader(header, block, begin + TAR_BLOCK_BYTES);
     } else {
       if (this.#state === 'header') this.#loseItself();
-      this.#cutContent(block, 0, TAR_BLOCK_BYTES, begin);
+      this.#cutLost(block, begin);
     }
     return at + taken;
   }
@@ -179,24 +191,24 @@ export class TarChunker {
     this.#state = 'entry';
     if (whole >= CUT_BYTES_MIN) {
       this.#cutHere(end);
-      this.#gear.restart();
+      this.#content.begin(end);
       this.#state = 'content';
     } else if (bytes === 0) this.#goOn(end, 0);
   }
 
-  #cutContent(bytes: Buffer, from: number, end: number, base: number): void {
-    for (let at = from; at < end;) {
-      const cut = this.#gear.take(bytes, at, end);
+  #cutLost(block: Buffer, begin: number): void {
+    for (let at = 0; at < TAR_BLOCK_BYTES;) {
+      const cut = this.#gear.take(block, at, TAR_BLOCK_BYTES);
       if (cut < 0) return;
-      this.#cutHere(base + cut);
+      this.#cutHere(begin + cut);
       at = cut;
     }
   }
 
-  #cutHere(at: number): void {
+  #cutHere(at: number, id?: Buffer): void {
     if (at <= this.#cutAt) return;
     this.#cutAt = at;
-    this.cut(at);
+    this.cut(at, id);
   }
 
   /** A size that does not fit into a header stands in front of it, and the header says 0. */

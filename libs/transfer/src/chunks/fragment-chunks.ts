@@ -1,4 +1,5 @@
 import { blake3 } from '#kernel/blake3.js';
+import type { CutMemory } from '#archive/chunking/known-cuts.js';
 import { TarChunker, type ChunkerStart } from '#archive/chunking/tar-chunker.js';
 import type { NamedChunk } from '../chunk-messages.js';
 import { Pieces } from './pieces.js';
@@ -11,8 +12,10 @@ export class FragmentChunks {
   #begin = 0;
   #whole: NamedChunk[] = [];
 
-  constructor(start: ChunkerStart) {
-    this.#chunker = new TarChunker(start, (end) => this.#whole.push(this.#take(end - this.#begin)));
+  /** @param memory see `TarChunker` */
+  constructor(start: ChunkerStart, memory?: CutMemory) {
+    const cut = (end: number, id?: Buffer) => void this.#whole.push(this.#take(end, id));
+    this.#chunker = new TarChunker(start, cut, memory);
   }
 
   /** Takes the next piece, which must not change from now on. @returns the chunks that it ends */
@@ -34,8 +37,10 @@ export class FragmentChunks {
     return whole;
   }
 
-  #take(length: number): NamedChunk {
-    this.#begin += length;
-    return { id: blake3(...this.#pieces.take(length)), length };
+  #take(end: number, id: Buffer | undefined): NamedChunk {
+    const length = end - this.#begin;
+    this.#begin = end;
+    const pieces = this.#pieces.take(length);
+    return { id: id ?? blake3(...pieces), length };
   }
 }

@@ -1,3 +1,4 @@
+import type { CutMemory } from '#archive/chunking/known-cuts.js';
 import type { ChunkerStart } from '#archive/chunking/tar-chunker.js';
 import { rawFrameContent } from '#archive/frames/raw-frame.js';
 import { CHUNK_ID_BYTES, type NamedChunk } from '#transfer/chunk-messages.js';
@@ -17,8 +18,11 @@ export class ChunkCutter {
   #chunks: FragmentChunks;
 
   /** @param start of the first fragment */
-  constructor(start: ChunkerStart) {
-    this.#chunks = new FragmentChunks(start);
+  constructor(
+    start: ChunkerStart,
+    private readonly memory: CutMemory,
+  ) {
+    this.#chunks = new FragmentChunks(start, memory);
   }
 
   /** Takes a raw frame. @returns the chunks that it ends */
@@ -29,7 +33,7 @@ export class ChunkCutter {
   /** Ends the fragment. @param entryLeft archive bytes of the entry that it ends in, which open the next one */
   end(entryLeft: number): PackedChunks {
     const last = packed(this.#chunks.end());
-    this.#chunks = new FragmentChunks({ archiveOffset: 0, entryLeft });
+    this.#chunks = new FragmentChunks({ archiveOffset: 0, entryLeft }, this.memory);
     return last;
   }
 }

@@ -1,4 +1,7 @@
 import { FragmentProgress } from '../../domain/fragment-progress.js';
+import type { KnownCuts } from '#archive/chunking/known-cuts.js';
+
+import { loadKnownCuts, saveKnownCuts } from '../chunks/known-cuts-file.js';
 import { ChunkCutter, type PackedChunks } from '../chunks/chunk-cutter.js';
 import type { ReaderChunking, ReaderMessage } from '../reader-messages.js';
 
@@ -9,11 +12,14 @@ type FragmentEnd = Extract<ReaderMessage, { type: 'fragment' }>;
  * fragment, and knows where those end as the other side does: by `FragmentProgress`.
  */
 export class ChunkedFrames {
+  readonly #cuts: KnownCuts;
   readonly #cutter: ChunkCutter;
   readonly #progress: FragmentProgress;
 
-  constructor({ frameBytes, fragmentBytesMax, start }: ReaderChunking) {
-    this.#cutter = new ChunkCutter(start);
+  constructor(private readonly chunking: ReaderChunking) {
+    const { frameBytes, fragmentBytesMax, start } = chunking;
+    this.#cuts = loadKnownCuts(chunking.knownCutsPath);
+    this.#cutter = new ChunkCutter(start, this.#cuts);
     this.#progress = new FragmentProgress(frameBytes, fragmentBytesMax);
   }
 
@@ -33,6 +39,8 @@ export class ChunkedFrames {
     const { isFull, frames } = this.#progress;
     if (!isFull && (!isLast || frames === 0)) return undefined;
     this.#progress.cut();
-    return { type: 'fragment', ...this.#cutter.end(entryLeft) };
+    const last = this.#cutter.end(entryLeft);
+    if (isLast) saveKnownCuts(this.chunking.knownCutsPath, this.#cuts);
+    return { type: 'fragment', ...last };
   }
 }
