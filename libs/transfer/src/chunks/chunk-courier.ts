@@ -17,8 +17,8 @@ const FRAME_BYTES = 1024 * 1024;
 const CHUNK_BYTES_MAX = CUT_SIZES.max + 64 * 1024;
 /** Bytes of chunks that are not settled: asked for, waiting to be, and the one that is being cut. */
 export const COURIER_HOLDS_BYTES_MAX = ASKED_BYTES_MAX + ASK_BYTES_MAX + 2 * CHUNK_BYTES_MAX;
-/** Bytes of frames that are being compressed and sent. */
-const SENDING_BYTES_MAX = 4 * 1024 * 1024;
+/** Bytes of chunks in frames that are being made, or that the network has not taken yet. */
+const SENDING_BYTES_MAX = 6 * 1024 * 1024;
 /** Names that wait for a frame in front of them to be full. */
 const NAMES_WAITING_MAX = 8_192;
 
@@ -146,13 +146,17 @@ export class ChunkCourier {
       const frame = await making;
       if (frame) {
         const { pieces, digest } = frame;
-        const gone = () => void this.#spare.push(data);
+        const gone = () => this.#takeBack(data, bytes);
         await this.writer.chunks({ chunks, pieces, digest, gone });
       }
       await this.writer.recipe(names);
-      this.#underWay.remove(bytes);
     });
     this.#sending.catch((error: unknown) => this.#fail(error));
+  }
+
+  #takeBack(data: Buffer, bytes: number): void {
+    this.#spare.push(data);
+    this.#underWay.remove(bytes);
   }
 
   #fail(error: unknown): void {

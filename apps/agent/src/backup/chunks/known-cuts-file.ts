@@ -1,4 +1,4 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 import { KnownCuts } from '#archive/chunking/known-cuts.js';
@@ -17,15 +17,16 @@ export function loadKnownCuts(path: string): KnownCuts {
   }
 }
 
-/** Adds what this backup has learned to what others have learned meanwhile. It is no harm if that fails. */
+/**
+ * Adds what this backup has learned to what others have learned meanwhile. The file holds its own digest, so it may be
+ * written in place: one that is cut short, or that two have written at once, is taken for none.
+ */
 export function saveKnownCuts(path: string, own: KnownCuts): void {
   if (!own.hasNews) return;
   try {
     const all = loadKnownCuts(path);
     all.add(own);
-    const part = `${path}.${process.pid}.part`;
-    writeFileSync(part, all.encode(), { mode: 0o600 });
-    renameSync(part, path);
+    writeFileSync(path, all.encode(), { mode: 0o600 });
   } catch {
     // The next backup cuts anew.
   }
