@@ -1,5 +1,14 @@
 import { randomFillSync } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
@@ -166,6 +175,23 @@ describe('selections', () => {
     ]);
   });
 
+  it('are reached however deep they lie, and leave no folder open', async () => {
+    const root = `${folder}/deep`;
+    let at = root;
+    for (let level = 0; level < 100; level++) {
+      at += `/${level}`;
+      mkdirSync(at, { recursive: true });
+      for (let n = 0; n < 9; n++) writeFileSync(`${at}/file-${n}`, `${level} ${n}`);
+    }
+    const before = openFolders();
+    const full = await lab.backUp([root]);
+    expect(full.result).toMatchObject({ status: 0, files: 1 + 100 * 10 });
+    expect(openFolders()).toBe(before);
+    expect(await compareTrees(root, lab.restore(full, 'deep-restored', root))).toEqual([]);
+    const next = await lab.backUp([root], { base: full });
+    expect(lab.index(next)).toEqual([]);
+  });
+
   it('follow a symlink whose path ends in a slash', async () => {
     expect(pathsOf(await lab.backUp(at('link/')))).toEqual([
       'd select/link',
@@ -294,3 +320,10 @@ describe('an incremental', () => {
     expect(lines.slice(1).every(({ type }) => type === 'x')).toBe(true);
   });
 });
+
+function openFolders(): number {
+  return readdirSync('/proc/self/fd').filter((fd) => {
+    const found = statSync(`/proc/self/fd/${fd}`, { throwIfNoEntry: false });
+    return found?.isDirectory();
+  }).length;
+}

@@ -37,6 +37,17 @@ export interface StatCalls {
   lstat(path: ByteString, into: FileStat): void;
   stat(path: ByteString, into: FileStat): void;
   fstat(fd: number, into: FileStat): void;
+  /**
+   * `lstat` of what an open folder holds, without walking there again, which is a tenth of an incremental's time. Undefined
+   * where it cannot be done.
+   */
+  readonly lstatIn?: ((folder: number, entry: EntryOfFolder, into: FileStat) => void) | undefined;
+}
+
+export interface EntryOfFolder {
+  readonly name: ByteString;
+  /** For the error. */
+  readonly path: ByteString;
 }
 
 const TYPES: Readonly<Record<number, FileStat['type']>> = {
@@ -124,16 +135,21 @@ function statxCalls({ statx, statxOfBytes, errno }: LinuxCalls): StatCalls {
   const fail = (path: ByteString): never => {
     throw new SystemCallError('statx', errno(), path);
   };
+  const call = (folder: number, path: ByteString, flags: number) =>
+    isAscii(path)
+      ? statx(folder, path, flags | AT_NO_AUTOMOUNT, STATX_BASIC_STATS, words)
+      : statxOfBytes(folder, terminated(path), flags | AT_NO_AUTOMOUNT, STATX_BASIC_STATS, words);
   const onPath = (path: ByteString, flags: number, into: FileStat) => {
-    const result = isAscii(path)
-      ? statx(AT_FDCWD, path, flags | AT_NO_AUTOMOUNT, STATX_BASIC_STATS, words)
-      : statxOfBytes(AT_FDCWD, terminated(path), flags | AT_NO_AUTOMOUNT, STATX_BASIC_STATS, words);
-    if (result !== 0) fail(path);
+    if (call(AT_FDCWD, path, flags) !== 0) fail(path);
     fromStatx(words, into);
   };
   return {
     lstat: (path, into) => onPath(path, AT_SYMLINK_NOFOLLOW, into),
     stat: (path, into) => onPath(path, 0, into),
+    lstatIn: (folder, { name, path }, into) => {
+      if (call(folder, name, AT_SYMLINK_NOFOLLOW) !== 0) fail(path);
+      fromStatx(words, into);
+    },
     fstat: (fd, into) => {
       if (statx(fd, '', AT_EMPTY_PATH, STATX_BASIC_STATS, words) !== 0) fail('');
       fromStatx(words, into);

@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { closeSync, constants, openSync, readdirSync } from 'node:fs';
 
 import { compareArchivePaths, isWithin } from '#archive/archive-order.js';
 import { toSystemPath, type ByteString } from '#archive/path-text.js';
@@ -12,6 +12,11 @@ import { emptyStat, type FileStat, type StatCalls } from './file-stat.js';
 import type { FileSystems } from './file-systems.js';
 import { isGone, type ReaderContext } from './reader-context.js';
 
+/** A folder of fewer names is not held open: opening it costs more than the way to each. */
+const HELD_NAMES_MIN = 8;
+/** Folders that are held open, one in the other; what lies deeper is reached by its path. */
+const HELD_MAX = 64;
+
 export interface WalkParts {
   readonly context: ReaderContext;
   readonly store: Pick<EntryStore, 'add' | 'keepWithin'>;
@@ -21,6 +26,17 @@ export interface WalkParts {
   readonly crossMountPoints: boolean;
   /** An entry behind which the walk goes on. Undefined: from the beginning. */
   readonly behind?: Pick<OpenEntry, 'path' | 'type'> | undefined;
+}
+
+/** `O_NOFOLLOW`: should it have become a link since, nothing is looked at where that leads. */
+const FOLDER_FLAGS = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+
+/** The folder in which an entry lies. */
+interface FolderAt {
+  /** The file system to stay on. */
+  readonly device: string;
+  /** If it is held open. */
+  readonly open: number | undefined;
 }
 
 /**
@@ -33,6 +49,7 @@ export class Walk {
   #inner: readonly Selection[] = [];
   /** As an archive path; undefined once the walk is behind it. */
   #behind: ByteString | undefined;
+  #held = 0;
 
   constructor(private readonly parts: WalkParts) {
     this.#behind = parts.behind?.path.slice(1);
@@ -78,12 +95,13 @@ export class Walk {
     if (this.#where(path) === 'ahead') this.parts.store.add(path, this.#stat);
   }
 
-  #visit(path: ByteString, name: ByteString, device: string): void {
+  #visit(path: ByteString, name: ByteString, { device, open }: FolderAt): void {
     const { context, excluded, stats } = this.parts;
     if (this.#where(path) === 'done' || excluded(path, name, undefined)) return;
     context.tick(path);
     try {
-      stats.lstat(path, this.#stat);
+      if (open !== undefined) stats.lstatIn!(open, { name, path }, this.#stat);
+      else stats.lstat(path, this.#stat);
     } catch (error) {
       this.#lookFailed(path, error, 'vanished before it was read');
       return;
@@ -119,7 +137,29 @@ export class Walk {
     this.#add(path);
     names.sort();
     const prefix = path === '/' ? '/' : `${path}/`;
-    for (const name of names) this.#visit(prefix + name, name, own);
+    const open = names.length < HELD_NAMES_MIN ? undefined : this.#hold(path);
+    try {
+      for (const name of names) this.#visit(prefix + name, name, { device: own, open });
+    } finally {
+      if (open !== undefined) this.#letGo(open);
+    }
+  }
+
+  /** Undefined if that is of no use, or cannot be. */
+  #hold(path: ByteString): number | undefined {
+    if (this.#held >= HELD_MAX || !this.parts.stats.lstatIn) return undefined;
+    try {
+      const open = openSync(toSystemPath(path), FOLDER_FLAGS);
+      this.#held += 1;
+      return open;
+    } catch {
+      return undefined;
+    }
+  }
+
+  #letGo(open: number): void {
+    this.#held -= 1;
+    closeSync(open);
   }
 
   #mayEnter(path: ByteString, device: string): boolean {
