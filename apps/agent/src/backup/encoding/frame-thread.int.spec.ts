@@ -138,6 +138,17 @@ describe('frames that another thread makes', () => {
     await expect(frames.make(memoryOf(text()), MIB)).rejects.toThrow('ended early');
   });
 
+  it('are made to the last one that was asked for before the end, and none behind it', async () => {
+    begin();
+    const last = frames.make(memoryOf(text()), MIB);
+    frames.end();
+    frames.end();
+    await expect(frames.make(memoryOf(text()), MIB)).rejects.toThrow('has ended');
+    await expect(frames.endData()).rejects.toThrow('has ended');
+    expect((await last).bytes).toBeLessThan(MIB);
+    await expect(frames.raw(memoryOf(text()), 1_000)).rejects.toThrow('has ended');
+  });
+
   it('are refused of memory that one thread sees alone', async () => {
     begin();
     await expect(async () => frames.make(text(), MIB)).rejects.toThrow('of one thread');

@@ -58,24 +58,35 @@ export class FrameThread implements FrameMaker {
 
   endData(): Promise<string> {
     return new Promise((resolve, reject) => {
-      if (this.#failure) return reject(this.#failure);
+      if (this.#over) return reject(this.#over);
       this.#ending.push({ resolve, reject });
       this.#post({ task: 'end-data' });
     });
   }
 
-  /** Lets go of the thread when what it is making is made. Nothing may be asked of it any more. */
+  /** Lets go of the thread when what it is making is made. Whoever asks for more gets an error: it works for others then. */
   end(): void {
+    if (this.#ended) return;
     this.#ended = true;
+    this.#letGo();
+  }
+
+  #letGo(): void {
     const isIdle = this.#making.size === 0 && this.#ending.length === 0;
     if (isIdle && !this.#failure) this.pool.giveBack(this.#worker);
+  }
+
+  get #over(): Error | undefined {
+    return (
+      this.#failure ?? (this.#ended ? new Error('The backup of these frames has ended') : undefined)
+    );
   }
 
   #work(task: 'make' | 'raw', memory: Buffer, length: number): Promise<MadeFrame> {
     const { buffer } = memory;
     assert(buffer instanceof SharedArrayBuffer, 'a frame is to be made of memory of one thread');
     return new Promise((resolve, reject) => {
-      if (this.#failure) return reject(this.#failure);
+      if (this.#over) return reject(this.#over);
       const known = this.#slots.get(buffer);
       const slot = known ?? this.#slots.size;
       this.#slots.set(buffer, slot);
@@ -92,7 +103,7 @@ export class FrameThread implements FrameMaker {
   #take(answer: FrameAnswer): void {
     if ('dataDigest' in answer) this.#ending.shift()!.resolve(answer.dataDigest);
     else this.#takeFrame(answer);
-    if (this.#ended) this.end();
+    if (this.#ended) this.#letGo();
   }
 
   #takeFrame(answer: Extract<FrameAnswer, { slot: number }>): void {
