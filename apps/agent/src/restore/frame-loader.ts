@@ -105,7 +105,7 @@ function blame(
   pieces: readonly Buffer<ArrayBuffer>[],
   { digest, archiveBytes }: FramePlace,
 ): string | undefined {
-  if (!blake3(...pieces).equals(digest)) return 'its digest is not the one that was recorded';
+  if (!blake3(pieces).equals(digest)) return 'its digest is not the one that was recorded';
   return archiveBytes > FRAME_CONTENT_BYTES_MAX ? 'it states an impossible size' : undefined;
 }
 

@@ -80,7 +80,7 @@ export class OpenFragment {
       throw corruption(`frame ${this.frames.length + 1} is not a Zstandard frame`);
     }
     for (const piece of pieces) this.dataHash.update(piece);
-    if (!blake3(...pieces).equals(digest)) {
+    if (!blake3(pieces).equals(digest)) {
       throw corruption(`frame ${this.frames.length + 1} came with another digest than it was sent`);
     }
     this.frames.push({ storedBytes, archiveBytes, digest });

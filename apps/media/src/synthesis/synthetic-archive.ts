@@ -142,7 +142,7 @@ export class SyntheticArchive {
       this.options.coder.encode(data).then(({ pieces, bytes, sharesData }) => {
         const record = { storedBytes: bytes, archiveBytes: data.length };
         if (!sharesData) freeBytes(data);
-        return { pieces, record: { ...record, digest: blake3(...pieces) } };
+        return { pieces, record: { ...record, digest: blake3(pieces) } };
       }),
     );
   }

@@ -9,10 +9,12 @@ import type { CutMemory, KnownChunk } from './known-cuts.js';
  */
 export class ContentCutter {
   readonly #gear = new GearCutter();
-  /** Bytes behind the last cut, of which the first `#searched` hold none. */
+  /** Bytes behind the last cut. */
   #held: Buffer[] = [];
   #heldBytes = 0;
+  /** Of these pieces, so many from the beginning hold no cut, and so many bytes are in them. */
   #searched = 0;
+  #searchedBytes = 0;
   #begin = 0;
   #last: string | undefined;
   #expected: KnownChunk | undefined;
@@ -27,11 +29,10 @@ export class ContentCutter {
 
   /** Another content begins, at this place. */
   begin(at: number): void {
-    this.#gear.restart();
     this.#begin = at;
     this.#held = [];
     this.#heldBytes = 0;
-    this.#searched = 0;
+    this.#searchAgain();
     this.#last = undefined;
     this.#expected = undefined;
   }
@@ -54,19 +55,18 @@ export class ContentCutter {
     const expected = this.#expected;
     if (expected) {
       if (this.#heldBytes < expected.length) return false;
-      const id = blake3(...this.#first(expected.length));
+      const id = blake3(this.#first(expected.length));
       if (id.toString('latin1') === expected.id) return this.#cutAt(expected.length, id);
       this.#expected = undefined;
     }
     const length = this.#search();
     if (length === undefined) return false;
-    return this.#cutAt(length, this.memory && blake3(...this.#first(length)));
+    return this.#cutAt(length, this.memory && blake3(this.#first(length)));
   }
 
   #cutAt(length: number, id: Buffer | undefined): true {
     this.#drop(length);
-    this.#gear.restart();
-    this.#searched = 0;
+    this.#searchAgain();
     this.#begin += length;
     if (id && this.memory) this.#remember(this.memory, { id: id.toString('latin1'), length });
     this.cut(this.#begin, id);
@@ -81,17 +81,19 @@ export class ContentCutter {
 
   /** @returns the length of the next chunk, if it ends in what is held */
   #search(): number | undefined {
-    let at = 0;
-    for (const piece of this.#held) {
-      const from = Math.max(0, this.#searched - at);
-      if (from < piece.length) {
-        const cut = this.#gear.take(piece, from, piece.length);
-        if (cut >= 0) return at + cut;
-      }
-      at += piece.length;
+    for (; this.#searched < this.#held.length; this.#searched += 1) {
+      const piece = this.#held[this.#searched]!;
+      const cut = this.#gear.take(piece, 0, piece.length);
+      if (cut >= 0) return this.#searchedBytes + cut;
+      this.#searchedBytes += piece.length;
     }
-    this.#searched = at;
     return undefined;
+  }
+
+  #searchAgain(): void {
+    this.#gear.restart();
+    this.#searched = 0;
+    this.#searchedBytes = 0;
   }
 
   #first(length: number): Buffer[] {
@@ -106,13 +108,13 @@ export class ContentCutter {
   }
 
   #drop(length: number): void {
-    let missing = length;
-    while (missing > 0) {
-      const first = this.#held[0]!;
-      if (first.length > missing) this.#held[0] = first.subarray(missing);
-      else this.#held.shift();
-      missing -= first.length;
+    let [whole, bytes] = [0, 0];
+    while (whole < this.#held.length && bytes + this.#held[whole]!.length <= length) {
+      bytes += this.#held[whole]!.length;
+      whole += 1;
     }
+    this.#held.splice(0, whole);
+    if (bytes < length) this.#held[0] = this.#held[0]!.subarray(length - bytes);
     this.#heldBytes -= length;
   }
 }

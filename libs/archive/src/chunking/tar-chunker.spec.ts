@@ -303,6 +303,15 @@ describe('cuts that are known', () => {
     );
   });
 
+  it('are found in the same time when the archive comes in tiny pieces', () => {
+    const memory = new KnownCuts();
+    const archive = fileWith(noise(5, 3 * MIB));
+    const found = chunksOf(archive, START, undefined, memory);
+    for (const cuts of [memory, undefined]) {
+      expect(chunksOf(archive, START, () => 11, cuts)).toEqual(found);
+    }
+  });
+
   it('are where they would be found in an archive that is cut anywhere', () => {
     const archive = fileWith(CONTENT);
     const memory = new KnownCuts();

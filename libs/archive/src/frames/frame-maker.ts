@@ -47,7 +47,7 @@ export class FramesHere implements FrameMaker {
   async make(memory: Buffer, length: number): Promise<MadeFrame> {
     const data = memory.subarray(0, length);
     const { pieces, bytes, sharesData } = await this.encoder.encode(data);
-    if (sharesData) return { pieces, bytes, digest: blake3(...pieces), lies: 'around' };
+    if (sharesData) return { pieces, bytes, digest: blake3(pieces), lies: 'around' };
     const [frame] = pieces;
     if (bytes <= length) copyBytes(frame!, memory, 0);
     freeBytes(frame!);
@@ -78,5 +78,5 @@ function wholeFrame(memory: Buffer, bytes: number): MadeFrame {
 
 function frameAround(data: Buffer): MadeFrame {
   const pieces = rawFramePieces(data);
-  return { pieces, bytes: rawFrameBytes(data.length), digest: blake3(...pieces), lies: 'around' };
+  return { pieces, bytes: rawFrameBytes(data.length), digest: blake3(pieces), lies: 'around' };
 }

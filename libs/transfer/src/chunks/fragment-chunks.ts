@@ -41,6 +41,6 @@ export class FragmentChunks {
     const length = end - this.#begin;
     this.#begin = end;
     const pieces = this.#pieces.take(length);
-    return { id: id ?? blake3(...pieces), length };
+    return { id: id ?? blake3(pieces), length };
   }
 }
