@@ -2,7 +2,7 @@ import { blake3 } from '#kernel/blake3.js';
 import { copyBytes } from '#kernel/copy-bytes.js';
 import { freeBytes } from '#kernel/free-bytes.js';
 import { FrameEncoder } from './frame-encoder.js';
-import { RawData } from './raw-data.js';
+import { FragmentDataHash } from './fragment-data-hash.js';
 import { rawFrameBytes, rawFramePieces } from './raw-frame.js';
 
 /** How a frame lies in the memory of the data that it was made of. */
@@ -37,7 +37,7 @@ export interface FrameMaker {
 /** Makes frames on the calling thread, but for what Zstandard does. */
 export class FramesHere implements FrameMaker {
   private readonly encoder: FrameEncoder;
-  private readonly data = new RawData();
+  private readonly data = new FragmentDataHash();
 
   /** @param level 1 (fastest) to 19 */
   constructor(level: number) {

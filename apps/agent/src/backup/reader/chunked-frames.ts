@@ -34,13 +34,17 @@ export class ChunkedFrames {
     this.#progress.lines(text);
   }
 
-  /** Behind each frame. @returns undefined: the fragment goes on */
+  /** Behind each frame. @returns undefined: the fragment goes on, or ended with the frame before */
   end(entryLeft: number, isLast = false): FragmentEnd | undefined {
+    const fragment = this.#endFragment(entryLeft, isLast);
+    if (isLast) saveKnownCuts(this.chunking.knownCutsPath, this.#cuts);
+    return fragment;
+  }
+
+  #endFragment(entryLeft: number, isLast: boolean): FragmentEnd | undefined {
     const { isFull, frames } = this.#progress;
     if (!isFull && (!isLast || frames === 0)) return undefined;
     this.#progress.cut();
-    const last = this.#cutter.end(entryLeft);
-    if (isLast) saveKnownCuts(this.chunking.knownCutsPath, this.#cuts);
-    return { type: 'fragment', ...last };
+    return { type: 'fragment', ...this.#cutter.end(entryLeft) };
   }
 }

@@ -2,7 +2,7 @@ import { Blake3Hasher } from '@napi-rs/blake-hash';
 import { encodeSeekTable, type FrameSize } from './seek-table.js';
 
 /** The digest of a fragment's data: frames, and behind them their seek table. */
-export class RawData {
+export class FragmentDataHash {
   private readonly hash = new Blake3Hasher();
   private frames: FrameSize[] = [];
 
