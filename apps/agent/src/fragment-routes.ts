@@ -53,11 +53,11 @@ export class FragmentRoutes implements FragmentReader {
     }
   }
 
-  async *read(range: FragmentRead): AsyncIterable<Buffer> {
+  async *read(range: FragmentRead, into?: Buffer): AsyncIterable<Buffer> {
     const route = this.route(range.fragmentId);
     try {
       const client = await this.connection(route, range.object);
-      yield* client.read(range);
+      yield* client.read(range, into);
     } catch (error) {
       throw this.noting(route, error);
     }

@@ -1,10 +1,11 @@
-import { connect as connectSocket, type Socket } from 'node:net';
+import { connect as connectSocket, type OnReadOpts, type Socket } from 'node:net';
 import { backoffMs, sleep } from '#kernel/backoff.js';
 import { messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
 import { Connection, type ConnectionOptions } from './connection.js';
 import { ConnectionBroken, PeerFailure, ProtocolError, STATUS_UNKNOWN_TOKEN } from './errors.js';
 import { MESSAGE, type Message } from './message.js';
 import type { Hello } from './payloads.js';
+import { SocketIntake } from './socket-intake.js';
 
 export interface ConnectOptions {
   readonly host: string;
@@ -15,8 +16,8 @@ export interface ConnectOptions {
   /** How long to go on while the server is away or does not know the token. Default 10 s. */
   readonly patienceMs?: number;
   readonly connection?: Partial<ConnectionOptions>;
-  /** How to open a socket; TLS hands in its own. */
-  readonly open?: () => Socket;
+  /** How to open a socket; TLS hands in its own. `onread` is an option for it. */
+  readonly open?: (onread: OnReadOpts) => Socket;
 }
 
 const PATIENCE_MS = 10_000;
@@ -57,8 +58,10 @@ async function sayHello(
 ): Promise<{ connection: Connection; ready: Message }> {
   const { host, port, token, signal } = options;
   if (signal?.aborted) throw aborted();
-  const socket = options.open?.() ?? connectSocket({ host, port });
-  const connection = new Connection(socket, options.connection);
+  const intake = new SocketIntake();
+  const socket =
+    options.open?.(intake.onread) ?? connectSocket({ host, port, onread: intake.onread });
+  const connection = new Connection(socket, options.connection, intake);
   const abort = () => connection.destroy(aborted());
   signal?.addEventListener('abort', abort, { once: true });
   void connection.closed().then(() => signal?.removeEventListener('abort', abort));

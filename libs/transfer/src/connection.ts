@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
-import { freeBytes } from '#kernel/free-bytes.js';
 import { ConnectionBroken, PeerFailure, PeerSilent } from './errors.js';
-import { MessageDecoder } from './message-decoder.js';
+import type { PlacePayload } from './message-decoder.js';
+import { SocketIntake } from './socket-intake.js';
 import { MESSAGE, messageHeader, type Message, type MessageType } from './message.js';
 import { failure, jsonPayload, parsePayload } from './payloads.js';
 
@@ -55,7 +55,6 @@ export class Connection {
     waitsForEmptyBuffer: 0,
     waitsToSend: 0,
   };
-  private readonly decoder = new MessageDecoder();
   private readonly options: ConnectionOptions;
   private readonly timer: NodeJS.Timeout;
   private readonly incoming: Message[] = [];
@@ -74,10 +73,11 @@ export class Connection {
   constructor(
     private readonly socket: Socket,
     options: Partial<ConnectionOptions> = {},
+    private readonly intake = new SocketIntake(),
   ) {
     this.options = { ...CONNECTION_DEFAULTS, ...options };
     socket.setNoDelay(true);
-    socket.on('data', (chunk: Buffer) => this.onData(chunk));
+    intake.start(socket, (bytes, decode) => this.onBytes(bytes, decode));
     socket.on('end', () => this.onEnd());
     socket.on('error', (error) => {
       this.fail(
@@ -90,7 +90,12 @@ export class Connection {
 
   /** Bounds the messages that are accepted from now on; for a peer that has not said HELLO yet. */
   limitMessages(bytesMax: number): void {
-    this.decoder.bytesMax = bytesMax;
+    this.intake.decoder.bytesMax = bytesMax;
+  }
+
+  /** Says where payloads go that come from now on. What is read there stays there whoever receives the message. */
+  placePayloads(place: PlacePayload): void {
+    this.intake.decoder.place = place;
   }
 
   /** True from the end of the socket on. */
@@ -208,13 +213,12 @@ export class Connection {
     this.socket.uncork();
   }
 
-  private onData(chunk: Buffer): void {
+  private onBytes(bytes: number, decode: (deliver: (message: Message) => void) => void): void {
     this.ticksSilent = 0;
-    this.counters.bytesReceived += chunk.length;
+    this.counters.bytesReceived += bytes;
     if (this.lingering || this.failure) return;
     try {
-      this.decoder.push(chunk, (message) => this.onMessage(message));
-      freeBytes(chunk);
+      decode((message) => this.onMessage(message));
     } catch (error) {
       this.stop(error as Error);
       return;
@@ -239,7 +243,7 @@ export class Connection {
   }
 
   private onEnd(): void {
-    if (!this.decoder.isBetweenMessages) {
+    if (!this.intake.decoder.isBetweenMessages) {
       this.fail(new ConnectionBroken('network connection broken in the middle of a message'));
     }
     this.ended = true;

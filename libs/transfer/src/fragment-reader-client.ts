@@ -42,8 +42,15 @@ export interface SentFrame {
 export class FragmentReaderClient {
   private inFlight = 0;
   private previous: Promise<void> = Promise.resolve();
+  /** Where the answers go whose END has not come, in their order. */
+  private readonly targets: Target[] = [];
 
-  private constructor(private readonly connection: Connection) {}
+  private constructor(private readonly connection: Connection) {
+    connection.placePayloads((type, length) => {
+      if (type === MESSAGE.END) this.targets.shift();
+      return type === MESSAGE.DATA ? this.targets[0]?.next(length) : undefined;
+    });
+  }
 
   /** See `openConnection` for how long it tries and what it throws. */
   static async connect(options: ConnectOptions): Promise<FragmentReaderClient> {
@@ -59,9 +66,12 @@ export class FragmentReaderClient {
    * Reads a range of a fragment's data or index, in buffers of at most 1 MiB. Throws
    * `RangeUnreadable` when the server cannot read this range: other reads go on. Throws
    * `Unavailable` with the status when the server or the network gave up: the connection is over.
+   * @param into Where pieces are read as far as there is room for them, one behind the other; it is written to until
+   * the answer has come, also if the read is left early.
    */
-  read(request: ReadRequest): AsyncIterable<Buffer> {
-    return this.ask(MESSAGE.READ, jsonPayload(request), async function* (messages) {
+  read(request: ReadRequest, into?: Buffer): AsyncIterable<Buffer> {
+    const question = { type: MESSAGE.READ, payload: jsonPayload(request), into };
+    return this.ask(question, async function* (messages) {
       let bytes = 0;
       for await (const message of messages.of(MESSAGE.DATA)) {
         bytes += message.length;
@@ -77,7 +87,8 @@ export class FragmentReaderClient {
    */
   async recipe(range: Omit<ReadRequest, 'object'>): Promise<RecipeRange | undefined> {
     const request: ReadRequest = { ...range, object: 'recipe' };
-    const answer = this.ask(MESSAGE.READ, jsonPayload(request), async function* (messages) {
+    const question = { type: MESSAGE.READ, payload: jsonPayload(request) };
+    const answer = this.ask(question, async function* (messages) {
       const chunks: NamedChunk[] = [];
       // The first and the last one reach beyond the range.
       let room = range.length + 2 * CHUNK_BYTES_MAX;
@@ -98,7 +109,7 @@ export class FragmentReaderClient {
 
   /** Frames with all the chunks that are wanted, each checked by the digest that it was sent with. Throws as `read` does. */
   chunks(wanted: WantedChunks): AsyncIterable<SentFrame> {
-    return this.ask(MESSAGE.GET, encodeGet(wanted), async function* (messages) {
+    return this.ask({ type: MESSAGE.GET, payload: encodeGet(wanted) }, async function* (messages) {
       let count = 0;
       for await (const message of messages.of(MESSAGE.CHUNKS)) {
         const { chunks, digest, pieces } = readChunks(message);
@@ -120,14 +131,14 @@ export class FragmentReaderClient {
   }
 
   private ask<T>(
-    type: MessageType,
-    payload: Buffer,
+    { type, payload, into }: Question,
     take: (messages: Answer) => AsyncGenerator<T>,
   ): AsyncGenerator<T> {
     if (this.inFlight >= READS_IN_FLIGHT_MAX) {
       throw new RangeError(`More than ${READS_IN_FLIGHT_MAX} reads are under way.`);
     }
     this.inFlight += 1;
+    this.targets.push(new Target(into));
     // What goes wrong here is thrown where the answer is awaited.
     this.connection.send(type, payload).catch(() => undefined);
     const turn = this.previous;
@@ -176,6 +187,27 @@ export class FragmentReaderClient {
     const message = await this.connection.receive();
     if (!message) throw new ConnectionBroken('network connection broken by the media server');
     return message;
+  }
+}
+
+interface Question {
+  readonly type: MessageType;
+  readonly payload: Buffer;
+  readonly into?: Buffer | undefined;
+}
+
+/** Memory that is filled with the DATA of one answer. */
+class Target {
+  private filled = 0;
+
+  constructor(private readonly into: Buffer | undefined) {}
+
+  next(length: number): Buffer | undefined {
+    const end = this.filled + length;
+    if (this.into === undefined || end > this.into.length) return undefined;
+    const place = this.into.subarray(this.filled, end);
+    this.filled = end;
+    return place;
   }
 }
 

@@ -5,7 +5,7 @@ import { loadFrames, type LoadedFrame } from './frame-loader.js';
 import type { FramePlace, FrameTables } from './frame-tables.js';
 import type { RestoreImage } from './restore-source.js';
 
-/** Neighbouring frames that are read with one request. */
+/** Neighbouring frames that are read with one request, as many as `framesMax` lets three reads have. */
 const FRAMES_PER_READ_MAX = 4;
 const READS_IN_FLIGHT_MAX = 3;
 
@@ -27,6 +27,7 @@ export interface FrameStreamOptions {
  */
 export class FrameStream {
   readonly #ranges: { offset: number; end: number }[] = [];
+  readonly #framesPerRead: number;
   #reached = 0;
   #free: number;
   #reads = 0;
@@ -37,6 +38,8 @@ export class FrameStream {
   #ready: FramePlace | LoadedFrame | undefined;
 
   constructor(private readonly options: FrameStreamOptions) {
+    const share = Math.max(1, Math.floor(options.framesMax / READS_IN_FLIGHT_MAX));
+    this.#framesPerRead = Math.min(share, FRAMES_PER_READ_MAX);
     this.#free = options.framesMax;
   }
 
@@ -110,10 +113,10 @@ export class FrameStream {
 
   /** What can be read now: neighbouring frames of one fragment, or one gap; undefined if nothing can. */
   async #nextStep(): Promise<(FramePlace | LoadedFrame)[] | undefined> {
-    if (this.#free <= 0 || this.#reads >= READS_IN_FLIGHT_MAX) return undefined;
+    // Not what little there is room for: many small reads cost more, and keep the media server from reading ahead.
+    if (this.#free < this.#framesPerRead || this.#reads >= READS_IN_FLIGHT_MAX) return undefined;
     const step: (FramePlace | LoadedFrame)[] = [];
-    const most = Math.min(this.#free, FRAMES_PER_READ_MAX);
-    while (step.length < most) {
+    while (step.length < this.#framesPerRead) {
       this.#ready ??= await this.#nextFrame();
       const next = this.#ready;
       const last = step.at(-1);

@@ -12,7 +12,8 @@ export interface FragmentRead {
 /**
  * Where the fragments of a chain are read from. Laws:
  * - the buffers of one read, put together, are exactly the range that was asked for, or the iteration throws; they
- *   belong to whoever asked alone, who may free them (`freeBytes`);
+ *   belong to whoever asked alone, who may free them (`freeBytes`), or are where they belong in `into`, which is as
+ *   long as the range; that may be written to as long as anybody holds it, also behind an error;
  * - several reads may be under way; whoever asks begins to take the answer at once and takes all of it, so an
  *   adapter may answer in the order in which it was asked;
  * - an error that extends `PermanentError` concerns this range only (a lost fragment): another source takes over, or
@@ -20,7 +21,7 @@ export interface FragmentRead {
  *   when nothing else can be reached either. Any other error ends the restore.
  */
 export interface FragmentReader {
-  read(range: FragmentRead): AsyncIterable<Buffer>;
+  read(range: FragmentRead, into?: Buffer): AsyncIterable<Buffer>;
   /**
    * Archive bytes of a fragment whose frames are not stored, but made of chunks: exactly the range, in memory of
    * its own. Undefined for any other fragment: its frames have to be read.
@@ -73,11 +74,14 @@ export async function readRange(
   // Never from Node's pool: the bytes live as long as the slowest frame that is cut from them.
   const whole = Buffer.allocUnsafeSlow(range.length);
   let at = 0;
-  for await (const piece of source.read(range)) {
-    if (at + piece.length > range.length) throw shortOrLong(range, at + piece.length);
-    whole.set(piece, at);
-    at += piece.length;
-    freeBytes(piece);
+  for await (const piece of source.read(range, whole)) {
+    const end = at + piece.length;
+    if (end > range.length) throw shortOrLong(range, end);
+    if (piece.buffer !== whole.buffer) {
+      whole.set(piece, at);
+      freeBytes(piece);
+    }
+    at = end;
   }
   if (at !== range.length) throw shortOrLong(range, at);
   return whole;

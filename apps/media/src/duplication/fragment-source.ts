@@ -73,8 +73,8 @@ export class RemoteSource implements FragmentSource {
     return new RemoteSource(view, manifest, client, await remoteChunks(client, fragmentId));
   }
 
-  read(range: SourceRange): AsyncIterable<Buffer> {
-    return this.client.read({ fragmentId: this.view.fragmentId, ...range });
+  read(range: SourceRange, into?: Buffer): AsyncIterable<Buffer> {
+    return this.client.read({ fragmentId: this.view.fragmentId, ...range }, into);
   }
 
   /** The connection serves other fragments too. */

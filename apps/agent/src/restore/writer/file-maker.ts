@@ -8,7 +8,6 @@ import {
   renameSync,
   symlinkSync,
   unlinkSync,
-  write,
   writeSync,
 } from 'node:fs';
 
@@ -22,10 +21,6 @@ import type { MetadataWriter } from './metadata.js';
 import { LeftAlone, NotRestored } from './not-restored.js';
 
 const MODE_WHILE_WRITTEN = 0o600;
-/** Pieces of this size are written on Node's pool: several at a time, while the next ones are unpacked. Bytes. */
-const LATER_BYTES_MIN = 256 * 1024;
-/** What the pool may have to write. Bytes. */
-const LATER_BYTES_MAX = 8 * 1024 * 1024;
 const S_IFCHR = 0o020000;
 const S_IFBLK = 0o060000;
 
@@ -41,12 +36,6 @@ interface OpenFile {
   readonly isMode: boolean;
 }
 
-/** Memory that somebody else takes back when nobody uses it any more. */
-interface Shared {
-  hold(): void;
-  letGo(): void;
-}
-
 /**
  * Makes everything but folders. A file appears under its name whole or not at all: a new one is removed again when it cannot be
  * finished, and one that replaces another is written beside it and then renamed over it.
@@ -55,15 +44,10 @@ export class FileMaker {
   #open: OpenFile | undefined;
   #temporary = 0;
   #bytes = 0;
-  /** Bytes of the open file that the pool is writing, and why it could not. */
-  #laterBytes = 0;
-  #failure: Error | undefined;
 
-  /** @param onWritten something that `isWriting` or `isFull` was about has been written, or could not be */
   constructor(
     private readonly metadata: MetadataWriter,
     private readonly overwrite: boolean,
-    private readonly onWritten: () => void,
   ) {}
 
   /** Bytes of content written so far. */
@@ -84,51 +68,16 @@ export class FileMaker {
     this.#open = { fd, path, final, entry, level, isMode };
   }
 
-  /** Pieces of the open file are still being written: it must not be finished or abandoned. */
-  get isWriting(): boolean {
-    return this.#laterBytes > 0;
-  }
-
-  /** So many that no further one may come. */
-  get isFull(): boolean {
-    return this.#laterBytes >= LATER_BYTES_MAX;
-  }
-
-  /** Writes a piece. A large one in such memory holds it until it is written; that it could not be, `finish` throws. */
-  write(bytes: Buffer, offset: number, memory?: Shared): void {
-    const fd = this.#open!.fd;
-    if (memory && bytes.length >= LATER_BYTES_MIN) {
-      memory.hold();
-      this.#laterBytes += bytes.length;
-      this.#writeLater(fd, { bytes, offset, memory }, 0);
-      return;
-    }
+  /** Writes a piece of the open file. Not on Node's pool: the kernel lets one thread at a time write to a file. */
+  write(bytes: Buffer, offset: number): void {
+    const { fd } = this.#open!;
     for (let at = 0; at < bytes.length;) {
       at += writeSync(fd, bytes, at, bytes.length - at, offset + at);
     }
     this.#bytes += bytes.length;
   }
 
-  #writeLater(
-    fd: number,
-    piece: { readonly bytes: Buffer; readonly offset: number; readonly memory: Shared },
-    at: number,
-  ): void {
-    const { bytes, offset, memory } = piece;
-    write(fd, bytes, at, bytes.length - at, offset + at, (error, written) => {
-      const end = at + written;
-      if (!error && end < bytes.length) return this.#writeLater(fd, piece, end);
-      if (error) this.#failure ??= error;
-      else this.#bytes += bytes.length;
-      this.#laterBytes -= bytes.length;
-      memory.letGo();
-      this.onWritten();
-    });
-  }
-
-  /** Not while `isWriting`. */
   finish(): void {
-    if (this.#failure) throw this.#failure;
     const { fd, path, final, entry, level, isMode } = this.#open!;
     if (entry.sparse !== undefined) ftruncateSync(fd, entry.size);
     this.metadata.applyToOpen(fd, entry, {
@@ -141,9 +90,8 @@ export class FileMaker {
     if (path !== final) renameSync(nativePath(path), nativePath(final));
   }
 
-  /** Takes back the file that was begun, if one was. Not while `isWriting`. */
+  /** Takes back the file that was begun, if one was. */
   abandon(): void {
-    this.#failure = undefined;
     const open = this.#open;
     this.#open = undefined;
     if (open === undefined) return;

@@ -21,7 +21,6 @@ export class ImageFeed implements ByteSource {
   #reader: { reader: PaxReader; offset: number } | undefined;
 
   push(frame: UnpackedFrame): void {
-    frame.whenFree(() => (this.#released += 1));
     this.#frames.push(frame);
     this.#drop();
   }
@@ -67,7 +66,8 @@ export class ImageFeed implements ByteSource {
     for (let first = this.#frames[0]; first !== undefined; first = this.#frames[0]) {
       if (first.archiveOffset + first.archiveBytes > this.#passed) return;
       this.#frames.shift();
-      first.letGo();
+      first.free();
+      this.#released += 1;
     }
   }
 }
@@ -81,7 +81,7 @@ export class ExtraFrames {
 
   push(image: number, frame: UnpackedFrame): void {
     this.#frames.push({ image, frame });
-    if (this.#frames.length > EXTRA_FRAMES_MAX) this.#frames.shift()?.frame.letGo();
+    if (this.#frames.length > EXTRA_FRAMES_MAX) this.#frames.shift()?.frame.free();
   }
 
   /** The frames of one image; what is missing is asked for with `fetch`, once. */

@@ -14,14 +14,14 @@ import { FolderStack, type Level } from './folder-stack.js';
 import { ExtraFrames, ImageFeed, type ByteSource } from './image-feed.js';
 import { metadataOf, MetadataWriter } from './metadata.js';
 import { hopeless, isSafePath, LeftAlone, NotRestored, reasonOf, shown } from './not-restored.js';
-import { unpackAll, type UnpackedFrame } from './unpack.js';
+import { unpackAll } from './unpack.js';
 import type { FromWriter, ToWriter, WriterCounts, WriterOptions } from './writer-messages.js';
 
 /** A report at least every so many entries, so that whoever plans can go on. */
 const ENTRIES_PER_REPORT = 256;
 
-/** What an entry waits for: more frames, or that what others write is written. Nothing else can make a writer wait. */
-type Waiting = Generator<'frames' | 'writing', void, undefined>;
+/** Work that pauses where it needs entries or frames that have not come. Nothing else can make a writer wait. */
+type Waiting = Generator<void, void, undefined>;
 
 /** An entry to be made at `planned.path`. */
 interface ToRestore {
@@ -34,7 +34,7 @@ interface ToRestore {
 
 /**
  * Writes entries below the destination, in the order in which they were planned, from frames as they come. All system calls
- * but those for large pieces are synchronous (for small files several times as fast as promises), so it belongs into a thread of its own;
+ * are synchronous (for small files several times as fast as promises), so it belongs into a thread of its own;
  * another one may make small files beside it, of which each is counted before it is there. It never throws:
  * what goes wrong becomes a note, or the reason in `finished`.
  */
@@ -57,8 +57,6 @@ export class RestoreWriter {
   #entriesDone = 0;
   #ended = false;
   #stopped = false;
-  /** Why the work pauses. */
-  #waitsFor: 'frames' | 'writing' = 'frames';
   #finished = false;
   #gaveUp: string | undefined;
   /** A folder that could not be made: what lies below it is counted, not listed. */
@@ -71,7 +69,7 @@ export class RestoreWriter {
     beside?: (onDone: () => void) => BesideThread,
   ) {
     this.#folders = new FolderStack(options, this.#metadata, this.#notes);
-    this.#files = new FileMaker(this.#metadata, options.overwrite, () => this.#goOn());
+    this.#files = new FileMaker(this.#metadata, options.overwrite);
     this.#beside = new FilesBeside(
       beside?.(() => this.#goOn()),
       {
@@ -80,7 +78,7 @@ export class RestoreWriter {
       },
     );
     this.#feeds = Array.from({ length: options.images }, () => new ImageFeed());
-    this.#work = this.#run();
+    this.#work = this.#entries();
   }
 
   handle(message: ToWriter): void {
@@ -132,16 +130,10 @@ export class RestoreWriter {
   }
 
   #go(): void {
-    // What came before it was stopped is restored, also where it has to wait until pieces are written.
-    if (!this.#stopped || this.#waitsFor === 'writing') {
-      const { done, value } = this.#work.next();
-      this.#waitsFor = done === true ? 'frames' : value;
-      if (done !== true && (!this.#stopped || value === 'writing')) {
-        this.#report();
-        return;
-      }
+    if (!this.#stopped && this.#work.next().done !== true) {
+      this.#report();
+      return;
     }
-    if (this.#files.isWriting) return;
     this.#abandonFile();
     this.#endBeside();
     if (this.#beside.isBusy) return;
@@ -162,11 +154,6 @@ export class RestoreWriter {
     this.post({ kind: 'report', counts: this.#counts, entriesDone, released, notes });
   }
 
-  *#run(): Waiting {
-    yield* this.#entries();
-    for (this.#endBeside(); this.#beside.isBusy; this.#endBeside()) yield 'writing';
-  }
-
   #endBeside(): void {
     this.#beside.flush();
     this.#beside.collect();
@@ -178,7 +165,7 @@ export class RestoreWriter {
       const batch = this.#queue.shift();
       if (batch === undefined) {
         if (this.#ended) return;
-        yield 'frames';
+        yield;
         continue;
       }
       for (const { entry, linked } of batch) {
@@ -207,7 +194,6 @@ export class RestoreWriter {
       }
       this.#restored++;
     } catch (error) {
-      while (this.#files.isWriting) yield 'writing';
       this.#fail(entry, error);
     } finally {
       this.#feeds[entry.image]?.pass(entry.offset + entry.length);
@@ -261,16 +247,13 @@ export class RestoreWriter {
     for (let at = place.offset; at < end;) {
       let frame = source.frameAt(at);
       while (frame === undefined) {
-        yield 'frames';
+        yield;
         frame = source.frameAt(at);
       }
       if (frame.bytes === undefined) throw new NotRestored(frame.damage ?? 'a frame is damaged');
       const bytes = viewOf(frame.bytes, at - frame.archiveOffset, end - frame.archiveOffset);
-      const piece = { frame, isAll: bytes.length === place.length };
-      for (const event of reader.push(bytes)) {
-        while (event.kind === 'data' ? this.#files.isFull : this.#files.isWriting) yield 'writing';
-        done = this.#take(event, piece, what) || done;
-      }
+      const isAll = bytes.length === place.length;
+      for (const event of reader.push(bytes)) done = this.#take(event, isAll, what) || done;
       at += bytes.length;
     }
     if (!done) throw new NotRestored('index and archive do not agree on its length');
@@ -280,12 +263,11 @@ export class RestoreWriter {
   #entry: ArchiveEntry | undefined;
   #level: Level | undefined;
 
-  /** One step of an entry. True when it is complete. */
-  #take(
-    event: ArchiveEvent,
-    piece: { readonly frame: UnpackedFrame; readonly isAll: boolean },
-    { place, planned, isAlone }: ToRestore,
-  ): boolean {
+  /**
+   * One step of an entry. True when it is complete.
+   * @param isAll the entry comes in one piece
+   */
+  #take(event: ArchiveEvent, isAll: boolean, { place, planned, isAlone }: ToRestore): boolean {
     const name = planned.path.slice(planned.path.lastIndexOf('/') + 1);
     if (event.kind === 'entry') {
       const { entry } = event;
@@ -298,12 +280,12 @@ export class RestoreWriter {
       const level = this.#folders.enterFolderOf(planned.path);
       this.#level = level;
       if (entry.type !== 'f') return false;
-      const isSimple = piece.isAll && isAlone && this.#metadata.isTimeAlone(entry, level);
+      const isSimple = isAll && isAlone && this.#metadata.isTimeAlone(entry, level);
       if (isSimple && this.#beside.begin({ planned, entry, name, level })) return false;
       this.#files.begin(level, name, entry);
     } else if (event.kind === 'data') {
       if (this.#beside.write(event.bytes)) return false;
-      this.#files.write(event.bytes, event.offset, piece.frame);
+      this.#files.write(event.bytes, event.offset);
     } else if (event.kind === 'done') {
       const entry = this.#entry!;
       this.#entry = undefined;

@@ -13,37 +13,22 @@ interface FramePart {
   readonly damage?: string;
 }
 
-/** Such a piece, in memory that is given back when everybody who uses it has let go. */
+/** Such a piece, in memory that is given back by hand. */
 export class UnpackedFrame {
   readonly archiveOffset: number;
   readonly archiveBytes: number;
   readonly bytes: Uint8Array | undefined;
   readonly damage: string | undefined;
-  private users = 1;
-  private readonly free: (() => void)[];
 
-  constructor({ archiveOffset, archiveBytes, bytes, damage }: FramePart, free?: () => void) {
+  /** @param free nobody looks at its bytes any more */
+  constructor(
+    { archiveOffset, archiveBytes, bytes, damage }: FramePart,
+    readonly free: () => void = () => undefined,
+  ) {
     this.archiveOffset = archiveOffset;
     this.archiveBytes = archiveBytes;
     this.bytes = bytes;
     this.damage = damage;
-    this.free = free ? [free] : [];
-  }
-
-  /** One more uses it. */
-  hold(): void {
-    this.users += 1;
-  }
-
-  /** One of those who use it is through. */
-  letGo(): void {
-    this.users -= 1;
-    if (this.users === 0) for (const then of this.free) then();
-  }
-
-  /** Has `then` called when its memory is given back. */
-  whenFree(then: () => void): void {
-    this.free.push(then);
   }
 }
 
