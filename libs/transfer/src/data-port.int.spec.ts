@@ -317,8 +317,8 @@ describe('The reader client', () => {
     for (let message = await connection.receive(); message; message = await connection.receive()) {
       const { offset, length } = parsePayload(message, readRequest);
       if (offset === 99) throw new PermanentError(150, 'cancelled');
-      for (let left = length; left > 0; left -= 65_536) {
-        await connection.send(MESSAGE.DATA, Buffer.alloc(Math.min(left, 65_536), offset));
+      for (let left = length; left > 0; left -= 300_000) {
+        await connection.send(MESSAGE.DATA, Buffer.alloc(Math.min(left, 300_000), offset));
       }
       const failure = offset === 13 ? { failure: { status: 85, message: 'unreadable' } } : {};
       await connection.sendJson(MESSAGE.END, { size: length, ...failure });
@@ -343,6 +343,36 @@ describe('The reader client', () => {
       expect(whole.equals(Buffer.alloc((index + 1) * 100_000, index + 1))).toBe(true);
     }
     expect((await collect(reader.read(range(6, 0)))).length).toBe(0);
+    reader.close();
+  });
+
+  it('reads each answer into the memory that was meant for it, whatever becomes of the others', async () => {
+    const reader = await reading();
+    const memory = (bytes: number) => Buffer.alloc(bytes + 10, 0xff);
+    const of = (n: number, into?: Buffer, bytes = n * 100_000) =>
+      collect(reader.read(range(n, bytes), into?.subarray(0, bytes)));
+    const [first, failed, early, last] = [100_000, 100_000, 5_000_000, 400_000].map(memory);
+    const leftEarly = async () => {
+      for await (const _ of reader.read(range(3, 5_000_000), early)) return;
+    };
+    const others = Promise.allSettled([
+      of(13, failed, 100_000),
+      leftEarly(),
+      of(2),
+      of(5, memory(0), 500_000),
+    ]);
+    const [one, four] = await Promise.all([of(1, first), others.then(() => of(4, last))]);
+    for (const [n, { into, got }] of [
+      [1, { into: first!, got: one }],
+      [4, { into: last!, got: four }],
+    ] as const) {
+      expect(got.equals(Buffer.alloc(n * 100_000, n))).toBe(true);
+      expect(into.equals(Buffer.concat([got, Buffer.alloc(10, 0xff)]))).toBe(true);
+    }
+    const [bad, , two, five] = await others;
+    expect(bad).toMatchObject({ status: 'rejected' });
+    expect(two).toMatchObject({ value: Buffer.alloc(200_000, 2) });
+    expect(five).toMatchObject({ value: Buffer.alloc(500_000, 5) });
     reader.close();
   });
 

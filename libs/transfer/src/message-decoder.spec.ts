@@ -47,6 +47,56 @@ describe('The decoder of the data port', () => {
     );
   });
 
+  it('reads long payloads into the place that is theirs, and gives the same messages', () => {
+    const long = fc.record({
+      type: fc.constantFrom<MessageType>(MESSAGE.DATA, MESSAGE.END),
+      payload: fc.integer({ min: 0, max: 200_000 }).map((bytes) => Buffer.alloc(bytes, bytes)),
+    });
+    const sizes = fc.array(fc.integer({ min: 1, max: 90_000 }), { minLength: 1, maxLength: 20 });
+    fc.assert(
+      fc.property(fc.array(long, { maxLength: 6 }), sizes, (sent, cuts) => {
+        const decoder = new MessageDecoder();
+        const target = Buffer.alloc(1_200_000);
+        let placed = 0;
+        decoder.place = (type, length) => {
+          if (type !== MESSAGE.DATA) return undefined;
+          placed += length;
+          return target.subarray(placed - length, placed);
+        };
+        const got: Message[] = [];
+        const stream = Buffer.concat(sent.map(({ type, payload }) => encoded(type, payload)));
+        for (let at = 0, nth = 0; at < stream.length; nth += 1) {
+          const room = decoder.room();
+          const bytes = stream.copy(room, 0, at, at + cuts[nth % cuts.length]!);
+          decoder.took(bytes, (one) => got.push(one));
+          at += bytes;
+        }
+        expect(got.map(({ type }) => type)).toEqual(sent.map(({ type }) => type));
+        got.forEach((message, nth) => {
+          expect(payloadOf(message).equals(sent[nth]!.payload)).toBe(true);
+        });
+        const data = sent.filter(({ type }) => type === MESSAGE.DATA);
+        expect(
+          target.subarray(0, placed).equals(Buffer.concat(data.map(({ payload }) => payload))),
+        ).toBe(true);
+        expect(decoder.isBetweenMessages).toBe(true);
+      }),
+    );
+  });
+
+  it('gives no room beyond the payload that is under way', () => {
+    const decoder = new MessageDecoder();
+    const target = Buffer.alloc(100_000);
+    decoder.place = () => target;
+    const header = messageHeader(MESSAGE.DATA, target.length);
+    header.copy(decoder.room());
+    decoder.took(header.length, () => undefined);
+    expect(decoder.room().buffer).toBe(target.buffer);
+    expect(decoder.room().length).toBe(target.length);
+    decoder.took(90_000, () => undefined);
+    expect(decoder.room().buffer).not.toBe(target.buffer);
+  });
+
   it('keeps nothing of the chunks, and makes one piece of a payload', () => {
     const stream = encoded(MESSAGE.FRAME, Buffer.from('a payload in two chunks'));
     const [first, second] = [stream.subarray(0, 12), stream.subarray(12)];

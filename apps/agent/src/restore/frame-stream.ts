@@ -5,9 +5,9 @@ import { loadFrames, type LoadedFrame } from './frame-loader.js';
 import type { FramePlace, FrameTables } from './frame-tables.js';
 import type { RestoreImage } from './restore-source.js';
 
-/** Neighbouring frames that are read with one request, as many as `framesMax` lets three reads have. */
-const FRAMES_PER_READ_MAX = 4;
-const READS_IN_FLIGHT_MAX = 3;
+/** Neighbouring frames that are read with one request. */
+const FRAMES_PER_READ_MAX = 2;
+const READS_IN_FLIGHT_MAX = 6;
 
 export interface FrameStreamOptions {
   readonly image: RestoreImage;
