@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { PermanentError, Unavailable } from '#kernel/errors.js';
-import type { Connection } from './connection.js';
+import type { Connection, ConnectionOptions } from './connection.js';
 import { DataServer } from './data-server.js';
 import { RangeUnreadable } from './errors.js';
 import { FragmentReaderClient } from './fragment-reader-client.js';
@@ -36,7 +36,7 @@ describe('The reader client', () => {
     for await (const piece of pieces) all.push(piece);
     return Buffer.concat(all);
   };
-  const reading = async () => {
+  const reading = async (connection?: Partial<ConnectionOptions>) => {
     const onBug = (error: unknown) => expect(error).toBeInstanceOf(PermanentError);
     const server = new DataServer({
       host: '127.0.0.1',
@@ -45,7 +45,12 @@ describe('The reader client', () => {
       onBug,
     });
     servers.push(server);
-    return FragmentReaderClient.connect({ ...(await server.listen()), token: TOKEN });
+    const address = await server.listen();
+    return FragmentReaderClient.connect({
+      ...address,
+      token: TOKEN,
+      ...(connection && { connection }),
+    });
   };
 
   it('gets the answers of several reads in order', async () => {
@@ -85,6 +90,22 @@ describe('The reader client', () => {
     expect(bad).toMatchObject({ status: 'rejected' });
     expect(two).toMatchObject({ value: Buffer.alloc(200_000, 2) });
     expect(five).toMatchObject({ value: Buffer.alloc(500_000, 5) });
+    reader.close();
+  });
+
+  it('holds the network back where the answers are not taken, and goes on', async () => {
+    const reader = await reading({ ringBytes: 400_000 });
+    const into = Buffer.alloc(5_000_000);
+    let at = 0;
+    for await (const piece of reader.read(range(7, into.length), into)) {
+      expect(piece.buffer).toBe(into.buffer);
+      at += piece.length;
+      // Nothing beyond what the ring and a message hold has come by now.
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      expect(reader.counters.bytesReceived).toBeLessThan(at + 1_100_000);
+    }
+    expect(into.equals(Buffer.alloc(into.length, 7))).toBe(true);
+    expect(reader.counters.waitsForEmptyBuffer).toBeGreaterThan(3);
     reader.close();
   });
 

@@ -11,7 +11,7 @@ export type BytesListener = (
 
 /**
  * What comes through a socket, on its way to a decoder. A socket that was opened with `onread` reads long payloads
- * where they belong; any other one gives chunks, from which they are copied: half a CPU second for each 2.7 GB.
+ * where they belong; any other one gives chunks, from which they are copied: a fifth of a CPU second for 2.7 GB.
  */
 export class SocketIntake {
   readonly decoder = new MessageDecoder();

@@ -5,7 +5,7 @@ import { loadFrames, type LoadedFrame } from './frame-loader.js';
 import type { FramePlace, FrameTables } from './frame-tables.js';
 import type { RestoreImage } from './restore-source.js';
 
-/** Neighbouring frames that are read with one request. */
+/** Neighbouring frames that are read with one request; fewer where there is no room for three requests. */
 const FRAMES_PER_READ_MAX = 2;
 const READS_IN_FLIGHT_MAX = 6;
 
@@ -38,8 +38,8 @@ export class FrameStream {
   #ready: FramePlace | LoadedFrame | undefined;
 
   constructor(private readonly options: FrameStreamOptions) {
-    const share = Math.max(1, Math.floor(options.framesMax / READS_IN_FLIGHT_MAX));
-    this.#framesPerRead = Math.min(share, FRAMES_PER_READ_MAX);
+    const ofThree = Math.max(1, Math.floor(options.framesMax / 3));
+    this.#framesPerRead = Math.min(ofThree, FRAMES_PER_READ_MAX);
     this.#free = options.framesMax;
   }
 
