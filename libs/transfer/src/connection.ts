@@ -93,7 +93,7 @@ export class Connection {
     this.intake.decoder.bytesMax = bytesMax;
   }
 
-  /** Says where payloads go that come from now on. What is read there stays there whoever receives the message. */
+  /** Says where payloads go that come from now on: such memory is then the only piece of its message. */
   placePayloads(place: PlacePayload): void {
     this.intake.decoder.place = place;
   }

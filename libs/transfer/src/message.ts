@@ -31,7 +31,7 @@ export const MESSAGE_HEADER_BYTES = 5;
 
 /**
  * One message as it came in. Its pieces (one for up to a mebibyte) are the receiver's alone, who may give
- * their memory back with `freeBytes`.
+ * their memory back with `freeBytes`, unless it was placed (`Connection.placePayloads`).
  */
 export interface Message {
   readonly type: MessageType;

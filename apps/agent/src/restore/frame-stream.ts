@@ -5,8 +5,9 @@ import { loadFrames, type LoadedFrame } from './frame-loader.js';
 import type { FramePlace, FrameTables } from './frame-tables.js';
 import type { RestoreImage } from './restore-source.js';
 
-/** Neighbouring frames that are read with one request; fewer where there is no room for three requests. */
+/** Neighbouring frames that are read with one request; fewer where there would be no room for so many requests. */
 const FRAMES_PER_READ_MAX = 2;
+const READS_WITH_ROOM_MIN = 3;
 const READS_IN_FLIGHT_MAX = 6;
 
 export interface FrameStreamOptions {
@@ -38,8 +39,8 @@ export class FrameStream {
   #ready: FramePlace | LoadedFrame | undefined;
 
   constructor(private readonly options: FrameStreamOptions) {
-    const ofThree = Math.max(1, Math.floor(options.framesMax / 3));
-    this.#framesPerRead = Math.min(ofThree, FRAMES_PER_READ_MAX);
+    const share = Math.floor(options.framesMax / READS_WITH_ROOM_MIN);
+    this.#framesPerRead = Math.min(Math.max(share, 1), FRAMES_PER_READ_MAX);
     this.#free = options.framesMax;
   }
 
