@@ -1,39 +1,50 @@
 import { createRequire } from 'node:module';
 import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
+import { freeBytes } from '#kernel/free-bytes.js';
+import { systemZstd } from './libzstd.js';
+import { zstdFrameAt } from './zstd-frame-end.js';
 
-/** Zstandard (RFC 8878), on threads of libuv's pool. */
+/** Zstandard (RFC 8878), on threads of libuv's pool. Neither looks at what it is given once it has ended. */
 export interface Zstd {
+  /** One frame, in memory that is the caller's alone. */
   compress(data: Buffer, level: number): Promise<Buffer>;
-  decompress(data: Buffer): Promise<Buffer>;
+  /** What whole frames come to: in `into`, which has room for all of it, else in memory that is the caller's alone. */
+  decompress(frames: Buffer, into?: Buffer): Promise<Buffer>;
 }
 
-const native = packaged();
-const { compress: compressWith, decompress: decompressWith } = native ?? builtInZstd();
-
-/** Whether `decompress` takes several whole frames, one behind the other, too. Node's own stops behind the first. */
-export const TAKES_SEVERAL_FRAMES = native !== undefined;
+const shipped = packagedZstd() ?? builtInZstd();
+const zstd = systemZstd(shipped) ?? shipped;
 
 /** One frame, which need not state the size of its content. `level` is 1 (fastest) to 19; 3 is the library's own default. */
 export function compress(data: Buffer, level = 3): Promise<Buffer> {
-  return compressWith(data, level);
+  return zstd.compress(data, level);
 }
 
-/** The content of one whole frame, in memory that is the caller's alone. Throws for what is none. */
-export function decompress(data: Buffer): Promise<Buffer> {
-  return decompressWith(data);
+/**
+ * The content of whole frames, one behind the other. Throws for what are none.
+ * @param into memory for it, which the result is a part of; throws if it is too small. Else the result is in memory that
+ *   is the caller's alone
+ */
+export function decompress(frames: Buffer, into?: Buffer): Promise<Buffer> {
+  return zstd.decompress(frames, into);
 }
 
 /**
  * The package's native part. Its own `compress` (1.2.2) forgets the level and always takes 3, so this is what lies
  * beneath it. Undefined on platforms for which it has none.
  */
-function packaged(): Zstd | undefined {
+export function packagedZstd(): Zstd | undefined {
+  let native: Pick<Zstd, 'compress'> & { decompress(frames: Buffer): Promise<Buffer> };
   try {
-    return createRequire(import.meta.url)('@mongodb-js/zstd/bindings.js') as Zstd;
+    native = createRequire(import.meta.url)('@mongodb-js/zstd/bindings.js') as typeof native;
   } catch {
     return undefined;
   }
+  return {
+    compress: native.compress,
+    decompress: async (frames, into) => moved(await native.decompress(frames), into),
+  };
 }
 
 /** Node's own (22.15 and later). Throws where it has none. */
@@ -51,8 +62,31 @@ export function builtInZstd(): Zstd {
       const params = { [constants.ZSTD_c_compressionLevel!]: level };
       return pack(data, { params, pledgedSrcSize: data.length });
     },
-    decompress: async (data) => unpack(data, {}),
+    // It stops behind the first frame.
+    decompress: async (frames, into) => {
+      const parts = await Promise.all(framesOf(frames).map((frame) => unpack(frame, {})));
+      return moved(parts.length === 1 ? parts[0]! : Buffer.concat(parts), into);
+    },
   };
+}
+
+function framesOf(frames: Buffer): Buffer[] {
+  const found: Buffer[] = [];
+  for (let at = 0; at < frames.length || at === 0;) {
+    const end = at + (zstdFrameAt(frames, at)?.bytes ?? Infinity);
+    found.push(frames.subarray(at, end));
+    at = end;
+  }
+  return found;
+}
+
+function moved(content: Buffer, into: Buffer | undefined): Buffer {
+  if (!into) return content;
+  if (content.length > into.length) throw new Error('it comes to more than there is room for');
+  content.copy(into);
+  const { length } = content;
+  freeBytes(content);
+  return into.subarray(0, length);
 }
 
 /** What Node 20's types do not know. */

@@ -1,6 +1,6 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { rawContentBytes, rawFrameContent } from '#archive/frames/raw-frame.js';
-import { decompress, TAKES_SEVERAL_FRAMES } from '#archive/frames/zstd.js';
+import { decompress } from '#archive/frames/zstd.js';
 import { blake3 } from '#kernel/blake3.js';
 import { isFrameOf } from '#archive/frames/frame-bound.js';
 import { messageOf } from '#kernel/errors.js';
@@ -20,7 +20,7 @@ import type { ContainerTable } from './container-table.js';
 /** Stored frames that are read at once come to so much, or are one: a mebibyte that could not be compressed is more. */
 const PIECE_BYTES = 1024 * 1024 + 64 * 1024;
 
-/** Memory that pieces are read into, used again: to be given new memory costs more than to read. */
+/** Memory that pieces are read or unpacked into, used again: to be given new memory costs more than to read. */
 export class PieceBuffers {
   private readonly free: Buffer[] = [];
 
@@ -155,9 +155,13 @@ export class ContainerReader {
 
   /**
    * What the frames of a piece from `first` up to `end` hold, each in parts, unchecked: parts of the piece
-   * where they are not compressed; else, for several frames at once, of memory of their own.
+   * where they are not compressed; else, for several frames at once, of memory that is taken from `buffers`.
    */
-  async contents(piece: Buffer, first: number, end: number): Promise<readonly Buffer[][]> {
+  async contents(
+    piece: Buffer,
+    [first, end]: readonly [number, number],
+    buffers: PieceBuffers,
+  ): Promise<readonly Buffer[][]> {
     const contents: Promise<Buffer[]>[] = [];
     for (let frame = first; frame < end;) {
       const stored = this.storedIn(piece, first, frame);
@@ -168,8 +172,8 @@ export class ContainerReader {
       }
       let last = frame + 1;
       const goesOn = () => last < end && !this.isRaw(last, this.storedIn(piece, first, last));
-      while (TAKES_SEVERAL_FRAMES && goesOn()) last += 1;
-      contents.push(...this.unpackAll(piece, first, [frame, last]));
+      while (goesOn()) last += 1;
+      contents.push(...this.unpackAll(piece, first, [frame, last], buffers));
       frame = last;
     }
     return Promise.all(contents);
@@ -230,8 +234,10 @@ export class ContainerReader {
     piece: Buffer,
     first: number,
     [from, to]: [number, number],
+    buffers: PieceBuffers,
   ): Promise<Buffer[]>[] {
-    const unpacking = this.unpackFrames(piece, first, [from, to]);
+    const into = buffers.take(this.bytesOf(from, to));
+    const unpacking = this.unpackFrames(piece, first, [from, to], into);
     return Array.from({ length: to - from }, async (_, nth) => {
       const at = this.bytesOf(from, from + nth);
       return [(await unpacking).subarray(at, at + this.table.bytesOf(from + nth))];
@@ -246,21 +252,21 @@ export class ContainerReader {
     piece: Buffer,
     first: number,
     [frame, end]: [number, number],
+    into = Buffer.allocUnsafeSlow(this.bytesOf(frame, end)),
   ): Promise<Buffer> {
     const parts = Array.from({ length: end - frame }, (_, nth) => {
       const stored = this.storedIn(piece, first, frame + nth);
       if (isFrameOf(stored, this.table.bytesOf(frame + nth))) return stored;
       throw this.damaged(`frame ${frame + nth} is no frame of its chunks`);
     });
-    const expected = this.bytesOf(frame, end);
     const stored = spanOf(parts);
     let bytes: Buffer;
     try {
-      bytes = await decompress(stored);
+      bytes = await decompress(stored, into);
     } catch (error) {
       throw this.damaged(`frame ${frame} cannot be decompressed: ${messageOf(error)}`);
     }
-    if (bytes.length !== expected) throw this.damaged(`frame ${frame} holds other bytes`);
+    if (bytes.length !== into.length) throw this.damaged(`frame ${frame} holds other bytes`);
     return bytes;
   }
 

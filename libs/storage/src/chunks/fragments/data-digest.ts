@@ -1,4 +1,3 @@
-import { freeBytes } from '#kernel/free-bytes.js';
 import { ContainerDamaged, FragmentDamaged, FragmentUnreadable } from '../../errors.js';
 import { PieceBuffers } from '../containers/container-reader.js';
 import type { RecipeReader } from '../recipes/recipe-reader.js';
@@ -9,6 +8,11 @@ import type { RawLayout } from './raw-layout.js';
 
 /** Pieces that are read and unpacked ahead: each about 1 MiB as stored, 4 MiB unpacked. */
 const PIECES_AHEAD = 2;
+
+interface Buffers {
+  readonly stored: PieceBuffers;
+  readonly contents: PieceBuffers;
+}
 
 /** What a piece's frames hold, in order. */
 interface Loaded {
@@ -27,13 +31,14 @@ export async function digestOfData(
   of: { recipe: RecipeReader; reader: ChunkReader; layout: RawLayout | undefined },
   onBytes: (bytes: number) => void,
 ): Promise<string | undefined> {
-  const buffers = new PieceBuffers();
+  const buffers = { stored: new PieceBuffers(), contents: new PieceBuffers() };
   const hash = new DataHash(of.layout, onBytes);
   const ahead: Promise<Loaded>[] = [];
   const next = async () => {
     const loaded = await ahead.shift()!;
     hashPiece(loaded, hash);
-    buffers.giveBack(loaded.stored);
+    for (const memory of memoriesOf(loaded)) buffers.contents.giveBack(memory);
+    buffers.stored.giveBack(loaded.stored);
   };
   try {
     for await (const piece of piecesOf(of.recipe, of.reader)) {
@@ -52,14 +57,14 @@ export async function digestOfData(
   }
 }
 
-async function load(piece: Piece, buffers: PieceBuffers): Promise<Loaded> {
+async function load(piece: Piece, buffers: Buffers): Promise<Loaded> {
   const { container, first, end } = piece;
-  const stored = await container.readPiece(first, end, buffers);
-  const contents = await container.contents(stored, first, end);
+  const stored = await container.readPiece(first, end, buffers.stored);
+  const contents = await container.contents(stored, [first, end], buffers.contents);
   return { piece, stored, contents };
 }
 
-function hashPiece({ piece, stored, contents }: Loaded, hash: DataHash): void {
+function hashPiece({ piece, contents }: Loaded, hash: DataHash): void {
   for (const { frame, from, to } of piece.runs) {
     let at = 0;
     for (const part of contents[frame - piece.first]!) {
@@ -68,7 +73,13 @@ function hashPiece({ piece, stored, contents }: Loaded, hash: DataHash): void {
       at = end;
     }
   }
-  for (const [part] of contents) if (part && part.buffer !== stored.buffer) freeBytes(part);
+}
+
+/** What was unpacked lies in: frames that were unpacked at once share it. */
+function memoriesOf({ stored, contents }: Loaded): Iterable<Buffer> {
+  const memories = new Map(contents.flatMap(([part]) => (part ? [[part.buffer, part]] : [])));
+  memories.delete(stored.buffer);
+  return memories.values();
 }
 
 function isOfSource(error: unknown): boolean {
