@@ -5,8 +5,11 @@ const CONTENT_SIZE_BYTES = [0, 2, 4, 8] as const;
 const RAW = 0;
 const RUN = 1;
 const RESERVED = 3;
-/** Compressors cut blocks shorter than they may be; what is above this was never made by one. */
-const SLACK = 16;
+/**
+ * Compressors cut blocks shorter than they may be: Zstandard 1.5 makes up to 196 of one at levels from 16 on
+ * (`ZSTD_MAX_NB_BLOCK_SPLITS`). What is above this was never made by one.
+ */
+const SLACK = 200;
 
 /**
  * True if these bytes are one Zstandard frame (RFC 8878, 3.1.1) and nothing else, which can come to

@@ -23,8 +23,8 @@ export function compress(data: Buffer, level = 3): Promise<Buffer> {
 
 /**
  * The content of whole frames, one behind the other. Throws for what are none.
- * @param into memory for it, which the result is a part of; throws if it is too small. Else the result is in memory that
- *   is the caller's alone
+ * @param into memory for it, which the result is the beginning of (the rest may have been written to, too); throws if it
+ *   is too small. Else the result is in memory that is the caller's alone
  */
 export function decompress(frames: Buffer, into?: Buffer): Promise<Buffer> {
   return zstd.decompress(frames, into);

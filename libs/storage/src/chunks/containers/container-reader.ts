@@ -252,7 +252,7 @@ export class ContainerReader {
     piece: Buffer,
     first: number,
     [frame, end]: [number, number],
-    into = Buffer.allocUnsafeSlow(this.bytesOf(frame, end)),
+    into: Buffer = Buffer.allocUnsafeSlow(this.bytesOf(frame, end)),
   ): Promise<Buffer> {
     const parts = Array.from({ length: end - frame }, (_, nth) => {
       const stored = this.storedIn(piece, first, frame + nth);
