@@ -66,7 +66,8 @@ export async function sendFrame(
   writer: FragmentWriterClient,
   { bytes, digest, archiveLength }: SampleFrame,
 ): Promise<void> {
-  await writer.frame({ pieces: [bytes], digest, archiveLength });
+  // A copy: what a writer is given belongs to it, and samples are sent more than once.
+  await writer.frame({ pieces: [Buffer.from(bytes)], digest, archiveLength });
 }
 
 /** Sends everything of a fragment but its SEAL. */

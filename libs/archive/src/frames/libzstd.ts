@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
-import type { Zstd } from './zstd.js';
 import { zstdFrameAt } from './zstd-frame-end.js';
+import type { Zstd } from './zstd-library.js';
 
 /** As a version number of the library: 1.4.0, the first whose frames and functions are all stable. */
 const VERSION_MIN = 10_400;

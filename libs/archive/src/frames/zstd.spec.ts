@@ -3,7 +3,8 @@ import * as zlib from 'node:zlib';
 
 import { isFrameOf } from './frame-bound.js';
 import { systemZstd } from './libzstd.js';
-import { builtInZstd, compress, decompress, packagedZstd, type Zstd } from './zstd.js';
+import { builtInZstd, compress, decompress, packagedZstd } from './zstd.js';
+import type { Zstd } from './zstd-library.js';
 
 /** Words in an order that a better match finder makes more of. */
 const text = Buffer.from(
