@@ -6,7 +6,7 @@ import type { Zstd } from './zstd-library.js';
 const VERSION_MIN = 10_400;
 /** As many calls as libuv's pool has threads, each with contexts of its own; what else is asked for waits. */
 const CALLS_MAX = 4;
-/** A context for a higher level is too large to keep it: 20 MiB for a frame of one at level 19, at level 3 it is 2. */
+/** A context for a higher level is too large to keep: 20 MiB for a frame of 1 MiB at level 19; at level 3 it is 2. */
 const KEPT_LEVEL_MAX = 3;
 
 type Pointer = object;
@@ -57,6 +57,7 @@ export function systemZstd(other: Pick<Zstd, 'decompress'>): Zstd | undefined {
 class Place {
   compressor: Pointer | undefined;
   decompressor: Pointer | undefined;
+  /** Results of compression, before they have a size. */
   scratch = Buffer.alloc(0);
   /** What the call that is under way looks at: it must stay where it is. */
   held: readonly Buffer[] = [];
@@ -87,9 +88,8 @@ class SystemZstd implements Zstd {
       );
       const frame = Buffer.allocUnsafeSlow(bytes);
       scratch.copy(frame, 0, 0, bytes);
-      if (level > KEPT_LEVEL_MAX) this.forget(place);
       return frame;
-    });
+    }, level);
   }
 
   async decompress(frames: Buffer, into?: Buffer): Promise<Buffer> {
@@ -119,13 +119,14 @@ class SystemZstd implements Zstd {
     throw new Error(this.library.ZSTD_getErrorName(result));
   }
 
-  private async inPlace<T>(work: (place: Place) => Promise<T>): Promise<T> {
+  private async inPlace<T>(work: (place: Place) => Promise<T>, level = 0): Promise<T> {
     const place =
       this.free.pop() ?? (await new Promise<Place>((resolve) => this.waiting.push(resolve)));
     try {
       return await work(place);
     } finally {
       place.held = [];
+      if (level > KEPT_LEVEL_MAX) this.forget(place);
       const next = this.waiting.shift();
       if (next) next(place);
       else this.free.push(place);
