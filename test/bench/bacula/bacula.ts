@@ -31,7 +31,7 @@ const JOBS_MS_MAX = 1_800_000;
 const GOOD = `jobstatus IN ('T', 'W')`;
 const BAD = `jobstatus IN ('E', 'e', 'f', 'A', 'D', 'I')`;
 
-/** Whether Bacula 9 or later is on this machine (Debian: bacula-director-pgsql, -sd, -fd, -console). */
+/** Whether Bacula 9 or later is on this machine (Debian: bacula-director, bacula-director-pgsql, -sd, -fd, -console). */
 export function hasBacula(): boolean {
   const commands = ['bacula-dir', 'bacula-sd', 'bacula-fd', 'bconsole', 'psql'];
   return (
