@@ -129,7 +129,9 @@ describe('A container', () => {
     await writer.close();
     await expect(readAll(writer.id)).rejects.toThrow(/chunk 0 is not what its id says/);
     const reader = await ContainerReader.open(files, writer.id);
-    await expect(reader!.readFrame(1)).rejects.toThrow(/frame 1 is no frame of its chunks|frame 1 holds other bytes/);
+    await expect(reader!.readFrame(1)).rejects.toThrow(
+      /frame 1 is no frame of its chunks|frame 1 holds other bytes/,
+    );
     await reader!.close();
   });
 
