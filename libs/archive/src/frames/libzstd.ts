@@ -4,24 +4,17 @@ import type { Zstd } from './zstd-library.js';
 
 /** As a version number of the library: 1.4.0, the first whose frames and functions are all stable. */
 const VERSION_MIN = 10_400;
-/** As many calls as libuv's pool has threads, each with contexts of its own; what else is asked for waits. */
+/** As many calls as libuv's pool has threads, what else is asked for waits. */
 const CALLS_MAX = 4;
-/** A context for a higher level is too large to keep: 20 MiB for a frame of 1 MiB at level 19; at level 3 it is 2. */
-const KEPT_LEVEL_MAX = 3;
-
-type Pointer = object;
 /** A size, or an error above all sizes, for which koffi gives a bigint. */
 type Size = number | bigint;
 
 interface LibZstd {
   ZSTD_versionNumber(): number;
-  ZSTD_createCCtx(): Pointer | null;
-  ZSTD_freeCCtx(context: Pointer): Size;
-  ZSTD_createDCtx(): Pointer | null;
   ZSTD_compressBound(bytes: number): number;
   ZSTD_getErrorName(code: Size): string;
-  ZSTD_compressCCtx: OnPool<[Pointer, Buffer, number, Buffer, number, number]>;
-  ZSTD_decompressDCtx: OnPool<[Pointer, Buffer, number, Buffer, number]>;
+  ZSTD_compress: OnPool<[Buffer, number, Buffer, number, number]>;
+  ZSTD_decompress: OnPool<[Buffer, number, Buffer, number]>;
 }
 
 interface OnPool<Arguments extends unknown[]> {
@@ -30,21 +23,18 @@ interface OnPool<Arguments extends unknown[]> {
 
 const PROTOTYPES = {
   ZSTD_versionNumber: 'unsigned int ZSTD_versionNumber()',
-  ZSTD_createCCtx: 'void *ZSTD_createCCtx()',
-  ZSTD_freeCCtx: 'size_t ZSTD_freeCCtx(void *context)',
-  ZSTD_createDCtx: 'void *ZSTD_createDCtx()',
   ZSTD_compressBound: 'size_t ZSTD_compressBound(size_t bytes)',
   ZSTD_getErrorName: 'const char *ZSTD_getErrorName(size_t code)',
-  ZSTD_compressCCtx:
-    'size_t ZSTD_compressCCtx(void *context, void *into, size_t room, const void *data, size_t bytes, int level)',
-  ZSTD_decompressDCtx:
-    'size_t ZSTD_decompressDCtx(void *context, void *into, size_t room, const void *frames, size_t bytes)',
+  ZSTD_compress:
+    'size_t ZSTD_compress(void *into, size_t room, const void *data, size_t bytes, int level)',
+  ZSTD_decompress:
+    'size_t ZSTD_decompress(void *into, size_t room, const void *frames, size_t bytes)',
 } as const satisfies Record<keyof LibZstd, string>;
 
 /**
  * The Zstandard of the system (`libzstd.so.1`: every Debian has it, since dpkg needs it), by its stable functions, on
- * libuv's pool. It works in contexts and memory that are used again, and knows how much room a result needs: per CPU
- * second it compresses 15 % and decompresses 50 to 80 % more than a package that makes both anew for each call.
+ * libuv's pool. It works in memory that is used again, and knows how much room a result needs, where the package has a
+ * result grow. It keeps no context of the library from call to call: one would outlive the thread that it was made for.
  * Frames that do not state what they come to are left to `other`, where the caller gives no memory. Undefined where the
  * system has none.
  */
@@ -53,10 +43,8 @@ export function systemZstd(other: Pick<Zstd, 'decompress'>): Zstd | undefined {
   return library && new SystemZstd(library, other);
 }
 
-/** Memory and contexts of one call at a time. */
+/** Memory of one call at a time. */
 class Place {
-  compressor: Pointer | undefined;
-  decompressor: Pointer | undefined;
   /** Results of compression, before they have a size. */
   scratch = Buffer.alloc(0);
   /** What the call that is under way looks at: it must stay where it is. */
@@ -77,19 +65,18 @@ class SystemZstd implements Zstd {
     return this.inPlace(async (place) => {
       const room = this.library.ZSTD_compressBound(data.length);
       if (place.scratch.length < room) place.scratch = Buffer.allocUnsafeSlow(room);
-      const context = (place.compressor ??= made(this.library.ZSTD_createCCtx()));
       const { scratch } = place;
       place.held = [scratch, data];
       const bytes = await this.call((done) =>
-        this.library.ZSTD_compressCCtx.async(
-          ...([context, scratch, room, data, data.length, level] as const),
+        this.library.ZSTD_compress.async(
+          ...([scratch, room, data, data.length, level] as const),
           done,
         ),
       );
       const frame = Buffer.allocUnsafeSlow(bytes);
       scratch.copy(frame, 0, 0, bytes);
       return frame;
-    }, level);
+    });
   }
 
   async decompress(frames: Buffer, into?: Buffer): Promise<Buffer> {
@@ -97,11 +84,10 @@ class SystemZstd implements Zstd {
     if (room === undefined) return this.other.decompress(frames);
     return this.inPlace(async (place) => {
       const content = into ?? Buffer.allocUnsafeSlow(room);
-      const context = (place.decompressor ??= made(this.library.ZSTD_createDCtx()));
       place.held = [content, frames];
       const bytes = await this.call((done) =>
-        this.library.ZSTD_decompressDCtx.async(
-          ...([context, content, room, frames, frames.length] as const),
+        this.library.ZSTD_decompress.async(
+          ...([content, room, frames, frames.length] as const),
           done,
         ),
       );
@@ -119,23 +105,17 @@ class SystemZstd implements Zstd {
     throw new Error(this.library.ZSTD_getErrorName(result));
   }
 
-  private async inPlace<T>(work: (place: Place) => Promise<T>, level = 0): Promise<T> {
+  private async inPlace<T>(work: (place: Place) => Promise<T>): Promise<T> {
     const place =
       this.free.pop() ?? (await new Promise<Place>((resolve) => this.waiting.push(resolve)));
     try {
       return await work(place);
     } finally {
       place.held = [];
-      if (level > KEPT_LEVEL_MAX) this.forget(place);
       const next = this.waiting.shift();
       if (next) next(place);
       else this.free.push(place);
     }
-  }
-
-  private forget(place: Place): void {
-    if (place.compressor) this.library.ZSTD_freeCCtx(place.compressor);
-    place.compressor = undefined;
   }
 }
 
@@ -149,11 +129,6 @@ function contentBytes(frames: Buffer): number | undefined {
     at += frame.bytes;
   }
   return bytes;
-}
-
-function made(context: Pointer | null): Pointer {
-  if (context) return context;
-  throw new Error('there is no memory left for Zstandard');
 }
 
 function load(): LibZstd | undefined {
