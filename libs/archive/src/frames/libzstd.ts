@@ -4,8 +4,9 @@ import type { Zstd } from './zstd-library.js';
 
 /** As a version number of the library: 1.4.0, the first whose frames and functions are all stable. */
 const VERSION_MIN = 10_400;
-/** As many calls as libuv's pool has threads, what else is asked for waits. */
+/** As many calls as libuv's pool has threads. What else is asked for waits; those who ask limit how much that is. */
 const CALLS_MAX = 4;
+
 /** A size, or an error above all sizes, for which koffi gives a bigint. */
 type Size = number | bigint;
 
