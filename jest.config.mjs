@@ -2,8 +2,8 @@ export default {
   testEnvironment: 'node',
   // Much of the time goes by waiting for processes and their time-outs; more at once disturb each other.
   maxWorkers: 2,
-  // Real servers start in `beforeAll`; on a busy machine that takes longer than Jest's five seconds.
-  testTimeout: 180_000,
+  // Whole clusters start, die and wait for time-outs of theirs; a slow machine takes minutes for that.
+  testTimeout: 400_000,
   testMatch: ['<rootDir>/{apps,libs,test}/**/*.spec.ts'],
   modulePathIgnorePatterns: ['<rootDir>/dist', '<rootDir>/.cache', '<rootDir>/.holdfast'],
   extensionsToTreatAsEsm: ['.ts'],

@@ -36,7 +36,7 @@ beforeAll(async () => {
     `{ name: default, mediaId: media1, pool: main, fragmentBytesMax: ${4 * MIB} }`,
   );
   expect(await cluster.cli('unit', 'put', '-f', unit)).toMatchObject({ exitCode: 0 });
-  makeNoiseTree(tree, { files: 100, bytesEach: MIB, compressible: true });
+  makeNoiseTree(tree, { files: 50, bytesEach: MIB, compressible: true });
 });
 afterAll(() => cluster?.stop());
 

@@ -22,7 +22,7 @@ beforeAll(async () => {
   tree = cluster.path('tree');
   makeNoiseTree(tree, { files: 100, bytesEach: MIB, compressible: true });
   many = cluster.path('many');
-  makeNoiseTree(many, { files: 60_000, bytesEach: 500 });
+  makeNoiseTree(many, { files: 20_000, bytesEach: 500 });
 });
 afterAll(() => cluster?.stop());
 
