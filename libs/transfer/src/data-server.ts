@@ -1,9 +1,11 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
+import { readingInto } from './accepted-socket.js';
 import { Connection, type ConnectionOptions } from './connection.js';
 import { ProtocolError } from './errors.js';
 import { MESSAGE, MESSAGE_BYTES_MAX, type Message } from './message.js';
 import { hello, parsePayload, type Hello } from './payloads.js';
+import { SocketIntake } from './socket-intake.js';
 
 /** A HELLO is small; a peer that has not shown a token may not make us keep more than this. */
 const HELLO_BYTES_MAX = 4_096;
@@ -84,7 +86,9 @@ export class DataServer {
       socket.destroy();
       return;
     }
-    const connection = new Connection(socket, this.options.connection);
+    const intake = new SocketIntake();
+    const taken = readingInto(socket, intake.onread);
+    const connection = new Connection(taken, this.options.connection, intake);
     this.connections.add(connection);
     void connection.closed().then(() => this.connections.delete(connection));
     try {

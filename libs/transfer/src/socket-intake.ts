@@ -17,7 +17,7 @@ export class SocketIntake {
   readonly decoder = new MessageDecoder();
   private listener: BytesListener | undefined;
 
-  /** An option of `net.connect` and `tls.connect`; servers have none of the kind. */
+  /** An option of `net.connect` and `tls.connect`; servers have none of the kind (see `readingInto`). */
   readonly onread: OnReadOpts = {
     buffer: () => this.decoder.room(),
     callback: (bytes) => {

@@ -1,0 +1,81 @@
+import { once } from 'node:events';
+import { connect, createServer, Socket, type AddressInfo } from 'node:net';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { readingInto } from './accepted-socket.js';
+
+const sockets: Socket[] = [];
+afterEach(() => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+});
+
+/** A client and its socket in the server, which reads into `memory` one piece behind the other. */
+async function accept(memory: Buffer) {
+  const read = { bytes: 0 };
+  const server = createServer();
+  const taken = new Promise<Socket>((resolve) => {
+    server.once('connection', (accepted) => {
+      const buffer = () => memory.subarray(read.bytes);
+      const callback = (bytes: number) => {
+        read.bytes += bytes;
+        return true;
+      };
+      resolve(readingInto(accepted, { buffer, callback }));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  const socket = await taken;
+  sockets.push(client, socket);
+  return { server, client, socket, read };
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+describe('A socket that was taken over', () => {
+  it('reads into the memory that it is given, answers, and ends in order', async () => {
+    const memory = Buffer.alloc(1024 * 1024 + 1);
+    const { server, client, socket, read } = await accept(memory);
+    const chunks: Buffer[] = [];
+    socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+    const sent = Buffer.alloc(memory.length - 1, 'abcdefg');
+    client.write(sent);
+    await until(() => read.bytes === sent.length);
+    expect(memory.subarray(0, sent.length).equals(sent)).toBe(true);
+    expect(chunks).toEqual([]);
+    socket.write('heard');
+    expect(String((await once(client, 'data'))[0])).toBe('heard');
+    const ends = Promise.all([once(socket, 'end'), once(socket, 'close'), once(client, 'close')]);
+    client.end();
+    await ends;
+    await new Promise((resolve) => server.close(resolve));
+  });
+
+  it('does not read while it is held back', async () => {
+    const { server, client, socket, read } = await accept(Buffer.alloc(64 * 1024 * 1024));
+    socket.pause();
+    const done = new Promise((resolve) => client.write(Buffer.alloc(60 * 1024 * 1024), resolve));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const whileHeld = read.bytes;
+    expect(whileHeld).toBeLessThan(60 * 1024 * 1024);
+    socket.resume();
+    await done;
+    await until(() => read.bytes === 60 * 1024 * 1024);
+    server.close();
+  });
+
+  it('hears of a peer that breaks off', async () => {
+    const { server, client, socket } = await accept(Buffer.alloc(1024));
+    const failed = once(socket, 'error');
+    client.resetAndDestroy();
+    expect((await failed)[0]).toMatchObject({ code: 'ECONNRESET' });
+    await until(() => socket.destroyed);
+    server.close();
+  });
+});
+
+it('A socket is left alone where it encrypts', () => {
+  const encrypted = Object.assign(new Socket(), { encrypted: true });
+  expect(readingInto(encrypted, { buffer: Buffer.alloc(1), callback: () => true })).toBe(encrypted);
+});
