@@ -1,3 +1,4 @@
+import { copyBytes } from '#kernel/copy-bytes.js';
 import type { BatchMemory } from '../../batch-memory.js';
 import type { BytePath } from '../../posix/byte-path.js';
 
@@ -56,7 +57,7 @@ export class FileBatch<T> {
   /** Copies what it holds. */
   add(file: NewFile, whose: T): void {
     const end = this.bytes + file.content.length;
-    file.content.copy(this.content, this.bytes);
+    copyBytes(file.content, this.content, this.bytes);
     this.added.push({ whose, content: this.content.subarray(this.bytes, end) });
     this.bytes = end;
     this.paths.push(file.path);
@@ -89,16 +90,16 @@ export function makeBatch({ memory, paths, numbers }: BatchJob, make: MakeFile):
   const all = Buffer.from(memory.content);
   let offset = 0;
   paths.split('\0').forEach((path, at) => {
-    const [bytes, mode, mtimeSeconds, mtimeNanos] = numbers.subarray(at * NUMBERS_PER_FILE);
-    const content = all.subarray(offset, offset + bytes!);
-    offset += bytes!;
+    const first = at * NUMBERS_PER_FILE;
+    const end = offset + numbers[first]!;
     const file = {
       path,
-      mode: mode!,
-      mtimeSeconds: mtimeSeconds!,
-      mtimeNanos: mtimeNanos!,
-      content,
+      mode: numbers[first + 1]!,
+      mtimeSeconds: numbers[first + 2]!,
+      mtimeNanos: numbers[first + 3]!,
+      content: all.subarray(offset, end),
     };
+    offset = end;
     Atomics.store(control, FIRST_RESULT + at, make(file) ? MADE : 0);
   });
   Atomics.store(control, STATE, DONE);
