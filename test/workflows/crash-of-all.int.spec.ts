@@ -23,7 +23,7 @@ beforeAll(async () => {
     env: { HOLDFAST_SILENCE_MS_MAX: '5000', HOLDFAST_RETRY_FIRST_MS: '500' },
   });
   tree = cluster.path('tree');
-  makeNoiseTree(tree, { files: 100, bytesEach: MIB, compressible: true });
+  makeNoiseTree(tree, { files: 50, bytesEach: MIB, compressible: true });
   const unit = cluster.path('unit.json');
   const small = { name: 'small', mediaId: 'media1', pool: 'main', fragmentBytesMax: 2 * MIB };
   writeFileSync(unit, JSON.stringify(small));

@@ -28,7 +28,7 @@ beforeAll(async () => {
     `{ name: default, mediaId: media1, pool: main, fragmentBytesMax: ${4 * MIB} }`,
   );
   expect(await cluster.cli('unit', 'put', '-f', unit)).toMatchObject({ exitCode: 0 });
-  makeNoiseTree(tree, { files: 100, bytesEach: MIB, compressible: true });
+  makeNoiseTree(tree, { files: 50, bytesEach: MIB, compressible: true });
 });
 afterAll(() => cluster?.stop());
 
@@ -72,7 +72,7 @@ describe.each<[ClusterProcess, RegExp]>([
     await cluster.killProcess(name);
     await until(async () => (await jobNumber(job)).state === 'done', {
       what: 'the job to end',
-      ms: 2 * SILENCE_MS + 120_000,
+      ms: 2 * SILENCE_MS + 240_000,
     });
     const ended = await jobNumber(job);
     expect(ended).toMatchObject({ status: 0, attempt: 2 });
@@ -95,7 +95,7 @@ describe('an agent that has lost what it knew of the backup', () => {
     rmSync(cluster.path(`data/agent/listings/on-demand/${imageId}.tsv.resume`));
     await until(async () => (await jobNumber(job)).state === 'done', {
       what: 'the job to end',
-      ms: 2 * SILENCE_MS + 120_000,
+      ms: 2 * SILENCE_MS + 240_000,
     });
     const ended = await jobNumber(job);
     expect(ended).toMatchObject({ status: 0 });

@@ -20,7 +20,7 @@ let many: string;
 beforeAll(async () => {
   cluster = await TestCluster.start();
   tree = cluster.path('tree');
-  makeNoiseTree(tree, { files: 100, bytesEach: MIB, compressible: true });
+  makeNoiseTree(tree, { files: 50, bytesEach: MIB, compressible: true });
   many = cluster.path('many');
   makeNoiseTree(many, { files: 20_000, bytesEach: 500 });
 });

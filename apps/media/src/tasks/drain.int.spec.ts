@@ -54,12 +54,12 @@ describe('Draining a copy', () => {
       throw new Unavailable('no catalog');
     };
     const begun = Date.now();
-    expect(await drainCopy(COPY, { offers, stopWriters, patienceMs: 200 })).toBe(2);
-    expect(Date.now() - begun).toBeLessThan(1_000);
+    expect(await drainCopy(COPY, { offers, stopWriters, patienceMs: 1_000 })).toBe(2);
+    expect(Date.now() - begun).toBeLessThan(5_000);
     catalog.fragmentOffer = () => new Promise(() => undefined);
     const again = Date.now();
     expect(await drainCopy(COPY, { offers, stopWriters, patienceMs: 1_000 })).toBe(2);
-    expect(Date.now() - again).toBeLessThan(2_000);
+    expect(Date.now() - again).toBeLessThan(5_000);
     expect(media.volumes.countByState()).toEqual({ SEALED: 2, INTENT: 1 });
   });
 
