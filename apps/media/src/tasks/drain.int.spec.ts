@@ -16,7 +16,9 @@ describe('Draining a copy', () => {
   beforeEach(async () => {
     folder = testFolder();
     catalog = new MemoryCatalog();
+    // Nothing is committed before a test begins.
     catalog.brokerDown = true;
+    catalog.inquiryDown = true;
     media = await TestMediaServer.start({ folder: folder.path, catalog });
     writer = await media.write();
     const backup = await sampleBackup({ fragments: 3, framesEach: 2, frameBytes: 20_000 });
@@ -45,6 +47,7 @@ describe('Draining a copy', () => {
 
   it('ends its writer and has the catalog commit what is sealed, without the broker', async () => {
     const { offers } = media;
+    catalog.inquiryDown = false;
     expect(await drainCopy(COPY, { offers, stopWriters })).toBe(0);
     expect([...catalog.committed.values()].map(({ number }) => number)).toEqual([1, 2]);
     expect(await writer.outcome).toMatchObject({ status: 150, fragments: 2 });
@@ -68,13 +71,13 @@ describe('Draining a copy', () => {
 
   it('counts a writer that has not ended yet', async () => {
     const { offers } = media;
+    catalog.inquiryDown = false;
     const still = async () => 1;
     expect(await drainCopy(COPY, { offers, stopWriters: still, patienceMs: 100 })).toBe(1);
   });
 
   it('leaves other copies alone', async () => {
     const { offers } = media;
-    catalog.inquiryDown = true;
     const other = { ...COPY, copy: 2 };
     expect(await drainCopy(other, { offers, stopWriters: async () => 0 })).toBe(0);
     expect(catalog.committed.size).toBe(0);
