@@ -48,14 +48,13 @@ export class ChunkReceiver {
     await connection.send(MESSAGE.KNOWN, encodeKnown(await this.known(readIds(message))));
   }
 
-  /** Takes a CHUNKS, if it has the digest that it was sent with. */
+  /** Takes a CHUNKS, if it has the digest that it was sent with. Its memory is the caller's again. */
   async chunks(message: Message): Promise<void> {
     const { chunks, digest, pieces } = readChunks(message);
     const stored = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
     if (!blake3(stored).equals(digest)) throw corruption('a frame of chunks came changed');
     await this.take({ chunks, digest: Buffer.from(digest), pieces: [stored] });
-    message.pieces.forEach(freeBytes);
-    freeBytes(stored);
+    if (pieces.length > 1) freeBytes(stored);
   }
 
   /** Which of these chunks need not be given. */

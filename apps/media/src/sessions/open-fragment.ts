@@ -3,7 +3,6 @@ import { blake3 } from '#kernel/blake3.js';
 import type { FrameRecord } from '#archive/frames/frame-table.js';
 import { encodeSeekTable } from '#archive/frames/seek-table.js';
 import type { Manifest } from '#archive/manifest.js';
-import { freeBytes } from '#kernel/free-bytes.js';
 import type { FragmentWriter } from '#storage/fragment-store.js';
 import { splitPieces, type Message } from '#transfer/message.js';
 import {
@@ -54,8 +53,8 @@ export class OpenFragment {
     return this.lines.indexBytes;
   }
 
-  /** Takes a FRAME message. */
-  async frame(message: Message): Promise<void> {
+  /** Takes a FRAME message. `written` is called when its memory is the caller's again. */
+  async frame(message: Message, written?: () => void): Promise<void> {
     const { head, rest } = splitHead(message, FRAME_HEAD_BYTES);
     await this.addFrame(
       {
@@ -64,7 +63,7 @@ export class OpenFragment {
         storedBytes: message.length - FRAME_HEAD_BYTES,
       },
       rest,
-      () => message.pieces.forEach(freeBytes),
+      written,
     );
   }
 

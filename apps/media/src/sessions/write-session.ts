@@ -12,6 +12,7 @@ import { noCrash, type CrashPoint } from '../crash-point.js';
 import { checkFinish, outOfSequence, type CopyProgress } from '../domain/write-rules.js';
 import { refusal } from '../domain/refusal.js';
 import { ChunkReceiver, CHUNKS_READY, type ChunkTally } from './chunk-receiver.js';
+import { FrameMemory } from './frame-memory.js';
 import { NewFragments } from './new-fragments.js';
 import { OpenFragment } from './open-fragment.js';
 import { OpenRecipe } from './open-recipe.js';
@@ -87,6 +88,7 @@ export class WriteSession {
   private cancelled: Error | undefined;
   private readonly crashPoint: CrashPoint;
   private readonly over = new AbortController();
+  private readonly memory = new FrameMemory();
   private readonly fragments: NewFragments;
 
   constructor(private readonly options: WriteSessionOptions) {
@@ -104,6 +106,7 @@ export class WriteSession {
    */
   async run(connection: Connection): Promise<WriteOutcome> {
     this.connection = connection;
+    connection.placePayloads(this.memory.place);
     const report = this.options.onProgress ?? (() => undefined);
     const meter = new ProgressMeter(() => this.progress(connection), report);
     try {
@@ -121,6 +124,7 @@ export class WriteSession {
       return this.outcome(failure);
     } finally {
       await this.receiver?.end();
+      this.memory.end();
       meter.end();
       connection.end();
     }
@@ -171,7 +175,7 @@ export class WriteSession {
   private async onFrame(message: Message): Promise<void> {
     const fragment = await this.fragment('frames');
     if (!(fragment instanceof OpenFragment)) throw unexpected(message);
-    await fragment.frame(message);
+    await fragment.frame(message, () => this.memory.giveBack(message.pieces));
     this.crashPoint('frame-written');
     this.archiveBytes += fragment.frames.at(-1)!.archiveBytes;
   }
@@ -186,6 +190,7 @@ export class WriteSession {
         return receiver.ask(message, connection);
       case MESSAGE.CHUNKS:
         await receiver.chunks(message);
+        this.memory.giveBack(message.pieces);
         this.crashPoint('frame-written');
         return;
       case MESSAGE.RECIPE: {
