@@ -11,7 +11,7 @@ const SPARE_MAX = 4;
 
 /**
  * Where long frames of one session go that come from the network: memory that is used again. New memory for each is
- * 270 page faults, a tenth of a media server's CPU time with large files that do not become smaller.
+ * 270 page faults: with large files that do not become smaller a seventh of a media server's CPU time (docs/performance.md).
  */
 export class FrameMemory {
   private spare: Buffer[] = [];
