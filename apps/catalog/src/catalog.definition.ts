@@ -1,10 +1,10 @@
 import type { ServiceDefinition } from '#service/service-definition.js';
 import { CatalogModule } from './catalog.module.js';
 import { Healer } from './care/healer.js';
+import { MediaServers } from './care/media-servers.js';
 import { ReconcileWatch } from './care/reconcile-watch.js';
 import { CommitConsumer } from './commit-consumer.js';
 import { catalogConfig } from './config.js';
-import { Damage } from './deletion/damage.js';
 import { DeletionTimers } from './deletion/deletion-timers.js';
 import { FileSweeper } from './deletion/file-sweeper.js';
 import { IndexLoader } from './file-index/index-loader.js';
@@ -73,10 +73,11 @@ export const catalogDefinition: ServiceDefinition<typeof catalogConfig> = {
   starts: [
     IndexLoader,
     CommitConsumer,
-    Damage,
     DeletionTimers,
     FileSweeper,
     ReconcileWatch,
     Healer,
+    // Stops first: the others would wait for answers.
+    MediaServers,
   ],
 };

@@ -21,6 +21,8 @@ export interface CallOptions {
   readonly timeoutMs?: number;
   /** Which instance, for endpoints that every instance has for itself. */
   readonly instance?: string;
+  /** Ends the waiting for an answer, not what the service does. */
+  readonly signal?: AbortSignal;
 }
 
 const TIMEOUT_MS = 5_000;
@@ -31,7 +33,8 @@ export class Requests {
 
   /**
    * Throws `PermanentError` with the service's status and words when it refuses, or when the request
-   * is larger than a message may be, `Unavailable` when nobody answers in time; then nothing is known of the outcome, and asking again is right.
+   * is larger than a message may be, `Unavailable` when nobody answers in time or `signal` fires; then nothing is known
+   * of the outcome, and asking again is right.
    */
   async call<E extends Endpoint>(
     endpoint: E,
@@ -43,7 +46,8 @@ export class Requests {
     const timeout = options.timeoutMs ?? TIMEOUT_MS;
     let reply: Msg;
     try {
-      reply = await this.nats.connection.request(subject, payload, { timeout });
+      const asked = this.nats.connection.request(subject, payload, { timeout });
+      reply = await unlessAborted(asked, options.signal);
     } catch (error) {
       throw requestFailed(endpoint, error);
     }
@@ -73,6 +77,16 @@ export class Requests {
 
 function subjectFor(endpoint: Endpoint, options: CallOptions): string {
   return endpoint.perInstance ? instanceSubject(endpoint, options.instance!) : endpoint.subject;
+}
+
+function unlessAborted<T>(answer: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return answer;
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(signal.reason as Error);
+    if (signal.aborted) stop();
+    signal.addEventListener('abort', stop, { once: true });
+    void answer.then(resolve, reject).then(() => signal.removeEventListener('abort', stop));
+  });
 }
 
 /** True where no subscription at all heard a request. */

@@ -221,6 +221,22 @@ describe('reconciliation', () => {
   });
 });
 
+describe('a catalog that is told to stop', () => {
+  it('does not wait for what a media server has not answered', async () => {
+    media.isSilent = true;
+    media.unanswered = 0;
+    const catalog = await cluster.startCatalog({ HOLDFAST_CARE_EVERY: `${CARE_EVERY_MS}ms` });
+    // It compares the server as soon as it runs.
+    await eventually(
+      async () => media.unanswered,
+      (count) => count > 0,
+    );
+    const stopped = catalog.stop().then(() => 'stopped');
+    expect(await Promise.race([stopped, sleep(20_000, 'waits', { ref: false })])).toBe('stopped');
+    media.isSilent = false;
+  });
+});
+
 describe('damage that another copy can mend', () => {
   it('is mended by one duplication, however often it is looked for', async () => {
     const { imageId } = await maker.backup(2);

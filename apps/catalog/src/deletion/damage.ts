@@ -7,9 +7,8 @@ import type { FragmentState } from '#contracts/image.js';
 import { mediaVerifyFragment, type BytesState } from '#contracts/media.js';
 import { Clock } from '#kernel/clock.js';
 import { NotFound, Unavailable } from '#kernel/errors.js';
-import { Requests } from '#messaging/requests.js';
 import { UnitOfWork } from '#outbox/unit-of-work.js';
-import type { Startable } from '#service/lifecycle.js';
+import { MediaServers } from '../care/media-servers.js';
 import { decideDamage } from '../domain/damage.js';
 import { MediaVolumes } from '../persistence/care/media-volumes.js';
 import { Copies } from '../persistence/copies/copies.js';
@@ -27,26 +26,15 @@ export interface Finding {
 
 /** Marks fragments as damaged, and as good again. */
 @Injectable()
-export class Damage implements Startable {
+export class Damage {
   private readonly logger = new Logger('damage');
-  private end: () => void = () => undefined;
-  private readonly ended = new Promise<void>((resolve) => (this.end = resolve));
 
   constructor(
     private readonly unitOfWork: UnitOfWork,
     private readonly database: DataSource,
-    private readonly requests: Requests,
+    private readonly media: MediaServers,
     private readonly clock: Clock,
   ) {}
-
-  start(): void {
-    // It works when it is asked.
-  }
-
-  /** Nobody waits any longer for what a media server reads: it can be asked again. */
-  stop(): void {
-    this.end();
-  }
 
   /**
    * Has a fragment looked at that somebody could not read; only its own media server's word counts.
@@ -60,13 +48,13 @@ export class Damage implements Startable {
     if (!found) throw new NotFound('fragment', fragmentId);
     if (found.state === 'DELETING' || found.state === 'DELETED') return { state: found.state };
     this.logger.warn(`${reporter} suspects fragment ${fragmentId}: ${reason}`);
-    const asked = this.requests.call(
+    const { mediaId } = found;
+    const finding = await this.media.ask(
       mediaVerifyFragment,
+      mediaId,
       { fragmentId },
-      { instance: found.mediaId, timeoutMs: VERIFY_MS_MAX },
+      VERIFY_MS_MAX,
     );
-    const finding = await Promise.race([asked, this.ended]);
-    if (!finding) throw new Unavailable('The catalog stops.');
     if (finding.bytes === 'missing') await this.requireVolumes(found.mediaId, finding.volumes);
     return { state: await this.found(fragmentId, finding) };
   }

@@ -29,6 +29,10 @@ export class MediaOnTheWire {
   readonly bytes = new Map<string, BytesState>();
   /** What it was asked to do, as `endpoint fragment`. */
   readonly asked: string[] = [];
+  /** It hears, and never answers, as one whose process is stopped. */
+  isSilent = false;
+  /** How often it was not answered. */
+  unanswered = 0;
 
   constructor(
     private readonly nats: Nats,
@@ -80,13 +84,21 @@ export class MediaOnTheWire {
     // oxlint-disable-next-line typescript/no-explicit-any -- whatever the endpoint takes
     answer: (request: any) => unknown,
   ): void {
-    this.on(instanceSubject(endpoint, this.mediaId), answer);
+    const subject = instanceSubject(endpoint, this.mediaId);
+    this.on(subject, (request) => (this.isSilent ? this.leave() : answer(request)));
+  }
+
+  private leave(): undefined {
+    this.unanswered += 1;
   }
 
   // oxlint-disable-next-line typescript/no-explicit-any -- whatever the endpoint takes
   private on(subject: string, answer: (request: any) => unknown): void {
     this.nats.connection.subscribe(subject, {
-      callback: (_, message) => void message.respond(JSON.stringify(answer(message.json()))),
+      callback: (_, message) => {
+        const given = answer(message.json());
+        if (given !== undefined) message.respond(JSON.stringify(given));
+      },
     });
   }
 }
