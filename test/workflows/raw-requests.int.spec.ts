@@ -44,7 +44,9 @@ describe("a plain NATS client with the operator's key", () => {
     expect(put).toMatchObject({ error: '', body: { created: true } });
     expect((await request('policy.list', '')).body).toMatchObject({ policies: [{ name: 'home' }] });
     const servers = await request('broker.servers', '{}');
-    expect(servers.body).toMatchObject({ servers: [{ mediaId: 'media1', state: 'up' }] });
+    const local: unknown = expect.stringMatching(/^holdfast-media-/);
+    const address = { host: '127.0.0.1', local };
+    expect(servers.body).toMatchObject({ servers: [{ mediaId: 'media1', state: 'up', address }] });
   });
 
   it('gets errors as headers and as the body', async () => {

@@ -3,6 +3,7 @@ import type { DataAddress } from '#contracts/names.js';
 import { assert } from '#kernel/assert.js';
 import { Clock } from '#kernel/clock.js';
 import { messageOf } from '#kernel/errors.js';
+import { uuidv7 } from '#kernel/ids.js';
 import { Nats } from '#messaging/connection.js';
 import type { Startable } from '#service/lifecycle.js';
 import { DataServer } from '#transfer/data-server.js';
@@ -152,6 +153,7 @@ export class MediaNode implements Startable {
     this.server = new DataServer({
       host: LOOPBACK,
       port: this.config.port,
+      local: `holdfast-media-${uuidv7(this.clock.now())}`,
       admit: (hello) => this.registry.admit(hello),
       onBug: (error) => this.logger.error(error instanceof Error ? error.stack : error),
     });

@@ -78,7 +78,15 @@ export const pageLimit = z.int().min(1).max(PAGE_ROWS_MAX).default(100);
 export const dataToken = z.string().min(20).max(100);
 
 /** Where a media server's data port is. */
-export const dataAddress = z.object({ host: z.string(), port: z.int().min(1).max(65_535) });
+export const dataAddress = z.object({
+  host: z.string(),
+  port: z.int().min(1).max(65_535),
+  /** The port's name within its host: whoever runs there finds it without the network, and all others do not. */
+  local: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,100}$/, 'a local name has 1 to 100 letters, digits, ".", "_" or "-"')
+    .optional(),
+});
 export type DataAddress = z.infer<typeof dataAddress>;
 
 /** Streams that may share a drive: jobs whose fragments it writes by turns. */

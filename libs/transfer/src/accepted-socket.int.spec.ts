@@ -2,14 +2,17 @@ import { once } from 'node:events';
 import { connect, createServer, Socket, type AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { readingInto } from './accepted-socket.js';
+import { localPath } from './local-path.js';
 
 const sockets: Socket[] = [];
 afterEach(() => {
   for (const socket of sockets.splice(0)) socket.destroy();
 });
 
+type Kind = 'network' | 'host';
+
 /** A client and its socket in the server, which reads into `memory` one piece behind the other. */
-async function accept(memory: Buffer) {
+async function accept(kind: Kind, memory: Buffer) {
   const read = { bytes: 0 };
   const server = createServer();
   const taken = new Promise<Socket>((resolve) => {
@@ -22,8 +25,12 @@ async function accept(memory: Buffer) {
       resolve(readingInto(accepted, { buffer, callback }));
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  const path = localPath(`holdfast-test-${process.pid}`);
+  const where = kind === 'host' ? { path } : { host: '127.0.0.1', port: 0 };
+  await new Promise<void>((resolve) => server.listen(where, resolve));
+  const client = connect(
+    kind === 'host' ? { path } : { ...where, port: (server.address() as AddressInfo).port },
+  );
   const socket = await taken;
   sockets.push(client, socket);
   return { server, client, socket, read };
@@ -33,10 +40,10 @@ async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
-describe('A socket that was taken over', () => {
+describe.each<Kind>(['network', 'host'])('A socket of the %s that was taken over', (kind) => {
   it('reads into the memory that it is given, answers, and ends in order', async () => {
     const memory = Buffer.alloc(1024 * 1024 + 1);
-    const { server, client, socket, read } = await accept(memory);
+    const { server, client, socket, read } = await accept(kind, memory);
     const chunks: Buffer[] = [];
     socket.on('data', (chunk: Buffer) => chunks.push(chunk));
     const sent = Buffer.alloc(memory.length - 1, 'abcdefg');
@@ -53,7 +60,7 @@ describe('A socket that was taken over', () => {
   });
 
   it('does not read while it is held back', async () => {
-    const { server, client, socket, read } = await accept(Buffer.alloc(64 * 1024 * 1024));
+    const { server, client, socket, read } = await accept(kind, Buffer.alloc(64 * 1024 * 1024));
     socket.pause();
     const done = new Promise((resolve) => client.write(Buffer.alloc(60 * 1024 * 1024), resolve));
     await new Promise((resolve) => setTimeout(resolve, 100));
@@ -63,15 +70,15 @@ describe('A socket that was taken over', () => {
     await until(() => read.bytes === 60 * 1024 * 1024);
     server.close();
   });
+});
 
-  it('hears of a peer that breaks off', async () => {
-    const { server, client, socket } = await accept(Buffer.alloc(1024));
-    const failed = once(socket, 'error');
-    client.resetAndDestroy();
-    expect((await failed)[0]).toMatchObject({ code: 'ECONNRESET' });
-    await until(() => socket.destroyed);
-    server.close();
-  });
+it('A socket that was taken over hears of a peer that breaks off', async () => {
+  const { server, client, socket } = await accept('network', Buffer.alloc(1024));
+  const failed = once(socket, 'error');
+  client.resetAndDestroy();
+  expect((await failed)[0]).toMatchObject({ code: 'ECONNRESET' });
+  await until(() => socket.destroyed);
+  server.close();
 });
 
 it('A socket is left alone where it encrypts', () => {

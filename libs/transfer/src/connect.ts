@@ -3,6 +3,7 @@ import { backoffMs, sleep } from '#kernel/backoff.js';
 import { messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
 import { Connection, type ConnectionOptions } from './connection.js';
 import { ConnectionBroken, PeerFailure, ProtocolError, STATUS_UNKNOWN_TOKEN } from './errors.js';
+import { localPath } from './local-path.js';
 import { MESSAGE, type Message } from './message.js';
 import type { Hello } from './payloads.js';
 import { SocketIntake } from './socket-intake.js';
@@ -10,6 +11,8 @@ import { SocketIntake } from './socket-intake.js';
 export interface ConnectOptions {
   readonly host: string;
   readonly port: number;
+  /** What the port is called on its host. It is tried first, and on other hosts in vain. */
+  readonly local?: string | undefined;
   readonly token: string;
   /** Ends the wait and cuts the connection. */
   readonly signal?: AbortSignal;
@@ -59,10 +62,14 @@ async function sayHello(
   const { host, port, token, signal } = options;
   if (signal?.aborted) throw aborted();
   const intake = new SocketIntake();
+  const { onread } = intake;
   const socket =
-    options.open?.(intake.onread) ?? connectSocket({ host, port, onread: intake.onread });
+    options.open?.(onread) ??
+    (await localSocket(options.local, onread)) ??
+    connectSocket({ host, port, onread });
   const connection = new Connection(socket, options.connection, intake);
   const abort = () => connection.destroy(aborted());
+  if (signal?.aborted) abort();
   signal?.addEventListener('abort', abort, { once: true });
   void connection.closed().then(() => signal?.removeEventListener('abort', abort));
   try {
@@ -76,6 +83,20 @@ async function sayHello(
     connection.destroy();
     throw error;
   }
+}
+
+/** A connection that stands; none where the name is not known, and where so many wait that it takes no more. */
+function localSocket(local: string | undefined, onread: OnReadOpts): Promise<Socket | undefined> {
+  if (local === undefined) return Promise.resolve(undefined);
+  const socket = connectSocket({ path: localPath(local), onread });
+  return new Promise((resolve) => {
+    const failed = () => resolve(undefined);
+    socket.once('error', failed);
+    socket.once('connect', () => {
+      socket.off('error', failed);
+      resolve(socket);
+    });
+  });
 }
 
 function connected(socket: Socket, where: string): Promise<void> {

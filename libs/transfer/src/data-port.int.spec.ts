@@ -19,6 +19,9 @@ afterEach(async () => {
   await Promise.all(servers.splice(0).map((server) => server.close()));
 });
 
+let ports = 0;
+const nameOfPort = () => `holdfast-test-${process.pid}-${(ports += 1)}`;
+
 type Session = (connection: Connection) => Promise<void>;
 
 async function serve(admit: (hello: Hello) => Admission, over: Partial<DataServerOptions> = {}) {
@@ -103,6 +106,49 @@ describe('The data server', () => {
     const answer = await new Promise<Buffer>((resolve) => rude.once('data', resolve));
     expect(answer[4]).toBe(MESSAGE.ERROR);
     rude.destroy();
+  });
+
+  it('is found by its name on this host, and gives back what it is sent', async () => {
+    const sent = Buffer.alloc(3 * 1024 * 1024, 'some bytes ');
+    const got: Buffer[] = [];
+    const echo = admitting(async (connection) => {
+      await connection.sendJson(MESSAGE.READY, READY);
+      got.push(...(await connection.receive())!.pieces);
+      throw new PermanentError(129, 'full');
+    });
+    const { host, local, server } = await serve(echo, { local: nameOfPort() });
+    // Nothing listens on port 1.
+    const writer = await FragmentWriterClient.connect({ host, port: 1, local, token: TOKEN });
+    expect(server.connectionCount).toBe(1);
+    // What is sent is the connection's from then on.
+    await writer.frame(frame(Buffer.from(sent)));
+    await expect(writer.finish(totals)).rejects.toMatchObject({ status: 129 });
+    // Behind the archive's length and the digest.
+    expect(Buffer.concat(got).subarray(36).equals(sent)).toBe(true);
+  });
+
+  it('is reached through the network where nobody knows its name', async () => {
+    const { host, port } = await serve(
+      admitting((connection) => connection.sendJson(MESSAGE.READY, READY)),
+    );
+    const elsewhere = { host, port, local: nameOfPort(), token: TOKEN };
+    (await FragmentWriterClient.connect(elsewhere)).close();
+  });
+
+  it('refuses a token under its name as it does elsewhere, and is not found there any more when it is closed', async () => {
+    const refuse = () => ({ status: 46, message: 'no' });
+    const { host, local, server } = await serve(refuse, { local: nameOfPort() });
+    const options = { host, port: 1, local, token: TOKEN, patienceMs: 60 };
+    await expect(FragmentWriterClient.connect(options)).rejects.toMatchObject({ status: 46 });
+    await server.close();
+    await expect(FragmentWriterClient.connect(options)).rejects.toMatchObject({ status: 25 });
+  });
+
+  it('says that its name is in use', async () => {
+    const local = nameOfPort();
+    const refuse = () => ({ status: 46, message: 'no' });
+    await serve(refuse, { local });
+    await expect(serve(refuse, { local })).rejects.toThrow(/Cannot listen on holdfast-test/);
   });
 
   it('says that its port is in use', async () => {

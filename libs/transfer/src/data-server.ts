@@ -1,5 +1,12 @@
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import {
+  createServer,
+  type AddressInfo,
+  type ListenOptions,
+  type Server,
+  type Socket,
+} from 'node:net';
 import { messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
+import { localPath } from './local-path.js';
 import { readingInto } from './accepted-socket.js';
 import { Connection, type ConnectionOptions } from './connection.js';
 import { ProtocolError } from './errors.js';
@@ -21,6 +28,8 @@ export interface DataServerOptions {
   readonly host: string;
   /** 0: a free one. */
   readonly port: number;
+  /** Listens under this name, too (see `localPath`), for clients on the same host. */
+  readonly local?: string;
   /** Looks the token up, and takes it: a token is admitted once. */
   readonly admit: (hello: Hello) => Admission;
   /** Told of what a session threw that is neither for the peer nor the network's fault: a bug. */
@@ -39,28 +48,26 @@ export interface DataServerOptions {
  */
 export class DataServer {
   private readonly server: Server;
+  private readonly localServer: Server | undefined;
   private readonly connections = new Set<Connection>();
   private readonly sessions = new Set<Promise<void>>();
   private strangers = 0;
 
   constructor(private readonly options: DataServerOptions) {
-    const listener = options.listener ?? ((onSocket) => createServer(onSocket));
-    this.server = listener((socket) => this.track(this.serve(socket)));
+    const serve = (socket: Socket) => this.track(this.serve(socket));
+    this.server = options.listener?.(serve) ?? createServer(serve);
+    this.localServer = options.local === undefined ? undefined : createServer(serve);
   }
 
   /** Resolves with the address that it listens on. Throws `PermanentError` if the port is in use. */
-  async listen(): Promise<{ host: string; port: number }> {
-    const { host, port } = this.options;
-    await new Promise<void>((resolve, reject) => {
-      this.server.once('error', (error) => {
-        const hint = 'Choose another port or stop what uses it.';
-        reject(
-          new PermanentError(25, `Cannot listen on ${host}:${port}: ${messageOf(error)}. ${hint}`),
-        );
-      });
-      this.server.listen(port, host, resolve);
-    });
-    return { host, port: (this.server.address() as AddressInfo).port };
+  async listen(): Promise<{ host: string; port: number; local?: string }> {
+    const { host, port, local } = this.options;
+    const hint = 'Choose another port or stop what uses it.';
+    await listening(this.server, { host, port }, `${host}:${port}`, hint);
+    const address = { host, port: (this.server.address() as AddressInfo).port };
+    if (local === undefined) return address;
+    await listening(this.localServer!, { path: localPath(local) }, local, 'Is it Linux?');
+    return { ...address, local };
   }
 
   /** Connections that are open now. */
@@ -70,7 +77,7 @@ export class DataServer {
 
   /** Takes no more connections and cuts the open ones; resolves when all sessions have ended. */
   async close(): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
+    const closed = Promise.all([closing(this.server), closing(this.localServer)]);
     for (const connection of this.connections) connection.destroy();
     await closed;
     await Promise.all(this.sessions);
@@ -142,4 +149,23 @@ export class DataServer {
     connection.reject(130, 'internal error');
     this.options.onBug(error);
   }
+}
+
+function listening(
+  server: Server,
+  where: ListenOptions,
+  name: string,
+  hint: string,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error) => {
+      reject(new PermanentError(25, `Cannot listen on ${name}: ${messageOf(error)}. ${hint}`));
+    });
+    server.listen(where, resolve);
+  });
+}
+
+/** Resolves when it listens no more, also if it never did. */
+function closing(server: Server | undefined): Promise<void> {
+  return new Promise((resolve) => (server ? server.close(() => resolve()) : resolve()));
 }
