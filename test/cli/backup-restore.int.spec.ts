@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { jobsBackup, jobsCancel, jobsGet, jobsRestore } from '#contracts/job.js';
 import { doneJob, jobViewOf } from '../../apps/cli/src/testing/job-views.js';
@@ -112,6 +113,23 @@ describe('backup', () => {
     expect(run.code).toBe(130);
     expect(run.err).toContain('Job 7 goes on. Watch it with: holdfast jobs watch 7');
     expect(cluster.inputsOf(jobsCancel)).toEqual([]);
+  });
+
+  it('does not wait for an answer after ctrl-C', async () => {
+    const other = await FakeCluster.start();
+    try {
+      other.answer(jobsBackup, () => ({ job: 7 }));
+      const running = other.run('backup', '/etc');
+      while (other.inputsOf(jobsGet).length === 0) await sleep(5);
+      await other.pressCtrlC();
+      // What is not answered in time gives 69.
+      expect(await running).toMatchObject({
+        code: 130,
+        err: expect.stringContaining('Job 7 goes on.'),
+      });
+    } finally {
+      await other.stop();
+    }
   });
 
   it('gives up on a cluster that stays silent, and says that it waited', async () => {

@@ -22,7 +22,7 @@ export interface CallOptions {
   /** Which instance, for endpoints that every instance has for itself. */
   readonly instance?: string;
   /** Ends the waiting for an answer, not what the service does. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 const TIMEOUT_MS = 5_000;

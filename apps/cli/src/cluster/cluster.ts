@@ -39,9 +39,10 @@ export class Cluster {
     endpoint: E,
     input: InputOf<E>,
     timeoutMs = ANSWER_MS_MAX,
+    signal?: AbortSignal,
   ): Promise<ResponseOf<E>> {
     parseInput(endpoint.request, input);
-    return this.requests.call(endpoint, input, { timeoutMs });
+    return this.requests.call(endpoint, input, { timeoutMs, signal });
   }
 
   /** The same of one instance: a media server. Moving cartridges may take a while. */

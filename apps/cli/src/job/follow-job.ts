@@ -97,9 +97,11 @@ class Follower {
     try {
       // The log is not wanted here, only the job.
       const input = { job: this.job, logAfter: Number.MAX_SAFE_INTEGER };
-      const { job } = await this.cluster.ask(jobsGet, input, POLL_ANSWER_MS_MAX);
+      const { signal } = this.options;
+      const { job } = await this.cluster.ask(jobsGet, input, POLL_ANSWER_MS_MAX, signal);
       this.accept(job);
     } catch (error) {
+      if (this.options.signal.aborted) return;
       const silentMs = this.now() - this.heardAt;
       const giveUp = this.last === undefined || silentMs > SILENCE_MS_MAX;
       if (!(error instanceof Unavailable) || giveUp) throw error;
