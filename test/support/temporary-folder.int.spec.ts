@@ -1,11 +1,24 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { expect, it } from '@jest/globals';
+import { afterEach, beforeEach, expect, it } from '@jest/globals';
 
 import { removeFolder, temporaryFolder } from './temporary-folder.js';
+
+// Other test processes would clear it up, too, while it is still made.
+const whole = process.env['TMPDIR'];
+let own: string;
+beforeEach(() => {
+  own = mkdtempSync(join(tmpdir(), 'holdfast-own-'));
+  process.env['TMPDIR'] = own;
+});
+afterEach(async () => {
+  if (whole === undefined) delete process.env['TMPDIR'];
+  else process.env['TMPDIR'] = whole;
+  await removeFolder(own);
+});
 
 it('clears up after a test run that was killed, also what it had mounted', async () => {
   // A process with this number may be alive: it did not begin at the first tick of the clock.

@@ -60,7 +60,16 @@ describe('a change of a policy', () => {
     expect(held(policyOf(windows, { active: false }), policyOf(windows))).toEqual([
       at('11-26T18:00'),
     ]);
-    expect(held(weekly, policyOf({ calendar: { weekdays: [{ day: 'thu' }] } }))).toEqual([now]);
+    const thursdays = { calendar: { weekdays: [{ day: 'thu' }] } };
+    expect(held(weekly, policyOf(thursdays))).toEqual([at('11-26T12:00:00.001')]);
+  });
+
+  it('sets off no run of a calendar whose window opens at that very instant', () => {
+    const opensNow = { windows: [{ from: '12:00', for: '1m' }] };
+    const thursdays = policyOf({ calendar: { weekdays: [{ day: 'thu' }] }, ...opensNow });
+    const [heldUntil] = held({ ...thursdays, active: false }, thursdays);
+    const [entry] = entries(thursdays, { ...known, heldUntil: heldUntil! });
+    expect(entry!.dueAt).toEqual(at('12-03T12:00'));
   });
 
   it('puts nothing off for longer than it would have waited without it', () => {

@@ -37,8 +37,8 @@ export function holds(before: readonly Entry[], after: readonly Entry[], now: Da
 }
 
 function heldUntil({ schedule, times, cause }: Entry, now: Date): Date | null {
-  // A calendar's next run day is the first one after that.
-  if (schedule.frequency === undefined) return now;
+  // A calendar's next run day is the first one after that, also where one begins at this very instant.
+  if (schedule.frequency === undefined) return new Date(now.getTime() + 1);
   if (cause.kind === 'new' && !times.hasWindows) return null;
   const closes = times.hasWindows ? times.closesAfter(now.getTime()) : null;
   const aWhile = Math.min(durationMs(schedule.frequency), WITHOUT_WINDOW_MS_MAX);
