@@ -43,6 +43,11 @@ async function serve(admit: (hello: Hello) => Admission, over: Partial<DataServe
 }
 
 const admitting = (session: Session) => () => ({ session });
+const fullAtOnce = admitting(async (connection) => {
+  await connection.sendJson(MESSAGE.READY, READY);
+  await connection.receive();
+  throw new PermanentError(129, 'Disk storage unit is full');
+});
 const claim = (number: number, last = false) => ({
   ...{ number, archiveOffset: 0, archiveBytes: 4, frames: 1, last },
 });
@@ -194,13 +199,7 @@ describe.each<Way>(['network', 'host'])('Through the %s,', (each) => {
     });
 
     it('throws what the server says, in whatever call', async () => {
-      const { at } = await serve(
-        admitting(async (connection) => {
-          await connection.sendJson(MESSAGE.READY, READY);
-          await connection.receive();
-          throw new PermanentError(129, 'Disk storage unit is full');
-        }),
-      );
+      const { at } = await serve(fullAtOnce);
       const writer = await FragmentWriterClient.connect({ ...at, token: TOKEN });
       const send = async () => {
         for (;;) await writer.frame(frame(Buffer.alloc(100_000)));
@@ -273,13 +272,7 @@ describe.each<Way>(['network', 'host'])('Through the %s,', (each) => {
     });
 
     it('fails what is asked when the server gives up', async () => {
-      const { at } = await serve(
-        admitting(async (connection) => {
-          await connection.sendJson(MESSAGE.READY, READY);
-          await connection.receive();
-          throw new PermanentError(129, 'Disk storage unit is full');
-        }),
-      );
+      const { at } = await serve(fullAtOnce);
       const writer = await FragmentWriterClient.connect({ ...at, token: TOKEN });
       await expect(writer.ask([Buffer.alloc(32)])).rejects.toMatchObject({ status: 129 });
       await expect(writer.ask([Buffer.alloc(32)])).rejects.toMatchObject({ status: 129 });

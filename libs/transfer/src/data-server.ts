@@ -6,10 +6,10 @@ import {
   type Socket,
 } from 'node:net';
 import { messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
-import { localPath } from './local-path.js';
 import { readingInto } from './accepted-socket.js';
 import { Connection, type ConnectionOptions } from './connection.js';
 import { ProtocolError } from './errors.js';
+import { localPath } from './local-path.js';
 import { MESSAGE, MESSAGE_BYTES_MAX, type Message } from './message.js';
 import { hello, parsePayload, type Hello } from './payloads.js';
 import { SocketIntake } from './socket-intake.js';

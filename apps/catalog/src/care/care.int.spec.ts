@@ -52,6 +52,7 @@ beforeAll(async () => {
 });
 
 beforeEach(() => {
+  media.isSilent = false;
   media.entries.clear();
   media.asked.length = 0;
   media.bytes.clear();
@@ -233,7 +234,6 @@ describe('a catalog that is told to stop', () => {
     );
     const stopped = catalog.stop().then(() => 'stopped');
     expect(await Promise.race([stopped, sleep(20_000, 'waits', { ref: false })])).toBe('stopped');
-    media.isSilent = false;
   });
 });
 

@@ -101,7 +101,7 @@ class Follower {
       const { job } = await this.cluster.ask(jobsGet, input, POLL_ANSWER_MS_MAX, signal);
       this.accept(job);
     } catch (error) {
-      if (this.options.signal.aborted) return;
+      if (error instanceof Unavailable && this.options.signal.aborted) return;
       const silentMs = this.now() - this.heardAt;
       const giveUp = this.last === undefined || silentMs > SILENCE_MS_MAX;
       if (!(error instanceof Unavailable) || giveUp) throw error;
