@@ -3,10 +3,19 @@ import { copyFile, open, type FileHandle } from 'node:fs/promises';
 import { Blake3Hasher } from '@napi-rs/blake-hash';
 
 const READ_BYTES = 1024 * 1024;
+/** So much is left to the last sync; more is brought to the disk while the file is still written. */
+const SYNC_AHEAD_BYTES = 64 * 1024 * 1024;
 
-/** A new file that only grows. It counts its bytes and writes pieces without joining them. */
+/**
+ * A new file that only grows. It counts its bytes and writes pieces without joining them. A long one is on its way to
+ * the disk before it is whole: the system would begin seconds later, and whoever syncs at the end would wait for all of
+ * it (docs/performance.md).
+ */
 export class AppendFile {
   bytes = 0;
+  private syncedFrom = 0;
+  private syncing: Promise<void> | undefined;
+  private failure: { error: unknown } | undefined;
 
   private constructor(
     readonly path: string,
@@ -18,13 +27,16 @@ export class AppendFile {
     return new AppendFile(path, await open(path, 'wx+', 0o600));
   }
 
+  /** @throws also what an earlier piece came to, on its way to the disk */
   async append(pieces: readonly Buffer[]): Promise<void> {
+    if (this.failure) throw this.failure.error;
     let rest = pieces.filter((piece) => piece.length > 0);
     while (rest.length > 0) {
       const { bytesWritten } = await this.handle.writev(rest, this.bytes);
       this.bytes += bytesWritten;
       rest = behind(rest, bytesWritten);
     }
+    if (!this.syncing && this.bytes - this.syncedFrom >= SYNC_AHEAD_BYTES) this.syncAhead();
   }
 
   /**
@@ -49,13 +61,27 @@ export class AppendFile {
     return hash.digest('hex');
   }
 
-  /** Makes the content durable. */
+  /** Makes the content durable. Once a sync has failed, so does every further one: the system tells of what it lost only once. */
   async sync(): Promise<void> {
+    await this.syncing;
+    if (this.failure) throw this.failure.error;
     await this.handle.datasync();
   }
 
   async close(): Promise<void> {
     await this.handle.close();
+  }
+
+  private syncAhead(): void {
+    this.syncedFrom = this.bytes;
+    this.syncing = this.handle
+      .datasync()
+      .catch((error: unknown) => {
+        this.failure = { error };
+      })
+      .finally(() => {
+        this.syncing = undefined;
+      });
   }
 }
 
