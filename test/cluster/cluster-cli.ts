@@ -62,6 +62,11 @@ export function startCli(args: readonly string[], place: CliPlace): RunningCli {
   };
 }
 
+/** The JSON lines that a command printed. */
+export function recordsOf({ stdout }: CliResult): unknown[] {
+  return linesOf(stdout);
+}
+
 /** The job that a waiting `backup`, `restore` or `jobs` command told of last. */
 export function jobOf(result: CliResult): JobView {
   return jobView.parse(fieldOf(result, 'job'));

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import type { CopyView } from '#contracts/catalog/copy.js';
 import type { JobView } from '#contracts/job.js';
-import { jobOf, logOf } from '../cluster/cluster-cli.js';
+import { jobOf, logOf, recordsOf, type CliResult } from '../cluster/cluster-cli.js';
 import { TestCluster } from '../cluster/cluster.js';
 import { makeNoiseTree } from '../cluster/noise-tree.js';
 import { until } from '../cluster/until.js';
@@ -105,4 +105,37 @@ describe('a duplication', () => {
     expect(jobOf(result)).toMatchObject({ status: 213 });
     expect(jobOf(result).message).toContain('holdfast unit put');
   });
+
+  it('and a verification are asked for of several images at once, each once', async () => {
+    const small = cluster.path('small');
+    makeNoiseTree(small, { files: 2, bytesEach: 1_000 });
+    const one = jobOf(await cluster.cli('backup', small)).imageId!;
+    const other = jobOf(await cluster.cli('backup', small)).imageId!;
+    const made = await cluster.cli('image', 'duplicate', one, other, one, '--to', 'offsite');
+    expect(made).toMatchObject({ exitCode: 0 });
+    expect(results(made)).toMatchObject([
+      { imageId: one, status: 0 },
+      { imageId: other, status: 0 },
+    ]);
+    const verified = await cluster.cli('image', 'verify', one, 'nobody_1', other);
+    expect(verified).toMatchObject({ exitCode: 2 });
+    expect(results(verified)).toMatchObject([
+      { imageId: one, status: 0, progress: { fragments: 2 } },
+      { imageId: 'nobody_1', status: 227 },
+      { imageId: other, status: 0, progress: { fragments: 2 } },
+    ]);
+    const refused = await cluster.cli('image', 'verify', one, 'no image');
+    expect(refused).toMatchObject({ exitCode: 64 });
+    const submitted = await cluster.cli('image', 'verify', one, other, '--no-wait');
+    expect(recordsOf(submitted)).toEqual([
+      { job: expect.any(Number) },
+      { job: expect.any(Number) },
+    ]);
+  });
 });
+
+/** The jobs that a command waited for, as they ended. */
+function results(said: CliResult): JobView[] {
+  const records = recordsOf(said) as { type: string; job: JobView }[];
+  return records.filter(({ type }) => type === 'result').map(({ job }) => job);
+}

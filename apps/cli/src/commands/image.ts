@@ -1,14 +1,12 @@
 import type { Command } from 'commander';
 import { imageExpire, imageHold, imageUndelete } from '#contracts/catalog/expiry.js';
 import { jobsDuplicate, jobsVerify } from '#contracts/job.js';
-import { uuidv7 } from '#kernel/ids.js';
 import { parseInput } from '#messaging/validation.js';
 import type { Cli } from '../cli.js';
-import type { Cluster } from '../cluster/cluster.js';
 import { UsageError } from '../exit-codes.js';
 import { imageIdOf } from '../input/image-id.js';
 import { wholeNumber } from '../input/numbers.js';
-import { waitForJob } from '../job/wait-for-job.js';
+import { runImageJobs } from '../job/image-jobs.js';
 import { decisionLines } from '../output/decision-lines.js';
 
 interface CopyOption {
@@ -33,21 +31,21 @@ const copyNumber = wholeNumber('--copy', 1, COPY_MAX);
 export function define(command: Command, cli: () => Cli): void {
   command
     .command('duplicate')
-    .description('make a further copy of an image in another storage pool')
-    .argument('<image>', IMAGE)
+    .description('make a further copy of images in another storage pool')
+    .argument('<image...>', IMAGE)
     .requiredOption('--to <pool>', 'the storage pool that the copy goes to')
     .option('--copy <n>', 'complete or repair this copy instead of making one', copyNumber)
-    .option('--no-wait', 'only submit the job and print its number')
-    .action((image: string, options: CopyOption & WaitOption & { to: string }) =>
-      duplicate(cli(), image, options),
+    .option('--no-wait', 'only submit the jobs and print their numbers')
+    .action((images: string[], options: CopyOption & WaitOption & { to: string }) =>
+      duplicate(cli(), images, options),
     );
   command
     .command('verify')
-    .description('read the fragments of an image where they lie and compare their digests')
-    .argument('<image>', IMAGE)
+    .description('read the fragments of images where they lie and compare their digests')
+    .argument('<image...>', IMAGE)
     .option('--copy <n>', 'this copy alone', copyNumber)
-    .option('--no-wait', 'only submit the job and print its number')
-    .action((image: string, options: CopyOption & WaitOption) => verify(cli(), image, options));
+    .option('--no-wait', 'only submit the jobs and print their numbers')
+    .action((images: string[], options: CopyOption & WaitOption) => verify(cli(), images, options));
   command
     .command('expire')
     .description('mark copies for deletion: of one image, or of all whose time is over')
@@ -74,40 +72,29 @@ export function define(command: Command, cli: () => Cli): void {
     );
 }
 
-async function duplicate(
+function duplicate(
   cli: Cli,
-  image: string,
-  options: CopyOption & WaitOption & { to: string },
+  images: readonly string[],
+  { to: toPool, copy, wait }: CopyOption & WaitOption & { to: string },
 ): Promise<void> {
-  const request = parseInput(jobsDuplicate.request, {
-    imageId: imageIdOf(image),
-    toPool: options.to,
-    copy: options.copy,
-    requestId: uuidv7(cli.now()),
+  return runImageJobs(cli, {
+    images,
+    wait,
+    request: (of) => parseInput(jobsDuplicate.request, { ...of, toPool, copy }),
+    submit: (cluster, request) => cluster.submit(jobsDuplicate, request),
   });
-  await follow(cli, options.wait, (cluster) => cluster.submit(jobsDuplicate, request));
 }
 
-async function verify(cli: Cli, image: string, options: CopyOption & WaitOption): Promise<void> {
-  const request = parseInput(jobsVerify.request, {
-    imageId: imageIdOf(image),
-    copy: options.copy,
-    requestId: uuidv7(cli.now()),
-  });
-  await follow(cli, options.wait, (cluster) => cluster.submit(jobsVerify, request));
-}
-
-async function follow(
+function verify(
   cli: Cli,
-  wait: boolean,
-  submit: (cluster: Cluster) => Promise<{ job: number }>,
+  images: readonly string[],
+  { copy, wait }: CopyOption & WaitOption,
 ): Promise<void> {
-  await cli.withCluster(async (cluster) => {
-    const { job } = await submit(cluster);
-    if (wait) return waitForJob(cli, cluster, { job, onInterrupt: 'detach' });
-    cli.answer({ job }, (output) => {
-      output.line(`Job ${job} is submitted. Watch it with: holdfast jobs watch ${job}`);
-    });
+  return runImageJobs(cli, {
+    images,
+    wait,
+    request: (of) => parseInput(jobsVerify.request, { ...of, copy }),
+    submit: (cluster, request) => cluster.submit(jobsVerify, request),
   });
 }
 

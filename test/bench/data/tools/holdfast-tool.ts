@@ -34,11 +34,9 @@ export class HoldfastTool implements DataTool {
     restore: () => this.holdfast('restore', this.images.at(-1)!, '--to', this.work.restored),
     list: () => this.holdfast('files', this.images[0]!),
     find: () => this.holdfast('find', this.work.corpus.findName),
-    verify: () => this.onEachImage((image) => ['image', 'verify', image]),
-    duplicate: () =>
-      this.onEachImage((image) => ['image', 'duplicate', image, '--to', SECOND_POOL]),
-    'duplicate across': () =>
-      this.onEachImage((image) => ['image', 'duplicate', image, '--to', FAR.pool]),
+    verify: () => this.holdfast('image', 'verify', ...this.images),
+    duplicate: () => this.holdfast('image', 'duplicate', ...this.images, '--to', SECOND_POOL),
+    'duplicate across': () => this.holdfast('image', 'duplicate', ...this.images, '--to', FAR.pool),
   };
 
   async prepare(work: DataWork): Promise<void> {
@@ -88,10 +86,6 @@ export class HoldfastTool implements DataTool {
     const said = await this.holdfast('--json', 'backup', folder, '--type', kind, ...FIRST_UNIT);
     const { job } = JSON.parse(said.trim().split('\n').at(-1)!) as { job: { imageId: string } };
     this.images.push(job.imageId);
-  }
-
-  private async onEachImage(args: (image: string) => string[]): Promise<void> {
-    await Promise.all(this.images.map((image) => this.holdfast(...args(image))));
   }
 
   private holdfast(...args: readonly string[]): Promise<string> {
