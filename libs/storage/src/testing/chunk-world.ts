@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from '@jest/globals';
@@ -341,13 +341,23 @@ class MemoryHome implements IndexHome {
   }
 }
 
-/** LevelDB may take away a table in the background while this copies it: then it begins again. */
+/**
+ * The disk as it was at one moment. What the stopped process has asked the system for is done all the same, and LevelDB
+ * may take away a table in the background: where something moved meanwhile this begins again.
+ */
 function copyDisk(from: string, to: string, tries = 10): void {
   try {
+    const before = pathsIn(from);
     cpSync(from, to, { recursive: true });
+    if (pathsIn(from) === before) return;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || tries === 1) throw error;
-    rmSync(to, { recursive: true, force: true });
-    copyDisk(from, to, tries - 1);
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
+  if (tries === 1) throw new Error(`${from} does not come to rest`);
+  rmSync(to, { recursive: true, force: true });
+  copyDisk(from, to, tries - 1);
+}
+
+function pathsIn(folder: string): string {
+  return readdirSync(folder, { recursive: true }).sort().join('\n');
 }
