@@ -3,9 +3,9 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { checkoutFolder } from '../../apps/standalone/src/servers/checkout-folder.js';
+import { RUN_TYPESCRIPT } from '../support/from-sources.js';
 import type { Mode } from './run-seed.js';
 
-const LOADER = join(checkoutFolder(), 'apps/media/src/testing/run-typescript.mjs');
 const PROGRAM = join(checkoutFolder(), 'test/simulation/simulate.ts');
 /** A thousand seeds take about 20 s of one processor; on a busy machine several times that. */
 const MS_MAX = 900_000;
@@ -19,7 +19,7 @@ async function simulate(
   from: number,
 ): Promise<{ failures: string[]; missed: string[] }> {
   const options = ['--mode', mode, '--from', String(from), '--seeds', '1000', '--json'];
-  const command = promisify(execFile)(process.execPath, ['--import', LOADER, PROGRAM, ...options]);
+  const command = promisify(execFile)(process.execPath, [...RUN_TYPESCRIPT, PROGRAM, ...options]);
   // It ends with 1 where seeds have failed, and still says which.
   const { stdout } = await command.catch((error: { stdout: string }) => error);
   return JSON.parse(stdout.trim().split('\n').at(-1)!);

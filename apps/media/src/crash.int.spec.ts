@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { testFolder, type TestFolder } from '#storage/testing/small-volume.js';
+import { RUN_TYPESCRIPT } from '../../../test/support/from-sources.js';
 import type { CrashPointName } from './crash-point.js';
 import { checkFragment } from './inventory/fragment-check.js';
 import { MemorySources } from './testing/memory-sources.js';
@@ -18,10 +19,9 @@ function runUntilDeath(
   crashPoint: CrashPointName | 'never',
   kind: 'disk' | 'library' = 'disk',
 ): Promise<string> {
-  const loader = join(TESTING, 'run-typescript.mjs');
   const child = spawn(
     process.execPath,
-    ['--import', loader, join(TESTING, 'crashing-server.ts'), folder, crashPoint, kind],
+    [...RUN_TYPESCRIPT, join(TESTING, 'crashing-server.ts'), folder, crashPoint, kind],
     { env: { ...process.env, NODE_OPTIONS: '' } },
   );
   let text = '';

@@ -22,6 +22,7 @@ import {
   removeTree,
   type OddTree,
 } from '../../../../test/support/odd-tree.js';
+import { RUN_TYPESCRIPT } from '../../../../test/support/from-sources.js';
 import { temporaryFolder } from '../../../../test/support/temporary-folder.js';
 import { BackupLab, type LabImage } from '../backup/testing/backup-lab.js';
 
@@ -34,7 +35,7 @@ import type { WriterThread } from './writer/start-writer.js';
 /** The writing thread, started from the sources. */
 const SOURCE_THREAD: WriterThread = {
   url: new URL('./writer/writer-thread.ts', import.meta.url),
-  execArgv: ['--import', new URL('../backup/testing/typescript-hook.mjs', import.meta.url).href],
+  execArgv: RUN_TYPESCRIPT,
 };
 
 let folder: string;

@@ -1,8 +1,7 @@
 import { Worker } from 'node:worker_threads';
 
+import { RUN_TYPESCRIPT } from '../../../../../test/support/from-sources.js';
 import { WorkerPool } from '../worker-pool.js';
-
-const HOOK = ['--import', new URL('./typescript-hook.mjs', import.meta.url).href];
 
 /** Remembers whom it gave away. */
 class WatchedPool extends WorkerPool {
@@ -18,11 +17,11 @@ class WatchedPool extends WorkerPool {
 /** Reading threads from the sources, for tests that run without a build. */
 export const SOURCE_READERS = new WorkerPool(
   new URL('../reader/reader.worker.ts', import.meta.url),
-  HOOK,
+  RUN_TYPESCRIPT,
 );
 
 /** Threads that make frames, from the sources. */
 export const SOURCE_ENCODERS = new WatchedPool(
   new URL('../encoding/frame.worker.ts', import.meta.url),
-  HOOK,
+  RUN_TYPESCRIPT,
 );

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { transform } from '@swc/core';
 
 /** Module hooks that run this repository's TypeScript as it lies there, for processes of tests. */
-const root = new URL('../../../..', import.meta.url);
+const root = new URL('../..', import.meta.url);
 
 export function resolve(specifier, context, next) {
   const library = /^#(\w+)\/(.*)\.js$/.exec(specifier);
