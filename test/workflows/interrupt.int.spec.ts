@@ -112,6 +112,24 @@ describe('ctrl-C', () => {
     expect(result.stdout + result.stderr).not.toMatch(/\n\s+at \S/);
   });
 
+  it('to a command that waits for several jobs lets all of them go on, and names them', async () => {
+    const backups = [await cluster.cli('backup', tree), await cluster.cli('backup', tree)];
+    const images = backups.map((backup) => jobOf(backup).imageId!);
+    const media = cluster.pid('media');
+    process.kill(media, 'SIGSTOP');
+    try {
+      const running = cluster.startCli('image', 'verify', ...images);
+      await until(() => running.records().length > 0, { what: 'the jobs to be submitted' });
+      running.signal('SIGINT');
+      const result = await running.end();
+      expect(result.exitCode).toBe(130);
+      const left = running.records().filter((one) => (one as { type: string }).type === 'detached');
+      expect(left).toHaveLength(images.length);
+    } finally {
+      process.kill(media, 'SIGCONT');
+    }
+  });
+
   it('to `holdfast up` in the middle of a backup leaves no process and frees the folder', async () => {
     const file = cluster.path('file');
     writeFileSync(file, 'text\n');

@@ -3,7 +3,7 @@ import type { Cli } from '../cli.js';
 import type { Cluster } from '../cluster/cluster.js';
 import { EXIT } from '../exit-codes.js';
 import { imageIdOf } from '../input/image-id.js';
-import { waitForJob } from './wait-for-job.js';
+import { sayThatItGoesOn, waitForJob } from './wait-for-job.js';
 
 export interface ImageJobs<Request> {
   /** As they were named. */
@@ -39,8 +39,7 @@ async function waitForEach(cli: Cli, cluster: Cluster, jobs: readonly number[]):
     await waitForJob(cli, cluster, { job, onInterrupt: 'detach' });
     worst = Math.max(worst, cli.exitCode);
     if (cli.exitCode !== EXIT.interrupted) continue;
-    const others = jobs.slice(index + 1);
-    if (others.length > 0) cli.output.remark(`Not waited for either: jobs ${others.join(', ')}.`);
+    for (const other of jobs.slice(index + 1)) sayThatItGoesOn(cli, other);
     break;
   }
   cli.exitCode = worst;

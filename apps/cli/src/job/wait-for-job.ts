@@ -65,7 +65,8 @@ async function sayHowItEnded(
   else cli.output.lines(lines);
 }
 
-function sayThatItGoesOn(cli: Cli, job: number): void {
+/** The last words about a job that nobody waits for any more. */
+export function sayThatItGoesOn(cli: Cli, job: number): void {
   if (cli.output.json) cli.output.record({ type: 'detached', job });
   cli.output.remark(`Job ${job} goes on. Watch it with: holdfast jobs watch ${job}`);
   cli.output.remark(`Cancel it with: holdfast jobs cancel ${job}`);

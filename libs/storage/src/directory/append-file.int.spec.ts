@@ -40,6 +40,14 @@ describe('a file that is longer than what its last sync is left', () => {
     await file.close();
   });
 
+  it('is never durable again after its last sync failed', async () => {
+    const file = await AppendFile.create(join(folder.path, 'broken'));
+    await file.append([PIECE]);
+    await whereASyncFails(() => expect(file.sync()).rejects.toMatchObject({ code: 'EIO' }));
+    await expect(file.sync()).rejects.toMatchObject({ code: 'EIO' });
+    await file.close();
+  });
+
   it('is closed while a piece is on its way to the disk', async () => {
     const file = await AppendFile.create(join(folder.path, 'left'));
     await fill(file);

@@ -64,8 +64,8 @@ export class AppendFile {
   /** Makes the content durable. Once a sync has failed, so does every further one: the system tells of what it lost only once. */
   async sync(): Promise<void> {
     await this.syncing;
+    if (!this.failure) await this.syncNow();
     if (this.failure) throw this.failure.error;
-    await this.handle.datasync();
   }
 
   async close(): Promise<void> {
@@ -74,14 +74,17 @@ export class AppendFile {
 
   private syncAhead(): void {
     this.syncedFrom = this.bytes;
-    this.syncing = this.handle
-      .datasync()
-      .catch((error: unknown) => {
-        this.failure = { error };
-      })
-      .finally(() => {
-        this.syncing = undefined;
-      });
+    this.syncing = this.syncNow().finally(() => {
+      this.syncing = undefined;
+    });
+  }
+
+  private async syncNow(): Promise<void> {
+    try {
+      await this.handle.datasync();
+    } catch (error) {
+      this.failure = { error };
+    }
   }
 }
 
