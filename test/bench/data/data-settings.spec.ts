@@ -5,7 +5,7 @@ describe('the settings of the data bench', () => {
   it('are three rounds of everything by default', () => {
     expect(dataSettings({ HOLDFAST_BENCH_TOOLS: '' })).toMatchObject({
       ...{ rounds: 3, corpora: ['small', 'large'] },
-      tools: ['holdfast', 'holdfast-dedup', 'Bacula', 'restic', 'borg', 'tar'],
+      tools: ['holdfast', 'holdfast-dedup', 'Bacula', 'restic', 'borg', 'floor', 'tar'],
     });
   });
 
@@ -25,7 +25,7 @@ describe('the settings of the data bench', () => {
       'HOLDFAST_BENCH_ROUNDS is a number from 1 to 100, not "0".',
     );
     expect(wrong({ HOLDFAST_BENCH_TOOLS: 'tar,rsync' })).toThrow(
-      'HOLDFAST_BENCH_TOOLS names some of holdfast, holdfast-dedup, Bacula, restic, borg, tar, not "rsync".',
+      'HOLDFAST_BENCH_TOOLS names some of holdfast, holdfast-dedup, Bacula, restic, borg, floor, tar, not "rsync".',
     );
   });
 });

@@ -56,6 +56,7 @@ export class ToolRound {
   }
 
   private async countStored(after: StoredAfter): Promise<void> {
+    if (this.tool.stores.length === 0) return;
     const megabytes = await storedMegabytes(this.tool.stores);
     this.figures.addStored(after, megabytes);
     this.options.say(`stores ${megabytes.toFixed(0)} MB after ${after}`);

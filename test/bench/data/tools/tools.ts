@@ -4,6 +4,7 @@ import { OURS, OURS_DEDUP } from '../measures.js';
 import { BaculaTool } from './bacula-tool.js';
 import { BorgTool } from './borg-tool.js';
 import { hasCommands } from './command.js';
+import { FloorTool } from './floor-tool.js';
 import { HoldfastTool } from './holdfast-tool.js';
 import { ResticTool } from './restic-tool.js';
 import { TarTool } from './tar-tool.js';
@@ -20,5 +21,9 @@ export const TOOLS: Readonly<Record<string, ToolKind>> = {
   Bacula: { isInstalled: hasBacula, make: () => new BaculaTool() },
   restic: { isInstalled: () => hasCommands('restic'), make: () => new ResticTool() },
   borg: { isInstalled: () => hasCommands('borg'), make: () => new BorgTool() },
+  floor: {
+    isInstalled: () => hasCommands('bash', 'find', 'xargs', 'cp'),
+    make: () => new FloorTool(),
+  },
   tar: { isInstalled: () => hasCommands('bash', 'tar', 'zstd'), make: () => new TarTool() },
 };
