@@ -9,12 +9,14 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { compareArchivePaths } from '#archive/archive-order.js';
 import { fromPathText } from '#archive/path-text.js';
 import { PaxReader } from '#archive/pax-reader.js';
+import { FramesHere, type MadeFrame } from '#archive/frames/frame-maker.js';
 import { seekTableBytesFromFooter } from '#archive/frames/seek-table.js';
 
 import { compareTrees, type Difference } from '../../../../test/support/compare-trees.js';
@@ -26,7 +28,16 @@ import {
 } from '../../../../test/support/odd-tree.js';
 import { temporaryFolder } from '../../../../test/support/temporary-folder.js';
 
+import { SOURCE_READERS } from './testing/source-threads.js';
 import { BackupLab, shell, type LabImage } from './testing/backup-lab.js';
+
+/** Takes longer for a frame than a small backup takes where nothing else is at work. */
+class SlowFrames extends FramesHere {
+  override async make(...frame: Parameters<FramesHere['make']>): Promise<MadeFrame> {
+    await sleep(1_100);
+    return super.make(...frame);
+  }
+}
 
 let folder: string;
 let lab: BackupLab;
@@ -36,6 +47,26 @@ beforeAll(async () => {
   lab = new BackupLab(folder);
 });
 afterAll(() => removeTree(folder));
+
+describe('the thread that reads', () => {
+  const reader = async (files: number, frames = new FramesHere(1)) => {
+    const tree = `${folder}/read-${files}`;
+    mkdirSync(tree, { recursive: true });
+    for (let n = 0; n < files; n += 1) writeFileSync(`${tree}/${n}`, '');
+    await lab.backUp([tree], { frames });
+    return SOURCE_READERS.taken.at(-1);
+  };
+
+  it('reads the next backup, too, if it had little to do, however long that took', async () => {
+    const first = await reader(1, new SlowFrames(1));
+    expect(await reader(2)).toBe(first);
+  });
+
+  it('is not kept when it had much to do', async () => {
+    const first = await reader(2_100);
+    expect(await reader(3)).not.toBe(first);
+  });
+});
 
 describe('a tree of odd files', () => {
   let tree: OddTree;

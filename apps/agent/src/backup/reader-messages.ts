@@ -34,6 +34,8 @@ export interface ReaderTotals {
   readonly found: boolean;
   readonly files: number;
   readonly bytes: number;
+  /** Entries that were looked at, changed or not; each piece of a large file (a buffer at most) counts as 16. */
+  readonly work: number;
   readonly notes: NoteCounts;
 }
 

@@ -11,6 +11,11 @@ import { WorkerPool } from './worker-pool.js';
 
 /** How long a thread that was asked to end may take before it is ended by force. */
 const STOP_MS = 2_000;
+/**
+ * A thread that has had more to do (`ReaderTotals.work`) is not kept for the next backup: some megabytes of garbage, and
+ * from about so many files on a thread of its own beside it (`FILES_BEFORE` in `ahead-store.ts`).
+ */
+const KEPT_WORK_MAX = 2_000;
 
 /** The threads of this process, from the compiled code. */
 const READERS = new WorkerPool(new URL('./reader/reader.worker.js', import.meta.url));
@@ -36,6 +41,7 @@ export class ReaderThread {
   readonly #over: Promise<'through' | 'gone'>;
   #settle: (how: 'through' | 'gone') => void = () => undefined;
   readonly #items: ReaderItem[] = [];
+  #isSmall = false;
   #failure: Error | undefined;
   #wake: (() => void) | undefined;
 
@@ -82,9 +88,8 @@ export class ReaderThread {
     const how = await Promise.race([this.#over, late]);
     cancel.abort();
     if (how === 'gone') return;
-    if (how === 'through') return this.pool.giveBack(this.#worker);
-    this.#worker.unref();
-    void this.#worker.terminate();
+    if (how === 'through' && this.#isSmall) this.pool.giveBack(this.#worker);
+    else this.pool.dismiss(this.#worker);
   }
 
   #take(message: ReaderMessage): void {
@@ -100,6 +105,7 @@ export class ReaderThread {
         this.events.onFrame(message);
         break;
       case 'end':
+        this.#isSmall = message.totals.work <= KEPT_WORK_MAX;
         this.#settle('through');
         break;
       case 'fragment':

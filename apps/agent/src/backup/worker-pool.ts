@@ -5,19 +5,13 @@ const IDLE_MAX = 8;
 /** For how long one waits before it ends, so that an agent at rest holds no memory for them. */
 const IDLE_MS_MAX = 10_000;
 /**
- * A thread that was at work for longer is not kept for the next backup: it may hold 30 MiB then, and to start another
- * costs 60 ms.
- */
-const KEPT_AFTER_MS_MAX = 1_000;
-
-/**
- * Threads that work for backups, one at a time each. To start one takes longer than to back up a
- * small file (60 ms of CPU time, most of it for loading modules), so a thread that is through waits
- * for another backup for a while.
+ * Threads that work for backups, one at a time each. To start one takes longer than to back up a small file (60 ms of
+ * CPU time, most of it for loading modules), so a thread that is through waits for another backup for a while. One that
+ * has had much to do may hold 30 MiB and is dismissed instead. How much that is must not be told by the time that it
+ * took: on a machine that is too busy to be quick everything takes long, and to start threads makes it busier still.
  */
 export class WorkerPool {
   readonly #idle: { readonly worker: Worker; readonly end: NodeJS.Timeout }[] = [];
-  readonly #takenMs = new WeakMap<Worker, number>();
 
   constructor(
     private readonly url: URL,
@@ -26,20 +20,14 @@ export class WorkerPool {
 
   /** A thread that waits for its job, the one that was used last. */
   take(): Worker {
-    const worker = this.#kept() ?? new Worker(this.url, { execArgv: [...this.execArgv] });
-    this.#takenMs.set(worker, performance.now());
-    return worker;
+    return this.#kept() ?? new Worker(this.url, { execArgv: [...this.execArgv] });
   }
 
-  /** Takes a thread back that is through with its job. Nobody hears of it any more. */
+  /** Takes a thread back that is through with a small job. Nobody hears of it any more. */
   giveBack(worker: Worker): void {
-    const workedMs = performance.now() - (this.#takenMs.get(worker) ?? 0);
+    if (this.#idle.length >= IDLE_MAX) return this.dismiss(worker);
     silence(worker);
     worker.unref();
-    if (this.#idle.length >= IDLE_MAX || workedMs >= KEPT_AFTER_MS_MAX) {
-      void worker.terminate();
-      return;
-    }
     const forget = () => {
       const at = this.#idle.findIndex((one) => one.worker === worker);
       const [found] = at < 0 ? [] : this.#idle.splice(at, 1);
@@ -53,6 +41,14 @@ export class WorkerPool {
     worker.on('error', forget);
     worker.on('exit', forget);
     this.#idle.push({ worker, end });
+  }
+
+  /** Ends a thread that is through with its job. Nobody hears of it any more. */
+  dismiss(worker: Worker): void {
+    silence(worker);
+    worker.on('error', () => undefined);
+    worker.unref();
+    void worker.terminate();
   }
 
   #kept(): Worker | undefined {

@@ -1,4 +1,5 @@
 import { randomFillSync } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { blake3 } from '@napi-rs/blake-hash';
@@ -18,6 +19,10 @@ import { SOURCE_ENCODERS } from '../testing/source-threads.js';
 import { FrameThread } from './frame-thread.js';
 
 const MIB = 1024 * 1024;
+/** Longer than it takes where nothing else is at work. */
+const LONG_MS = 1_100;
+/** More than a thread is kept behind. */
+const MANY = 65;
 
 let frames: FrameThread;
 afterEach(() => frames.end());
@@ -125,6 +130,26 @@ describe('frames that another thread makes', () => {
     expect(SOURCE_ENCODERS.take()).toBe(first);
     SOURCE_ENCODERS.giveBack(first);
     begin();
+  });
+
+  it('come from that thread again, however long it took for a few', async () => {
+    begin();
+    const first = SOURCE_ENCODERS.taken.at(-1);
+    await frames.make(memoryOf(text()), MIB);
+    await sleep(LONG_MS);
+    frames.end();
+    begin();
+    expect(SOURCE_ENCODERS.taken.at(-1)).toBe(first);
+  });
+
+  it('come from another one behind many', async () => {
+    begin();
+    const first = SOURCE_ENCODERS.taken.at(-1);
+    const memory = memoryOf(text(100), 1_000);
+    for (let made = 0; made < MANY; made += 1) await frames.make(memory, 100);
+    frames.end();
+    begin();
+    expect(SOURCE_ENCODERS.taken.at(-1)).not.toBe(first);
   });
 
   it('do not come, and nothing waits, if the thread ends', async () => {

@@ -9,6 +9,9 @@ import type { FrameAnswer, FrameRequest } from './frame-messages.js';
 /** The threads of this process, from the compiled code. */
 const ENCODERS = new WorkerPool(new URL('./frame.worker.js', import.meta.url));
 
+/** A thread that has made more is not kept for the next backup. Frames; of each, memory of a mebibyte was shared with it. */
+const KEPT_FRAMES_MAX = 64;
+
 interface Making {
   readonly memory: Buffer;
   readonly length: number;
@@ -31,6 +34,7 @@ export class FrameThread implements FrameMaker {
   readonly #making = new Map<number, Making>();
   /** Ends of data that were asked for, in order. */
   readonly #ending: Ending[] = [];
+  #frames = 0;
   #failure: Error | undefined;
   #ended = false;
 
@@ -73,7 +77,9 @@ export class FrameThread implements FrameMaker {
 
   #letGo(): void {
     const isIdle = this.#making.size === 0 && this.#ending.length === 0;
-    if (isIdle && !this.#failure) this.pool.giveBack(this.#worker);
+    if (!isIdle || this.#failure) return;
+    if (this.#frames <= KEPT_FRAMES_MAX) this.pool.giveBack(this.#worker);
+    else this.pool.dismiss(this.#worker);
   }
 
   get #over(): Error | undefined {
@@ -110,6 +116,7 @@ export class FrameThread implements FrameMaker {
     const making = this.#making.get(answer.slot);
     assert(making, 'a frame was made that nobody asked for');
     this.#making.delete(answer.slot);
+    this.#frames += 1;
     if ('failure' in answer) return making.reject(new Error(answer.failure));
     const { buffer, byteOffset, length } = answer.made.digest;
     const facts = { ...answer.made, digest: Buffer.from(buffer, byteOffset, length) };

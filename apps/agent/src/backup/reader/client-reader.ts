@@ -105,8 +105,8 @@ function replayLinks(checkpointPath: string, hardLinks: HardLinks): void {
 }
 
 function totalsOf(context: ReaderContext, found: boolean): ReaderTotals {
-  const { files, bytes, notes } = context;
-  return { found, files, bytes, notes: notes.counts };
+  const { files, bytes, work, notes } = context;
+  return { found, files, bytes, work, notes: notes.counts };
 }
 
 function openBase(path: string | undefined): ListingReader | undefined {

@@ -16,6 +16,8 @@ const ENTRIES_BETWEEN_LOOKS_AT_THE_CLOCK = 64;
 export class ReaderContext {
   files: number;
   bytes: number;
+  /** See `ReaderTotals`. */
+  work = 0;
   /** Milliseconds since 1970; a little behind, never ahead. */
   nowMs: number;
 
@@ -50,6 +52,7 @@ export class ReaderContext {
 
   /** To be called for each entry, and now and then within large ones. */
   tick(path: ByteString, weight = 1): void {
+    this.work += weight;
     this.#sinceLook += weight;
     if (this.#sinceLook < ENTRIES_BETWEEN_LOOKS_AT_THE_CLOCK) return;
     this.#sinceLook = 0;

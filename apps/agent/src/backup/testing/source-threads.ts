@@ -15,7 +15,7 @@ class WatchedPool extends WorkerPool {
 }
 
 /** Reading threads from the sources, for tests that run without a build. */
-export const SOURCE_READERS = new WorkerPool(
+export const SOURCE_READERS = new WatchedPool(
   new URL('../reader/reader.worker.ts', import.meta.url),
   RUN_TYPESCRIPT,
 );
