@@ -13,13 +13,16 @@ import { RestoreTask } from './restore-task.js';
 
 /**
  * A task of this length leaves buffers behind that threads shared, and garbage: V8 would not come to them before the next task
- * has made as many again.
+ * has made as many again. It is seen to when no task is at work any more: beside others it would cost each of them time.
  */
 const LONG_TASK_MS = 1_000;
 
 /** Runs one task from its first report to its last. */
 @Injectable()
 export class TaskRunner {
+  private atWork = 0;
+  private leftMuch = false;
+
   constructor(
     private readonly requests: Requests,
     private readonly clock: Clock,
@@ -30,6 +33,21 @@ export class TaskRunner {
 
   async run(task: AgentTask, abort: AbortController): Promise<void> {
     if (task.type === 'cancel') return;
+    const begunMs = performance.now();
+    this.atWork += 1;
+    try {
+      await this.runToItsEnd(task, abort);
+    } finally {
+      this.atWork -= 1;
+      this.leftMuch ||= performance.now() - begunMs > LONG_TASK_MS;
+      if (this.atWork === 0) this.clearUp();
+    }
+  }
+
+  private async runToItsEnd(
+    task: Exclude<AgentTask, { type: 'cancel' }>,
+    abort: AbortController,
+  ): Promise<void> {
     const { job, attempt } = task;
     const reporter = new JobReporter(this.requests, this.clock, {
       job,
@@ -41,11 +59,14 @@ export class TaskRunner {
     const first = `started process agent (pid=${process.pid}, version ${VERSION}) on ${this.config.client}`;
     if (isHarmless(task)) reporter.beginUnasked(first);
     else if (!(await reporter.begin(first))) return;
-    const begunMs = performance.now();
     const result = await this.perform(task, reporter, abort.signal);
     await reporter.finish(result);
+  }
+
+  private clearUp(): void {
     // It takes 20 ms, and is there where this process is started with `--expose-gc`.
-    if (performance.now() - begunMs > LONG_TASK_MS) globalThis.gc?.();
+    if (this.leftMuch) globalThis.gc?.();
+    this.leftMuch = false;
   }
 
   private async perform(
