@@ -7,6 +7,7 @@ const SLASH = 0x2f;
  * holds. Negative, zero or positive, as `Array.sort` wants it. The empty path (`/` itself) is first.
  */
 export function compareArchivePaths(a: ByteString, b: ByteString): number {
+  if (a === b) return 0;
   const length = Math.min(a.length, b.length);
   for (let at = 0; at < length; at++) {
     const left = a.charCodeAt(at);

@@ -21,6 +21,8 @@ describe('excludes', () => {
     ['/a/**', '/a/b/c', true],
     ['/a/b', '/a/b', true],
     ['/a/b', '/a/b/c', false],
+    ['/a/b', '/c/b', false],
+    ['/größe/ß', '/größe/ß', true],
     ['b/c', '/a/b/c', true],
     ['**/b/?', '/a/b/c', true],
     ['größe-?', '/a/größe-ß', true],

@@ -18,10 +18,14 @@ interface Pattern {
   readonly glob: string;
 }
 
+/** Whether an entry of this path, as bytes, and this name, as text, is meant. */
+type Match = (path: ByteString, name: string) => boolean;
+
 /** Patterns that follow each other and do the same. */
 interface Rule {
   readonly takesBack: boolean;
-  readonly matches: (path: string, name: string, isFolder: boolean) => boolean;
+  readonly forAll: Match;
+  readonly forFolders: Match;
 }
 
 /**
@@ -35,15 +39,17 @@ export function excludeTest(patterns: readonly string[]): ExcludeTest {
   const parsed = patterns.map(parse).filter(({ glob }) => glob !== '');
   const rules = rulesOf(parsed).reverse();
   const filesWait = parsed.some(({ takesBack, foldersOnly }) => takesBack && foldersOnly);
-  const isOut = (path: string, name: string, isFolder: boolean): boolean => {
-    const last = rules.find((rule) => rule.matches(path, name, isFolder));
+  const isOut = (path: ByteString, name: string, isFolder: boolean): boolean => {
+    const last = rules.find(
+      ({ forAll, forFolders }) => forAll(path, name) || (isFolder && forFolders(path, name)),
+    );
     return last !== undefined && !last.takesBack;
   };
   const test = (path: ByteString, name: ByteString, isFolder: boolean | undefined): boolean => {
     if (rules.length === 0) return false;
-    const [pathText, nameText] = [text(path), text(name)];
-    if (isFolder !== undefined) return isOut(pathText, nameText, isFolder);
-    return isOut(pathText, nameText, false) && (!filesWait || isOut(pathText, nameText, true));
+    const nameText = text(name);
+    if (isFolder !== undefined) return isOut(path, nameText, isFolder);
+    return isOut(path, nameText, false) && (!filesWait || isOut(path, nameText, true));
   };
   return Object.assign(test, { filesWait });
 }
@@ -72,28 +78,31 @@ function rulesOf(patterns: readonly Pattern[]): Rule[] {
     if (run?.[0]!.takesBack === pattern.takesBack) run.push(pattern);
     else runs.push([pattern]);
   }
-  return runs.map((run) => {
-    const forAll = matcher(run.filter((pattern) => !pattern.foldersOnly));
-    const forFolders = matcher(run.filter((pattern) => pattern.foldersOnly));
-    return {
-      takesBack: run[0]!.takesBack,
-      matches: (path, name, isFolder) => forAll(path, name) || (isFolder && forFolders(path, name)),
-    };
-  });
+  return runs.map((run) => ({
+    takesBack: run[0]!.takesBack,
+    forAll: matcher(run.filter((pattern) => !pattern.foldersOnly)),
+    forFolders: matcher(run.filter((pattern) => pattern.foldersOnly)),
+  }));
 }
 
-function matcher(patterns: readonly Pattern[]): (path: string, name: string) => boolean {
+/** Asked for every entry of a client, so it looks at names first, and at a path only where that may matter. */
+function matcher(patterns: readonly Pattern[]): Match {
   const literal = patterns.filter(({ glob }) => !/[*?[\](){}!+@\\|]/.test(glob));
   const names = new Set(literal.filter((pattern) => pattern.onName).map(({ glob }) => glob));
   const paths = new Set(literal.filter((pattern) => !pattern.onName).map(({ glob }) => glob));
+  const namesOfPaths = new Set([...paths].map((path) => path.slice(path.lastIndexOf('/') + 1)));
   const globs = patterns.filter((pattern) => !literal.includes(pattern));
   const onName = compile(globs.filter((pattern) => pattern.onName));
   const onPath = compile(globs.filter((pattern) => !pattern.onName));
-  return (path, name) => names.has(name) || paths.has(path) || onName(name) || onPath(path);
+  return (path, name) =>
+    names.has(name) ||
+    onName?.(name) === true ||
+    (namesOfPaths.has(name) && paths.has(text(path))) ||
+    onPath?.(text(path)) === true;
 }
 
-function compile(patterns: readonly Pattern[]): (text: string) => boolean {
-  if (patterns.length === 0) return () => false;
+function compile(patterns: readonly Pattern[]): ((text: string) => boolean) | undefined {
+  if (patterns.length === 0) return undefined;
   return picomatch(
     patterns.map(({ glob }) => glob),
     { dot: true },
