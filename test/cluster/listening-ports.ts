@@ -19,11 +19,19 @@ export function listeningPorts(pids: readonly number[]): { address: string; port
 }
 
 function socketsOf(pid: number): string[] {
-  return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
-    try {
-      return /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1] ?? [];
-    } catch {
-      return []; // closed in the meantime
-    }
+  const folder = `/proc/${pid}/fd`;
+  const descriptors = unlessGone(() => readdirSync(folder)) ?? [];
+  return descriptors.flatMap((fd) => {
+    const target = unlessGone(() => readlinkSync(`${folder}/${fd}`));
+    return /^socket:\[(\d+)\]$/.exec(target ?? '')?.[1] ?? [];
   });
+}
+
+/** Undefined for a process that has ended meanwhile, as connections' processes of PostgreSQL do, or a descriptor that was closed. */
+function unlessGone<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch {
+    return undefined;
+  }
 }
