@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { codeOf } from '#kernel/errors.js';
 
 const LISTEN = '0A';
 
@@ -31,7 +32,8 @@ function socketsOf(pid: number): string[] {
 function unlessGone<T>(look: () => T): T | undefined {
   try {
     return look();
-  } catch {
-    return undefined;
+  } catch (error) {
+    if (['ENOENT', 'ESRCH'].includes(codeOf(error) ?? '')) return undefined;
+    throw error;
   }
 }

@@ -5,7 +5,7 @@ import { command } from './command.js';
 
 /**
  * What every tool does at least, by the system's own commands: a backup walks and reads what is new, a restore writes.
- * It keeps nothing. A goal that lies below these cannot be met on the machine, whoever tries.
+ * It keeps nothing. Each command is one process at a time: who uses all processors can be quicker, by as many times.
  */
 export class FloorTool implements DataTool {
   readonly name = 'floor';
