@@ -10,6 +10,7 @@ import {
   type Verdict,
 } from '#contracts/fragment.js';
 import { assert } from '#kernel/assert.js';
+import { failureKind } from '#kernel/database-failure.js';
 import { messageOf } from '#kernel/errors.js';
 import { uuidOf } from '#kernel/ids.js';
 import type { Delivery } from '#messaging/batch-consumer.js';
@@ -19,7 +20,7 @@ import { CatalogConfig } from './config.js';
 import { copyKey, grouped, newsOfCopies, sendReceipts } from './domain/commit-messages.js';
 import { Completions } from './file-index/completions.js';
 import { SentIndexes, type SentTrees } from './file-index/sent-indexes.js';
-import { failureKind, shouldPark } from './domain/failure-kind.js';
+import { shouldPark } from './domain/parking.js';
 import { judge, mayCommit, recalledFence } from './domain/verdict.js';
 import { CatalogEpoch } from './persistence/catalog-epoch.js';
 import { Fragments, type CopyFence } from './persistence/fragments.js';

@@ -15,6 +15,7 @@ import { Nats } from '#messaging/connection.js';
 import { KeepErrors } from '#messaging/micro/keep-errors.js';
 import { MicroServer } from '#messaging/micro/micro-server.js';
 import { readConfig, databaseConfig, natsConfig, type NatsConfig } from './config.js';
+import { DatabaseAway } from './database-away.js';
 import type { ServiceDatabase } from './database.js';
 import type { Startable } from './lifecycle.js';
 import { PlatformModule } from './platform.module.js';
@@ -147,7 +148,7 @@ async function createApp<C extends z.ZodType>(
     logger: ['error', 'warn', 'fatal'],
     abortOnError: false,
   });
-  app.useGlobalFilters(new KeepErrors());
+  app.useGlobalFilters(basis.database ? new DatabaseAway() : new KeepErrors());
   return app;
 }
 

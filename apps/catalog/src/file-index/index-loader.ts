@@ -1,11 +1,11 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { backoffMs, sleep, type BackoffOptions } from '#kernel/backoff.js';
+import { failureKind } from '#kernel/database-failure.js';
 import { messageOf, Unavailable } from '#kernel/errors.js';
 import type { Startable } from '#service/lifecycle.js';
 import { CommitBatches } from '../commit-batches.js';
 import { CatalogConfig } from '../config.js';
-import { failureKind } from '../domain/failure-kind.js';
 import { IndexQueue, type PendingIndex } from '../persistence/index-queue.js';
 import { AbsentMedia } from './absent-media.js';
 import { IndexLoads } from './index-loads.js';

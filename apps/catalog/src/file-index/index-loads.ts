@@ -1,10 +1,10 @@
+import { failureKind } from '#kernel/database-failure.js';
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { messageOf } from '#kernel/errors.js';
 import { UnitOfWork, type Work } from '#outbox/unit-of-work.js';
 import { countCopies, countImage } from '../completion.js';
 import { CorruptIndex } from '../domain/files/corrupt-index.js';
-import { failureKind } from '../domain/failure-kind.js';
 import { readIndexRecords, type IndexRecord } from '../domain/files/index-record.js';
 import { Completions } from './completions.js';
 import { indexTexts } from './index-text.js';

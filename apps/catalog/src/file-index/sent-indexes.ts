@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import type { FragmentCommit } from '#contracts/fragment.js';
+import { failureKind } from '#kernel/database-failure.js';
 import type { Work } from '#outbox/unit-of-work.js';
 import { countImage } from '../completion.js';
-import { failureKind } from '../domain/failure-kind.js';
 import { CorruptIndex } from '../domain/files/corrupt-index.js';
 import { readIndexRecords, type IndexRecord } from '../domain/files/index-record.js';
 import type { BuiltTree } from '../domain/files/tree-builder.js';

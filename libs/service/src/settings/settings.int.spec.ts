@@ -6,6 +6,7 @@ import type { QueryRunner } from 'typeorm';
 import { z } from 'zod';
 import { endpoint, type RequestOf } from '#contracts/contract.js';
 import { settingsEndpoint, settingsPutEndpoint } from '#contracts/settings/settings.js';
+import { Unavailable } from '#kernel/errors.js';
 import { Answers } from '#messaging/answers.js';
 import { Nats } from '#messaging/connection.js';
 import { Requests } from '#messaging/requests.js';
@@ -125,4 +126,17 @@ it('what is set holds in every replica within seconds, after a restart too, unti
   expect(settings).toMatchObject([{ name: 'demo.tries', value: 5, source: 'set' }]);
   expect((await put(null)).setting).toMatchObject({ value: 3, source: 'environment' });
   expect(await inUse()).toEqual([3]);
+});
+
+it('cannot be set while the database is away, which is said, and can once it is back', async () => {
+  expect(await inUse()).toEqual([3]);
+  await postgres.crash();
+  const refused = put(4);
+  await expect(refused).rejects.toBeInstanceOf(Unavailable);
+  await expect(refused).rejects.toMatchObject({
+    status: 220,
+    message: expect.stringContaining('The database is away or busy; try again.'),
+  });
+  await postgres.restart();
+  expect((await put(4)).setting).toMatchObject({ value: 4, source: 'set' });
 });

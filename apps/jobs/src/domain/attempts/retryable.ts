@@ -16,6 +16,7 @@ const MAY_PASS: Readonly<Record<number, string>> = {
   83: 'the volume may come back',
   84: 'the volume may be writable again',
   85: 'another copy, or a repair, may give what could not be read',
+  220: 'the database may come back',
   2027: 'the media server may come back',
 };
 
