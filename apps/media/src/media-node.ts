@@ -157,6 +157,10 @@ export class MediaNode implements Startable {
       admit: (hello) => this.registry.admit(hello),
       onBug: (error) => this.logger.error(error instanceof Error ? error.stack : error),
     });
-    this.listening = await this.server.listen();
+    const { withoutLocal, ...address } = await this.server.listen();
+    this.listening = address;
+    // A sandbox may forbid such sockets.
+    if (withoutLocal)
+      this.logger.warn(`Clients of this host go through the network: ${withoutLocal}`);
   }
 }

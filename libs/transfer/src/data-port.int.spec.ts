@@ -351,11 +351,17 @@ describe('The address of a data server', () => {
     await expect(FragmentWriterClient.connect(options)).rejects.toMatchObject({ status: 25 });
   });
 
-  it('says that its name is in use', async () => {
+  it('says why it has no name, and is reached through the network then', async () => {
     const local = nameOfPort();
-    const refuse = () => ({ status: 46, message: 'no' });
-    await serve(refuse, { local });
-    await expect(serve(refuse, { local })).rejects.toThrow(/Cannot listen on holdfast-test/);
+    await serve(() => ({ status: 46, message: 'no' }), { local });
+    const { server, ...without } = await serve(
+      admitting((connection) => connection.sendJson(MESSAGE.READY, READY)),
+      { local },
+    );
+    expect(without.local).toBeUndefined();
+    expect(without.withoutLocal).toMatch(/Cannot listen on holdfast-test/);
+    (await FragmentWriterClient.connect({ ...without, token: TOKEN })).close();
+    await server.close();
   });
 
   it('says that its port is in use', async () => {

@@ -28,7 +28,7 @@ export interface DataServerOptions {
   readonly host: string;
   /** 0: a free one. */
   readonly port: number;
-  /** Listens under this name, too (see `localPath`), for clients on the same host. */
+  /** Listens under this name, too (see `localPath`), for clients on the same host, where the system lets it. */
   readonly local?: string;
   /** Looks the token up, and takes it: a token is admitted once. */
   readonly admit: (hello: Hello) => Admission;
@@ -38,6 +38,15 @@ export interface DataServerOptions {
   readonly connection?: Partial<ConnectionOptions>;
   /** How to listen; TLS hands in its own server. */
   readonly listener?: (onSocket: (socket: Socket) => void) => Server;
+}
+
+export interface Listening {
+  readonly host: string;
+  readonly port: number;
+  /** See `DataServerOptions`. */
+  readonly local?: string;
+  /** Why it does not listen under that name. */
+  readonly withoutLocal?: string;
 }
 
 /**
@@ -59,15 +68,22 @@ export class DataServer {
     this.localServer = options.local === undefined ? undefined : createServer(serve);
   }
 
-  /** Resolves with the address that it listens on. Throws `PermanentError` if the port is in use. */
-  async listen(): Promise<{ host: string; port: number; local?: string }> {
+  /**
+   * Resolves with the addresses that it listens on. Throws `PermanentError` if the port is in use. Without the name alone
+   * all clients come through the network.
+   */
+  async listen(): Promise<Listening> {
     const { host, port, local } = this.options;
     const hint = 'Choose another port or stop what uses it.';
     await listening(this.server, { host, port }, `${host}:${port}`, hint);
     const address = { host, port: (this.server.address() as AddressInfo).port };
     if (local === undefined) return address;
-    await listening(this.localServer!, { path: localPath(local) }, local, 'Is it Linux?');
-    return { ...address, local };
+    try {
+      await listening(this.localServer!, { path: localPath(local) }, local, 'Is it Linux?');
+      return { ...address, local };
+    } catch (error) {
+      return { ...address, withoutLocal: messageOf(error) };
+    }
   }
 
   /** Connections that are open now. */
