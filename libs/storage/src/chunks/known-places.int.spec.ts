@@ -79,6 +79,7 @@ describe('What a session knows of places', () => {
     return {
       name,
       seal: () => writer.seal(manifestOf(name, { data, index: Buffer.from('index') })),
+      abandon: () => writer.abandon(),
     };
   };
   const remove = async (number: number) => {
@@ -241,6 +242,7 @@ describe('What a session knows of places', () => {
     bytes[bytes.length - 50]! ^= 1;
     writeFileSync(path, bytes);
     await expect(fragment.seal()).rejects.toThrow(/not what was written/);
+    await fragment.abandon();
     await session.end();
     expect(await Promise.all([1, 2].map(countOf))).toEqual([0, 0]);
     expect((await store.stat(fragment.name))?.state).not.toBe('sealed');

@@ -45,9 +45,14 @@ export async function write(
 ): Promise<void> {
   const writer = await store.create(name);
   const half = Math.floor(content.data.length / 2);
-  await writer.writeData([content.data.subarray(0, half), content.data.subarray(half)]);
-  await writer.writeIndex([content.index]);
-  await writer.seal(manifestOf(name, content));
+  try {
+    await writer.writeData([content.data.subarray(0, half), content.data.subarray(half)]);
+    await writer.writeIndex([content.index]);
+    await writer.seal(manifestOf(name, content));
+  } catch (error) {
+    await writer.abandon();
+    throw error;
+  }
 }
 
 export async function trashOf(store: FragmentStore, only?: string): Promise<TrashedFragment[]> {

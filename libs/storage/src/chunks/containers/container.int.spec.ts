@@ -142,6 +142,7 @@ describe('A container', () => {
     const frame = { stored: Buffer.concat([stored, Buffer.alloc(200)]), chunks: [chunkOf(1)] };
     await expect(writer.append(frame)).rejects.toBeInstanceOf(VolumeFull);
     await expect(writer.close()).rejects.toThrow();
+    await writer.abandon();
     expect(await ids(files.closed())).toEqual([]);
   });
 
