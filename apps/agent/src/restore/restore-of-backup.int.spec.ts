@@ -34,7 +34,7 @@ import type { WriterThread } from './writer/start-writer.js';
 
 /** The writing thread, started from the sources. */
 const SOURCE_THREAD: WriterThread = {
-  url: new URL('./writer/writer-thread.ts', import.meta.url),
+  url: new URL('./writer/writer.worker.ts', import.meta.url),
   execArgv: RUN_TYPESCRIPT,
 };
 

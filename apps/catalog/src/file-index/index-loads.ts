@@ -1,6 +1,6 @@
-import { failureKind } from '#kernel/database-failure.js';
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
+import { failureKind } from '#kernel/database-failure.js';
 import { messageOf } from '#kernel/errors.js';
 import { UnitOfWork, type Work } from '#outbox/unit-of-work.js';
 import { countCopies, countImage } from '../completion.js';

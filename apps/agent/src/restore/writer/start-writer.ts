@@ -27,7 +27,7 @@ export interface WriterThread {
 }
 
 const COMPILED: WriterThread = {
-  url: new URL('./writer-thread.js', import.meta.url),
+  url: new URL('./writer.worker.js', import.meta.url),
   execArgv: [],
 };
 
