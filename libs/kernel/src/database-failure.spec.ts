@@ -8,6 +8,7 @@ const AWAY = [
   ...['08006', '40P01', '53300', '57P03', 'ECONNREFUSED', 'EPIPE'].map(withCode),
   new Error('Connection terminated unexpectedly'),
   new Error('timeout exceeded when trying to connect'),
+  new Error('Client has encountered a connection error and is not queryable'),
 ];
 const DATA = ['22003', '22021', '23505'].map(withCode);
 const BUGS = [withCode('42703'), new TypeError('undefined is no function')];
@@ -25,7 +26,8 @@ describe('a failed transaction', () => {
 describe('a failed request', () => {
   it('met a database that is away or busy, or something else', () => {
     for (const error of AWAY) expect(isDatabaseAway(error)).toBe(true);
-    for (const error of [...DATA, ...BUGS, withCode('ENOSPC')]) {
+    const wordy = new TypeError("Cannot read properties of undefined (reading 'connection')");
+    for (const error of [...DATA, ...BUGS, withCode('ENOSPC'), wordy]) {
       expect(isDatabaseAway(error)).toBe(false);
     }
   });

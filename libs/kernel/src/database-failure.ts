@@ -17,13 +17,15 @@ const NETWORK_CODES = new Set([
 ]);
 /** Each has a digit; EPIPE is none. */
 const SQLSTATE = /^(?=.*\d)[0-9A-Z]{5}$/;
-/** The driver reports a lost connection, or one that was not to be had in time, in words only. */
-const CONNECTION_LOSS = /connection|timeout|not queryable/i;
+/** The driver reports a lost connection, or one that was not to be had in time, in words only: these. */
+const DRIVER_SAYS = /^Connection terminated|^timeout ex|^Query read timeout|is not queryable$/;
+/** What else is said behind them, within a transaction. */
+const ABOUT_CONNECTIONS = /connection|timeout|not queryable/i;
 
 export function failureKind(error: unknown): FailureKind {
   if (error instanceof Unavailable) return 'outage';
   const code = codeOf(error);
-  if (code === undefined) return isConnectionLoss(error) ? 'outage' : 'bug';
+  if (code === undefined) return ABOUT_CONNECTIONS.test(messageOf(error)) ? 'outage' : 'bug';
   // Codes such as ENOSPC are the system's.
   if (!SQLSTATE.test(code)) return 'outage';
   if (OUTAGE_CLASSES.has(code.slice(0, 2))) return 'outage';
@@ -31,15 +33,11 @@ export function failureKind(error: unknown): FailureKind {
 }
 
 /**
- * Whether a request failed because the database is away or busy. Where other things may have failed,
- * too, this asks for more than `failureKind`: an error of the file system is none of the database's.
+ * Whether a request failed because the database is away or busy. Where other things may have failed, too, this asks for
+ * more than `failureKind`: an error of the file system is none of the database's, and a bug must not pass for an outage.
  */
 export function isDatabaseAway(error: unknown): boolean {
   const code = codeOf(error);
-  if (code === undefined) return isConnectionLoss(error);
+  if (code === undefined) return DRIVER_SAYS.test(messageOf(error));
   return NETWORK_CODES.has(code) || (SQLSTATE.test(code) && OUTAGE_CLASSES.has(code.slice(0, 2)));
-}
-
-function isConnectionLoss(error: unknown): boolean {
-  return CONNECTION_LOSS.test(messageOf(error));
 }
