@@ -78,7 +78,7 @@ async function cancel(
   { options, follow }: { options: WaitOptions; follow: Follow },
 ): Promise<void> {
   const { job } = options;
-  cli.output.remark(`Cancelling job ${job} ...`);
+  cli.output.remark(`Cancelling job ${job} ... (ctrl-C again: do not wait for that)`);
   const answer = await cluster.ask(jobsCancel, { job });
   const timer = AbortSignal.timeout(CANCEL_MS_MAX);
   const last = (answer.job.state === 'done' ? answer.job : await follow(timer)) ?? answer.job;
