@@ -64,12 +64,13 @@ export class FileNames {
     );
   }
 
+  /** Sorted likewise, folder by folder: most names come in order. */
   private async insertNames(folders: readonly Folder[]): Promise<void> {
-    const rows = folders.flatMap(({ id, names }) => names.map((name) => ({ name, id: id! })));
-    rows.sort((a, b) => (a.name === b.name ? (a.id < b.id ? -1 : 1) : a.name < b.name ? -1 : 1));
+    const sorted = [...folders].sort((a, b) => (a.id! < b.id! ? -1 : 1));
+    for (const { names } of sorted) names.sort();
     await this.db.query(INSERT_NAMES, [
-      arrayLiteral(rows.map(({ name }) => name)),
-      arrayLiteral(rows.map(({ id }) => id)),
+      arrayLiteral(sorted.flatMap(({ names }) => names)),
+      arrayLiteral(sorted.flatMap(({ id, names }) => names.map(() => id))),
     ]);
   }
 }
