@@ -33,6 +33,12 @@ describe('an attempt that fails', () => {
     }
   });
 
+  it('is followed by another one when what was away may come back, such as a database', () => {
+    const absent = its.reported('agent', { status: 220 });
+    expect(logOf(running, absent)).toContain('the database may come back: try 2 of 3 begins');
+    expect(after(running, absent).step).toBe('retrying');
+  });
+
   it('that somebody stopped, on a host, was not cancelled by anybody', () => {
     const stopped = its.reported('agent', { status: 150, message: '' });
     expect(logOf(running, stopped)).toContain('The agent was stopped. (50)');
