@@ -1,13 +1,15 @@
 /**
  * Puts what is started often into few files, since a third to a half of the time of a start goes into finding and opening
  * many: the built command line into `dist/cli`, from where `bin/holdfast` runs it, and each thread that a backup or a
- * restore starts (`*.worker.js`) into the file that it had. Where that cannot be done, all runs as it was built.
+ * restore starts (`*.worker.ts`) in the place of the file that the compiler has made of it. Where that cannot be done, all
+ * runs as it was built.
  */
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const DIST = join(dirname(dirname(fileURLToPath(import.meta.url))), 'dist');
+const CHECKOUT = dirname(dirname(fileURLToPath(import.meta.url)));
+const DIST = join(CHECKOUT, 'dist');
 const FOLDER = join(DIST, 'cli');
 
 /** For packages that are CommonJS. */
@@ -51,13 +53,22 @@ const withoutLanguages = {
   },
 };
 
+/** Where the compiler puts what it makes of a source. */
+const compiled = (source) => join(DIST, relative(CHECKOUT, source)).replace(/\.ts$/, '.js');
+
 /** What a module finds by its own place, such as a further thread, lies there as seen from the file that it is now in. */
 const fromItsPlace = (file) => ({
   name: 'from-its-place',
   setup(build) {
-    build.onLoad({ filter: /\/dist\/(apps|libs)\/.*\.js$/ }, ({ path }) => {
-      const place = `new URL(${JSON.stringify(relative(dirname(file), path))}, import.meta.url).href`;
-      return { contents: readFileSync(path, 'utf8').replaceAll('import.meta.url', place) };
+    const urlOf = (module) =>
+      `new URL(${JSON.stringify(relative(dirname(file), module))}, import.meta.url).href`;
+    const moved = (path, module) =>
+      readFileSync(path, 'utf8').replaceAll('import.meta.url', urlOf(module));
+    build.onLoad({ filter: /\/apps\/.*\.ts$/ }, ({ path }) => {
+      return { contents: moved(path, compiled(path)), loader: 'ts' };
+    });
+    build.onLoad({ filter: /\/dist\/libs\/.*\.js$/ }, ({ path }) => {
+      return { contents: moved(path, path) };
     });
   },
 });
@@ -80,22 +91,25 @@ async function bundleCommands({ build }) {
   });
 }
 
-/** Those that are not in one file already. */
+/**
+ * From the sources: the compiler writes only what has changed, so what lies in its place may be made of older ones.
+ */
 function threads() {
-  return readdirSync(DIST, { recursive: true })
-    .filter((name) => name.endsWith('.worker.js'))
-    .map((name) => join(DIST, name))
-    .filter((file) => !readFileSync(file, 'utf8').startsWith(BANNER));
+  const apps = join(CHECKOUT, 'apps');
+  return readdirSync(apps, { recursive: true })
+    .filter((name) => name.endsWith('.worker.ts'))
+    .map((name) => join(apps, name));
 }
 
 function bundleThread({ build }) {
-  return (file) =>
-    build({
+  return (source) => {
+    const file = compiled(source);
+    return build({
       ...COMMON,
-      entryPoints: [file],
+      entryPoints: [source],
       outfile: file,
-      allowOverwrite: true,
       external: NATIVE,
-      plugins: [fromItsPlace(file), withoutLanguages],
+      plugins: [fromItsPlace(file)],
     });
+  };
 }
