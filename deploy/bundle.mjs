@@ -1,10 +1,12 @@
 /**
- * Puts what is started often into few files, since a third to a half of the time of a start goes into finding and opening
- * many: the built command line into `dist/cli`, from where `bin/holdfast` runs it, and each thread that a backup or a
- * restore starts (`*.worker.ts`) in the place of the file that the compiler has made of it. Where that cannot be done, all
- * runs as it was built.
+ * Puts what is started often into one file each, since a third to a half of the time of a start goes into finding and
+ * opening many: the built command line into `dist/cli`, from where `bin/holdfast` runs it, with what V8 compiles of it
+ * beside it; and each thread that a backup or a restore starts (`*.worker.ts`) in the place of the file that the compiler
+ * has made of it. Where that cannot be done, all runs as it was built.
  */
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -12,23 +14,24 @@ const CHECKOUT = dirname(dirname(fileURLToPath(import.meta.url)));
 const DIST = join(CHECKOUT, 'dist');
 const FOLDER = join(DIST, 'cli');
 
-/** For packages that are CommonJS. */
-const BANNER =
+/** For packages that are CommonJS, in a module that is not. */
+const REQUIRE =
   "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);";
+
+/** For modules that look for files by their own place, in a file that is CommonJS. */
+const PLACE = "const placeOfBundle = require('node:url').pathToFileURL(__filename).href;";
 
 /** Native code is found by its own packages. */
 const NATIVE = ['koffi', '@napi-rs/*', '@mongodb-js/*'];
 
 const COMMON = {
   bundle: true,
-  format: 'esm',
   platform: 'node',
   target: 'node20',
   // Names stay: errors are told by them.
   minifySyntax: true,
   minifyWhitespace: true,
   legalComments: 'none',
-  banner: { js: BANNER },
   logLevel: 'warning',
 };
 
@@ -36,7 +39,7 @@ const COMMON = {
 const withoutServices = {
   name: 'without-services',
   setup(build) {
-    build.onResolve({ filter: /\/standalone\// }, ({ path, resolveDir }) => ({
+    build.onResolve({ filter: /\/standalone\/src\/up\.js$/ }, ({ path, resolveDir }) => ({
       path: join(resolveDir, path),
       external: true,
     }));
@@ -80,15 +83,31 @@ if (esbuild) await Promise.all([bundleCommands(esbuild), ...threads().map(bundle
 else console.error('esbuild is not installed (npm ci): holdfast starts a little slower.');
 
 async function bundleCommands({ build }) {
+  const file = join(FOLDER, 'holdfast.cjs');
   await build({
     ...COMMON,
+    format: 'cjs',
     entryPoints: [join(DIST, 'apps/cli/src/main.js')],
-    outdir: FOLDER,
-    // A command loads its own part, and what it shares with others.
-    splitting: true,
-    outExtension: { '.js': '.mjs' },
+    outfile: file,
+    banner: { js: PLACE },
+    define: { 'import.meta.url': 'placeOfBundle' },
     plugins: [withoutServices, withoutLanguages],
   });
+  compile(file);
+}
+
+/**
+ * By a command that finds no cluster: on its way there it runs through most of what every command starts with, and what V8
+ * has run is what it keeps.
+ */
+function compile(file) {
+  const empty = mkdtempSync(join(tmpdir(), 'holdfast-build-'));
+  const keep = `require(${JSON.stringify(join(CHECKOUT, 'bin/run-bundle.js'))}).keepCompiled(${JSON.stringify(file)})`;
+  const args = ['--eval', keep, '--', 'holdfast', 'jobs', '--data', empty];
+  const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+  rmSync(empty, { recursive: true });
+  if (status !== 69)
+    console.error(`holdfast starts a little slower: it did not compile: ${stderr}`);
 }
 
 /**
@@ -106,8 +125,10 @@ function bundleThread({ build }) {
     const file = compiled(source);
     return build({
       ...COMMON,
+      format: 'esm',
       entryPoints: [source],
       outfile: file,
+      banner: { js: REQUIRE },
       external: NATIVE,
       plugins: [fromItsPlace(file)],
     });

@@ -25,10 +25,14 @@ const world: CliWorld = {
   },
 };
 
-const exitCode = await runCli(argumentsOfProcess(), world);
-await Promise.all([world.out.flushed?.(), world.err.flushed?.()]);
-// Ends here even if a connection that is down still tries to come back.
-process.exit(exitCode);
+void main();
+
+async function main(): Promise<never> {
+  const exitCode = await runCli(argumentsOfProcess(), world);
+  await Promise.all([world.out.flushed?.(), world.err.flushed?.()]);
+  // Ends here even if a connection that is down still tries to come back.
+  process.exit(exitCode);
+}
 
 function sink(stream: NodeJS.WriteStream): Sink {
   // Whoever reads our output may stop reading (`| head`): then there is nothing left to do.
