@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { checkoutFolder } from '../../apps/standalone/src/servers/checkout-folder.js';
 
 const BUNDLE = join(checkoutFolder(), 'dist/cli/holdfast.cjs');

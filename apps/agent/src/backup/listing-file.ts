@@ -11,12 +11,14 @@ import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 import { writeByteText } from '#archive/byte-text.js';
+import type { ByteString } from '#archive/path-text.js';
 
-import { DamagedListing } from '../domain/listing-merge.js';
+import { DamagedListing, type Lines, type LineTarget } from '../domain/listing-merge.js';
 
 import { emptyStat, nodeStatCalls, type FileStat } from './reader/file-stat.js';
 
 const BLOCK_BYTES = 256 * 1024;
+const NEWLINE = 0x0a;
 
 /** The file that a listing is written to until its image is complete. */
 export function listingPartPath(listingPath: string): string {
@@ -54,36 +56,54 @@ export async function syncFolderOf(listingPath: string): Promise<void> {
   }
 }
 
-/** Reads a listing line by line, blocking, a block at a time. */
-export class ListingReader {
+/** Reads a listing, or what lies beside it, line by line, blocking, a block at a time. */
+export class ListingReader implements Lines {
   readonly #fd: number;
-  readonly #block = Buffer.alloc(BLOCK_BYTES);
-  #lines: string[] = [];
-  #next = 0;
-  #rest = '';
+  block = Buffer.alloc(BLOCK_BYTES);
+  start = 0;
+  end = -1;
+  /** Bytes of the block that were read. */
+  #filled = 0;
 
   constructor(path: string) {
     this.#fd = openSync(path, 'r');
   }
 
-  /** The next line without its newline. @throws DamagedListing if the file ends within a line. */
-  next(): string | undefined {
-    while (this.#next >= this.#lines.length) {
-      const bytes = readSync(this.#fd, this.#block, 0, BLOCK_BYTES, null);
-      if (bytes === 0) {
-        if (this.#rest !== '')
-          throw new DamagedListing('The listing of the base image is cut short');
-        return undefined;
+  next(): boolean {
+    this.start = this.end + 1;
+    for (let from = this.start; ;) {
+      this.end = this.block.indexOf(NEWLINE, from);
+      if (this.end >= 0 && this.end < this.#filled) return true;
+      const rest = this.#filled - this.start;
+      if (this.#fill() === 0) {
+        this.end = this.#filled - 1;
+        if (rest === 0) return false;
+        throw new DamagedListing('The listing of the base image is cut short');
       }
-      this.#lines = (this.#rest + this.#block.toString('latin1', 0, bytes)).split('\n');
-      this.#rest = this.#lines.pop()!;
-      this.#next = 0;
+      from = rest;
     }
-    return this.#lines[this.#next++];
+  }
+
+  text(): ByteString {
+    return this.block.toString('latin1', this.start, this.end);
   }
 
   close(): void {
     closeSync(this.#fd);
+  }
+
+  /** Brings the present line to the beginning of the block, and reads on behind what is there of it. */
+  #fill(): number {
+    this.block.copyWithin(0, this.start, this.#filled);
+    this.#filled -= this.start;
+    this.start = 0;
+    if (this.#filled === this.block.length) {
+      this.block = Buffer.concat([this.block], 2 * this.block.length);
+    }
+    const room = this.block.length - this.#filled;
+    const bytes = readSync(this.#fd, this.block, this.#filled, room, null);
+    this.#filled += bytes;
+    return bytes;
   }
 }
 
@@ -95,7 +115,7 @@ export interface ListingWriterOptions {
 }
 
 /** Writes a listing, blocking, a block at a time. */
-export class ListingWriter {
+export class ListingWriter implements LineTarget {
   readonly #fd: number;
   readonly #own: readonly FileStat[];
   readonly #block = Buffer.alloc(BLOCK_BYTES);
@@ -127,7 +147,13 @@ export class ListingWriter {
   add(line: string): void {
     if (this.#used + line.length + 1 > BLOCK_BYTES) this.flush();
     this.#used += writeByteText(this.#block, this.#used, line);
-    this.#block[this.#used++] = 0x0a;
+    this.#block[this.#used++] = NEWLINE;
+  }
+
+  addBytes(block: Uint8Array, start: number, end: number): void {
+    if (this.#used + end - start + 1 > BLOCK_BYTES) this.flush();
+    for (let at = start; at < end; at++) this.#block[this.#used++] = block[at]!;
+    this.#block[this.#used++] = NEWLINE;
   }
 
   /** Hands what was added to the system. */

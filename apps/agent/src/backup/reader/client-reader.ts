@@ -69,12 +69,7 @@ interface Parts {
 function readTrees(job: ReaderJob, trees: readonly SelectionTree[], parts: Parts): void {
   const { context, stats, hardLinks, output } = parts;
   const base = openBase(job.baseListingPath);
-  const merge =
-    base &&
-    new ListingMerge(
-      () => base.next(),
-      (path) => output.indexLine(goneLine(path)),
-    );
+  const merge = base && new ListingMerge(base, (path) => output.indexLine(goneLine(path)));
   const store = new EntryStore({ ...parts, owners: readOwnerNames(), merge });
   if (job.goOn) {
     replayLinks(job.checkpointPath, hardLinks);
@@ -100,7 +95,7 @@ function readTrees(job: ReaderJob, trees: readonly SelectionTree[], parts: Parts
 
 function replayLinks(checkpointPath: string, hardLinks: HardLinks): void {
   const lines = new ListingReader(checkpointPath);
-  for (let line = lines.next(); line !== undefined; line = lines.next()) hardLinks.replay(line);
+  while (lines.next()) hardLinks.replay(lines.text());
   lines.close();
 }
 

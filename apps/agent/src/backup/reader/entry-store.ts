@@ -80,6 +80,7 @@ export class EntryStore {
     }
     if (listing.isOwn(stat)) return;
     const archivePath = path.slice(1);
+    if (merge?.takeSame(archivePath, stat, listing)) return;
     this.#columns = columnsOf(archivePath, stat, sizeOf(stat));
     const before = merge?.advanceTo(archivePath);
     if (before !== undefined && sameInListing(before, this.#listingLine(stat, false))) {

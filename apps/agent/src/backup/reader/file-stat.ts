@@ -1,5 +1,6 @@
 import { fstatSync, lstatSync, statSync, type BigIntStats } from 'node:fs';
 
+import { writeByteText } from '#archive/byte-text.js';
 import type { EntryType } from '#archive/tar-block.js';
 import { isAscii, type ByteString } from '#archive/path-text.js';
 
@@ -20,8 +21,8 @@ export interface FileStat {
   uid: number;
   gid: number;
   links: number;
-  /** Decimal. */
-  inode: string;
+  /** Decimal text where it is beyond what a number can hold. */
+  inode: number | string;
   /** `major:minor`: identifies the file system while it is mounted. */
   device: string;
   deviceMajor: number;
@@ -69,7 +70,7 @@ export function emptyStat(): FileStat {
     uid: 0,
     gid: 0,
     links: 1,
-    inode: '0',
+    inode: 0,
     device: '0',
     deviceMajor: 0,
     deviceMinor: 0,
@@ -104,7 +105,7 @@ function fromNode(stats: BigIntStats, into: FileStat): void {
   into.uid = Number(stats.uid);
   into.gid = Number(stats.gid);
   into.links = Number(stats.nlink);
-  into.inode = String(stats.ino);
+  into.inode = stats.ino <= Number.MAX_SAFE_INTEGER ? Number(stats.ino) : String(stats.ino);
   const device = deviceParts(stats.dev);
   into.device = `${device.major}:${device.minor}`;
   into.deviceMajor = major;
@@ -130,35 +131,39 @@ const AT_NO_AUTOMOUNT = 0x800;
 const STATX_BASIC_STATS = 0x7ff;
 const TWO_32 = 2 ** 32;
 
-function statxCalls({ statx, statxOfBytes, errno }: LinuxCalls): StatCalls {
+function statxCalls({ statx, errno }: LinuxCalls): StatCalls {
   const words = new Uint32Array(STATX_WORDS);
+  const call = (folder: number, name: ByteString, flags: number) =>
+    statx(folder, terminated(name), flags | AT_NO_AUTOMOUNT, STATX_BASIC_STATS, words) === 0;
   const fail = (path: ByteString): never => {
     throw new SystemCallError('statx', errno(), path);
   };
-  const call = (folder: number, path: ByteString, flags: number) =>
-    isAscii(path)
-      ? statx(folder, path, flags | AT_NO_AUTOMOUNT, STATX_BASIC_STATS, words)
-      : statxOfBytes(folder, terminated(path), flags | AT_NO_AUTOMOUNT, STATX_BASIC_STATS, words);
   const onPath = (path: ByteString, flags: number, into: FileStat) => {
-    if (call(AT_FDCWD, path, flags) !== 0) fail(path);
+    if (!call(AT_FDCWD, path, flags)) fail(path);
     fromStatx(words, into);
   };
   return {
     lstat: (path, into) => onPath(path, AT_SYMLINK_NOFOLLOW, into),
     stat: (path, into) => onPath(path, 0, into),
     lstatIn: (folder, { name, path }, into) => {
-      if (call(folder, name, AT_SYMLINK_NOFOLLOW) !== 0) fail(path);
+      if (!call(folder, name, AT_SYMLINK_NOFOLLOW)) fail(path);
       fromStatx(words, into);
     },
     fstat: (fd, into) => {
-      if (statx(fd, '', AT_EMPTY_PATH, STATX_BASIC_STATS, words) !== 0) fail('');
+      if (!call(fd, '', AT_EMPTY_PATH)) fail('');
       fromStatx(words, into);
     },
   };
 }
 
-function terminated(path: ByteString): Buffer {
-  return Buffer.from(`${path}\0`, 'latin1');
+/** Room for what the kernel takes (PATH_MAX). */
+const nameBytes = Buffer.alloc(4096);
+
+/** With a NUL behind it, good until the next call. */
+function terminated(name: ByteString): Buffer {
+  if (name.length >= nameBytes.length) return Buffer.from(`${name}\0`, 'latin1');
+  nameBytes[writeByteText(nameBytes, 0, name)] = 0;
+  return nameBytes;
 }
 
 /** `struct statx` by words of 4 bytes, as the kernel's interface lays it out for every architecture. */
@@ -172,7 +177,7 @@ function fromStatx(words: Uint32Array, into: FileStat): void {
   const inodeHigh = words[9]!;
   into.inode =
     inodeHigh < 0x200000
-      ? String(inodeHigh * TWO_32 + words[8]!)
+      ? inodeHigh * TWO_32 + words[8]!
       : String((BigInt(inodeHigh) << 32n) | BigInt(words[8]!));
   into.size = words[11]! * TWO_32 + words[10]!;
   into.blocks = words[13]! * TWO_32 + words[12]!;
@@ -182,5 +187,15 @@ function fromStatx(words: Uint32Array, into: FileStat): void {
   into.mtimeNanos = words[30]!;
   into.deviceMajor = words[32]!;
   into.deviceMinor = words[33]!;
-  into.device = `${words[34]!}:${words[35]!}`;
+  into.device = deviceText(words[34]!, words[35]!);
+}
+
+const last = { major: 0, minor: 0, text: '0:0' };
+
+/** Most entries lie on the device of the one before. */
+function deviceText(major: number, minor: number): string {
+  if (last.major !== major || last.minor !== minor) {
+    Object.assign(last, { major, minor, text: `${major}:${minor}` });
+  }
+  return last.text;
 }

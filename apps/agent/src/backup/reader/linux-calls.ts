@@ -6,10 +6,8 @@ export const STATX_WORDS = 64;
 
 /** Calls of the C library that do in one microsecond what Node does in several, or not at all. */
 export interface LinuxCalls {
-  /** An ASCII path. */
-  statx(fd: number, path: string, flags: number, mask: number, into: Uint32Array): number;
-  /** A path of any bytes, with a NUL at its end. */
-  statxOfBytes(fd: number, path: Buffer, flags: number, mask: number, into: Uint32Array): number;
+  /** @param path bytes with a NUL behind them */
+  statx(fd: number, path: Buffer, flags: number, mask: number, into: Uint32Array): number;
   /** With no list and size 0: bytes of the names of the open file's extended attributes. */
   flistxattr(fd: number, list: null, size: number): number;
   errno(): number;
@@ -35,7 +33,8 @@ function load(): LinuxCalls | undefined {
       errno(): number;
     };
     const calls = bind(koffi.load('libc.so.6'), () => koffi.errno());
-    const works = calls.statx(-100, '/', 0, 0x7ff, new Uint32Array(STATX_WORDS)) === 0;
+    const works =
+      calls.statx(-100, Buffer.from('/\0'), 0, 0x7ff, new Uint32Array(STATX_WORDS)) === 0;
     return works ? calls : undefined;
   } catch {
     return undefined; // another C library, or one without statx
@@ -43,12 +42,10 @@ function load(): LinuxCalls | undefined {
 }
 
 function bind(library: Library, errno: () => number): LinuxCalls {
-  const rest = 'int flags, uint32_t mask, void *into)';
   return {
-    statx: library.func(`int statx(int fd, const char *path, ${rest}`) as LinuxCalls['statx'],
-    statxOfBytes: library.func(
-      `int statx(int fd, const void *path, ${rest}`,
-    ) as LinuxCalls['statxOfBytes'],
+    statx: library.func(
+      'int statx(int fd, const void *path, int flags, uint32_t mask, void *into)',
+    ) as LinuxCalls['statx'],
     flistxattr: library.func(
       'long flistxattr(int fd, void *list, size_t size)',
     ) as LinuxCalls['flistxattr'],
