@@ -18,8 +18,7 @@ interface Pattern {
   readonly glob: string;
 }
 
-/** Whether an entry of this path, as bytes, and this name, as text, is meant. */
-type Match = (path: ByteString, name: string) => boolean;
+type Match = (path: ByteString, name: ByteString) => boolean;
 
 /** Patterns that follow each other and do the same. */
 interface Rule {
@@ -39,7 +38,7 @@ export function excludeTest(patterns: readonly string[]): ExcludeTest {
   const parsed = patterns.map(parse).filter(({ glob }) => glob !== '');
   const rules = rulesOf(parsed).reverse();
   const filesWait = parsed.some(({ takesBack, foldersOnly }) => takesBack && foldersOnly);
-  const isOut = (path: ByteString, name: string, isFolder: boolean): boolean => {
+  const isOut = (path: ByteString, name: ByteString, isFolder: boolean): boolean => {
     const last = rules.find(
       ({ forAll, forFolders }) => forAll(path, name) || (isFolder && forFolders(path, name)),
     );
@@ -47,9 +46,8 @@ export function excludeTest(patterns: readonly string[]): ExcludeTest {
   };
   const test = (path: ByteString, name: ByteString, isFolder: boolean | undefined): boolean => {
     if (rules.length === 0) return false;
-    const nameText = text(name);
-    if (isFolder !== undefined) return isOut(path, nameText, isFolder);
-    return isOut(path, nameText, false) && (!filesWait || isOut(path, nameText, true));
+    if (isFolder !== undefined) return isOut(path, name, isFolder);
+    return isOut(path, name, false) && (!filesWait || isOut(path, name, true));
   };
   return Object.assign(test, { filesWait });
 }
@@ -85,19 +83,22 @@ function rulesOf(patterns: readonly Pattern[]): Rule[] {
   }));
 }
 
-/** Asked for every entry of a client, so it looks at names first, and at a path only where that may matter. */
+/**
+ * Asked for every entry of a client, so it looks at names first, and at a path only where that may matter; and it makes
+ * text of either only where a glob wants it.
+ */
 function matcher(patterns: readonly Pattern[]): Match {
   const literal = patterns.filter(({ glob }) => !/[*?[\](){}!+@\\|]/.test(glob));
-  const names = new Set(literal.filter((pattern) => pattern.onName).map(({ glob }) => glob));
-  const paths = new Set(literal.filter((pattern) => !pattern.onName).map(({ glob }) => glob));
+  const names = new Set(literal.filter((pattern) => pattern.onName).map(bytesOf));
+  const paths = new Set(literal.filter((pattern) => !pattern.onName).map(bytesOf));
   const namesOfPaths = new Set([...paths].map((path) => path.slice(path.lastIndexOf('/') + 1)));
   const globs = patterns.filter((pattern) => !literal.includes(pattern));
   const onName = compile(globs.filter((pattern) => pattern.onName));
   const onPath = compile(globs.filter((pattern) => !pattern.onName));
   return (path, name) =>
     names.has(name) ||
-    onName?.(name) === true ||
-    (namesOfPaths.has(name) && paths.has(text(path))) ||
+    onName?.(text(name)) === true ||
+    (namesOfPaths.has(name) && paths.has(path)) ||
     onPath?.(text(path)) === true;
 }
 
@@ -107,6 +108,11 @@ function compile(patterns: readonly Pattern[]): ((text: string) => boolean) | un
     patterns.map(({ glob }) => glob),
     { dot: true },
   );
+}
+
+/** What names and paths are compared with that are no text yet. */
+function bytesOf({ glob }: Pattern): ByteString {
+  return isAscii(glob) ? glob : Buffer.from(glob, 'utf8').toString('latin1');
 }
 
 function text(path: ByteString): string {
