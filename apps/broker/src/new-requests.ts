@@ -1,4 +1,5 @@
-import type { Allocation, WaitReason } from '#contracts/broker.js';
+import type { Allocation } from '#contracts/broker.js';
+import type { WaitReason } from '#contracts/broker/wait-reason.js';
 import { PermanentError } from '#kernel/errors.js';
 import type { Work } from '#outbox/unit-of-work.js';
 import type { Obstacle } from './domain/plan/obstacle.js';

@@ -2,19 +2,16 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { subjectOf, type PayloadOf } from '#contracts/contract.js';
 import {
-  fragmentCommitMessage,
-  type fragmentCommitted,
-  fragmentCommitsMessage,
-  receiptsOf,
-  type FragmentCommit,
-  type FragmentReceipt,
-} from '#contracts/fragment.js';
-import {
   catalogFragmentOffer,
   catalogFragmentStatus,
-  catalogImage,
-  imageBegin,
-} from '#contracts/image.js';
+  type FragmentCommit,
+  fragmentCommitMessage,
+  fragmentCommitsMessage,
+  type fragmentCommitted,
+  type FragmentReceipt,
+  receiptsOf,
+} from '#contracts/fragment.js';
+import { catalogImage, imageBegin } from '#contracts/image.js';
 import { uuidOf, uuidv7 } from '#kernel/ids.js';
 import { Publisher } from '#messaging/publisher.js';
 import type { Requests } from '#messaging/requests.js';

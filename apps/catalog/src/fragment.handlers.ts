@@ -1,7 +1,7 @@
 import { Controller } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import type { RequestOf, ResponseOf } from '#contracts/contract.js';
-import { catalogFragmentOffer, catalogFragmentStatus } from '#contracts/image.js';
+import { catalogFragmentOffer, catalogFragmentStatus } from '#contracts/fragment.js';
 import { InvalidInput } from '#kernel/errors.js';
 import { Answers } from '#messaging/answers.js';
 import { CommitBatches } from './commit-batches.js';

@@ -5,7 +5,6 @@ import {
   catalogChain,
   catalogFiles,
   catalogFind,
-  catalogFragmentOffer,
   catalogFragments,
   catalogImage,
   catalogImages,
@@ -13,6 +12,7 @@ import {
   imageBegin,
   imageFinish,
 } from '#contracts/image.js';
+import { catalogFragmentOffer } from '#contracts/fragment.js';
 import type { Requests } from '#messaging/requests.js';
 import { KeptListings } from './kept-listings.js';
 import { CatalogHarness, eventually } from './testing/catalog-harness.js';

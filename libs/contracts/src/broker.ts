@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { endpoint } from './contract.js';
 import { publicEvent } from './event.js';
+import { waitReason } from './broker/wait-reason.js';
 import {
   clientName,
   dataAddress,
@@ -116,25 +117,6 @@ export const allocation = z.object({
   leaseUntil: timestamp,
 });
 export type Allocation = z.infer<typeof allocation>;
-
-/**
- * What a request waits for. `turn`: there would be enough, but somebody who has waited longest has a
- * claim to it. `mount` is for media servers to say; the broker does not.
- */
-export const waitReason = z.enum([
-  'unit-busy',
-  'unit-full',
-  'unit-drained',
-  'unit-missing',
-  'media-down',
-  'no-volume',
-  'client-limit',
-  'policy-limit',
-  'drive-busy',
-  'mount',
-  'turn',
-]);
-export type WaitReason = z.infer<typeof waitReason>;
 
 /** Backups of one policy that a limit may allow at once. */
 export const POLICY_JOBS_MAX = 10_000;

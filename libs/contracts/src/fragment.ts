@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { uuidOf } from '#kernel/ids.js';
-import { message } from './contract.js';
+import { endpoint, message } from './contract.js';
 import { publicEvent } from './event.js';
 import { imageId, mediaName, poolName } from './names.js';
 
@@ -175,4 +175,21 @@ export const fragmentCommitted = publicEvent('fragment', 'committed', {
       )
       .min(1),
   }),
+});
+
+export const catalogFragmentStatus = endpoint('catalog', 'fragment-status', {
+  description: 'The verdict on fragments, without the broker in between',
+  request: z.object({ mediaId: mediaName, fragmentIds: z.array(z.uuid()).min(1).max(1_000) }),
+  response: z.object({
+    receipts: z.array(fragmentReceipt),
+    /** Nothing of these has reached the catalog: offer them again. */
+    unknown: z.array(z.uuid()),
+  }),
+});
+
+export const catalogFragmentOffer = endpoint('catalog', 'fragment-offer', {
+  description:
+    'Judges and commits sealed fragments at once, where the broker does not deliver them',
+  request: z.object({ mediaId: mediaName, commits: z.array(fragmentCommit).min(1).max(256) }),
+  response: z.object({ receipts: z.array(fragmentReceipt) }),
 });

@@ -1,9 +1,8 @@
 import { z } from 'zod';
 import { endpoint } from './contract.js';
 import { publicEvent } from './event.js';
-import { STREAMS_MAX } from './job.js';
-import { fragmentCommit, fragmentReceipt } from './fragment.js';
 import {
+  STREAMS_MAX,
   absolutePath,
   clientName,
   imageDetails,
@@ -273,23 +272,6 @@ export const catalogSynthesisChain = endpoint('catalog', 'synthesis-chain', {
     selections: z.array(absolutePath).min(1),
   }),
   response: catalogChain.response.pick({ images: true }),
-});
-
-export const catalogFragmentStatus = endpoint('catalog', 'fragment-status', {
-  description: 'The verdict on fragments, without the broker in between',
-  request: z.object({ mediaId: mediaName, fragmentIds: z.array(z.uuid()).min(1).max(1_000) }),
-  response: z.object({
-    receipts: z.array(fragmentReceipt),
-    /** Nothing of these has reached the catalog: offer them again. */
-    unknown: z.array(z.uuid()),
-  }),
-});
-
-export const catalogFragmentOffer = endpoint('catalog', 'fragment-offer', {
-  description:
-    'Judges and commits sealed fragments at once, where the broker does not deliver them',
-  request: z.object({ mediaId: mediaName, commits: z.array(fragmentCommit).min(1).max(256) }),
-  response: z.object({ receipts: z.array(fragmentReceipt) }),
 });
 
 export const imageBegun = publicEvent('image', 'begun', {

@@ -1,9 +1,10 @@
 import { z } from 'zod';
-import { waitReason } from './broker.js';
+import { waitReason } from './broker/wait-reason.js';
 import { endpoint } from './contract.js';
 import { publicEvent } from './event.js';
 import { jobHooks } from './jobs/hooks.js';
 import {
+  STREAMS_MAX,
   absolutePath,
   clientName,
   imageId,
@@ -47,9 +48,6 @@ export const jobWaitReason = z.enum([
   '',
 ]);
 export type JobWaitReason = z.infer<typeof jobWaitReason>;
-
-/** Streams of one request: each becomes a job of its own. */
-export const STREAMS_MAX = 100;
 
 export const jobPriority = z.int().min(0).max(99_999);
 

@@ -43,6 +43,9 @@ export const jobNumber = z.int().positive();
 /** An instant, as RFC 3339 in UTC with milliseconds. */
 export const timestamp = z.iso.datetime();
 
+/** Streams of one request for a backup: each becomes a job of its own. */
+export const STREAMS_MAX = 100;
+
 /** Copies that an image may have, the first one included. They are numbered from 1. */
 export const COPIES_MAX = 10;
 

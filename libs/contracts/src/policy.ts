@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { endpoint } from './contract.js';
-import { STREAMS_MAX } from './job.js';
 import { jobHooks } from './jobs/hooks.js';
 import {
+  STREAMS_MAX,
   absolutePath,
   clientName,
   jobNumber,

@@ -1,5 +1,6 @@
 import type { EntityManager } from 'typeorm';
-import type { QueueEntry, QueueTurn, WaitReason } from '#contracts/broker.js';
+import type { QueueEntry, QueueTurn } from '#contracts/broker.js';
+import type { WaitReason } from '#contracts/broker/wait-reason.js';
 import { PAGE_ROWS_MAX } from '#contracts/names.js';
 
 import { fitting } from '../domain/fitting.js';

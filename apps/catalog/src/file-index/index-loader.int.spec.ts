@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   catalogFiles,
-  catalogFragmentOffer,
   catalogImage,
   imageAbandon,
   imageBegin,
@@ -9,6 +8,7 @@ import {
   type FileView,
   type ImageView,
 } from '#contracts/image.js';
+import { catalogFragmentOffer } from '#contracts/fragment.js';
 import type { Requests } from '#messaging/requests.js';
 import { CatalogHarness, eventually, OTHER_MEDIA } from '../testing/catalog-harness.js';
 import { commitOf, MEDIA } from '../testing/commit.js';

@@ -1,7 +1,7 @@
 import { copyBegin, copyFinish } from '#contracts/catalog/copy.js';
 import type { RequestOf, ResponseOf } from '#contracts/contract.js';
-import type { FragmentCommit, Verdict } from '#contracts/fragment.js';
-import { catalogFragmentOffer, catalogImage, imageBegin, imageFinish } from '#contracts/image.js';
+import { catalogFragmentOffer, type FragmentCommit, type Verdict } from '#contracts/fragment.js';
+import { catalogImage, imageBegin, imageFinish } from '#contracts/image.js';
 import type { Requests } from '#messaging/requests.js';
 import { eventually, OTHER_MEDIA, type CatalogHarness } from './catalog-harness.js';
 import { commitOf, MEDIA } from './commit.js';

@@ -1,4 +1,5 @@
-import type { Allocation, WaitReason } from '#contracts/broker.js';
+import type { Allocation } from '#contracts/broker.js';
+import type { WaitReason } from '#contracts/broker/wait-reason.js';
 import type { JobProgress, JobState, TaskResult } from '#contracts/job.js';
 import type { BegunCopy, BegunImage, ImageOfChain, Debt, Job, OutOfTries, Step } from './job.js';
 

@@ -1,4 +1,5 @@
-import type { Allocation, WaitReason } from '#contracts/broker.js';
+import type { Allocation } from '#contracts/broker.js';
+import type { WaitReason } from '#contracts/broker/wait-reason.js';
 import type { copyBegin } from '#contracts/catalog/copy.js';
 import type { ResponseOf } from '#contracts/contract.js';
 import type {

@@ -1,7 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import { receiptsOf, type FragmentCommit, type FragmentReceipt } from '#contracts/fragment.js';
+import {
+  catalogFragmentOffer,
+  catalogFragmentStatus,
+  type FragmentCommit,
+  type FragmentReceipt,
+  receiptsOf,
+} from '#contracts/fragment.js';
 import { subjectToken } from '#contracts/contract.js';
-import { catalogFragmentOffer, catalogFragmentStatus } from '#contracts/image.js';
 import { mediaReceipts } from '#contracts/streams.js';
 import { BatchConsumer } from '#messaging/batch-consumer.js';
 import { Nats } from '#messaging/connection.js';

@@ -2,7 +2,7 @@ import { headers, type Msg, type NatsConnection, type Subscription } from '@nats
 import { deleteClaim, deleteReport } from '#contracts/catalog/expiry.js';
 import { catalogFragmentSources, fragmentSuspect } from '#contracts/catalog/copy.js';
 import type { Endpoint, RequestOf, ResponseOf } from '#contracts/contract.js';
-import { catalogFragmentOffer, catalogFragmentStatus } from '#contracts/image.js';
+import { catalogFragmentOffer, catalogFragmentStatus } from '#contracts/fragment.js';
 import { jobsReport, type TaskResult } from '#contracts/job.js';
 import { toErrorBody } from '#messaging/wire-error.js';
 import { MemoryCatalog } from './memory-catalog.js';

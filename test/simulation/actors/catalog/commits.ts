@@ -1,12 +1,13 @@
 import {
+  catalogFragmentOffer,
+  catalogFragmentStatus,
   commitsOf,
   fragmentCommit,
-  fragmentCommitted,
   type FragmentCommit,
+  fragmentCommitted,
   type FragmentReceipt,
   type Verdict,
 } from '#contracts/fragment.js';
-import { catalogFragmentOffer, catalogFragmentStatus } from '#contracts/image.js';
 import { newsOfCopies, sendReceipts } from '../../../../apps/catalog/src/domain/commit-messages.js';
 import type { Existing, Fence } from '../../../../apps/catalog/src/domain/verdict.js';
 import type { Delivered } from '../../parts/broker.js';

@@ -1,7 +1,12 @@
 import { deleteClaim, deleteReport } from '#contracts/catalog/expiry.js';
-import { receiptsOf, tombstone, type FragmentCommit } from '#contracts/fragment.js';
+import {
+  catalogFragmentOffer,
+  catalogFragmentStatus,
+  type FragmentCommit,
+  receiptsOf,
+  tombstone,
+} from '#contracts/fragment.js';
 import type { Endpoint, RequestOf, ResponseOf } from '#contracts/contract.js';
-import { catalogFragmentOffer, catalogFragmentStatus } from '#contracts/image.js';
 import {
   mediaAdopt,
   mediaDrain,

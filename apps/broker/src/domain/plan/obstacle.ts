@@ -1,4 +1,4 @@
-import type { WaitReason } from '#contracts/broker.js';
+import type { WaitReason } from '#contracts/broker/wait-reason.js';
 import type { Ledger, Scope } from './ledger.js';
 import { hostState } from '../liveness.js';
 import type { Need, ResourceRequest } from '../resource-request.js';
