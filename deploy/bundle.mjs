@@ -104,7 +104,10 @@ function compile(file) {
   const empty = mkdtempSync(join(tmpdir(), 'holdfast-build-'));
   const keep = `require(${JSON.stringify(join(CHECKOUT, 'bin/run-bundle.js'))}).keepCompiled(${JSON.stringify(file)})`;
   const args = ['--eval', keep, '--', 'holdfast', 'jobs', '--data', empty];
-  const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+  const { status, stderr } = spawnSync(process.execPath, args, {
+    encoding: 'utf8',
+    timeout: 60_000,
+  });
   rmSync(empty, { recursive: true });
   if (status !== 69)
     console.error(`holdfast starts a little slower: it did not compile: ${stderr}`);
