@@ -87,7 +87,6 @@ async function bundleCommands({ build }) {
   await build({
     ...COMMON,
     format: 'cjs',
-    charset: 'ascii',
     entryPoints: [join(DIST, 'apps/cli/src/main.js')],
     outfile: file,
     banner: { js: PLACE },

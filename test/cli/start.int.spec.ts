@@ -21,6 +21,12 @@ describe('the command line in one file', () => {
     expect(start(BUNDLE)).toEqual({ exitCode: NOT_RUNNING, rejected: 'false' });
   });
 
+  it('comes as it was written, beyond ASCII, too', () => {
+    const bundle = join(folder, 'holdfast.cjs');
+    writeFileSync(bundle, "process.exitCode = /^µ█$/.test('\\u00b5\\u2588') ? 0 : 1;");
+    expect(start(bundle)).toEqual({ exitCode: 0, rejected: 'undefined' });
+  });
+
   it('runs without it', () => {
     const bundle = join(folder, 'holdfast.cjs');
     copyFileSync(BUNDLE, bundle);
