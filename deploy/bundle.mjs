@@ -21,6 +21,9 @@ const REQUIRE =
 /** For modules that look for files by their own place, in a file that is CommonJS. */
 const PLACE = "const placeOfBundle = require('node:url').pathToFileURL(__filename).href;";
 
+/** How a command ends that finds no cluster (docs/cli.md). */
+const NOT_RUNNING = 69;
+
 /** Native code is found by its own packages. */
 const NATIVE = ['koffi', '@napi-rs/*', '@mongodb-js/*'];
 
@@ -109,7 +112,7 @@ function compile(file) {
     timeout: 60_000,
   });
   rmSync(empty, { recursive: true });
-  if (status !== 69)
+  if (status !== NOT_RUNNING)
     console.error(`holdfast starts a little slower: it did not compile: ${stderr}`);
 }
 
