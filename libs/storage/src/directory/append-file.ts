@@ -1,21 +1,26 @@
 import { constants } from 'node:fs';
 import { copyFile, open, type FileHandle } from 'node:fs/promises';
 import { Blake3Hasher } from '@napi-rs/blake-hash';
+import { DirectWriter } from './direct-writer.js';
 
+/** What is longer goes past the page cache from here on. */
+const CACHED_BYTES = 1024 * 1024;
 const READ_BYTES = 1024 * 1024;
-/** So much is left to the last sync; more is brought to the disk while the file is still written. */
+/** Within the page cache, so much is left to the last sync; more is brought to the disk while the file is still written. */
 const SYNC_AHEAD_BYTES = 64 * 1024 * 1024;
 
 /**
- * A new file that only grows. It counts its bytes and writes pieces without joining them. A long one is on its way to
- * the disk before it is whole: the system would begin seconds later, and whoever syncs at the end would wait for all of
- * it (docs/performance.md).
+ * A new file that only grows. It counts its bytes. A long one is on its way to the disk before it is whole: the system
+ * would begin seconds later, and whoever syncs at the end would wait for all of it (docs/performance.md). So what is
+ * behind its first mebibyte goes past the page cache, or, where that cannot be, is synced now and then.
  */
 export class AppendFile {
   bytes = 0;
   private syncedFrom = 0;
   private syncing: Promise<void> | undefined;
   private failure: { error: unknown } | undefined;
+  private direct: DirectWriter | undefined;
+  private mayBeDirect = true;
 
   private constructor(
     readonly path: string,
@@ -27,9 +32,31 @@ export class AppendFile {
     return new AppendFile(path, await open(path, 'wx+', 0o600));
   }
 
-  /** @throws also what an earlier piece came to, on its way to the disk */
+  /**
+   * When it has resolved the pieces may be reused.
+   * @throws also what an earlier piece came to, on its way to the disk
+   */
   async append(pieces: readonly Buffer[]): Promise<void> {
     if (this.failure) throw this.failure.error;
+    if (this.mayBeDirect && this.bytes >= CACHED_BYTES) {
+      this.mayBeDirect = false;
+      this.direct = await DirectWriter.begin(this.path, this.handle, this.bytes);
+    }
+    if (this.direct) await this.appendPastCache(this.direct, pieces);
+    else await this.appendToCache(pieces);
+  }
+
+  private async appendPastCache(direct: DirectWriter, pieces: readonly Buffer[]): Promise<void> {
+    try {
+      await direct.append(pieces);
+    } catch (error) {
+      this.failure = { error };
+      throw error;
+    }
+    for (const { length } of pieces) this.bytes += length;
+  }
+
+  private async appendToCache(pieces: readonly Buffer[]): Promise<void> {
     let rest = pieces.filter((piece) => piece.length > 0);
     while (rest.length > 0) {
       const { bytesWritten } = await this.handle.writev(rest, this.bytes);
@@ -50,6 +77,7 @@ export class AppendFile {
 
   /** BLAKE3 of what the file holds, read back; hex. */
   async digest(): Promise<string> {
+    await this.flush();
     const hash = new Blake3Hasher();
     const buffer = Buffer.allocUnsafe(READ_BYTES);
     for (let at = 0; at < this.bytes;) {
@@ -63,13 +91,31 @@ export class AppendFile {
 
   /** Makes the content durable. Once a sync has failed, so does every further one: the system tells of what it lost only once. */
   async sync(): Promise<void> {
+    await this.flush();
     await this.syncing;
     if (!this.failure) await this.syncNow();
     if (this.failure) throw this.failure.error;
   }
 
   async close(): Promise<void> {
+    await this.direct?.close();
+    this.direct = undefined;
     await this.handle.close();
+  }
+
+  /** What comes behind it goes through the page cache again. */
+  private async flush(): Promise<void> {
+    const { direct } = this;
+    if (!direct) return;
+    this.direct = undefined;
+    try {
+      await direct.flush();
+    } catch (error) {
+      this.failure = { error };
+      throw error;
+    } finally {
+      await direct.close();
+    }
   }
 
   private syncAhead(): void {
