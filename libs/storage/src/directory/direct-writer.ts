@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { codeOf } from '#kernel/errors.js';
 import { freeBytes } from '#kernel/free-bytes.js';
-import { alignedBytes, BLOCK_BYTES } from './aligned-bytes.js';
+import { alignedBytes, BLOCK_BYTES } from '#kernel/aligned-bytes.js';
 
 const STAGE_BYTES = 1024 * 1024;
 

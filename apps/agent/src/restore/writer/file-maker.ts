@@ -8,7 +8,6 @@ import {
   renameSync,
   symlinkSync,
   unlinkSync,
-  writeSync,
 } from 'node:fs';
 
 import type { ArchiveEntry } from '#archive/archive-entry.js';
@@ -17,6 +16,7 @@ import { nativePath, type BytePath } from '../../posix/byte-path.js';
 import { NEW_FILE_FLAGS } from '../../posix/new-file.js';
 import { deviceNumber, mkfifo, mknod } from '../../posix/posix.js';
 import { removeEmptyFolder, type Level } from './folder-stack.js';
+import { LARGE_BYTES_MIN, LargeContent, writeAll } from './large-content.js';
 import type { MetadataWriter } from './metadata.js';
 import { LeftAlone, NotRestored } from './not-restored.js';
 
@@ -34,6 +34,7 @@ interface OpenFile {
   readonly level: Level;
   /** It was made with the mode that it should have. */
   readonly isMode: boolean;
+  readonly isLarge: boolean;
 }
 
 /**
@@ -42,6 +43,7 @@ interface OpenFile {
  */
 export class FileMaker {
   #open: OpenFile | undefined;
+  readonly #large = new LargeContent();
   #temporary = 0;
   #bytes = 0;
 
@@ -65,20 +67,25 @@ export class FileMaker {
       fd = openSync(nativePath(at), NEW_FILE_FLAGS, mode);
     });
     level.newOwner ??= fstatSync(fd);
-    this.#open = { fd, path, final, entry, level, isMode };
+    const isLarge = entry.size >= LARGE_BYTES_MIN;
+    if (isLarge) this.#large.begin(fd);
+    this.#open = { fd, path, final, entry, level, isMode, isLarge };
   }
 
   /** Writes a piece of the open file. Not on Node's pool: the kernel lets one thread at a time write to a file. */
   write(bytes: Buffer, offset: number): void {
-    const { fd } = this.#open!;
-    for (let at = 0; at < bytes.length;) {
-      at += writeSync(fd, bytes, at, bytes.length - at, offset + at);
-    }
+    const { fd, isLarge } = this.#open!;
+    if (isLarge) this.#large.write(bytes, offset);
+    else writeAll(fd, bytes, offset);
     this.#bytes += bytes.length;
   }
 
   finish(): void {
-    const { fd, path, final, entry, level, isMode } = this.#open!;
+    const { fd, path, final, entry, level, isMode, isLarge } = this.#open!;
+    if (isLarge) {
+      this.#large.end();
+      this.#large.close();
+    }
     if (entry.sparse !== undefined) ftruncateSync(fd, entry.size);
     this.metadata.applyToOpen(fd, entry, {
       owner: level.newOwner,
@@ -95,6 +102,7 @@ export class FileMaker {
     const open = this.#open;
     this.#open = undefined;
     if (open === undefined) return;
+    if (open.isLarge) this.#large.close();
     closeSync(open.fd);
     unlinkSync(nativePath(open.path));
   }
