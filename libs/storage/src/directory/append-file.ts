@@ -1,7 +1,10 @@
 import { constants } from 'node:fs';
 import { copyFile, open, type FileHandle } from 'node:fs/promises';
 import { Blake3Hasher } from '@napi-rs/blake-hash';
+import { alignedBytes } from '#kernel/aligned-bytes.js';
+import { codeOf } from '#kernel/errors.js';
 import { DirectWriter } from './direct-writer.js';
+import { openDirect } from './open-direct.js';
 
 /** What is longer goes past the page cache from here on. */
 const CACHED_BYTES = 1024 * 1024;
@@ -20,16 +23,16 @@ export class AppendFile {
   private syncing: Promise<void> | undefined;
   private failure: { error: unknown } | undefined;
   private direct: DirectWriter | undefined;
-  private mayBeDirect = true;
 
   private constructor(
     readonly path: string,
     private readonly handle: FileHandle,
+    private beginDirect: typeof DirectWriter.begin | undefined,
   ) {}
 
   /** Throws EEXIST if there is a file under that name. */
-  static async create(path: string): Promise<AppendFile> {
-    return new AppendFile(path, await open(path, 'wx+', 0o600));
+  static async create(path: string, beginDirect = DirectWriter.begin): Promise<AppendFile> {
+    return new AppendFile(path, await open(path, 'wx+', 0o600), beginDirect);
   }
 
   /**
@@ -38,32 +41,13 @@ export class AppendFile {
    */
   async append(pieces: readonly Buffer[]): Promise<void> {
     if (this.failure) throw this.failure.error;
-    if (this.mayBeDirect && this.bytes >= CACHED_BYTES) {
-      this.mayBeDirect = false;
-      this.direct = await DirectWriter.begin(this.path, this.handle, this.bytes);
+    const { beginDirect } = this;
+    if (beginDirect && this.bytes >= CACHED_BYTES) {
+      this.beginDirect = undefined;
+      this.direct = await beginDirect(this.path, this.handle, this.bytes);
     }
     if (this.direct) await this.appendPastCache(this.direct, pieces);
     else await this.appendToCache(pieces);
-  }
-
-  private async appendPastCache(direct: DirectWriter, pieces: readonly Buffer[]): Promise<void> {
-    try {
-      await direct.append(pieces);
-    } catch (error) {
-      this.failure = { error };
-      throw error;
-    }
-    for (const { length } of pieces) this.bytes += length;
-  }
-
-  private async appendToCache(pieces: readonly Buffer[]): Promise<void> {
-    let rest = pieces.filter((piece) => piece.length > 0);
-    while (rest.length > 0) {
-      const { bytesWritten } = await this.handle.writev(rest, this.bytes);
-      this.bytes += bytesWritten;
-      rest = behind(rest, bytesWritten);
-    }
-    if (!this.syncing && this.bytes - this.syncedFrom >= SYNC_AHEAD_BYTES) this.syncAhead();
   }
 
   /**
@@ -75,18 +59,20 @@ export class AppendFile {
     this.bytes = (await this.handle.stat()).size;
   }
 
-  /** BLAKE3 of what the file holds, read back; hex. */
+  /** BLAKE3 of what the file holds, read back: from the disk, where it went past the page cache; hex. */
   async digest(): Promise<string> {
     await this.flush();
-    const hash = new Blake3Hasher();
-    const buffer = Buffer.allocUnsafe(READ_BYTES);
-    for (let at = 0; at < this.bytes;) {
-      const { bytesRead } = await this.handle.read(buffer, 0, READ_BYTES, at);
-      if (bytesRead === 0) throw new Error(`${this.path} ends at ${at}`);
-      hash.update(buffer.subarray(0, bytesRead));
-      at += bytesRead;
+    const buffer = alignedBytes(READ_BYTES);
+    const direct = buffer && this.bytes > CACHED_BYTES && (await openDirect(this.path, 'reading'));
+    if (!direct) return this.digestOf(this.handle, Buffer.allocUnsafe(READ_BYTES));
+    try {
+      return await this.digestOf(direct, buffer);
+    } catch (error) {
+      if (codeOf(error) !== 'EINVAL') throw error;
+      return await this.digestOf(this.handle, buffer);
+    } finally {
+      await direct.close();
     }
-    return hash.digest('hex');
   }
 
   /** Makes the content durable. Once a sync has failed, so does every further one: the system tells of what it lost only once. */
@@ -116,6 +102,37 @@ export class AppendFile {
     } finally {
       await direct.close();
     }
+  }
+
+  private async appendPastCache(direct: DirectWriter, pieces: readonly Buffer[]): Promise<void> {
+    try {
+      await direct.append(pieces);
+    } catch (error) {
+      this.failure = { error };
+      throw error;
+    }
+    for (const { length } of pieces) this.bytes += length;
+  }
+
+  private async appendToCache(pieces: readonly Buffer[]): Promise<void> {
+    let rest = pieces.filter((piece) => piece.length > 0);
+    while (rest.length > 0) {
+      const { bytesWritten } = await this.handle.writev(rest, this.bytes);
+      this.bytes += bytesWritten;
+      rest = behind(rest, bytesWritten);
+    }
+    if (!this.syncing && this.bytes - this.syncedFrom >= SYNC_AHEAD_BYTES) this.syncAhead();
+  }
+
+  private async digestOf(handle: FileHandle, buffer: Buffer): Promise<string> {
+    const hash = new Blake3Hasher();
+    for (let at = 0; at < this.bytes;) {
+      const { bytesRead } = await handle.read(buffer, 0, READ_BYTES, at);
+      if (bytesRead === 0) throw new Error(`${this.path} ends at ${at}`);
+      hash.update(buffer.subarray(0, bytesRead));
+      at += bytesRead;
+    }
+    return hash.digest('hex');
   }
 
   private syncAhead(): void {

@@ -1,7 +1,7 @@
-import { constants } from 'node:fs';
-import { open, type FileHandle } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { codeOf } from '#kernel/errors.js';
 import { freeBytes } from '#kernel/free-bytes.js';
+import { openDirect } from './open-direct.js';
 import { alignedBytes, BLOCK_BYTES } from '#kernel/aligned-bytes.js';
 
 const STAGE_BYTES = 1024 * 1024;
@@ -36,7 +36,7 @@ export class DirectWriter {
     bytes: number,
   ): Promise<DirectWriter | undefined> {
     const [one, other] = [alignedBytes(STAGE_BYTES), alignedBytes(STAGE_BYTES)];
-    const direct = one && other && (await openDirect(path));
+    const direct = one && other && (await openDirect(path, 'writing'));
     if (!direct) return undefined;
     const beyond = bytes % BLOCK_BYTES;
     const writer = new DirectWriter(file, direct, bytes - beyond, [one, other]);
@@ -111,16 +111,6 @@ export class DirectWriter {
       this.direct = undefined;
       return 0;
     }
-  }
-}
-
-/** Undefined where the file system says that it does not know how. */
-async function openDirect(path: string): Promise<FileHandle | undefined> {
-  try {
-    return await open(path, constants.O_WRONLY | constants.O_DIRECT);
-  } catch (error) {
-    if (codeOf(error) === 'EINVAL') return undefined;
-    throw error;
   }
 }
 
