@@ -3,6 +3,7 @@ import type { TaskResult } from '#contracts/job.js';
 import type { AgentTask } from '#contracts/task.js';
 import { Clock } from '#kernel/clock.js';
 import { messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
+import { LongTasks } from '#kernel/long-tasks.js';
 import { JobReporter } from '#messaging/job-reporter.js';
 import { Requests } from '#messaging/requests.js';
 import { VERSION } from '#service/version.js';
@@ -11,17 +12,10 @@ import { BackupTask } from './backup-task.js';
 import { AgentConfig } from './config.js';
 import { RestoreTask } from './restore-task.js';
 
-/**
- * A task of this length leaves buffers behind that threads shared, and garbage: V8 would not come to them before the next task
- * has made as many again. It is seen to when no task is at work any more: beside others it would cost each of them time.
- */
-const LONG_TASK_MS = 1_000;
-
 /** Runs one task from its first report to its last. */
 @Injectable()
 export class TaskRunner {
-  private atWork = 0;
-  private leftMuch = false;
+  private readonly tasks = new LongTasks();
 
   constructor(
     private readonly requests: Requests,
@@ -33,14 +27,11 @@ export class TaskRunner {
 
   async run(task: AgentTask, abort: AbortController): Promise<void> {
     if (task.type === 'cancel') return;
-    const begunMs = performance.now();
-    this.atWork += 1;
+    const end = this.tasks.begin();
     try {
       await this.runToItsEnd(task, abort);
     } finally {
-      this.atWork -= 1;
-      this.leftMuch ||= performance.now() - begunMs > LONG_TASK_MS;
-      if (this.atWork === 0) this.clearUp();
+      end();
     }
   }
 
@@ -61,12 +52,6 @@ export class TaskRunner {
     else if (!(await reporter.begin(first))) return;
     const result = await this.perform(task, reporter, abort.signal);
     await reporter.finish(result);
-  }
-
-  private clearUp(): void {
-    // It takes 20 ms, and is there where this process is started with `--expose-gc`.
-    if (this.leftMuch) globalThis.gc?.();
-    this.leftMuch = false;
   }
 
   private async perform(

@@ -3,6 +3,7 @@ import { subjectToken } from '#contracts/contract.js';
 import { mediaTasks } from '#contracts/streams.js';
 import { mediaTask, type MediaTask } from '#contracts/task.js';
 import { sleep } from '#kernel/backoff.js';
+import { LongTasks } from '#kernel/long-tasks.js';
 import { Nats } from '#messaging/connection.js';
 import { TaskConsumer } from '#messaging/task-consumer.js';
 import type { Startable } from '#service/lifecycle.js';
@@ -18,6 +19,7 @@ export class MediaTasks implements Startable {
   private readonly logger = new Logger('tasks');
   private readonly consumer: TaskConsumer<typeof mediaTask>;
   private readonly running = new Map<string, RunningTask>();
+  private readonly tasks = new LongTasks();
 
   constructor(
     nats: Nats,
@@ -84,9 +86,13 @@ export class MediaTasks implements Startable {
     }
     if (this.running.has(key)) return;
     const started = this.begin(task);
+    const end = this.tasks.begin();
     this.running.set(key, started);
     void started.end
       .catch((error: unknown) => this.logger.error(error))
-      .finally(() => this.running.delete(key));
+      .finally(() => {
+        this.running.delete(key);
+        end();
+      });
   }
 }
