@@ -24,20 +24,19 @@ export class ChunkSession implements ChunkIntakeSession {
     { readonly container: PendingContainer; readonly done: Promise<void> } | undefined;
   private readonly kept: ChunkMap;
   private readonly known: KnownPlaces;
-  /** Containers that `readBack` has not read yet. */
-  private readonly written: string[] | undefined;
+  /** Of containers that were written, one after the other, for `readBack`. */
+  private reading: Promise<void> = Promise.resolve();
 
   /**
    * Throws `InvalidInput` for what is no domain.
-   * @param isReadBack It notes what it writes, for `readBack`.
+   * @param isReadBack It reads again what it writes, for `readBack`.
    */
   constructor(
     private readonly volume: ChunkVolume,
     readonly domain: string,
-    isReadBack = false,
+    private readonly isReadBack = false,
   ) {
     checkDomain(domain);
-    if (isReadBack) this.written = [];
     this.kept = volume.places.hold();
     this.known = new KnownPlaces(volume.places);
   }
@@ -76,13 +75,13 @@ export class ChunkSession implements ChunkIntakeSession {
   }
 
   /**
-   * Makes durable what was added and reads all of it again, once. Throws `VolumeWriteFailed` where it is
-   * not what was written.
+   * Makes durable what was added. Resolves when all of it was read again, once. Throws `VolumeWriteFailed`
+   * where it is not what was written.
    */
   async readBack(): Promise<void> {
-    assert(this.written, 'a session that notes nothing is read back');
+    assert(this.isReadBack, 'a session that reads nothing again is read back');
     await this.flush();
-    for (const container of this.written.splice(0)) await this.readContainer(container);
+    await this.reading;
   }
 
   begin(name: FragmentName, frameBytes: number): Promise<RecipeFragmentWriter> {
@@ -96,6 +95,7 @@ export class ChunkSession implements ChunkIntakeSession {
 
   async end(): Promise<void> {
     await this.closing?.done.catch(() => undefined);
+    await this.reading.catch(() => undefined);
     await this.closing?.container.abandon();
     await this.open?.abandon();
     this.open = undefined;
@@ -126,9 +126,15 @@ export class ChunkSession implements ChunkIntakeSession {
     };
     await places.add(content, this.kept, { wasRead, taken });
     this.closing = undefined;
-    this.written?.push(content.id);
+    if (this.isReadBack) this.beginReading(content.id);
     container.release();
     await between('flush: the index knows it');
+  }
+
+  /** While the next one is written. */
+  private beginReading(container: string): void {
+    this.reading = this.reading.then(() => this.readContainer(container));
+    this.reading.catch(() => undefined); // thrown by `readBack`
   }
 
   private async readContainer(container: string): Promise<void> {

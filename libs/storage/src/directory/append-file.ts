@@ -1,10 +1,8 @@
 import { constants } from 'node:fs';
 import { copyFile, open, type FileHandle } from 'node:fs/promises';
 import { Blake3Hasher } from '@napi-rs/blake-hash';
-import { alignedBytes } from '#kernel/aligned-bytes.js';
-import { codeOf } from '#kernel/errors.js';
+import { DirectReader } from './direct-reader.js';
 import { DirectWriter } from './direct-writer.js';
-import { openDirect } from './open-direct.js';
 
 /** What is longer goes past the page cache from here on. */
 const CACHED_BYTES = 1024 * 1024;
@@ -44,7 +42,7 @@ export class AppendFile {
     const { beginDirect } = this;
     if (beginDirect && this.bytes >= CACHED_BYTES) {
       this.beginDirect = undefined;
-      this.direct = await beginDirect(this.path, this.handle, this.bytes);
+      this.direct = await beginDirect(this.handle, this.bytes);
     }
     if (this.direct) await this.appendPastCache(this.direct, pieces);
     else await this.appendToCache(pieces);
@@ -62,16 +60,12 @@ export class AppendFile {
   /** BLAKE3 of what the file holds, read back: from the disk, where it went past the page cache; hex. */
   async digest(): Promise<string> {
     await this.flush();
-    const buffer = alignedBytes(READ_BYTES);
-    const direct = buffer && this.bytes > CACHED_BYTES && (await openDirect(this.path, 'reading'));
-    if (!direct) return this.digestOf(this.handle, Buffer.allocUnsafe(READ_BYTES));
+    const isLong = this.bytes > CACHED_BYTES;
+    const direct = isLong ? await DirectReader.open(this.handle, READ_BYTES) : undefined;
     try {
-      return await this.digestOf(direct, buffer);
-    } catch (error) {
-      if (codeOf(error) !== 'EINVAL') throw error;
-      return await this.digestOf(this.handle, buffer);
+      return await this.digestOf(direct ?? this.cached());
     } finally {
-      await direct.close();
+      await direct?.close();
     }
   }
 
@@ -124,13 +118,23 @@ export class AppendFile {
     if (!this.syncing && this.bytes - this.syncedFrom >= SYNC_AHEAD_BYTES) this.syncAhead();
   }
 
-  private async digestOf(handle: FileHandle, buffer: Buffer): Promise<string> {
+  private cached(): Pick<DirectReader, 'read'> {
+    const memory = Buffer.allocUnsafe(READ_BYTES);
+    return {
+      read: async (at, length) => {
+        const { bytesRead } = await this.handle.read(memory, 0, length, at);
+        return memory.subarray(0, bytesRead);
+      },
+    };
+  }
+
+  private async digestOf(reader: Pick<DirectReader, 'read'>): Promise<string> {
     const hash = new Blake3Hasher();
     for (let at = 0; at < this.bytes;) {
-      const { bytesRead } = await handle.read(buffer, 0, READ_BYTES, at);
-      if (bytesRead === 0) throw new Error(`${this.path} ends at ${at}`);
-      hash.update(buffer.subarray(0, bytesRead));
-      at += bytesRead;
+      const bytes = await reader.read(at, Math.min(READ_BYTES, this.bytes - at));
+      if (bytes.length === 0) throw new Error(`${this.path} ends at ${at}`);
+      hash.update(bytes);
+      at += bytes.length;
     }
     return hash.digest('hex');
   }

@@ -30,13 +30,9 @@ export class DirectWriter {
    * @param bytes what it holds
    * @returns undefined where the file system, or this machine, does not know how
    */
-  static async begin(
-    path: string,
-    file: FileHandle,
-    bytes: number,
-  ): Promise<DirectWriter | undefined> {
+  static async begin(file: FileHandle, bytes: number): Promise<DirectWriter | undefined> {
     const [one, other] = [alignedBytes(STAGE_BYTES), alignedBytes(STAGE_BYTES)];
-    const direct = one && other && (await openDirect(path, 'writing'));
+    const direct = one && other && (await openDirect(file, 'writing'));
     if (!direct) return undefined;
     const beyond = bytes % BLOCK_BYTES;
     const writer = new DirectWriter(file, direct, bytes - beyond, [one, other]);

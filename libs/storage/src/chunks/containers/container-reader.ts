@@ -6,6 +6,7 @@ import { isFrameOf } from '#archive/frames/frame-bound.js';
 import { messageOf } from '#kernel/errors.js';
 import { freeBytes } from '#kernel/free-bytes.js';
 import type { ChunkFrame } from '../../chunk-intake.js';
+import { DirectReader } from '../../directory/direct-reader.js';
 import { ContainerDamaged, hostError } from '../../errors.js';
 import type { ContainerFiles } from './container-files.js';
 import {
@@ -13,6 +14,7 @@ import {
   decodeHead,
   decodeTable,
   FOOTER_BYTES,
+  STORED_FRAME_BYTES_MAX,
   type ContainerHead,
 } from './container-format.js';
 import type { ContainerTable } from './container-table.js';
@@ -103,17 +105,24 @@ export class ContainerReader {
     return stored;
   }
 
-  /** Reads all stored frames and checks their digests. */
+  /** Reads all stored frames, from the disk where that can be, and checks their digests. */
   async checkStored(): Promise<void> {
-    const buffers = new PieceBuffers();
-    for (let first = 0; first < this.table.frames;) {
-      const end = this.pieceFrom(first, this.table.frames);
-      const piece = await this.readPiece(first, end, buffers);
-      for (let frame = first; frame < end; frame += 1) {
-        this.checkDigest(frame, this.storedIn(piece, first, frame));
+    const direct = await DirectReader.open(this.handle, STORED_FRAME_BYTES_MAX);
+    try {
+      const buffers = new PieceBuffers();
+      for (let first = 0; first < this.table.frames;) {
+        const end = this.pieceFrom(first, this.table.frames);
+        const piece = direct
+          ? await this.pieceOnDisk(first, end, direct)
+          : await this.readPiece(first, end, buffers);
+        for (let frame = first; frame < end; frame += 1) {
+          this.checkDigest(frame, this.storedIn(piece, first, frame));
+        }
+        if (!direct) buffers.giveBack(piece);
+        first = end;
       }
-      buffers.giveBack(piece);
-      first = end;
+    } finally {
+      await direct?.close();
     }
   }
 
@@ -128,8 +137,10 @@ export class ContainerReader {
 
   /** The stored frames from `first` up to `end`, unchecked. */
   readPiece(first: number, end: number, buffers: PieceBuffers): Promise<Buffer> {
-    const bytes = this.starts[end - 1]! + this.table.storedBytesOf(end - 1) - this.starts[first]!;
-    return this.readAt(first, bytes, buffers.take(bytes));
+    const bytes = this.storedBytesOf(first, end);
+    return this.reading(first, () =>
+      readExactly(this.handle, this.starts[first]!, bytes, buffers.take(bytes)),
+    );
   }
 
   /** What the frames from `first` up to `end` hold. */
@@ -212,12 +223,26 @@ export class ContainerReader {
   }
 
   private read(frame: number): Promise<Buffer> {
-    return this.readAt(frame, this.table.storedBytesOf(frame));
+    const bytes = this.table.storedBytesOf(frame);
+    return this.reading(frame, () => readExactly(this.handle, this.starts[frame]!, bytes));
   }
 
-  private async readAt(frame: number, length: number, into?: Buffer): Promise<Buffer> {
+  private pieceOnDisk(first: number, end: number, direct: DirectReader): Promise<Buffer> {
+    const bytes = this.storedBytesOf(first, end);
+    return this.reading(first, async () => {
+      const piece = await direct.read(this.starts[first]!, bytes);
+      if (piece.length === bytes) return piece;
+      throw new Error(`it ends at byte ${this.starts[first]! + piece.length}`);
+    });
+  }
+
+  private storedBytesOf(first: number, end: number): number {
+    return this.starts[end - 1]! + this.table.storedBytesOf(end - 1) - this.starts[first]!;
+  }
+
+  private async reading(frame: number, read: () => Promise<Buffer>): Promise<Buffer> {
     try {
-      return await readExactly(this.handle, this.starts[frame]!, length, into);
+      return await read();
     } catch (error) {
       throw (
         hostError(this.id, error) ?? this.damaged(`cannot read frame ${frame}: ${messageOf(error)}`)
