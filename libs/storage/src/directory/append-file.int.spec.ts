@@ -6,7 +6,6 @@ import { blake3 } from '#kernel/blake3.js';
 import { whereASyncFails, whereAWriteFails } from '../testing/failing-disk.js';
 import { testFolder, type TestFolder } from '../testing/small-volume.js';
 import { AppendFile } from './append-file.js';
-import { DirectWriter } from './direct-writer.js';
 
 const MIB = 1024 * 1024;
 const PIECE = Buffer.alloc(16 * MIB, 'what was written ');
@@ -22,12 +21,11 @@ async function fill(file: AppendFile): Promise<void> {
   for (let piece = 0; piece < PIECES; piece += 1) await file.append([PIECE]);
 }
 
-const create = (begin?: typeof DirectWriter.begin) =>
-  AppendFile.create(join(folder.path, 'file'), begin);
-const throughTheCache = () => create(() => Promise.resolve(undefined));
+const create = (isReadSoon = false) => AppendFile.create(join(folder.path, 'file'), isReadSoon);
+const throughTheCache = () => create(true);
 
 describe.each([
-  ['past the page cache', create],
+  ['past the page cache', () => create()],
   ['through the page cache', throughTheCache],
 ])('a file that grows %s', (_, begin) => {
   it.each([

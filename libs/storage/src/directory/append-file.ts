@@ -25,12 +25,15 @@ export class AppendFile {
   private constructor(
     readonly path: string,
     private readonly handle: FileHandle,
-    private beginDirect: typeof DirectWriter.begin | undefined,
+    private mayBeDirect: boolean,
   ) {}
 
-  /** Throws EEXIST if there is a file under that name. */
-  static async create(path: string, beginDirect = DirectWriter.begin): Promise<AppendFile> {
-    return new AppendFile(path, await open(path, 'wx+', 0o600), beginDirect);
+  /**
+   * Throws EEXIST if there is a file under that name.
+   * @param isReadSoon it goes through the page cache, so that whoever reads it soon need not go to the disk
+   */
+  static async create(path: string, isReadSoon = false): Promise<AppendFile> {
+    return new AppendFile(path, await open(path, 'wx+', 0o600), !isReadSoon);
   }
 
   /**
@@ -39,10 +42,9 @@ export class AppendFile {
    */
   async append(pieces: readonly Buffer[]): Promise<void> {
     if (this.failure) throw this.failure.error;
-    const { beginDirect } = this;
-    if (beginDirect && this.bytes >= CACHED_BYTES) {
-      this.beginDirect = undefined;
-      this.direct = await beginDirect(this.handle, this.bytes);
+    if (this.mayBeDirect && this.bytes >= CACHED_BYTES) {
+      this.mayBeDirect = false;
+      this.direct = await DirectWriter.begin(this.handle, this.bytes);
     }
     if (this.direct) await this.appendPastCache(this.direct, pieces);
     else await this.appendToCache(pieces);
@@ -77,6 +79,7 @@ export class AppendFile {
     if (this.failure) throw this.failure.error;
   }
 
+  /** What was appended since the last sync may be lost. */
   async close(): Promise<void> {
     await this.direct?.close();
     this.direct = undefined;

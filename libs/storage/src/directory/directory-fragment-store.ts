@@ -38,12 +38,15 @@ export interface DirectoryStoreOptions {
   readonly reserveBytes?: number;
   /** What the data of all its fragments lies in; default `data`. For `recipe` see `ChunkStore`. */
   readonly content?: ContentFile;
+  /** What is written is read again soon: see `AppendFile.create`. */
+  readonly isReadSoon?: boolean;
 }
 
 /** Fragments in a folder of a local file system, laid out as docs/formats.md says. */
 export class DirectoryFragmentStore implements FragmentStore {
   private readonly folder: string;
   private readonly content: ContentFile;
+  private readonly isReadSoon: boolean;
   private readonly gate: SpaceGate;
   private readonly bin: DirectoryTrash;
   private readonly durable = new DurableFolders();
@@ -51,6 +54,7 @@ export class DirectoryFragmentStore implements FragmentStore {
   constructor(options: DirectoryStoreOptions) {
     this.folder = options.folder;
     this.content = options.content ?? 'data';
+    this.isReadSoon = options.isReadSoon ?? false;
     this.bin = new DirectoryTrash(options.folder);
     this.gate = folderGate(options);
   }
@@ -66,8 +70,9 @@ export class DirectoryFragmentStore implements FragmentStore {
       throw new Error(`Fragment ${name.fragmentId} is there already`);
     }
     try {
-      const { gate, content } = this;
-      return await DirectoryFragmentWriter.create(name, folder, { gate, content, beforeVisible });
+      const { gate, content, isReadSoon } = this;
+      const options = { gate, content, isReadSoon, beforeVisible };
+      return await DirectoryFragmentWriter.create(name, folder, options);
     } catch (error) {
       throw writeError(this.folder, error);
     }

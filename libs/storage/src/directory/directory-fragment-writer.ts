@@ -21,6 +21,8 @@ import { statIfThere, syncFolder } from './sync-folder.js';
 export interface WriterOptions {
   readonly gate: SpaceGate;
   readonly content: ContentFile;
+  /** See `AppendFile.create`. */
+  readonly isReadSoon: boolean;
   /**
    * Done by `seal` when all of the fragment is durable under its temporary names, and before anything
    * of it appears. When a crash comes behind it, `appearAsSealed` does the rest.
@@ -45,7 +47,8 @@ export class DirectoryFragmentWriter implements FragmentWriter {
     folder: string,
     options: WriterOptions,
   ): Promise<DirectoryFragmentWriter> {
-    const data = await AppendFile.create(partialPath(folder, name, options.content));
+    const { content, isReadSoon } = options;
+    const data = await AppendFile.create(partialPath(folder, name, content), isReadSoon);
     try {
       const index = await AppendFile.create(partialPath(folder, name, 'index'));
       return new DirectoryFragmentWriter(name, folder, options, { data, index });

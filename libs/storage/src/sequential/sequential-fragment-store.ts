@@ -51,7 +51,8 @@ export class SequentialFragmentStore implements FragmentStore {
 
   private constructor(private readonly options: SequentialStoreOptions) {
     const { spoolFolder: folder, spoolReserveBytes: reserveBytes, onWait } = options;
-    const spooled = new DirectoryFragmentStore({ folder, reserveBytes });
+    // A seal reads the files again behind their writer.
+    const spooled = new DirectoryFragmentStore({ folder, reserveBytes, isReadSoon: true });
     this.spooled = spooled;
     this.spool = new Spool({
       ...{ folder, bytesMax: options.spoolBytesMax },
