@@ -51,8 +51,8 @@ const FEW_HEAPS = { MALLOC_ARENA_MAX: '2' };
 /**
  * Bytes. What an agent gives back it needs again at once. Left alone, the C library often returns it to the system, which
  * has to clear the next page then: up to 500,000 of them in a restore of 3.8 GB, for a fifth of the agent's
- * CPU time; with these two 3,000 to 14,000. Up to 30 MiB more stay resident behind a task; its peak is the same, but a media
- * server's is 30 MiB higher.
+ * CPU time; with these two 3,000 to 14,000. Its peak is the same, but a media server's would be 30 MiB higher. Behind a
+ * long task it gives back what it keeps (`LongTasks`).
  */
 const KEEPS_MEMORY = { MALLOC_MMAP_THRESHOLD_: '33554432', MALLOC_TRIM_THRESHOLD_: '67108864' };
 
