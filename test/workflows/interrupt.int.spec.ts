@@ -22,7 +22,8 @@ beforeAll(async () => {
   tree = cluster.path('tree');
   makeNoiseTree(tree, { files: 50, bytesEach: MIB, compressible: true });
   many = cluster.path('many');
-  makeNoiseTree(many, { files: 20_000, bytesEach: 500 });
+  // So many that a restore is still at work when it is cancelled, on a quick machine, too.
+  makeNoiseTree(many, { files: 60_000, bytesEach: 500 });
 });
 afterAll(() => cluster?.stop());
 
