@@ -8,9 +8,9 @@ const TRY_AGAIN_SLICES = 16;
 
 /**
  * Which way of writing is quicker here and now. The page cache takes as much as there is memory, however slow the disk is,
- * unless memory has to be found first; past it the disk's speed is all there is, at a tenth of the CPU time.
- * On two machines with the same kernel the one was 3 times as fast as the other, and the other way round
- * (docs/performance.md), so it is measured while files are written.
+ * unless memory has to be found first; past it the disk's speed is all there is, at a fraction of the CPU time. Past
+ * it restores of 3.8 GB took half of the time on one machine; on another the disk alone would need longer than they take
+ * through the cache (docs/performance.md). So it is measured while files are written.
  */
 export class QuickerRoute {
   /** Milliseconds for a slice, the last time. */

@@ -1,5 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, ftruncateSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  ftruncateSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -62,6 +72,21 @@ describe('the contents of large files', () => {
     }
   });
 
+  it('go past the page cache behind the first slice, until it is known what is quicker', () => {
+    const path = join(folder, 'tried');
+    const fd = openSync(path, NEW_FILE_FLAGS, 0o600);
+    const large = new LargeContent();
+    large.begin(fd);
+    const open: number[] = [];
+    for (const { offset, bytes } of cut(randomBytes(18 * MIB), () => MIB)) {
+      large.write(bytes, offset);
+      open.push(openPastCache(path));
+    }
+    large.close();
+    closeSync(fd);
+    expect([open[15], open[16], openPastCache(path)]).toEqual([0, 1, 0]);
+  });
+
   it('have their holes where they were', () => {
     const content = randomBytes(BYTES);
     const holes = [
@@ -99,3 +124,17 @@ describe('the contents of large files', () => {
     expect(held.equals(content)).toBe(true);
   });
 });
+
+/** How many descriptors this process has for a file past the page cache. */
+function openPastCache(path: string): number {
+  const flagsOf = (fd: string) =>
+    parseInt(/flags:\s*([0-7]+)/.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))![1]!, 8);
+  return readdirSync('/proc/self/fd').filter((fd) => {
+    try {
+      const isIt = readlinkSync(`/proc/self/fd/${fd}`) === path;
+      return isIt && (flagsOf(fd) & constants.O_DIRECT) !== 0;
+    } catch {
+      return false; // closed meanwhile
+    }
+  }).length;
+}
