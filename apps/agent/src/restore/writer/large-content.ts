@@ -14,6 +14,7 @@ const STAGE_BYTES = 1024 * 1024;
  */
 export class LargeContent {
   readonly #quicker = new QuickerRoute();
+  /** As far as is known of this file. */
   #mayBeDirect = true;
   #stage: Buffer | undefined;
   #fd = -1;
@@ -29,6 +30,7 @@ export class LargeContent {
     this.#fd = fd;
     this.#at = 0;
     this.#gathered = 0;
+    this.#mayBeDirect = true;
   }
 
   /** Writes a piece. Where it does not lie behind the last one there is a hole. */
@@ -97,7 +99,7 @@ export class LargeContent {
     try {
       return writeSync(this.#direct, bytes, 0, bytes.length, this.#at);
     } catch {
-      // What is wrong with the disk the other way says, too; where this one is not known, it is not tried again.
+      // What is wrong with the disk the other way says, too; where this one is not known, it is not tried again for this file.
       this.#mayBeDirect = false;
       return 0;
     }
