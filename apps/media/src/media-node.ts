@@ -138,7 +138,7 @@ export class MediaNode implements Startable {
   }
 
   /**
-   * A journal that could not be written, or an index that is damaged, takes nothing more until it is
+   * A journal that could not be written, or an index that is damaged or could not be, takes nothing more until it is
    * opened again, which checks it: so this process ends, and whoever keeps it starts it anew.
    */
   private requireJournals(): void {

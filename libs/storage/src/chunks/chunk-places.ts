@@ -2,6 +2,7 @@ import { assert } from '#kernel/assert.js';
 import { ChunkLosses } from './index/chunk-losses.js';
 import {
   IndexDamaged,
+  IndexStopped,
   type ChunkIndex,
   type CollectedContainer,
   type ContainerContent,
@@ -14,7 +15,8 @@ const TRIES_MAX = 5;
 
 /**
  * Where chunks are, for all who work on a volume at once. Nobody waits for a collection as a whole:
- * only who meets a container in the moment in which its chunks change over waits for that moment.
+ * only who meets a container in the moment in which its chunks change over waits for that moment, and
+ * who changes the index (a container is closed, a recipe sealed or released), since changes come one by one.
  *
  * A **held map** names chunks that may not go, whatever their counts: what a session was told is
  * there, or what a recipe that is being sealed names. It follows its chunks when they move.
@@ -30,7 +32,7 @@ export class ChunkPlaces {
   private healings = 0;
   /** Rises when the place of a chunk changes: what was looked up before counts no more, but where a held map has it. */
   moves = 0;
-  /** Set when the index is damaged. */
+  /** Set when the index is damaged, or takes no changes any more. */
   failure: Error | undefined;
 
   /** @param containers The closed containers that are in the index. */
@@ -96,20 +98,25 @@ export class ChunkPlaces {
 
   /**
    * Takes in a closed container and holds what it holds, wherever the index has it; held maps that have named
-   * its chunks already, as it was written, name them there. Where all of it was read and is right, it heals:
+   * its chunks already, as it was written, name them there. What was read of it and is right heals:
    * what is lost where it lay is found in it from then on.
+   * @param sound Which of its chunks were read and are right; none, if left out.
    * @param taken is told where its chunks are in the moment in which the maps are: whoever names one of them a moment
    * later, as it was written, would be missed
    */
   add(
     content: ContainerContent,
     map: ChunkMap,
-    { wasRead = false, taken }: { wasRead?: boolean; taken?: (at: readonly Place[]) => void } = {},
+    {
+      sound,
+      taken,
+    }: { sound?: readonly boolean[] | undefined; taken?: (at: readonly Place[]) => void } = {},
   ): Promise<void> {
     return this.alone(async () => {
-      const losers = wasRead ? this.losses.containers() : [];
+      const losers = sound ? this.losses.containers() : [];
       return this.whileChanging(losers, async () => {
-        const isLost = (place: Place) => wasRead && this.losses.has(place);
+        const isLost = (place: Place, ordinal: number) =>
+          sound?.[ordinal] === true && this.losses.has(place);
         const added = await this.index.add(content, isLost);
         assert(added, 'a container is taken in twice');
         const { places, moves } = added;
@@ -213,7 +220,7 @@ export class ChunkPlaces {
     try {
       return await work();
     } catch (error) {
-      if (error instanceof IndexDamaged) this.failure ??= error;
+      if (error instanceof IndexDamaged || error instanceof IndexStopped) this.failure ??= error;
       throw error;
     }
   }

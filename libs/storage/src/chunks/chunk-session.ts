@@ -5,12 +5,15 @@ import type { FragmentName } from '../fragment-name.js';
 import { checkDomain, checkIds, idText } from './chunk-id.js';
 import type { ChunkVolume } from './chunk-volume.js';
 import { ContainerReader } from './containers/container-reader.js';
-import { isSound } from './collection/verify-containers.js';
+import { soundChunks } from './collection/verify-containers.js';
 import { checkFrame } from './containers/container-writer.js';
 import { KnownPlaces } from './known-places.js';
 import { RecipeFragmentWriter } from './fragments/recipe-fragment-writer.js';
 import type { ChunkMap, Place } from './index/chunk-map.js';
 import { PendingContainer } from './pending-container.js';
+
+/** By the network, the disk, or a client that names it wrongly. */
+const NOT_HEALED = 'a chunk that was lost came again, and is not what its id says';
 
 /**
  * One client's backup into a volume of chunks. What it was told is there stays there until `end`,
@@ -118,13 +121,17 @@ export class ChunkSession implements ChunkIntakeSession {
     await container.close();
     await between('flush: the container is closed, the index does not know it');
     const { content } = container;
-    const wasRead = !places.losses.isEmpty && (await isSound(this.volume, content.id));
+    const sound = places.losses.isEmpty ? undefined : await soundChunks(this.volume, content.id);
     const { moves } = places;
+    let isLost = false;
     const taken = (at: readonly Place[]) => {
+      isLost = sound !== undefined && at.some((place) => places.losses.has(place));
       for (const [chunk, ordinal] of container.entries) this.known.add(chunk, at[ordinal]!, moves);
       container.forgetPlaces();
     };
-    await places.add(content, this.kept, { wasRead, taken });
+    await places.add(content, this.kept, { sound, taken });
+    // Nothing that names such a chunk may be sealed: it is still lost.
+    if (isLost) throw new VolumeWriteFailed(this.volume.files.folder, new Error(NOT_HEALED));
     this.closing = undefined;
     if (this.isReadBack) this.beginReading(content.id);
     container.release();

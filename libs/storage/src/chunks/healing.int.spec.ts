@@ -78,6 +78,56 @@ describe('A chunk that is lost where it lies', () => {
     expect(await verify()).toHaveLength(1);
   });
 
+  it('is healed by a container of which another chunk is not what its id says', async () => {
+    await sealAlone(store, first, seeds);
+    damageFrames(containersOf(folder.path)[0]!, 'first');
+    expect(await verify()).toHaveLength(1);
+    const session = store.session('web1');
+    const [one, wrong] = [chunkOf(1), chunkOf(8)];
+    const bytes = Buffer.concat([one.bytes, Buffer.alloc(wrong.length, 'another')]);
+    await session.add({ stored: await compress(bytes, 3), chunks: [one, wrong] });
+    await session.flush();
+    await session.end();
+    expect(await asks(1, 2)).toEqual([true, false]);
+    await sealAlone(store, second, [1, 2, 3]);
+    await reads(first, seeds);
+  });
+
+  it('is not named where it came again and is not what its id says', async () => {
+    await sealAlone(store, first, seeds);
+    damageFrames(containersOf(folder.path)[0]!, 'first');
+    expect(await verify()).toHaveLength(1);
+    const session = store.session('web1');
+    const one = chunkOf(1);
+    const stored = await compress(Buffer.alloc(one.length, 'another'), 3);
+    await session.add({ stored, chunks: [one] });
+    const writer = await session.beginPlain(second);
+    await writer.add([one]);
+    const manifest = manifestOf(second, { data: archiveOf([1]), index: Buffer.alloc(0) });
+    await expect(writer.seal(manifest)).rejects.toThrow(/came again, and is not what its id says/);
+    await writer.abandon();
+    await session.end();
+    await sealAlone(store, third, [1, 2, 3]);
+    await reads(first, seeds);
+  });
+
+  it('is not named where a container that was closed long ago should have brought it', async () => {
+    await sealAlone(store, first, seeds);
+    damageFrames(containersOf(folder.path)[0]!, 'first');
+    expect(await verify()).toHaveLength(1);
+    const session = store.session('web1');
+    const one = chunkOf(1);
+    const stored = await compress(Buffer.alloc(one.length, 'another'), 3);
+    await session.add({ stored, chunks: [one] });
+    await expect(session.flush()).rejects.toThrow(/came again, and is not what its id says/);
+    const writer = await session.beginPlain(second);
+    await writer.add([one]);
+    const manifest = manifestOf(second, { data: archiveOf([1]), index: Buffer.alloc(0) });
+    await expect(writer.seal(manifest)).rejects.toThrow(/came again, and is not what its id says/);
+    await writer.abandon();
+    await session.end();
+  });
+
   it('is found by a verification, and its container goes with the next collection', async () => {
     await sealAlone(store, first, seeds);
     const [old] = containersOf(folder.path);
@@ -181,7 +231,7 @@ describe('A chunk that is lost where it lies', () => {
     expect(await session.ask([chunkOf(1).id])).toEqual([false]);
     const wrong = Buffer.alloc(chunkOf(1).length, 'x');
     await session.add({ stored: await compress(wrong, 3), chunks: [chunkOf(1)] });
-    await session.flush();
+    await expect(session.flush()).rejects.toThrow(/is not what its id says/);
     await session.end();
     expect(await asks(1)).toEqual([false]);
     expect(await sealAlone(store, second, [1])).toEqual([1]);

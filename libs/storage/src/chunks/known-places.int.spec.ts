@@ -148,6 +148,35 @@ describe('What a session knows of places', () => {
     await nothingIsLeft(2, 3);
   });
 
+  it('is looked up for a recipe of more than a mebibyte, too, whose end is not on its way to the disk yet', async () => {
+    await sealAlone(store, fragmentName(1), [1, 2, 3]);
+    await sealAlone(store, fragmentName(2), [1]);
+    const session = store.session('web1');
+    await session.ask(ids([3]));
+    await remove(1);
+    expect(await collect()).toMatchObject({ gone: 1 });
+    const tiny = Array.from({ length: 45_000 }, (_, nth) => {
+      const bytes = Buffer.from(`tiny ${nth}`);
+      return { id: blake3(bytes), length: bytes.length, bytes };
+    });
+    for (let at = 0; at < tiny.length; at += 1_000) {
+      const chunks = tiny.slice(at, at + 1_000);
+      const stored = await compress(Buffer.concat(chunks.map(({ bytes }) => bytes)), 1);
+      await session.add({ stored, chunks });
+    }
+    const chunks = [chunkOf(3), ...tiny];
+    const data = Buffer.concat(chunks.map(({ bytes }) => bytes));
+    const name = fragmentName(3);
+    const writer = await session.beginPlain(name);
+    await writer.add(chunks);
+    const index = Buffer.from('index');
+    await writer.writeIndex([index]);
+    await writer.seal(manifestOf(name, { data, index }));
+    await session.end();
+    expect((await readArchive(store, name)).equals(data)).toBe(true);
+    await nothingIsLeft(2, 3);
+  });
+
   it('is where the chunk lies, if another session was first to write it', async () => {
     const session = store.session('web1');
     await session.add(await frameOf([6, 7, 8]));

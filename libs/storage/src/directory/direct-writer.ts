@@ -1,4 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
+import { assert } from '#kernel/assert.js';
 import { codeOf } from '#kernel/errors.js';
 import { freeBytes } from '#kernel/free-bytes.js';
 import { openDirect } from './open-direct.js';
@@ -50,6 +51,7 @@ export class DirectWriter {
     for (const piece of pieces) {
       for (let from = 0; from < piece.length;) {
         const taken = piece.copy(this.stages[0], this.filled, from);
+        assert(taken > 0, 'a writer that was closed is written to');
         from += taken;
         this.filled += taken;
         if (this.filled === STAGE_BYTES) await this.turn();

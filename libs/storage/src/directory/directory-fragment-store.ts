@@ -55,7 +55,7 @@ export class DirectoryFragmentStore implements FragmentStore {
     this.folder = options.folder;
     this.content = options.content ?? 'data';
     this.isReadSoon = options.isReadSoon ?? false;
-    this.bin = new DirectoryTrash(options.folder);
+    this.bin = new DirectoryTrash(options.folder, this.durable);
     this.gate = folderGate(options);
   }
 

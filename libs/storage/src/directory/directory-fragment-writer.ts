@@ -50,7 +50,7 @@ export class DirectoryFragmentWriter implements FragmentWriter {
     const { content, isReadSoon } = options;
     const data = await AppendFile.create(partialPath(folder, name, content), isReadSoon);
     try {
-      const index = await AppendFile.create(partialPath(folder, name, 'index'));
+      const index = await AppendFile.create(partialPath(folder, name, 'index'), isReadSoon);
       return new DirectoryFragmentWriter(name, folder, options, { data, index });
     } catch (error) {
       await data.close();

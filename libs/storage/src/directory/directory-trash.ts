@@ -15,7 +15,8 @@ import {
 import type { TrashedFragment } from '../fragment-store.js';
 import { parseManifest } from '../manifest-check.js';
 import { namesIn, readIfThere } from './read-folder.js';
-import { isFolder, makeFolders, statIfThere, syncFolder } from './sync-folder.js';
+import type { DurableFolders } from './durable-folders.js';
+import { isFolder, statIfThere, syncFolder } from './sync-folder.js';
 
 /** Beside `images`, so that moving there copies nothing and no listing meets it. */
 const TRASH = '.trash';
@@ -31,7 +32,10 @@ const RETURN: readonly (readonly FragmentFile[])[] = [['data', 'recipe', 'index'
  * `ContainerFiles.drop`.)
  */
 export class DirectoryTrash {
-  constructor(private readonly folder: string) {}
+  constructor(
+    private readonly folder: string,
+    private readonly durable: DurableFolders,
+  ) {}
 
   /** See `FragmentStore.remove`. */
   async remove(grant: ConfirmedGrant, name: FragmentName): Promise<void> {
@@ -40,7 +44,7 @@ export class DirectoryTrash {
     const from = join(this.folder, ...copyFolder(name));
     if (!(await isFolder(from))) return;
     try {
-      const to = await makeFolders(this.folder, [TRASH, grant.tombstoneId]);
+      const { folder: to } = await this.durable.make(this.folder, [TRASH, grant.tombstoneId]);
       await this.move(name, { from, to, steps: REMOVAL });
     } catch (error) {
       throw writeError(this.folder, error);
@@ -52,7 +56,7 @@ export class DirectoryTrash {
     const from = this.pathOf(tombstoneId);
     if (!(await isFolder(from))) return;
     try {
-      const to = await makeFolders(this.folder, copyFolder(name));
+      const { folder: to } = await this.durable.make(this.folder, copyFolder(name));
       await this.move(name, { from, to, steps: RETURN });
     } catch (error) {
       throw writeError(this.folder, error);

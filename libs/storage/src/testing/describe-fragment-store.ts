@@ -53,6 +53,24 @@ function provesContent(use: Use): void {
       await reader.close();
     }));
 
+  it('gives back an index of mebibytes, however it came', () =>
+    use(async ({ store, reopen }) => {
+      const content = { data: patternBytes(10), index: patternBytes(3_500_000, 5) };
+      const fragment = fragmentName(1);
+      const writer = await store.create(fragment);
+      await writer.writeData([content.data]);
+      for (let at = 0; at < content.index.length; at += 700_000) {
+        await writer.writeIndex([content.index.subarray(at, at + 700_000)]);
+      }
+      await writer.seal(manifestOf(fragment, content));
+      const reader = await reopen().open(fragment);
+      for (let at = 0; at < content.index.length; at += 500_000) {
+        const expected = content.index.subarray(at, at + 500_000);
+        expect((await reader.read('index', at, expected.length)).equals(expected)).toBe(true);
+      }
+      await reader.close();
+    }));
+
   it('refuses reads beyond the end, and of what is not there', () =>
     use(async ({ store }) => {
       const content = { data: patternBytes(10), index: patternBytes(5) };

@@ -24,7 +24,10 @@ export class ShakyIndex implements ChunkIndex {
     return places;
   }
 
-  add(content: ContainerContent, isLost?: (place: Place) => boolean): Promise<Added | undefined> {
+  add(
+    content: ContainerContent,
+    isLost?: (place: Place, ordinal: number) => boolean,
+  ): Promise<Added | undefined> {
     return this.shake('add', () => this.index.add(content, isLost));
   }
 

@@ -39,8 +39,11 @@ interface Candidate {
 
 /** Containers that are collected at once. */
 const GROUP_MAX = 64;
-/** Chunks, dead ones too, whose tables are in memory at once. */
-const TABLES_MAX = 16 * CONTAINER_CHUNKS_MAX;
+/**
+ * Chunks, dead ones too, whose tables are in memory at once; and each is looked up while the index changes over, 12 µs for
+ * which whoever seals waits.
+ */
+const TABLES_MAX = 4 * CONTAINER_CHUNKS_MAX;
 
 /**
  * Removes chunks that no recipe names and no session was told of, container by container: what lives

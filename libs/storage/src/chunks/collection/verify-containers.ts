@@ -25,17 +25,19 @@ export async function* verifyContainers(volume: Containers): AsyncIterable<Conta
   }
 }
 
-/** True if all of a container, which nobody knows yet, is what its ids say. */
-export async function isSound(volume: Containers, container: string): Promise<boolean> {
+/** Which chunks of a container, which nobody knows yet, are what their ids say; those it does not have are not. */
+export async function soundChunks(volume: Containers, container: string): Promise<boolean[]> {
+  const sound: boolean[] = [];
   let reader: ContainerReader | undefined;
   try {
     reader = await ContainerReader.open(volume.files, container);
-    if (!reader) return false;
-    for (let frame = 0; frame < reader.table.frames; frame += 1) await reader.readWhole(frame);
-    return true;
+    for (let frame = 0; frame < (reader?.table.frames ?? 0); frame += 1) {
+      sound.push(...(await reader!.soundIn(frame)));
+    }
+    return sound;
   } catch (error) {
     if (!(error instanceof ContainerDamaged)) throw error;
-    return false;
+    return [];
   } finally {
     await reader?.close();
   }

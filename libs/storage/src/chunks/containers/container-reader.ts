@@ -199,6 +199,19 @@ export class ContainerReader {
     return { stored, chunks: this.table.chunksOf(frame) };
   }
 
+  /** Which chunks of a frame are what their ids say: none, where the frame is not what was stored. */
+  async soundIn(frame: number): Promise<boolean[]> {
+    const [first, end] = this.table.ordinalsOf(frame);
+    const ordinals = Array.from({ length: end - first }, (_, nth) => first + nth);
+    try {
+      const bytes = await this.unpack(frame, await this.readStored(frame));
+      return ordinals.map((at) => this.sliceIf(at, bytes, this.table.idOf(at)) !== undefined);
+    } catch (error) {
+      if (!(error instanceof ContainerDamaged)) throw error;
+      return ordinals.map(() => false);
+    }
+  }
+
   /** A chunk out of what its frame holds, checked by its id. */
   slice(ordinal: number, frame: Buffer): Buffer {
     const bytes = this.sliceIf(ordinal, frame, this.table.idOf(ordinal));

@@ -110,8 +110,9 @@ export class RecipeFragmentWriter implements RecipeWriter {
 
   /** Read back, so that what counts is what was written. */
   private async holdAll(digest: string): Promise<void> {
-    const { volume, name, areHeld } = this;
-    if (areHeld) return this.file.expectData(digest);
+    const { volume, name } = this;
+    await this.file.expectData(digest);
+    if (this.areHeld) return;
     const path = volume.recipeFiles.partialPath(name);
     await readRecipe(name.fragmentId, path, (recipe) =>
       volume.references.holdAll(recipe, this.raising.map),

@@ -1,11 +1,12 @@
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { ClassicLevel } from 'classic-level';
 import { describeChunkIndex, idOf } from '../../testing/describe-chunk-index.js';
-import { testFolder } from '../../testing/small-volume.js';
+import { smallVolume, testFolder } from '../../testing/small-volume.js';
+import { VolumeFull } from '../../errors.js';
 import { ChunkPlaces } from '../chunk-places.js';
-import { IndexDamaged } from './chunk-index.js';
+import { IndexDamaged, IndexStopped } from './chunk-index.js';
 import { holderKey } from './index-records.js';
 import { LevelChunkIndex } from './level-chunk-index.js';
 import { MemoryChunkIndex, MemoryIndexState } from './memory-chunk-index.js';
@@ -36,6 +37,50 @@ describeChunkIndex('An index on disk', async () => {
       folder.dispose();
     },
   };
+});
+
+describe('An index on disk that has no room', () => {
+  const MIB = 2 ** 20;
+  const contentOf = (number: number) => ({
+    id: number.toString(16).padStart(16, '0'),
+    domain: 'web1',
+    ids: Array.from({ length: 2_000 }, (_, nth) => idOf(number * 2_000 + nth)),
+  });
+
+  it('takes nothing behind a change that failed until it is opened again, and then has what it had', async () => {
+    const folder = smallVolume(64 * MIB);
+    if (!folder) return; // nothing may be mounted here
+    try {
+      let index = await LevelChunkIndex.open(join(folder.path, 'index'));
+      const places = new ChunkPlaces(index, []);
+      const add = (number: number) => places.add(contentOf(number), places.hold());
+      await add(0);
+      const { bavail, bsize } = statfsSync(folder.path);
+      writeFileSync(join(folder.path, 'somebody'), Buffer.alloc(bavail * bsize - MIB));
+      let number = 1;
+      const fill = async () => {
+        for (; number < 100; number += 1) await add(number);
+      };
+      await expect(fill()).rejects.toBeInstanceOf(VolumeFull);
+      expect(number).toBeGreaterThan(1);
+      await expect(add(number)).rejects.toBeInstanceOf(VolumeFull);
+      expect(places.failure).toBeUndefined();
+      rmSync(join(folder.path, 'somebody'));
+      await expect(add(number)).rejects.toBeInstanceOf(IndexStopped);
+      expect(places.failure).toBeInstanceOf(IndexStopped);
+      await index.close();
+      index = await LevelChunkIndex.open(join(folder.path, 'index'));
+      for (let there = 0; there < number; there += 1) {
+        const { id, domain, ids } = contentOf(there);
+        const found = await index.lookup(domain, ids);
+        expect(found).toEqual(ids.map((_, ordinal) => ({ container: id, ordinal })));
+      }
+      await index.add(contentOf(number + 1));
+      await index.close();
+    } finally {
+      folder.dispose();
+    }
+  });
 });
 
 describe('A damaged index on disk', () => {

@@ -1,4 +1,4 @@
-import { PermanentError } from '#kernel/errors.js';
+import { PermanentError, Unavailable } from '#kernel/errors.js';
 import type { ChunkMap, Place } from './chunk-map.js';
 
 /** What a closed container holds; a chunk's ordinal is its place in `ids`. */
@@ -43,6 +43,7 @@ export interface Move {
  * 5. Nothing leaves it but by `replace`, and that removes an entry only if it leads to one of the
  *    containers that go.
  * 6. What is damaged throws `IndexDamaged`; it is never taken for something else.
+ * 7. Behind a change that could not be written it may take no other until it is opened again (`IndexStopped`).
  *
  * Changes come one at a time; look-ups come whenever they like.
  */
@@ -51,9 +52,12 @@ export interface ChunkIndex {
   lookup(domain: string, ids: readonly Buffer[]): Promise<(Place | undefined)[]>;
   /**
    * Takes in a container. Counts begin at 0. Undefined for one that is there already: it stays as it is.
-   * @param isLost Chunks that lie there move into this container.
+   * @param isLost Whether a chunk that lies there moves into this container, where it has this ordinal.
    */
-  add(content: ContainerContent, isLost?: (place: Place) => boolean): Promise<Added | undefined>;
+  add(
+    content: ContainerContent,
+    isLost?: (place: Place, ordinal: number) => boolean,
+  ): Promise<Added | undefined>;
   /** By ordinal; undefined for a container that is not there. */
   counts(container: string): Promise<Uint32Array | undefined>;
   /** Counts the chunks of a map for a holder (a fragment's id), or does not count them any more. */
@@ -67,6 +71,15 @@ export interface ChunkIndex {
   containers(): AsyncIterable<string>;
   holders(): AsyncIterable<string>;
   close(): Promise<void>;
+}
+
+/** A change could not be written; there is room for the next one, but nobody knows what reached the disk. Status 83. */
+export class IndexStopped extends Unavailable {
+  override readonly name = 'IndexStopped';
+
+  constructor() {
+    super('The chunk index takes no changes until its volume is opened again', 83);
+  }
 }
 
 /** The index holds what was never written. It is made anew when its volume is opened again. Status 83. */

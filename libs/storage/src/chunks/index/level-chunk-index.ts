@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
 import { messageOf } from '#kernel/errors.js';
@@ -7,6 +7,7 @@ import { HostExhausted, isNoRoom, VolumeFull } from '../../errors.js';
 import { checkIds, IDS_PER_BATCH_MAX } from '../chunk-id.js';
 import {
   IndexDamaged,
+  IndexStopped,
   type Added,
   type ChunkIndex,
   type CollectedContainer,
@@ -51,11 +52,16 @@ const DURABLE = { sync: true };
 /** A file that says, after a restart too, that the index beside it has to be made anew. */
 const DAMAGED = 'DAMAGED';
 
+/** To open it again LevelDB makes a table of its log, and a new log. Bytes. */
+const OPENING_BYTES = 32 * 1024 * 1024;
+
 type Db = ClassicLevel<Buffer, Buffer>;
 type Batch = ReturnType<Db['batch']>;
 
 /** An index on disk that scales past memory: LevelDB. docs/decisions/0022 says why. */
 export class LevelChunkIndex implements ChunkIndex {
+  private hasFailed = false;
+
   private constructor(private readonly db: Db) {}
 
   /** Throws `IndexDamaged` for one that has to be made anew, `HostExhausted` for one that may be whole. */
@@ -82,11 +88,12 @@ export class LevelChunkIndex implements ChunkIndex {
 
   async add(
     content: ContainerContent,
-    isLost: (place: Place) => boolean = () => false,
+    isLost: (place: Place, ordinal: number) => boolean = () => false,
   ): Promise<Added | undefined> {
     if (await this.counts(content.id)) return undefined;
+    await this.expectWritable();
     const batch = this.db.batch();
-    const stays = (place?: Place) => place !== undefined && !isLost(place);
+    const stays = (place: Place, ordinal: number) => !isLost(place, ordinal);
     const added = await this.addPlaces(batch, content, stays);
     const { moves } = added;
     const froms = new Set(moves.map(({ from }) => from.container));
@@ -97,7 +104,7 @@ export class LevelChunkIndex implements ChunkIndex {
       const key = containerKey(id);
       if (left.length > 0) batch.put(key, countsValue(key, left));
     }
-    await this.attempt(() => batch.write(DURABLE));
+    await this.write(batch);
     return added;
   }
 
@@ -111,6 +118,7 @@ export class LevelChunkIndex implements ChunkIndex {
 
   async change(holder: string, to: 'held' | 'released', chunks: ChunkMap): Promise<void> {
     if ((await this.isHolder(holder)) === (to === 'held')) return;
+    await this.expectWritable();
     const batch = this.db.batch();
     for (const container of chunks.containers()) {
       const counts = await this.counts(container);
@@ -120,7 +128,7 @@ export class LevelChunkIndex implements ChunkIndex {
     const key = holderKey(holder);
     if (to === 'held') batch.put(key, holderValue(key));
     else batch.del(key);
-    await this.attempt(() => batch.write(DURABLE));
+    await this.write(batch);
   }
 
   async isHolder(holder: string): Promise<boolean> {
@@ -136,6 +144,7 @@ export class LevelChunkIndex implements ChunkIndex {
     gone: readonly ContainerContent[],
     collected: readonly CollectedContainer[],
   ): Promise<void> {
+    await this.expectWritable();
     const batch = this.db.batch();
     const going = new Set(gone.map(({ id }) => id));
     for (const { id, domain, ids } of gone) {
@@ -148,12 +157,12 @@ export class LevelChunkIndex implements ChunkIndex {
       }
     }
     for (const content of collected) {
-      const stays = (place?: Place) => place !== undefined && !going.has(place.container);
+      const stays = (place: Place) => !going.has(place.container);
       await this.addPlaces(batch, content, stays);
       const key = containerKey(content.id);
       batch.put(key, countsValue(key, content.counts));
     }
-    await this.attempt(() => batch.write(DURABLE));
+    await this.write(batch);
   }
 
   async *containers(): AsyncIterable<string> {
@@ -168,10 +177,30 @@ export class LevelChunkIndex implements ChunkIndex {
     await this.db.close();
   }
 
+  private async write(batch: Batch): Promise<void> {
+    try {
+      await this.attempt(() => batch.write(DURABLE));
+    } catch (error) {
+      this.hasFailed = true;
+      throw error;
+    }
+  }
+
+  /**
+   * What a write that failed has left at the end of its log LevelDB drops when it is opened again, with all that was
+   * written behind it; or it writes nothing more by itself.
+   */
+  private async expectWritable(): Promise<void> {
+    if (!this.hasFailed) return;
+    const { bavail, bsize } = await statfs(this.db.location);
+    if (bavail * bsize < OPENING_BYTES) throw new VolumeFull(this.db.location);
+    throw new IndexStopped();
+  }
+
   private async addPlaces(
     batch: Batch,
     content: ContainerContent,
-    stays: (place?: Place) => boolean,
+    stays: (place: Place, ordinal: number) => boolean,
   ): Promise<Added> {
     const own = new Map<string, Place>();
     const moves: Move[] = [];
@@ -182,7 +211,7 @@ export class LevelChunkIndex implements ChunkIndex {
       chunkKeys(content.domain, some).forEach((key, at) => {
         const text = key.toString('latin1');
         const from = places[at];
-        const there = stays(from) ? from : own.get(text);
+        const there = from && stays(from, first + at) ? from : own.get(text);
         const to = there ?? { container: content.id, ordinal: first + at };
         now.push(to);
         if (there) return;

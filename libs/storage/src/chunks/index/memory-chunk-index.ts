@@ -34,14 +34,14 @@ export class MemoryChunkIndex implements ChunkIndex {
 
   async add(
     content: ContainerContent,
-    isLost: (place: Place) => boolean = () => false,
+    isLost: (place: Place, ordinal: number) => boolean = () => false,
   ): Promise<Added | undefined> {
     if (this.state.counts.has(content.id)) return undefined;
     const moves: Move[] = [];
     const places = content.ids.map((id, ordinal) => {
       const key = keyOf(content.domain, id);
       const from = this.state.places.get(key);
-      if (from && !isLost(from)) return from;
+      if (from && !isLost(from, ordinal)) return from;
       const to = { container: content.id, ordinal };
       this.state.places.set(key, to);
       if (from) moves.push({ from, to });
