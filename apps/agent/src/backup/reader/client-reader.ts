@@ -1,5 +1,3 @@
-import { existsSync } from 'node:fs';
-
 import type { Clock } from '#kernel/clock.js';
 
 import { excludeTest } from '../../domain/excludes.js';
@@ -104,8 +102,9 @@ function totalsOf(context: ReaderContext, found: boolean): ReaderTotals {
   return { found, files, bytes, work, notes: notes.counts };
 }
 
+/** It was there when the image was begun; without it no deletions would be stored. */
 function openBase(path: string | undefined): ListingReader | undefined {
-  return path !== undefined && existsSync(path) ? new ListingReader(path) : undefined;
+  return path === undefined ? undefined : new ListingReader(path);
 }
 
 function goneLine(path: string): string {

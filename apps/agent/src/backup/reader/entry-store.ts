@@ -27,6 +27,8 @@ import { RegularFiles, type ContentOf, type StoreJob } from './regular-file.js';
  * advance with the kernel's clock tick, 10 ms at most), so the next incremental stores it again.
  */
 const TIME_STAMP_STEP_MS = 20;
+/** The same where they have no fractions: on ext3, on ext4 with small inodes, and on many shares of such. */
+const COARSE_STEP_MS = 2_000;
 
 /** An entry as the walk has found it. */
 interface Found {
@@ -242,7 +244,8 @@ export class EntryStore {
   #isFresh(stat: FileStat): boolean {
     if (stat.type !== 'f') return false;
     const changedMs = stat.ctimeSeconds * 1000 + stat.ctimeNanos / 1e6;
-    return changedMs > this.#readMs - TIME_STAMP_STEP_MS;
+    const stepMs = stat.ctimeNanos === 0 ? COARSE_STEP_MS : TIME_STAMP_STEP_MS;
+    return changedMs > this.#readMs - stepMs;
   }
 
   #listingLine(stat: FileStat, readAgain: boolean): ByteString {

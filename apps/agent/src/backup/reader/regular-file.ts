@@ -138,11 +138,11 @@ export class RegularFiles {
     for (let attempt = 1; attempt <= SMALL_FILE_TRIES; attempt++) {
       try {
         bytes = this.#readWhole(fd, job.stat.size);
+        stats.fstat(fd, this.#after);
       } catch (error) {
         context.warnOfError(path, 'cannot be read and is not in the image', error);
         return undefined;
       }
-      stats.fstat(fd, this.#after);
       changed = isChanged(job.stat, this.#after);
       if (!changed) break;
       Object.assign(job.stat, this.#after);
@@ -154,6 +154,10 @@ export class RegularFiles {
       if (!isSmall(job.stat)) return 'large';
     }
     if (changed) context.warn(path, 'changed while it was read');
+    else if (this.#isLonger(fd, bytes, job.stat.size)) {
+      context.warn(path, `holds more than the ${job.stat.size} bytes of its size; cut at ${bytes}`);
+      changed = true;
+    }
     this.#atHand.length = bytes;
     return this.#storeWhole(entry, job, this.#atHand, changed ? SMALL_CHANGED : SMALL);
   }
@@ -163,6 +167,12 @@ export class RegularFiles {
     const open = this.#begin(entry, job, content, atHand);
     this.parts.output.end(job.lineOf(open));
     return open;
+  }
+
+  /** A made-up file may hold more than it says, of which no more than `#scratch` is read. */
+  #isLonger(fd: number, bytes: number, expected: number): boolean {
+    if (bytes === expected || bytes < SMALL_FILE_BYTES_MAX) return false;
+    return readSync(fd, Buffer.allocUnsafe(1), 0, 1, bytes) > 0;
   }
 
   #readWhole(fd: number, expected: number): number {
@@ -181,7 +191,12 @@ export class RegularFiles {
     job: StoreJob,
   ): OpenEntry | undefined {
     const { context, output, stats } = this.parts;
-    stats.fstat(fd, this.#after);
+    try {
+      stats.fstat(fd, this.#after);
+    } catch (error) {
+      context.warnOfError(path, 'cannot be read and is not in the image', error);
+      return undefined;
+    }
     if (isChanged(job.stat, this.#after)) {
       Object.assign(job.stat, this.#after);
       job.refresh();
@@ -212,10 +227,16 @@ export class RegularFiles {
     const { context, stats } = this.parts;
     const { path, stat } = open;
     this.#copyRanges(fd, open, done);
-    stats.fstat(fd, this.#after);
-    if (isChanged(stat, this.#after)) {
+    try {
+      stats.fstat(fd, this.#after);
+      if (isChanged(stat, this.#after)) {
+        open.flags += 'm';
+        context.warn(path, changeText(stat.size, this.#after.size));
+      }
+    } catch (error) {
+      // A share whose file another client has removed.
       open.flags += 'm';
-      context.warn(path, changeText(stat.size, this.#after.size));
+      context.warnOfError(path, 'may have changed while it was read', error);
     }
     if (open.zeros) open.flags += 't';
   }

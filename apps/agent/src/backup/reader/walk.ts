@@ -47,6 +47,8 @@ interface FolderAt {
 export class Walk {
   readonly #stat: FileStat = emptyStat();
   #inner: readonly Selection[] = [];
+  /** Those of them that the walk has not come to. */
+  #ahead = new Set<ByteString>();
   /** As an archive path; undefined once the walk is behind it. */
   #behind: ByteString | undefined;
   #held = 0;
@@ -58,11 +60,15 @@ export class Walk {
   /** Walks one selection, and those inside it that it does not reach by itself. */
   selection(tree: SelectionTree): void {
     this.#inner = tree.inner;
+    const paths = tree.inner.map(({ path }) => path);
+    this.#ahead = new Set(paths.filter((path) => !this.#wasPassed(path)));
     this.#start(tree);
+    for (const path of this.#ahead) this.#missed(path);
   }
 
   #start({ path, follow }: Selection): void {
     const { stats } = this.parts;
+    this.#ahead.delete(path);
     if (this.#where(path) === 'done') return;
     try {
       if (follow) stats.stat(path, this.#stat);
@@ -72,9 +78,16 @@ export class Walk {
       return;
     }
     const name = path.slice(path.lastIndexOf('/') + 1);
-    if (this.parts.excluded(path, name, this.#stat.type === 'd')) return;
-    if (this.#stat.type === 'd') this.#folder(path, this.#stat.device);
-    else this.#add(path);
+    const isFolder = this.#stat.type === 'd';
+    if (this.parts.excluded(path, name, isFolder)) this.#startInner(path);
+    else if (isFolder) this.#folder(path, this.#stat.device);
+    else this.#other(path);
+  }
+
+  /** An earlier attempt has been behind it. */
+  #wasPassed(path: ByteString): boolean {
+    const [at, behind] = [path.slice(1), this.#behind];
+    return behind !== undefined && !isWithin(behind, at) && compareArchivePaths(at, behind) < 0;
   }
 
   /**
@@ -97,7 +110,8 @@ export class Walk {
 
   #visit(path: ByteString, name: ByteString, { device, open }: FolderAt): void {
     const { context, excluded, stats } = this.parts;
-    if (this.#where(path) === 'done' || excluded(path, name, undefined)) return;
+    if (this.#where(path) === 'done') return;
+    if (excluded(path, name, undefined)) return this.#startInner(path);
     context.tick(path);
     try {
       if (open !== undefined) stats.lstatIn!(open, { name, path }, this.#stat);
@@ -107,15 +121,31 @@ export class Walk {
       return;
     }
     const isFolder = this.#stat.type === 'd';
-    if ((isFolder || excluded.filesWait) && excluded(path, name, isFolder)) return;
-    if (isFolder) this.#folder(path, device);
-    else this.#add(path);
+    if ((isFolder || excluded.filesWait) && excluded(path, name, isFolder)) this.#startInner(path);
+    else if (isFolder) this.#folder(path, device);
+    else this.#other(path);
+  }
+
+  /** What is no folder. A symlink gives way to the selections that it leads to: they could not be restored beside it. */
+  #other(path: ByteString): void {
+    const leads = ({ path: inner, follow }: Selection) => inner !== path || follow;
+    if (this.#stat.type !== 'l' || !this.#innerWithin(path).some(leads)) {
+      this.#ahead.delete(path);
+      this.#add(path);
+      return;
+    }
+    this.parts.context.info(
+      path,
+      'is a symlink that leads to a selection, which is stored instead',
+    );
+    this.#startInner(path);
   }
 
   /** @param device the file system to stay on */
   #folder(path: ByteString, device: string): void {
     const { context, store } = this.parts;
     const own = this.#stat.device;
+    this.#ahead.delete(path);
     if (own !== device && !this.#mayEnter(path, own)) {
       this.#add(path);
       this.#startInner(path);
@@ -176,14 +206,26 @@ export class Walk {
     return false;
   }
 
-  /** Selections that lie below a folder which is not entered. */
+  /** Selections that lie below what is not entered, or there. */
   #startInner(path: ByteString): void {
-    const below = this.#inner.filter((inner) => isWithin(inner.path.slice(1), path.slice(1)));
-    let last: Selection | undefined;
-    for (const inner of below) {
-      if (last && isWithin(inner.path.slice(1), last.path.slice(1))) continue;
-      last = inner;
-      this.#start(inner);
+    if (this.#ahead.size === 0) return;
+    for (const inner of this.#innerWithin(path))
+      if (this.#ahead.has(inner.path)) this.#start(inner);
+  }
+
+  #innerWithin(path: ByteString): readonly Selection[] {
+    if (this.#ahead.size === 0) return [];
+    const isBelow = (inner: ByteString) => isWithin(inner.slice(1), path.slice(1));
+    return this.#inner.filter((inner) => this.#ahead.has(inner.path) && isBelow(inner.path));
+  }
+
+  /** The walk has not come to it, and it is too late to store it in its order. */
+  #missed(path: ByteString): void {
+    try {
+      this.parts.stats.lstat(path, this.#stat);
+      this.parts.context.warn(path, 'could not be reached and is not in the image');
+    } catch (error) {
+      this.#lookFailed(path, error, 'does not exist');
     }
   }
 
