@@ -8,6 +8,9 @@ import type { RestoreRequest } from './restore-request.js';
 import { RestoreRun } from './restore-run.js';
 import { Selection } from './selection.js';
 
+/** Texts on indexes that are remembered. */
+const DAMAGE_KEPT_MAX = 10_000;
+
 /** A mount request that timed out, and one that an operator cancelled. */
 const MOUNT_REFUSALS: ReadonlySet<number> = new Set([52, 98]);
 
@@ -37,11 +40,17 @@ export async function runRestore(request: RestoreRequest): Promise<RestoreResult
   const sources = new FallOver({ chain, reader: request.reader, onRefused, signal });
   const selection = new Selection(request.selection);
   const notes = new RestoreNotes();
+  const damage = new Set<string>();
   const plan: PlanSource = {
     chain,
     sources,
     selection,
-    onDamage: (text) => notes.add({ text, lost: true }),
+    // The indexes may be read twice: what is wrong both times is said once.
+    onDamage: (text) => {
+      if (damage.has(text)) return;
+      if (damage.size < DAMAGE_KEPT_MAX) damage.add(text);
+      notes.add({ text, lost: true });
+    },
     ...(signal === undefined ? {} : { signal }),
   };
   const run = new RestoreRun(request, notes, sources);
@@ -50,8 +59,7 @@ export async function runRestore(request: RestoreRequest): Promise<RestoreResult
   try {
     survey = await surveyPlan(plan);
     noteSurvey(survey, selection, notes);
-    // What is wrong with the indexes was said in the first pass.
-    await run.restore(survey, { ...plan, onDamage: () => undefined });
+    await run.restore(survey, plan);
   } catch (error) {
     if (error instanceof Unavailable && MOUNT_REFUSALS.has(error.status)) refusal = error.status;
     if (signal?.aborted !== true) {

@@ -179,6 +179,14 @@ function lineOf(entry: ArchiveEntry, offset: number, length: number): IndexLine 
   };
 }
 
+/** A file for an archive that is made by hand. */
+export const file = (path: string, content = `content of ${path}`) => ({
+  entry: { path, type: 'f' as const, mode: 0o644 },
+  content,
+});
+/** A folder likewise. */
+export const dir = (path: string) => ({ entry: { path, type: 'd' as const, mode: 0o755 } });
+
 /** An archive of entries made by hand. */
 export function archiveOf(
   entries: readonly { entry: Partial<ArchiveEntry>; content?: string }[],

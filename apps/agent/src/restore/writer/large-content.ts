@@ -1,6 +1,7 @@
 import { closeSync, constants, openSync, writeSync } from 'node:fs';
 
 import { alignedBytes, BLOCK_BYTES } from '#kernel/aligned-bytes.js';
+import { codeOf } from '#kernel/errors.js';
 import { QuickerRoute, SLICE_BYTES } from '../../domain/write-route.js';
 
 /** Content from here on is large, in bytes. */
@@ -98,8 +99,9 @@ export class LargeContent {
   #writePastCache(bytes: Buffer): number {
     try {
       return writeSync(this.#direct, bytes, 0, bytes.length, this.#at);
-    } catch {
-      // What is wrong with the disk the other way says, too; where this one is not known, it is not tried again for this file.
+    } catch (error) {
+      // What is wrong with the disk the other way might not say: it only fills the page cache.
+      if (codeOf(error) !== 'EINVAL') throw error;
       this.#mayBeDirect = false;
       return 0;
     }

@@ -72,7 +72,6 @@ const mtimeOf = ({ mtimeSeconds, mtimeNanos }: Metadata): bigint =>
 export class MetadataWriter {
   readonly #privileged = process.geteuid?.() === 0;
   readonly #uid = process.geteuid?.();
-  readonly #gid = process.getegid?.();
 
   constructor(private readonly notes: RestoreNotes) {}
 
@@ -132,7 +131,6 @@ export class MetadataWriter {
   /** False when the owner is not the archive's: then setuid and setgid would be somebody else's. */
   #own(entry: Metadata, change: (uid: number, gid: number) => void): boolean {
     const { uid, gid } = entry;
-    if (!this.#privileged && uid === this.#uid && gid === this.#gid) return true;
     if (this.#uid === undefined) return true; // No owners on this platform.
     try {
       change(uid, gid);

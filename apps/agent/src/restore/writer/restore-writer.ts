@@ -271,7 +271,8 @@ export class RestoreWriter {
     const name = planned.path.slice(planned.path.lastIndexOf('/') + 1);
     if (event.kind === 'entry') {
       const { entry } = event;
-      const sameKind = planned.kind === 'link' || entry.type === planned.type;
+      // What a link leads to is no folder; and only the link's own path was looked at.
+      const sameKind = planned.kind === 'link' ? entry.type !== 'd' : entry.type === planned.type;
       if (entry.path !== place.path || !sameKind || entry.type === 'h') {
         throw new NotRestored('index and archive do not agree on what it is');
       }
