@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   appendFileSync,
   linkSync,
@@ -8,6 +8,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -232,6 +233,27 @@ describe('hard links of a synthetic full', () => {
     ]);
     expect(readFileSync(join(exact, 'b-link')).equals(readFileSync(at('a-data')))).toBe(true);
     expect(listedByTar(made.imageId!)).not.toContain(`${root.slice(1)}/a-data`);
+  });
+
+  it('become what the path with the data was, also where that is no regular file', async () => {
+    const root = cluster.path('linked-others');
+    mkdirSync(root);
+    const at = (name: string) => join(root, name);
+    symlinkSync('somewhere', at('a-symlink'));
+    execFileSync('mkfifo', [at('a-fifo')]);
+    for (const name of ['symlink', 'fifo']) linkSync(at(`a-${name}`), at(`b-${name}`));
+    await backUp(root);
+    writeFileSync(at('new'), 'new\n');
+    const tip = await backUp('--type', 'differential', '--exclude', 'a-*', root);
+    const chained = await restore(root, tip);
+    const made = jobOf(await cluster.cli('backup', '--synthetic', root));
+    expect(made).toMatchObject({ status: 0 });
+    const exact = await restore(root, made.imageId!, '--only');
+    expect(await compareTrees(chained, exact)).toEqual([]);
+    const files = filesOf(await cluster.cli('files', made.imageId!, root));
+    expect(files.map(({ path, type }) => `${type} ${path.slice(root.length)}`)).toEqual([
+      ...['d ', 'p /b-fifo', 'l /b-symlink', 'f /new'],
+    ]);
   });
 });
 

@@ -1,11 +1,14 @@
-import { FRAMES_MAX, frameTableBytes, type FrameRecord } from '#archive/frames/frame-table.js';
+import {
+  FRAME_ARCHIVE_BYTES_MAX,
+  FRAMES_MAX,
+  frameTableBytes,
+  type FrameRecord,
+} from '#archive/frames/frame-table.js';
 import { rawFrameBytes } from '#archive/frames/raw-frame.js';
 import { seekTableBytes } from '#archive/frames/seek-table.js';
 import { PermanentError } from '#kernel/errors.js';
 
-/** Archive bytes in one frame. */
-export const FRAME_ARCHIVE_BYTES_MAX = 1024 * 1024;
-export { FRAMES_MAX };
+export { FRAME_ARCHIVE_BYTES_MAX, FRAMES_MAX };
 /** Index text is compressed; an index beyond this is a fault of the writer. */
 export const INDEX_BYTES_MAX = 4 * 1024 * 1024 * 1024;
 

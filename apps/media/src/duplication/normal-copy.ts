@@ -44,21 +44,33 @@ export async function readIndex(source: FragmentSource): Promise<CheckedIndex> {
   return { manifest, frames: tableOf(fragmentId, Buffer.concat(end).subarray(-tableBytes)) };
 }
 
+export interface NormalCopy {
+  readonly writer: FragmentWriter;
+  readonly from: FromAnySource;
+  /** Hears of stored bytes. */
+  readonly onBytes: (bytes: number) => void;
+}
+
 /**
  * Normal duplication of one fragment: its frames are read one by one, each checked against the frame
  * table and taken from whichever source has it whole, and written anew. What comes out is the same
  * fragment; a copy of which only some frames are damaged is still good for the others.
  */
-export async function copyFrames(
+export async function copyFrames(index: CheckedIndex, options: NormalCopy): Promise<void> {
+  const fragment = new OpenFragment(options.writer, Number.MAX_SAFE_INTEGER);
+  try {
+    await copyInto(fragment, index, options);
+  } finally {
+    // Calls of a writer come one at a time, also where no source could be read.
+    await fragment.settled();
+  }
+}
+
+async function copyInto(
+  fragment: OpenFragment,
   index: CheckedIndex,
-  options: {
-    readonly writer: FragmentWriter;
-    readonly from: FromAnySource;
-    readonly onBytes: (bytes: number) => void;
-  },
+  { from, onBytes }: NormalCopy,
 ): Promise<void> {
-  const { writer, from, onBytes } = options;
-  const fragment = new OpenFragment(writer, Number.MAX_SAFE_INTEGER);
   let offset = 0;
   for (const [at, frame] of index.frames.entries()) {
     const range = { object: 'data', offset, length: frame.storedBytes } as const;

@@ -46,18 +46,23 @@ async function copyObject(
   const length = object === 'data' ? storedBytes : indexBytes;
   const hash = new Blake3Hasher();
   let writing: Promise<void> = Promise.resolve();
-  for await (const pieces of batches(source.read({ object, offset: 0, length }))) {
-    let bytes = 0;
-    for (const piece of pieces) {
-      hash.update(piece);
-      bytes += piece.length;
+  try {
+    for await (const pieces of batches(source.read({ object, offset: 0, length }))) {
+      let bytes = 0;
+      for (const piece of pieces) {
+        hash.update(piece);
+        bytes += piece.length;
+      }
+      // One batch is on its way to the disk while the next one comes.
+      await writing;
+      writing = write(pieces, bytes).then(() => pieces.forEach(freeBytes));
+      writing.catch(() => undefined);
     }
-    // One batch is on its way to the disk while the next one comes.
     await writing;
-    writing = write(pieces, bytes).then(() => pieces.forEach(freeBytes));
-    writing.catch(() => undefined);
+  } finally {
+    // Calls of a writer come one at a time, also where the source could not be read.
+    await writing.catch(() => undefined);
   }
-  await writing;
   if (hash.digest('hex') === (object === 'data' ? digest : indexDigest)) return;
   throw new FragmentDamaged(fragmentId, `came with ${object} of another digest`);
 }

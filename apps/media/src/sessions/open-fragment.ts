@@ -134,8 +134,13 @@ export class OpenFragment {
 
   /** Leaves what was written where it is. */
   async abandon(): Promise<void> {
-    await this.writing.catch(() => undefined);
+    await this.settled();
     await this.writer.abandon();
+  }
+
+  /** Resolves when nothing is on its way to the disk, whatever became of it. */
+  async settled(): Promise<void> {
+    await this.writing.catch(() => undefined);
   }
 
   /** Begins a write when the one before has ended; whose failure is thrown here. */

@@ -150,14 +150,17 @@ export class ChainCopier {
     this.options.archive.line(own.offset, line);
   }
 
-  /** The path with the data is not there any more: the first link takes its place. */
+  /** The path with the data is not there any more: the first link takes its place, whatever kind of file it is. */
   private async linkAsFile({ line, data }: LinkEntry): Promise<void> {
     const { archive } = this.options;
     const reader = await this.outOfOrder.of(data.image);
-    const { header, contentBytes } = await renamed(reader, data, { path: line.path });
+    const { entry, header, contentBytes } = await renamed(reader, data, { path: line.path });
+    const { type, linkTarget: target, deviceMajor, deviceMinor } = entry;
+    if (type === 'h' || type === 'd') throw new EntryDamaged(`is a link to a ${type}`, data.offset);
     const own = { offset: this.planned, length: header.length + contentBytes };
-    this.count(line.size, { type: 'f', path: line.path });
-    archive.line(own.offset, encodeIndexLine({ ...line, type: 'f', ...own, own, target: '' }));
+    this.count(line.size, { type, path: line.path });
+    const now = { type, target, deviceMajor, deviceMinor };
+    archive.line(own.offset, encodeIndexLine({ ...line, ...now, ...own, own }));
     this.linked.placed(data, { path: line.path, ...own });
     this.planned += own.length;
     await this.flush();

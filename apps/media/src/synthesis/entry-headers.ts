@@ -8,6 +8,7 @@ import type { ArchiveReader } from './archive-reader.js';
 
 /** An entry under other names. Its content, where it has one, follows as it lies in the old archive. */
 export interface RenamedEntry {
+  readonly entry: ArchiveEntry;
   readonly header: Buffer;
   /** Bytes of content with padding, at the end of the old entry. */
   readonly contentBytes: number;
@@ -25,7 +26,7 @@ export async function renamed(
   const header = Buffer.alloc(writer.headerBytes);
   writer.write(header, 0);
   const contentBytes = paddedToBlock(writer.contentBytes);
-  if (contentBytes < length) return { header, contentBytes };
+  if (contentBytes < length) return { entry, header, contentBytes };
   throw new EntryDamaged('is shorter than its header says', offset);
 }
 
