@@ -151,12 +151,12 @@ export class ImageChanges {
 
   /**
    * The agent reads the files anew from the gap on, and may find them changed: what an earlier attempt
-   * has behind the gap does not fit any more. It frees its numbers, and goes after a grace period.
+   * has behind the gap does not fit any more. It frees its numbers, and goes after a grace period. Nor does the file
+   * index of what is damaged there.
    */
   private async giveUpBehindGap(unit: Work, image: ImageRow): Promise<void> {
     const pieces = await new Images(unit.db).piecesOf(image.imageId, FIRST_COPY);
     const { nextNumber } = resumePointOf(pieces);
-    if (pieces.every(({ number }) => number < nextNumber)) return;
     const now = this.clock.now();
     await new Gaps(unit.db).giveUp(image, {
       ...{ copy: FIRST_COPY, from: nextNumber, now },

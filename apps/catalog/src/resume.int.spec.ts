@@ -82,4 +82,23 @@ describe('a later attempt of a backup', () => {
       deletableAt: expect.any(String),
     });
   });
+
+  it('forgets the file index of what was damaged where it goes on', async () => {
+    const job = maker.nextJob();
+    const { imageId } = await maker.begin({ job });
+    await maker.commit({ imageId, number: 1 });
+    const { fragmentId } = await maker.commit({ imageId, number: 2 });
+    const files = async () =>
+      (await maker.operator.call(catalogFiles, { imageId })).files.map(({ path }) => path);
+    await eventually(files, (paths) => paths.length === 2);
+    await cluster.database.query(`UPDATE fragment SET state = 'DAMAGED' WHERE fragment_id = $1`, [
+      fragmentId,
+    ]);
+    expect(await maker.begin({ job, attempt: 2 })).toMatchObject({ nextNumber: 2 });
+    await eventually(files, (paths) => paths.join() === '/etc/file-1');
+    await maker.commit({ imageId, number: 2, attempt: 2 });
+    await maker.finish(imageId, 2, 2);
+    await maker.state(imageId, 'COMPLETE');
+    expect(await files()).toEqual(['/etc/file-1', '/etc/file-2']);
+  });
 });

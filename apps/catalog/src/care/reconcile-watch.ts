@@ -9,7 +9,7 @@ import { Comparisons } from './comparisons.js';
 import { MediaServers } from './media-servers.js';
 import { Reconciler } from './reconciler.js';
 
-/** How soon a media server is compared again of which a volume is away. */
+/** How soon a media server is compared again of which a volume is away, or something could not be checked. */
 const AWAY_LOOK_MS = 300_000;
 
 /** What a comparison takes. */
@@ -62,7 +62,12 @@ export class ReconcileWatch implements Startable {
     }
     for (const mediaId of up) {
       if (signal.aborted) return;
-      await this.compareIfDue(mediaId);
+      try {
+        await this.compareIfDue(mediaId);
+      } catch (error) {
+        // It comes again with the next round; what is behind it must not wait for it.
+        this.logger.warn(`${mediaId} is not compared: ${messageOf(error)}; trying again`);
+      }
     }
   }
 
@@ -72,10 +77,11 @@ export class ReconcileWatch implements Startable {
     const last = this.last.get(mediaId);
     const isRecent = last !== undefined && performance.now() - last.at < this.restMs(last);
     if (isRecent && last.era === era) return;
-    const { checked, findings, away } = await reconciler.server(mediaId);
-    this.last.set(mediaId, { at: performance.now(), era, isWhole: away.length === 0 });
-    // What is on a volume that is away was not compared: nothing is to rely on it.
-    if (away.length === 0) comparisons.mark(mediaId, era);
+    const { checked, findings, away, unchecked } = await reconciler.server(mediaId);
+    const isWhole = away.length === 0 && unchecked === 0;
+    this.last.set(mediaId, { at: performance.now(), era, isWhole });
+    // What is on a volume that is away was not compared, or could not be checked: nothing is to rely on it.
+    if (isWhole) comparisons.mark(mediaId, era);
     for (const volumeId of away) this.logger.warn(awayText(mediaId, volumeId));
     if (findings > 0)
       this.logger.log(`${mediaId}: ${findings} differences in ${checked} fragments`);

@@ -25,11 +25,14 @@ export interface Comparison {
   readonly findings: number;
   /** Its volumes that were not there. */
   readonly away: readonly string[];
+  /** Fragments that were to be checked, and could not be. */
+  readonly unchecked: number;
 }
 
 type Page = RequestOf<typeof catalogReconcile>;
 interface ComparedPage extends ResponseOf<typeof catalogReconcile> {
   readonly orphans: readonly OrphanDoubt[];
+  readonly unchecked: number;
 }
 type Action = ReconcileFinding['action'];
 
@@ -64,18 +67,19 @@ export class Reconciler {
     );
     const pairs = await this.pairs(known, entries, rows);
     const findings = pairs.flatMap((pair) => findingOf(pair, { isVolumeAway: away.length > 0 }));
+    let unchecked = 0;
     if (!dryRun) {
       await volumes.see(mediaId, inventory.volumes);
       await this.renewEpochIfProven(pairs, mediaId);
-      await this.settle(mediaId, findings, rows);
+      unchecked = await this.settle(mediaId, findings, rows);
     }
     const { orphans = [] } = inventory;
-    return { checked: pairs.length, findings, next, away, orphans };
+    return { checked: pairs.length, findings, next, away, orphans, unchecked };
   }
 
   /** All pages of one server, settled. */
   async server(mediaId: string): Promise<Comparison> {
-    const total = { checked: 0, findings: 0 };
+    const total = { checked: 0, findings: 0, unchecked: 0 };
     // Of any page: what was away for a while was not compared.
     const away = new Set<string>();
     // Of the first page: a doubt that began later is not settled by what was compared before.
@@ -84,6 +88,7 @@ export class Reconciler {
       const page = await this.page({ mediaId, after, dryRun: false });
       total.checked += page.checked;
       total.findings += page.findings.length;
+      total.unchecked += page.unchecked;
       doubts ??= page.orphans;
       for (const volumeId of page.away) away.add(volumeId);
       this.tell(mediaId, page.findings);
@@ -138,11 +143,12 @@ export class Reconciler {
     await this.epoch.refresh();
   }
 
+  /** @returns how many fragments could not be checked */
   private async settle(
     mediaId: string,
     findings: readonly ReconcileFinding[],
     rows: KnownRows,
-  ): Promise<void> {
+  ): Promise<number> {
     const of = (...actions: Action[]) =>
       findings.filter(({ action }) => actions.includes(action)).map((each) => each.fragmentId);
     await this.media.askAbout(mediaOfferAgain, mediaId, of('offer-again'));
@@ -150,18 +156,22 @@ export class Reconciler {
     await this.media.askAbout(mediaTakeBack, mediaId, of('take-back'));
     await rows.sendGrantsAgain(of('resend-grant', 'grant-again'));
     await rows.reportDeleted(of('report-deleted'));
+    let unchecked = 0;
     for (const { fragmentId, finding, action } of findings) {
-      if (action === 'mark-damaged' || action === 'check-again')
-        await this.suspect(fragmentId, finding);
+      if (action !== 'mark-damaged' && action !== 'check-again') continue;
+      if (!(await this.suspect(fragmentId, finding))) unchecked += 1;
     }
+    return unchecked;
   }
 
-  /** Only what the media server finds when it reads the fragment counts. */
-  private async suspect(fragmentId: string, finding: string): Promise<void> {
+  /** Only what the media server finds when it reads the fragment counts. False where it could not be asked. */
+  private async suspect(fragmentId: string, finding: string): Promise<boolean> {
     try {
       await this.damage.suspect({ fragmentId, reason: finding, reporter: 'reconcile' });
+      return true;
     } catch (error) {
       this.logger.warn(`fragment ${fragmentId} could not be checked: ${messageOf(error)}`);
+      return false;
     }
   }
 }

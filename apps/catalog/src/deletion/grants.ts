@@ -7,7 +7,7 @@ import { uuidv7 } from '#kernel/ids.js';
 import { UnitOfWork, type Work } from '#outbox/unit-of-work.js';
 import { Comparisons } from '../care/comparisons.js';
 import { CatalogConfig } from '../config.js';
-import { decideDeletion } from '../domain/deletion.js';
+import { decideDeletion, isMarked } from '../domain/deletion.js';
 import { isLastGood, isStillNeeded, type ImageFacts } from '../domain/expiry.js';
 import { CatalogEpoch, eraOf } from '../persistence/catalog-epoch.js';
 import {
@@ -146,7 +146,7 @@ export class Grants {
     const now = this.clock.now();
     const deletables = new Deletables(unit.db);
     const changes = (await deletables.lock(imageId))
-      .filter(({ copy, state }) => copies.has(copy) && state === 'TO_BE_DELETED')
+      .filter((each) => copies.has(each.copy) && isMarked(each))
       .flatMap((each): DeletionChange[] => {
         const { fragment: to } = decideDeletion(each, { type: 'undelete' }, now.getTime());
         return to ? [{ fragmentId: each.fragmentId, to, reason: '' }] : [];

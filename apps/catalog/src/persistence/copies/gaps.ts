@@ -8,8 +8,8 @@ export class Gaps {
 
   /**
    * Frees the numbers from `from` on in a copy that is still being made, and marks their fragments for
-   * deletion. If the index of one of these is loaded, the image's is loaded anew from the fragments that
-   * stay: other copies, and trees from before there were some for each fragment, are right then, too.
+   * deletion. If the index of one of these is loaded, or of one that was damaged, the image's is loaded anew
+   * from the fragments that stay: other copies, and trees from before there were some for each fragment, are right then, too.
    */
   async giveUp(
     { imageId }: Pick<ImageRow, 'imageId'>,
@@ -29,7 +29,7 @@ export class Gaps {
     );
     const loaded = await this.db.query<unknown[]>(
       `SELECT 1 FROM fragment WHERE image_id = $1 AND copy = $2 AND number >= $3
-         AND state = 'ACTIVE' AND index_loaded_at IS NOT NULL LIMIT 1`,
+         AND state IN ('ACTIVE', 'DAMAGED') AND index_loaded_at IS NOT NULL LIMIT 1`,
       [imageId, copy, from],
     );
     await this.db.query(
@@ -41,12 +41,11 @@ export class Gaps {
     if (loaded.length > 0) await this.loadAnew([imageId]);
   }
 
-  /** Has the file indexes of images loaded anew. Call it with the images locked. */
+  /** Has the file indexes of images loaded anew: of nothing it is said that it is loaded. Call it with the images locked. */
   async loadAnew(imageIds: readonly string[]): Promise<void> {
     await this.db.query(
       `UPDATE fragment SET index_loaded_at = NULL, index_retry_at = now()
-       WHERE image_id = ANY($1::text[])
-         AND state IN ('ACTIVE', 'DAMAGED') AND index_loaded_at IS NOT NULL`,
+       WHERE image_id = ANY($1::text[]) AND index_loaded_at IS NOT NULL`,
       [imageIds],
     );
     await removeTrees(this.db, imageIds);

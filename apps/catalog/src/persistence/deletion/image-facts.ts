@@ -10,9 +10,12 @@ export interface ExpiredCursor {
   readonly imageId: string;
 }
 
+const IS_HELD = 'EXISTS (SELECT 1 FROM image_hold h WHERE h.image_id = i.image_id)';
+
 /**
  * What builds on an image, at whatever distance, and is not gone itself; a direct child counts when
- * it, or something that builds on it, is unexpired or on hold.
+ * it, or something that builds on it, is unexpired or on hold. What is marked for deletion is gone, unless
+ * it is on hold: then it may be taken back at any time.
  */
 const DEPENDENTS = `
   WITH RECURSIVE tree AS (
@@ -22,10 +25,11 @@ const DEPENDENTS = `
   )
   SELECT DISTINCT t.child FROM tree t JOIN image i ON i.image_id = t.image_id
   WHERE i.abandoned_at IS NULL
-    AND (i.expires_at IS NULL OR i.expires_at > $2 OR EXISTS (SELECT 1 FROM image_hold h WHERE h.image_id = i.image_id))
+    AND (i.expires_at IS NULL OR i.expires_at > $2 OR ${IS_HELD})
     AND (NOT EXISTS (SELECT 1 FROM ${EVERY_FRAGMENT} f WHERE f.image_id = i.image_id)
       OR EXISTS (SELECT 1 FROM ${EVERY_FRAGMENT} f WHERE f.image_id = i.image_id
-        AND (f.state = 'ACTIVE' OR f.state = 'DAMAGED' AND f.deletable_at IS NULL)))
+        AND (f.state = 'ACTIVE' OR f.state = 'DAMAGED' AND f.deletable_at IS NULL
+          OR f.state IN ('DAMAGED', 'TO_BE_DELETED') AND ${IS_HELD})))
   ORDER BY t.child`;
 
 /** What an expiration is decided by. */

@@ -1,0 +1,98 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { catalogUnpin } from '#contracts/catalog/copy.js';
+import { imageExpire, imageHold, imageUndelete } from '#contracts/catalog/expiry.js';
+import { tombstone, type Tombstone } from '#contracts/fragment.js';
+import { catalogFragments } from '#contracts/image.js';
+import { CatalogHarness, eventually } from '../testing/catalog-harness.js';
+import { ImageMaker } from '../testing/image-maker.js';
+
+const QUICK = { HOLDFAST_GRANT_EVERY: '50ms', HOLDFAST_EXPIRE_EVERY: '200ms' };
+
+describe('what is marked for deletion, and needed after all,', () => {
+  let cluster: CatalogHarness;
+  let maker: ImageMaker;
+  const grants: Tombstone[] = [];
+
+  beforeAll(async () => {
+    cluster = await CatalogHarness.start();
+    const observer = (await cluster.connect('observer')).connection;
+    observer.subscribe('hf.int.v1.frag.delete.>', {
+      callback: (_, message) => void grants.push(tombstone.parse(message.json())),
+    });
+    await observer.flush();
+    await cluster.compared(await cluster.startCatalog(QUICK));
+    maker = await ImageMaker.start(cluster);
+  });
+
+  afterAll(async () => {
+    await maker?.stop();
+    await cluster?.stop();
+  });
+
+  async function statesOf(imageId: string, copy = 1): Promise<string[]> {
+    const page = { imageId, copy, all: true };
+    const { fragments } = await maker.operator.call(catalogFragments, page);
+    return fragments.map(({ state }) => state);
+  }
+
+  /** As if the grace period were over. */
+  async function endGrace(imageId: string): Promise<void> {
+    await cluster.database.query(
+      'UPDATE fragment SET deletable_at = now() WHERE image_id = $1 AND deletable_at IS NOT NULL',
+      [imageId],
+    );
+  }
+
+  it('stays where an image on hold builds on it, though both are marked', async () => {
+    const lineage = { client: 'db2', policy: 'nightly' };
+    const { imageId: full } = await maker.backup(1, lineage);
+    const { imageId: next } = await maker.begin({ ...lineage, kind: 'differential' });
+    await maker.commit({ imageId: next, number: 1 });
+    const totals = { fragments: 1, files: 1, bytes: 1 };
+    await maker.finishAs(next, { kind: 'differential', ...totals });
+    await maker.state(next, 'COMPLETE');
+    await cluster.database.query(
+      'UPDATE image SET expires_at = now() WHERE image_id = ANY($1::text[])',
+      [[full, next]],
+    );
+    for (const imageId of [next, full]) {
+      await eventually(
+        () => statesOf(imageId),
+        ([state]) => state === 'TO_BE_DELETED',
+      );
+    }
+    const hold = { imageId: next, hold: 'late', reason: 'a trial' };
+    await maker.operator.call(imageHold, { ...hold, release: false });
+    await endGrace(full);
+    await eventually(
+      () => statesOf(full),
+      ([state]) => state === 'ACTIVE',
+    );
+    await maker.operator.call(imageUndelete, { imageId: next });
+    expect(await statesOf(next)).toEqual(['ACTIVE']);
+  });
+
+  it('stays with what of its copy was damaged, which is still good for the rest', async () => {
+    const { imageId, fragmentIds } = await maker.backup(2);
+    const { job, fragmentIds: others } = await maker.duplicate(imageId);
+    await maker.jobs.call(catalogUnpin, { job });
+    const damage = (fragmentId: string | undefined) =>
+      cluster.database.query(`UPDATE fragment SET state = 'DAMAGED' WHERE fragment_id = $1`, [
+        fragmentId,
+      ]);
+    await maker.operator.call(imageExpire, { imageId, copy: 2 });
+    await damage(others[1]);
+    await damage(fragmentIds[1]);
+    await endGrace(imageId);
+    await eventually(
+      () => statesOf(imageId, 2),
+      (states) => states.join() === 'ACTIVE,DAMAGED',
+    );
+    const marked = await cluster.database.query<unknown[]>(
+      'SELECT 1 FROM fragment WHERE image_id = $1 AND deletable_at IS NOT NULL',
+      [imageId],
+    );
+    expect(marked).toEqual([]);
+    expect(grants.some(({ fragmentId }) => others.includes(fragmentId))).toBe(false);
+  });
+});
