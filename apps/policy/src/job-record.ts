@@ -91,9 +91,9 @@ export class JobRecord {
 /** It has ended, or it is incomplete since it has failed so. */
 type News = 'ended' | NonNullable<JobView['outOfTries']>;
 
-/** Of a stream it is no news: its parent tells of all of them. */
-function newsOf({ state, type, parent, policy, outOfTries }: JobView): News | undefined {
-  if (type !== 'backup' || parent !== null || policy === ON_DEMAND_POLICY) return undefined;
+/** Of a stream it is no news, nor of one that is run again: its parent tells of all of them. */
+function newsOf({ state, type, stream, policy, outOfTries }: JobView): News | undefined {
+  if (type !== 'backup' || stream !== null || policy === ON_DEMAND_POLICY) return undefined;
   return state === 'done' ? 'ended' : (outOfTries ?? undefined);
 }
 

@@ -1,3 +1,4 @@
+import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
 import { Client } from 'pg';
 import { PermanentError } from '#kernel/errors.js';
 import { POSTGRES_DATABASE } from './servers/postgres-cluster.js';
@@ -36,11 +37,25 @@ async function ensureRole(client: Client, { schema, password }: ServiceRole): Pr
     throw new PermanentError(20, `"${schema}" cannot be a schema's name.`);
   }
   const role = roleName(schema);
-  const secret = client.escapeLiteral(password);
+  // A statement that is slow or fails stands in PostgreSQL's log; this is no password.
+  const secret = client.escapeLiteral(scramVerifier(password));
   const { rowCount } = await client.query('SELECT 1 FROM pg_roles WHERE rolname = $1', [role]);
   const verb = rowCount ? 'ALTER' : 'CREATE';
   await client.query(`${verb} ROLE ${role} LOGIN NOSUPERUSER NOCREATEDB PASSWORD ${secret}`);
   await client.query(`GRANT CONNECT ON DATABASE ${POSTGRES_DATABASE} TO ${role}`);
   await client.query(`CREATE SCHEMA IF NOT EXISTS ${schema} AUTHORIZATION ${role}`);
   await client.query(`REVOKE ALL ON SCHEMA ${schema} FROM PUBLIC`);
+}
+
+/** PostgreSQL's own number. */
+const SCRAM_ITERATIONS = 4_096;
+
+/** What PostgreSQL keeps of a password (RFC 5803, SCRAM-SHA-256), of ASCII alone. */
+function scramVerifier(password: string): string {
+  const salt = randomBytes(16);
+  const salted = pbkdf2Sync(password, salt, SCRAM_ITERATIONS, 32, 'sha256');
+  const keyOf = (name: string) => createHmac('sha256', salted).update(name).digest();
+  const storedKey = createHash('sha256').update(keyOf('Client Key')).digest('base64');
+  const serverKey = keyOf('Server Key').toString('base64');
+  return `SCRAM-SHA-256$${SCRAM_ITERATIONS}:${salt.toString('base64')}$${storedKey}:${serverKey}`;
 }

@@ -21,6 +21,7 @@ import {
   timestamp,
   unitName,
 } from './names.js';
+import { retentionPeriod } from './schedule.js';
 
 export const jobState = z.enum([
   'queued',
@@ -73,7 +74,7 @@ export const backupRequest = z.object({
     .max(1_000)
     .default([]),
   storage: unitName.default('default'),
-  retention: z.string().default('14d'),
+  retention: retentionPeriod.default('14d'),
   priority: jobPriority.default(0),
   crossMountPoints: z.boolean().default(false),
   compressionLevel: z.int().min(1).max(19).default(1),
@@ -188,7 +189,7 @@ export const jobView = z.object({
   waitReason: jobWaitReason.default(''),
   /** The job whose child it is. */
   parent: jobNumber.nullable().default(null),
-  /** Which of its parent's streams it is, from 1; null for others. */
+  /** Which of its parent's streams it is, or is once more, from 1; null for others. */
   stream: z.int().nullable().default(null),
   /** How many children it has; 0 for all but parents. */
   children: z.int().nonnegative().default(0),

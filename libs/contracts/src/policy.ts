@@ -16,7 +16,7 @@ import {
   timestamp,
   unitName,
 } from './names.js';
-import { duration, RETENTION_LEVEL_MAX, schedule } from './schedule.js';
+import { RETENTION_LEVEL_MAX, retentionPeriod, schedule } from './schedule.js';
 
 const CLIENTS_MAX = 1_000;
 const SELECTIONS_MAX = 1_000;
@@ -327,10 +327,6 @@ export const policyResumeScheduling = endpoint('policy', 'resume-scheduling', {
   description: 'Takes back a suspend-scheduling, of the whole cluster or of one policy',
   request: z.object({ policy: policyName.optional() }),
   response: suspensionAnswer,
-});
-
-const retentionPeriod = z.union([duration, z.literal('infinite')], {
-  error: 'a period is a length of time such as "4w", or "infinite"',
 });
 
 export const retentionLevel = z.object({

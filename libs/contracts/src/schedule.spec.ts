@@ -30,6 +30,8 @@ describe('a policy', () => {
       /^perClient.web1.selections: NEW_STREAM/,
     ],
     [{ hooks: { before: { script: '../x' } } }, /^hooks.before.script: a hook is the bare name/],
+    [{ hooks: { befor: { script: 'x' } } }, /befor/],
+    [{ hooks: { before: { script: 'x', timeout: 9 } } }, /timeout/],
     [{ jobsMax: 0 }, /^jobsMax: /],
     [{ effectiveFrom: 'tomorrow' }, /^effectiveFrom: /],
     [{ retry: { tries: 2 } }, /^retry.periodHours: /],

@@ -104,6 +104,10 @@ export type ScheduleType = z.infer<typeof scheduleType>;
 
 export const RETENTION_LEVEL_MAX = 24;
 
+export const retentionPeriod = z.union([duration, z.literal('infinite')], {
+  error: 'a period is a length of time such as "4w", or "infinite"',
+});
+
 const RETENTION = `a retention is a length of time such as "14d", "infinite", or a level from 0 to ${RETENTION_LEVEL_MAX}`;
 
 /** How long what is backed up is kept: a length of time, for ever, or a level that stands for one. */

@@ -72,8 +72,9 @@ export const deleteStream: StreamSpec = {
 export const taskStream: StreamSpec = {
   name: 'HF_TASK',
   subjects: ['hf.int.v1.task.>'],
-  description: 'Parts of jobs on their way to media servers and agents',
-  discard: 'new',
+  description:
+    'Parts of jobs on their way to media servers and agents; the oldest are of attempts long over',
+  discard: 'old',
   denyDeletion: false,
   ageMaxMs: DAY_MS,
   bytesMax: 256 * MIB,

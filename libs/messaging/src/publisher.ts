@@ -19,8 +19,9 @@ export interface Outgoing {
 
 const ACK_MS_MAX = 5_000;
 
-/** "maximum messages per subject exceeded": the stream has this very message already. */
-const PER_SUBJECT_LIMIT = 10077;
+/** The stream stored nothing, for a reason that stands in words: this one. It has this very message already. */
+const NOT_STORED = 10077;
+const PER_SUBJECT_LIMIT = 'maximum messages per subject exceeded';
 
 /** Publishes to JetStream and waits for the acknowledgement, which is no proof of durability. */
 export class Publisher {
@@ -38,7 +39,7 @@ export class Publisher {
         this.nats.jetstream.publish(message.subject, body, options),
       );
     } catch (error) {
-      if (error instanceof JetStreamApiError && error.code === PER_SUBJECT_LIMIT) return;
+      if (isThere(error)) return;
       const kind = error instanceof JetStreamError ? 'refused' : 'did not take';
       throw new Unavailable(
         `The broker ${kind} a message on ${message.subject}: ${messageOf(error)}`,
@@ -47,4 +48,9 @@ export class Publisher {
       );
     }
   }
+}
+
+function isThere(error: unknown): boolean {
+  const isNotStored = error instanceof JetStreamApiError && error.code === NOT_STORED;
+  return isNotStored && messageOf(error).includes(PER_SUBJECT_LIMIT);
 }

@@ -10,6 +10,7 @@ import {
   type Suspension,
 } from '#contracts/policy.js';
 import type { Cli } from '../cli.js';
+import { EXIT } from '../exit-codes.js';
 import { allPolicies, POLICY_COLUMNS } from '../kinds/policy-kind.js';
 import type { Column } from '../output/table.js';
 import { defineScheduling, suspensionRemarks } from './policy-scheduling.js';
@@ -136,4 +137,5 @@ async function run(cli: Cli, request: RunOptions & { name: string }): Promise<vo
     }
     if (answer.jobs.length === 0) output.line('No job was started.');
   });
+  if (answer.refused.length > 0) cli.exitCode = EXIT.partial;
 }

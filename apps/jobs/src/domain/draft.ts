@@ -80,7 +80,7 @@ export function draftAgain(job: Job, backoff: Backoff): Draft {
       const { closesAt: _, ...request } = job.request;
       const again = { ...request, priority: job.priority, origin: 'immediate' as const };
       if (job.type === 'parent') return backupDrafts(again, backoff);
-      return alone({ ...backupDraft(again, backoff), run: job.run });
+      return alone({ ...backupDraft(again, backoff), run: job.run, stream: job.stream });
     }
     case 'restore':
       return alone(restoreDraft(job.request, backoff));

@@ -144,7 +144,7 @@ interface JobBase {
   readonly job: number;
   /** How often it was saved. */
   readonly revision: number;
-  /** The job whose child it is, and which of its streams, from 1. */
+  /** The job whose child it is; and which of its streams, from 1, or of another job's once more. */
   readonly parent: number | null;
   readonly stream: number | null;
   readonly priority: number;

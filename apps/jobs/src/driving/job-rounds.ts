@@ -43,7 +43,10 @@ export class JobRounds implements Startable {
     this.rounds = new Repeating({
       everyMs: ROUND_MS,
       work: (signal) => this.round(signal),
-      onError: (error) => this.logger.warn(`cannot look at open jobs: ${messageOf(error)}`),
+      onError: (error) => {
+        this.watch.deaf();
+        this.logger.warn(`cannot look at open jobs: ${messageOf(error)}`);
+      },
     });
   }
 

@@ -22,7 +22,12 @@ export class JobSilence {
 
   /** To be called every few seconds: notes whether anybody can be heard at all. */
   listen(): void {
-    if (!this.nats.connected) this.listeningSince = this.clock.now().getTime();
+    if (!this.nats.connected) this.deaf();
+  }
+
+  /** What was said meanwhile could not be written down. */
+  deaf(): void {
+    this.listeningSince = this.clock.now().getTime();
   }
 
   /** The first of those awaited that has been silent for too long. */

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { Unavailable } from '#kernel/errors.js';
 import { JobsConfig } from '../config.js';
 import type { Job } from '../domain/job.js';
 import { JobChanges } from '../job-changes.js';
@@ -23,6 +24,11 @@ export class RoundsWatch {
     this.silence.listen();
   }
 
+  /** A round could not be made: the database is away, and what participants report is lost, too. */
+  deaf(): void {
+    this.silence.deaf();
+  }
+
   async lookAt(job: Job): Promise<void> {
     const missed = this.silence.missedOf(job);
     if (missed) await this.changes.apply(job.job, missed);
@@ -32,9 +38,12 @@ export class RoundsWatch {
 
   /** A broker that does not answer for one job is not waited for with the next. */
   private async renew(job: Job): Promise<void> {
-    this.isBrokerAway = true;
-    await this.changes.apply(job.job, await this.steps.renew(job));
-    this.isBrokerAway = false;
+    try {
+      await this.changes.apply(job.job, await this.steps.renew(job));
+    } catch (error) {
+      this.isBrokerAway ||= error instanceof Unavailable;
+      throw error;
+    }
   }
 
   pausedBefore(step: 'suspended' | 'incomplete', now: Date): Date {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 /** A script of the client's hook folder: a bare file name, never a path and never a line for a shell. */
-export const jobHook = z.object({
+export const jobHook = z.strictObject({
   script: z
     .string()
     .regex(
@@ -13,7 +13,7 @@ export const jobHook = z.object({
   timeoutSeconds: z.int().min(1).max(86_400).default(300).describe('then it is killed'),
 });
 export type JobHook = z.infer<typeof jobHook>;
-export const jobHooks = z.object({
+export const jobHooks = z.strictObject({
   before: jobHook.optional().describe('runs before anything is read; its failure ends the attempt'),
   after: jobHook
     .optional()
