@@ -9,7 +9,13 @@ import { CannotResume } from './backup/checkpoint-file.js';
 import { ChunkSink } from './backup/chunks/chunk-sink.js';
 import { FrameThread } from './backup/encoding/frame-thread.js';
 import type { FragmentSink } from './backup/fragment-sink.js';
-import { runBackup, type BackupProgress, type BackupResult } from './backup/run-backup.js';
+import {
+  ringFor,
+  runBackup,
+  type BackupProgress,
+  type BackupResult,
+  type BufferWaits,
+} from './backup/run-backup.js';
 import { AgentConfig } from './config.js';
 import type { Note } from './domain/notes.js';
 import { BackupHooks, HookFailed } from './hooks/backup-hooks.js';
@@ -119,10 +125,9 @@ export class BackupTask {
     const listed = task.baseListing ?? task.baseImageId;
     const base = listed && this.listings.find(task.policy, listed);
     const sink = sinkFor(use.writer, frames);
-    const { buffers } = this.config.ring;
-    const bufferBytes = sink.chunking?.frameBytes ?? this.config.ring.bufferBytes;
-    use.reporter.log('info', `using ${buffers} data buffers of ${bufferBytes} bytes`);
-    const result = await runBackup({
+    const ring = ringFor(sink, this.config.ring);
+    use.reporter.log('info', `using ${ring.buffers} data buffers of ${ring.bufferBytes} bytes`);
+    return runBackup({
       selections: task.selections.map(fromPathText),
       excludes: [...task.excludes, ...this.config.leaveOut.map(asGlob)],
       crossMountPoints: task.crossMountPoints,
@@ -131,16 +136,13 @@ export class BackupTask {
       newListingPath: this.listings.pathFor(task.policy, task.imageId),
       resume: task.resume ?? undefined,
       frames,
-      ring: this.config.ring,
+      ring,
       sink,
       onProgress: (progress) => use.reporter.progress(progressOf(progress)),
       onNote: (note) => logNote(use.reporter, note),
+      onWaits: (waits) => logWaits(use.reporter, waits),
       signal: use.signal,
     });
-    const { forEmpty, forFull } = result.waits;
-    const waits = `waited for empty buffer ${forEmpty} times, for full buffer ${forFull} times`;
-    use.reporter.log('info', waits);
-    return result;
   }
 }
 
@@ -175,6 +177,13 @@ function asGlob(path: string): string {
 
 function logNote(reporter: JobReporter, { level, text }: Note): void {
   reporter.log(level, text);
+}
+
+function logWaits(reporter: JobReporter, { forEmpty, forFull }: BufferWaits): void {
+  reporter.log(
+    'info',
+    `waited for empty buffer ${forEmpty} times, for full buffer ${forFull} times`,
+  );
 }
 
 function progressOf({ files, bytes, path, waits }: BackupProgress) {

@@ -1,10 +1,12 @@
 import { join } from 'node:path';
 import { z } from 'zod';
+import { FRAME_ARCHIVE_BYTES_MAX } from '#archive/frames/frame-table.js';
 import { clientName } from '#contracts/names.js';
 import { settingFacts } from '#service/settings/setting-facts.js';
 
 const BUFFERS_DEFAULT = 16;
-const BUFFER_BYTES_DEFAULT = 1024 * 1024;
+/** A buffer becomes one frame. */
+const BUFFER_BYTES_MAX = FRAME_ARCHIVE_BYTES_MAX;
 
 export const agentConfig = z.object({
   /** The client's name, as policies call it. */
@@ -50,12 +52,12 @@ export const agentConfig = z.object({
     .number()
     .int()
     .min(64 * 1024)
-    .max(4 * 1024 * 1024)
-    .default(BUFFER_BYTES_DEFAULT)
+    .max(BUFFER_BYTES_MAX)
+    .default(BUFFER_BYTES_MAX)
     .register(settingFacts, {
       name: 'agent.buffer-bytes',
       unit: 'bytes',
-      description: 'the size of each of them',
+      description: 'the size of each of them, and of a frame before it is compressed',
       settable: false,
     }),
 });

@@ -67,6 +67,8 @@ export interface BackupOptions {
   readonly onProgress?: ((progress: BackupProgress) => void) | undefined;
   /** Each note as it comes, as far as its text is kept. */
   readonly onNote?: ((note: Note) => void) | undefined;
+  /** Once, however it ends. */
+  readonly onWaits?: ((waits: BufferWaits) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Whose thread reads, if not one of the compiled code. */
   readonly readers?: WorkerPool | undefined;
@@ -97,7 +99,7 @@ export interface BackupResult {
  * listing; CannotResume, which nothing but a new image helps
  */
 export async function runBackup(options: BackupOptions): Promise<BackupResult> {
-  const size = ringOf(options);
+  const size = ringFor(options.sink, options.ring);
   checkFragmentBytesMax(options.sink.fragmentBytesMax, size.bufferBytes);
   options.signal?.throwIfAborted();
   const start = await startImage(options);
@@ -195,6 +197,7 @@ class BackupRun {
     } finally {
       this.#emptier.stop();
       await this.#reader.end();
+      this.options.onWaits?.(this.#waits);
     }
   }
 
@@ -285,8 +288,8 @@ class BackupRun {
   }
 }
 
-/** Its buffers hold the archive bytes of a frame each, and there are more of them than the sink keeps. */
-function ringOf({ ring = RING_DEFAULT, sink: { chunking } }: BackupOptions): RingSize {
+/** What a backup makes of a ring that was asked for: where it is cut into chunks, a buffer for each frame that the sink keeps, and more. */
+export function ringFor({ chunking }: FragmentSink, ring: RingSize = RING_DEFAULT): RingSize {
   if (!chunking) return ring;
   const held = Math.ceil(chunking.heldBytesMax / chunking.frameBytes);
   const buffers = Math.max(ring.buffers, held + BUFFERS_NOT_HELD);

@@ -57,9 +57,12 @@ export function jobFields(job: JobView, now: Date): (readonly [string, string | 
     ['Files', formatCount(progress.files)],
     ['Size', formatSize(progress.bytes)],
     ['Stored', formatSize(progress.storedBytes)],
-    [
-      'Buffer waits',
-      `${progress.waitedForEmpty} for an empty one, ${progress.waitedForFull} for a full one`,
-    ],
+    ['Buffer waits', bufferWaits(job)],
   ];
+}
+
+/** Only backups have a ring of buffers. */
+function bufferWaits({ type, progress }: JobView): string | null {
+  if (type !== 'backup') return null;
+  return `${progress.waitedForEmpty} for an empty one, ${progress.waitedForFull} for a full one`;
 }

@@ -6,6 +6,9 @@ const HEADER_BYTES = 8;
 const DIGEST_BYTES = 32;
 const ENTRY_BYTES = 8 + DIGEST_BYTES;
 
+/** Archive bytes in one frame; a media server takes no larger ones. */
+export const FRAME_ARCHIVE_BYTES_MAX = 1024 * 1024;
+
 /** Frames of one fragment: their table has to fit into one message of the data port, of 4 MiB. */
 export const FRAMES_MAX = 104_800;
 
