@@ -11,7 +11,7 @@ import { Files } from '../../apps/catalog/src/persistence/files/files.js';
 import { RestoreChains } from '../../apps/catalog/src/restore-chains.js';
 import { startPostgres } from '../support/postgres.js';
 import { GeneratedDisk } from './generated-disk.js';
-import { below, atMost, measurement, type Measurement } from './measurement.js';
+import { below, atMost, measurement, NO_GOAL, type Measurement } from './measurement.js';
 
 /** What Bacula 9.6 stores for each file version, with its indexes. */
 const BACULA_BYTES = 154;
@@ -36,9 +36,6 @@ const INCREMENTALS = Number(process.env['BENCH_CATALOG_INCREMENTALS'] ?? 2_000);
 const INCREMENTAL_FILES = 100_000;
 const INCREMENTAL_SHARE = 0.001;
 const HOURLY = 1_000_000;
-
-/** For what is only to be known. */
-const NO_GOAL = { text: '-', reached: () => true };
 
 interface Bench {
   readonly database: DataSource;

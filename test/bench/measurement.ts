@@ -63,7 +63,7 @@ export function atMostOf(share: number, whom = 'the best'): Goal {
 export function atLeastOf(share: number): Goal {
   return {
     text: `at least ${share} of it`,
-    reached: (_, ratio) => ratio !== null && ratio >= share,
+    reached: (_, ratio) => (ratio === null ? null : ratio >= share),
   };
 }
 
@@ -71,7 +71,7 @@ export function atLeastOf(share: number): Goal {
 export function atLeastTimes(times: number): Goal {
   return {
     text: `at least ${times} times it`,
-    reached: (_, ratio) => ratio !== null && ratio >= times,
+    reached: (_, ratio) => (ratio === null ? null : ratio >= times),
   };
 }
 

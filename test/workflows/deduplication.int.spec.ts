@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { appendFileSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
@@ -14,6 +15,7 @@ import { makeOddTree, type OddTree } from '../support/odd-tree.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
 const MIB = 2 ** 20;
+const SCRIPT = fileURLToPath(new URL('../../docs/read-chunks.sh', import.meta.url));
 const SILENCE_MS = 5_000;
 
 let cluster: TestCluster;
@@ -87,6 +89,15 @@ async function expectRestored(imageId: string, source = tree, as = source): Prom
   expect(await compareTrees(as, join(to, source), { ignore })).toEqual([]);
 }
 
+/** With nothing of ours: a script of a few lines, and tar. */
+async function expectReadByScript(imageId: string, copy: number): Promise<void> {
+  const to = cluster.path(`read-${imageId}-${copy}`);
+  mkdirSync(to);
+  const read = 'sh "$0" "$1" "$2" "$3" | tar -xpf - -C "$4"';
+  execFileSync('sh', ['-c', read, SCRIPT, volume, imageId, String(copy), to]);
+  expect(await compareTrees(tree, join(to, tree))).toEqual([]);
+}
+
 /** Has the first copy of an image deleted. */
 async function expectDeleted(imageId: string): Promise<void> {
   await cluster.cli('image', 'expire', imageId, '--copy', '1');
@@ -144,6 +155,14 @@ describe('fulls in a volume that deduplicates', () => {
     const fragments = await views.fragments(second.imageId, 1);
     const stored = fragments.reduce((sum, { storedBytes }) => sum + storedBytes, 0);
     expect(stored).toBeGreaterThan(second.archiveBytes);
+  });
+
+  it('are read by a script that uses nothing of ours, also where they came from another volume', async () => {
+    await expectReadByScript(second.imageId, 1);
+    const remote = jobOf(await cluster.cli('backup', '--storage', 'remote', tree));
+    const duplicated = await cluster.cli('image', 'duplicate', remote.imageId!, '--to', 'shared');
+    expect(jobOf(duplicated)).toMatchObject({ status: 0, message: '' });
+    await expectReadByScript(remote.imageId!, 2);
   });
 
   it('are duplicated to another media server by what is not there, and restored from there', async () => {
