@@ -85,6 +85,8 @@ describe('`holdfast up` ends with a clear error and leaves no process', () => {
   it('where a setting is wrong', async () => {
     const ended = await cluster.upInVain([], { HOLDFAST_SILENCE_MS_MAX: 'long' });
     expectError(ended, /HOLDFAST_SILENCE_MS_MAX/);
+    const tooLarge = await cluster.upInVain([], { HOLDFAST_DATA_BUFFER_BYTES: '2097152' });
+    expectError(tooLarge, /agent did not start.*HOLDFAST_DATA_BUFFER_BYTES: .*1048576/);
     expectError(await cluster.upInVain(['--media-id', 'a b']), /media server's name/);
   });
 });

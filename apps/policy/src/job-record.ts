@@ -92,8 +92,9 @@ export class JobRecord {
 type News = 'ended' | NonNullable<JobView['outOfTries']>;
 
 /** Of a stream it is no news, nor of one that is run again: its parent tells of all of them. */
-function newsOf({ state, type, stream, policy, outOfTries }: JobView): News | undefined {
-  if (type !== 'backup' || stream !== null || policy === ON_DEMAND_POLICY) return undefined;
+function newsOf({ state, type, parent, stream, policy, outOfTries }: JobView): News | undefined {
+  const isStream = parent !== null || stream !== null;
+  if (type !== 'backup' || isStream || policy === ON_DEMAND_POLICY) return undefined;
   return state === 'done' ? 'ended' : (outOfTries ?? undefined);
 }
 

@@ -1,4 +1,4 @@
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { Logger } from '@nestjs/common';
 import { backoffMs, sleep } from '#kernel/backoff.js';
@@ -66,6 +66,8 @@ const FREE_BYTES = 'transfer' in ArrayBuffer.prototype ? [] : ['--harmony-rab-gs
 const STOP_STEPS: readonly StopStep[] = [{ signal: 'SIGTERM', waitMs: 15_000 }];
 /** Only what hangs takes so long, also where many machines share a processor. */
 const READY_MS_MAX = 120_000;
+/** Of a log, for a person to read. */
+const LAST_WORDS_BYTES = 500;
 const RESTART = { firstMs: 500, maxMs: 30_000, jitter: 0.5 };
 
 /**
@@ -141,5 +143,22 @@ async function untilReady(launched: SupervisedProcess, plan: DataProcessPlan): P
   if (outcome === 'ready') return;
   await launched.kill();
   const how = outcome === 'late' ? `it was not ready within ${READY_MS_MAX / 1000} s` : outcome;
-  throw new PermanentError(130, `${plan.name} did not start: ${how}. Its log: ${plan.logFile}`);
+  const { name, logFile } = plan;
+  throw new PermanentError(
+    130,
+    `${name} did not start: ${how}. It said: ${lastLine(logFile)}\nIts log: ${logFile}`,
+  );
+}
+
+/** Mostly why it did not start. */
+function lastLine(logFile: string): string {
+  const log = openSync(logFile, 'r');
+  try {
+    const { size } = fstatSync(log);
+    const end = Buffer.alloc(Math.min(size, LAST_WORDS_BYTES));
+    readSync(log, end, 0, end.length, size - end.length);
+    return end.toString().trimEnd().split('\n').at(-1)!.trim();
+  } finally {
+    closeSync(log);
+  }
 }

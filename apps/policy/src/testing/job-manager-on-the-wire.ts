@@ -89,10 +89,12 @@ export class JobManagerOnTheWire {
     this.change(job, { state, outOfTries: null });
   }
 
-  /** Ends one stream of a job, which is a job of its own. */
-  async endStream(parent: number, status: number): Promise<void> {
-    const ended = { state: 'done', status, endedAt: new Date().toISOString() };
-    await this.publish({ ...this.view(parent), ...ended, job: parent + 100_000, parent });
+  /** Ends one stream of a job, which is a job of its own; or one that was run again, and has no parent. */
+  async endStream(of: number, status: number, isAgain = false): Promise<void> {
+    const ended = { state: 'done', status, endedAt: new Date().toISOString(), stream: 1 };
+    const parent = isAgain ? null : of;
+    const job = of + (isAgain ? 200_000 : 100_000);
+    await this.publish({ ...this.view(of), ...ended, job, parent });
   }
 
   private change(job: number, change: Partial<JobView>): JobView {
