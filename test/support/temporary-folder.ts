@@ -23,9 +23,9 @@ export async function temporaryFolder(): Promise<string> {
 }
 
 /** Removes a folder with all that is in it. Paths may be longer than the system takes: Node's `rm` fails on those. */
-export async function removeFolder(folder: string): Promise<void> {
+export async function removeFolder(folder: string, msMax = REMOVAL_MS_MAX): Promise<void> {
   const removed = await runCommand('rm', ['-rf', '--one-file-system', '--', folder], {
-    timeoutMs: REMOVAL_MS_MAX,
+    timeoutMs: msMax,
   });
   if (removed.code !== 0) {
     throw new Error(`Cannot remove ${folder}: ${removed.stderr}`);

@@ -99,13 +99,17 @@ export class Reconciliation {
         }),
       );
     }
+    let outage: unknown;
     for (const fragmentId of of('mark-damaged')) {
       try {
         await this.suspect(fragmentId);
       } catch (error) {
-        if (!isOutage(error) && !(error instanceof PermanentError)) throw error;
+        if (isOutage(error)) outage = error;
+        else if (!(error instanceof PermanentError)) throw error;
       }
     }
+    // What could not be checked was not compared.
+    if (outage) throw outage;
   }
 
   /** Only what its own media server finds when it reads the fragment counts. */
