@@ -146,7 +146,7 @@ async function untilReady(launched: SupervisedProcess, plan: DataProcessPlan): P
   const { name, logFile } = plan;
   throw new PermanentError(
     130,
-    `${name} did not start: ${how}. It said: ${lastLine(logFile)}\nIts log: ${logFile}`,
+    `${name} did not start: ${how}. It said: ${lastLine(logFile)}. Its log: ${logFile}`,
   );
 }
 
