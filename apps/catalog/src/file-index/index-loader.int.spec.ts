@@ -57,11 +57,12 @@ describe('the file index', () => {
     imageId: string,
     number: number,
     index: IndexObject,
-    { mediaId = MEDIA, copy = 1 } = {},
+    { mediaId = MEDIA, copy = 1, isAway = false } = {},
   ): Promise<void> {
     const indexed = { indexBytes: index.bytes.length, indexDigest: index.digest };
     const offer = commitOf({ imageId, copy, number, mediaId, ...indexed });
     port.objects.set(offer.fragmentId, index.bytes);
+    if (isAway) port.away.add(offer.fragmentId);
     const media = await cluster.requests(`media-${mediaId}`);
     await media.call(catalogFragmentOffer, { mediaId, commits: [offer] });
   }
@@ -291,6 +292,27 @@ describe('the file index', () => {
     await other.open(await cluster.connect('observer'), OTHER_MEDIA);
     await complete(elsewhere);
     await other.close();
+  });
+
+  it('waits for a volume that is away, and holds up no other of its media server', async () => {
+    const vaulted: string[] = [];
+    for (let n = 0; n < 4; n += 1) {
+      const imageId = await begin('vaulted');
+      vaulted.push(imageId);
+      await commit(imageId, 1, await indexObject([line({ path: `v${n}` })]), { isAway: true });
+      await finish(imageId, 1);
+    }
+    const here = await begin('vaulted');
+    await commit(here, 1, await indexObject([line({ path: 'here' })]));
+    await finish(here, 1);
+    await complete(here);
+    const { waitsFor } = await eventually(
+      () => finish(vaulted[0]!, 1),
+      (answer) => answer.waitsFor.includes('('),
+    );
+    expect(waitsFor).toContain('not in the library');
+    port.away.clear();
+    for (const imageId of vaulted) await complete(imageId);
   });
 
   it('comes from another copy where the media server of the first one is away', async () => {

@@ -21,7 +21,9 @@ const LOOK_AGAIN_MS = 2_000;
 const REST_SHARE = 9;
 /** Another catalog holds the fragment: it needs a moment. */
 const HELD_ELSEWHERE_MS = 500;
-/** The index is damaged, or the media server refuses it: somebody has to mend that first. */
+/** Of a medium that cannot be opened: a cartridge that is not in the library. */
+const VOLUME_AWAY = 83;
+/** The index is damaged, its volume away, or the media server refuses it: somebody has to mend that first. */
 const RETRY_DAMAGED: BackoffOptions = { firstMs: 5_000, maxMs: 3_600_000, jitter: 0.2 };
 const DATABASE_RETRY_MS = 1_000;
 /** What the driver opens where nobody says how many. */
@@ -127,8 +129,10 @@ export class IndexLoader implements Startable {
   }
 
   private async failed(pending: PendingIndex, error: unknown): Promise<void> {
-    if (error instanceof Unavailable) return this.mediaFailed(pending.mediaId, error);
-    if (failureKind(error) === 'outage') return this.databaseFailed(error);
+    if (!isVolumeAway(error)) {
+      if (error instanceof Unavailable) return this.mediaFailed(pending.mediaId, error);
+      if (failureKind(error) === 'outage') return this.databaseFailed(error);
+    }
     const retryMs = backoffMs(pending.failures + 1, RETRY_DAMAGED, 0.5);
     const what = `the index of fragment ${pending.number} of ${pending.imageId}`;
     this.logger.error(`cannot load ${what}: ${messageOf(error)}; again in ${seconds(retryMs)}`);
@@ -160,6 +164,11 @@ export class IndexLoader implements Startable {
       };
     });
   }
+}
+
+/** Then its media server is there all the same, for what lies on others. */
+function isVolumeAway(error: unknown): boolean {
+  return error instanceof Unavailable && error.status === VOLUME_AWAY;
 }
 
 function seconds(ms: number): string {

@@ -44,6 +44,8 @@ export function sealed(bytes: Buffer): IndexObject {
 export class IndexPort {
   /** By fragment. */
   readonly objects = new Map<string, Buffer>();
+  /** Fragments whose volume is not there. */
+  readonly away = new Set<string>();
   /** How many of the next reads end in the middle, as when a cable is pulled. */
   cuts = 0;
   private readonly tokens = new Set<string>();
@@ -85,6 +87,8 @@ export class IndexPort {
       const message = await connection.receive();
       if (!message) return;
       const { fragmentId, offset, length } = parsePayload(message, readRequest);
+      if (this.away.has(fragmentId))
+        throw new PermanentError(83, 'The volume is not in the library.');
       const stored = this.objects.get(fragmentId);
       if (!stored) throw new PermanentError(85, `There is no fragment ${fragmentId}.`);
       const object = stored.subarray(offset, offset + length);
