@@ -93,40 +93,28 @@ describe('A chunk that is lost where it lies', () => {
     await reads(first, seeds);
   });
 
-  it('is not named where it came again and is not what its id says', async () => {
-    await sealAlone(store, first, seeds);
-    damageFrames(containersOf(folder.path)[0]!, 'first');
-    expect(await verify()).toHaveLength(1);
-    const session = store.session('web1');
-    const one = chunkOf(1);
-    const stored = await compress(Buffer.alloc(one.length, 'another'), 3);
-    await session.add({ stored, chunks: [one] });
-    const writer = await session.beginPlain(second);
-    await writer.add([one]);
-    const manifest = manifestOf(second, { data: archiveOf([1]), index: Buffer.alloc(0) });
-    await expect(writer.seal(manifest)).rejects.toThrow(/came again, and is not what its id says/);
-    await writer.abandon();
-    await session.end();
-    await sealAlone(store, third, [1, 2, 3]);
-    await reads(first, seeds);
-  });
-
-  it('is not named where a container that was closed long ago should have brought it', async () => {
-    await sealAlone(store, first, seeds);
-    damageFrames(containersOf(folder.path)[0]!, 'first');
-    expect(await verify()).toHaveLength(1);
-    const session = store.session('web1');
-    const one = chunkOf(1);
-    const stored = await compress(Buffer.alloc(one.length, 'another'), 3);
-    await session.add({ stored, chunks: [one] });
-    await expect(session.flush()).rejects.toThrow(/came again, and is not what its id says/);
-    const writer = await session.beginPlain(second);
-    await writer.add([one]);
-    const manifest = manifestOf(second, { data: archiveOf([1]), index: Buffer.alloc(0) });
-    await expect(writer.seal(manifest)).rejects.toThrow(/came again, and is not what its id says/);
-    await writer.abandon();
-    await session.end();
-  });
+  it.each(['with its fragment', 'before it'])(
+    'is not named where it came again, %s, and is not what its id says',
+    async (when) => {
+      await sealAlone(store, first, seeds);
+      damageFrames(containersOf(folder.path)[0]!, 'first');
+      expect(await verify()).toHaveLength(1);
+      const session = store.session('web1');
+      const one = chunkOf(1);
+      const stored = await compress(Buffer.alloc(one.length, 'another'), 3);
+      await session.add({ stored, chunks: [one] });
+      const refusal = /came again, and is not what its id says/;
+      if (when === 'before it') await expect(session.flush()).rejects.toThrow(refusal);
+      const writer = await session.beginPlain(second);
+      await writer.add([one]);
+      const manifest = manifestOf(second, { data: archiveOf([1]), index: Buffer.alloc(0) });
+      await expect(writer.seal(manifest)).rejects.toThrow(refusal);
+      await writer.abandon();
+      await session.end();
+      await sealAlone(store, third, [1, 2, 3]);
+      await reads(first, seeds);
+    },
+  );
 
   it('is found by a verification, and its container goes with the next collection', async () => {
     await sealAlone(store, first, seeds);
