@@ -134,10 +134,9 @@ export class Walk {
       this.#add(path);
       return;
     }
-    this.parts.context.info(
-      path,
-      'is a symlink that leads to a selection, which is stored instead',
-    );
+    const isNew = this.#where(path) === 'ahead';
+    const what = 'is a symlink that leads to a selection, which is stored instead';
+    if (isNew) this.parts.context.info(path, what);
     this.#startInner(path);
   }
 
