@@ -2,6 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { sleep } from '#kernel/backoff.js';
 import { Clock } from '#kernel/clock.js';
+import { isDatabaseAway } from '#kernel/database-failure.js';
 import { messageOf } from '#kernel/errors.js';
 import { Repeating } from '#kernel/repeating.js';
 import type { Startable } from '#service/lifecycle.js';
@@ -44,7 +45,7 @@ export class JobRounds implements Startable {
       everyMs: ROUND_MS,
       work: (signal) => this.round(signal),
       onError: (error) => {
-        this.watch.deaf();
+        if (isDatabaseAway(error)) this.watch.deaf();
         this.logger.warn(`cannot look at open jobs: ${messageOf(error)}`);
       },
     });

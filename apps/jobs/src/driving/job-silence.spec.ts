@@ -1,0 +1,42 @@
+import { describe, expect, it } from '@jest/globals';
+import { FixedClock } from '#kernel/clock.js';
+import type { Nats } from '#messaging/connection.js';
+import type { JobsConfig } from '../config.js';
+import type { Job } from '../domain/job.js';
+import { allocationOf, backup, NOW } from '../testing/sample-jobs.js';
+import { JobSilence } from './job-silence.js';
+
+const SILENCE_MS_MAX = 30_000;
+
+const running = {
+  ...backup,
+  ...{ step: 'running', allocation: allocationOf(1, 'media1'), runningSince: NOW },
+} as Job;
+
+describe('a participant of a job', () => {
+  function listening() {
+    const clock = new FixedClock(NOW);
+    const nats = { connected: true } as Nats;
+    const silence = new JobSilence(nats, clock, { silenceMsMax: SILENCE_MS_MAX } as JobsConfig);
+    const isMissed = () => silence.missedOf(running) !== undefined;
+    return { clock, silence, isMissed };
+  }
+
+  it('is missed when it has said nothing for too long', () => {
+    const { clock, isMissed } = listening();
+    clock.advance(SILENCE_MS_MAX);
+    expect(isMissed()).toBe(false);
+    clock.advance(1);
+    expect(isMissed()).toBe(true);
+  });
+
+  it('is not missed for the time in which nothing that it said could be written down', () => {
+    const { clock, silence, isMissed } = listening();
+    clock.advance(2 * SILENCE_MS_MAX);
+    silence.deaf();
+    clock.advance(SILENCE_MS_MAX);
+    expect(isMissed()).toBe(false);
+    clock.advance(1);
+    expect(isMissed()).toBe(true);
+  });
+});
