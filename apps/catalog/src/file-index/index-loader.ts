@@ -25,6 +25,8 @@ const HELD_ELSEWHERE_MS = 500;
 const VOLUME_AWAY = 83;
 /** The index is damaged, its volume away, or the media server refuses it: somebody has to mend that first. */
 const RETRY_DAMAGED: BackoffOptions = { firstMs: 5_000, maxMs: 3_600_000, jitter: 0.2 };
+/** Volumes that are away and were told of. */
+const TOLD_MAX = 1_000;
 const DATABASE_RETRY_MS = 1_000;
 /** What the driver opens where nobody says how many. */
 const CONNECTIONS_DEFAULT = 10;
@@ -36,6 +38,8 @@ export class IndexLoader implements Startable {
   private readonly stopping = new AbortController();
   private readonly atWork = new Map<string, Promise<void>>();
   private readonly absent = new AbsentMedia(() => this.kick());
+  /** Of which volumes it was said that they are away. */
+  private readonly toldAway = new Set<string>();
   private loop: Promise<void> = Promise.resolve();
   private wake: () => void = () => undefined;
   private woken = false;
@@ -135,13 +139,23 @@ export class IndexLoader implements Startable {
     }
     const retryMs = backoffMs(pending.failures + 1, RETRY_DAMAGED, 0.5);
     const what = `the index of fragment ${pending.number} of ${pending.imageId}`;
-    this.logger.error(`cannot load ${what}: ${messageOf(error)}; again in ${seconds(retryMs)}`);
+    if (isVolumeAway(error)) this.tellAway(`${pending.mediaId}: ${messageOf(error)}`);
+    else
+      this.logger.error(`cannot load ${what}: ${messageOf(error)}; again in ${seconds(retryMs)}`);
     try {
       const queue = new IndexQueue(this.database);
       await queue.markFailed(pending.fragmentId, messageOf(error), retryMs);
     } catch (failure) {
       await this.databaseFailed(failure);
     }
+  }
+
+  /** Once: thousands of indexes may lie there. */
+  private tellAway(what: string): void {
+    if (this.toldAway.has(what)) return;
+    if (this.toldAway.size >= TOLD_MAX) this.toldAway.clear();
+    this.toldAway.add(what);
+    this.logger.warn(`media server ${what}; what lies there is loaded when it is back`);
   }
 
   private mediaFailed(media: string, error: Unavailable): void {
