@@ -1,15 +1,15 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { cloudEvent } from '#contracts/event.js';
 import { jobView } from '#contracts/job.js';
-import { policyIncomplete, policyJobs } from '#contracts/streams.js';
+import { policyIncomplete, policyJobs, policyQueued } from '#contracts/streams.js';
 import { BatchConsumer, type Delivery } from '#messaging/batch-consumer.js';
 import { Nats } from '#messaging/connection.js';
 import type { Startable } from '#service/lifecycle.js';
 import { JobRecord } from './job-record.js';
 
 /**
- * Hears of the end of every job, and of those that are incomplete, and remembers it where a policy
- * asked for the job.
+ * Hears of every job that is queued, incomplete or at its end, and remembers it where the job is a
+ * policy's.
  */
 @Injectable()
 export class JobNews implements Startable {
@@ -20,7 +20,7 @@ export class JobNews implements Startable {
     nats: Nats,
     private readonly record: JobRecord,
   ) {
-    this.consumers = [policyJobs, policyIncomplete].map(
+    this.consumers = [policyJobs, policyIncomplete, policyQueued].map(
       (spec) =>
         new BatchConsumer(nats, {
           spec,

@@ -44,17 +44,15 @@ export class JobRecord {
   /** What an event tells of a job; a message that is delivered again changes nothing. */
   async heard(messageId: string, view: JobView): Promise<void> {
     const news = newsOf(view);
-    if (news === undefined) return;
+    // What the scheduler submits it writes down itself.
+    if (news === undefined || (news === 'moves' && view.origin === 'scheduled')) return;
     await this.unitOfWork.once(messageId, (work) => this.noteIn(work, view, news));
   }
 
   /** The same, for what was asked for. */
   async found(view: JobView): Promise<void> {
     const news = newsOf(view);
-    await this.unitOfWork.run(async (work) => {
-      if (news !== undefined) await this.noteIn(work, view, news);
-      else await new RunningJobs(work.db).isNotIncomplete(view.job, view.revision);
-    });
+    if (news !== undefined) await this.unitOfWork.run((work) => this.noteIn(work, view, news));
   }
 
   /** A job that the job manager does not know any more. */
@@ -78,8 +76,10 @@ export class JobRecord {
       await histories.save(key, withEnding(known.history, ending), job);
       return;
     }
+    if (news === 'moves') await running.isNotIncomplete(job, view.revision);
     // What has ended may be told of late.
     if (!isOurs || (known.lastEndedJob >= job && !(await running.has(job)))) return;
+    if (news === 'moves') return running.add({ ...key, job, dueAt: null }, this.clock.now());
     const failedAt = new Date(news.failedAt);
     const told = { failedAt, revision: view.revision, now: this.clock.now() };
     if (!(await running.isIncomplete({ ...key, job }, told))) return;
@@ -88,14 +88,14 @@ export class JobRecord {
   }
 }
 
-/** It has ended, or it is incomplete since it has failed so. */
-type News = 'ended' | NonNullable<JobView['outOfTries']>;
+/** It has ended, or it is incomplete since it has failed so, or it does whatever else. */
+type News = 'ended' | 'moves' | NonNullable<JobView['outOfTries']>;
 
 /** Of a stream it is no news, nor of one that is run again: its parent tells of all of them. */
 function newsOf({ state, type, parent, stream, policy, outOfTries }: JobView): News | undefined {
   const isStream = parent !== null || stream !== null;
   if (type !== 'backup' || isStream || policy === ON_DEMAND_POLICY) return undefined;
-  return state === 'done' ? 'ended' : (outOfTries ?? undefined);
+  return state === 'done' ? 'ended' : (outOfTries ?? 'moves');
 }
 
 /** Jobs from before belong to an earlier policy of the same name. */

@@ -119,6 +119,16 @@ describe('the policy service', () => {
     );
   });
 
+  it('starts the same jobs where a run is asked for again, since its answer was lost', async () => {
+    await put({ name: 'asked', clients: ['db1', 'db2'] });
+    const request = { name: 'asked', requestId: '019ac1d2-7c51-7a70-8f6d-1b8b0a6d9f10' };
+    const { body } = await ask('run', request);
+    expect(body['jobs']).toHaveLength(2);
+    expect((await ask('run', request)).body).toEqual(body);
+    expect(jobsOf('asked')).toHaveLength(2);
+    await ask('delete', { name: 'asked' });
+  });
+
   it('submits what is due once, however often the schedulers look', async () => {
     const schedules = [
       { name: 'daily', type: 'differential', frequency: '1d' },
@@ -168,6 +178,25 @@ describe('the policy service', () => {
     );
     const [entry] = await dueOf('twice');
     expect(Math.round((Date.parse(entry!.dueAt!) - Date.now()) / 60_000)).toBe(10);
+  });
+
+  it('knows of a job that a person has run again, and starts none beside it', async () => {
+    const schedules = [{ name: 'daily', type: 'full', frequency: '1d' }];
+    await put({ name: 'again', schedules, retry: { tries: 9, periodHours: 12, delayMinutes: 1 } });
+    await eventually(() => jobsOf('again').length === 1, 'a job');
+    const [first] = jobsOf('again');
+    const again = await cluster.jobs.restart(first!);
+    await eventually(async () => (await dueOf('again'))[0]!.running === again, 'it is known');
+    await cluster.jobs.end(first!, 150, { at: new Date(Date.now() - 120_000) });
+    await eventually(
+      async () => (await dueOf('again'))[0]!.reason.includes('status 150'),
+      'the end of the first was heard',
+    );
+    await pause(2_500);
+    expect(jobsOf('again')).toEqual([first, again]);
+    await cluster.jobs.end(again, 0);
+    await eventually(async () => (await dueOf('again'))[0]!.running === null, 'its end was heard');
+    await ask('delete', { name: 'again' });
   });
 
   it('asks for a job whose end it did not hear, and survives what is no event', async () => {

@@ -20,6 +20,7 @@ export class UserBackups {
 
   async start({
     selections,
+    requestId,
     ...request
   }: RequestOf<typeof policyUserBackup>): Promise<ResponseOf<typeof policyUserBackup>> {
     const db = this.database.manager;
@@ -28,6 +29,7 @@ export class UserBackups {
     const { policy, schedule, closesAt } = planUserRun(plans, request, this.clock.now());
     const job = await this.submitter.submit({
       ...{ policy, schedule, client: request.client, origin: 'user', dueAt: null, closesAt },
+      requestId,
       ...(selections === undefined ? {} : { selections }),
     });
     return { job, policy: policy.name, schedule: schedule.name };

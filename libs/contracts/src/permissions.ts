@@ -10,6 +10,7 @@ import {
   mediaReceipts,
   mediaTasks,
   policyIncomplete,
+  policyQueued,
   policyJobs,
   STREAMS,
   type ConsumerSpec,
@@ -86,6 +87,7 @@ function policy(): Permissions {
       'hf.evt.v1.policy.>',
       ...consume(policyJobs),
       ...consume(policyIncomplete),
+      ...consume(policyQueued),
     ],
     subscribe: [read('policy'), ...answers('policy')],
   };

@@ -269,6 +269,8 @@ export const policyRun = endpoint('policy', 'run', {
     name: policyName,
     schedule: scheduleName.optional(),
     client: clientName.optional(),
+    /** A request that is sent again with the same id makes no second job of any client. */
+    requestId: z.uuid().optional(),
   }),
   response: startedJobs,
 });
@@ -283,6 +285,8 @@ export const policyUserBackup = endpoint('policy', 'user-backup', {
     schedule: scheduleName.optional(),
     /** Default: those of the policy. */
     selections: z.array(absolutePath).min(1).max(SELECTIONS_MAX).optional(),
+    /** A request that is sent again with the same id makes no second job. */
+    requestId: z.uuid().optional(),
   }),
   response: z.object({ job: jobNumber, policy: policyName, schedule: scheduleName }),
 });

@@ -162,6 +162,16 @@ export const policyIncomplete: ConsumerSpec = {
   from: 'new',
 };
 
+/** ... and when one waits to run, which somebody may have asked for past the scheduler. */
+export const policyQueued: ConsumerSpec = {
+  stream: eventStream.name,
+  durable: 'policy-queued',
+  filter: 'hf.evt.v1.job.queued.>',
+  ackWaitMs: 30_000,
+  unackedMax: 256,
+  from: 'new',
+};
+
 export const CONSUMERS: readonly ConsumerSpec[] = [
   catalogCommits,
   jobsGrants,
@@ -169,6 +179,7 @@ export const CONSUMERS: readonly ConsumerSpec[] = [
   jobsCopies,
   policyJobs,
   policyIncomplete,
+  policyQueued,
 ];
 
 /** What a media server listens to; it makes the consumer itself, under its own name only. */

@@ -14,10 +14,12 @@ import {
   type Suspension,
 } from '#contracts/policy.js';
 import { RETENTION_LEVEL_MAX } from '#contracts/schedule.js';
+import { uuidv7 } from '#kernel/ids.js';
 import type { Cli } from '../cli.js';
 import type { Cluster } from '../cluster/cluster.js';
 import { UsageError } from '../exit-codes.js';
 import { wholeNumber } from '../input/numbers.js';
+import { localPath } from '../input/paths.js';
 import { parseTime } from '../input/time.js';
 import type { Column } from '../output/table.js';
 import { formatTime } from '../output/time.js';
@@ -78,7 +80,10 @@ export function defineScheduling(command: Command, cli: () => Cli): void {
   command
     .command('user-backup')
     .description('start a backup for the user of a client, within the windows of a user schedule')
-    .argument('[path...]', 'what to back up (default: what the policy selects)')
+    .argument(
+      '[path...]',
+      'what to back up, relative ones from here (default: what the policy selects)',
+    )
     .option('--client <name>', 'the client (default: this machine)')
     .option('--policy <name>', 'default: the first one that allows it now')
     .option('--schedule <name>', 'its schedule of type user')
@@ -154,10 +159,13 @@ async function resume(cli: Cli, policy: string | undefined): Promise<void> {
 }
 
 async function userBackup(cli: Cli, paths: string[], options: UserOptions): Promise<void> {
+  const selections = paths.map((path) => localPath(path, cli.world.workingFolder));
   await cli.withCluster(async (cluster) => {
     const client = options.client ?? cluster.address.client;
-    const selections = paths.length === 0 ? {} : { selections: paths };
-    const answer = await cluster.ask(policyUserBackup, { ...options, client, ...selections });
+    const answer = await cluster.submit(policyUserBackup, {
+      ...{ ...options, client, requestId: uuidv7(cli.now()) },
+      ...(paths.length === 0 ? {} : { selections }),
+    });
     cli.answer(answer, (output) => {
       const { job, policy, schedule } = answer;
       output.line(`Job ${job} backs up ${client} (policy ${policy}, schedule ${schedule}).`);

@@ -9,6 +9,7 @@ import {
   type PolicySpec,
   type Suspension,
 } from '#contracts/policy.js';
+import { uuidv7 } from '#kernel/ids.js';
 import type { Cli } from '../cli.js';
 import { EXIT } from '../exit-codes.js';
 import { allPolicies, POLICY_COLUMNS } from '../kinds/policy-kind.js';
@@ -127,7 +128,10 @@ async function remove(cli: Cli, name: string): Promise<void> {
 }
 
 async function run(cli: Cli, request: RunOptions & { name: string }): Promise<void> {
-  const answer = await cli.withCluster((cluster) => cluster.ask(policyRun, request));
+  const requestId = uuidv7(cli.now());
+  const answer = await cli.withCluster((cluster) =>
+    cluster.submit(policyRun, { ...request, requestId }),
+  );
   cli.answer(answer, (output) => {
     for (const { job, client } of answer.jobs) {
       output.line(`Job ${job} backs up ${client}. Watch it with: holdfast jobs watch ${job}`);

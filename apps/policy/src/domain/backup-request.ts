@@ -14,7 +14,7 @@ export interface Submission {
   /** A job that is still queued then is not begun any more; null: however late. */
   readonly closesAt: Date | null;
   /** The same id makes the same job; without one each call makes another. */
-  readonly requestId?: string;
+  readonly requestId?: string | undefined;
   /** In place of what the policy selects. */
   readonly selections?: readonly string[];
 }

@@ -2,6 +2,7 @@ import { Controller } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import type { RequestOf, ResponseOf } from '#contracts/contract.js';
 import { policyRun, policyUserBackup } from '#contracts/policy.js';
+import { uuidOf } from '#kernel/ids.js';
 import { PermanentError, Unavailable } from '#kernel/errors.js';
 import { Answers } from '#messaging/answers.js';
 import { planRun } from '../domain/run.js';
@@ -40,6 +41,7 @@ export class RunHandlers {
       try {
         const job = await this.submitter.submit({
           ...{ policy, schedule, client, origin: 'immediate', dueAt: null, closesAt: null },
+          requestId: request.requestId && uuidOf(`${request.requestId}\n${client}`),
         });
         jobs.push({ client, job });
       } catch (error) {

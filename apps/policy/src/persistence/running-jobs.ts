@@ -14,10 +14,12 @@ export interface SubmittedJob extends RunningJob {
 export class RunningJobs {
   constructor(private readonly db: EntityManager) {}
 
+  /** What it is due for may come behind the news that there is such a job. */
   async add({ job, policy, schedule, client, dueAt }: SubmittedJob, now: Date): Promise<void> {
     await this.db.query(
       `INSERT INTO running_job (job, policy, schedule, client, due_at, heard_at)
-       VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
+       VALUES ($1, $2, $3, $4, $5, $6)
+       ON CONFLICT (job) DO UPDATE SET due_at = EXCLUDED.due_at WHERE running_job.due_at IS NULL`,
       [job, policy, schedule, client, dueAt, now],
     );
   }

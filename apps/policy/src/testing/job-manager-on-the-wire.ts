@@ -4,6 +4,7 @@ import { CLOUD_EVENT_CONTENT_TYPE, envelope } from '#contracts/event.js';
 import {
   jobDone,
   jobIncomplete,
+  jobQueued,
   jobView,
   type BackupRequest,
   type JobView,
@@ -66,10 +67,10 @@ export class JobManagerOnTheWire {
   }
 
   /** Ends a job; `heard: false` loses the event. */
-  async end(job: number, status: number, options: { heard: boolean } = { heard: true }) {
-    const endedAt = new Date().toISOString();
+  async end(job: number, status: number, options: { heard?: boolean; at?: Date } = {}) {
+    const endedAt = (options.at ?? new Date()).toISOString();
     const view = this.change(job, { state: 'done', status, endedAt, outOfTries: null });
-    if (options.heard) await this.publish(view);
+    if (options.heard !== false) await this.publish(view);
   }
 
   /** A job is out of tries since then; `null` for one that was suspended for too long. */
@@ -87,6 +88,13 @@ export class JobManagerOnTheWire {
   /** What a person does with a job; nobody hears of it. */
   move(job: number, state: JobView['state']): void {
     this.change(job, { state, outOfTries: null });
+  }
+
+  /** A person runs it again, as a job of its own. */
+  async restart(job: number): Promise<number> {
+    const again = this.requests.push({ ...this.requests[job - 1]!, origin: 'immediate' });
+    await this.publish(this.change(again, { state: 'queued' }), jobQueued);
+    return again;
   }
 
   /** Ends one stream of a job, which is a job of its own; or one that was run again, and has no parent. */
@@ -113,6 +121,7 @@ export class JobManagerOnTheWire {
       ...{ job, type: 'backup', status: null, statusText: '', message: '', kind: request.kind },
       ...{ state: 'active', revision: 1 },
       ...{ policy: request.policy, schedule: request.schedule, client: request.client },
+      origin: request.origin,
       ...{ imageId: null, storage: null, mediaId: null, attempt: 1, retryAt: null },
       ...{ operation: '', createdAt: now, startedAt: now, endedAt: null },
       progress: {
