@@ -155,8 +155,10 @@ export class PaxReader {
     this.#entry = entry;
     this.#dataLeft = entry.type === 'f' ? entry.size : 0;
     const realSize = records.get('GNU.sparse.realsize');
+    requireSize(entry.size);
     if (records.get('GNU.sparse.major') === '1' && realSize !== undefined) {
       entry.size = Number(realSize);
+      requireSize(entry.size);
       this.#map = new SparseMapReader();
       this.#expect('map', TAR_BLOCK_BYTES);
       return;
@@ -232,6 +234,12 @@ export class PaxReader {
     this.#state = state;
     this.#wanted = bytes;
   }
+}
+
+/** A negative one, or none at all, would never be reached by what is read. */
+function requireSize(bytes: number): void {
+  if (Number.isSafeInteger(bytes) && bytes >= 0) return;
+  throw new Error(`"${bytes}" is no size of an entry`);
 }
 
 function entryOf(fields: UstarFields): ArchiveEntry {

@@ -183,6 +183,18 @@ describe('an archive', () => {
     expect(() => readBack(archive)).toThrow(/checksum.*archive offset 512/);
   });
 
+  it('is refused where an entry has a size that nothing can have', () => {
+    const entry = { ...emptyEntry(), path: 'a', size: 3 };
+    for (const size of [Buffer.from('no number!!\0'), Buffer.alloc(12, 0xff)]) {
+      const archive = archiveOf([{ entry, content: Buffer.from('abc') }]);
+      size.copy(archive, 124);
+      archive.fill(0x20, 148, 156);
+      const sum = archive.subarray(0, 512).reduce((all, byte) => all + byte, 0);
+      archive.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
+      expect(() => readBack(archive)).toThrow(/is no size of an entry/);
+    }
+  });
+
   it('is at rest only between entries', () => {
     const archive = archiveOf([
       { entry: { ...emptyEntry(), path: 'a', size: 3 }, content: Buffer.from('abc') },

@@ -36,15 +36,15 @@ export async function openConnection(
   options: ConnectOptions,
 ): Promise<{ connection: Connection; ready: Message }> {
   const patienceMs = options.patienceMs ?? PATIENCE_MS;
-  let waitedMs = 0;
+  // Tries count, too: a server that is hung takes connections, and each try waits for its word.
+  const until = performance.now() + patienceMs;
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await sayHello(role, options);
     } catch (error) {
       const delayMs = backoffMs(attempt, RETRY, 1);
       if (!mayComeLater(error) || options.signal?.aborted) throw error;
-      if (waitedMs + delayMs > patienceMs) throw error;
-      waitedMs += delayMs;
+      if (performance.now() + delayMs > until) throw error;
       await sleep(delayMs, options.signal);
     }
   }

@@ -1,4 +1,4 @@
-import { connect } from 'node:net';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { blake3 } from '@napi-rs/blake-hash';
 import { PermanentError, Unavailable } from '#kernel/errors.js';
@@ -111,6 +111,19 @@ describe.each<Way>(['network', 'host'])('Through the %s,', (each) => {
         name: 'Unavailable',
         status: 25,
       });
+    });
+
+    it('is waited for no longer where it takes connections and says nothing', async () => {
+      let taken = 0;
+      const hung = createServer(() => (taken += 1)).listen(0, '127.0.0.1');
+      await new Promise((resolve) => hung.once('listening', resolve));
+      const { port } = hung.address() as AddressInfo;
+      const connection = { tickMs: 5 };
+      const options = { host: '127.0.0.1', port, token: TOKEN, patienceMs: 200, connection };
+      await expect(FragmentReaderClient.connect(options)).rejects.toMatchObject({ status: 41 });
+      // Each try takes 150 ms.
+      expect(taken).toBeLessThanOrEqual(2);
+      hung.close();
     });
 
     it('cuts a connection that does not say HELLO in time, or says something else', async () => {

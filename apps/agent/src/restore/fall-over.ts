@@ -55,6 +55,11 @@ export class FallOver {
     this.#mediaServers = new Set(sources.map(({ mediaId }) => mediaId));
   }
 
+  /** What fails from then on fails because it is to end. */
+  get isStopped(): boolean {
+    return this.options.signal?.aborted === true;
+  }
+
   /**
    * Has `use` work with one source after the other until it does not throw that a source is damaged
    * (`PermanentError`) or out of reach (`Unavailable`).
@@ -72,7 +77,7 @@ export class FallOver {
         return await use(source);
       } catch (error) {
         const isOfSource = error instanceof PermanentError || error instanceof Unavailable;
-        if (!isOfSource || this.options.signal?.aborted) throw error;
+        if (!isOfSource || this.isStopped) throw error;
         failure = error;
         this.#refuse({ fragment, object, source, error, next: order[at + 1] });
       }

@@ -27,7 +27,10 @@ export class IndexCursor {
   /** Of the frame at hand, and where the lines begin that are not taken apart yet. */
   #text = '';
   #textAt = 0;
-  #last: ByteString | undefined;
+  /** The newest line, until the next one shows that it is in its place. */
+  #held: IndexItem | undefined;
+  /** The path of the line in front of that one. */
+  #given: ByteString | undefined;
   readonly #frames: AsyncGenerator<Buffer, void, undefined>;
 
   constructor(
@@ -56,7 +59,7 @@ export class IndexCursor {
     while (this.current === undefined) {
       if (this.#textAt >= this.#text.length) {
         const next = await this.#frames.next();
-        if (next.done === true) return false;
+        if (next.done === true) return this.#giveLast();
         this.#text = next.value.toString('latin1');
         this.#textAt = 0;
       }
@@ -66,12 +69,20 @@ export class IndexCursor {
     return true;
   }
 
+  #giveLast(): boolean {
+    if (this.#held === undefined) return false;
+    this.#items = [this.#held];
+    this.#at = 0;
+    this.#held = undefined;
+    return true;
+  }
+
   async close(): Promise<void> {
     await this.#frames.return();
   }
 
   #parse(): IndexItem[] {
-    const items: IndexItem[] = [];
+    const items = this.#held === undefined ? [] : [this.#held];
     for (let left = LINES_AT_ONCE; left > 0 && this.#textAt < this.#text.length; left -= 1) {
       const newline = this.#text.indexOf('\n', this.#textAt);
       const end = newline < 0 ? this.#text.length : newline;
@@ -83,15 +94,18 @@ export class IndexCursor {
         this.#damage('a line is damaged');
         continue;
       }
-      if (this.#last !== undefined && compareArchivePaths(this.#last, path) > 0) {
-        throw new PermanentError(
-          229,
-          `The index of image ${this.image.imageId} is not in order, so it cannot be restored from.`,
-        );
+      const last = items.at(-1)?.path;
+      if (last !== undefined && compareArchivePaths(last, path) > 0) {
+        this.#damage('a line is out of order');
+        // One of the two has a path that is not its own: that one does not fit to the line in front of both.
+        const before = items.at(-2)?.path ?? this.#given;
+        if (before !== undefined && compareArchivePaths(before, path) > 0) continue;
+        items.pop();
       }
-      this.#last = path;
       items.push({ image: this.number, type: line[0]!, path, line });
     }
+    this.#held = items.pop();
+    this.#given = items.at(-1)?.path ?? this.#given;
     return items;
   }
 
@@ -113,7 +127,8 @@ export class IndexCursor {
       try {
         yield* this.#readFragment(fragment);
       } catch (error) {
-        if (!(error instanceof IndexDamage) && !(error instanceof PermanentError)) throw error;
+        const isDamage = error instanceof IndexDamage || error instanceof PermanentError;
+        if (!isDamage || this.options.sources.isStopped) throw error;
         this.#damage(messageOf(error), fragment);
       }
     }

@@ -58,7 +58,7 @@ export async function runRestore(request: RestoreRequest): Promise<RestoreResult
   let refusal: number | undefined;
   try {
     survey = await surveyPlan(plan);
-    noteSurvey(survey, selection, notes);
+    noteSurvey(survey, { selection, isWhole: damage.size === 0 }, notes);
     await run.restore(survey, plan);
   } catch (error) {
     if (error instanceof Unavailable && MOUNT_REFUSALS.has(error.status)) refusal = error.status;
@@ -74,7 +74,7 @@ export async function runRestore(request: RestoreRequest): Promise<RestoreResult
   const { lost } = notes;
   const outcome = {
     stopped: signal?.aborted === true,
-    nothingFound: survey?.files === 0 && request.selection.length > 0,
+    nothingFound: survey?.files === 0 && request.selection.length > 0 && damage.size === 0,
     nothingDone: files === 0 && leftAlone === 0,
     lost,
     refusal,
@@ -102,10 +102,13 @@ export function statusOf(outcome: {
   return outcome.nothingDone ? (outcome.refusal ?? 5) : 1;
 }
 
-function noteSurvey(survey: RestoreSurvey, selection: Selection, notes: RestoreNotes): void {
-  for (const path of selection.notFound()) {
-    notes.add({ text: `${path}: no such path in the image.`, lost: true });
-  }
+function noteSurvey(
+  survey: RestoreSurvey,
+  { selection, isWhole }: { selection: Selection; isWhole: boolean },
+  notes: RestoreNotes,
+): void {
+  const what = isWhole ? 'no such path in the image' : 'not found in what can be read of the image';
+  for (const path of selection.notFound()) notes.add({ text: `${path}: ${what}.`, lost: true });
   if (survey.linksLeftOut > 0) {
     const text = `More than ${LINKED_FILES_MAX} files have several links; ${survey.linksLeftOut} links may become files of their own.`;
     notes.add({ text, lost: true });

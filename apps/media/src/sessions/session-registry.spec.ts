@@ -44,6 +44,20 @@ describe('The registry of expected sessions', () => {
     expect(expired).toBe(1);
   });
 
+  it('keeps a token of a reading task until the task is over', () => {
+    const { registry, clock } = setUp();
+    const LATE = 'another-token-of-some-length';
+    for (const token of [TOKEN, LATE]) {
+      registry.expect({ token, role: 'read', serve, untilForgotten: true });
+    }
+    clock.advance(24 * 60 * 60 * 1000);
+    expect(registry.admit(hello(LATE, 'read'))).toEqual({ session: serve });
+    for (const token of [TOKEN, LATE]) registry.forget(token);
+    expect(registry.admit(hello(TOKEN, 'read'))).toMatchObject({ status: 46 });
+    clock.advance(TOKEN_UNUSED_MS);
+    expect(registry.admit(hello(TOKEN, 'read'))).toMatchObject({ status: 26 });
+  });
+
   it('refuses a token that was called off', () => {
     const { registry } = setUp();
     registry.expect({ token: TOKEN, role: 'write', serve });

@@ -14,26 +14,28 @@ export interface ExpectedSession {
   readonly role: SessionRole;
   /** Takes the connection over and serves it to its end. */
   readonly serve: (connection: Connection) => Promise<void>;
+  /** It is good until it is forgotten: whoever expects it forgets it in the end. */
+  readonly untilForgotten?: boolean;
   /** Called when the token has run out without a connection. */
   readonly onExpired?: () => void;
 }
 
 export const TOKEN_UNUSED_MS = 15 * 60 * 1000;
-/** Tokens that may be waiting for their connections. */
-export const SESSIONS_EXPECTED_MAX = 4_096;
+/** Tokens that are known at once, half a kilobyte each. A restore of 100 images has 200 of them to its end. */
+export const SESSIONS_EXPECTED_MAX = 16_384;
 
 interface Entry {
   readonly hash: Buffer;
   readonly role: SessionRole;
   readonly serve: ExpectedSession['serve'];
   readonly onExpired: (() => void) | undefined;
-  readonly expiresAt: number;
+  expiresAt: number;
   used: boolean;
 }
 
 /**
  * The tokens for which connections are expected. A token is good for one connection, within 15
- * minutes. Only SHA-256 hashes are kept and looked up, so neither memory nor timing tells a token:
+ * minutes, or until it is forgotten. Only SHA-256 hashes are kept and looked up, so neither memory nor timing tells a token:
  * who guesses cannot steer the hash of a guess.
  */
 export class SessionRegistry {
@@ -55,17 +57,18 @@ export class SessionRegistry {
         'token',
       );
     }
-    const { role, serve, onExpired } = session;
-    const expiresAt = this.now() + this.unusedMs;
-    const entry = { hash, role, serve, onExpired, expiresAt, used: false };
+    const { role, serve, onExpired, untilForgotten = false } = session;
+    const entry = { hash, role, serve, onExpired, expiresAt: Infinity, used: false };
     this.entries.set(hash.toString('hex'), entry);
-    setTimeout(() => this.expire(), this.unusedMs + 1).unref();
+    if (!untilForgotten) this.limit(entry);
   }
 
   /** Expects it no more: a connection with the token is refused. */
   forget(token: string): void {
     const entry = this.find(hashOf(token));
-    if (entry) entry.used = true;
+    if (!entry) return;
+    entry.used = true;
+    if (entry.expiresAt === Infinity) this.limit(entry);
   }
 
   /** Takes a token. To be handed to the data server. */
@@ -89,6 +92,11 @@ export class SessionRegistry {
       this.entries.delete(key);
       if (!entry.used) entry.onExpired?.();
     }
+  }
+
+  private limit(entry: Entry): void {
+    entry.expiresAt = this.now() + this.unusedMs;
+    setTimeout(() => this.expire(), this.unusedMs + 1).unref();
   }
 
   private find(hash: Buffer): Entry | undefined {

@@ -42,18 +42,27 @@ export class ReadTasks {
     const over = new AbortController();
     const at = jobOf(reporter, task.job, over.signal);
     if (!(await reporter.begin(`started process media (pid=${process.pid})`))) return;
+    try {
+      this.expect(task, (connection) => atWorkFor(at, () => this.read(task, sessions, connection)));
+      await stopped;
+    } finally {
+      over.abort();
+      for (const token of task.tokens) this.node.registry.forget(token);
+      for (const session of sessions) session.cancel();
+      reporter.cease();
+    }
+  }
+
+  private expect(task: ReadTask, serve: (connection: Connection) => Promise<void>): void {
     for (const token of task.tokens) {
       this.node.registry.expect({
         token,
         role: 'read',
-        serve: (connection) => atWorkFor(at, () => this.read(task, sessions, connection)),
+        // A restore may come to its last image, or turn to another copy, hours after it began.
+        untilForgotten: true,
+        serve,
       });
     }
-    await stopped;
-    over.abort();
-    for (const token of task.tokens) this.node.registry.forget(token);
-    for (const session of sessions) session.cancel();
-    reporter.cease();
   }
 
   private async read(task: ReadTask, sessions: Set<ReadSession>, connection: Connection) {

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import {
   closeSync,
   fstatSync,
@@ -23,6 +24,8 @@ import { LeftAlone, NotRestored } from './not-restored.js';
 const MODE_WHILE_WRITTEN = 0o600;
 const S_IFCHR = 0o020000;
 const S_IFBLK = 0o060000;
+/** Of chance: another restore may write to the same folder, and one that was killed may have left a file. */
+const TEMPORARY_BYTES = 8;
 
 /** A file that is being written. */
 interface OpenFile {
@@ -44,7 +47,6 @@ interface OpenFile {
 export class FileMaker {
   #open: OpenFile | undefined;
   readonly #large = new LargeContent();
-  #temporary = 0;
   #bytes = 0;
 
   constructor(
@@ -93,8 +95,10 @@ export class FileMaker {
       inheritedAcls: level.inheritsAcls ? path : undefined,
     });
     this.#open = undefined;
-    closeSync(fd);
-    if (path !== final) renameSync(nativePath(path), nativePath(final));
+    orRemove(path, () => {
+      closeSync(fd);
+      if (path !== final) renameSync(nativePath(path), nativePath(final));
+    });
   }
 
   /** Takes back the file that was begun, if one was. */
@@ -102,9 +106,12 @@ export class FileMaker {
     const open = this.#open;
     this.#open = undefined;
     if (open === undefined) return;
-    if (open.isLarge) this.#large.close();
-    closeSync(open.fd);
-    unlinkSync(nativePath(open.path));
+    try {
+      if (open.isLarge) this.#large.close();
+      closeSync(open.fd);
+    } finally {
+      unlinkSync(nativePath(open.path));
+    }
   }
 
   /** Makes a symlink, fifo or device. */
@@ -112,14 +119,11 @@ export class FileMaker {
     const final = `${level.base}${name}`;
     const isSymlink = entry.type === 'l';
     const path = this.#create(level, name, (at) => makeNode(at, entry));
-    try {
+    orRemove(path, () => {
       if (level.inheritsAcls && !isSymlink) this.metadata.clearAcls(path);
       this.metadata.applyToPath(path, entry, isSymlink);
       if (path !== final) renameSync(nativePath(path), nativePath(final));
-    } catch (error) {
-      unlinkSync(nativePath(path));
-      throw error;
-    }
+    });
   }
 
   /** Makes a hard link to a path that was restored before. */
@@ -127,7 +131,7 @@ export class FileMaker {
     const final = `${level.base}${name}`;
     const path = this.#create(level, name, (at) => linkSync(nativePath(target), nativePath(at)));
     if (path === final) return;
-    renameSync(nativePath(path), nativePath(final));
+    orRemove(path, () => renameSync(nativePath(path), nativePath(final)));
     // Renaming one link of a file over another does nothing, and leaves both.
     unlinkIfThere(path);
   }
@@ -150,7 +154,7 @@ export class FileMaker {
       create(final);
       return final;
     }
-    const beside = `${level.base}.holdfast-${process.pid}-${++this.#temporary}`;
+    const beside = `${level.base}.holdfast-${randomBytes(TEMPORARY_BYTES).toString('hex')}`;
     create(beside);
     return beside;
   }
@@ -165,6 +169,16 @@ function makeNode(path: BytePath, entry: ArchiveEntry): void {
   else if (entry.type === 'b')
     mknod(path, S_IFBLK | MODE_WHILE_WRITTEN, deviceNumber(major, minor));
   else throw new NotRestored(`entries of type "${entry.type}" are not made this way`);
+}
+
+/** Does the last steps of making a file, and removes it where they fail. */
+function orRemove(path: BytePath, finish: () => void): void {
+  try {
+    finish();
+  } catch (error) {
+    unlinkSync(nativePath(path));
+    throw error;
+  }
 }
 
 function unlinkIfThere(path: BytePath): void {

@@ -1,6 +1,7 @@
 import {
   closeSync,
   constants,
+  fchmodSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -22,6 +23,8 @@ const DESCRIPTORS = `/proc/${process.pid}/fd`;
 const FOLDER_FLAGS = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 /** Nobody else looks in before owner and mode are right. */
 const MODE_WHILE_FILLED = 0o700;
+/** What the system would give to a folder of which nothing is known. */
+const MODE_OF_OTHERS = 0o777 & ~process.umask();
 
 /** An open folder below the destination. */
 export interface Level {
@@ -140,7 +143,10 @@ export class FolderStack {
       const name = folder.slice(start, slash < 0 ? folder.length : slash);
       const isNew = this.#mkdir(level, name, false);
       level = this.#descend(level, name, isNew);
-      if (isNew) level.pending = this.#parents.find(({ path }) => path === level.path);
+      if (!isNew) continue;
+      level.pending = this.#parents.find(({ path }) => path === level.path);
+      // It lies above all that was backed up: nothing says what it was like.
+      if (level.pending === undefined) fchmodSync(level.fd, MODE_OF_OTHERS);
     }
     return level;
   }

@@ -49,6 +49,7 @@ export interface CurrentMetadata {
 }
 
 const SET_ID_BITS = 0o6000;
+const OWNER_WRITES = 0o200;
 const O_PATH = 0o10000000;
 const ACL_ACCESS = 'system.posix_acl_access';
 const ACL_DEFAULT = 'system.posix_acl_default';
@@ -77,11 +78,12 @@ export class MetadataWriter {
 
   /**
    * True if a new file may be made with the mode that it should have, which saves a system call: whoever can read
-   * it while it is written may read it afterwards, too.
+   * it while it is written may read it afterwards, too. Its owner has to be let write for extended attributes.
    */
   comesWithMode(entry: Metadata, { newOwner, inheritsAcls }: MadeIn): boolean {
-    const isPlain = (entry.mode & (SET_ID_BITS | UMASK)) === 0;
-    return isPlain && !inheritsAcls && isOwner(newOwner, entry) && entry.aclAccess === undefined;
+    const isPlain = (entry.mode & (SET_ID_BITS | UMASK)) === 0 && entry.aclAccess === undefined;
+    const isMarkable = entry.xattrs === undefined || (entry.mode & OWNER_WRITES) !== 0;
+    return isPlain && isMarkable && !inheritsAcls && isOwner(newOwner, entry);
   }
 
   /** True if nothing but its times is to be put on a new file that was made with its mode. */

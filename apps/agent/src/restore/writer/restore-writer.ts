@@ -318,9 +318,10 @@ export class RestoreWriter {
     if (error instanceof LeftAlone) this.#leftAlone++;
     else this.#failed++;
     this.#notes.add({ text, lost: true });
-    if (planned.type === 'd' && planned.path !== '' && !isDamage(error)) {
-      this.#blocked = { path: planned.path, below: 0 };
-    }
+    if (planned.type !== 'd' || planned.path === '') return;
+    // What its index says is good enough, where something below it can be restored.
+    if (isDamage(error)) this.#folders.announceParent(metadataOf(planned));
+    else this.#blocked = { path: planned.path, below: 0 };
   }
 
   #abandonFile(): void {
