@@ -9,9 +9,6 @@ import {
   type FragmentState,
 } from '../domain/journal-state.js';
 
-/** Closed segments of a journal from which on they are compacted. */
-const COMPACT_FROM_SEGMENTS = 4;
-
 /**
  * What one volume's journal says: the state of every fragment that was begun on it. Each change is
  * durable before it counts.
@@ -30,8 +27,7 @@ export class Ledger {
       parse: (value) => journalRecord.parse(value),
       onRecord: (record) => fold.add(record),
     });
-    if ((await journal.closedSegments()) >= COMPACT_FROM_SEGMENTS)
-      await journal.compact(new Fold());
+    await journal.compactIfDue(new Fold());
     return new Ledger(journal, fold.states);
   }
 

@@ -5,7 +5,14 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { SystemClock } from '#kernel/clock.js';
 import { confirmGrant } from '#storage/confirmed-grant.js';
 import type { FragmentName } from '#storage/fragment-name.js';
-import { testFolder, type TestFolder } from '#storage/testing/small-volume.js';
+import { Journal } from '#storage/journal/journal.js';
+import {
+  smallVolume,
+  takeAllRoom,
+  testFolder,
+  type TestFolder,
+} from '#storage/testing/small-volume.js';
+import { journalRecord, type JournalRecord } from '../domain/journal-record.js';
 import { sampleManifest } from '../testing/sample-manifest.js';
 import type { Volume, VolumeKind } from './volume.js';
 import { Volumes } from './volumes.js';
@@ -42,7 +49,7 @@ describe('The volumes of a media server', () => {
     const first = await open(['a']);
     await expect(open(['a'])).rejects.toMatchObject({
       status: 83,
-      message: expect.stringMatching(/another media server process/),
+      message: expect.stringMatching(/this media server has it open already/),
     });
     await first.close();
     await expect(open(['a'], 'media2')).rejects.toThrow(/belongs to media server "media1"/);
@@ -101,6 +108,39 @@ describe('The volumes of a media server', () => {
       manifest,
     });
     await again.close();
+  });
+
+  it('are opened where there is no room to condense a journal', async () => {
+    const small = smallVolume(1024 * 1024);
+    if (!small) return;
+    try {
+      const openSmall = () =>
+        Volumes.open({
+          mediaId: 'media1',
+          volumes: [{ path: small.path, pool: 'disk' }],
+          volumeReserveBytes: 0,
+          clock: new SystemClock(),
+        });
+      await (await openSmall()).close();
+      const journal = await Journal.open<JournalRecord>({
+        folder: join(small.path, 'journal'),
+        parse: (value) => journalRecord.parse(value),
+        onRecord: () => {},
+        segmentBytesMax: 1,
+      });
+      for (let number = 1; number <= 6; number += 1) {
+        const { fragmentId, imageId, copy, attempt } = sampleManifest(number);
+        await journal.append({ type: 'INTENT', fragmentId, imageId, copy, number, attempt });
+      }
+      await journal.close();
+      takeAllRoom(small.path);
+      const volumes = await openSmall();
+      expect([...volumes][0]!.ledger.size).toBe(6);
+      expect(readdirSync(join(small.path, 'journal'))).not.toContain('snapshot.log.partial');
+      await volumes.close();
+    } finally {
+      small.dispose();
+    }
   });
 
   describe('that deduplicate', () => {

@@ -1,11 +1,25 @@
 import { spawn } from 'node:child_process';
-import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import {
+  cpSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { VolumeFull, VolumeUnusable } from '../errors.js';
-import { smallVolume, testFolder, type TestFolder } from '../testing/small-volume.js';
+import { smallVolume, takeAllRoom, testFolder, type TestFolder } from '../testing/small-volume.js';
 import { Journal, type Condenser } from './journal.js';
+import { whyNotLocked } from './folder-lock.js';
 import { lockByProcess } from './process-lock.js';
+
+/** Of `statfs`: ext4. */
+const EXT = 0xef53;
 
 interface Note {
   readonly id: number;
@@ -122,9 +136,23 @@ describe('A journal', () => {
 
   it('is open in one place at a time', async () => {
     const { journal } = await open();
-    await expect(open()).rejects.toThrow(/another media server process/);
+    await expect(open()).rejects.toThrow(/this media server has it open already/);
     await journal.close();
+    const other = await lockedByAnother(path);
+    await expect(open()).rejects.toThrow(/another media server process/);
+    await other.end();
     await (await open()).journal.close();
+  });
+
+  it('is what the disk has: of a sync that failed the page cache may have kept more', async () => {
+    const { journal } = await open();
+    for (let id = 0; id < 100; id += 1) await journal.append(note(id, 'x'.repeat(4_000)));
+    await journal.close();
+    // Others do not say what they read, or have no disk.
+    if (statfsSync(path).type !== EXT) return;
+    const before = bytesFromDisk();
+    expect(await ids()).toHaveLength(100);
+    expect(bytesFromDisk() - before).toBeGreaterThan(400_000);
   });
 
   describe('when it is compacted', () => {
@@ -175,6 +203,34 @@ describe('A journal', () => {
       }
     });
 
+    it('leaves a full volume as it was, and goes on', async () => {
+      const small = smallVolume(256 * 1024);
+      if (!small) return;
+      try {
+        const where = join(small.path, 'journal');
+        const many = await open(where, 10);
+        for (let id = 1; id <= 6; id += 1) await many.journal.append(note(id));
+        await many.journal.close();
+        // The next note of who opens it needs a block, too.
+        writeFileSync(join(where, 'lock'), 'x'.repeat(4096));
+        const filler = takeAllRoom(small.path);
+        const { journal, notes } = await open(where);
+        await journal.compactIfDue(lastOfEach());
+        expect(notes.map(({ id }) => id)).toEqual([1, 2, 3, 4, 5, 6]);
+        expect(readdirSync(where).filter((name) => name.startsWith('snapshot'))).toEqual([]);
+        rmSync(filler);
+        await journal.append(note(7));
+        await journal.close();
+        const again = await open(where);
+        await again.journal.compactIfDue(lastOfEach());
+        await again.journal.close();
+        expect(readdirSync(where)).toContain('snapshot.log');
+        expect(await ids(where)).toEqual([1, 2, 3, 4, 5, 6, 7]);
+      } finally {
+        small.dispose();
+      }
+    });
+
     it('can be compacted again and again', async () => {
       for (let round = 1; round <= 4; round += 1) {
         const { journal } = await open();
@@ -211,6 +267,39 @@ describe('A journal', () => {
   });
 });
 
+describe('A lock that is not to be had', () => {
+  const { EWOULDBLOCK, ENOLCK, EOPNOTSUPP } = constants.errno;
+
+  it('says by whom the folder is open', () => {
+    expect(whyNotLocked(EWOULDBLOCK, false)).toBe('another media server process has it open');
+    expect(whyNotLocked(EWOULDBLOCK, true)).toMatch(/named once/);
+  });
+
+  it('says what is wrong where nobody has it open', () => {
+    expect(whyNotLocked(ENOLCK, false)).toMatch(/cannot be locked \(ENOLCK\)/);
+    expect(whyNotLocked(EOPNOTSUPP, false)).toMatch(/cannot be locked \(E\w+\)/);
+    expect(whyNotLocked(99_999, false)).toMatch(/cannot be locked \(99999\)/);
+  });
+});
+
+/** Bytes that the system had to get from a disk for this process. */
+function bytesFromDisk(): number {
+  return Number(/^read_bytes: (\d+)$/m.exec(readFileSync('/proc/self/io', 'utf8'))![1]);
+}
+
+/** Another process that has the lock file of a folder locked. */
+async function lockedByAnother(folder: string): Promise<{ end(): Promise<void> }> {
+  const child = spawn('flock', ['-n', join(folder, 'lock'), 'sh', '-c', 'echo; exec cat']);
+  const ended = once(child, 'exit');
+  await once(child.stdout, 'data');
+  return {
+    end: async () => {
+      child.stdin.end();
+      await ended;
+    },
+  };
+}
+
 describe('The lock without flock', () => {
   let folder: TestFolder;
   beforeEach(() => {
@@ -220,7 +309,7 @@ describe('The lock without flock', () => {
 
   it('is held by one at a time and can be released', async () => {
     const lock = await lockByProcess(folder.path);
-    await expect(lockByProcess(folder.path)).rejects.toBeInstanceOf(VolumeUnusable);
+    await expect(lockByProcess(folder.path)).rejects.toThrow(/this media server has it open/);
     await lock.release();
     await (await lockByProcess(folder.path)).release();
   });
@@ -231,7 +320,7 @@ describe('The lock without flock', () => {
     const start = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
     const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
     writeFileSync(join(folder.path, 'lock-00000001'), `${child.pid} ${start} ${boot}`);
-    await expect(lockByProcess(folder.path)).rejects.toBeInstanceOf(VolumeUnusable);
+    await expect(lockByProcess(folder.path)).rejects.toThrow(/another media server process/);
     const gone = new Promise((resolve) => child.once('exit', resolve));
     child.kill('SIGKILL');
     await gone;

@@ -1,6 +1,7 @@
 import { mkdir, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { assert } from '#kernel/assert.js';
+import { messageOf } from '#kernel/errors.js';
 import { syncFolder } from '../directory/sync-folder.js';
 import { writeError } from '../errors.js';
 import { lockFolder, type FolderLock } from './folder-lock.js';
@@ -13,6 +14,8 @@ import { recordLine, type ParseRecord, type RecordLine } from './record-text.js'
 export const SEGMENT_BYTES_MAX = 16 * 1024 * 1024;
 /** Payload that one write takes; what waits beyond goes with the next one. */
 const FLUSH_BYTES_MAX = 1024 * 1024;
+/** Closed segments from which on a compaction is due. */
+const COMPACT_FROM_SEGMENTS = 4;
 
 export interface JournalOptions<R> {
   /** Made if it is not there (its parent must be). */
@@ -119,9 +122,18 @@ export class Journal<R> {
     });
   }
 
-  /** Segments that could be compacted. */
-  async closedSegments(): Promise<number> {
-    return (await this.files.segments()).length - 1;
+  /**
+   * Compacts the journal where that is due: for whoever has just opened it. A compaction that fails (the
+   * volume may be full) is a warning and no failure: what was replayed counts, and the next open tries again.
+   */
+  async compactIfDue(condenser: Condenser<R>): Promise<void> {
+    try {
+      const closed = (await this.files.segments()).length - 1;
+      if (closed >= COMPACT_FROM_SEGMENTS) await this.compact(condenser);
+    } catch (error) {
+      const { folder } = this.options;
+      process.emitWarning(`the journal ${folder} could not be condensed: ${messageOf(error)}`);
+    }
   }
 
   /**

@@ -3,6 +3,10 @@ import { join } from 'node:path';
 import { codeOf } from '#kernel/errors.js';
 import { VolumeUnusable } from '../errors.js';
 
+export const OPEN_ELSEWHERE = 'another media server process has it open';
+export const OPEN_HERE =
+  'this media server has it open already: a folder can be named once, as one volume or library';
+
 const NAME = /^lock-(\d{8})$/;
 
 /** Locks that this process asked for: each needs a file of its own. */
@@ -23,8 +27,9 @@ export async function lockByProcess(folder: string): Promise<{ release(): Promis
   await handle.close();
   for (;;) {
     const generation = await highest(folder);
-    if (generation > 0 && (await isHeld(join(folder, nameOf(generation))))) {
-      throw new VolumeUnusable(folder, 'another media server process has it open');
+    const holder = generation > 0 ? await holderOf(join(folder, nameOf(generation))) : undefined;
+    if (holder !== undefined) {
+      throw new VolumeUnusable(folder, holder === mine ? OPEN_HERE : OPEN_ELSEWHERE);
     }
     try {
       await link(own, join(folder, nameOf(generation + 1)));
@@ -45,11 +50,12 @@ async function release(own: string): Promise<void> {
   }
 }
 
-async function isHeld(path: string): Promise<boolean> {
+/** The process that a file names, if it lives. */
+async function holderOf(path: string): Promise<string | undefined> {
   const holder = await readFile(path, 'utf8');
   const [pid] = holder.split(' ');
-  if (!pid || !/^\d+$/.test(pid)) return false;
-  return (await identity(pid)) === holder;
+  if (!pid || !/^\d+$/.test(pid)) return undefined;
+  return (await identity(pid)) === holder ? holder : undefined;
 }
 
 /** Process id and start time in clock ticks since boot, and the boot; a process id alone comes back. */

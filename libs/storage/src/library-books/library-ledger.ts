@@ -3,7 +3,6 @@ import { Journal, type Condenser } from '../journal/journal.js';
 import { libraryRecord, type LibraryRecord } from './library-record.js';
 import { LibraryState } from './library-state.js';
 
-const COMPACT_FROM_SEGMENTS = 4;
 /** Of a manifest with its image's details; a record has to be short. */
 const MANIFEST_BYTES_MAX = 48 * 1024;
 
@@ -25,8 +24,7 @@ export class LibraryLedger {
     const parse = (value: unknown) => libraryRecord.parse(value);
     const onRecord = (record: LibraryRecord) => fold.add(record);
     const journal = await Journal.open<LibraryRecord>({ folder, parse, onRecord });
-    if ((await journal.closedSegments()) >= COMPACT_FROM_SEGMENTS)
-      await journal.compact(new Fold());
+    await journal.compactIfDue(new Fold());
     return new LibraryLedger(journal, fold.state);
   }
 

@@ -1,5 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readlinkSync, rmSync, statfsSync } from 'node:fs';
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  statfsSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -15,13 +24,14 @@ export function testFolder(): TestFolder {
 }
 
 /**
- * A folder that is a file system of its own with so much room; undefined where nothing may be
- * mounted.
+ * A folder that is a file system of its own with so much room, and so many inodes (plenty if left out);
+ * undefined where nothing may be mounted.
  */
-export function smallVolume(bytes: number): TestFolder | undefined {
+export function smallVolume(bytes: number, inodes?: number): TestFolder | undefined {
   const folder = testFolder();
   try {
-    const options = `size=${bytes},mode=0700`;
+    const count = inodes === undefined ? '' : `,nr_inodes=${inodes}`;
+    const options = `size=${bytes}${count},mode=0700`;
     execFileSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', folder.path], {
       stdio: 'ignore',
     });
@@ -36,6 +46,19 @@ export function smallVolume(bytes: number): TestFolder | undefined {
       folder.dispose();
     },
   };
+}
+
+/** Takes all room that the file system of a folder has. @returns the file that has it */
+export function takeAllRoom(folder: string): string {
+  const path = join(folder, 'filler');
+  const file = openSync(path, 'w');
+  try {
+    for (;;) writeSync(file, Buffer.alloc(4096));
+  } catch {
+    return path;
+  } finally {
+    closeSync(file);
+  }
 }
 
 const RESERVE_BYTES = 512 * 1024;

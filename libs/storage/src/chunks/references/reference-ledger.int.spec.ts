@@ -1,4 +1,4 @@
-import { mkdirSync, rmdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { Journal } from '../../journal/journal.js';
@@ -7,7 +7,7 @@ import { referenceRecord, type ReferenceRecord } from './reference-record.js';
 import { ReferenceLedger } from './reference-ledger.js';
 
 describe('A ledger of references', () => {
-  it('that cannot be condensed lets go of its folder, and is whole the next time', async () => {
+  it('that cannot be condensed is whole for all that, and is condensed the next time', async () => {
     const folder = testFolder();
     try {
       const journal = await Journal.open<ReferenceRecord>({
@@ -22,11 +22,16 @@ describe('A ledger of references', () => {
       await journal.close();
       const inTheWay = join(folder.path, 'snapshot.log.partial');
       mkdirSync(inTheWay);
-      await expect(ReferenceLedger.open(folder.path)).rejects.toThrow(/EISDIR/);
+      const expectWhole = async () => {
+        const ledger = await ReferenceLedger.open(folder.path);
+        expect(ledger.state.all()).toHaveLength(8);
+        await ledger.close();
+      };
+      await expectWhole();
+      expect(readdirSync(folder.path)).not.toContain('snapshot.log');
       rmdirSync(inTheWay);
-      const ledger = await ReferenceLedger.open(folder.path);
-      expect(ledger.state.all()).toHaveLength(8);
-      await ledger.close();
+      await expectWhole();
+      expect(readdirSync(folder.path)).toContain('snapshot.log');
     } finally {
       folder.dispose();
     }

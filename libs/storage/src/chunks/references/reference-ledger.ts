@@ -4,8 +4,6 @@ import { putAside } from '../put-aside.js';
 import { referenceRecord, type ReferenceRecord } from './reference-record.js';
 import { ReferenceState } from './reference-state.js';
 
-const COMPACT_FROM_SEGMENTS = 4;
-
 /**
  * Which recipes a volume keeps chunks for: a journal. It is the truth of what counts; the counts in
  * the index are sums that follow it. A recipe leaves it only when a trash is emptied.
@@ -24,19 +22,12 @@ export class ReferenceLedger {
       parse: (value) => referenceRecord.parse(value),
       onRecord: (record) => state.apply(record),
     });
-    try {
-      if ((await journal.closedSegments()) >= COMPACT_FROM_SEGMENTS) {
-        const fold = new ReferenceState();
-        await journal.compact({
-          add: (record) => fold.apply(record),
-          records: () => fold.records(),
-        });
-      }
-      return new ReferenceLedger(journal, state);
-    } catch (error) {
-      await journal.close();
-      throw error;
-    }
+    const fold = new ReferenceState();
+    await journal.compactIfDue({
+      add: (record) => fold.apply(record),
+      records: () => fold.records(),
+    });
+    return new ReferenceLedger(journal, state);
   }
 
   /**
