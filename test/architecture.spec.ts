@@ -34,8 +34,8 @@ const IMPURE = /^(@nestjs\/|@nats-io\/|typeorm|pg|pg-copy-streams|rxjs|node:(fs|
  */
 const REMOVALS: Readonly<Record<string, { calls: readonly string[]; why: string }>> = {
   'libs/storage/src/journal/journal-files.ts': {
-    calls: ['truncate', 'rename', "'w'"],
-    why: 'cuts an unfinished record, which nobody was told of, off the end of the journal; replaces its snapshot whole',
+    calls: ['truncate', 'rename', "'w'", 'rm'],
+    why: 'cuts an unfinished record, which nobody was told of, off the end of the journal; replaces its snapshot whole; takes back what it has just made and could not finish',
   },
   'libs/storage/src/directory/append-file.ts': {
     calls: ['copyFile'],

@@ -199,7 +199,7 @@ describe('A media server that is killed', () => {
         expect(media.volumes.countByState()).toEqual({ COMMITTED: 3, REMOVED: 1 });
         const now = new Date(Date.now() + 1_000);
         expect(await media.emptyOldTrash({ graceMs: 0, now })).toBe(1);
-        expect((await (await media.holdings()).page('', 10)).length).toBe(4);
+        expect((await (await media.holdings()).page('', 10)).length).toBe(3);
       } finally {
         await media.stop();
       }

@@ -21,7 +21,10 @@ export interface Holding {
  */
 export class Holdings {
   private readonly orphans = new Map<string, Orphan>();
-  private readonly sorted = new Map<Volume, string[]>();
+  private readonly sorted = new Map<
+    Volume,
+    { readonly membership: number; readonly ids: string[] }
+  >();
   private sortedOrphans: string[] = [];
   private scanned: Promise<void> = Promise.resolve();
 
@@ -52,7 +55,7 @@ export class Holdings {
     return [...ids]
       .sort()
       .slice(0, limit)
-      .map((fragmentId) => this.find(fragmentId)!);
+      .flatMap((fragmentId) => this.find(fragmentId) ?? []);
   }
 
   private async lookOver(): Promise<ReadonlyMap<Volume, number>> {
@@ -68,12 +71,12 @@ export class Holdings {
     return whole;
   }
 
-  /** A journal only ever learns of more fragments, so the number of them says whether it did. */
   private idsOf(volume: Volume): readonly string[] {
+    const { membership } = volume.ledger;
     const known = this.sorted.get(volume);
-    if (known && known.length === volume.ledger.size) return known;
+    if (known?.membership === membership) return known.ids;
     const ids = [...volume.ledger.all()].map(([fragmentId]) => fragmentId).sort();
-    this.sorted.set(volume, ids);
+    this.sorted.set(volume, { membership, ids });
     return ids;
   }
 }

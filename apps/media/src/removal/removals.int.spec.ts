@@ -147,6 +147,23 @@ describe('The removal of a fragment', () => {
     expect((await trash()).map(({ fragmentId }) => fragmentId)).toEqual([second]);
   });
 
+  it('is forgotten when the trash has given it up, and by the next start where a crash came first', async () => {
+    const [first, second] = fragmentIds;
+    for (const fragmentId of fragmentIds) await media.removals.onGrant(catalog.grant(fragmentId));
+    const holdings = await media.holdings();
+    expect(await holdings.page('', 9)).toHaveLength(2);
+    const late = { graceMs: 60_000, now: new Date(Date.now() + 61_000) };
+    expect(await media.emptyOldTrash(late)).toBe(2);
+    expect(await holdings.page('', 9)).toEqual([]);
+    await restart();
+    for (const fragmentId of [first!, second!]) {
+      expect(media.volumes.volumeOf(fragmentId)).toBeUndefined();
+    }
+    // A grant that comes once more touches nothing, and does no harm.
+    await media.removals.onGrant(catalog.grant(first!));
+    expect(media.volumes.volumeOf(first!)).toBeUndefined();
+  });
+
   it('stays in the trash while the catalog does not stand by it', async () => {
     const [first] = fragmentIds;
     catalog.forgotten.add(first!);

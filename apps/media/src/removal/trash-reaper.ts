@@ -5,7 +5,7 @@ import type { Removal } from './removals.js';
 /**
  * Gives up for good what has been in the trash for longer than the grace period. Only that which the
  * journal has as removed by this very tombstone, and for which the catalog, asked just before, stands
- * by that: it may have gone back in time since. Anything else in the trash is left for a person. Says
+ * by that: it may have gone back in time since. Then the journal forgets it. Anything else in the trash is left for a person. Says
  * how many fragments went; throws what `standsBy` throws.
  * @param failed Hears of what could not be given up; it holds up nothing else.
  */
@@ -24,6 +24,7 @@ export async function emptyOldTrash(
       const { fragmentId, tombstoneId } = trashed;
       try {
         await volume.store.emptyTrash(tombstoneId);
+        volume.ledger.forget(fragmentId);
         emptied += 1;
       } catch (error) {
         failed(`Deleted fragment ${fragmentId} of pool "${volume.pool}" stays in the trash`, error);

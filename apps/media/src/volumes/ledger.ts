@@ -10,10 +10,12 @@ import {
 } from '../domain/journal-state.js';
 
 /**
- * What one volume's journal says: the state of every fragment that was begun on it. Each change is
- * durable before it counts.
+ * What one volume's journal says: the state of every fragment that was begun on it and is not
+ * forgotten. Each change is durable before it counts.
  */
 export class Ledger {
+  private changes = 0;
+
   private constructor(
     private readonly journal: Journal<JournalRecord>,
     private readonly states: Map<string, FragmentState>,
@@ -27,12 +29,29 @@ export class Ledger {
       parse: (value) => journalRecord.parse(value),
       onRecord: (record) => fold.add(record),
     });
-    await journal.compactIfDue(new Fold());
     return new Ledger(journal, fold.states);
   }
 
   find(fragmentId: string): FragmentState | undefined {
     return this.states.get(fragmentId);
+  }
+
+  /**
+   * Drops a fragment of which nothing is left: at once here, and in the journal when it is condensed. Until
+   * then the next open finds it again, and whoever opens the volume has it forgotten once more.
+   */
+  forget(fragmentId: string): void {
+    if (this.states.delete(fragmentId)) this.changes += 1;
+  }
+
+  /** Boils the journal down to what is not forgotten, where that is due. For whoever has just opened it. */
+  condense(): Promise<void> {
+    return this.journal.compactIfDue(new Fold((fragmentId) => this.states.has(fragmentId)));
+  }
+
+  /** Another number whenever it knows of more fragments, or of fewer. */
+  get membership(): number {
+    return this.changes;
   }
 
   /** Fragments that it knows. */
@@ -89,10 +108,14 @@ export class Ledger {
   }
 
   private async record(...records: readonly JournalRecord[]): Promise<void> {
+    // What fits no state is a bug, and must not stand in the journal: it could not be replayed.
+    for (const record of records) applyRecord(this.states.get(fragmentOf(record)), record);
     await this.journal.append(...records);
     for (const record of records) {
       const id = fragmentOf(record);
-      this.states.set(id, applyRecord(this.states.get(id), record));
+      const known = this.states.get(id);
+      if (!known) this.changes += 1;
+      this.states.set(id, applyRecord(known, record));
     }
   }
 }
@@ -100,12 +123,16 @@ export class Ledger {
 class Fold implements Condenser<JournalRecord> {
   readonly states = new Map<string, FragmentState>();
 
+  constructor(private readonly counts: (fragmentId: string) => boolean = () => true) {}
+
   add(record: JournalRecord): void {
     const id = fragmentOf(record);
     this.states.set(id, applyRecord(this.states.get(id), record));
   }
 
   *records(): Iterable<JournalRecord> {
-    for (const state of this.states.values()) yield* recordsFor(state);
+    for (const [fragmentId, state] of this.states) {
+      if (this.counts(fragmentId)) yield* recordsFor(state);
+    }
   }
 }

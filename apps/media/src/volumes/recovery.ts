@@ -12,7 +12,7 @@ export interface OpenedVolume {
 
 /**
  * A process that died between the manifest and the journal left a whole fragment that the journal
- * has as begun. Its manifest says all that SEALED needs.
+ * has as begun. Its manifest says all that SEALED needs. One of which nothing is there was given up.
  */
 export async function recoverSeals({ store, ledger }: OpenedVolume, clock: Clock): Promise<void> {
   const begun: FragmentName[] = [];
@@ -21,6 +21,7 @@ export async function recoverSeals({ store, ledger }: OpenedVolume, clock: Clock
   }
   for (const { imageId, copy, number, fragmentId } of begun) {
     const found = await store.stat({ imageId, copy, number, fragmentId });
+    if (found === undefined) ledger.forget(fragmentId);
     if (found?.state !== 'sealed') continue;
     // The process may have died between the manifest's name and the sync of its folder.
     await store.settle(found.name);
@@ -47,5 +48,19 @@ export async function recoverTrash({ store, ledger }: OpenedVolume): Promise<voi
       await store.settle(nameOf(state));
       await ledger.removed(fragmentId, tombstoneId);
     }
+  }
+}
+
+/**
+ * What was removed, of which the catalog knows that, and which the trash has given up, is nothing any more: else
+ * a journal would grow with all that ever lay on the volume. A grant for it that comes once more is refused, and
+ * the comparison with the catalog says that nothing is left.
+ */
+export async function forgetRemoved({ store, ledger }: OpenedVolume): Promise<void> {
+  const inTrash = new Set<string>();
+  for await (const { fragmentId } of store.trash()) inTrash.add(fragmentId);
+  for (const [fragmentId, state] of ledger.all()) {
+    if (state.phase !== 'REMOVED' || !state.reported || inTrash.has(fragmentId)) continue;
+    ledger.forget(fragmentId);
   }
 }

@@ -14,7 +14,7 @@ import { syncFolder } from '#storage/directory/sync-folder.js';
 import { VolumeUnusable } from '#storage/errors.js';
 import type { FragmentStore } from '#storage/fragment-store.js';
 import { Ledger } from './ledger.js';
-import { recoverSeals, recoverTrash } from './recovery.js';
+import { forgetRemoved, recoverSeals, recoverTrash } from './recovery.js';
 
 const IDENTITY_FILE = 'volume.json';
 
@@ -124,6 +124,8 @@ export class Volume {
       const { store } = opened;
       await recoverSeals({ store, ledger }, options.clock);
       await recoverTrash({ store, ledger });
+      await forgetRemoved({ store, ledger });
+      await ledger.condense();
     } catch (error) {
       await opened?.close();
       await ledger.close();

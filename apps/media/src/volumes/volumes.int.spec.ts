@@ -3,6 +3,7 @@ import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { SystemClock } from '#kernel/clock.js';
+import type { Manifest } from '#archive/manifest.js';
 import { confirmGrant } from '#storage/confirmed-grant.js';
 import type { FragmentName } from '#storage/fragment-name.js';
 import { Journal } from '#storage/journal/journal.js';
@@ -16,6 +17,24 @@ import { journalRecord, type JournalRecord } from '../domain/journal-record.js';
 import { sampleManifest } from '../testing/sample-manifest.js';
 import type { Volume, VolumeKind } from './volume.js';
 import { Volumes } from './volumes.js';
+
+const sealed = (number: number): JournalRecord => ({
+  type: 'SEALED',
+  manifest: sampleManifest(number),
+  sealedAt: '2026-11-01T00:00:00.000Z',
+});
+
+/** Writes each record into a segment of its own, so that the journal is due for being condensed. */
+async function appendTo(volume: string, records: readonly JournalRecord[]): Promise<void> {
+  const journal = await Journal.open<JournalRecord>({
+    folder: join(volume, 'journal'),
+    parse: (value) => journalRecord.parse(value),
+    onRecord: () => {},
+    segmentBytesMax: 1,
+  });
+  for (const record of records) await journal.append(record);
+  await journal.close();
+}
 
 describe('The volumes of a media server', () => {
   let folder: TestFolder;
@@ -122,17 +141,10 @@ describe('The volumes of a media server', () => {
           clock: new SystemClock(),
         });
       await (await openSmall()).close();
-      const journal = await Journal.open<JournalRecord>({
-        folder: join(small.path, 'journal'),
-        parse: (value) => journalRecord.parse(value),
-        onRecord: () => {},
-        segmentBytesMax: 1,
-      });
-      for (let number = 1; number <= 6; number += 1) {
-        const { fragmentId, imageId, copy, attempt } = sampleManifest(number);
-        await journal.append({ type: 'INTENT', fragmentId, imageId, copy, number, attempt });
-      }
-      await journal.close();
+      await appendTo(
+        small.path,
+        [1, 2, 3, 4, 5, 6].map((number) => sealed(number)),
+      );
       takeAllRoom(small.path);
       const volumes = await openSmall();
       expect([...volumes][0]!.ledger.size).toBe(6);
@@ -140,6 +152,35 @@ describe('The volumes of a media server', () => {
       await volumes.close();
     } finally {
       small.dispose();
+    }
+  });
+
+  it('forget what was given up, and what is removed, reported and out of the trash', async () => {
+    await (await open(['a'])).close();
+    const [begun, gone, unreported, whole] = [1, 2, 3, 4].map(sampleManifest) as [
+      Manifest,
+      ...Manifest[],
+    ];
+    const removedRecords = ({ fragmentId }: Manifest): JournalRecord[] => [
+      { type: 'CONDEMNED', fragmentId, tombstoneId },
+      { type: 'REMOVED', fragmentId, tombstoneId },
+    ];
+    const tombstoneId = '01920000-0000-7000-8000-0000000000ff';
+    const { fragmentId, imageId, copy, number, attempt } = begun;
+    await appendTo(join(folder.path, 'a'), [
+      { type: 'INTENT', fragmentId, imageId, copy, number, attempt },
+      ...[gone!, unreported!, whole!].map(({ number: sealedAs }) => sealed(sealedAs)),
+      ...[gone!, unreported!].flatMap(removedRecords),
+      { type: 'REPORTED', fragmentId: gone!.fragmentId },
+    ]);
+    for (const times of [1, 2]) {
+      const volumes = await open(['a']);
+      const known = [...[...volumes][0]!.ledger.all()].map(([id]) => id).sort();
+      expect([times, known]).toEqual([times, [unreported!.fragmentId, whole!.fragmentId]]);
+      await volumes.close();
+      const text = readFileSync(join(folder.path, 'a/journal/snapshot.log'), 'latin1');
+      for (const { fragmentId: id } of [begun, gone!]) expect(text).not.toContain(id);
+      for (const { fragmentId: id } of [unreported!, whole!]) expect(text).toContain(id);
     }
   });
 

@@ -29,7 +29,11 @@ import { Holdings } from '../../../../apps/media/src/inventory/holdings.js';
 import { inventoryPage } from '../../../../apps/media/src/inventory/inventory.js';
 import { Removals, type Removal } from '../../../../apps/media/src/removal/removals.js';
 import { emptyOldTrash } from '../../../../apps/media/src/removal/trash-reaper.js';
-import { recoverSeals, recoverTrash } from '../../../../apps/media/src/volumes/recovery.js';
+import {
+  forgetRemoved,
+  recoverSeals,
+  recoverTrash,
+} from '../../../../apps/media/src/volumes/recovery.js';
 import type { Volume } from '../../../../apps/media/src/volumes/volume.js';
 import type { Volumes } from '../../../../apps/media/src/volumes/volumes.js';
 import type { Life } from '../../kernel/host.js';
@@ -114,6 +118,7 @@ export class MediaProgram implements MediaContext {
     this.opened = { ledger, writer, holdings, offers: this.makeOffers() };
     await recoverSeals(this.volume(), new WorldClock(life));
     await recoverTrash(this.volume());
+    await forgetRemoved(this.volume());
     life.spawn('orphans', () => this.untilBroken(holdings.scan()).then(() => undefined));
     const { offers } = this;
     offers.start([this.volume()]);

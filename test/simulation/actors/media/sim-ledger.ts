@@ -19,6 +19,7 @@ const NOTHING: [string, FragmentState][] = [];
 export class SimLedger {
   private readonly changed = new Set<string>();
   private journal: SimJournal | undefined;
+  membership = 0;
 
   private constructor(
     private readonly states: Map<string, FragmentState>,
@@ -49,12 +50,21 @@ export class SimLedger {
     return [...this.states];
   }
 
+  forget(fragmentId: string): void {
+    if (!this.states.delete(fragmentId)) return;
+    this.membership += 1;
+    this.world.meet('journal forgets');
+  }
+
   /** What has changed since this was asked last. */
   news(): [fragmentId: string, state: FragmentState][] {
     if (this.changed.size === 0) return NOTHING;
     const changed = [...this.changed];
     this.changed.clear();
-    return changed.map((id) => [id, this.states.get(id)!]);
+    return changed.flatMap((id) => {
+      const state = this.states.get(id);
+      return state === undefined ? [] : [[id, state] as [string, FragmentState]];
+    });
   }
 
   intent(intent: Omit<IntentRecord, 'type'>): Promise<void> {
@@ -100,6 +110,7 @@ export class SimLedger {
 
   private take(record: JournalRecord): void {
     const id = fragmentOf(record);
+    if (!this.states.has(id)) this.membership += 1;
     this.states.set(id, applyRecord(this.states.get(id), record));
     this.changed.add(id);
   }
