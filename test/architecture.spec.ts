@@ -34,8 +34,8 @@ const IMPURE = /^(@nestjs\/|@nats-io\/|typeorm|pg|pg-copy-streams|rxjs|node:(fs|
  */
 const REMOVALS: Readonly<Record<string, { calls: readonly string[]; why: string }>> = {
   'libs/storage/src/journal/journal-files.ts': {
-    calls: ['truncate', 'rename', "'w'", 'rm'],
-    why: 'cuts an unfinished record, which nobody was told of, off the end of the journal; replaces its snapshot whole; takes back what it has just made and could not finish',
+    calls: ['rm', 'truncate', 'rename', "'w'"],
+    why: 'cuts an unfinished record, which nobody was told of, off the end of the journal; replaces its snapshot whole; clears what it has begun of a segment or snapshot itself',
   },
   'libs/storage/src/directory/append-file.ts': {
     calls: ['copyFile'],
@@ -44,6 +44,10 @@ const REMOVALS: Readonly<Record<string, { calls: readonly string[]; why: string 
   'libs/storage/src/directory/directory-fragment-writer.ts': {
     calls: ['rename'],
     why: 'gives a finished file its final name; the id in it is new',
+  },
+  'libs/storage/src/directory/durable-folders.ts': {
+    calls: ['rmdir'],
+    why: 'removes folders in which nothing is: the system refuses any other',
   },
   'libs/storage/src/directory/directory-trash.ts': {
     calls: ['rename', 'rm'],

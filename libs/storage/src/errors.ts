@@ -1,4 +1,5 @@
 import { codeOf, messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
+import { hasNoInodes } from './inodes.js';
 
 /**
  * The volume has no room left beyond its reserve. Nothing that was sealed is touched. Status 129, or
@@ -13,6 +14,16 @@ export class VolumeFull extends PermanentError {
     message = `Disk storage unit is full: ${where}. Give the volume more room or use another one.`,
   ) {
     super(status, message);
+  }
+
+  /** It may have room for bytes: it takes no further file. */
+  static ofInodes(where: string): VolumeFull {
+    const why = `${where} has no inodes left for further files, whatever room it has for bytes`;
+    return new VolumeFull(
+      where,
+      129,
+      `Disk storage unit is full: ${why}. Let images expire, or use another one.`,
+    );
   }
 }
 
@@ -109,6 +120,7 @@ export function isNoRoom(cause: unknown): boolean {
 /** What a failed write means. */
 export function writeError(where: string, cause: unknown): VolumeFull | VolumeWriteFailed {
   if (cause instanceof VolumeFull || cause instanceof VolumeWriteFailed) return cause;
-  if (isNoRoom(cause)) return new VolumeFull(where);
+  if (isNoRoom(cause))
+    return hasNoInodes(where) ? VolumeFull.ofInodes(where) : new VolumeFull(where);
   return new VolumeWriteFailed(where, cause);
 }

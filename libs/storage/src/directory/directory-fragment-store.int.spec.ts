@@ -3,6 +3,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -12,8 +13,8 @@ import { confirmGrant } from '../confirmed-grant.js';
 import { FragmentDamaged, FragmentUnreadable } from '../errors.js';
 import type { StoredFragment } from '../fragment-store.js';
 import { describeFragmentStore } from '../testing/describe-fragment-store.js';
-import { fragmentName, manifestOf, patternBytes } from '../testing/fragments.js';
-import { testFolder, volumeWith, type TestFolder } from '../testing/small-volume.js';
+import { fragmentName, manifestOf, patternBytes, trashOf, write } from '../testing/fragments.js';
+import { smallVolume, testFolder, volumeWith, type TestFolder } from '../testing/small-volume.js';
 import { DirectoryFragmentStore } from './directory-fragment-store.js';
 
 describeFragmentStore('Directory', async ({ freeBytes } = {}) => {
@@ -138,6 +139,88 @@ describe('A directory fragment store', () => {
     await expect(store.takeBack(tombstoneId, fragmentName(3))).rejects.toThrow(/there already/);
     expect(readFileSync(join(trash, `${base}.tar.zst`), 'utf8')).toBe('other');
     expect(readFileSync(join(copy, `${base}.tar.zst`)).equals(content.data)).toBe(true);
+  });
+
+  const tombstone = (nth: number) => `01920000-0000-7000-8000-${String(nth).padStart(12, 'a')}`;
+  const remove = (store: DirectoryFragmentStore, nth: number) => {
+    const name = fragmentName(nth);
+    const tombstoneId = tombstone(nth);
+    return store.remove(confirmGrant({ ...name, tombstoneId }, { confirmed: true })!, name);
+  };
+
+  it('keeps the folders of an image for what is in the trash, and no longer', async () => {
+    const folder = newFolder();
+    const store = new DirectoryFragmentStore({ folder });
+    const other = fragmentName(3, { copy: 2 });
+    for (const name of [fragmentName(1), fragmentName(2), other]) await write(store, name, content);
+    const images = () => readdirSync(join(folder, 'images'), { recursive: true }).sort();
+    await remove(store, 1);
+    await store.emptyTrash(tombstone(1));
+    expect(images()).toContain('web1_1790000000/c1');
+    await remove(store, 2);
+    expect(images()).toContain('web1_1790000000/c1');
+    await store.emptyTrash(tombstone(2));
+    expect(images()).not.toContain('web1_1790000000/c1');
+    expect(await store.stat(other)).toMatchObject({ state: 'sealed' });
+    const grant = confirmGrant({ ...other, tombstoneId: tombstone(3) }, { confirmed: true })!;
+    await store.remove(grant, other);
+    await store.emptyTrash(tombstone(3));
+    expect(images()).toEqual([]);
+    await write(store, fragmentName(4), content);
+    expect(await store.stat(fragmentName(4))).toMatchObject({ state: 'sealed' });
+  });
+
+  it('takes what goes from the trash while it looks there for gone', async () => {
+    const folder = newFolder();
+    const trash = join(folder, '.trash', tombstone(1));
+    mkdirSync(trash, { recursive: true });
+    writeFileSync(join(trash, '00001-01920000-0000-7000-8000-000000000001.tar.zst'), '');
+    const looking = trashOf(new DirectoryFragmentStore({ folder }), tombstone(1));
+    // The folder is read meanwhile, beside this thread.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
+    rmSync(trash, { recursive: true });
+    expect(await looking).toEqual([]);
+  });
+
+  it('takes fragments of an image, and removes them, while its folders come and go', async () => {
+    const small = smallVolume(64 * 1024 * 1024) ?? testFolder();
+    opened.push(small);
+    const store = new DirectoryFragmentStore({ folder: small.path, reserveBytes: 0 });
+    const rounds = async (stream: number) => {
+      for (let round = 0; round < 60; round += 1) {
+        const nth = stream * 100 + round;
+        await write(store, fragmentName(nth), content);
+        await remove(store, nth);
+        await store.emptyTrash(tombstone(nth));
+      }
+    };
+    await Promise.all([1, 2, 3, 4, 5].map(rounds));
+    expect(readdirSync(join(small.path, 'images'))).toEqual([]);
+  });
+
+  it('says that inodes ran out, and keeps some of them for deletions', async () => {
+    const small = smallVolume(64 * 1024 * 1024, 200);
+    if (!small) return;
+    opened.push(small);
+    const store = new DirectoryFragmentStore({ folder: small.path, reserveBytes: 0 });
+    let sealed = 0;
+    const fill = async () => {
+      for (;;) {
+        await write(store, fragmentName(sealed + 1), content);
+        sealed += 1;
+      }
+    };
+    await expect(fill()).rejects.toThrow(/has no inodes left/);
+    expect(await store.freeBytes()).toBe(0);
+    expect(sealed).toBeGreaterThan(50);
+    for (const nth of [1, 2, 3]) await remove(store, nth);
+    for (const nth of [1, 2, 3]) await store.emptyTrash(tombstone(nth));
+    await write(store, fragmentName(sealed + 1), content);
+    const takeAll = () => {
+      for (let nth = 0; ; nth += 1) writeFileSync(join(small.path, `other-${nth}`), '');
+    };
+    expect(takeAll).toThrow(/ENOSPC/);
+    await expect(remove(store, 4)).rejects.toThrow(/has no inodes left/);
   });
 
   it('takes a fragment whose manifest never appeared for partial', async () => {

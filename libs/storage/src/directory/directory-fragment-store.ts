@@ -1,7 +1,7 @@
 import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ConfirmedGrant } from '../confirmed-grant.js';
-import { writeError } from '../errors.js';
+import { VolumeFull, writeError } from '../errors.js';
 import {
   checkFragmentName,
   copyFolder,
@@ -19,6 +19,7 @@ import type {
   StoredFragment,
   TrashedFragment,
 } from '../fragment-store.js';
+import { isShortOfInodes } from '../inodes.js';
 import { readManifestOnDisk } from '../manifest-check.js';
 import { SpaceGate } from '../space-gate.js';
 import { DirectoryFragmentReader } from './directory-fragment-reader.js';
@@ -49,13 +50,14 @@ export class DirectoryFragmentStore implements FragmentStore {
   private readonly isReadSoon: boolean;
   private readonly gate: SpaceGate;
   private readonly bin: DirectoryTrash;
-  private readonly durable = new DurableFolders();
+  /** Those that it makes and removes. */
+  readonly folders = new DurableFolders();
 
   constructor(options: DirectoryStoreOptions) {
     this.folder = options.folder;
     this.content = options.content ?? 'data';
     this.isReadSoon = options.isReadSoon ?? false;
-    this.bin = new DirectoryTrash(options.folder, this.durable);
+    this.bin = new DirectoryTrash(options.folder, this.folders);
     this.gate = folderGate(options);
   }
 
@@ -65,23 +67,26 @@ export class DirectoryFragmentStore implements FragmentStore {
     beforeVisible?: () => Promise<void>,
   ): Promise<DirectoryFragmentWriter> {
     checkFragmentName(name);
-    const { folder, isNew } = await this.placeOf(name);
-    if (!isNew && (await this.stat(name))) {
-      throw new Error(`Fragment ${name.fragmentId} is there already`);
-    }
-    try {
-      const { gate, content, isReadSoon } = this;
-      const options = { gate, content, isReadSoon, beforeVisible };
-      return await DirectoryFragmentWriter.create(name, folder, options);
-    } catch (error) {
-      throw writeError(this.folder, error);
-    }
+    return this.folders.use(async () => {
+      const { folder, isNew } = await this.placeOf(name);
+      if (!isNew && (await this.stat(name))) {
+        throw new Error(`Fragment ${name.fragmentId} is there already`);
+      }
+      try {
+        const { gate, content, isReadSoon } = this;
+        const options = { gate, content, isReadSoon, beforeVisible };
+        return await DirectoryFragmentWriter.create(name, folder, options);
+      } catch (error) {
+        throw writeError(this.folder, error);
+      }
+    });
   }
 
   private async placeOf(name: FragmentName): Promise<MadeFolder> {
     try {
       await this.gate.take(0);
-      return await this.durable.make(this.folder, copyFolder(name));
+      if (await isShortOfInodes(this.folder)) throw VolumeFull.ofInodes(this.folder);
+      return await this.folders.make(this.folder, copyFolder(name));
     } catch (error) {
       throw writeError(this.folder, error);
     }
@@ -122,7 +127,9 @@ export class DirectoryFragmentStore implements FragmentStore {
 
   async settle(name: FragmentName): Promise<void> {
     checkFragmentName(name);
-    if (await isFolder(this.folderOf(name))) await syncFolders(this.folder, copyFolder(name));
+    await this.folders.use(async () => {
+      if (await isFolder(this.folderOf(name))) await syncFolders(this.folder, copyFolder(name));
+    });
   }
 
   async *list(known = (_fragmentId: string) => false): AsyncIterable<StoredFragment> {
@@ -135,8 +142,9 @@ export class DirectoryFragmentStore implements FragmentStore {
     }
   }
 
-  freeBytes(): Promise<number> {
-    return this.gate.freeBytes();
+  /** None where only the reserve of inodes is left. */
+  async freeBytes(): Promise<number> {
+    return (await isShortOfInodes(this.folder)) ? 0 : this.gate.freeBytes();
   }
 
   async remove(grant: ConfirmedGrant, name: FragmentName): Promise<void> {

@@ -1,4 +1,4 @@
-import { rename, rm, stat } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Manifest } from '#archive/manifest.js';
 import { assert } from '#kernel/assert.js';
@@ -42,10 +42,12 @@ export class DirectoryTrash {
     assert(grant.fragmentId === name.fragmentId, 'a grant for another fragment');
     assert(isFragmentId(grant.tombstoneId), 'a tombstone whose id is none');
     const from = join(this.folder, ...copyFolder(name));
-    if (!(await isFolder(from))) return;
     try {
-      const { folder: to } = await this.durable.make(this.folder, [TRASH, grant.tombstoneId]);
-      await this.move(name, { from, to, steps: REMOVAL });
+      await this.durable.use(async () => {
+        if (!(await isFolder(from))) return;
+        const { folder: to } = await this.durable.make(this.folder, [TRASH, grant.tombstoneId]);
+        await this.move(name, { from, to, steps: REMOVAL });
+      });
     } catch (error) {
       throw writeError(this.folder, error);
     }
@@ -56,8 +58,10 @@ export class DirectoryTrash {
     const from = this.pathOf(tombstoneId);
     if (!(await isFolder(from))) return;
     try {
-      const { folder: to } = await this.durable.make(this.folder, copyFolder(name));
-      await this.move(name, { from, to, steps: RETURN });
+      await this.durable.use(async () => {
+        const { folder: to } = await this.durable.make(this.folder, copyFolder(name));
+        await this.move(name, { from, to, steps: RETURN });
+      });
     } catch (error) {
       throw writeError(this.folder, error);
     }
@@ -72,12 +76,18 @@ export class DirectoryTrash {
     }
   }
 
-  /** See `FragmentStore.emptyTrash`. Nothing outside the folder of the tombstone can be named. */
+  /**
+   * See `FragmentStore.emptyTrash`. Nothing outside the folder of the tombstone can be named. The folders of
+   * a copy and an image that have nothing left go with it, and not before: what comes back out of the trash
+   * must not need inodes then.
+   */
   async empty(tombstoneId: string): Promise<void> {
     const path = this.pathOf(tombstoneId);
     try {
+      const manifest = (await this.look(tombstoneId))?.manifest;
       await rm(path, { recursive: true, force: true });
       if (await isFolder(join(this.folder, TRASH))) await syncFolder(join(this.folder, TRASH));
+      if (manifest) await this.durable.removeEmpty(this.folder, copyFolder(manifest));
     } catch (error) {
       throw writeError(this.folder, error);
     }
@@ -106,9 +116,11 @@ export class DirectoryTrash {
     const path = this.pathOf(tombstoneId);
     const files = (await namesIn(path)).map(parseFileName).filter((one) => one !== undefined);
     const [first] = files;
-    if (!first) return undefined;
+    // It may be emptied meanwhile.
+    const folder = first && (await statIfThere(path));
+    if (!folder) return undefined;
     const { fragmentId, number } = first;
-    const since = new Date((await stat(path)).mtimeMs);
+    const since = new Date(Number(folder.mtimeMs));
     const manifest = files.some(({ file }) => file === 'manifest')
       ? await manifestIn(path, { fragmentId, number })
       : undefined;

@@ -58,7 +58,7 @@ describe('A sequential fragment store', () => {
     expect(await isWhole(fixture, fragmentName(1))).toBe(true);
     expect(await isWhole(fixture, fragmentName(2))).toBe(true);
     expect(states(fixture)).toEqual([['T00001', 'filling']]);
-    expect(readdirSync(fixture.path('spool/images/web1_1790000000/c1'))).toEqual([]);
+    expect(readdirSync(fixture.path('spool/images'))).toEqual([]);
   });
 
   it('makes its ledger anew by reading the volumes', async () => {

@@ -173,11 +173,16 @@ export class SequentialFragmentStore implements FragmentStore {
   /** Gives up what the spool has of a fragment that is durable on its volume, by the ledger. */
   private async drop(name: FragmentName): Promise<void> {
     assert(this.find(name), 'a fragment that is on no volume is dropped from the spool');
-    const folder = join(this.spool.folder, ...copyFolder(name));
-    for (const file of ['data', 'index'] as const) {
-      await rm(join(folder, fileName(name, file) + PARTIAL_SUFFIX), { force: true });
-    }
-    await syncFolder(folder);
+    const { folders } = this.spooled;
+    const parts = copyFolder(name);
+    const folder = join(this.spool.folder, ...parts);
+    await folders.use(async () => {
+      for (const file of ['data', 'index'] as const) {
+        await rm(join(folder, fileName(name, file) + PARTIAL_SUFFIX), { force: true });
+      }
+      await syncFolder(folder);
+    });
+    await folders.removeEmpty(this.spool.folder, parts);
   }
 }
 
