@@ -257,4 +257,19 @@ describe('A library with a cartridge that is not as it should be', () => {
     const { slots } = await fixture.changer.inventory();
     expect(slots[0]).toEqual({ slot: 1, barcode: 'T00001' });
   });
+
+  it('is opened with one that nobody can mount, since no slot is empty, and finds it later', async () => {
+    const fixture = await start({ cartridges: 6 });
+    await write(fixture.store, fragmentName(1), content);
+    // The slot from which the first one went into the drive is given to another.
+    await fixture.changer.addCartridge(1, { barcode: 'T00009', capacityBytes: 1024 * 1024 });
+    await fixture.reopen();
+    expect(fixture.said.join()).toMatch(/T00009 could not be looked at: .*no empty slot/);
+    expect(fixture.library.state.isKnown('T00009')).toBe(false);
+    expect(await isWhole(fixture, fragmentName(1))).toBe(true);
+    await write(fixture.store, fragmentName(2), content);
+    renameSync(fixture.path('library/slots/002/T00002'), fixture.path('T00002'));
+    await fixture.reopen();
+    expect(fixture.library.state.isKnown('T00009')).toBe(true);
+  });
 });

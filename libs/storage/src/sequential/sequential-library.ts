@@ -1,4 +1,5 @@
 import type { Clock } from '#kernel/clock.js';
+import { messageOf } from '#kernel/errors.js';
 import type { Manifest } from '#archive/manifest.js';
 import { FragmentUnreadable, VolumeWriteFailed } from '../errors.js';
 import type { FragmentObject } from '../fragment-store.js';
@@ -188,11 +189,22 @@ export class SequentialLibrary {
     return false;
   }
 
-  /** Looks after what a process was writing when it died, and what has come to the library since. */
+  /**
+   * Looks after what a process was writing when it died, and what has come to the library since. What cannot be
+   * looked at now (the robot may have no place for it) is left for an inventory, and holds up nothing else.
+   */
   private async recover(): Promise<void> {
     const { slots, drives } = await this.desk.inventory();
     const barcodes = [...slots, ...drives].flatMap(({ barcode }) => barcode ?? []);
-    for (const barcode of barcodes.filter((one) => this.isOpen(one))) await this.lookAt(barcode);
+    for (const barcode of barcodes.filter((one) => this.isOpen(one))) {
+      try {
+        await this.lookAt(barcode);
+      } catch (error) {
+        if (this.ledger.failure) throw error;
+        const what = `cartridge ${this.nameOf(barcode)} could not be looked at: ${messageOf(error)}`;
+        this.options.log('warning', `${what}. "holdfast library inventory" tries again`);
+      }
+    }
   }
 
   /** The ledger does not know yet what is on it, or how its last fragment ended. */
