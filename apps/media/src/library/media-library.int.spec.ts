@@ -1,8 +1,9 @@
-import { renameSync } from 'node:fs';
+import { cpSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { MountRequest } from '#contracts/media/library.js';
 import type { FragmentReaderClient } from '#transfer/fragment-reader-client.js';
+import { confirmGrant } from '#storage/confirmed-grant.js';
 import { testFolder, type TestFolder } from '#storage/testing/small-volume.js';
 import { checkFragment } from '../inventory/fragment-check.js';
 import { TestMediaServer } from '../testing/media-server.js';
@@ -163,6 +164,64 @@ describe('A media server with a library', () => {
     await sendBackup(again.writer, backup);
     expect((await again.outcome).status).toBe(0);
     expect(media.volumes.countByState()).toMatchObject({ COMMITTED: 4 });
+  });
+
+  describe('with a backup that waits for a volume that is away', () => {
+    let outcome: Awaited<ReturnType<typeof media.write>>['outcome'];
+
+    /** S1 holds an image; S2 is outside. */
+    const startWaiting = async (capacityBytes: number, prepare = async () => {}) => {
+      await media.stop();
+      const small = join(folder.path, 'small');
+      await makeSmallLibrary(small, { cartridges: 2, capacityBytes });
+      media = await TestMediaServer.start({ folder: small, catalog, isLibrary: true });
+      library = media.volumes.libraries[0]!;
+      const first = await media.write({ imageId: 'web1_1790000001' });
+      await sendBackup(first.writer, backup);
+      await first.outcome;
+      await prepare();
+      await library.eject('S2');
+      const second = await media.write({ imageId: 'web1_1790000002' });
+      ({ outcome } = second);
+      sendBackup(second.writer, backup).catch(() => undefined);
+      const [wanted] = (await untilAsked()).volumes;
+      expect(wanted!.label).toBe('S2');
+    };
+
+    it('goes on with one that is not suspended any more', async () => {
+      await startWaiting(400_000, async () => void (await library.setState('S1', 'look at it')));
+      await library.setState('S1', null);
+      expect((await outcome).status).toBe(0);
+    });
+
+    it('goes on with one that may begin anew, since the last fragment on it is gone', async () => {
+      await startWaiting(80_000);
+      const tombstoneId = '01920000-0000-7000-8000-0000000000aa';
+      for await (const { state, name } of library.store.list()) {
+        if (state !== 'sealed') continue;
+        const grant = confirmGrant({ ...name, tombstoneId }, { confirmed: true })!;
+        await library.store.remove(grant, name);
+      }
+      await library.store.emptyTrash(tombstoneId);
+      expect((await outcome).status).toBe(0);
+    });
+
+    it('looks again behind an inventory, also one that came to a cartridge that it cannot mount', async () => {
+      await startWaiting(400_000, async () => void (await library.setState('S1', 'look at it')));
+      const [request] = library.mounts.list();
+      const place = (name: string) => join(folder.path, 'small/library', name);
+      for (const slot of ['001', '002', '003', '004', '005', '006']) {
+        cpSync(place('mail/S2'), place(`slots/${slot}/X${slot}`), { recursive: true });
+      }
+      await expect(library.inventory()).rejects.toThrow(/no empty slot/);
+      for (;;) {
+        const [again] = library.mounts.list();
+        if (again && again.requestId !== request!.requestId) break;
+        await new Promise((resolve) => setTimeout(resolve, 2));
+      }
+      media.over.abort();
+      expect((await outcome).status).toBe(150);
+    });
   });
 
   it('takes a cartridge out of use that holds nothing, and no other one', async () => {

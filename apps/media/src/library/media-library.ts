@@ -64,6 +64,7 @@ export class MediaLibrary {
       const store = await SequentialFragmentStore.open({
         ...{ library, spoolFolder, spoolReserveBytes: reserveBytes },
         ...{ spoolBytesMax: options.spoolBytesMax, onWait: waitForSpool },
+        onScratch: () => mounts.arrived(),
       });
       return new MediaLibrary(pool, path, drives, store, mounts, library);
     } catch (error) {
@@ -101,14 +102,18 @@ export class MediaLibrary {
   /** Reads the labels of cartridges that the ledger does not know. @returns their barcodes. */
   async inventory(): Promise<string[]> {
     const { library } = this;
-    const { slots, drives } = await library.desk.withChanger((changer) => changer.inventory());
-    const here = [...slots, ...drives].flatMap(({ barcode }) => barcode ?? []);
-    const found = here.filter((barcode) => library.isOpen(barcode));
-    // One that was taken for somebody else's may have been mended, or changed for another one.
-    const isForeign = (barcode: string) => library.state.others.get(barcode)?.kind === 'foreign';
-    for (const barcode of [...found, ...here.filter(isForeign)]) await library.lookAt(barcode);
-    this.mounts.arrived();
-    return found;
+    try {
+      const { slots, drives } = await library.desk.withChanger((changer) => changer.inventory());
+      const here = [...slots, ...drives].flatMap(({ barcode }) => barcode ?? []);
+      const found = here.filter((barcode) => library.isOpen(barcode));
+      // One that was taken for somebody else's may have been mended, or changed for another one.
+      const isForeign = (barcode: string) => library.state.others.get(barcode)?.kind === 'foreign';
+      for (const barcode of [...found, ...here.filter(isForeign)]) await library.lookAt(barcode);
+      return found;
+    } finally {
+      // Also where one could not be looked at: others may have come.
+      this.mounts.arrived();
+    }
   }
 
   /** Takes what lies in the mail slot into free slots. @returns the barcodes. */
@@ -195,6 +200,8 @@ export class MediaLibrary {
     const { barcode } = this.find(volume);
     const books = state.volumeOn(barcode);
     if (books) await keeper.suspend(books, reason);
+    // Whoever waits for another one may write to it now, or may no more.
+    this.mounts.arrived();
     const changed = state.volumeOn(barcode);
     if (changed) return this.viewOf(changed);
     throw new PermanentError(227, `Cartridge ${volume} has no label of ours.`, 'volume');

@@ -47,7 +47,7 @@ export class MountRequests implements MountDesk {
     } finally {
       over();
     }
-    job.log('info', `volume ${names} was said to be in the library`);
+    job.log('info', `something changed in the library: looking for volume ${names} again`);
   }
 
   list(): MountRequest[] {

@@ -21,7 +21,7 @@ import type {
   StoredFragment,
   TrashedFragment,
 } from '../fragment-store.js';
-import type { FragmentOnVolume } from '../library-books/library-state.js';
+import { volumeState, type FragmentOnVolume } from '../library-books/library-state.js';
 import type { SequentialLibrary } from './sequential-library.js';
 import { SequentialFragmentReader } from './sequential-fragment-reader.js';
 import { SequentialFragmentWriter } from './sequential-fragment-writer.js';
@@ -37,6 +37,8 @@ export interface SequentialStoreOptions {
   readonly spoolBytesMax: number;
   /** See `SpoolOptions`. */
   readonly onWait?: SpoolOptions['onWait'];
+  /** Called when the last fragment of a volume is gone, so that it may begin anew. */
+  readonly onScratch?: () => void;
 }
 
 /**
@@ -158,9 +160,15 @@ export class SequentialFragmentStore implements FragmentStore {
 
   /** A fragment that is gone stays so; when the last one is, its volume may begin anew. */
   async emptyTrash(tombstoneId: string): Promise<void> {
-    const { ledger, state } = this.options.library;
-    const gone = state.trash(tombstoneId).map(({ manifest }) => manifest.fragmentId);
-    await ledger.add(...gone.map((fragmentId) => ({ type: 'GONE', fragmentId }) as const));
+    const { library, onScratch } = this.options;
+    const { ledger, state } = library;
+    const gone = state.trash(tombstoneId);
+    const records = gone.map(({ manifest: { fragmentId } }) => {
+      return { type: 'GONE', fragmentId } as const;
+    });
+    await ledger.add(...records);
+    const volumes = gone.flatMap(({ volumeId }) => state.volumes.get(volumeId) ?? []);
+    if (volumes.some((volume) => volumeState(volume) === 'scratch')) onScratch?.();
   }
 
   private find(name: FragmentName): FragmentOnVolume | undefined {
