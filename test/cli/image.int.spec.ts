@@ -86,6 +86,19 @@ describe('image expire', () => {
     expect(cluster.inputsOf(imageExpire)).toMatchObject([{ imageId: IMAGE, copy: 1, now: true }]);
   });
 
+  it('of all goes through all pages', async () => {
+    const next = `2026-01-01T00:00:00.000Z ${IMAGE}`;
+    const deletableAt = '2026-03-11T12:00:00.000Z';
+    cluster.answer(imageExpire, ({ after }) =>
+      after === undefined
+        ? { decisions: [decision], deletableAt, next }
+        : { decisions: [decision, kept], deletableAt: null, next: null },
+    );
+    const { out } = await cluster.run('image', 'expire');
+    expect(out).toMatch(/^Marked 2 of 3 copies .* until .* image undelete IMAGE/m);
+    expect(cluster.inputsOf(imageExpire)).toMatchObject([{}, { after: next }]);
+  });
+
   it('needs an image for --now', async () => {
     const { code, err } = await cluster.run('image', 'expire', '--now');
     expect(code).toBe(64);

@@ -23,6 +23,8 @@ import { Images } from '../persistence/images.js';
 
 type ExpireRequest = RequestOf<typeof imageExpire>;
 type ExpireResponse = ResponseOf<typeof imageExpire>;
+/** What became of one image. */
+type Expired = Omit<ExpireResponse, 'next'>;
 
 const PAGE_IMAGES = 100;
 
@@ -38,19 +40,26 @@ export class Expiry {
 
   /** One image, or a page of those whose time is over; each in a transaction of its own. */
   async expire(request: ExpireRequest): Promise<ExpireResponse> {
-    const { imageId, copy, now, limit } = request;
-    if (imageId === undefined && (now || copy !== undefined)) {
+    const { imageId, copy, now } = request;
+    if (imageId !== undefined) return { ...(await this.expireOne(imageId, request)), next: null };
+    if (now || copy !== undefined) {
       throw new InvalidInput('An image must be named for that.', 'imageId');
     }
-    const ids =
-      imageId === undefined
-        ? (await this.expired({ limit })).map((each) => each.imageId)
-        : [imageId];
-    const answers: ExpireResponse[] = [];
-    for (const id of ids) answers.push(await this.expireOne(id, request));
+    return this.expirePage(request);
+  }
+
+  private async expirePage(request: ExpireRequest): Promise<ExpireResponse> {
+    const { after, limit } = request;
+    const page = await this.expired({
+      after: after === undefined ? undefined : cursorOf(after),
+      limit,
+    });
+    const answers: Expired[] = [];
+    for (const { imageId } of page) answers.push(await this.expireOne(imageId, request));
     return {
       decisions: answers.flatMap(({ decisions }) => decisions),
       deletableAt: answers.findLast(({ deletableAt }) => deletableAt !== null)?.deletableAt ?? null,
+      next: page.length === limit ? textOf(page.at(-1)!) : null,
     };
   }
 
@@ -73,7 +82,7 @@ export class Expiry {
   private async expireOne(
     imageId: string,
     request: Pick<ExpireRequest, 'copy' | 'now' | 'dryRun'>,
-  ): Promise<ExpireResponse> {
+  ): Promise<Expired> {
     const known = await new Images(this.database.manager).find(imageId);
     if (!known) throw unknownImage(imageId);
     if (request.dryRun) {
@@ -99,8 +108,12 @@ export class Expiry {
     });
   }
 
-  private at({ now }: Pick<ExpireRequest, 'now'>): { now: Date; isImmediate: boolean } {
-    return { now: this.clock.now(), isImmediate: now };
+  /** Of one copy `now` says nothing about its image, which is kept for as long as before. */
+  private at({ copy, now }: Pick<ExpireRequest, 'copy' | 'now'>): {
+    now: Date;
+    isImmediate: boolean;
+  } {
+    return { now: this.clock.now(), isImmediate: now && copy === undefined };
   }
 
   private deletableAt(now: Date): Date {
@@ -142,6 +155,15 @@ export class Expiry {
     await deletables.save(changes, now);
     return changes.length > 0;
   }
+}
+
+function textOf({ expiresAt, imageId }: ExpiredCursor): string {
+  return `${expiresAt.toISOString()} ${imageId}`;
+}
+
+function cursorOf(text: string): ExpiredCursor {
+  const [expiresAt, imageId] = text.split(' ') as [string, string];
+  return { expiresAt: new Date(expiresAt), imageId };
 }
 
 /** With `isImmediate`, as if the image's time were over now. */

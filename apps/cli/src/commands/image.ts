@@ -1,8 +1,15 @@
 import type { Command } from 'commander';
-import { imageExpire, imageHold, imageUndelete } from '#contracts/catalog/expiry.js';
+import {
+  imageExpire,
+  imageHold,
+  imageUndelete,
+  type ExpiryDecision,
+} from '#contracts/catalog/expiry.js';
+import type { RequestOf, ResponseOf } from '#contracts/contract.js';
 import { jobsDuplicate, jobsVerify } from '#contracts/job.js';
 import { parseInput } from '#messaging/validation.js';
 import type { Cli } from '../cli.js';
+import type { Cluster } from '../cluster/cluster.js';
 import { UsageError } from '../exit-codes.js';
 import { imageIdOf } from '../input/image-id.js';
 import { wholeNumber } from '../input/numbers.js';
@@ -51,7 +58,7 @@ export function define(command: Command, cli: () => Cli): void {
     .description('mark copies for deletion: of one image, or of all whose time is over')
     .argument('[image]', IMAGE)
     .option('--copy <n>', 'this copy alone', copyNumber)
-    .option('--now', 'the image expires now, whatever its retention was')
+    .option('--now', 'expire it now, whatever its retention was: the image, or no more than --copy')
     .option('--dry-run', 'only say what would be deleted or kept, and why')
     .action((image: string | undefined, options: ExpireOptions) => expire(cli(), image, options));
   command
@@ -108,8 +115,28 @@ async function expire(cli: Cli, image: string | undefined, options: ExpireOption
     now: options.now,
     dryRun: options.dryRun,
   });
-  const answer = await cli.withCluster((cluster) => cluster.ask(imageExpire, request));
+  const answer = await cli.withCluster((cluster) => expireAll(cluster, request));
   cli.answer(answer, (output) => output.lines(decisionLines(answer, options.dryRun ?? false)));
+}
+
+/** All pages of it, as one answer. */
+async function expireAll(
+  cluster: Cluster,
+  request: RequestOf<typeof imageExpire>,
+): Promise<Pick<ResponseOf<typeof imageExpire>, 'decisions' | 'deletableAt'>> {
+  const decisions: ExpiryDecision[] = [];
+  let deletableAt: string | null = null;
+  for (let after: string | null | undefined = undefined; after !== null;) {
+    const page: ResponseOf<typeof imageExpire> = await cluster.ask(imageExpire, {
+      ...request,
+      after,
+    });
+    decisions.push(...page.decisions);
+    // The earliest: until then all of them can be taken back.
+    deletableAt ??= page.deletableAt;
+    after = page.next;
+  }
+  return { decisions, deletableAt };
 }
 
 async function undelete(cli: Cli, image: string, { copy }: CopyOption): Promise<void> {

@@ -13,19 +13,30 @@ export const expiryDecision = z.object({
 });
 export type ExpiryDecision = z.infer<typeof expiryDecision>;
 
+/** Where a page of images whose time is over ended: when the last one expired, and which it was. */
+export const expiredCursor = z
+  .string()
+  .regex(/^\d{4}-\d\d-\d\dT[\d:.]+Z \S+$/, 'pass on `next` as it was given');
+
 export const imageExpire = endpoint('catalog', 'image-expire', {
   description: 'Marks copies for deletion, or with dryRun says what would become of them and why',
   request: z.object({
     /** One image; else all whose time is over. */
     imageId: imageId.optional(),
+    /** This copy alone, if the image keeps another good one. Its expiration stays as it is. */
     copy: z.int().min(1).max(10).optional(),
-    /** The image itself expires now, whatever its retention was. Needs imageId. */
+    /** The image itself expires now, whatever its retention was; with `copy`, no more than that copy. Needs imageId. */
     now: z.boolean().default(false),
     dryRun: z.boolean().default(false),
+    /** The `next` of the page before. */
+    after: expiredCursor.optional(),
+    /** Images of a page, where none is named. */
     limit: pageLimit,
   }),
   response: z.object({
     decisions: z.array(expiryDecision),
+    /** Where the next page begins; null on the last one, and where an image was named. */
+    next: expiredCursor.nullable().default(null),
     /** When the grace period of what was marked ends. */
     deletableAt: timestamp.nullable(),
   }),

@@ -103,7 +103,8 @@ export class Deletions {
       const image = await lockImage(db, request.imageId!);
       const { now } = life.world;
       const deletableAt = now + settings.deleteGraceMs;
-      const expiresAt = request.now ? Math.min(now, image.expiresAt) : image.expiresAt;
+      const isImmediate = request.now && request.copy === undefined;
+      const expiresAt = isImmediate ? Math.min(now, image.expiresAt) : image.expiresAt;
       const changed = { ...image, expiresAt };
       if (expiresAt < image.expiresAt) await db.update(IMAGE, image.imageId, changed);
       const fragments = await lockFragments(db, image.imageId);
@@ -117,7 +118,7 @@ export class Deletions {
       for (const copy of goes) await closeCopy(db, { imageId: image.imageId, copy });
       return { decisions: plan, deletableAt };
     });
-    return { decisions, deletableAt: new Date(deletableAt).toISOString() };
+    return { decisions, next: null, deletableAt: new Date(deletableAt).toISOString() };
   }
 
   private undelete(

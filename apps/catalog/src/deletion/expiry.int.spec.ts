@@ -1,0 +1,80 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { catalogCopies, catalogPin, catalogUnpin } from '#contracts/catalog/copy.js';
+import { imageExpire } from '#contracts/catalog/expiry.js';
+import type { RequestOf } from '#contracts/contract.js';
+import { catalogImage } from '#contracts/image.js';
+import { CatalogHarness } from '../testing/catalog-harness.js';
+import { ImageMaker } from '../testing/image-maker.js';
+
+const EXPIRE_EVERY_MS = 100;
+
+describe('an expiration', () => {
+  let cluster: CatalogHarness;
+  let maker: ImageMaker;
+
+  beforeAll(async () => {
+    cluster = await CatalogHarness.start();
+    await cluster.startCatalog({ HOLDFAST_EXPIRE_EVERY: `${EXPIRE_EVERY_MS}ms` });
+    maker = await ImageMaker.start(cluster);
+  });
+
+  afterAll(async () => {
+    await maker?.stop();
+    await cluster?.stop();
+  });
+
+  type Expire = Partial<RequestOf<typeof imageExpire>>;
+
+  const expire = (request: Expire) => maker.operator.call(imageExpire, request);
+
+  async function reasonsOf(request: Expire): Promise<string[]> {
+    const { decisions } = await expire(request);
+    return decisions.map(({ copy, decision, reasons }) => `${copy} ${decision}: ${reasons.join()}`);
+  }
+
+  it('of a copy at once is about that copy alone, and never about the last good one', async () => {
+    const { imageId } = await maker.backup(1);
+    const { job } = await maker.duplicate(imageId);
+    await maker.jobs.call(catalogUnpin, { job });
+    const { image: before } = await maker.operator.call(catalogImage, { imageId });
+    const second = { imageId, copy: 2, now: true };
+    const goes = ['2 delete: another good copy remains'];
+    expect(await reasonsOf({ ...second, dryRun: true })).toEqual(goes);
+    expect(await reasonsOf(second)).toEqual(goes);
+    expect(await reasonsOf({ ...second, copy: 1 })).toEqual([
+      `1 keep: the last good copy of an image that expires ${before.expiresAt}`,
+    ]);
+    // The rounds that mark whatever has expired.
+    await sleep(5 * EXPIRE_EVERY_MS);
+    const { copies } = await maker.operator.call(catalogCopies, { imageId });
+    expect(copies.map(({ state }) => state)).toEqual(['COMPLETE', 'TO_BE_DELETED']);
+    const { image } = await maker.operator.call(catalogImage, { imageId });
+    expect(image.expiresAt).toBe(before.expiresAt);
+  });
+
+  it('of all whose time is over goes through them page by page', async () => {
+    const imageIds: string[] = [];
+    for (let number = 0; number < 3; number += 1) {
+      const { imageId } = await maker.backup(1);
+      // Read by a job they stay, however often a round comes to them.
+      await maker.jobs.call(catalogPin, { job: maker.nextJob(), imageIds: [imageId] });
+      imageIds.push(imageId);
+    }
+    await cluster.database.query(
+      `UPDATE image SET expires_at = '2026-01-01' WHERE image_id = ANY($1::text[])`,
+      [imageIds],
+    );
+    const found: string[] = [];
+    const sizes: number[] = [];
+    for (let after: string | null | undefined; after !== null;) {
+      const page = await expire({ limit: 2, after });
+      found.push(...page.decisions.map(({ imageId }) => imageId));
+      sizes.push(page.decisions.length);
+      after = page.next;
+    }
+    expect(found).toEqual([...imageIds].sort());
+    expect(sizes).toEqual([2, 1]);
+    expect((await expire({ imageId: imageIds[0] })).next).toBeNull();
+  });
+});
