@@ -1,9 +1,10 @@
-import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { catalogBackup, catalogRestore, catalogState } from '#contracts/catalog/care.js';
 import { catalogFiles, catalogImage } from '#contracts/image.js';
+import { smallVolume } from '#storage/testing/small-volume.js';
 import { CatalogHarness } from '../testing/catalog-harness.js';
 import { ImageMaker } from '../testing/image-maker.js';
 
@@ -61,6 +62,40 @@ describe('the catalog in a file', () => {
       isBack = true;
     }
     await Promise.all(askers);
+  });
+
+  it('that cannot be written is an error, each time, and no file', async () => {
+    const small = smallVolume(1024 * 1024);
+    if (!small) return;
+    const copies = join(folder, 'copies');
+    await rm(copies, { recursive: true, force: true });
+    await symlink(small.path, copies);
+    // More than all that holds rows on their way to a file.
+    await cluster.database.query(
+      `INSERT INTO parked_message (message_id, subject, payload, reason, deliveries)
+       SELECT n, 's', (SELECT string_agg(md5(random()::text), '') FROM generate_series(n, n + 999)),
+         'r', 1 FROM generate_series(1, 1000) n`,
+    );
+    try {
+      for (let tries = 0; tries < 3; tries += 1) {
+        await expect(maker.operator.call(catalogBackup, {})).rejects.toMatchObject({
+          status: 14,
+          message: expect.stringContaining(`${copies}: ENOSPC`),
+        });
+      }
+      expect(await readdir(small.path)).toEqual([]);
+      const [row] = await cluster.database.query<{ open: string }[]>(
+        `SELECT count(*) AS open FROM pg_stat_activity
+         WHERE datname = current_database() AND xact_start IS NOT NULL AND pid <> pg_backend_pid()`,
+      );
+      expect(row).toEqual({ open: '0' });
+      await cluster.database.query('DELETE FROM parked_message');
+      const { path } = await maker.operator.call(catalogBackup, {});
+      expect(await readdir(small.path)).toEqual([basename(path)]);
+    } finally {
+      await rm(copies);
+      small.dispose();
+    }
   });
 
   it.each([

@@ -1,13 +1,13 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import type { PoolClient } from 'pg';
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
 import { DataSource, type QueryRunner } from 'typeorm';
 import type { ResponseOf } from '#contracts/contract.js';
 import type { catalogBackup, catalogRestore } from '#contracts/catalog/care.js';
 import { Clock } from '#kernel/clock.js';
-import { PermanentError } from '#kernel/errors.js';
+import { messageOf, PermanentError } from '#kernel/errors.js';
 import { CatalogConfig } from '../config.js';
 import {
   advanceIdentities,
@@ -19,6 +19,7 @@ import { allBlocksAlone } from '../persistence/files/block-locks.js';
 import { CatalogEpoch } from '../persistence/catalog-epoch.js';
 import {
   CatalogFileWriter,
+  notWritable,
   readCatalogFile,
   type CatalogFileHead,
   type CatalogFileSection,
@@ -27,6 +28,8 @@ import {
 /** The whole catalog out to a file and back. Both see the database at one moment. */
 @Injectable()
 export class CatalogCopies {
+  private readonly logger = new Logger('copies');
+
   constructor(
     private readonly database: DataSource,
     private readonly epoch: CatalogEpoch,
@@ -38,10 +41,18 @@ export class CatalogCopies {
     const folder = await this.folder();
     const takenAt = this.clock.now().toISOString();
     const path = join(folder, `catalog-${takenAt.replaceAll(':', '')}.gz`);
-    const counts = await this.alone('REPEATABLE READ', (runner) =>
-      this.write(path, takenAt, runner),
-    );
-    return { path, ...counts, bytes: (await stat(path)).size };
+    const file = new CatalogFileWriter(path);
+    try {
+      const counts = await this.alone('REPEATABLE READ', (runner) =>
+        this.write(file, takenAt, runner),
+      );
+      return { path, ...counts, bytes: (await stat(path)).size };
+    } catch (error) {
+      await file.discard().catch((why: unknown) => {
+        this.logger.warn(`${path}.partial is left: ${messageOf(why)}`);
+      });
+      throw error;
+    }
   }
 
   /** Everything is replaced or nothing. What media servers have beyond it comes back by reconciling. */
@@ -60,8 +71,7 @@ export class CatalogCopies {
     return { ...counts, catalogEpoch: await this.epoch.refresh() };
   }
 
-  private async write(path: string, takenAt: string, runner: QueryRunner) {
-    const file = new CatalogFileWriter(path);
+  private async write(file: CatalogFileWriter, takenAt: string, runner: QueryRunner) {
     const schema = await schemaVersion(runner);
     const catalogEpoch = await this.epoch.get();
     await file.head({ holdfast: 'catalog', version: 1, schema, catalogEpoch, takenAt });
@@ -105,7 +115,11 @@ export class CatalogCopies {
         'The catalog does not know where to put backups: set HOLDFAST_CATALOG_BACKUP_FOLDER.',
       );
     }
-    await mkdir(backupFolder, { recursive: true, mode: 0o700 });
+    try {
+      await mkdir(backupFolder, { recursive: true, mode: 0o700 });
+    } catch (error) {
+      throw notWritable(backupFolder, error);
+    }
     return backupFolder;
   }
 }

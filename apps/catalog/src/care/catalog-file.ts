@@ -1,5 +1,5 @@
 import { createReadStream, createWriteStream } from 'node:fs';
-import { open, rename } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -32,48 +32,92 @@ const END_OF_ROWS = Buffer.from('\\.\n');
 /** Fast, and half of the size for a third of the time. */
 const GZIP_LEVEL = 1;
 
-/** Writes a file under a temporary name; `finish` makes it durable and gives it its own. */
+/**
+ * Writes a file under a temporary name; `finish` makes it durable and gives it its own. `section` and
+ * `finish` throw `PermanentError` 14 where it cannot be written.
+ */
 export class CatalogFileWriter {
   private readonly gzip = createGzip({ level: GZIP_LEVEL });
-  private readonly written: Promise<void>;
+  private readonly partial: string;
+  /** Nothing is written any more. */
+  private readonly ended: Promise<void>;
+  private isBegun = false;
+  private failure: PermanentError | undefined;
 
   constructor(private readonly path: string) {
-    const file = createWriteStream(`${path}.partial`, { mode: 0o600, flags: 'wx' });
-    this.written = pipeline(this.gzip, file);
-    // Thrown where it is awaited.
-    this.written.catch(() => undefined);
+    this.partial = `${path}.partial`;
+    const file = createWriteStream(this.partial, { mode: 0o600, flags: 'wx' });
+    file.once('open', () => (this.isBegun = true));
+    this.ended = pipeline(this.gzip, file).catch((error: unknown) => {
+      this.failure = notWritable(dirname(path), error);
+    });
   }
 
   head(content: CatalogFileHead): Promise<void> {
     return this.json(content);
   }
 
-  /** One table: `rows` gives COPY's text. */
+  /**
+   * One table: `rows` gives COPY's text. They are read to their end even where the file takes no more of
+   * them: a COPY that is left in its middle never ends, nor does what its connection is asked for next.
+   */
   async section(content: CatalogFileSection, rows: Readable): Promise<void> {
     await this.json(content);
     for await (const piece of rows) await this.write(piece as Buffer);
     await this.write(END_OF_ROWS);
+    this.requireWritable();
   }
 
   async finish(content: CatalogFileTail): Promise<void> {
     await this.json(content);
     this.gzip.end();
-    await this.written;
-    const file = await open(`${this.path}.partial`, 'r');
-    await file.sync().finally(() => file.close());
-    await rename(`${this.path}.partial`, this.path);
-    const folder = await open(dirname(this.path), 'r');
-    await folder.sync().finally(() => folder.close());
+    await this.ended;
+    this.requireWritable();
+    try {
+      await synced(this.partial);
+      await rename(this.partial, this.path);
+      await synced(dirname(this.path));
+    } catch (error) {
+      throw notWritable(dirname(this.path), error);
+    }
+  }
+
+  /** Leaves nothing of a file that was not finished. */
+  async discard(): Promise<void> {
+    this.gzip.destroy();
+    await this.ended;
+    if (this.isBegun) await rm(this.partial, { force: true });
   }
 
   private json(content: object): Promise<void> {
     return this.write(Buffer.from(`${JSON.stringify(content)}\n`));
   }
 
+  /** Does nothing once the file takes no more. */
   private async write(piece: Buffer): Promise<void> {
-    if (this.gzip.write(piece)) return;
-    await Promise.race([new Promise((resolve) => this.gzip.once('drain', resolve)), this.written]);
+    if (this.gzip.destroyed || this.gzip.write(piece)) return;
+    await Promise.race([new Promise((resolve) => this.gzip.once('drain', resolve)), this.ended]);
   }
+
+  private requireWritable(): void {
+    if (this.failure) throw this.failure;
+  }
+}
+
+async function synced(path: string): Promise<void> {
+  const handle = await open(path, 'r');
+  await handle.sync().finally(() => handle.close());
+}
+
+const STATUS_WRITE_FAILED = 14;
+
+/** What to do about a folder that takes no catalog backup. */
+export function notWritable(folder: string, error: unknown): PermanentError {
+  return new PermanentError(
+    STATUS_WRITE_FAILED,
+    `No catalog backup can be written to ${folder}: ${messageOf(error)}. Make room there and ` +
+      'let the catalog write, or name another folder with HOLDFAST_CATALOG_BACKUP_FOLDER.',
+  );
 }
 
 /** Where a reader of a file puts what it finds. */
