@@ -38,6 +38,8 @@ interface Begun {
   /** The fence of its first copy. */
   readonly copyAttempt: number;
   readonly pieces: readonly CommittedPiece[];
+  /** Why a new one is a full: this image can be built on no more. */
+  readonly brokenBase?: string | undefined;
 }
 
 /** Begins, finishes and abandons images. Each may be asked again: the answer stays the same. */
@@ -57,13 +59,15 @@ export class ImageChanges {
    */
   async begin(request: BeginRequest): Promise<ResponseOf<typeof imageBegin>> {
     await this.epoch.get();
-    const { image, copyAttempt, pieces, baseListing } = await this.unitOfWork.run(async (unit) => {
-      const images = new Images(unit.db);
-      await images.lockClient(request.client);
-      const begun = (await this.continued(unit, request)) ?? (await this.made(unit, request));
-      const { baseImageId } = begun.image;
-      return { ...begun, baseListing: baseImageId && (await images.syntheticOf(baseImageId)) };
-    });
+    const { image, copyAttempt, pieces, brokenBase, baseListing } = await this.unitOfWork.run(
+      async (unit) => {
+        const images = new Images(unit.db);
+        await images.lockClient(request.client);
+        const begun = (await this.continued(unit, request)) ?? (await this.made(unit, request));
+        const { baseImageId } = begun.image;
+        return { ...begun, baseListing: baseImageId && (await images.syntheticOf(baseImageId)) };
+      },
+    );
     return {
       imageId: image.imageId,
       backupTime: image.backupTime,
@@ -71,6 +75,7 @@ export class ImageChanges {
       copyAttempt,
       kind: image.kind,
       baseImageId: image.baseImageId,
+      ...(brokenBase && { brokenBase }),
       ...(baseListing && { baseListing }),
       // Nobody of the same client has to wait for that.
       keepListings: await this.keptListings.of(image.client, image.policy),
@@ -169,7 +174,8 @@ export class ImageChanges {
     const { job, attempt, client, policy, schedule, retention, selections } = request;
     const { keyword, group = null, groupStreams = null } = request;
     const lineage: Lineage = { client, policy, selectionSet: selectionSet(selections) };
-    const { kind, base } = chooseBase(request.kind, await lastOf(images, lineage, request.kind));
+    const last = await lastOf(images, lineage, request.kind);
+    const { kind, base, brokenBase } = chooseBase(request.kind, last);
     const now = this.clock.now();
     const tip = await synthesized(images, request);
     const wanted = tip ? tip.backupTime + 1 : Math.floor(now.getTime() / 1_000);
@@ -195,16 +201,16 @@ export class ImageChanges {
       ...{ job, begunAt: now, completedAttempt: null },
     });
     unit.announce(imageBegun, imageId, viewOfNew(image));
-    return { image, copyAttempt: FIRST_ATTEMPT, pieces: [] };
+    return { image, copyAttempt: FIRST_ATTEMPT, pieces: [], brokenBase };
   }
 }
 
-/** What an incremental may build on; a full builds on nothing. */
+/** What an incremental of that kind may build on; a full builds on nothing. */
 async function lastOf(images: Images, lineage: Lineage, kind: ImageKind) {
-  if (kind === 'full') return { any: undefined, full: undefined };
+  const last = (which: 'any' | 'full') => images.lastComplete(lineage, which);
   return {
-    any: await images.lastComplete(lineage, 'any'),
-    full: await images.lastComplete(lineage, 'full'),
+    any: kind === 'differential' ? await last('any') : undefined,
+    full: kind === 'cumulative' ? await last('full') : undefined,
   };
 }
 

@@ -154,6 +154,33 @@ describe('images', () => {
     await expect(chain({ client: 'nobody', at: far })).rejects.toMatchObject({ status: 243 });
   });
 
+  it('build on none of which a restore is not possible, for what that one builds on', async () => {
+    const lineage = { client: 'db2', policy: 'nightly' };
+    const full = await backup(lineage);
+    const second = await backup({ ...lineage, kind: 'differential' });
+    const third = await backup({ ...lineage, kind: 'differential' });
+    const next = async () => {
+      const { kind, baseImageId, brokenBase } = await begin({ ...lineage, kind: 'differential' });
+      return { kind, baseImageId, brokenBase };
+    };
+    const good = { kind: 'differential', baseImageId: third.imageId, brokenBase: undefined };
+    const anew = { kind: 'full', baseImageId: null, brokenBase: third.imageId };
+    expect(await next()).toEqual(good);
+    const mark = (state: string) =>
+      cluster.database.query('UPDATE fragment SET state = $2 WHERE image_id = $1', [
+        ...[full.imageId, state],
+      ]);
+    await mark('DAMAGED');
+    expect(await next()).toEqual(anew);
+    await mark('ACTIVE');
+    expect(await next()).toEqual(good);
+    // As if storage had been imported that lacks the one in between.
+    await cluster.database.query('DELETE FROM fragment WHERE image_id = $1', [second.imageId]);
+    await cluster.database.query('DELETE FROM image_copy WHERE image_id = $1', [second.imageId]);
+    await cluster.database.query('DELETE FROM image WHERE image_id = $1', [second.imageId]);
+    expect(await next()).toEqual(anew);
+  });
+
   describe('of several streams', () => {
     const far = '2100-01-01T00:00:00.000Z';
     const stream = (path: string, group: number, more: Partial<Begin> = {}) => {

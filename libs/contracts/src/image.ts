@@ -133,6 +133,8 @@ export const imageBegin = endpoint('catalog', 'image-begin', {
     /** What it became: an incremental without a base is a full. */
     kind: imageKind,
     baseImageId: imageId.nullable(),
+    /** Why it became a full: what this image builds on is missing or damaged. Said when it is made. */
+    brokenBase: imageId.optional(),
     /** See the agent's task. */
     baseListing: imageId.optional(),
     /** See the agent's task. */

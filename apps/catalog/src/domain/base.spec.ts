@@ -3,8 +3,8 @@ import { CHAIN_IMAGES_MAX } from '#contracts/task.js';
 import { chooseBase, freeBackupTime, selectionSet } from './base.js';
 import { expiryOf } from './retention.js';
 
-const full = { imageId: 'web1_1', chainLength: 1 };
-const later = { imageId: 'web1_5', chainLength: 3 };
+const full = { imageId: 'web1_1', chainLength: 1, hasWholeChain: true };
+const later = { imageId: 'web1_5', chainLength: 3, hasWholeChain: true };
 
 describe('the base of a backup', () => {
   it('is the last of any kind for a differential', () => {
@@ -32,10 +32,17 @@ describe('the base of a backup', () => {
   );
 
   it('begins anew before a chain is longer than a restore can take', () => {
-    const long = { imageId: 'web1_9', chainLength: CHAIN_IMAGES_MAX };
+    const long = { ...later, chainLength: CHAIN_IMAGES_MAX };
     expect(chooseBase('differential', { any: long, full }).kind).toBe('full');
     const nearly = { ...long, chainLength: CHAIN_IMAGES_MAX - 1 };
     expect(chooseBase('differential', { any: nearly, full }).kind).toBe('differential');
+  });
+
+  it('begins anew where something is missing that the last one builds on, and names that one', () => {
+    const any = { ...later, hasWholeChain: false };
+    const anew = { kind: 'full', base: undefined, brokenBase: 'web1_5' };
+    expect(chooseBase('differential', { any, full })).toEqual(anew);
+    expect(chooseBase('cumulative', { any, full })).toMatchObject({ base: full });
   });
 });
 

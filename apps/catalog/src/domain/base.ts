@@ -6,19 +6,24 @@ export interface BaseCandidate {
   readonly imageId: string;
   /** Images that a restore of it reads, itself included. */
   readonly chainLength: number;
+  /** Everything that it builds on is COMPLETE, too: what builds on it can be restored. */
+  readonly hasWholeChain: boolean;
 }
 
 export interface BaseChoice {
   /** What the backup becomes: an incremental without a base is a full. */
   readonly kind: ImageKind;
   readonly base: BaseCandidate | undefined;
+  /** The image that it would build on, if only that could be restored. */
+  readonly brokenBase?: string;
 }
 
 const FULL: BaseChoice = { kind: 'full', base: undefined };
 
 /**
  * What a backup builds on: a differential on the last COMPLETE image of any kind, a cumulative on
- * the last COMPLETE full. A chain that would grow beyond what a restore can take begins anew.
+ * the last COMPLETE full. A chain that would grow beyond what a restore can take begins anew, and so
+ * does one of which something is missing or damaged.
  */
 export function chooseBase(
   requested: ImageKind,
@@ -28,14 +33,18 @@ export function chooseBase(
     case 'full':
       return FULL;
     case 'differential':
-      return last.any && last.any.chainLength < CHAIN_IMAGES_MAX
-        ? { kind: requested, base: last.any }
-        : FULL;
+      return buildOn(requested, last.any);
     case 'cumulative':
-      return last.full ? { kind: requested, base: last.full } : FULL;
+      return buildOn(requested, last.full);
     default:
       return requested satisfies never;
   }
+}
+
+function buildOn(kind: ImageKind, candidate: BaseCandidate | undefined): BaseChoice {
+  if (!candidate || candidate.chainLength >= CHAIN_IMAGES_MAX) return FULL;
+  if (!candidate.hasWholeChain) return { ...FULL, brokenBase: candidate.imageId };
+  return { kind, base: candidate };
 }
 
 /** The selections as a set: in whatever order they are written, the same ones fit each other. */

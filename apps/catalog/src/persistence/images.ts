@@ -24,6 +24,25 @@ export interface HeldImage {
   readonly isFinished: boolean;
 }
 
+/** A chain that leads back to no full lacks something. */
+const LAST_COMPLETE = `
+  WITH RECURSIVE last AS (
+    SELECT i.image_id, i.chain_length, i.base_image_id FROM image i ${WITH_COUNTS}
+    WHERE i.client = $1 AND i.policy = $2 AND i.selection_set = $3::text[]
+      AND ($4 = 'any' OR i.kind = $4) AND ${IS_COMPLETE}
+    ORDER BY i.backup_time DESC LIMIT 1
+  ), chain AS (
+    SELECT image_id, base_image_id FROM last
+    UNION
+    SELECT b.image_id, b.base_image_id
+    FROM chain JOIN image b ON b.image_id = chain.base_image_id
+  )
+  SELECT last.image_id, last.chain_length,
+    EXISTS (SELECT 1 FROM chain WHERE base_image_id IS NULL) AND NOT EXISTS (
+      SELECT 1 FROM chain JOIN image i ON i.image_id = chain.image_id ${WITH_COUNTS}
+      WHERE i.image_id <> last.image_id AND NOT ${IS_COMPLETE}) AS has_whole_chain
+  FROM last`;
+
 /** Changes to images and their copies, inside a transaction. */
 export class Images {
   constructor(private readonly db: EntityManager) {}
@@ -126,16 +145,18 @@ export class Images {
     return rows.map((row) => Number(row.backup_time));
   }
 
-  /** The newest COMPLETE image of a lineage, of any kind or only fulls. */
+  /** The newest COMPLETE image of a lineage, of any kind or only fulls. What it builds on may be in any state. */
   async lastComplete(lineage: Lineage, which: 'any' | 'full'): Promise<BaseCandidate | undefined> {
-    const [row] = await this.db.query<{ image_id: string; chain_length: number }[]>(
-      `SELECT i.image_id, i.chain_length FROM image i ${WITH_COUNTS}
-       WHERE i.client = $1 AND i.policy = $2 AND i.selection_set = $3::text[]
-         AND ($4 = 'any' OR i.kind = $4) AND ${IS_COMPLETE}
-       ORDER BY i.backup_time DESC LIMIT 1`,
-      [lineage.client, lineage.policy, lineage.selectionSet, which],
+    const [row] = await this.db.query<
+      { image_id: string; chain_length: number; has_whole_chain: boolean }[]
+    >(LAST_COMPLETE, [lineage.client, lineage.policy, lineage.selectionSet, which]);
+    return (
+      row && {
+        imageId: row.image_id,
+        chainLength: row.chain_length,
+        hasWholeChain: row.has_whole_chain,
+      }
     );
-    return row && { imageId: row.image_id, chainLength: row.chain_length };
   }
 
   /**

@@ -31,15 +31,19 @@ export function imageBegun(job: BackupJob, image: BegunImage, now: Date): Decisi
   }
   const of = image.details.syntheticOf;
   const became =
-    image.kind === job.request.kind
-      ? []
-      : [info('there is no earlier backup to build on: this one becomes a full')];
+    image.kind === job.request.kind ? [] : [info(`${whyFull(image)}: this one becomes a full`)];
   const base = image.baseImageId ? `, since ${image.baseImageId}` : '';
   const where =
     image.nextNumber > 1
       ? info(`going on with image ${image.imageId} at fragment ${image.nextNumber}`)
       : info(`image ${image.imageId} (${image.kind}${base}${of ? `, synthetic of ${of}` : ''})`);
   return run({ ...job, image, fresh: false }, now, [...became, where]);
+}
+
+function whyFull({ brokenBase }: BegunImage): string {
+  return brokenBase === undefined
+    ? 'there is no earlier backup that it can build on'
+    : `something that ${brokenBase} builds on is missing or damaged`;
 }
 
 /** Both have to say that they are through; the first failure ends the attempt. */

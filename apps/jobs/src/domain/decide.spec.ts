@@ -9,13 +9,14 @@ import {
   duplicate,
   imageOf,
   later,
+  logOf,
   NOW,
   restore,
   verify,
 } from '../testing/sample-jobs.js';
 import { decide } from './decide.js';
 import type { Input } from './input.js';
-import type { Job } from './job.js';
+import type { BegunImage, Job } from './job.js';
 import { tasksOf } from './tasks.js';
 import { stateOf, viewOf } from './view.js';
 
@@ -28,6 +29,16 @@ describe('a backup job', () => {
     expect(stateOf(after(backup, granted('m1')))).toBe('active');
     const done = after(backup, ...running, media, agent, complete, released);
     expect(viewOf(done, NOW)).toMatchObject({ state: 'done', status: 0, imageId: 'web1_1' });
+  });
+
+  it('says why it becomes a full', () => {
+    const request = { ...backup.request, kind: 'differential' as const };
+    const job = after({ ...backup, request }, granted('m1'));
+    const logged = (over: Partial<BegunImage>) => logOf(job, begun({ ...imageOf(), ...over }));
+    expect(logged({})).toMatch(/^there is no earlier backup that it can build on: .* a full$/m);
+    expect(logged({ brokenBase: 'web1_0' })).toMatch(
+      /^something that web1_0 builds on is missing/m,
+    );
   });
 
   it('is not done before the catalog has all of it', () => {

@@ -21,6 +21,7 @@ export interface BegunImage {
   readonly copyAttempt: number;
   readonly kind: ImageKind;
   readonly baseImageId: string | null;
+  readonly brokenBase?: string | undefined;
   readonly baseListing?: string | undefined;
   readonly keepListings: readonly string[] | null;
   readonly nextNumber: number;
