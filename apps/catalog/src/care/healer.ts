@@ -8,10 +8,17 @@ import { Repeating } from '#kernel/repeating.js';
 import { Requests } from '#messaging/requests.js';
 import type { Startable } from '#service/lifecycle.js';
 import { CatalogConfig } from '../config.js';
-import { mendableCopies, type DamagedCopy } from '../persistence/care/damaged-copies.js';
+import {
+  mendableCopies,
+  type DamagedCopy,
+  type DamagedCursor,
+} from '../persistence/care/damaged-copies.js';
 
 /** A repair that failed is tried again in the next of these spans. */
 const AGAIN_MS = 6 * 3_600_000;
+
+/** Copies that one look takes on. */
+const COPIES_MAX = 20;
 
 /**
  * Has damaged copies mended from good ones by duplication. A repair's request id follows from what it
@@ -21,6 +28,8 @@ const AGAIN_MS = 6 * 3_600_000;
 export class Healer implements Startable {
   private readonly logger = new Logger('healer');
   private readonly rounds: Repeating;
+  /** The next look goes on behind it; undefined: from the beginning. */
+  private after: DamagedCursor | undefined;
 
   constructor(
     private readonly database: DataSource,
@@ -44,7 +53,10 @@ export class Healer implements Startable {
   }
 
   private async look(): Promise<void> {
-    for (const damaged of await mendableCopies(this.database)) {
+    const page = await mendableCopies(this.database, { after: this.after, limit: COPIES_MAX });
+    // Whatever comes of these: what cannot be mended must not keep others from it.
+    this.after = page.length === COPIES_MAX ? page.at(-1) : undefined;
+    for (const damaged of page) {
       try {
         await this.mend(damaged);
       } catch (error) {

@@ -1,0 +1,48 @@
+import { afterAll, beforeAll, describe, it } from '@jest/globals';
+import { jobsDuplicate } from '#contracts/job.js';
+import { CatalogHarness, eventually } from '../testing/catalog-harness.js';
+import { ImageMaker } from '../testing/image-maker.js';
+
+/** More than one look takes on. */
+const COPIES = 21;
+
+let cluster: CatalogHarness;
+let maker: ImageMaker;
+/** Images for whose repair the job manager was asked, each time. */
+const asked: string[] = [];
+
+beforeAll(async () => {
+  cluster = await CatalogHarness.start();
+  const observer = await cluster.connect('observer');
+  observer.connection.subscribe(jobsDuplicate.subject, {
+    callback: (_, message) => {
+      asked.push(message.json<{ imageId: string }>().imageId);
+      message.respond(JSON.stringify({ job: 77 }));
+    },
+  });
+  await cluster.startCatalog({ HOLDFAST_CARE_EVERY: '100ms' });
+  maker = await ImageMaker.start(cluster);
+});
+
+afterAll(async () => {
+  await maker?.stop();
+  await cluster?.stop();
+});
+
+describe('damaged copies', () => {
+  it('that are never mended keep no others from it', async () => {
+    const imageIds = await Promise.all(
+      Array.from({ length: COPIES }, async () => {
+        const { imageId } = await maker.backup(1);
+        await maker.duplicate(imageId);
+        return imageId;
+      }),
+    );
+    await cluster.database.query(`UPDATE fragment SET state = 'DAMAGED' WHERE copy = 1`);
+    const timesOf = (imageId: string) => asked.filter((each) => each === imageId).length;
+    await eventually(
+      async () => Math.min(...imageIds.map(timesOf)),
+      (times) => times > 1,
+    );
+  });
+});
