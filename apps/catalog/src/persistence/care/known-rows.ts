@@ -78,11 +78,14 @@ export class KnownRows {
     );
   }
 
-  /** Has grants go out again at once: of what is granted, and of what came back after its deletion. */
+  /**
+   * Has grants go out again at once: of what is granted, and of what came back after its deletion. Those
+   * sent the longest ago go first, in the order of an index that has what was never sent at its end.
+   */
   async sendGrantsAgain(fragmentIds: readonly string[]): Promise<void> {
     if (fragmentIds.length === 0) return;
     await this.db.query(
-      `UPDATE fragment SET state = 'DELETING', deleted_at = NULL, grant_sent_at = NULL
+      `UPDATE fragment SET state = 'DELETING', deleted_at = NULL, grant_sent_at = to_timestamp(0)
        WHERE fragment_id = ANY($1::uuid[]) AND state IN ('DELETING', 'DELETED')`,
       [fragmentIds],
     );

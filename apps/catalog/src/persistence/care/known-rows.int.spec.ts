@@ -1,0 +1,34 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { CatalogHarness } from '../../testing/catalog-harness.js';
+import { ImageMaker } from '../../testing/image-maker.js';
+import { Deletables } from '../deletion/deletables.js';
+import { KnownRows } from './known-rows.js';
+
+let cluster: CatalogHarness;
+let maker: ImageMaker;
+
+beforeAll(async () => {
+  cluster = await CatalogHarness.start();
+  await cluster.startCatalog({ HOLDFAST_GRANT_EVERY: '1h' });
+  maker = await ImageMaker.start(cluster);
+});
+
+afterAll(async () => {
+  await maker?.stop();
+  await cluster?.stop();
+});
+
+describe('a grant that is to go out again at once', () => {
+  it('goes before all that have waited for their report', async () => {
+    const { fragmentIds } = await maker.backup(3);
+    await cluster.database.query(
+      `UPDATE fragment SET state = 'DELETING', grant_sent_at = '2026-01-01'
+       WHERE fragment_id = ANY($1::uuid[])`,
+      [fragmentIds],
+    );
+    const { manager } = cluster.database;
+    await new KnownRows(manager).sendGrantsAgain([fragmentIds[1]!]);
+    const [first] = await new Deletables(manager).lockUnreported(new Date(), 1);
+    expect(first!.fragmentId).toBe(fragmentIds[1]);
+  });
+});
