@@ -7,7 +7,7 @@ import {
   catalogReconcile,
   catalogState,
 } from '#contracts/catalog/care.js';
-import { fragmentSuspect } from '#contracts/catalog/copy.js';
+import { catalogPin, fragmentSuspect } from '#contracts/catalog/copy.js';
 import { imageExpire } from '#contracts/catalog/expiry.js';
 import { tombstone, type Tombstone } from '#contracts/fragment.js';
 import {
@@ -278,6 +278,31 @@ describe('a catalog that is lost', () => {
     expect((await fragmentsOf(imageId)).map(({ fragmentId }) => fragmentId)).toEqual(
       fragments.map(({ fragmentId }) => fragmentId),
     );
+  });
+
+  it('keeps what was decided since about its images, whenever it is put together again', async () => {
+    const { imageId } = await maker.backup(1);
+    const [fragment] = await fragmentsOf(imageId);
+    const manifest = manifestOf(fragment!, 1);
+    await forget();
+    media.manifests.splice(0, 9, {
+      ...manifest,
+      image: { ...manifest.image!, retention: '30d' },
+    });
+    const expiresAt = async () =>
+      (await maker.operator.call(catalogImage, { imageId })).image.expiresAt;
+    await ask();
+    const imported = await expiresAt();
+    const inDays = (Date.parse(imported!) - Date.now()) / 86_400_000;
+    expect(Math.round(inDays)).toBe(30);
+    // Nothing of it goes: a job reads it.
+    await maker.state(imageId, 'COMPLETE');
+    await maker.jobs.call(catalogPin, { job: maker.nextJob(), imageIds: [imageId] });
+    await maker.operator.call(imageExpire, { imageId, now: true });
+    const expired = await expiresAt();
+    expect(expired! < imported!).toBe(true);
+    await ask();
+    expect(await expiresAt()).toBe(expired);
   });
 
   it('is put together, too, when fragments are offered while their image is put back', async () => {

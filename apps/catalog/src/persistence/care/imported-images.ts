@@ -28,17 +28,21 @@ export class ImportedImages {
 
   /**
    * What the last manifest says, for an image that was put back. Of several the one of a further copy
-   * counts, which was made from a complete image, then that of the latest attempt.
+   * counts, which was made from a complete image, then that of the latest attempt. When it expires is
+   * only taken until it is finished once, and never for sooner: people may have decided otherwise since.
    */
   async finish(image: ImportedImage, last: FragmentCommit): Promise<void> {
     if (image.totals === null) return;
     const { fragments, files, bytes } = image.totals;
     await this.db.query(
-      `UPDATE image SET kind = $2, schedule = $3, retention = $4, expires_at = $5,
+      `UPDATE image SET kind = $2, schedule = $3, retention = $4,
+         expires_at = CASE WHEN finished_at IS NOT NULL THEN expires_at
+           WHEN expires_at IS NULL OR $5::timestamptz IS NULL THEN NULL
+           ELSE greatest(expires_at, $5) END,
          base_image_id = $6, selections = $7, selection_set = $8, fragments_expected = $9,
          files = $10, bytes = $11, keyword = $15, run_group = $16, group_streams = $17,
          synthetic_of = $18,
-         finished_at = now(), abandoned_at = NULL
+         finished_at = coalesce(finished_at, now()), abandoned_at = NULL
        WHERE image_id = $1 AND job IS NULL AND (fragments_expected IS NULL OR NOT EXISTS (
          SELECT 1 FROM fragment f WHERE f.image_id = $1 AND f.last AND f.fragment_id <> $12
            AND f.state = 'ACTIVE' AND (f.copy > 1 OR $13 = 1 AND f.attempt > $14)))`,
