@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
 import { nanosecondTime } from '#archive/file-lines.js';
 import { toFileView, type FileEntry } from './file-view.js';
-import { joinPath, planFind, splitPath, toLike } from './glob.js';
+import { joinPath, matcherOf, planFind, splitPath, toLike } from './glob.js';
 
 describe('a search for files', () => {
   it('without a slash looks at the last component', () => {
@@ -39,6 +40,43 @@ describe('a search for files', () => {
     expect(toLike('100%_a\\\\b?*')).toBe('100\\%\\_a\\\\\\\\b_%');
   });
 });
+
+describe('an entry', () => {
+  const isFound = (pattern: string, name: string) => matcherOf(planFind(pattern))('', name);
+
+  it('is found by a pattern exactly where the wildcards can be filled', () => {
+    // The grinning face takes two units of a string, and is one character.
+    const letters = fc.constantFrom('a', 'b', '.', '%', '_', '\\', '\u{1f600}');
+    const text = fc.array(letters, { maxLength: 8 });
+    const glob = fc.array(fc.oneof(fc.constantFrom('*', '?'), letters), { maxLength: 6 });
+    fc.assert(
+      fc.property(glob, text, (pattern, name) => {
+        expect(isFound(pattern.join(''), name.join(''))).toBe(canBeFilled(pattern, name));
+      }),
+      { numRuns: 3_000 },
+    );
+  });
+
+  it('is looked at in no time, however many wildcards there are', () => {
+    const name = 'a'.repeat(80);
+    const began = performance.now();
+    expect(isFound('*a*a*a*a*a*b', name)).toBe(false);
+    expect(isFound('*a*a*a*a*a*b', `${name}b`)).toBe(true);
+    expect(performance.now() - began).toBeLessThan(1_000);
+  });
+});
+
+/** By trying everything. */
+function canBeFilled(pattern: readonly string[], text: readonly string[]): boolean {
+  const [first, ...rest] = pattern;
+  if (first === undefined) return text.length === 0;
+  if (first === '*') {
+    return [...text, ''].some((_, taken) => canBeFilled(rest, text.slice(taken)));
+  }
+  return (
+    text.length > 0 && (first === '?' || first === text[0]) && canBeFilled(rest, text.slice(1))
+  );
+}
 
 describe('a path', () => {
   it.each([

@@ -60,28 +60,66 @@ export function matcherOf(plan: FindPlan): (directory: string, name: string) => 
     case 'name':
       return (_, name) => name === plan.name;
     case 'name-like': {
-      const pattern = likeExpression(plan.like);
-      return (_, name) => pattern.test(name);
+      const pattern = likePattern(plan.like);
+      return (_, name) => isLike(pattern, name);
     }
     case 'path-like': {
-      const pattern = likeExpression(plan.like);
+      const pattern = likePattern(plan.like);
       return (directory, name) =>
         (plan.name === undefined || name === plan.name) &&
-        pattern.test(directory === '' ? name : `${directory}/${name}`);
+        isLike(pattern, directory === '' ? name : `${directory}/${name}`);
     }
     default:
       return plan satisfies never;
   }
 }
 
-/** A LIKE pattern as a regular expression. */
-function likeExpression(like: string): RegExp {
-  const source = like.replace(/\\(.)|%|_|[^\w%]/gsu, (piece, escaped?: string) => {
-    if (escaped !== undefined) return `\\u{${escaped.codePointAt(0)!.toString(16)}}`;
-    if (piece === '%') return '.*';
-    return piece === '_' ? '.' : `\\u{${piece.codePointAt(0)!.toString(16)}}`;
+/** Code points, and these for the wildcards. */
+type LikePattern = readonly number[];
+const ANY_TEXT = -1;
+const ONE_CHARACTER = -2;
+
+function likePattern(like: string): LikePattern {
+  const pieces = like.matchAll(/\\(.)|./gsu);
+  return Array.from(pieces, ([piece, escaped]) => {
+    if (escaped === undefined && piece === '%') return ANY_TEXT;
+    if (escaped === undefined && piece === '_') return ONE_CHARACTER;
+    return (escaped ?? piece).codePointAt(0)!;
   });
-  return new RegExp(`^${source}$`, 'su');
+}
+
+/**
+ * Not by a regular expression: one with several wildcards tries all ways to share a text out among them.
+ * Here only the last one that was met takes more when what is behind it does not fit: what fits with more
+ * for one before fits so, too. The time is that of pattern times text at most.
+ */
+function isLike(pattern: LikePattern, text: string): boolean {
+  let at = 0;
+  let next = 0;
+  /** What is behind the last wildcard for any text, and where in the text that was tried last. */
+  let behind: { readonly next: number; at: number } | undefined;
+  while (at < text.length) {
+    const wanted = pattern[next];
+    const found = text.codePointAt(at)!;
+    if (wanted === ANY_TEXT) {
+      next += 1;
+      behind = { next, at };
+    } else if (wanted === ONE_CHARACTER || wanted === found) {
+      next += 1;
+      at += unitsOf(found);
+    } else if (behind) {
+      behind.at += unitsOf(text.codePointAt(behind.at)!);
+      ({ next, at } = behind);
+    } else {
+      return false;
+    }
+  }
+  return pattern.slice(next).every((wanted) => wanted === ANY_TEXT);
+}
+
+/** How much of a string a code point takes. */
+function unitsOf(point: number): number {
+  return point > 0xffff ? 2 : 1;
 }
 
 /** A path as the tables hold it: without slashes at its ends; the root is empty. */
