@@ -27,6 +27,11 @@ export function inboxPrefix(user: string): string {
   return `_INBOX_${subjectToken(user)}`;
 }
 
+/** True below an inbox of a user of the cluster, or of `nats` as it comes. Nothing but requesters listen there. */
+export function isInbox(subject: string): boolean {
+  return /^_INBOX(_[\w=-]+)?\../.test(subject);
+}
+
 const read = (user: string) => `${inboxPrefix(user)}.>`;
 
 function consume(spec: ConsumerSpec): string[] {
@@ -219,7 +224,10 @@ function operator(): Permissions {
 export interface NatsUser {
   readonly name: string;
   readonly permissions: Permissions;
-  /** Answers requests, so it may publish to a request's reply subject. */
+  /**
+   * Answers requests, so it may publish to a request's reply subject, whatever that is: nats-server
+   * does not ask whether the requester might. So whoever answers looks first (`isInbox`).
+   */
   readonly responds: boolean;
 }
 

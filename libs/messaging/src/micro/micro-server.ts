@@ -3,6 +3,7 @@ import { Server, type CustomTransportStrategy } from '@nestjs/microservices';
 import { headers, type Msg, type Subscription } from '@nats-io/transport-node';
 import { isObservable, lastValueFrom } from 'rxjs';
 import { instanceSubject, type Endpoint } from '#contracts/contract.js';
+import { isInbox } from '#contracts/permissions.js';
 import { InvalidInput, PermanentError, Unavailable } from '#kernel/errors.js';
 import type { Nats } from '../connection.js';
 import { EndpointStats } from './micro-stats.js';
@@ -23,12 +24,17 @@ export interface MicroServiceIdentity {
 }
 
 const QUEUE_GROUP = 'q';
+/** Characters of a subject that a stranger chose. */
+const SHOWN_MAX = 100;
 
 type Invoke = (request: unknown) => Promise<unknown>;
 
 /**
  * Serves a Nest application's endpoints as a NATS micro service (ADR-32): raw JSON in and out, an
  * empty body means `{}`, errors as headers and body, `$SRV.PING|INFO|STATS`.
+ *
+ * A request that wants its answer elsewhere than in an inbox is neither served nor answered: the service may
+ * publish there in the requester's stead, for example `{}` to what deletes a stream.
  *
  * Nest's own NATS transport wraps payloads in a private envelope that `nats req` cannot make.
  */
@@ -85,6 +91,12 @@ export class MicroServer extends Server implements CustomTransportStrategy {
       ...(queue ? { queue } : {}),
       callback: (error, msg) => {
         if (error) return this.logger.error(`subscription ${subject}: ${error.message}`);
+        if (msg.reply && !isInbox(msg.reply)) {
+          const where = `"${msg.reply.slice(0, SHOWN_MAX)}"`;
+          return this.logger.warn(
+            `A request on ${subject} wants its answer on ${where}: not served`,
+          );
+        }
         const run = handle(msg).catch((failure: unknown) => this.logger.error(failure));
         this.running.add(run);
         void run.finally(() => this.running.delete(run));
