@@ -1,5 +1,14 @@
 import { createHash } from 'node:crypto';
-import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 
 import { messageOf, PermanentError } from '#kernel/errors.js';
@@ -20,8 +29,9 @@ import { firstBarrier, postgresUser, type SystemUser } from './system/system-use
  * | `media/`, `agent/` | journals and caches of those services |
  * | `logs/`, `run/` | what the servers say; pid files |
  *
- * PostgreSQL refuses to run as root. Where root runs Holdfast, the folder and `postgres/` belong to
- * the user PostgreSQL runs as (root passes anyway), and everything else is root's and closed to it.
+ * PostgreSQL refuses to run as root. Where root runs Holdfast, `postgres/` belongs to the user that
+ * PostgreSQL runs as, whose group may pass through the folder (0710) to get there. All else is root's:
+ * whoever owns a folder may put something else in the place of whatever lies in it.
  */
 export interface DataFolder {
   readonly path: string;
@@ -82,7 +92,7 @@ export async function reachableDataFolder(wanted: string): Promise<string> {
   return (await barrierTo(path, user)) === undefined ? path : reachableNameFor(path);
 }
 
-/** The folder itself will be that user's; what matters is the way to it, as far as there is one. */
+/** That user will be let through the folder itself; what matters is the way to it, as far as there is one. */
 async function barrierTo(path: string, user: SystemUser | undefined): Promise<string | undefined> {
   let way = dirname(path);
   while (!existsSync(`${way}/.`)) {
@@ -108,16 +118,33 @@ function makeFolder(path: string, user: SystemUser | undefined): void {
         `${path} holds something that is not Holdfast's ("${found[0]}"). Name another folder.`,
       );
     }
-    // Also tightens a folder that was made by hand.
-    chmodSync(path, 0o700);
     if (user !== undefined) {
-      chownSync(path, user.uid, user.gid);
+      // Earlier versions gave that user the folder itself.
+      chownSync(path, 0, user.gid);
+      requireRootsOwn(path, found);
     }
+    // Also tightens a folder that was made by hand.
+    chmodSync(path, user === undefined ? 0o700 : 0o710);
     if (!found.includes(MARKER)) {
       writeFileSync(join(path, MARKER), `${JSON.stringify({ layout: LAYOUT_VERSION })}\n`);
     }
   } catch (error) {
     throw unusable(path, error);
+  }
+}
+
+/** Of a folder that another user could change until now: what he may have put there is not used. */
+function requireRootsOwn(path: string, found: readonly string[]): void {
+  for (const name of found.filter((each) => !/^postgres(\.new|$)/.test(each))) {
+    const entry = join(path, name);
+    const owners = [lstatSync(entry), statSync(entry, { throwIfNoEntry: false })];
+    const other = owners.find((owner) => owner !== undefined && owner.uid !== 0)?.uid;
+    if (other === undefined) continue;
+    throw new PermanentError(
+      12,
+      `${entry} belongs to user ${other}, not to root, who runs Holdfast. Where that is right, give ` +
+        `it to root (chown -R root ${entry}) and start again.`,
+    );
   }
 }
 

@@ -1,4 +1,12 @@
-import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
@@ -108,6 +116,19 @@ describe('servers of a data folder', () => {
     expect(again.nats.url).toBe(left.nats.url);
     expect(await answerOf(again)).toBe('holdfast@holdfast');
     await again.stop();
+  });
+
+  it("start where an earlier version gave PostgreSQL's user the whole folder", async () => {
+    await (await start()).stop();
+    folder.close();
+    if (folder.postgresUser) {
+      chownSync(folder.path, folder.postgresUser.uid, folder.postgresUser.gid);
+    }
+    chmodSync(folder.path, 0o700);
+    await openFolder('data');
+    const servers = await start();
+    expect(await answerOf(servers)).toBe('holdfast@holdfast');
+    await servers.stop();
   });
 
   it('are not started where somebody else runs them', async () => {

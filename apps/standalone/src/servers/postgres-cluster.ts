@@ -1,6 +1,5 @@
 import {
   chownSync,
-  copyFileSync,
   existsSync,
   mkdirSync,
   readFileSync,
@@ -17,7 +16,7 @@ import type { SystemUser } from './system/system-user.js';
 
 export interface ClusterPlan {
   readonly binaries: PostgresBinaries;
-  /** The cluster's folder; its parent must let `user` make it. */
+  /** The cluster's folder; `user` must be able to pass through its parent, and nobody else to change that. */
   readonly folder: string;
   readonly user: SystemUser | undefined;
   readonly superuserPassword: string;
@@ -62,16 +61,20 @@ export async function createCluster(plan: ClusterPlan): Promise<void> {
   renameSync(draft, plan.folder);
 }
 
-/** Puts the shipped settings in place, so that every start runs with what this version ships. */
-export function installSettings(
+/**
+ * Puts the shipped settings in place, so that every start runs with what this version ships. The
+ * cluster's user writes them: what he makes a symlink in his folder must not lead root anywhere.
+ */
+export async function installSettings(
   cluster: string,
   shipped: string,
   user: SystemUser | undefined,
-): void {
+): Promise<void> {
   for (const name of ['postgresql.conf', 'pg_hba.conf']) {
-    const file = join(cluster, name);
-    copyFileSync(join(shipped, name), file);
-    giveTo(user, file);
+    const input = readFileSync(join(shipped, name), 'utf8');
+    const env = postgresEnvironment();
+    const { code, stderr } = await runCommand('tee', [join(cluster, name)], { user, env, input });
+    if (code !== 0) throw new PermanentError(25, `PostgreSQL's settings: ${stderr.trim()}`);
   }
 }
 

@@ -53,7 +53,7 @@ const POLL_MS = 5;
 export async function startPostgresServer(plan: PostgresServerPlan): Promise<RunningPostgres> {
   await clearWay(plan.cluster);
   const before = postmasterText(plan.cluster);
-  installSettings(plan.cluster, plan.settings, plan.user);
+  await installSettings(plan.cluster, plan.settings, plan.user);
   rotateLog(plan.logFile);
   const server = await startSupervised({
     name: 'PostgreSQL',

@@ -1,7 +1,10 @@
 import { spawnSync } from 'node:child_process';
-import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, constants, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 
 import { PermanentError } from '#kernel/errors.js';
+
+/** As 'a+', but never through a symlink, to which file ever it leads: what is opened is also cut. */
+const TO_LOCK = constants.O_RDWR | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW;
 
 /** A lock that is held until `release`, or until this process is gone, however it went. */
 export interface FileLock {
@@ -13,13 +16,14 @@ export interface FileLock {
  *
  * The lock is the kernel's (flock), so nothing is ever stale: it belongs to our open file, and goes
  * with it even after SIGKILL. The `flock` command of util-linux takes it on a descriptor that it
- * shares with us. The file itself stays for good; removing it would let two holders in.
+ * shares with us. The file itself stays for good; removing it would let two holders in. A symlink is
+ * refused (ELOOP).
  *
  * With `waitMs` 0 it returns `undefined` at once where another process holds the lock; otherwise
  * it waits that long (it blocks this process meanwhile).
  */
 export function lockFile(file: string, waitMs = 0): FileLock | undefined {
-  const descriptor = openSync(file, 'a+', 0o600);
+  const descriptor = openSync(file, TO_LOCK, 0o600);
   const limit = waitMs === 0 ? ['-n'] : ['-w', String(waitMs / 1000)];
   const taken = spawnSync('flock', [...limit, '3'], {
     stdio: ['ignore', 'ignore', 'pipe', descriptor],
