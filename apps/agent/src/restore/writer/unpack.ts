@@ -1,3 +1,4 @@
+import { isFrameOf } from '#archive/frames/frame-bound.js';
 import { decompress } from '#archive/frames/zstd.js';
 import { rawContent } from '#archive/frames/raw-frame.js';
 import { messageOf } from '#kernel/errors.js';
@@ -68,14 +69,19 @@ async function unpack(
   const raw = rawContent(packed);
   if (raw?.length === archiveBytes)
     return new UnpackedFrame({ ...part, bytes: raw }, () => release(stored));
+  const damaged = (why: string) =>
+    new UnpackedFrame({ ...part, damage: `${name} is damaged: ${why}` });
   try {
+    // Before it is unpacked: a few bytes can come to gigabytes, and the agent would die of them.
+    if (!raw && !isFrameOf(packed, archiveBytes)) {
+      return damaged(`it is no frame of ${archiveBytes} bytes`);
+    }
     const bytes = raw ?? (await decompress(packed));
     if (bytes.length === archiveBytes)
       return new UnpackedFrame({ ...part, bytes }, () => freeBytes(bytes));
-    const wrong = `it holds ${bytes.length} bytes, not ${archiveBytes}`;
-    return new UnpackedFrame({ ...part, damage: `${name} is damaged: ${wrong}` });
+    return damaged(`it holds ${bytes.length} bytes, not ${archiveBytes}`);
   } catch (error) {
-    return new UnpackedFrame({ ...part, damage: `${name} is damaged: ${messageOf(error)}` });
+    return damaged(messageOf(error));
   } finally {
     release(stored);
   }
