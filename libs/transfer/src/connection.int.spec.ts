@@ -83,6 +83,19 @@ describe('A data connection', () => {
     expect(b.counters.bytesReceived).toBe(a.counters.bytesSent);
   });
 
+  it('holds a sender of empty messages back, too', async () => {
+    const [client, server] = await socketPair();
+    const b = new Connection(server, { ringBytes: 64 * 1024 });
+    open.push(b);
+    const empty = Buffer.from([0, 0, 0, 1, MESSAGE.END]);
+    const count = 200_000;
+    client.write(Buffer.alloc(count * empty.length, empty));
+    await pause(300);
+    expect(b.counters.waitsForEmptyBuffer).toBe(1);
+    expect(b.counters.bytesReceived).toBeLessThan(count);
+    for (let i = 0; i < count; i += 1) expect((await b.receive())!.length).toBe(0);
+  });
+
   it('shows the peer the ERROR even while the peer goes on sending', async () => {
     const [a, b] = await pair();
     const sending = (async () => {

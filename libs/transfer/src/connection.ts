@@ -24,6 +24,12 @@ export const SILENT_TICKS_MAX = 30;
 /** How long an ended connection still swallows what comes, so that the peer can read the ERROR. */
 const LINGER_TICKS = 5;
 
+/**
+ * Bytes that a message takes in memory beside its payload, so that empty ones hold the peer back, too: 139 were measured
+ * without a payload, 406 with one.
+ */
+const MESSAGE_OVERHEAD_BYTES = 512;
+
 /** How a connection's two rings of buffers did, as administrators of such systems expect. */
 export interface RingCounters {
   bytesReceived: number;
@@ -123,7 +129,7 @@ export class Connection {
     }
     const message = this.incoming.shift();
     if (message) {
-      this.incomingBytes -= message.length;
+      this.incomingBytes -= message.length + MESSAGE_OVERHEAD_BYTES;
       if (this.heldBack && this.incomingBytes <= this.options.ringBytes / 2) this.letGo();
       return message;
     }
@@ -238,7 +244,7 @@ export class Connection {
       return;
     }
     this.incoming.push(message);
-    this.incomingBytes += message.length;
+    this.incomingBytes += message.length + MESSAGE_OVERHEAD_BYTES;
     this.wakeReceiver();
   }
 
