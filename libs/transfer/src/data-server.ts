@@ -16,7 +16,10 @@ import { SocketIntake } from './socket-intake.js';
 
 /** A HELLO is small; a peer that has not shown a token may not make us keep more than this. */
 const HELLO_BYTES_MAX = 4_096;
-/** Connections that have not shown a token yet; further ones are cut. */
+/**
+ * Connections that have not shown a token yet. A further one takes the place of the oldest: who has a token shows it at
+ * once, and must get in also where another user of the machine holds connections open that say nothing.
+ */
 const STRANGERS_MAX = 64;
 
 /** What a HELLO leads to: a session that now owns the connection, or an ERROR. */
@@ -60,7 +63,8 @@ export class DataServer {
   private readonly localServer: Server | undefined;
   private readonly connections = new Set<Connection>();
   private readonly sessions = new Set<Promise<void>>();
-  private strangers = 0;
+  /** The oldest first. */
+  private readonly strangers = new Set<Connection>();
 
   constructor(private readonly options: DataServerOptions) {
     const serve = (socket: Socket) => this.track(this.serve(socket));
@@ -105,10 +109,6 @@ export class DataServer {
   }
 
   private async serve(socket: Socket): Promise<void> {
-    if (this.strangers >= STRANGERS_MAX) {
-      socket.destroy();
-      return;
-    }
     const intake = new SocketIntake();
     const taken = readingInto(socket, intake.onread);
     const connection = new Connection(taken, this.options.connection, intake);
@@ -127,7 +127,12 @@ export class DataServer {
   private async welcome(
     connection: Connection,
   ): Promise<((connection: Connection) => Promise<void>) | undefined> {
-    this.strangers += 1;
+    const [oldest] = this.strangers;
+    if (oldest && this.strangers.size >= STRANGERS_MAX) {
+      this.strangers.delete(oldest);
+      oldest.destroy(new ProtocolError('No HELLO came, and there are too many that wait for one.'));
+    }
+    this.strangers.add(connection);
     try {
       connection.limitMessages(HELLO_BYTES_MAX);
       const message = await this.firstMessage(connection);
@@ -142,7 +147,7 @@ export class DataServer {
       connection.reject(admission.status, admission.message);
       return undefined;
     } finally {
-      this.strangers -= 1;
+      this.strangers.delete(connection);
     }
   }
 
