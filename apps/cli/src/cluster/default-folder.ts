@@ -1,4 +1,4 @@
-import { existsSync, symlinkSync } from 'node:fs';
+import { lstatSync, symlinkSync } from 'node:fs';
 import { reachableDataFolder } from '../../../standalone/src/servers/data-folder.js';
 
 /**
@@ -8,6 +8,8 @@ import { reachableDataFolder } from '../../../standalone/src/servers/data-folder
  */
 export async function defaultFolder(wanted: string): Promise<string> {
   const reachable = await reachableDataFolder(wanted);
-  if (reachable !== wanted && !existsSync(wanted)) symlinkSync(reachable, wanted);
+  // Of an earlier start it may lead to nothing: that one ended before it made the folder, or somebody removed it.
+  const isThere = lstatSync(wanted, { throwIfNoEntry: false }) !== undefined;
+  if (reachable !== wanted && !isThere) symlinkSync(reachable, wanted);
   return reachable;
 }
