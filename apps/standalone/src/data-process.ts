@@ -9,6 +9,7 @@ import {
   type StopStep,
   type SupervisedProcess,
 } from './servers/process-supervision.js';
+import { rotateLog } from './servers/system/log-file.js';
 
 export interface DataProcessPlan {
   /** Among the processes of the cluster. */
@@ -112,6 +113,7 @@ export class DataProcess {
   }
 
   private async launch(): Promise<SupervisedProcess> {
+    rotateLog(this.plan.logFile);
     const log = openSync(this.plan.logFile, 'a', 0o600);
     const launched = await startSupervised({
       name: this.plan.name,
