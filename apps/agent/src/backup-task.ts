@@ -19,6 +19,7 @@ import {
 import { AgentConfig } from './config.js';
 import type { Note } from './domain/notes.js';
 import { BackupHooks, HookFailed } from './hooks/backup-hooks.js';
+import { leftOut } from './left-out.js';
 import { ListingStore } from './listing-store.js';
 import { TransferSink } from './transfer-sink.js';
 
@@ -129,7 +130,7 @@ export class BackupTask {
     use.reporter.log('info', `using ${ring.buffers} data buffers of ${ring.bufferBytes} bytes`);
     return runBackup({
       selections: task.selections.map(fromPathText),
-      excludes: [...task.excludes, ...this.config.leaveOut.map(asGlob)],
+      excludes: [...task.excludes, ...leftOut(this.config.leaveOut)],
       crossMountPoints: task.crossMountPoints,
       kind: task.kind,
       baseListingPath: base ?? undefined,
@@ -168,11 +169,6 @@ function checkPlace(task: Task, { ready }: FragmentWriterClient): void {
     `the media server expects fragment ${ready.nextFragment} at byte ${ready.archiveOffset}, ` +
       `the job goes on with fragment ${nextNumber} at byte ${archiveOffset}.`,
   );
-}
-
-/** A path that stands for itself, whatever characters it holds. */
-function asGlob(path: string): string {
-  return path.replace(/[*?[\](){}!+@\\|]/g, '\\$&');
 }
 
 function logNote(reporter: JobReporter, { level, text }: Note): void {

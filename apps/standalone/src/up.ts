@@ -42,6 +42,7 @@ export async function up(options: UpOptions): Promise<void> {
   const began = process.hrtime.bigint();
   const client = clientFrom(options);
   const media = mediaPlans(options, join(resolve(options.dataFolder), 'media'));
+  requirePlain(options.dataFolder);
   const folder = await openDataFolder(options.dataFolder);
   const names = { client, mediaId: media[0]!.mediaId };
   const cluster = new Cluster({ folder, checkout: checkoutFolder(), ...options, client, media });
@@ -70,6 +71,17 @@ export async function up(options: UpOptions): Promise<void> {
     folder.close();
   }
   say('Stopped.');
+}
+
+/** Lists of folders reach other processes in one variable. */
+function requirePlain(dataFolder: string): void {
+  const path = resolve(dataFolder);
+  if (!/[,:]/.test(path)) return;
+  throw new PermanentError(
+    20,
+    `A data folder's path may hold no "," and no ":", unlike ${path}. Name another one with --data.`,
+    'data',
+  );
 }
 
 function clientFrom(options: UpOptions): string {
