@@ -126,7 +126,7 @@ export class FakeCluster {
     const world: CliWorld = {
       out: sink((text) => (out += text)),
       err: sink((text) => (err += text)),
-      environment: { dataFolder: this.folder, debug: false, plain: true },
+      environment: { dataFolder: this.folder, databaseUrl: undefined, debug: false, plain: true },
       workingFolder: '/home/me',
       clock: this.clock,
       onInterrupt: (callback) => {

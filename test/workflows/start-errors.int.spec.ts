@@ -59,6 +59,19 @@ describe('`holdfast up` ends with a clear error and leaves no process', () => {
     expect(ended.said).not.toContain('not-a-secret');
   });
 
+  it('where nothing answers at that of HOLDFAST_DATABASE_URL, which no process list shows', async () => {
+    const HOLDFAST_DATABASE_URL =
+      'postgres://holdfast:not:a-secret@127.0.0.1:1/holdfast?password=not-a-secret';
+    const ended = await cluster.upInVain([], { HOLDFAST_DATABASE_URL });
+    expectError(ended, /Nothing answers at postgres:\/\/holdfast@127\.0\.0\.1:1\/holdfast\./);
+    expect(ended.said).not.toContain('a-secret');
+  });
+
+  it('where a list of folders could not hold the data folder', async () => {
+    const ended = await cluster.upInVain([], { HOLDFAST_DATA: `${cluster.path('work')}/a:b` });
+    expectError(ended, /no "," and no ":", unlike .*a:b\. Name another one with --data\./);
+  });
+
   it('where the database address is none', async () => {
     const ended = await cluster.upInVain(['--database', 'holdfast']);
     expectError(ended, /database|postgres/i);

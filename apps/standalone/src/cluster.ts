@@ -223,11 +223,11 @@ async function all(steps: readonly Promise<void>[]): Promise<void> {
   if (failed) throw (failed as PromiseRejectedResult).reason;
 }
 
-/** Settings that a person gave to `holdfast up` for a service. */
+/** Settings that a person gave to `holdfast up` for a media server or an agent; they have no business with the database. */
 function passedOn(): Record<string, string> {
   const entries = Object.entries(process.env).filter(
     (entry): entry is [string, string] =>
-      entry[0].startsWith('HOLDFAST_') && entry[1] !== undefined,
+      /^HOLDFAST_(?!DATABASE_)/.test(entry[0]) && entry[1] !== undefined,
   );
   return Object.fromEntries(entries);
 }

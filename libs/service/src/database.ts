@@ -99,11 +99,11 @@ async function dataSourceOptions(
   config: DatabaseConfig,
   owned: OwnedSchema,
 ): Promise<DataSourceOptions> {
-  const { HOLDFAST_DATABASE_PASSWORD_FILE: file } = config;
+  const { HOLDFAST_DATABASE_URL: url, HOLDFAST_DATABASE_PASSWORD_FILE: file } = config;
   return {
     type: 'postgres',
-    url: config.HOLDFAST_DATABASE_URL,
-    ...(file ? { password: (await readFile(file, 'utf8')).trim() } : {}),
+    // In the URL, which goes before a password beside it, also where it has none.
+    url: file ? withPassword(url, (await readFile(file, 'utf8')).trim()) : url,
     schema: owned.schema,
     applicationName: `holdfast-${owned.schema}`,
     entities: [...owned.entities],
@@ -119,6 +119,12 @@ async function dataSourceOptions(
       options: `-c search_path=${owned.schema} -c default_transaction_isolation=read\\ committed`,
     },
   };
+}
+
+/** The URL as it is where it has a password already. */
+function withPassword(url: string, password: string): string {
+  const toUser = /^\w+:\/\/[^/:@]+(?=@)/;
+  return url.replace(toUser, (user) => `${user}:${encodeURIComponent(password)}`);
 }
 
 /** Migrations run under a lock, so that replicas that start together don't race. */
@@ -142,8 +148,16 @@ async function ensureSchema(runner: QueryRunner, schema: string): Promise<void> 
   if (found.length === 0) await runner.query(`CREATE SCHEMA "${schema}"`);
 }
 
+/** Without the password, and without what stands behind `?`, which may hold one, too. What is no address is not shown. */
+function shownAddress(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  // An @ that is left: a password with a slash in it was taken for a path.
+  if (!url || url.pathname.includes('@')) return 'the address in HOLDFAST_DATABASE_URL';
+  return Object.assign(url, { password: '', search: '', hash: '' }).href;
+}
+
 function connectError(url: string, error: unknown): Error {
-  const shown = url.replace(/:[^:@/]*@/, '@');
+  const shown = shownAddress(url);
   switch (codeOf(error)) {
     case 'ECONNREFUSED':
     case 'ENOTFOUND':

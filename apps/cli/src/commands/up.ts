@@ -17,7 +17,10 @@ const port = (name: string) => wholeNumber(name, 1, 65_535);
 
 export function define(command: Command, cli: () => Cli): void {
   command
-    .option('--database <url>', 'a PostgreSQL that runs already (default: one of its own)')
+    .option(
+      '--database <url>',
+      'a PostgreSQL that runs already (default: one of its own). A password in it is shown to every user of this machine (ps): give the URL in HOLDFAST_DATABASE_URL instead, or the password in the file that HOLDFAST_DATABASE_PASSWORD_FILE names',
+    )
     .option('--nats-port <port>', "its own NATS's port (default: a free one)", port('--nats-port'))
     .option(
       '--postgres-port <port>',
@@ -54,7 +57,7 @@ async function up(
     ...options,
     dataFolder: dataFolderIsDefault ? await defaultFolder(dataFolder) : dataFolder,
     natsUrl: cli.options.nats,
-    databaseUrl: database,
+    databaseUrl: database ?? cli.world.environment.databaseUrl,
     volumes: volume,
     libraries: library,
     mediaServers: mediaServer,

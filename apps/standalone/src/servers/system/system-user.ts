@@ -31,7 +31,9 @@ export function postgresUser(cluster: string): SystemUser | undefined {
 
 /** Whether a user can enter a folder, asked of the system itself, so that ACLs count too. */
 export async function canEnter(user: SystemUser | undefined, folder: string): Promise<boolean> {
-  return (await runCommand('test', ['-x', folder], { user })).code === 0;
+  // What is in our own environment, a password perhaps, that user could read.
+  const env = { PATH: '/usr/local/bin:/usr/bin:/bin' };
+  return (await runCommand('test', ['-x', folder], { user, env })).code === 0;
 }
 
 /** The topmost folder on the way to `folder` that the user cannot enter, if there is one. */
