@@ -137,7 +137,7 @@ describe('policy', () => {
     const run = await cluster.run('policy', 'user-backup', '/home/me', '--client', 'web1');
     expect(run.out).toContain('Job 9 backs up web1 (policy p, schedule own).');
     expect(cluster.inputsOf(policyUserBackup)).toEqual([
-      { client: 'web1', selections: ['/home/me'] },
+      { client: 'web1', selections: ['/home/me'], requestId: expect.any(String) },
     ]);
   });
 

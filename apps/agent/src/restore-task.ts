@@ -1,4 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
+import { fromPathText } from '#archive/path-text.js';
 import { fragmentSuspect } from '#contracts/catalog/copy.js';
 import type { TaskResult } from '#contracts/job.js';
 import type { AgentTask } from '#contracts/task.js';
@@ -45,7 +46,7 @@ export class RestoreTask {
         chain,
         reader: routes,
         selection: task.paths.map(withoutSlash),
-        destination: task.destination,
+        destination: fromPathText(task.destination),
         overwrite: task.overwrite,
         signal,
         onProgress: ({ files, bytes }) => reporter.progress({ files, bytes }),

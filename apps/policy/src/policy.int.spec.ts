@@ -55,6 +55,10 @@ describe('the policy service', () => {
       field: 'policy.selections[0]',
       message: expect.stringContaining('absolute'),
     });
+    expect((await put({ name: 'x', selections: ['/fine\\\\', '/a\\b'] })).error).toMatchObject({
+      field: 'policy.selections[1]',
+      message: expect.stringContaining('written twice'),
+    });
     const schedules = [{ name: 's', type: 'full', frequency: 'often' }];
     expect((await put({ name: 'x', schedules })).error).toMatchObject({
       field: 'policy.schedules[0].frequency',

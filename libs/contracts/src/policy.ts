@@ -198,10 +198,30 @@ export const suspension = z.object({
 });
 export type Suspension = z.infer<typeof suspension>;
 
+const BACKSLASHES = /^(?:[^\\]|\\\\|\\x[0-9a-fA-F]{2})*$/s;
+
+/** A policy that is new here: what was kept before this was looked at is still read. */
+const newPolicy = policySpec.superRefine((policy, context) => {
+  const lists = [
+    { path: ['selections'], lines: policy.selections },
+    ...Object.entries(policy.perClient ?? {}).map(([client, own]) => ({
+      path: ['perClient', client, 'selections'],
+      lines: own.selections ?? [],
+    })),
+  ];
+  for (const { path, lines } of lists) {
+    for (const [at, line] of lines.entries()) {
+      if (BACKSLASHES.test(line)) continue;
+      const message = 'a backslash in a path is written twice (\\\\), any other byte as \\xHH';
+      context.addIssue({ code: 'custom', path: [...path, at], message });
+    }
+  }
+});
+
 export const policyPut = endpoint('policy', 'put', {
   description: 'Creates a policy, or replaces the one of that name',
   request: z.object({
-    policy: policySpec,
+    policy: newPolicy,
     create: z.boolean().default(false),
     /** Whether the cluster is asked for what the policy names, as `policy.check` does. */
     check: z.boolean().default(false),
@@ -216,7 +236,7 @@ export const policyPut = endpoint('policy', 'put', {
 export const policyCheck = endpoint('policy', 'check', {
   description:
     'Says what is wrong with a policy, and what it names that is not there; keeps nothing',
-  request: z.object({ policy: policySpec }),
+  request: z.object({ policy: newPolicy }),
   response: z.object({
     policy: policySpec,
     /** Whether there is one of that name. */

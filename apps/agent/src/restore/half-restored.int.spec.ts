@@ -97,6 +97,25 @@ describe('an index that cannot be read', () => {
   });
 });
 
+describe('the destination', () => {
+  it('is the path itself, whatever bytes are in its name', async () => {
+    const one = await image({ imageId: 'one', archive: archiveOf([file('f')]) });
+    const name = Buffer.from([0x5c, 0x0a, 0xc3, 0xbc, 0xff]);
+    mkdirSync(target);
+    const above = `${target}/new`;
+    const destination = `${above}/${name.toString('latin1')}`;
+    expect(await restore(one, { destination })).toMatchObject({ status: 0, files: 1 });
+    expect(readdirSync(above, 'buffer')).toEqual([name]);
+  });
+
+  it('is refused at once where it cannot be made', async () => {
+    const one = await image({ imageId: 'one', archive: archiveOf([file('f')]) });
+    const result = await restore(one, { destination: '/proc/holdfast/below' });
+    expect(result).toMatchObject({ status: 5, files: 0 });
+    expect(result.notes.join()).toContain('/proc/holdfast/below cannot be used');
+  });
+});
+
 describe('what was not there', () => {
   it('is no place that only its maker may enter, where it lies above all that was backed up', async () => {
     const below = await image({

@@ -1,3 +1,4 @@
+import type { BytePath } from '../posix/byte-path.js';
 import type { RefusedSource } from './fall-over.js';
 import type { FragmentReader, RestoreImage } from './restore-source.js';
 import type { WriterThread } from './writer/start-writer.js';
@@ -14,7 +15,7 @@ export interface RestoreRequest {
   /** Path texts: each stands for itself and everything below it. Empty: everything. */
   readonly selection: readonly string[];
   /** Folder below which everything goes, under its whole path. Made if it is missing. */
-  readonly destination: string;
+  readonly destination: BytePath;
   /** Replaces files that are there. Without it they are left alone, and the restore is partial. */
   readonly overwrite?: boolean;
   /** Called after each few hundred files or MiB. */

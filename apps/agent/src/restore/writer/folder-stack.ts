@@ -1,6 +1,7 @@
 import {
   closeSync,
   constants,
+  existsSync,
   fchmodSync,
   lstatSync,
   mkdirSync,
@@ -9,10 +10,11 @@ import {
   rmdirSync,
   unlinkSync,
 } from 'node:fs';
+import { dirname } from 'node:path/posix';
 
 import { isWithin } from '#archive/archive-order.js';
 import { codeOf } from '#kernel/errors.js';
-import { bytePathOf, nativePath, type BytePath } from '../../posix/byte-path.js';
+import { nativePath, type BytePath } from '../../posix/byte-path.js';
 import { getXattr } from '../../posix/posix.js';
 import type { RestoreNotes } from '../restore-notes.js';
 import type { Metadata, MetadataWriter } from './metadata.js';
@@ -59,15 +61,15 @@ export class FolderStack {
   readonly #destinationIsNew: boolean;
 
   constructor(
-    private readonly options: { readonly destination: string; readonly overwrite: boolean },
+    private readonly options: { readonly destination: BytePath; readonly overwrite: boolean },
     private readonly metadata: MetadataWriter,
     private readonly notes: RestoreNotes,
   ) {
-    const made = mkdirSync(options.destination, { recursive: true });
+    const { destination } = options;
+    this.#destinationIsNew = makeFolders(destination);
     // The destination itself is the user's word: its own symlinks are followed.
-    const fd = openSync(options.destination, constants.O_RDONLY | constants.O_DIRECTORY);
-    this.#push({ path: '', fd, whole: bytePathOf(options.destination), isNew: made !== undefined });
-    this.#destinationIsNew = made !== undefined;
+    const fd = openSync(nativePath(destination), constants.O_RDONLY | constants.O_DIRECTORY);
+    this.#push({ path: '', fd, whole: destination, isNew: this.#destinationIsNew });
   }
 
   /** Remembers a folder that will be needed if anything below it is restored. */
@@ -211,6 +213,24 @@ export class FolderStack {
     } finally {
       closeSync(level.fd);
     }
+  }
+}
+
+/**
+ * Makes a folder and those above it; true if it was not there. Not by Node's `recursive`, which tries for ever where
+ * the system says ENOENT of a folder whose parent is there, as below /proc.
+ */
+function makeFolders(path: BytePath): boolean {
+  try {
+    mkdirSync(nativePath(path));
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false;
+    const above = dirname(path);
+    if (codeOf(error) !== 'ENOENT' || existsSync(nativePath(above))) throw error;
+    makeFolders(above);
+    mkdirSync(nativePath(path));
+    return true;
   }
 }
 

@@ -1,3 +1,4 @@
+import { toPathText } from '#archive/path-text.js';
 import type { BesideThread } from '../beside/beside-thread.js';
 import { reasonOf } from './not-restored.js';
 import { RestoreWriter } from './restore-writer.js';
@@ -13,7 +14,7 @@ export function openWriter(
     return new RestoreWriter(options, post, beside);
   } catch (error) {
     const counts = { files: 0, bytes: 0, failed: 0, leftAlone: 0 };
-    const gaveUp = `the destination ${options.destination} cannot be used (${reasonOf(error)})`;
+    const gaveUp = `the destination ${toPathText(options.destination)} cannot be used (${reasonOf(error)})`;
     post({ kind: 'finished', counts, notes: [], gaveUp });
     return undefined;
   }

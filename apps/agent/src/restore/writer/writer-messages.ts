@@ -1,10 +1,11 @@
+import type { BytePath } from '../../posix/byte-path.js';
 import type { LoadedFrame } from '../frame-loader.js';
 import type { RestoreNote } from '../restore-notes.js';
 import type { PlannedEntry } from '../restore-plan.js';
 
 export interface WriterOptions {
-  /** Folder below which everything is written; made if it is missing. Ordinary text. */
-  readonly destination: string;
+  /** Folder below which everything is written; made if it is missing. */
+  readonly destination: BytePath;
   readonly overwrite: boolean;
   /** Images of the chain. */
   readonly images: number;
