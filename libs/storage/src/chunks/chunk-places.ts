@@ -120,9 +120,10 @@ export class ChunkPlaces {
         const added = await this.index.add(content, isLost);
         assert(added, 'a container is taken in twice');
         const { places, moves } = added;
+        const moved = byContainer(moves);
         for (const held of this.held) {
           held.move(content.id, (ordinal) => places[ordinal]!);
-          follow(held, moves);
+          follow(held, moved);
         }
         this.losses.forget(moves.map(({ from }) => from));
         if (moves.length > 0) {
@@ -233,13 +234,21 @@ export class ChunkPlaces {
   }
 }
 
-/** What a map names has moved. */
-function follow(map: ChunkMap, moves: readonly Move[]): void {
+/** Where chunks have moved to, by container and ordinal: a map is rebuilt once for each container. */
+function byContainer(moves: readonly Move[]): Map<string, Map<number, Place>> {
+  const moved = new Map<string, Map<number, Place>>();
   for (const { from, to } of moves) {
-    if (!map.has(from)) continue;
-    map.move(from.container, (ordinal) =>
-      ordinal === from.ordinal ? to : { container: from.container, ordinal },
-    );
+    const places = moved.get(from.container) ?? new Map<number, Place>();
+    places.set(from.ordinal, to);
+    moved.set(from.container, places);
+  }
+  return moved;
+}
+
+/** What a map names has moved. */
+function follow(map: ChunkMap, moved: ReadonlyMap<string, ReadonlyMap<number, Place>>): void {
+  for (const [container, places] of moved) {
+    map.move(container, (ordinal) => places.get(ordinal) ?? { container, ordinal });
   }
 }
 
