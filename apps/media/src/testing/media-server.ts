@@ -15,7 +15,7 @@ import { Removals, type Removal } from '../removal/removals.js';
 import { emptyOldTrash } from '../removal/trash-reaper.js';
 import { ReadSession, type ReadOutcome } from '../sessions/read-session.js';
 import { SessionRegistry } from '../sessions/session-registry.js';
-import type { VolumeKind } from '../volumes/volume.js';
+import type { VolumeKind } from '../volumes/store-kind.js';
 import { Volumes, type VolumesOptions } from '../volumes/volumes.js';
 import { WriteSession, type WriteOutcome, type WriteTask } from '../sessions/write-session.js';
 import type { SessionProgress } from '../sessions/progress.js';

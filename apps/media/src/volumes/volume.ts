@@ -15,17 +15,15 @@ import { VolumeUnusable } from '#storage/errors.js';
 import type { FragmentStore } from '#storage/fragment-store.js';
 import { Ledger } from './ledger.js';
 import { forgetRemoved, recoverSeals, recoverTrash } from './recovery.js';
+import { expectKind, type StoreKind } from './store-kind.js';
 
 const IDENTITY_FILE = 'volume.json';
-
-/** How a volume keeps fragments: as files of their own, or as chunks that several may share. */
-export type VolumeKind = 'directory' | 'chunks';
 
 const identity = z.object({
   version: z.literal(1),
   volumeId: z.uuid(),
-  /** Missing for `directory`. */
-  kind: z.literal('chunks').optional(),
+  /** Missing for `directory`, and for libraries of earlier releases. */
+  kind: z.enum(['chunks', 'library']).optional(),
   /** The media server that it belongs to, for as long as it lives, on whatever host it is. */
   mediaId: z.string().min(1),
 });
@@ -39,8 +37,8 @@ export interface VolumeOptions {
   readonly reserveBytes: number;
   readonly clock: Clock;
   /** Default `directory`. */
-  readonly kind?: VolumeKind;
-  /** Opens what holds the fragments, where that is not the folder itself. */
+  readonly kind?: StoreKind;
+  /** Opens what holds the fragments, where that is not the folder itself: for a `library`. */
   readonly openStore?: () => Promise<OpenedStore>;
 }
 
@@ -176,10 +174,14 @@ async function identify(path: string, options: VolumeOptions): Promise<string> {
       if (codeOf(error) !== 'EEXIST') throw error;
     });
     const text = await readIdentity(path);
-    if (text === undefined) return await writeIdentity(path, options);
-    const { volumeId, mediaId, kind = 'directory' } = identity.parse(JSON.parse(text));
+    if (text === undefined) {
+      await expectKind(path, undefined, options);
+      return await writeIdentity(path, options);
+    }
+    const found = identity.parse(JSON.parse(text));
+    const { volumeId, mediaId } = found;
     if (mediaId === options.mediaId) {
-      expectKind(path, kind, options);
+      await expectKind(path, found, options);
       return volumeId;
     }
     throw new VolumeUnusable(
@@ -192,18 +194,6 @@ async function identify(path: string, options: VolumeOptions): Promise<string> {
     const hint = 'It has to be a folder that this process may write to.';
     throw new VolumeUnusable(path, `${messageOf(error)}. ${hint}`);
   }
-}
-
-function expectKind(path: string, kind: VolumeKind, { kind: wished, pool }: VolumeOptions): void {
-  if (kind === (wished ?? 'directory')) return;
-  throw new VolumeUnusable(
-    path,
-    kind === 'chunks'
-      ? `it deduplicates, and a volume that does cannot be used as one that does not. ` +
-          `Name it as ${pool}=dedup:${path}.`
-      : `it does not deduplicate, and a volume that does not cannot become one that does. ` +
-          `Name it as ${pool}=${path}, or give the pool a new folder and duplicate into that.`,
-  );
 }
 
 async function readIdentity(path: string): Promise<string | undefined> {
@@ -221,7 +211,8 @@ async function writeIdentity(path: string, options: VolumeOptions): Promise<stri
   const handle = await open(partial, 'w', 0o600);
   try {
     const { mediaId, kind } = options;
-    const content = { version: 1, volumeId, mediaId, ...(kind === 'chunks' && { kind }) };
+    const isPlain = kind === undefined || kind === 'directory';
+    const content = { version: 1, volumeId, mediaId, ...(!isPlain && { kind }) };
     await handle.writeFile(`${JSON.stringify(content)}\n`);
     await handle.datasync();
   } finally {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { SystemClock } from '#kernel/clock.js';
@@ -14,8 +14,10 @@ import {
   type TestFolder,
 } from '#storage/testing/small-volume.js';
 import { journalRecord, type JournalRecord } from '../domain/journal-record.js';
+import { TestMediaServer } from '../testing/media-server.js';
 import { sampleManifest } from '../testing/sample-manifest.js';
-import type { Volume, VolumeKind } from './volume.js';
+import type { VolumeKind } from './store-kind.js';
+import type { Volume } from './volume.js';
 import { Volumes } from './volumes.js';
 
 const sealed = (number: number): JournalRecord => ({
@@ -293,6 +295,51 @@ describe('The volumes of a media server', () => {
       await volume.ledger.sealed(manifest, new Date().toISOString());
       return name;
     }
+  });
+
+  describe('and libraries', () => {
+    const path = () => join(folder.path, 'a');
+    const start = async (isLibrary: boolean, kind: VolumeKind = 'directory') => {
+      const media = await TestMediaServer.start({ folder: path(), isLibrary, kind });
+      await media.stop();
+    };
+    const identity = () => JSON.parse(readFileSync(join(path(), 'volume.json'), 'utf8'));
+    /** As earlier releases wrote it. */
+    const forgetsKind = () => {
+      const { kind: _, ...rest } = identity();
+      writeFileSync(join(path(), 'volume.json'), JSON.stringify(rest));
+    };
+
+    it('are not taken for each other: a library is no volume', async () => {
+      await start(true);
+      expect(identity()).toMatchObject({ version: 1, kind: 'library' });
+      const refusal = {
+        status: 83,
+        message: expect.stringMatching(/is a library.*--library disk=\//),
+      };
+      await expect(start(false)).rejects.toMatchObject(refusal);
+      forgetsKind();
+      await expect(start(false)).rejects.toMatchObject(refusal);
+      await expect(start(false, 'chunks')).rejects.toMatchObject(refusal);
+      rmSync(join(path(), 'volume.json'));
+      await expect(start(false)).rejects.toMatchObject(refusal);
+      await start(true);
+    });
+
+    it.each(['directory', 'chunks'] as const)('a %s volume is no library', async (kind) => {
+      await start(false, kind);
+      mkdirSync(join(path(), 'images'), { recursive: true });
+      const refusal = { status: 83, message: expect.stringMatching(/cannot become a library/) };
+      await expect(start(true)).rejects.toMatchObject(refusal);
+      expect(readdirSync(path())).not.toContain('library');
+      await start(false, kind);
+    });
+
+    it('of an earlier release go on', async () => {
+      await start(true);
+      forgetsKind();
+      await start(true);
+    });
   });
 
   it('are chosen by pool and room', async () => {

@@ -3,7 +3,8 @@ import { PermanentError } from '#kernel/errors.js';
 import { VolumeUnusable } from '#storage/errors.js';
 import type { FragmentPlaces } from '../commits/commit-offers.js';
 import type { MediaLibrary } from '../library/media-library.js';
-import { Volume, type VolumeKind } from './volume.js';
+import type { VolumeKind } from './store-kind.js';
+import { Volume } from './volume.js';
 
 export interface VolumesOptions {
   readonly mediaId: string;
@@ -41,7 +42,8 @@ export class Volumes implements FragmentPlaces {
           libraries.push(library);
           return library;
         };
-        opened.push(await Volume.open({ path, pool, mediaId, reserveBytes, clock, openStore }));
+        const common = { path, pool, mediaId, reserveBytes, clock };
+        opened.push(await Volume.open({ ...common, kind: 'library', openStore }));
       }
       expectDistinct(opened, options);
     } catch (error) {
