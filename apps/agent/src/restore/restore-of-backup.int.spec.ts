@@ -7,6 +7,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
@@ -24,7 +25,7 @@ import {
 } from '../../../../test/support/odd-tree.js';
 import { RUN_TYPESCRIPT } from '../../../../test/support/from-sources.js';
 import { temporaryFolder } from '../../../../test/support/temporary-folder.js';
-import { BackupLab, type LabImage } from '../backup/testing/backup-lab.js';
+import { BackupLab, type LabImage, type LabOptions } from '../backup/testing/backup-lab.js';
 
 import type { RestoreRequest } from './restore-request.js';
 import type { RestoreImage } from './restore-source.js';
@@ -220,6 +221,47 @@ it('gives up where the destination is full, and leaves nothing there that is hal
   } finally {
     spawnSync('umount', [destination]);
   }
+});
+
+describe('a selection in a folder to which the outer one comes no more', () => {
+  /** What a selection has in `outer`, from the chain and from a full that was made just then. */
+  const both = async (root: string, chain: readonly LabImage[], options: LabOptions) => {
+    const selections = [root, `${root}/outer/keep`];
+    const first = await lab.backUp(selections, { ...options, base: chain.at(-1)! });
+    const next = await lab.backUp(selections, { ...options, base: first });
+    const images = [...chain, first, next];
+    const [merged, fresh] = [
+      await restore(images),
+      await restore([await lab.backUp(selections, options)]),
+    ];
+    expect(merged).toMatchObject({ status: 0, notes: [], files: fresh.files });
+    expect(readFileSync(`${merged.target}${root}/outer/keep/file`, 'utf8')).toBe('kept');
+    expect(
+      await compareTrees(fresh.target + root, merged.target + root, { ignore: isMade }),
+    ).toEqual([]);
+  };
+  /** It is in no image, so both restores make one of their own. */
+  const isMade = (path: string) => path === 'outer';
+
+  const fullOf = (root: string) => {
+    mkdirSync(`${root}/outer/keep`, { recursive: true });
+    writeFileSync(`${root}/outer/keep/file`, 'kept');
+    writeFileSync(`${root}/outer/other`, 'other');
+    return lab.backUp([root, `${root}/outer/keep`]);
+  };
+
+  it('comes back where that folder is excluded since', async () => {
+    const root = `${folder}/excluded`;
+    await both(root, [await fullOf(root)], { excludes: [`${root}/outer`] });
+  });
+
+  it('comes back where that folder was moved and a symlink leads to it', async () => {
+    const root = `${folder}/moved`;
+    const full = await fullOf(root);
+    renameSync(`${root}/outer`, `${root}/elsewhere`);
+    symlinkSync('elsewhere', `${root}/outer`);
+    await both(root, [full], {});
+  });
 });
 
 describe('a client that was backed up in several streams', () => {

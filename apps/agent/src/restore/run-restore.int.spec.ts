@@ -154,13 +154,19 @@ describe('a chain', () => {
         dir('t/folder'),
         file('t/folder/hidden'),
         file('t/kept'),
+        dir('t/selected-above'),
+        dir('t/selected-above/selected'),
+        file('t/selected-above/selected/kept'),
         file('t/turned'),
       ]),
     });
     const one = await image({
       imageId: 'one',
       archive: archiveOf([dir('t'), file('t/edited', 'newer'), file('t/folder', 'now a file')]),
-      deleted: ['t/deleted', 't/deleted-and-back'],
+      deleted: [
+        ...['t/deleted', 't/deleted/inside', 't/deleted-and-back', 't/deleted-and-back/old'],
+        ...['t/selected-above'],
+      ],
     });
     const two = await image({
       imageId: 'two',
@@ -172,7 +178,7 @@ describe('a chain', () => {
         file('t/turned/inside'),
       ]),
     });
-    expect(await restore([zero, one, two])).toMatchObject({ status: 0, notes: [], files: 8 });
+    expect(await restore([zero, one, two])).toMatchObject({ status: 0, notes: [], files: 10 });
     expect(names()).toEqual(
       [
         't',
@@ -181,6 +187,9 @@ describe('a chain', () => {
         't/edited',
         't/folder',
         't/kept',
+        't/selected-above',
+        't/selected-above/selected',
+        't/selected-above/selected/kept',
         't/turned',
         't/turned/inside',
       ]

@@ -162,6 +162,26 @@ describe('A synthesis', () => {
     expect(readFileSync(fileOf(other, committedOf(other, FULL)[0]!))).toEqual(before);
   });
 
+  it('keeps what is selected in a folder that is not there any more', async () => {
+    const kept = Buffer.from('kept');
+    const [before, after] = ['web1_1790000050', 'web1_1790000060'];
+    await store(target, before, [
+      { path: 'srv', folder: true },
+      { path: 'srv/cache', folder: true },
+      { path: 'srv/cache/keep', folder: true },
+      { path: 'srv/cache/keep/file', content: kept },
+      { path: 'srv/cache/other', content: Buffer.from('other') },
+    ]);
+    await store(target, after, [
+      { path: 'srv/cache', gone: true },
+      { path: 'srv/cache/other', gone: true },
+    ]);
+    expect(await runOf({ chain: [before, after] }).run()).toMatchObject({ status: 0, files: 3 });
+    expect(contentOf(await archiveOf(made()))).toEqual({
+      ...{ srv: 'd ', 'srv/cache/keep': 'd ', 'srv/cache/keep/file': digestOf(kept) },
+    });
+  });
+
   it('says of each fragment that it is sealed when it is', async () => {
     const said: number[] = [];
     const onProgress = ({ fragments }: { fragments?: number }) => {

@@ -32,9 +32,10 @@ const ITEMS_PER_BATCH = 128;
 
 /**
  * Merges the indexes of a chain (oldest first) into the list of what exists after its newest image, in archive
- * order. For each path the newest image rules. What is deleted (`x`), or is no folder any more, hides everything
- * that older images have below it, even if a folder of that name comes back later. Memory: what the
- * cursors hold, one for each image and all at once; a batch of items; the depth of the tree.
+ * order. For each path the newest image rules. What is no folder any more hides everything that older images have
+ * below it, even if a folder of that name comes back later. An `x` speaks of its own path alone, for all that was below
+ * it and is gone has one, too: what a selection has there may stand. Memory: what the cursors hold, one for each image
+ * and all at once; a batch of items; the depth of the tree.
  */
 export async function* mergeIndexes(
   cursors: readonly IndexCursor[],
@@ -51,7 +52,7 @@ export async function* mergeIndexes(
       const item = cursor.current;
       if (item === undefined || item.path !== path) continue;
       if (winner === undefined || item.image > winner.image) winner = item;
-      if (item.type !== 'd') hider = Math.max(hider, item.image);
+      if (item.type !== 'd' && item.type !== 'x') hider = Math.max(hider, item.image);
       if (!cursor.step() && !(await cursor.load())) live.delete(cursor);
     }
     if (winner !== undefined && winner.image >= hidden.levelAt(path) && winner.type !== 'x') {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { lstatSync, mkdirSync, rmSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { FramesHere } from '#archive/frames/frame-maker.js';
@@ -76,12 +76,18 @@ export class BackupLab {
   restore(image: StoredImage, into: string, path = ''): string {
     const target = `${this.folder}/${into}`;
     mkdirSync(target, { recursive: true });
-    for (const line of this.index(image)) {
+    const lines = this.index(image);
+    const stored = lines.filter(({ type }) => type !== 'x');
+    const gone = lines.filter(({ type }) => type === 'x').reverse();
+    for (const line of [...gone, ...stored]) {
       const path = toSystemPath(`${target}/${line.path}`);
       if (path.length >= PATH_BYTES_MAX) continue; // only tar reaches it, from folder to folder
       const there = lstatSync(path, { throwIfNoEntry: false });
-      const changedKind = there?.isDirectory() !== (line.type === 'd');
-      if (there && (line.type === 'x' || changedKind)) rmSync(path, { recursive: true });
+      if (!there) continue;
+      const isFolder = there.isDirectory();
+      // An `x` is for its own path alone, from the inside out.
+      if (line.type === 'x' && isFolder && readdirSync(path).length > 0) continue;
+      if (line.type === 'x' || isFolder !== (line.type === 'd')) rmSync(path, { recursive: true });
     }
     const tar =
       'tar -xpf - -C "$2" --same-owner --numeric-owner --xattrs --xattrs-include=\'*\' --acls';
