@@ -36,6 +36,12 @@ export interface FileStat {
 /** The calls. They fill the object that they are given, and throw as Node's own do. */
 export interface StatCalls {
   lstat(path: ByteString, into: FileStat): void;
+  /**
+   * `lstat` of what was asked for by name: where an automounter stands ready it mounts, and what is mounted is looked at.
+   * If it cannot, there is nothing (`ENOENT`, as a rule), though the folder is there.
+   */
+  lstatMounted(path: ByteString, into: FileStat): void;
+  /** Has an automounter mount, too. */
   stat(path: ByteString, into: FileStat): void;
   fstat(fd: number, into: FileStat): void;
   /**
@@ -84,6 +90,7 @@ export function emptyStat(): FileStat {
 /** Node's own calls with bigints: works everywhere, about 8 us a file. */
 export const nodeStatCalls: StatCalls = {
   lstat: (path, into) => fromNode(lstatSync(system(path), { bigint: true }), into),
+  lstatMounted: (path, into) => fromNode(lstatSync(system(path), { bigint: true }), into),
   stat: (path, into) => fromNode(statSync(system(path), { bigint: true }), into),
   fstat: (fd, into) => fromNode(fstatSync(fd, { bigint: true }), into),
 };
@@ -134,7 +141,7 @@ const TWO_32 = 2 ** 32;
 function statxCalls({ statx, errno }: LinuxCalls): StatCalls {
   const words = new Uint32Array(STATX_WORDS);
   const call = (folder: number, name: ByteString, flags: number) =>
-    statx(folder, terminated(name), flags | AT_NO_AUTOMOUNT, STATX_BASIC_STATS, words) === 0;
+    statx(folder, terminated(name), flags, STATX_BASIC_STATS, words) === 0;
   const fail = (path: ByteString): never => {
     throw new SystemCallError('statx', errno(), path);
   };
@@ -143,10 +150,11 @@ function statxCalls({ statx, errno }: LinuxCalls): StatCalls {
     fromStatx(words, into);
   };
   return {
-    lstat: (path, into) => onPath(path, AT_SYMLINK_NOFOLLOW, into),
+    lstat: (path, into) => onPath(path, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, into),
+    lstatMounted: (path, into) => onPath(path, AT_SYMLINK_NOFOLLOW, into),
     stat: (path, into) => onPath(path, 0, into),
     lstatIn: (folder, { name, path }, into) => {
-      if (!call(folder, name, AT_SYMLINK_NOFOLLOW)) fail(path);
+      if (!call(folder, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT)) fail(path);
       fromStatx(words, into);
     },
     fstat: (fd, into) => {

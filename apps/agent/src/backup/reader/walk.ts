@@ -72,7 +72,7 @@ export class Walk {
     if (this.#where(path) === 'done') return;
     try {
       if (follow) stats.stat(path, this.#stat);
-      else stats.lstat(path, this.#stat);
+      else stats.lstatMounted(path, this.#stat);
     } catch (error) {
       this.#lookFailed(path, error, 'does not exist');
       return;
@@ -114,7 +114,8 @@ export class Walk {
     if (excluded(path, name, undefined)) return this.#startInner(path);
     context.tick(path);
     try {
-      if (open !== undefined) stats.lstatIn!(open, { name, path }, this.#stat);
+      if (this.#ahead.size > 0 && this.#ahead.has(path)) stats.lstatMounted(path, this.#stat);
+      else if (open !== undefined) stats.lstatIn!(open, { name, path }, this.#stat);
       else stats.lstat(path, this.#stat);
     } catch (error) {
       this.#lookFailed(path, error, 'vanished before it was read');
@@ -230,11 +231,23 @@ export class Walk {
 
   #lookFailed(path: ByteString, error: unknown, goneText: string): void {
     const { context, store } = this.parts;
-    if (isGone(error)) {
+    this.#ahead.delete(path);
+    const failed = isGone(error) ? 'mounted' : 'looked at';
+    if (isGone(error) && !this.#isThere(path)) {
       context.warn(path, goneText);
       return;
     }
-    context.warnOfError(path, 'cannot be looked at and is not in the image', error);
+    context.warnOfError(path, `cannot be ${failed} and is not in the image`, error);
     store.keepWithin(path);
+  }
+
+  /** Something that no link leads to, where an automounter may stand ready. */
+  #isThere(path: ByteString): boolean {
+    try {
+      this.parts.stats.lstat(path, this.#stat);
+      return this.#stat.type !== 'l';
+    } catch {
+      return false;
+    }
   }
 }
