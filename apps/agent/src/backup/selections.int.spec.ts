@@ -2,9 +2,12 @@ import { mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'no
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
+import { aclXattr } from '../../../../test/support/acl-xattr.js';
 import { compareTrees } from '../../../../test/support/compare-trees.js';
 import { removeTree } from '../../../../test/support/odd-tree.js';
 import { temporaryFolder } from '../../../../test/support/temporary-folder.js';
+
+import { getXattr, setXattr } from '../posix/posix.js';
 
 import { BackupLab, type LabImage } from './testing/backup-lab.js';
 
@@ -68,6 +71,22 @@ describe('selections', () => {
       'f select/link/b/file',
       'f select/link/skip.tmp',
     ]);
+  });
+
+  it('have the attributes and ACLs of what a followed symlink leads to', async () => {
+    const root = `${folder}/attributes`;
+    mkdirSync(`${root}/real`, { recursive: true });
+    setXattr(`${root}/real`, 'user.of', Buffer.from('the folder'));
+    const acl = aclXattr('u::rwx,u:1234:r-x,g::r-x,m::r-x,o::---');
+    for (const kind of ['access', 'default']) {
+      setXattr(`${root}/real`, `system.posix_acl_${kind}`, acl);
+    }
+    symlinkSync('real', `${root}/link`);
+    const image = await lab.backUp([`${root}/link/`]);
+    expect(image).toMatchObject({ result: { status: 0 }, notes: [] });
+    const restored = lab.restore(image, 'attributes-restored', `${root}/link`);
+    expect(await compareTrees(`${root}/real`, restored)).toEqual([]);
+    expect(getXattr(restored, 'user.of')?.toString()).toBe('the folder');
   });
 
   it('do not enter an excluded folder', async () => {

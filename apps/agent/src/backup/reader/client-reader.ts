@@ -4,7 +4,7 @@ import { excludeTest } from '../../domain/excludes.js';
 import { HardLinks } from '../../domain/hard-links.js';
 import { ListingMerge } from '../../domain/listing-merge.js';
 import { selectionTrees, type SelectionTree } from '../../domain/selections.js';
-import { toPathTextBytes } from '#archive/path-text.js';
+import { toPathTextBytes, type ByteString } from '#archive/path-text.js';
 import { capabilities } from '../../posix/posix.js';
 
 import { ArchiveOutput } from './archive-output.js';
@@ -68,7 +68,8 @@ function readTrees(job: ReaderJob, trees: readonly SelectionTree[], parts: Parts
   const { context, stats, hardLinks, output } = parts;
   const base = openBase(job.baseListingPath);
   const merge = base && new ListingMerge(base, (path) => output.indexLine(goneLine(path)));
-  const store = new EntryStore({ ...parts, owners: readOwnerNames(), merge });
+  const followed = followedOf(trees);
+  const store = new EntryStore({ ...parts, owners: readOwnerNames(), merge, followed });
   if (job.goOn) {
     replayLinks(job.checkpointPath, hardLinks);
     store.goOn(job.goOn);
@@ -89,6 +90,11 @@ function readTrees(job: ReaderJob, trees: readonly SelectionTree[], parts: Parts
   merge?.finish();
   base?.close();
   output.endArchive();
+}
+
+function followedOf(trees: readonly SelectionTree[]): Set<ByteString> {
+  const all = trees.flatMap((tree) => [tree, ...tree.inner]);
+  return new Set(all.filter(({ follow }) => follow).map(({ path }) => path));
 }
 
 function replayLinks(checkpointPath: string, hardLinks: HardLinks): void {

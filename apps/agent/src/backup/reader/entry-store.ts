@@ -51,6 +51,8 @@ export interface EntryStoreParts {
   readonly owners: OwnerNames;
   readonly hardLinks: HardLinks;
   readonly listing: ListingWriter;
+  /** Selections that stand for what they lead to, should they be symlinks. */
+  readonly followed: ReadonlySet<ByteString>;
   /** Undefined for a full backup. */
   readonly merge: ListingMerge | undefined;
 }
@@ -126,7 +128,8 @@ export class EntryStore {
       if (link) return link;
     }
     if (stat.type === 'f') return this.#storeFile(path, { archivePath, stat, ahead });
-    readAttributes(path, entry, context);
+    const isFollowed = stat.type === 'd' && this.parts.followed.has(path);
+    readAttributes(isFollowed ? `${path}/` : path, entry, context);
     if (stat.type === 'l' && !this.#readTarget(path)) return undefined;
     return this.#storePlain(path, stat);
   }
