@@ -18,6 +18,7 @@ const rows = [...section.matchAll(/^\| (`.*`) \| `(.*)` \| (in|out) \|$/gm)].map
 /** As the walk asks: about each folder on the way, and not about what lies in one that is out. */
 function isOut(patterns: readonly string[], path: string): boolean {
   const test = excludeTest(patterns);
+  if (path === '/') return test('/', '', true);
   const names = path.split('/').filter((name) => name !== '');
   return names.some((name, at) => {
     const isFolder = at < names.length - 1 || path.endsWith('/');

@@ -99,7 +99,8 @@ function matcher(patterns: readonly Pattern[]): Match {
     names.has(name) ||
     onName?.(text(name)) === true ||
     (namesOfPaths.has(name) && paths.has(path)) ||
-    onPath?.(text(path)) === true;
+    // To picomatch, `**/*` is `/`, too, which no glob means.
+    (name !== '' && onPath?.(text(path)) === true);
 }
 
 function compile(patterns: readonly Pattern[]): ((text: string) => boolean) | undefined {
