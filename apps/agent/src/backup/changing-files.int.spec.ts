@@ -6,6 +6,7 @@ import {
   appendFileSync,
   existsSync,
   mkdirSync,
+  readFileSync,
   rmSync,
   truncateSync,
   writeFileSync,
@@ -62,9 +63,13 @@ function makeSource(name: string): string {
 }
 
 /** Backs up while `change` happens in the midst of reading `large`. */
-async function backUpWhile(name: string, change: (source: string) => void) {
+async function backUpWhile(
+  name: string,
+  change: (source: string) => void,
+  fragmentBytesMax?: number,
+) {
   const source = makeSource(name);
-  const sink = new GatedSink(`${folder}/${name}-image`);
+  const sink = new GatedSink(`${folder}/${name}-image`, fragmentBytesMax);
   const running = lab.backUp([source], { sink, ring: RING });
   await sink.reached;
   await delay(100); // the reader fills the ring and waits
@@ -129,6 +134,66 @@ describe('a file that changes while it is read', () => {
     expect(lab.index(next).map(({ path, flags }) => [path, flags])).toEqual([
       [`${source}/large`.slice(1), ''],
     ]);
+  });
+
+  it('is stored again, too, where its index line was sealed before that', async () => {
+    const { image, flagsOf } = await backUpWhile(
+      'sealed',
+      (source) => truncateSync(`${source}/large`, 2 ** 20),
+      300_000,
+    );
+    expect(image.result).toMatchObject({ status: 1 });
+    expect(flagsOf('large')).toBe('');
+    const lines = readFileSync(image.listing, 'latin1').split('\n');
+    const [, , , , , , , ctime] = lines.find((line) => line.includes('/large\t'))!.split('\t');
+    expect(ctime).toBe('0'); // to be read again
+  });
+});
+
+describe('a file that somebody holds a lease on', () => {
+  /** Gives it up so many milliseconds after it was told to. */
+  const HOLDER = `
+    my ($file, $ms) = @ARGV;
+    alarm 60; # should nobody end it
+    open(FILE, '+<', $file) or die;
+    $SIG{IO} = sub { select(undef, undef, undef, $ms / 1000); fcntl(FILE, 1024, 2) };
+    fcntl(FILE, 1024, 1) or exit 1; # F_SETLEASE, F_WRLCK
+    syswrite(STDOUT, 'leased');
+    sleep 1 while 1;`;
+
+  const backUpLeased = async (name: string, ms: number) => {
+    const source = `${folder}/${name}`;
+    mkdirSync(source);
+    writeFileSync(`${source}/file`, 'what it holds');
+    await delay(60); // or it is stored again for its time stamp
+    const holder = spawn('perl', ['-e', HOLDER, `${source}/file`, String(ms)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    try {
+      await once(holder.stdout, 'data');
+      return { source, image: await lab.backUp([source]) };
+    } finally {
+      holder.kill('SIGKILL');
+      await once(holder, 'exit');
+    }
+  };
+
+  it('is waited for', async () => {
+    const { image } = await backUpLeased('leased', 250);
+    expect([image.result.status, image.notes]).toEqual([0, []]);
+    expect(lab.index(image)).toMatchObject([{ type: 'd' }, { type: 'f', size: 13, flags: '' }]);
+  });
+
+  it('is named where its holder does not answer', async () => {
+    const { image, source } = await backUpLeased('kept', 50_000);
+    expect(image.notes).toEqual([
+      {
+        level: 'warning',
+        text: expect.stringMatching(/file: cannot be opened and is not .*\(EAGAIN\)/),
+      },
+    ]);
+    const next = await lab.backUp([source], { base: image });
+    expect(lab.index(next)).toMatchObject([{ type: 'f', size: 13 }]);
   });
 });
 

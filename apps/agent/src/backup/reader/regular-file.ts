@@ -4,6 +4,7 @@ import type { ArchiveEntry } from '#archive/archive-entry.js';
 import { toSystemPath, type ByteString } from '#archive/path-text.js';
 import type { PaxWriter } from '#archive/pax-writer.js';
 import { SPARSE_RUNS_MAX, type DataRange } from '#archive/sparse-map.js';
+import { codeOf } from '#kernel/errors.js';
 
 import { dataRanges, mayBeSparse } from '../../posix/posix.js';
 
@@ -21,6 +22,13 @@ const ZEROS = 'zeros stand in for the rest';
 const SMALL_FILE_TRIES = 3;
 /** `O_NONBLOCK`: should it have become a fifo since, opening it must not wait for a writer. */
 export const OPEN_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+/**
+ * How often a file is opened that somebody has a lease on (Samba, an NFS server), and what is waited in between. The first
+ * time tells the holder to give it up, which takes milliseconds; one that does not answer loses it after 45 s.
+ */
+const LEASE_TRIES = 10;
+const LEASE_WAIT_MS = 100;
 
 export interface RegularFileParts {
   readonly context: ReaderContext;
@@ -104,7 +112,7 @@ export class RegularFiles {
     const { context, stats } = this.parts;
     let fd: number | undefined;
     try {
-      fd = openSync(toSystemPath(path), OPEN_FLAGS);
+      fd = openFile(path);
       stats.fstat(fd, this.#after);
       if (this.#after.type === 'f') return fd;
       context.warn(path, `became something else while it was read; ${ZEROS}`);
@@ -118,7 +126,7 @@ export class RegularFiles {
 
   #open(path: ByteString): number | undefined {
     try {
-      return openSync(toSystemPath(path), OPEN_FLAGS);
+      return openFile(path);
     } catch (error) {
       if (isGone(error)) this.parts.context.warn(path, 'vanished before it was read');
       else this.parts.context.warnOfError(path, 'cannot be opened and is not in the image', error);
@@ -290,6 +298,20 @@ export class RegularFiles {
     return range.length;
   }
 }
+
+/** Waits for leases, a second at most: see `LEASE_TRIES`. */
+function openFile(path: ByteString): number {
+  for (let tries = 1; ; tries++) {
+    try {
+      return openSync(toSystemPath(path), OPEN_FLAGS);
+    } catch (error) {
+      if (codeOf(error) !== 'EAGAIN' || tries === LEASE_TRIES) throw error;
+    }
+    Atomics.wait(NOBODY_WAKES, 0, 0, LEASE_WAIT_MS);
+  }
+}
+
+const NOBODY_WAKES = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
 
 /** Bytes of content in the archive, without padding. */
 function contentBytesOf({ ranges, size }: OpenEntry): number {
