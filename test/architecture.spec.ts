@@ -34,8 +34,16 @@ const IMPURE = /^(@nestjs\/|@nats-io\/|typeorm|pg|pg-copy-streams|rxjs|node:(fs|
  */
 const REMOVALS: Readonly<Record<string, { calls: readonly string[]; why: string }>> = {
   'libs/storage/src/journal/journal-files.ts': {
-    calls: ['rm', 'truncate', 'rename', "'w'"],
+    calls: ['rm', 'truncate', 'rename', "'w'", "'r+'"],
     why: 'cuts an unfinished record, which nobody was told of, off the end of the journal; replaces its snapshot whole; clears what it has begun of a segment or snapshot itself',
+  },
+  'libs/storage/src/journal/process-lock.ts': {
+    calls: ["'r+'"],
+    why: 'says in its own lock file that nobody holds it any more',
+  },
+  'libs/storage/src/directory/open-direct.ts': {
+    calls: ['O_WRONLY'],
+    why: 'opens once more the file that its caller has just made and still writes',
   },
   'libs/storage/src/directory/append-file.ts': {
     calls: ['copyFile'],
@@ -61,13 +69,17 @@ const REMOVALS: Readonly<Record<string, { calls: readonly string[]; why: string 
     calls: ['rm'],
     why: 'drops a container that the index does not name any more (what lives of it is durable in another one), and what was begun and never closed, of which nobody was told',
   },
+  'libs/storage/src/chunks/index/level-chunk-index.ts': {
+    calls: ['writeFile'],
+    why: 'adds to the note that the index is damaged',
+  },
   'libs/storage/src/chunks/put-aside.ts': {
     calls: ['rename'],
     why: 'puts a damaged index, or damaged references, aside under a name of their own',
   },
   'libs/storage/src/file-library/cartridge-files.ts': {
-    calls: ["'w'"],
-    why: 'writes down what a new cartridge is, before it has its name',
+    calls: ["'w'", "'r+'"],
+    why: 'writes down what a new cartridge is, before it has its name; opens the files of a volume to write on behind what is there',
   },
   'libs/storage/src/file-library/file-changer.ts': {
     calls: ['rename'],
@@ -90,8 +102,9 @@ const REMOVALS: Readonly<Record<string, { calls: readonly string[]; why: string 
     why: 'writes the identity of a new volume',
   },
 };
+/** What a handle writes goes by how it was opened; without one `writeFile` replaces what is there. */
 const REMOVAL =
-  /\b(rm|unlink|rmdir|f?truncate|rename|copyFile|createWriteStream)(?:Sync)?\s*\(|('w\+?')/g;
+  /\b(rm|unlink|rmdir|f?truncate|rename|copyFile|cp|createWriteStream|(?<!handle\.)writeFile)(?:Sync)?\s*\(|('w\+?'|'r\+'|O_(?:WRONLY|RDWR|TRUNC))/g;
 
 const LINES_MAX = 400;
 const FILES_PER_FOLDER_MAX = 15;
