@@ -44,18 +44,22 @@ async function clearUpAfterTheDead(): Promise<void> {
     for (const file of pidFiles(folder)) {
       await stopLeftover(file, [{ signal: 'SIGQUIT', waitMs: 2_000 }]);
     }
-    await unmountBelow(folder);
+    await unmount(folder);
     // Another test process may be at it, too: a test that is about something else does not fail for that.
     await removeFolder(folder).catch((error: unknown) => console.warn(error));
   }
 }
 
-/** Another test process may clear up the same: what is no longer mounted is not a failure. */
-async function unmountBelow(folder: string): Promise<void> {
+/**
+ * The folder, and what lies below. Another test process may clear up the same: what is no longer
+ * mounted is not a failure.
+ */
+async function unmount(folder: string): Promise<void> {
   const table = '/proc/self/mounts';
   const lines = existsSync(table) ? readFileSync(table, 'latin1').split('\n') : [];
   const mountPoints = lines.map((line) => line.split(' ')[1] ?? '');
-  for (const point of mountPoints.filter((each) => each.startsWith(`${folder}/`)).reverse()) {
+  const isOurs = (point: string): boolean => `${point}/`.startsWith(`${folder}/`);
+  for (const point of mountPoints.filter(isOurs).reverse()) {
     await runCommand('umount', ['--lazy', point]);
   }
 }

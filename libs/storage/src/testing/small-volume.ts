@@ -4,6 +4,7 @@ import {
   mkdtempSync,
   openSync,
   readdirSync,
+  readFileSync,
   readlinkSync,
   rmSync,
   statfsSync,
@@ -17,10 +18,19 @@ export interface TestFolder {
   dispose(): void;
 }
 
-/** A new empty folder of a test's own. */
+/**
+ * A new empty folder of a test's own. Its name says which process it belongs to, so that
+ * `temporaryFolder` (test/support) clears up after one that was killed.
+ */
 export function testFolder(): TestFolder {
-  const path = mkdtempSync(join(tmpdir(), 'holdfast-storage-'));
+  const path = mkdtempSync(join(tmpdir(), `holdfast-test-${process.pid}.${startTime()}-`));
   return { path, dispose: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+/** Of this process, in clock ticks since boot. What stands in brackets may hold anything. */
+function startTime(): string {
+  const stat = readFileSync('/proc/self/stat', 'utf8');
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]!;
 }
 
 /**
