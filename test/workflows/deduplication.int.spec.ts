@@ -12,13 +12,14 @@ import { makeNoiseTree } from '../cluster/noise-tree.js';
 import { until } from '../cluster/until.js';
 import { compareTrees } from '../support/compare-trees.js';
 import { makeOddTree, type OddTree } from '../support/odd-tree.js';
-import { temporaryFolder } from '../support/temporary-folder.js';
+import { removeFolder, temporaryFolder } from '../support/temporary-folder.js';
 
 const MIB = 2 ** 20;
 const SCRIPT = fileURLToPath(new URL('../../docs/read-chunks.sh', import.meta.url));
 const SILENCE_MS = 5_000;
 
 let cluster: TestCluster;
+let folder: string;
 let volume: string;
 /** At another media server. */
 let lean: string;
@@ -28,9 +29,10 @@ const views = new ClusterViews(() => cluster);
 
 /** A volume that deduplicates, one that does not at another media server, and deletions within seconds. */
 beforeAll(async () => {
-  volume = join(await temporaryFolder(), 'chunks');
-  const offsite = await temporaryFolder();
-  lean = join(await temporaryFolder(), 'chunks');
+  folder = await temporaryFolder();
+  volume = join(folder, 'chunks');
+  const offsite = join(folder, 'offsite');
+  lean = join(folder, 'lean');
   cluster = await TestCluster.start({
     args: [
       ...['--volume', `shared=dedup:${volume}`],
@@ -59,7 +61,10 @@ beforeAll(async () => {
   makeNoiseTree(join(tree, 'large'), { files: 2, bytesEach: 9 * MIB });
   odd = await makeOddTree(cluster.path('odd'));
 });
-afterAll(() => cluster?.stop());
+afterAll(async () => {
+  await cluster?.stop();
+  if (folder) await removeFolder(folder);
+});
 
 interface Delivery {
   readonly imageId: string;

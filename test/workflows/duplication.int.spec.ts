@@ -10,16 +10,17 @@ import { TestCluster } from '../cluster/cluster.js';
 import { makeNoiseTree } from '../cluster/noise-tree.js';
 import { until } from '../cluster/until.js';
 import { compareTrees } from '../support/compare-trees.js';
-import { temporaryFolder } from '../support/temporary-folder.js';
+import { removeFolder, temporaryFolder } from '../support/temporary-folder.js';
 
 const MIB = 2 ** 20;
 
 let cluster: TestCluster;
 let tree: string;
 let imageId: string;
+let volume: string;
 
 beforeAll(async () => {
-  const volume = await temporaryFolder();
+  volume = await temporaryFolder();
   cluster = await TestCluster.start({
     args: ['--media-server', `far:offsite=${volume}`],
     env: { HOLDFAST_SILENCE_MS_MAX: '5000', HOLDFAST_RETRY_FIRST_MS: '500' },
@@ -35,7 +36,10 @@ beforeAll(async () => {
   makeNoiseTree(tree, { files: 300, bytesEach: MIB });
   imageId = jobOf(await cluster.cli('backup', tree)).imageId!;
 });
-afterAll(() => cluster?.stop());
+afterAll(async () => {
+  await cluster?.stop();
+  if (volume) await removeFolder(volume);
+});
 
 async function copies(): Promise<CopyView[]> {
   return (await cluster.ask<{ copies: CopyView[] }>('catalog.copies', { imageId })).copies;

@@ -13,17 +13,19 @@ import { makeNoiseTree } from '../cluster/noise-tree.js';
 import { until } from '../cluster/until.js';
 import { zstdCommand } from '../cluster/zstd-command.js';
 import { compareTrees } from '../support/compare-trees.js';
-import { temporaryFolder } from '../support/temporary-folder.js';
+import { removeFolder, temporaryFolder } from '../support/temporary-folder.js';
 
 const MIB = 2 ** 20;
 
 let cluster: TestCluster;
+let folder: string;
 let library: string;
 let tree: string;
 let imageId: string;
 
 beforeAll(async () => {
-  library = join(await temporaryFolder(), 'library');
+  folder = await temporaryFolder();
+  library = join(folder, 'library');
   cluster = await TestCluster.start({ args: ['--library', `tape=${library}`] });
   const file = cluster.path('unit.json');
   const unit = { name: 'tape', mediaId: 'media1', pool: 'tape', fragmentBytesMax: 3 * MIB };
@@ -32,7 +34,10 @@ beforeAll(async () => {
   tree = cluster.path('tree');
   makeNoiseTree(tree, { files: 16, bytesEach: MIB / 2 });
 });
-afterAll(() => cluster?.stop());
+afterAll(async () => {
+  await cluster?.stop();
+  if (folder) await removeFolder(folder);
+});
 
 async function volume(): Promise<LibraryVolume> {
   const { libraries } = await cluster.ask<{ libraries: LibraryView[] }>('media.library.media1');

@@ -10,16 +10,18 @@ import { TestCluster } from '../cluster/cluster.js';
 import { makeNoiseTree } from '../cluster/noise-tree.js';
 import { until } from '../cluster/until.js';
 import { compareTrees } from '../support/compare-trees.js';
-import { temporaryFolder } from '../support/temporary-folder.js';
+import { removeFolder, temporaryFolder } from '../support/temporary-folder.js';
 
 const MIB = 2 ** 20;
 const STREAMS = [0, 1, 2];
 
 let cluster: TestCluster;
+let folder: string;
 
 /** A library with one drive, a unit that lets three jobs share it, and a policy of three streams. */
 beforeAll(async () => {
-  const library = join(await temporaryFolder(), 'library');
+  folder = await temporaryFolder();
+  const library = join(folder, 'library');
   await makeSmallLibrary(library, { cartridges: 3, capacityBytes: 1024 * MIB });
   cluster = await TestCluster.start({
     args: ['--library', `tape=${library}`],
@@ -30,7 +32,10 @@ beforeAll(async () => {
   }
   await putUnit(3);
 });
-afterAll(() => cluster?.stop());
+afterAll(async () => {
+  await cluster?.stop();
+  if (folder) await removeFolder(folder);
+});
 
 function tree(stream: number): string {
   return cluster.path(`tree-${stream}`);

@@ -25,17 +25,19 @@ import { makeNoiseTree } from '../cluster/noise-tree.js';
 import { until } from '../cluster/until.js';
 import { compareTrees, type Difference } from '../support/compare-trees.js';
 import { makeOddTree, mutateOddTree, type OddTree } from '../support/odd-tree.js';
-import { temporaryFolder } from '../support/temporary-folder.js';
+import { removeFolder, temporaryFolder } from '../support/temporary-folder.js';
 
 const MIB = 2 ** 20;
 
 let cluster: TestCluster;
+let folder: string;
 let restores = 0;
 
 beforeAll(async () => {
-  const volume = await temporaryFolder();
+  folder = await temporaryFolder();
+  const [offsite, chunks] = [join(folder, 'offsite'), join(folder, 'chunks')];
   cluster = await TestCluster.start({
-    args: ['--media-server', `far:offsite=${volume},chunks=dedup:${await temporaryFolder()}`],
+    args: ['--media-server', `far:offsite=${offsite},chunks=dedup:${chunks}`],
     env: { HOLDFAST_SILENCE_MS_MAX: '5000', HOLDFAST_RETRY_FIRST_MS: '500' },
   });
   const units = {
@@ -49,7 +51,10 @@ beforeAll(async () => {
     expect(await cluster.cli('unit', 'put', '-f', file)).toMatchObject({ exitCode: 0 });
   }
 });
-afterAll(() => cluster?.stop());
+afterAll(async () => {
+  await cluster?.stop();
+  if (folder) await removeFolder(folder);
+});
 
 async function backUp(...args: readonly string[]): Promise<string> {
   // So that a second's file times differ, and image times do.

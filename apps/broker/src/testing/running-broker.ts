@@ -9,7 +9,7 @@ import { Topology } from '#messaging/topology.js';
 import { startService, type RunningService } from '#service/run-service.js';
 import { startNats, type TestNats } from '../../../../test/support/nats.js';
 import { startPostgres, type TestPostgres } from '../../../../test/support/postgres.js';
-import { temporaryFolder } from '../../../../test/support/temporary-folder.js';
+import { removeFolder, temporaryFolder } from '../../../../test/support/temporary-folder.js';
 import { brokerDefinition } from '../broker.definition.js';
 
 export interface Reply {
@@ -31,6 +31,7 @@ export class RunningBroker {
     readonly nats: TestNats,
     readonly postgres: TestPostgres,
     readonly plain: NatsConnection,
+    private readonly folder: string,
   ) {}
 
   static async start(options: { replicas: number; leaseSeconds: number }): Promise<RunningBroker> {
@@ -39,7 +40,8 @@ export class RunningBroker {
       startPostgres(),
     ]);
     await ensureTopology(nats);
-    const broker = new RunningBroker(nats, postgres, await nats.connect('operator'));
+    const [plain, folder] = [await nats.connect('operator'), await temporaryFolder()];
+    const broker = new RunningBroker(nats, postgres, plain, folder);
     for (let replica = 0; replica < options.replicas; replica += 1) {
       broker.services.push(await broker.startReplica(options.leaseSeconds));
     }
@@ -56,6 +58,7 @@ export class RunningBroker {
   async stop(): Promise<void> {
     for (const service of this.services) await service.stop();
     await Promise.all([this.nats.stop(), this.postgres.stop()]);
+    await removeFolder(this.folder);
   }
 
   async ask(endpoint: string, request: unknown): Promise<Reply> {
@@ -112,7 +115,7 @@ export class RunningBroker {
   }
 
   private async startReplica(leaseSeconds: number): Promise<RunningService> {
-    const seedFile = join(await temporaryFolder(), 'broker.nk');
+    const seedFile = join(this.folder, 'broker.nk');
     writeFileSync(seedFile, this.nats.login('broker').seed);
     return startService(brokerDefinition, {
       HOLDFAST_NATS_URL: this.nats.url,
