@@ -23,6 +23,9 @@ import { compareTrees } from '../support/compare-trees.js';
 const MIB = 2 ** 20;
 const FRAGMENT_BYTES = 24 * MIB;
 const FRAGMENTS = 5;
+/** How often a duplication is tried to be stopped in the middle of a fragment. */
+const CATCHES_MAX = 5;
+const BEGUN_MS_MAX = 120_000;
 
 let cluster: TestCluster;
 let source: MediaProcess;
@@ -77,22 +80,36 @@ async function jobNumber(job: number): Promise<JobView> {
 
 /** Resolves to the job when the target has written a part of fragment 3, with all data at rest. */
 async function duplicationInFragment3(): Promise<number> {
+  for (let tries = 1; tries <= CATCHES_MAX; tries += 1) {
+    const job = await stoppedDuplication();
+    const [third] = thirdFragment();
+    const isCaught = third?.name.endsWith('.partial') && third.bytes < (FRAGMENT_BYTES * 3) / 4;
+    if (isCaught) return job;
+    // It takes a few tens of milliseconds, in which a busy machine may do something else: once more.
+    source.signal('SIGCONT');
+    await until(async () => (await jobNumber(job)).state === 'done', { what: 'the job to end' });
+  }
+  throw new Error(`No duplication was stopped in fragment 3, of ${CATCHES_MAX}.`);
+}
+
+/** One of a new image, whose source stands still as soon as the target has begun fragment 3. */
+async function stoppedDuplication(): Promise<number> {
   const backup = jobOf(await cluster.cli('backup', '--storage', 'near', tree));
   imageId = backup.imageId!;
   expect(await fragments(1)).toHaveLength(FRAGMENTS);
   const { job } = (await cluster.cli('image', 'duplicate', imageId, '--to', 'offsite', '--no-wait'))
     .json as { job: number };
-  const third = () =>
-    target.files(imageId, 2).find(({ name }) => /^00003-.*\.tar\.zst\.partial$/.test(name));
-  for (;;) {
-    if (third()) break;
+  const end = performance.now() + BEGUN_MS_MAX;
+  while (thirdFragment().length === 0) {
+    if (performance.now() > end) throw new Error('The target has not begun fragment 3.');
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
   source.signal('SIGSTOP');
-  const { bytes } = third() ?? { bytes: FRAGMENT_BYTES };
-  expect(bytes).toBeLessThan(FRAGMENT_BYTES / 2 + FRAGMENT_BYTES / 4);
   return job;
 }
+
+const thirdFragment = () =>
+  target.files(imageId, 2).filter(({ name }) => /^00003-.*\.tar\.zst(\.partial)?$/.test(name));
 
 const isData = ({ name }: { name: string }) => name.endsWith('.tar.zst');
 
