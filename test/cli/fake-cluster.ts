@@ -37,6 +37,8 @@ export class FakeCluster {
   /** Requests in the order in which they came. */
   readonly asked: { subject: string; input: unknown }[] = [];
   readonly clock = new FixedClock(new Date('2026-03-10T12:00:00Z'));
+  /** What the last command line has said so far. */
+  said = '';
   private readonly answers = new Map<string, Answer>();
   private interrupt: (() => void) | undefined;
 
@@ -122,9 +124,10 @@ export class FakeCluster {
   async run(...args: string[]): Promise<CliRun> {
     let out = '';
     let err = '';
+    this.said = '';
     const sink = (write: (text: string) => void) => ({ write, isTerminal: false, columns: 80 });
     const world: CliWorld = {
-      out: sink((text) => (out += text)),
+      out: sink((text) => (this.said = out += text)),
       err: sink((text) => (err += text)),
       environment: { dataFolder: this.folder, databaseUrl: undefined, debug: false, plain: true },
       workingFolder: '/home/me',

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { until } from '../cluster/until.js';
 import { TcpProxy } from './tcp-proxy.js';
 
 /** Long enough for what would pass to have passed. */
@@ -92,8 +93,8 @@ describe('a link through the proxy', () => {
     const client = await open();
     proxy.freeze(['toClient']);
     client.socket.write('heard by nobody but the target');
+    await until(() => proxy.passed('toTarget') === 30, { what: 'the target to hear it' });
     await sleep(A_WHILE_MS);
-    expect(proxy.passed('toTarget')).toBe(30);
     expect(client.heard().length).toBe(0);
     proxy.thaw();
     expect((await heardAll(client, 30)).length).toBe(30);

@@ -20,7 +20,8 @@ beforeAll(async () => {
   cluster = await TestCluster.start({
     args: ['--media-server', `media2:vault=${vault}`],
     env: {
-      HOLDFAST_DELETE_GRACE: '2s',
+      // Long enough for a command that takes it back, on a busy machine, too.
+      HOLDFAST_DELETE_GRACE: '10s',
       HOLDFAST_GRANT_EVERY: '100ms',
       HOLDFAST_TRASH_GRACE: '1s',
     },

@@ -49,8 +49,7 @@ describe('files that change, vanish or cannot be read during a backup', () => {
     rmSync(path('d-vanishes'));
     // All the time, so whenever it is read it grows meanwhile.
     const growing = setInterval(() => appendFileSync(path('c-grows'), 'more'), 20);
-    const result = await running.end();
-    clearInterval(growing);
+    const result = await running.end().finally(() => clearInterval(growing));
     expect(result.exitCode).toBe(1);
     job = jobOf(result);
     expect(job).toMatchObject({ state: 'done', status: 1 });

@@ -20,6 +20,7 @@ import type { JobHooks } from '#contracts/jobs/hooks.js';
 import { SystemClock } from '#kernel/clock.js';
 import { PermanentError } from '#kernel/errors.js';
 import type { Requests } from '#messaging/requests.js';
+import { until } from '../../../../test/cluster/until.js';
 import { removeFolder, temporaryFolder } from '../../../../test/support/temporary-folder.js';
 import { AgentConfig } from '../config.js';
 import { AfterHooks } from './after-hooks.js';
@@ -62,10 +63,7 @@ function script(name: string, body: string, mode = 0o755): string {
 }
 
 async function eventually(isSo: () => boolean): Promise<void> {
-  for (let look = 0; look < 200 && !isSo(); look++) {
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  expect(isSo()).toBe(true);
+  await until(isSo, { what: String(isSo) });
 }
 
 describe('a hook', () => {
@@ -91,9 +89,9 @@ describe('a hook', () => {
   it('is ended with all that it started at its time-out, whoever ignores SIGTERM', async () => {
     const body = `trap '' TERM\necho $$ >>SAID\n(trap '' TERM; sleep 60) &\necho $! >>SAID\nwait\nwait`;
     const begun = performance.now();
-    const { end } = await run(script('stuck.sh', body), { timeoutSeconds: 0.3, killAfterMs: 200 });
-    expect(end).toEqual({ type: 'timed out', afterSeconds: 0.3 });
-    expect(performance.now() - begun).toBeLessThan(4_000);
+    const { end } = await run(script('stuck.sh', body), { timeoutSeconds: 1, killAfterMs: 200 });
+    expect(end).toEqual({ type: 'timed out', afterSeconds: 1 });
+    expect(performance.now() - begun).toBeLessThan(30_000);
     const pids = said().map(Number);
     expect(pids.length).toBe(2);
     const isGone = (pid: number) =>
@@ -107,10 +105,10 @@ describe('a hook', () => {
     });
     const begun = performance.now();
     try {
-      const sudo = script('sudo.sh', 'exec sleep 3');
+      const sudo = script('sudo.sh', 'exec sleep 12');
       const { end } = await run(sudo, { timeoutSeconds: 0.2, killAfterMs: 100 });
       expect(end).toEqual({ type: 'timed out', afterSeconds: 0.2 });
-      expect(performance.now() - begun).toBeLessThan(2_500);
+      expect(performance.now() - begun).toBeLessThan(10_000);
     } finally {
       kill.mockRestore();
     }
@@ -129,9 +127,9 @@ describe('a hook', () => {
 
   it('holds nobody up by what it leaves in the background', async () => {
     const begun = performance.now();
-    const { end } = await run(script('daemon.sh', '(sleep 5; echo late) &\necho early'));
+    const { end } = await run(script('daemon.sh', '(sleep 12; echo late) &\necho early'));
     expect(end).toEqual({ type: 'exited', code: 0 });
-    expect(performance.now() - begun).toBeLessThan(3_000);
+    expect(performance.now() - begun).toBeLessThan(10_000);
   });
 
   it('is not started when the program is not there that its first line names', async () => {
@@ -266,7 +264,7 @@ describe('a backup between hooks', () => {
     expect(said()).toEqual([]);
     expect(notes()).toEqual([]);
     script('freeze.sh', 'echo freeze >>SAID; exec sleep 60');
-    const late = { ...both, before: { script: 'freeze.sh', timeoutSeconds: 0.2 } };
+    const late = { ...both, before: { script: 'freeze.sh', timeoutSeconds: 1 } };
     await expect(agent().hooks.around(attemptOf({ hooks: late }), never)).rejects.toMatchObject({
       status: 74,
     });

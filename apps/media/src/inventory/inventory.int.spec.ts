@@ -5,6 +5,7 @@ import type { FragmentCommit } from '#contracts/fragment.js';
 import { mediaInventory, mediaManifests, type InventoryEntry } from '#contracts/media.js';
 import { Unavailable } from '#kernel/errors.js';
 import { testFolder, type TestFolder } from '#storage/testing/small-volume.js';
+import { until } from '../../../../test/cluster/until.js';
 import { MemoryCatalog } from '../testing/memory-catalog.js';
 import { SAMPLE_DETAILS, TestMediaServer } from '../testing/media-server.js';
 import { sampleBackup, sendBackup, sendContent } from '../testing/sample-backup.js';
@@ -100,7 +101,8 @@ describe('What lies on a media server', () => {
   it('shows what is missing, truncated, unfinished or in the trash', async () => {
     const { writer, outcome } = await media.write({ imageId: 'web1_1790000001' });
     await sendContent(writer, (await sampleBackup(SHAPE))[0]!);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    const begun = async () => (await seen()).includes('1 INTENT partial');
+    await until(begun, { what: 'the fragment to be begun' });
     writer.close();
     await outcome;
     const grant = catalog.grant(fragments[3]!.fragmentId);

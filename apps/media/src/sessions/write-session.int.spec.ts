@@ -5,6 +5,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/gl
 import { blake3 } from '@napi-rs/blake-hash';
 import type { StoredFragment } from '#storage/fragment-store.js';
 import { smallVolume, testFolder, type TestFolder } from '#storage/testing/small-volume.js';
+import { until } from '../../../../test/cluster/until.js';
 import { MemoryCatalog } from '../testing/memory-catalog.js';
 import { SAMPLE_DETAILS, TestMediaServer } from '../testing/media-server.js';
 import {
@@ -176,7 +177,9 @@ describe('A session that writes a copy', () => {
     await sendContent(writer, backup[0]!);
     await writer.seal(backup[0]!.claim);
     await sendFrame(writer, backup[1]!.frames[0]!);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    const states = async () => (await stored()).map(({ state }) => state).join();
+    const begun = async () => (await states()) === 'sealed,partial';
+    await until(begun, { what: 'the second fragment to be begun' });
     writer.close();
     expect(await outcome).toMatchObject({ status: 40, fragments: 1 });
     while (media.offers.open > 0) await new Promise((resolve) => setTimeout(resolve, 5));

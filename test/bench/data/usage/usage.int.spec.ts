@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { runCommand } from '../../../../apps/standalone/src/servers/system/command.js';
 import { measureUsage, NO_SERVERS } from './usage.js';
@@ -55,7 +54,8 @@ describe('what servers take', () => {
   beforeAll(async () => {
     const env = { ...process.env, SCRIPT: SERVER };
     server = spawn(process.execPath, ['-e', SERVER, 'outer'], { env });
-    await sleep(500);
+    // What both take until they run is none of the work.
+    await work();
   });
   afterAll(() => void server.kill());
 
