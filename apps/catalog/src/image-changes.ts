@@ -124,7 +124,7 @@ export class ImageChanges {
 
   private async continued(unit: Work, request: BeginRequest): Promise<Begun | undefined> {
     const images = new Images(unit.db);
-    const known = await images.latestOf(request.job);
+    const known = await images.latestOf(request);
     const image = known && (await images.lock(known.imageId));
     if (!image || !(await this.isGoneOnWith(unit, image, request))) return undefined;
     return {
@@ -174,6 +174,7 @@ export class ImageChanges {
     const { job, attempt, client, policy, schedule, retention, selections } = request;
     const { keyword, group = null, groupStreams = null } = request;
     const lineage: Lineage = { client, policy, selectionSet: selectionSet(selections) };
+    await images.disown(request);
     const last = await lastOf(images, lineage, request.kind);
     const { kind, base, brokenBase } = chooseBase(request.kind, last);
     const now = this.clock.now();

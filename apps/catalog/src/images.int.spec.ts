@@ -99,6 +99,20 @@ describe('images', () => {
     expect((await kept('web1', 'files')).sort()).toEqual([first.imageId, second.imageId].sort());
   });
 
+  it('of another client or policy are not gone on with, whatever the number of their job', async () => {
+    const other = await backup({ job: 905, client: 'web2' });
+    const third = await begin({ job: 905, policy: 'other' });
+    expect(third.imageId).not.toBe(other.imageId);
+    const own = await begin({ job: 905, attempt: 2 });
+    expect(own).toMatchObject({ imageId: expect.stringMatching(/^web1_/), nextNumber: 1 });
+    expect(own.imageId).not.toBe(third.imageId);
+    const state = async (imageId: string) => (await operator.call(catalogImage, { imageId })).image;
+    expect(await state(other.imageId)).toMatchObject({ state: 'COMPLETE', job: 0 });
+    expect(await state(third.imageId)).toMatchObject({ state: 'INCOMPLETE', job: 0 });
+    expect(await state(own.imageId)).toMatchObject({ state: 'IN_PROCESS', job: 905 });
+    await jobs.call(imageAbandon, { imageId: own.imageId, job: 905 });
+  });
+
   it('that are abandoned are INCOMPLETE and cannot be finished any more', async () => {
     const { imageId } = await begin({ job: 903 });
     const stranger = jobs.call(imageAbandon, { imageId, job: 904 });

@@ -48,8 +48,8 @@ export class RestoreChains {
   async synthesis(
     request: RequestOf<typeof catalogSynthesisChain>,
   ): Promise<ResponseOf<typeof catalogSynthesisChain>> {
-    const { job, client, policy } = request;
-    const begun = await this.images.latestOf(job);
+    const { client, policy } = request;
+    const begun = await this.images.latestOf(request);
     const lineage = { client, policy, selectionSet: selectionSet(request.selections) };
     const tip = begun?.syntheticOf ?? (await this.images.lastComplete(lineage, 'any'))?.imageId;
     if (tip === undefined) throw nothingToSynthesize(client, policy);

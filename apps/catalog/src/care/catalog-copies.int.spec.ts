@@ -98,6 +98,52 @@ describe('the catalog in a file', () => {
     }
   });
 
+  it('leaves images to their jobs where it knew them, and else to nobody', async () => {
+    const known = await maker.backup(1);
+    const job = maker.nextJob();
+    const begun = await maker.begin({ job });
+    const unknown = await maker.backup(2);
+    const runs = maker.nextJob();
+    const { imageId: lost } = await maker.begin({ job: runs });
+    await maker.duplicate(unknown.imageId, { job: unknown.job });
+    const reader = await maker.duplicate(known.imageId);
+    const { path } = await maker.operator.call(catalogBackup, {});
+    // As in a database that was made anew and has made other images since.
+    const ids = [unknown.imageId, lost];
+    for (const table of ['image', 'image_copy']) {
+      await cluster.database.query(`UPDATE ${table} SET job = NULL WHERE image_id = ANY($1)`, [
+        ids,
+      ]);
+    }
+    await cluster.database.query('DELETE FROM pin WHERE job = $1', [unknown.job]);
+    await restore(path);
+    const rows = (what: string, table: string) =>
+      cluster.database.query(`SELECT ${what} FROM ${table} WHERE image_id = ANY($1) ORDER BY 1`, [
+        [known.imageId, begun.imageId, ...ids],
+      ]);
+    expect(await rows('number, job::int, abandoned_at IS NULL AS open', 'image')).toMatchObject([
+      { job: known.job, open: true },
+      { job, open: true },
+      { job: null, open: true },
+      { job: null, open: false },
+    ]);
+    expect(await rows('image_id, copy, job::int', 'image_copy')).toEqual(
+      expect.arrayContaining([
+        { image_id: known.imageId, copy: 1, job: known.job },
+        { image_id: known.imageId, copy: 2, job: reader.job },
+        { image_id: unknown.imageId, copy: 2, job: null },
+      ]),
+    );
+    const pins = await cluster.database.query('SELECT DISTINCT job::int FROM pin ORDER BY 1');
+    expect(pins).toEqual([{ job: reader.job }]);
+    // The numbers come a second time.
+    expect((await maker.begin({ job: runs })).imageId).not.toBe(lost);
+    const again = await maker.begin({ job: unknown.job });
+    expect(again).toMatchObject({ nextNumber: 1 });
+    expect(again.imageId).not.toBe(unknown.imageId);
+    expect((await maker.begin({ job, attempt: 2 })).imageId).toBe(begun.imageId);
+  });
+
   it.each([
     ['was cut off', async (path: string) => (await readFile(path)).subarray(0, 900)],
     [

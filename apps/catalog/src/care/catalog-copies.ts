@@ -15,6 +15,7 @@ import {
   schemaVersion,
   type CatalogTable,
 } from '../persistence/care/catalog-tables.js';
+import { JobNumbers } from '../persistence/care/job-numbers.js';
 import { allBlocksAlone } from '../persistence/files/block-locks.js';
 import { CatalogEpoch } from '../persistence/catalog-epoch.js';
 import {
@@ -55,15 +56,21 @@ export class CatalogCopies {
     }
   }
 
-  /** Everything is replaced or nothing. What media servers have beyond it comes back by reconciling. */
+  /**
+   * Everything is replaced or nothing; only who works for which job is taken from what was there, see
+   * `JobNumbers`. What media servers have beyond it comes back by reconciling.
+   */
   async restore(path: string): Promise<ResponseOf<typeof catalogRestore>> {
     const epoch = await this.epoch.next();
     const counts = await this.alone('READ COMMITTED', async (runner) => {
       // A load holds one table and asks for another by a second connection: let none be at work.
       await allBlocksAlone(runner);
       const tables = await catalogTables(runner);
+      const jobNumbers = new JobNumbers(runner);
+      await jobNumbers.remember();
       const target = new TableTarget(runner, tables, await schemaVersion(runner));
       const { images, fragments } = await readCatalogFile(path, target);
+      await jobNumbers.keepKnown();
       await advanceIdentities(runner);
       await this.epoch.renew(epoch, runner);
       return { images, fragments };

@@ -3,6 +3,7 @@ import { prepared } from '#outbox/prepared.js';
 import type { ImageProgress } from '../domain/image-state.js';
 import type { BaseCandidate } from '../domain/base.js';
 import type { CommittedPiece } from '../domain/resume.js';
+import { GIVEN_UP } from './care/job-numbers.js';
 import { ERA } from './catalog-epoch.js';
 import { nextFence } from './copies/next-fence.js';
 import { ImageCopyRow } from './image-copy.entity.js';
@@ -15,6 +16,13 @@ export interface Lineage {
   readonly client: string;
   readonly policy: string;
   readonly selectionSet: readonly string[];
+}
+
+/** A job, and what all its images are of. */
+export interface Maker {
+  readonly job: number;
+  readonly client: string;
+  readonly policy: string;
 }
 
 /** A locked image, as far as whoever loads its files needs to know it. */
@@ -52,9 +60,28 @@ export class Images {
     await this.db.query(`SELECT pg_advisory_xact_lock(hashtext('client'), hashtext($1))`, [client]);
   }
 
-  /** The newest image that a job made. */
-  latestOf(job: number): Promise<ImageRow | undefined> {
-    return this.first(ImageRow, 'WHERE job = $1 ORDER BY number DESC LIMIT 1', [job]);
+  /** The newest image that a job made; none of another client or policy, see `disown`. */
+  latestOf({ job, client, policy }: Maker): Promise<ImageRow | undefined> {
+    return this.first(
+      ImageRow,
+      'WHERE job = $1 AND client = $2 AND policy = $3 ORDER BY number DESC LIMIT 1',
+      [job, client, policy],
+    );
+  }
+
+  /**
+   * A job makes images of one client and policy. Others with its number are of a job manager that has lost its
+   * jobs and counts anew: they are nobody's from now on, as if they had been imported.
+   */
+  async disown({ job, client, policy }: Maker): Promise<void> {
+    await this.db.query(
+      `WITH strange AS (
+         UPDATE image SET job = NULL, ${GIVEN_UP}
+         WHERE job = $1 AND (client <> $2 OR policy <> $3) RETURNING image_id
+       ) UPDATE image_copy c SET job = NULL FROM strange s
+       WHERE c.image_id = s.image_id AND c.job = $1`,
+      [job, client, policy],
+    );
   }
 
   find(imageId: string): Promise<ImageRow | undefined> {

@@ -37,7 +37,9 @@ export function imageBegun(job: BackupJob, image: BegunImage, now: Date): Decisi
     image.nextNumber > 1
       ? info(`going on with image ${image.imageId} at fragment ${image.nextNumber}`)
       : info(`image ${image.imageId} (${image.kind}${base}${of ? `, synthetic of ${of}` : ''})`);
-  return run({ ...job, image, fresh: false }, now, [...became, where]);
+  // A catalog that knows a finished image of this job makes no new one.
+  const fresh = job.fresh && image.nextNumber > 1;
+  return run({ ...job, image, fresh }, now, [...became, where]);
 }
 
 function whyFull({ brokenBase }: BegunImage): string {

@@ -196,7 +196,7 @@ export interface BackupJob extends JobBase {
   readonly run: { readonly parent: number; readonly streams: number } | null;
   /** Of this attempt or, until it has begun, of the one before. */
   readonly image: BegunImage | null;
-  /** The agent could not go on: this attempt makes a new image. */
+  /** The agent could not go on: this attempt makes a new image. While it runs: it was to, and did not. */
   readonly fresh: boolean;
   /** Of a synthetic full, once it is planned: what it is made from, oldest first. Else empty. */
   readonly chain: readonly ImageOfChain[];

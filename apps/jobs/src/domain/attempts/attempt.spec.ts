@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { after, answers, backup, imageOf, later, logOf, NOW } from '../../testing/sample-jobs.js';
 import { decide } from '../decide.js';
+import type { Job } from '../job.js';
 import { tasksOf } from '../tasks.js';
 import { viewOf } from '../view.js';
 import { delayMs } from './attempt.js';
@@ -130,6 +131,21 @@ describe('the next attempt', () => {
     // With nothing to go on with, it is a failure like any other.
     const again = after(begun, its3.reported('agent', { status: 20, cannotResume: true }));
     expect(again).toMatchObject({ step: 'releasing', outcome: { status: 20 } });
+  });
+
+  it('is a failure where the catalog makes no new image for an agent that cannot go on', () => {
+    const cannot = (attempt: number) =>
+      answers(attempt).reported('agent', { status: 20, cannotResume: true });
+    const next = (job: Job, attempt: number) => {
+      const of = answers(attempt);
+      const begun = after(job, of.granted('m1'), of.begun(imageOf(4, 2)), cannot(attempt));
+      return after(begun, answers(attempt).letGo, [answers(attempt).drained(), later(60_000)]);
+    };
+    const third = next(second, 2);
+    expect(third).toMatchObject({ step: 'allocating', attempt: 3, failures: 1, fresh: true });
+    const fourth = next(third, 3);
+    expect(fourth).toMatchObject({ step: 'allocating', attempt: 4, failures: 2, fresh: true });
+    expect(next(fourth, 4)).toMatchObject({ step: 'weighing', failures: 3 });
   });
 
   it('is the last one when the tries are used up', () => {

@@ -38,8 +38,10 @@ export function fail(job: Job, result: TaskResult, now: Date): Decision {
   const fresh = needsNewImage(job, result);
   const reason = fresh ? 'the agent cannot go on with this image' : mayPass(result.status);
   if (reason === undefined) return end(job, result, now);
-  const failures = fresh ? job.failures : job.failures + 1;
-  const waitMs = fresh ? 0 : delayMs(job.backoff, failures);
+  // What was to have a new image, and has none, is not tried without end.
+  const isFree = fresh && job.type === 'backup' && !job.fresh;
+  const failures = isFree ? job.failures : job.failures + 1;
+  const waitMs = isFree ? 0 : delayMs(job.backoff, failures);
   const at = new Date(now.getTime() + waitMs);
   const closes = closesAt(job);
   const ended = changed(attemptEnded(job, result, now), { failures });
@@ -60,7 +62,7 @@ export function fail(job: Job, result: TaskResult, now: Date): Decision {
   const retry: Retry = { at, drain: writtenBy(job), drains: 0, isLetGo: false };
   const next = changed(ended, { step: 'retrying', retry, waitsFor: '', wait: '' });
   return {
-    job: next.type === 'backup' && fresh ? { ...next, fresh } : next,
+    job: next.type === 'backup' ? { ...next, fresh } : next,
     effects: [...lines, ...stops],
   };
 }
