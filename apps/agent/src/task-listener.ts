@@ -9,8 +9,8 @@ import type { Startable } from '#service/lifecycle.js';
 import { AgentConfig } from './config.js';
 import { TaskRunner } from './task-runner.js';
 
-/** Tasks of one agent that may run side by side. */
-const TASKS_RUNNING_MAX = 16;
+/** Tasks that an agent has at once, at work or waiting for their turn: more than any limit of a client lets begin. */
+const TASKS_TAKEN_MAX = 1_024;
 const STATUS_CLIENT_ABORTED = 50;
 
 interface Running {
@@ -56,8 +56,8 @@ export class TaskListener implements Startable {
       return;
     }
     if (known) return;
-    if (this.running.size >= TASKS_RUNNING_MAX) {
-      throw new Error(`${TASKS_RUNNING_MAX} tasks run already; this one is delivered again later`);
+    if (this.running.size >= TASKS_TAKEN_MAX) {
+      throw new Error(`${TASKS_TAKEN_MAX} tasks are here already; this one comes again later`);
     }
     this.endEarlierAttempts(task);
     const abort = new AbortController();

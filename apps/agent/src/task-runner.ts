@@ -10,11 +10,18 @@ import { VERSION } from '#service/version.js';
 import { CannotResume } from './backup/checkpoint-file.js';
 import { BackupTask } from './backup-task.js';
 import { AgentConfig } from './config.js';
+import { Turns } from './domain/turns.js';
 import { RestoreTask } from './restore-task.js';
 
-/** Runs one task from its first report to its last. */
+type Task = Exclude<AgentTask, { type: 'cancel' }>;
+
+/** Tasks of one agent that work side by side: each has buffers and threads of its own. */
+const TASKS_AT_WORK_MAX = 16;
+
+/** Runs one task from its first report to its last. Where many are at work, it says so and waits for its turn. */
 @Injectable()
 export class TaskRunner {
+  private readonly turns = new Turns(TASKS_AT_WORK_MAX);
   private readonly tasks = new LongTasks();
 
   constructor(
@@ -27,18 +34,6 @@ export class TaskRunner {
 
   async run(task: AgentTask, abort: AbortController): Promise<void> {
     if (task.type === 'cancel') return;
-    const end = this.tasks.begin();
-    try {
-      await this.runToItsEnd(task, abort);
-    } finally {
-      end();
-    }
-  }
-
-  private async runToItsEnd(
-    task: Exclude<AgentTask, { type: 'cancel' }>,
-    abort: AbortController,
-  ): Promise<void> {
     const { job, attempt } = task;
     const reporter = new JobReporter(this.requests, this.clock, {
       job,
@@ -55,14 +50,12 @@ export class TaskRunner {
   }
 
   private async perform(
-    task: Exclude<AgentTask, { type: 'cancel' }>,
+    task: Task,
     reporter: JobReporter,
     signal: AbortSignal,
   ): Promise<TaskResult> {
     try {
-      return task.type === 'backup'
-        ? await this.backup.run(task, reporter, signal)
-        : await this.restore.run(task, reporter, signal);
+      return await this.inTurn(task, reporter, signal);
     } catch (error) {
       // Cancelled by the job manager; or this process ends, and another one can go on.
       if (signal.reason instanceof Unavailable) {
@@ -81,6 +74,27 @@ export class TaskRunner {
       );
       return { status: 50, message: `The agent failed: ${messageOf(error)}` };
     }
+  }
+
+  private inTurn(task: Task, reporter: JobReporter, signal: AbortSignal): Promise<TaskResult> {
+    let hasWaited = false;
+    const onWait = () => {
+      hasWaited = true;
+      reporter.log('info', `waiting: ${TASKS_AT_WORK_MAX} jobs are at work on this client`);
+      reporter.progress({ waitingFor: 'its turn on the client' });
+    };
+    const work = async () => {
+      if (hasWaited) reporter.progress({ waitingFor: '' });
+      const end = this.tasks.begin();
+      try {
+        return task.type === 'backup'
+          ? await this.backup.run(task, reporter, signal)
+          : await this.restore.run(task, reporter, signal);
+      } finally {
+        end();
+      }
+    };
+    return this.turns.take(work, { signal, onWait });
   }
 }
 

@@ -1,6 +1,15 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  it,
+  jest,
+} from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import type { NatsConnection } from '@nats-io/transport-node';
 import {
@@ -24,6 +33,7 @@ import {
 import { natsUsers } from '#contracts/permissions.js';
 import { STREAMS } from '#contracts/streams.js';
 import { mediaTaskMessage, type MediaTask } from '#contracts/task.js';
+import { Clock } from '#kernel/clock.js';
 import { randomToken } from '#kernel/ids.js';
 import { Nats } from '#messaging/connection.js';
 import { Topology } from '#messaging/topology.js';
@@ -175,7 +185,14 @@ describe('the media server', () => {
       image,
       resume,
     });
+    const job = jobs;
+    await until(async () => control.lines.has(job));
+    // The agent has waited for its turn on the client meanwhile.
+    const clock = service.app.get(Clock);
+    const hours = jest.spyOn(clock, 'now');
+    hours.mockImplementation(() => new Date(Date.now() + 3 * 3_600_000));
     const writer = await FragmentWriterClient.connect({ ...address, token });
+    hours.mockRestore();
     const backup = await sampleBackup({ fragments: 3, framesEach: 2, frameBytes: 20_000 });
     for (const fragment of backup.slice(0, 2)) {
       await sendContent(writer, fragment);

@@ -16,8 +16,6 @@ export interface ExpectedSession {
   readonly serve: (connection: Connection) => Promise<void>;
   /** It is good until it is forgotten: whoever expects it forgets it in the end. */
   readonly untilForgotten?: boolean;
-  /** Called when the token has run out without a connection. */
-  readonly onExpired?: () => void;
 }
 
 export const TOKEN_UNUSED_MS = 15 * 60 * 1000;
@@ -28,7 +26,6 @@ interface Entry {
   readonly hash: Buffer;
   readonly role: SessionRole;
   readonly serve: ExpectedSession['serve'];
-  readonly onExpired: (() => void) | undefined;
   expiresAt: number;
   used: boolean;
 }
@@ -57,8 +54,8 @@ export class SessionRegistry {
         'token',
       );
     }
-    const { role, serve, onExpired, untilForgotten = false } = session;
-    const entry = { hash, role, serve, onExpired, expiresAt: Infinity, used: false };
+    const { role, serve, untilForgotten = false } = session;
+    const entry = { hash, role, serve, expiresAt: Infinity, used: false };
     this.entries.set(hash.toString('hex'), entry);
     if (!untilForgotten) this.limit(entry);
   }
@@ -88,9 +85,7 @@ export class SessionRegistry {
   expire(): void {
     const now = this.now();
     for (const [key, entry] of this.entries) {
-      if (entry.expiresAt > now) continue;
-      this.entries.delete(key);
-      if (!entry.used) entry.onExpired?.();
+      if (entry.expiresAt <= now) this.entries.delete(key);
     }
   }
 

@@ -88,13 +88,16 @@ class WriteRun {
       node.registry.expect({
         token: task.token,
         role: 'write',
+        // The agent may wait for its turn on the client. One that is gone is missed by the job manager.
+        untilForgotten: true,
         serve: (connection) => this.serve(connection),
-        onExpired: () => this.finish(failed(49, 'The agent did not connect in time.')),
       });
       await this.report(await this.finished);
     } catch (error) {
       const status = error instanceof PermanentError ? error.status : 84;
       await this.reporter.finish({ status, message: messageOf(error) });
+    } finally {
+      node.registry.forget(task.token);
     }
   }
 

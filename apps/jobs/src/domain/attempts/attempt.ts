@@ -24,8 +24,10 @@ const ATTEMPTS_KEPT_MAX = 100;
 
 /** Starts the tasks of an attempt whose resources and place in the catalog are known. */
 export function run(job: Job, now: Date, lines: readonly Effect[]): Decision {
+  // Whoever waited in the attempt before may have had no time to say that it does not any more.
+  const progress = { ...job.progress, waitingFor: '' };
   return {
-    job: changed(job, { step: 'running', runningSince: now, heard: {}, results: {} }),
+    job: changed(job, { step: 'running', runningSince: now, heard: {}, results: {}, progress }),
     effects: [...lines, { type: 'send-tasks' }],
   };
 }
