@@ -3,6 +3,7 @@ import { jobsConfig } from './config.js';
 import { JobCare } from './driving/job-care.js';
 import { JobDriver } from './driving/job-driver.js';
 import { JobRounds } from './driving/job-rounds.js';
+import { JobSilence } from './driving/job-silence.js';
 import { JobListener } from './job-listener.js';
 import { JobsModule } from './jobs.module.js';
 import { JobLogRow } from './persistence/job-log.entity.js';
@@ -27,5 +28,5 @@ export const jobsDefinition: ServiceDefinition<typeof jobsConfig> = {
       JobDocuments1797000000000,
     ],
   },
-  starts: [JobDriver, JobListener, JobRounds, JobCare],
+  starts: [JobDriver, JobListener, JobSilence, JobRounds, JobCare],
 };

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
 import type { JobView } from '#contracts/job.js';
 import { sleep } from '#kernel/backoff.js';
 import { JobsUnderTest } from './testing/jobs-under-test.js';
@@ -95,6 +96,29 @@ describe('the job manager', () => {
     const abandoned = others.asked.filter(({ endpoint }) => endpoint === 'catalog.image-abandon');
     expect(abandoned.filter(({ request }) => request['job'] === job)).toHaveLength(1);
     expect(await report(job, 'agent', 0)).toEqual({ goOn: false });
+  });
+
+  it('misses nobody whose word could not be written down in a database that hangs', async () => {
+    const job = await submit({ tries: 1 });
+    await running(job);
+    const participants = [
+      { job, attempt: 1, from: 'media', instance: 'm1' },
+      { job, attempt: 1, from: 'agent', instance: 'web1' },
+    ];
+    for (const one of participants) await ask('report', one);
+    const alive = setInterval(() => {
+      for (const one of participants) void ask('report', one).catch(() => undefined);
+    }, 200);
+    const database = new pg.Client(jobs.postgres.url);
+    await database.connect();
+    await database.query('BEGIN');
+    await database.query('SELECT 1 FROM jobs.job WHERE job = $1 FOR UPDATE', [job]);
+    await sleep(6_000);
+    await database.query('COMMIT');
+    await database.end();
+    await sleep(1_000);
+    expect(await view(job)).toMatchObject({ state: 'active', operation: 'moving data' });
+    clearInterval(alive);
   });
 
   it('goes on from what was saved after a restart in the middle', async () => {

@@ -111,6 +111,15 @@ describe('a backup job', () => {
     expect(ends(silent('media'))).toBe(82);
   });
 
+  it('does not miss a participant that has spoken since it was judged', () => {
+    const job = { ...after(backup, ...running), heard: { agent: 5_000 } };
+    const judgedBy = (heard: number): Input => ({
+      ...{ type: 'silent', attempt: 1, from: 'agent', instance: 'web1', heard },
+    });
+    expect(after(job, judgedBy(4_999))).toBe(job);
+    expect(after(job, judgedBy(5_000)).step).toBe('retrying');
+  });
+
   it('can be cancelled at every step', () => {
     const gone = silent('media');
     for (const inputs of [[], [granted('m1')], running, [...running, agent, media]]) {

@@ -65,6 +65,8 @@ function heard(job: Job, input: Heard, now: Date): Decision {
     case 'reported':
       return reported(job, input, now);
     case 'silent':
+      // What it said may have waited to be written down, as this input has.
+      if ((job.heard[voiceOf(input)] ?? 0) > input.heard) return same(job);
       return reported(job, { ...input, result: silence(input) }, now);
     case 'image-state':
       return counted(job, input, now);
@@ -226,11 +228,11 @@ function stoppedOrResult({ from, result }: { from: string; result: TaskResult })
     : { status: 82, message: 'The media server was stopped.' };
 }
 
-function silence({ from, instance, started }: InputOfType<'silent'>): TaskResult {
+function silence({ from, instance, heard: last }: InputOfType<'silent'>): TaskResult {
   if (from === 'media') {
     return { status: 82, message: `The media server ${instance} has fallen silent.` };
   }
-  return started
+  return last > 0
     ? { status: 50, message: 'The agent has fallen silent.' }
     : { status: 49, message: 'The agent did not take its task in time.' };
 }

@@ -63,7 +63,8 @@ export type Answer =
 export type Input =
   | (Answer & OfAttempt)
   | (Participant & OfAttempt & { readonly type: 'reported'; readonly result: TaskResult })
-  | (Participant & OfAttempt & { readonly type: 'silent'; readonly started: boolean })
+  /** `heard` is when it last spoke, as far as was known: in ms since 1970, 0 if not in this attempt. */
+  | (Participant & OfAttempt & { readonly type: 'silent'; readonly heard: number })
   /** Nobody has answered the question of this step for some time; `message` says who. */
   | (OfAttempt & { readonly type: 'unanswered'; readonly step: Step; readonly message: string })
   | Decree;

@@ -100,7 +100,7 @@ export function answers(attempt = 1) {
     complete: { type: 'image-state', attempt, complete: true, waitsFor: '' } as Input,
     waiting: { type: 'image-state', attempt, complete: false, waitsFor: 'fragment 3' } as Input,
     silent: (from: 'media' | 'agent', started = true, instance = 'm1'): Input => ({
-      ...{ type: 'silent', attempt, from, instance, started },
+      ...{ type: 'silent', attempt, from, instance, heard: started ? 1 : 0 },
     }),
     weighed: (committed: number): Input => ({ type: 'weighed', attempt, committed }),
     letGo: { type: 'let-go', attempt } as Input,

@@ -120,8 +120,8 @@ export class JobProgram {
       return !job.results[voice] && now - Math.max(job.heard[voice] ?? 0, begun) > SILENCE_MS_MAX;
     });
     if (!missed) return undefined;
-    const started = (job.heard[voiceOf(missed)] ?? 0) > 0;
-    return { type: 'silent', attempt: job.attempt, started, ...missed };
+    const heard = job.heard[voiceOf(missed)] ?? 0;
+    return { type: 'silent', attempt: job.attempt, heard, ...missed };
   }
 
   private async onReport(
