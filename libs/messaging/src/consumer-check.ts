@@ -28,9 +28,10 @@ export class ConsumerCheck {
 
   /** Returns what was mended, in words; undefined where all is well. Throws where the stream is gone. */
   async look(manager: JetStreamManager): Promise<string | undefined> {
+    // In this order: what comes and is delivered in between makes the stream longer than the consumer knows.
+    const consumer = await findConsumer(manager, this.spec);
     const stream = await findStream(manager, this.spec.stream);
     if (!stream) throw new Error(`stream ${this.spec.stream} is gone`);
-    const consumer = await findConsumer(manager, this.spec);
     const fault = consumer ? await this.fault(manager, stream, consumer) : 'it was gone';
     if (fault !== undefined) {
       if (consumer) await removeConsumer(manager, this.spec);
