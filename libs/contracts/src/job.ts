@@ -20,6 +20,7 @@ import {
   streamsPerDrive,
   timestamp,
   unitName,
+  withoutOthers,
 } from './names.js';
 import { retentionPeriod } from './schedule.js';
 
@@ -61,7 +62,7 @@ export const TRIES_DEFAULT = 3;
 const DUPLICATE_TRIES_DEFAULT = 10;
 
 /** A backup with everything resolved: what to read on which client, and where it goes. */
-export const backupRequest = z.object({
+export const backupRequest = withoutOthers({
   policy: policyName.default(ON_DEMAND_POLICY),
   schedule: scheduleName.default('user'),
   client: clientName,
@@ -99,11 +100,18 @@ export const backupRequest = z.object({
 export type BackupRequest = z.infer<typeof backupRequest>;
 
 /** Either one image (with what it builds on), or a client's files as they were at a time. */
-export const restoreRequest = z.object({
-  source: z.union([
-    z.object({ imageId, exact: z.boolean().default(false) }),
-    z.object({ client: clientName, at: timestamp, policy: policyName.optional() }),
-  ]),
+export const restoreRequest = withoutOthers({
+  source: z.union(
+    [
+      withoutOthers({ imageId, exact: z.boolean().default(false) }),
+      withoutOthers({ client: clientName, at: timestamp, policy: policyName.optional() }),
+    ],
+    {
+      error:
+        'a source is {"imageId": ...}, and "exact" if wanted; or {"client": ..., "at": ...} with a ' +
+        'UTC time such as "2026-01-31T18:00:00Z", and "policy" if wanted',
+    },
+  ),
   /** Paths to restore with all below them; none means everything. */
   paths: z.array(pathText).max(1_000).default([]),
   /** The client to restore to; default: the one that was backed up. */
@@ -115,7 +123,7 @@ export const restoreRequest = z.object({
 export type RestoreRequest = z.infer<typeof restoreRequest>;
 
 /** A further copy of an image in another pool; or what copy `copy` lacks, from the other copies. */
-export const duplicateRequest = z.object({
+export const duplicateRequest = withoutOthers({
   imageId,
   /** The storage pool that the copy goes to. */
   toPool: poolName,
@@ -128,7 +136,7 @@ export const duplicateRequest = z.object({
 export type DuplicateRequest = z.infer<typeof duplicateRequest>;
 
 /** Reads an image's fragments where they lie and compares them with their digests. */
-export const verifyRequest = z.object({
+export const verifyRequest = withoutOthers({
   imageId,
   /** All copies, if left out. */
   copy: z.int().min(1).max(10).optional(),
@@ -293,7 +301,11 @@ const jobFilter = z.object({
   policy: z.string().optional(),
   schedule: z.string().optional(),
   /** Of jobs that are done: this status, or `failed` for all above 1. */
-  status: z.union([z.int().nonnegative(), z.literal('failed')]).optional(),
+  status: z
+    .union([z.int().nonnegative(), z.literal('failed')], {
+      error: 'a status is a whole number from 0, or "failed" for all above 1',
+    })
+    .optional(),
   /** Children of this job. */
   parent: jobNumber.optional(),
   /** Made at this instant or later ... */

@@ -31,6 +31,17 @@ export function storable(text: z.ZodString): z.ZodString {
   });
 }
 
+/** An object without further fields: one that is misspelt is refused, with those that there are. */
+export function withoutOthers<T extends z.ZodRawShape>(fields: T): z.ZodObject<T, z.core.$strict> {
+  return z.strictObject(fields, {
+    error: (issue) => {
+      if (issue.code !== 'unrecognized_keys') return undefined;
+      const unknown = issue.keys.map((key) => `"${key}"`).join(', ');
+      return `there is no field ${unknown}; allowed are ${Object.keys(fields).join(', ')}`;
+    },
+  });
+}
+
 /** A path as docs/formats.md "Path text" writes it. */
 export const pathText = z.string().min(1).max(16_384);
 

@@ -1,0 +1,61 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import type { z } from 'zod';
+import { backupRequest, duplicateRequest, jobsList, restoreRequest, verifyRequest } from './job.js';
+
+const REQUESTS: Readonly<Record<string, z.ZodType>> = {
+  backup: backupRequest,
+  restore: restoreRequest,
+  duplicate: duplicateRequest,
+  verify: verifyRequest,
+};
+
+const SAMPLES: Readonly<Record<string, object>> = {
+  backup: { client: 'web1', selections: ['/etc'] },
+  restore: { source: { imageId: 'web1_1' }, destination: '/tmp/r' },
+  duplicate: { imageId: 'web1_1', toPool: 'copy' },
+  verify: { imageId: 'web1_1' },
+};
+
+const refusal = (schema: z.ZodType, input: object) => {
+  const issue = schema.safeParse(input).error?.issues[0];
+  return issue && `${issue.path.join('.')}: ${issue.message}`;
+};
+
+describe('a request that makes a job', () => {
+  it.each(Object.keys(REQUESTS))('%s names a field that there is not', (name) => {
+    expect(refusal(REQUESTS[name]!, SAMPLES[name]!)).toBeUndefined();
+    const misspelt = refusal(REQUESTS[name]!, { ...SAMPLES[name], requestID: 'x' });
+    expect(misspelt).toMatch(/^: there is no field "requestID"; allowed are .*requestId/);
+  });
+
+  it('says what a source may be', () => {
+    const from = (source: unknown) => refusal(restoreRequest, { source, destination: '/tmp/r' });
+    for (const source of [{}, 'web1_1', { client: 'web1' }]) {
+      expect(from(source)).toMatch(/^source: a source is \{"imageId": .*"client": /);
+    }
+    expect(from({ imageId: 'web1_1', exat: true })).toMatch(/^source: .*"exat".* imageId, exact$/);
+    expect(from({ client: 'web1', at: '2026-01-31T18:00:00Z', polcy: 'p' })).toMatch(
+      /^source: .*"polcy".* client, at, policy$/,
+    );
+    expect(from({ client: 'web1', at: '2026-01-31T18:00:00Z', policy: 'p' })).toBeUndefined();
+  });
+
+  it('is one as the documentation writes it', () => {
+    const text = readFileSync(join(import.meta.dirname, '../../../docs/commands.md'), 'utf8');
+    const written = [
+      ...text.matchAll(/jobs\.(backup|restore|duplicate|verify) '(\{.+?\})'/g),
+    ].filter(([, , json]) => json !== '{...}');
+    expect(written.length).toBeGreaterThan(3);
+    for (const [, name, json] of written) {
+      const input = JSON.parse(json!.replaceAll('"I"', '"web1_1"')) as object;
+      expect(refusal(REQUESTS[name!]!, input)).toBeUndefined();
+    }
+  });
+});
+
+it('a list of jobs says what a status may be', () => {
+  expect(refusal(jobsList.request, { status: 'done' })).toMatch(/^status: .*"failed"/);
+  expect(refusal(jobsList.request, { status: 'failed' })).toBeUndefined();
+});
