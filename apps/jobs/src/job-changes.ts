@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { LogLine } from '#contracts/job.js';
 import { Batches } from '#kernel/batches.js';
 import { Clock } from '#kernel/clock.js';
+import { PermanentError } from '#kernel/errors.js';
 import { UnitOfWork } from '#outbox/unit-of-work.js';
 import { decide } from './domain/decide.js';
 import { bornOf, type Draft } from './domain/draft.js';
@@ -172,12 +173,16 @@ async function make(ledger: JobLedger, items: readonly Creation[]): Promise<Crea
   });
 }
 
-/** Decides now; whoever asks for the answer gets the refusal as an error of its own. */
+/**
+ * Decides now; whoever asks for the answer gets the refusal as an error of its own. With anything else that is
+ * thrown, half of the change may be done: then nothing of the transaction happens.
+ */
 function once(change: () => Job): () => Job {
   try {
     const job = change();
     return () => job;
   } catch (error) {
+    if (!(error instanceof PermanentError)) throw error;
     return () => {
       throw error;
     };

@@ -74,6 +74,7 @@ export class JobLedger {
     return this.change(job, { decide: (saved) => decide(saved, input, this.now) });
   }
 
+  /** Throws what `decide` does, and `MessageTooLarge`: then what is to be written is not whole. */
   change(number: number, change: Change): Job {
     const before = this.find(number);
     const { createdAt } = this.rows.get(number)!;

@@ -98,6 +98,32 @@ describe('the job manager', () => {
     expect(await report(job, 'agent', 0)).toEqual({ goOn: false });
   });
 
+  it('ends a job whose tasks do not fit into a message, instead of waiting for who was not told', async () => {
+    others.selections = Array.from({ length: 65 }, (_, index) => `/${index}`.padEnd(15_998, 'x'));
+    const job = await submit();
+    const refused = { status: 20, message: expect.stringMatching(/too large .* divide it/) };
+    expect(await done(job)).toMatchObject(refused);
+    expect(others.tasks.filter((task) => task.job === job && task.type !== 'cancel')).toEqual([]);
+  });
+
+  it('cuts lines of a log that are too long to be shown, those of earlier releases too', async () => {
+    others.builtOn = Array.from({ length: 400 }, (_, index) => `${'w'.repeat(50)}_${index}`);
+    const source = { imageId: 'web1_1' };
+    const { job } = await ask<{ job: number }>('restore', { source, destination: '/tmp/r' });
+    await jobs.until(job, ({ state }) => state === 'active');
+    const database = new pg.Client(jobs.postgres.url);
+    await database.connect();
+    await database.query(
+      `INSERT INTO jobs.job_log (job, at, attempt, process, pid, severity, text)
+       VALUES ($1, now(), 1, 'jobs', 1, 'info', $2)`,
+      [job, 'x'.repeat(30_000)],
+    );
+    await database.end();
+    const { log } = await ask<{ log: { text: string }[] }>('get', { job });
+    const long = log.filter(({ text }) => text.length === 20_000).map(({ text }) => text[0]);
+    expect(long).toEqual(['r', 'x']);
+  });
+
   it('misses nobody whose word could not be written down in a database that hangs', async () => {
     const job = await submit({ tries: 1 });
     await running(job);

@@ -216,6 +216,9 @@ export const jobView = z.object({
 });
 export type JobView = z.infer<typeof jobView>;
 
+/** Longer lines of a job's log are cut. */
+export const LINE_CHARACTERS_MAX = 20_000;
+
 export const logLine = z.object({
   at: timestamp,
   attempt: z.int(),
@@ -225,7 +228,7 @@ export const logLine = z.object({
   host: z.string().max(255).optional(),
   pid: z.int(),
   severity: z.enum(['info', 'warning', 'error']),
-  text: z.string().max(20_000),
+  text: z.string().max(LINE_CHARACTERS_MAX),
 });
 export type LogLine = z.infer<typeof logLine>;
 

@@ -1,7 +1,13 @@
 import { hostname } from 'node:os';
 import { Logger } from '@nestjs/common';
 import type { InputOf } from '#contracts/contract.js';
-import { jobsReport, REPORT_LINES_MAX, type JobProgress, type TaskResult } from '#contracts/job.js';
+import {
+  jobsReport,
+  LINE_CHARACTERS_MAX,
+  REPORT_LINES_MAX,
+  type JobProgress,
+  type TaskResult,
+} from '#contracts/job.js';
 import { backoffMs, sleep } from '#kernel/backoff.js';
 import type { Clock } from '#kernel/clock.js';
 import { messageOf, PermanentError } from '#kernel/errors.js';
@@ -86,7 +92,7 @@ export class JobReporter {
     const at = this.clock.now().toISOString();
     const { from } = this.options;
     const who = { process: from, host: HOST, pid: process.pid };
-    this.lines.push({ at, ...who, severity, text: text.slice(0, 20_000) });
+    this.lines.push({ at, ...who, severity, text: text.slice(0, LINE_CHARACTERS_MAX) });
   }
 
   progress(progress: Partial<JobProgress>): void {

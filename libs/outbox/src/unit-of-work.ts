@@ -7,7 +7,10 @@ import { uuidv7 } from '#kernel/ids.js';
 /** What a handler may do inside its transaction. */
 export interface Work {
   readonly db: EntityManager;
-  /** Sends a private message once the transaction has committed. `ids` fill its subject. */
+  /**
+   * Sends a private message once the transaction has committed. `ids` fill its subject.
+   * @throws MessageTooLarge: the transaction then has to fail, too
+   */
   send<M extends Message>(contract: M, ids: readonly string[], payload: PayloadOf<M>): void;
   /** Publishes a public event, wrapped as a CloudEvent, once the transaction has committed. */
   announce<M extends Message>(contract: M, id: string, data: PayloadOf<M>): void;
@@ -19,6 +22,11 @@ export interface OutboxRow {
   readonly contentType: string;
   /** JSON. */
   readonly payload: string;
+}
+
+/** Thrown where a message is sent or announced that no broker will ever take. */
+export class MessageTooLarge extends Error {
+  override readonly name = 'MessageTooLarge';
 }
 
 /** As it stands in the table. */
@@ -106,7 +114,7 @@ export class UnitOfWork {
 function fitting(row: OutboxRow): OutboxRow {
   const bytes = Buffer.byteLength(row.payload);
   if (bytes <= MESSAGE_BYTES_MAX) return row;
-  throw new Error(
+  throw new MessageTooLarge(
     `a message of ${bytes} bytes on ${row.subject} does not fit: at most ${MESSAGE_BYTES_MAX}`,
   );
 }

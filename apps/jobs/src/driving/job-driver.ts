@@ -4,6 +4,7 @@ import { backoffMs } from '#kernel/backoff.js';
 import { Batches } from '#kernel/batches.js';
 import { Clock } from '#kernel/clock.js';
 import { messageOf, Unavailable } from '#kernel/errors.js';
+import { MessageTooLarge } from '#outbox/unit-of-work.js';
 import type { Startable } from '#service/lifecycle.js';
 import type { Input } from '../domain/input.js';
 import type { Job } from '../domain/job.js';
@@ -115,8 +116,19 @@ export class JobDriver implements Startable {
     if (job.step === 'done') return undefined;
     const input = await this.steps.perform(job);
     if (!input) return undefined;
-    const after = await this.changes.apply(job.job, input);
+    const after = await this.apply(job, input);
     return questionOf(after) === questionOf(job) ? undefined : after;
+  }
+
+  /** What cannot be told to those who are to work for a job ends it: at the next try it would be as large. */
+  private async apply({ job, attempt, step }: Job, input: Input): Promise<Job> {
+    try {
+      return await this.changes.apply(job, input);
+    } catch (error) {
+      if (!(error instanceof MessageTooLarge)) throw error;
+      const message = `The tasks of this job are too large (${error.message}): divide it among several.`;
+      return this.changes.apply(job, { type: 'refused', attempt, step, status: 20, message });
+    }
   }
 
   /** The pause before the same question is asked again. */

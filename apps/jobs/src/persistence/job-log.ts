@@ -1,5 +1,5 @@
 import type { EntityManager } from 'typeorm';
-import type { LogLine } from '#contracts/job.js';
+import { LINE_CHARACTERS_MAX, type LogLine } from '#contracts/job.js';
 import { prepared } from '#outbox/prepared.js';
 
 export interface LoggedLine {
@@ -27,8 +27,13 @@ export function appendValues(lines: readonly LoggedLine[]): unknown[] {
     column(({ host }) => host ?? null),
     column(({ pid }) => pid),
     column(({ severity }) => severity),
-    column(({ text }) => text),
+    column(({ text }) => cut(text)),
   ];
+}
+
+/** No longer lines may be shown. */
+function cut(text: string): string {
+  return text.slice(0, LINE_CHARACTERS_MAX);
 }
 
 /** The SQL about the logs of jobs. */
@@ -49,6 +54,8 @@ export class JobLog {
     return rows.map(({ host, ...row }) => ({
       ...row,
       ...(host === null ? {} : { host }),
+      // Earlier releases saved longer ones.
+      text: cut(row.text),
       at: row.at.toISOString(),
     }));
   }

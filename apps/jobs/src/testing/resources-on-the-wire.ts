@@ -28,6 +28,10 @@ export class ResourcesOnTheWire {
   catalogAway = false;
   /** Fragments that the catalog says it has of an image. */
   committed = 0;
+  /** What the catalog says that a backup is of. */
+  selections = ['/etc'];
+  /** What every image builds on, as the catalog says. */
+  builtOn: readonly string[] = [];
   private images = 0;
 
   constructor(nats: NatsConnection) {
@@ -47,7 +51,9 @@ export class ResourcesOnTheWire {
     this.serve(nats, 'catalog.copies', ({ imageId }) => ({ copies: [copyView(String(imageId))] }));
     this.serve(nats, 'catalog.restore-chain', ({ imageId }) => ({
       client: 'web1',
-      images: [{ imageId, kind: 'full', media: ['m1'] }],
+      images: [imageId, ...this.builtOn].map((of) => ({
+        ...{ imageId: of, kind: 'full', media: ['m1'] },
+      })),
     }));
     this.serve(nats, 'catalog.copy-begin', (request) => this.beginCopy(request));
     this.serve(nats, 'catalog.copy-finish', () => ({
@@ -141,7 +147,7 @@ export class ResourcesOnTheWire {
       keepListings: [],
       nextNumber: request['fresh'] ? 1 : this.nextNumber,
       archiveOffset: request['fresh'] ? 0 : (this.nextNumber - 1) * 1_000,
-      details: DETAILS,
+      details: { ...DETAILS, selections: this.selections },
     };
   }
 }
