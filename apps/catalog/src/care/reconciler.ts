@@ -151,15 +151,22 @@ export class Reconciler {
   ): Promise<number> {
     const of = (...actions: Action[]) =>
       findings.filter(({ action }) => actions.includes(action)).map((each) => each.fragmentId);
+    // First of all: what is damaged holds no number, and one that is offered again may have that very one.
+    let unchecked = await this.suspectAll(findings, 'mark-damaged');
     await this.media.askAbout(mediaOfferAgain, mediaId, of('offer-again'));
     await this.media.askAbout(mediaAdopt, mediaId, of('adopt'));
     await this.media.askAbout(mediaTakeBack, mediaId, of('take-back'));
     await rows.sendGrantsAgain(of('resend-grant', 'grant-again'));
     await rows.reportDeleted(of('report-deleted'));
+    unchecked += await this.suspectAll(findings, 'check-again');
+    return unchecked;
+  }
+
+  /** @returns how many of them could not be checked */
+  private async suspectAll(findings: readonly ReconcileFinding[], what: Action): Promise<number> {
     let unchecked = 0;
     for (const { fragmentId, finding, action } of findings) {
-      if (action !== 'mark-damaged' && action !== 'check-again') continue;
-      if (!(await this.suspect(fragmentId, finding))) unchecked += 1;
+      if (action === what && !(await this.suspect(fragmentId, finding))) unchecked += 1;
     }
     return unchecked;
   }

@@ -52,13 +52,22 @@ describe('reconciliation', () => {
     ['bytes that are back', rowOf('DELETED'), entryOf('none'), 'grant-again'],
     ['what is gone', rowOf('DELETED'), entryOf('REMOVED', 'missing'), undefined],
     ['what is quarantined', rowOf('REFUSED'), entryOf('FENCED'), undefined],
+    ['what could take the place of damage', rowOf('MISSED'), entryOf('SUPERSEDED'), 'offer-again'],
+    [
+      'what could, and is damaged too',
+      rowOf('MISSED'),
+      entryOf('SUPERSEDED', 'missing'),
+      undefined,
+    ],
     ['what is begun', undefined, entryOf('INTENT', 'partial'), undefined],
   ])('settles %s', (_, row, entry, action) => {
     expect(reconcileFragment(row, entry)?.action).toBe(action);
   });
 
   it('lets a deletion go on only where the catalog has granted it', () => {
-    const states = fc.constantFrom(...fragmentState.options, 'REFUSED' as const);
+    const states = fc.constantFrom(
+      ...[...fragmentState.options, 'REFUSED' as const, 'MISSED' as const],
+    );
     const journals = fc.constantFrom(...inventoryEntry.shape.journal.options);
     const row = fc.option(states.map(rowOf), { nil: undefined });
     const entry = fc.option(

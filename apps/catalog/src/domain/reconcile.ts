@@ -3,15 +3,16 @@ import type { FragmentState } from '#contracts/image.js';
 import type { InventoryEntry } from '#contracts/media.js';
 
 /**
- * What the catalog has of a fragment. `REFUSED`: it was offered, and is kept in quarantine. `GIVEN_UP`:
- * it is DAMAGED, and nobody wants it back.
+ * What the catalog has of a fragment. `REFUSED`: it was offered, and is kept in quarantine. `MISSED`: so is
+ * it, but the one that held its number, with the very same bytes, is DAMAGED now, and nothing holds it.
+ * `GIVEN_UP`: it is DAMAGED, and nobody wants it back.
  */
 export interface KnownRow {
   readonly fragmentId: string;
   readonly imageId: string;
   readonly copy: number;
   readonly number: number;
-  readonly state: FragmentState | 'REFUSED' | 'GIVEN_UP';
+  readonly state: FragmentState | 'REFUSED' | 'MISSED' | 'GIVEN_UP';
   readonly digest: string;
   readonly storedBytes: number;
 }
@@ -50,6 +51,7 @@ function missingThere({ state }: KnownRow): Settlement | undefined {
     case 'DAMAGED':
     case 'DELETED':
     case 'REFUSED':
+    case 'MISSED':
     case 'GIVEN_UP':
       return undefined;
     default:
@@ -96,6 +98,11 @@ function compare(row: KnownRow, entry: InventoryEntry): Settlement | undefined {
     case 'REFUSED':
       return entry.journal === 'COMMITTED'
         ? { finding: 'refused, but COMMITTED in the journal', action: 'offer-again' }
+        : undefined;
+    case 'MISSED':
+      // Offered, it is judged as any other: by its fence, and by who holds its number then.
+      return entry.bytes === 'whole' && isAsCommitted(row, entry)
+        ? { finding: 'refused, but what held its number is DAMAGED', action: 'offer-again' }
         : undefined;
     case 'DAMAGED':
       return entry.bytes === 'whole' && isAsCommitted(row, entry)

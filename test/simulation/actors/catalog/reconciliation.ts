@@ -1,6 +1,6 @@
 import { catalogReconcile, type ReconcileFinding } from '#contracts/catalog/care.js';
 import { fragmentSuspect } from '#contracts/catalog/copy.js';
-import { fragmentDamaged } from '#contracts/fragment.js';
+import { fragmentDamaged, type FragmentCommit } from '#contracts/fragment.js';
 import {
   mediaAdopt,
   mediaInventory,
@@ -85,6 +85,7 @@ export class Reconciliation {
     const { link } = this.program;
     const of = (...actions: Action[]) =>
       findings.filter(({ action }) => actions.includes(action)).map((each) => each.fragmentId);
+    const outage = await this.suspectAll(of('mark-damaged'));
     const [again, adopted, back] = [of('offer-again'), of('adopt'), of('take-back')];
     if (again.length > 0) await link.request(mediaOfferAgain, { fragmentIds: again }, mediaId);
     if (adopted.length > 0) await link.request(mediaAdopt, { fragmentIds: adopted }, mediaId);
@@ -99,8 +100,14 @@ export class Reconciliation {
         }),
       );
     }
+    // What could not be checked was not compared.
+    if (outage) throw outage;
+  }
+
+  /** Returns the last outage that kept one of them from being checked. */
+  private async suspectAll(fragmentIds: readonly string[]): Promise<unknown> {
     let outage: unknown;
-    for (const fragmentId of of('mark-damaged')) {
+    for (const fragmentId of fragmentIds) {
       try {
         await this.suspect(fragmentId);
       } catch (error) {
@@ -108,8 +115,7 @@ export class Reconciliation {
         else if (!(error instanceof PermanentError)) throw error;
       }
     }
-    // What could not be checked was not compared.
-    if (outage) throw outage;
+    return outage;
   }
 
   /** Only what its own media server finds when it reads the fragment counts. */
@@ -160,14 +166,31 @@ async function judgeSuspect(
 async function knownRows(db: Transaction, mediaId: string, before: number): Promise<KnownRow[]> {
   const fragments = await db.select(FRAGMENT, { mediaId });
   const refused = (await db.select(REFUSED, {})).map(({ row }) => row as RefusedRow);
+  const all = (await db.select(FRAGMENT, {})).map(({ row }) => row as FragmentRow);
   return [
     ...fragments
       .map(({ row }) => row as FragmentRow)
       .filter(({ committedAt }) => committedAt < before),
     ...refused
       .filter(({ offer, refusedAt }) => offer.mediaId === mediaId && refusedAt < before)
-      .map(({ offer }) => ({ ...offer, state: 'REFUSED' as const })),
+      .map(({ offer, verdict }): KnownRow => {
+        const isWanted = verdict === 'SUPERSEDED' && isMissed(offer, all);
+        return { ...offer, state: isWanted ? 'MISSED' : 'REFUSED' };
+      }),
   ];
+}
+
+/** Whether what held its number, with the same bytes, is damaged, and nothing holds it. */
+function isMissed(offer: FragmentCommit, all: readonly FragmentRow[]): boolean {
+  const others = all.filter((each) => slotOf(each) === slotOf(offer));
+  const isSame = ({ digest, storedBytes }: FragmentRow) =>
+    digest === offer.digest && storedBytes === offer.storedBytes;
+  const isWanted = ({ state, deletableAt, isGivenUp }: FragmentRow) =>
+    state === 'DAMAGED' && deletableAt === null && !isGivenUp;
+  return (
+    !others.some((each) => each.slot !== null) &&
+    others.some((each) => isSame(each) && isWanted(each))
+  );
 }
 
 function pairsOf(known: readonly KnownRow[], entries: readonly InventoryEntry[]): Pair[] {

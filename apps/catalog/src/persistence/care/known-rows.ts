@@ -1,5 +1,6 @@
 import type { EntityManager } from 'typeorm';
 import type { KnownRow } from '../../domain/reconcile.js';
+import { EVERY_FRAGMENT, IS_LIVE } from '../fragment-view.js';
 
 interface Row {
   readonly fragment_id: string;
@@ -16,6 +17,16 @@ export const KNOWN_ROWS_MAX = 2_000;
 
 const STATE = `CASE WHEN state = 'DAMAGED' AND (given_up_at IS NOT NULL OR deletable_at IS NOT NULL)
   THEN 'GIVEN_UP' ELSE state END`;
+
+/** An offer that was not taken; see `KnownRow`. */
+const REFUSED = `fragment_id, offer->>'imageId', (offer->>'copy')::int, (offer->>'number')::int,
+  CASE WHEN verdict = 'SUPERSEDED' AND (
+    SELECT bool_or(f.state = 'DAMAGED' AND f.deletable_at IS NULL AND f.given_up_at IS NULL
+        AND f.digest = offer->>'digest' AND f.stored_bytes = (offer->>'storedBytes')::bigint)
+      AND NOT bool_or(${IS_LIVE})
+    FROM ${EVERY_FRAGMENT} f WHERE f.image_id = offer->>'imageId'
+      AND f.copy = (offer->>'copy')::int AND f.number = (offer->>'number')::int
+  ) THEN 'MISSED' ELSE 'REFUSED' END, offer->>'digest', (offer->>'storedBytes')::bigint`;
 
 /** The SQL of reconciliation. */
 export class KnownRows {
@@ -42,9 +53,7 @@ export class KnownRows {
        WHERE media_id = $1 AND ($2::uuid IS NULL OR fragment_id > $2)
          AND ($3::uuid IS NULL OR fragment_id <= $3) AND committed_at < $4
        UNION ALL
-       SELECT fragment_id, offer->>'imageId', (offer->>'copy')::int, (offer->>'number')::int,
-         'REFUSED', offer->>'digest', (offer->>'storedBytes')::bigint
-       FROM refused_fragment
+       SELECT ${REFUSED} FROM refused_fragment
        WHERE offer->>'mediaId' = $1 AND ($2::uuid IS NULL OR fragment_id > $2)
          AND ($3::uuid IS NULL OR fragment_id <= $3) AND refused_at < $4
        ORDER BY fragment_id LIMIT $5`,
@@ -60,9 +69,7 @@ export class KnownRows {
       `SELECT fragment_id, image_id, copy, number, ${STATE} AS state, digest, stored_bytes FROM fragment
        WHERE fragment_id = ANY($1::uuid[])
        UNION ALL
-       SELECT fragment_id, offer->>'imageId', (offer->>'copy')::int, (offer->>'number')::int,
-         'REFUSED', offer->>'digest', (offer->>'storedBytes')::bigint
-       FROM refused_fragment WHERE fragment_id = ANY($1::uuid[])`,
+       SELECT ${REFUSED} FROM refused_fragment WHERE fragment_id = ANY($1::uuid[])`,
       [fragmentIds],
     );
     return new Map(rows.map((row) => [row.fragment_id, toKnown(row)]));
