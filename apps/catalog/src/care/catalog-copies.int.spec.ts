@@ -2,10 +2,12 @@ import { copyFile, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'no
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Client } from 'pg';
 import { catalogBackup, catalogRestore, catalogState } from '#contracts/catalog/care.js';
 import { catalogFiles, catalogImage } from '#contracts/image.js';
 import { smallVolume } from '#storage/testing/small-volume.js';
-import { CatalogHarness } from '../testing/catalog-harness.js';
+import { catalogTables } from '../persistence/care/catalog-tables.js';
+import { CatalogHarness, eventually } from '../testing/catalog-harness.js';
 import { ImageMaker } from '../testing/image-maker.js';
 
 let cluster: CatalogHarness;
@@ -62,6 +64,31 @@ describe('the catalog in a file', () => {
       isBack = true;
     }
     await Promise.all(askers);
+  });
+
+  it('comes back although somebody holds one table and waits for another', async () => {
+    const { path, images } = await maker.operator.call(catalogBackup, {});
+    const tables = await catalogTables(cluster.database);
+    const [first, last] = [tables[0]!.name, tables.at(-1)!.name];
+    // Only a superuser may wait for so long, so that the restore notices it first and gives way.
+    const other = new Client({
+      connectionString: cluster.postgres.superuserUrl,
+      options: `-c search_path=catalog -c deadlock_timeout=1min`,
+    });
+    await other.connect();
+    try {
+      await other.query(`BEGIN; LOCK TABLE ${last} IN ROW EXCLUSIVE MODE`);
+      const restored = restore(path);
+      const waits = `SELECT 1 FROM pg_locks WHERE relation = '${last}'::regclass AND NOT granted`;
+      await eventually(
+        () => cluster.database.query<unknown[]>(waits),
+        (rows) => rows.length > 0,
+      );
+      await other.query(`LOCK TABLE ${first} IN ROW EXCLUSIVE MODE; COMMIT`);
+      expect(await restored).toMatchObject({ images });
+    } finally {
+      await other.end();
+    }
   });
 
   it('that cannot be written is an error, each time, and no file', async () => {

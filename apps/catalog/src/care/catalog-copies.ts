@@ -6,8 +6,9 @@ import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
 import { DataSource, type QueryRunner } from 'typeorm';
 import type { ResponseOf } from '#contracts/contract.js';
 import type { catalogBackup, catalogRestore } from '#contracts/catalog/care.js';
+import { sleep } from '#kernel/backoff.js';
 import { Clock } from '#kernel/clock.js';
-import { messageOf, PermanentError } from '#kernel/errors.js';
+import { codeOf, messageOf, PermanentError } from '#kernel/errors.js';
 import { CatalogConfig } from '../config.js';
 import {
   advanceIdentities,
@@ -25,6 +26,11 @@ import {
   type CatalogFileHead,
   type CatalogFileSection,
 } from './catalog-file.js';
+
+/** SQLSTATE `deadlock_detected`, which takes a second to be noticed. */
+const DEADLOCK = '40P01';
+const TRIES_MAX = 10;
+const TRY_AGAIN_MS = 200;
 
 /** The whole catalog out to a file and back. Both see the database at one moment. */
 @Injectable()
@@ -62,10 +68,11 @@ export class CatalogCopies {
    */
   async restore(path: string): Promise<ResponseOf<typeof catalogRestore>> {
     const epoch = await this.epoch.next();
-    const counts = await this.alone('READ COMMITTED', async (runner) => {
+    const counts = await this.despiteDeadlocks(async (runner) => {
       // A load holds one table and asks for another by a second connection: let none be at work.
       await allBlocksAlone(runner);
       const tables = await catalogTables(runner);
+      await runner.query(`LOCK TABLE ${list(tables.map(({ name }) => name))}`);
       const jobNumbers = new JobNumbers(runner);
       await jobNumbers.remember();
       const target = new TableTarget(runner, tables, await schemaVersion(runner));
@@ -93,6 +100,22 @@ export class CatalogCopies {
     const counts = { images: Number(row!.images), fragments: Number(row!.fragments) };
     await file.finish({ end: true, ...counts });
     return counts;
+  }
+
+  /**
+   * Whoever commits meanwhile takes tables in another order, and PostgreSQL ends one of two that wait for
+   * each other. It may be this one, before it has changed anything.
+   */
+  private async despiteDeadlocks<T>(work: (runner: QueryRunner) => Promise<T>): Promise<T> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await this.alone('READ COMMITTED', work);
+      } catch (error) {
+        if (codeOf(error) !== DEADLOCK || tries === TRIES_MAX) throw error;
+        this.logger.warn(`a restore has met a deadlock: ${messageOf(error)}; trying again`);
+        await sleep(tries * TRY_AGAIN_MS);
+      }
+    }
   }
 
   private async alone<T>(
