@@ -13,6 +13,16 @@ export const EVERY_FRAGMENT = `(
 /** A fragment that holds its number, beside the alias `f`. */
 export const IS_LIVE = `f.state IN ('ACTIVE', 'TO_BE_DELETED')`;
 
+/** One that holds its number no more, beside the alias `f`. */
+const IS_PAST = `f.state IN ('DAMAGED', 'DELETING', 'DELETED')`;
+
+/**
+ * True of every fragment, beside the alias `f`. A statement that takes fragments of an image in states of both halves, to
+ * lock or to change them, says it: PostgreSQL uses the indexes of the halves only where it sees that one of
+ * them applies, and would else read the whole table.
+ */
+export const IN_EITHER_HALF = `(${IS_LIVE} OR ${IS_PAST})`;
+
 /** A row of `fragment` as far as it is shown. */
 export interface FragmentRecord {
   readonly fragment_id: string;

@@ -1,5 +1,6 @@
 import type { EntityManager } from 'typeorm';
 import { removeTrees } from '../files/file-trees.js';
+import { IN_EITHER_HALF } from '../fragment-view.js';
 import type { ImageRow } from '../image.entity.js';
 
 /** Fragments that were committed behind a gap, where a later attempt of the backup goes on. */
@@ -28,8 +29,9 @@ export class Gaps {
       [imageId],
     );
     const loaded = await this.db.query<unknown[]>(
-      `SELECT 1 FROM fragment WHERE image_id = $1 AND copy = $2 AND number >= $3
-         AND state IN ('ACTIVE', 'DAMAGED') AND index_loaded_at IS NOT NULL LIMIT 1`,
+      `SELECT 1 FROM fragment f WHERE f.image_id = $1 AND f.copy = $2 AND f.number >= $3
+         AND f.state IN ('ACTIVE', 'DAMAGED') AND ${IN_EITHER_HALF}
+         AND f.index_loaded_at IS NOT NULL LIMIT 1`,
       [imageId, copy, from],
     );
     await this.db.query(
@@ -44,8 +46,8 @@ export class Gaps {
   /** Has the file indexes of images loaded anew: of nothing it is said that it is loaded. Call it with the images locked. */
   async loadAnew(imageIds: readonly string[]): Promise<void> {
     await this.db.query(
-      `UPDATE fragment SET index_loaded_at = NULL, index_retry_at = now()
-       WHERE image_id = ANY($1::text[]) AND index_loaded_at IS NOT NULL`,
+      `UPDATE fragment f SET index_loaded_at = NULL, index_retry_at = now()
+       WHERE f.image_id = ANY($1::text[]) AND f.index_loaded_at IS NOT NULL AND ${IN_EITHER_HALF}`,
       [imageIds],
     );
     await removeTrees(this.db, imageIds);

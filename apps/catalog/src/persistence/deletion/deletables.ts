@@ -2,6 +2,7 @@ import type { EntityManager } from 'typeorm';
 import type { Tombstone } from '#contracts/fragment.js';
 import type { FragmentState } from '#contracts/image.js';
 import type { Deletable } from '../../domain/deletion.js';
+import { IN_EITHER_HALF } from '../fragment-view.js';
 
 /** A fragment, locked, with what a decision about its deletion needs and a tombstone says. */
 export interface DeletableFragment extends Deletable {
@@ -34,15 +35,20 @@ export class Deletables {
   lock(imageId: string): Promise<DeletableFragment[]> {
     return this.select(
       `WHERE f.image_id = $1 AND f.state IN ('ACTIVE', 'TO_BE_DELETED', 'DAMAGED')
+         AND ${IN_EITHER_HALF}
        ORDER BY f.fragment_id FOR UPDATE`,
       [imageId],
     );
   }
 
-  /** What of an image has waited out its grace period, locked; so many at most. */
+  /**
+   * What of an image has waited out its grace period, locked; so many at most. The index of all that is marked, which
+   * is of no use for one image, has no such term as the `coalesce`.
+   */
   lockDue(imageId: string, now: Date, limit: number): Promise<DeletableFragment[]> {
     return this.select(
-      `WHERE f.image_id = $1 AND f.state IN ('TO_BE_DELETED', 'DAMAGED') AND f.deletable_at <= $2
+      `WHERE f.image_id = $1 AND f.state IN ('TO_BE_DELETED', 'DAMAGED') AND ${IN_EITHER_HALF}
+         AND coalesce(f.deletable_at, 'infinity') <= $2
        ORDER BY f.fragment_id LIMIT $3 FOR UPDATE`,
       [imageId, now, limit],
     );

@@ -1,6 +1,6 @@
 import type { EntityManager } from 'typeorm';
 import { readNode } from '../../domain/files/tree-block.js';
-import { EVERY_FRAGMENT } from '../fragment-view.js';
+import { EVERY_FRAGMENT, IN_EITHER_HALF } from '../fragment-view.js';
 import { tryBlocksAlone } from './block-locks.js';
 import { ClientBlocks } from './file-blocks.js';
 import { toDigest } from './file-trees.js';
@@ -47,8 +47,8 @@ export class FileSweeps {
   /** Should a fragment of these numbers come back, its index is loaded anew. */
   async markUnloaded(imageId: string): Promise<void> {
     await this.db.query(
-      `UPDATE fragment SET index_loaded_at = NULL, index_retry_at = now()
-       WHERE image_id = $1 AND index_loaded_at IS NOT NULL`,
+      `UPDATE fragment f SET index_loaded_at = NULL, index_retry_at = now()
+       WHERE f.image_id = $1 AND f.index_loaded_at IS NOT NULL AND ${IN_EITHER_HALF}`,
       [imageId],
     );
   }

@@ -1,0 +1,92 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { DataSource, EntityManager } from 'typeorm';
+import { openDatabase } from '#service/database.js';
+import { startPostgres, type TestPostgres } from '../../../../test/support/postgres.js';
+import { catalogDefinition } from '../catalog.definition.js';
+import { Gaps } from './copies/gaps.js';
+import { Deletables } from './deletion/deletables.js';
+import { FileSweeps } from './files/file-sweeps.js';
+
+type Queries = Pick<EntityManager, 'query'>;
+
+const IMAGES = 800;
+const FRAGMENTS = 25;
+const ONE = 'web1_700';
+
+/** Every image's first fragments are gone, some of the others are marked, and all of those are due. */
+const FILL = [
+  `INSERT INTO image (image_id, client, policy, schedule, kind, job, backup_time, retention, chain_length,
+     selections, selection_set, begun_at)
+   SELECT 'web1_' || n, 'web1', 'p', 's', 'full', n, n, '14d', 1, '{/a}', '{/a}', now()
+   FROM generate_series(1, ${IMAGES}) n`,
+  `INSERT INTO image_copy (image_id, copy, attempt, job_attempt, unit, pool, media_id)
+   SELECT image_id, 1, 1, 1, 'default', 'default', 'm1' FROM image`,
+  `INSERT INTO fragment (fragment_id, image_id, copy, number, attempt, state, deletable_at, media_id, pool,
+     archive_offset, archive_bytes, stored_bytes, digest, index_bytes, index_digest, frames, last, sealed_at,
+     index_loaded_at)
+   SELECT gen_random_uuid(), i.image_id, 1, n, 1,
+     CASE WHEN n <= 5 THEN 'DELETED' WHEN i.number % 2 = 0 THEN 'TO_BE_DELETED' ELSE 'ACTIVE' END,
+     CASE WHEN n > 5 AND i.number % 2 = 0 THEN now() END,
+     'm1', 'default', 0, 1, 1, repeat('a', 64), 1, repeat('b', 64), 1, false, now(), now()
+   FROM image i, generate_series(1, ${FRAGMENTS}) n`,
+  'ANALYZE',
+];
+
+describe('the fragments of an image are found by it,', () => {
+  let postgres: TestPostgres;
+  let database: DataSource;
+
+  beforeAll(async () => {
+    postgres = await startPostgres();
+    const connection = {
+      HOLDFAST_DATABASE_URL: postgres.url,
+      HOLDFAST_DATABASE_CONNECTIONS_MAX: 2,
+    };
+    database = await openDatabase(connection, catalogDefinition.owns!);
+    for (const statement of FILL) await database.query(statement);
+  }, 60_000);
+
+  afterAll(async () => {
+    await database?.destroy();
+    await postgres?.stop();
+  });
+
+  /** How PostgreSQL would do what `work` asks of it for the fragments; nothing of it is done. */
+  async function plansOf(work: (db: Queries) => Promise<unknown>): Promise<string[]> {
+    const plans: string[] = [];
+    const query = async (statement: string, values?: unknown[]): Promise<[]> => {
+      const rows = await database.query<{ 'QUERY PLAN': string }[]>(
+        `EXPLAIN (COSTS OFF) ${statement}`,
+        values,
+      );
+      plans.push(rows.map((row) => row['QUERY PLAN']).join('\n'));
+      return [];
+    };
+    await work({ query: query as unknown as Queries['query'] });
+    return plans.filter((plan) => plan.includes('fragment'));
+  }
+
+  it.each<[string, (db: Queries) => Promise<unknown>]>([
+    ['when it is to go', (db) => new Deletables(db).lock(ONE)],
+    ['when some are due', (db) => new Deletables(db).lockDue(ONE, new Date(), 100)],
+    ['when it is gone', (db) => new FileSweeps(db).markUnloaded(ONE)],
+    [
+      'when a later attempt goes on in front of them',
+      (db) => {
+        const now = new Date();
+        const what = { copy: 1, from: 2, now, deletableAt: now };
+        return new Gaps(db).giveUp({ imageId: ONE }, what);
+      },
+    ],
+    ['when they are loaded anew', (db) => new Gaps(db).loadAnew([ONE])],
+  ])('%s', async (_name, work) => {
+    const plans = await plansOf(work);
+    expect(plans.length).toBeGreaterThan(0);
+    for (const plan of plans) {
+      expect(plan).toContain('fragment_live_number');
+      expect(plan).not.toContain('Seq Scan on fragment');
+      // That of all that is marked, of whatever image.
+      expect(plan).not.toContain('fragment_to_delete');
+    }
+  });
+});
