@@ -77,6 +77,14 @@ describe('images', () => {
     return image;
   }
 
+  /** As if each image of a client had begun when its id says; they began within a second or two. */
+  async function spread(client: string): Promise<void> {
+    await cluster.database.query(
+      'UPDATE image SET begun_at = to_timestamp(backup_time) WHERE client = $1',
+      [client],
+    );
+  }
+
   /** What an agent would be told that has not been told for a while. */
   async function kept(client: string, policy: string): Promise<string[]> {
     return (await new KeptListings(cluster.database).of(client, policy))!;
@@ -149,6 +157,7 @@ describe('images', () => {
     expect(await chain({ imageId: third.imageId, exact: true })).toEqual(ids.slice(2));
     const short = [alone.imageId, cumulative.imageId];
     expect(await chain({ imageId: cumulative.imageId, exact: false })).toEqual(short);
+    await spread('db1');
     const at = new Date(second.backupTime * 1_000).toISOString();
     expect(await chain({ client: 'db1', at })).toEqual(ids.slice(0, 2));
     const far = '2100-01-01T00:00:00.000Z';
@@ -202,8 +211,8 @@ describe('images', () => {
       const run = { client: 'many1', policy: 'streams', group, groupStreams: 3 };
       return { kind, selections: [path], ...run, ...more };
     };
-    const at = async (when: string) => {
-      const { images, streams } = await jobs.call(catalogChain, { client: 'many1', at: when });
+    const at = async (when: string, client = 'many1') => {
+      const { images, streams } = await jobs.call(catalogChain, { client, at: when });
       const ids = images.map(({ imageId }) => imageId);
       return streams.map((length) => ids.splice(0, length));
     };
@@ -213,12 +222,17 @@ describe('images', () => {
       const a1 = await backup(stream('/a', 500));
       const b1 = await backup(stream('/b', 500, { selections: ['/b', '/c'] }));
       expect(await at(far)).toEqual([ids(a1), ids(b1)]);
+      const missing = async () =>
+        (await jobs.call(catalogChain, { client: 'many1', at: far })).missingStreams;
+      expect(await missing()).toBe(1);
       const d1 = await backup(stream('/d', 500));
+      expect(await missing()).toBe(0);
       const whole = new Date(d1.backupTime * 1_000).toISOString();
       expect(await at(far)).toEqual([ids(a1), ids(b1), ids(d1)]);
       // The next run has begun one stream of its three, in another order of the same selections.
       const b2 = await backup(stream('/b', 600, { selections: ['/c', '/b'] }));
       expect(b2.baseImageId).toBe(b1.imageId);
+      await spread('many1');
       expect((await kept('many1', 'streams')).sort()).toEqual(ids(a1, b1, d1, b2).sort());
       expect(await at(far)).toEqual([ids(a1), ids(d1), ids(b1, b2)]);
       expect(await at(whole)).toEqual([ids(a1), ids(b1), ids(d1)]);
@@ -228,6 +242,22 @@ describe('images', () => {
       expect(await at(far)).toEqual([ids(d1), ids(b1, b2), ids(a1, a2)]);
       const one = await jobs.call(catalogChain, { imageId: a2.imageId });
       expect(one.streams).toEqual([2]);
+    });
+
+    it('are all there at once, though they began within one second and their ids say later ones', async () => {
+      const paths = ['/a', '/b', '/c', '/d', '/e', '/f'];
+      const run = async (group: number) => {
+        const made: { imageId: string }[] = [];
+        for (const path of paths) {
+          const more = { client: 'quick1', groupStreams: paths.length };
+          made.push(await backup(stream(path, group, more)));
+        }
+        return made;
+      };
+      const fulls = await run(800);
+      const chains = (await run(900)).map((image, at) => ids(fulls[at]!, image));
+      const soon = new Date().toISOString();
+      expect(await at(soon, 'quick1')).toEqual(chains);
     });
 
     it('that a later run has dropped do not come back', async () => {

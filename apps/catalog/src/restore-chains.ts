@@ -4,7 +4,13 @@ import type { catalogChain, catalogSynthesisChain } from '#contracts/image.js';
 import { NotFound } from '#kernel/errors.js';
 import { selectionSet } from './domain/base.js';
 import { choosePolicy, IMAGES_HINT, restoreChain } from './domain/chains/chain.js';
-import { isWhole, orderedChains, streamSets, type Run } from './domain/chains/run-streams.js';
+import {
+  isWhole,
+  missingStreams,
+  orderedChains,
+  streamSets,
+  type Run,
+} from './domain/chains/run-streams.js';
 import { nothingSince, nothingToSynthesize } from './domain/chains/synthesis.js';
 import { Images } from './persistence/images.js';
 import { ImageViews, type ReadableImage } from './persistence/image-views.js';
@@ -12,6 +18,12 @@ import { Runs, type RunScope } from './persistence/runs.js';
 
 type Request = RequestOf<typeof catalogChain>;
 type AtTime = Extract<Request, { at: string }>;
+
+/** What the answers to both requests are made from: a chain of each stream. */
+interface Chosen {
+  readonly chains: readonly (readonly ReadableImage[])[];
+  readonly missing: number;
+}
 
 /** Runs that are looked at behind one of which not all streams have begun. */
 const RUNS_MAX = 10;
@@ -29,9 +41,9 @@ export class RestoreChains {
   }
 
   async of(request: Request): Promise<ResponseOf<typeof catalogChain>> {
-    const chains =
+    const { chains, missing } =
       'imageId' in request
-        ? [await this.chain(request.imageId, request.exact)]
+        ? { chains: [await this.chain(request.imageId, request.exact)], missing: 0 }
         : await this.chainsAt(request);
     const images = chains.flat();
     const media = await this.views.mediaOf(images.map((image) => image.imageId));
@@ -41,6 +53,7 @@ export class RestoreChains {
         ...{ imageId: id, kind, ...(media.get(id) ?? { media: [], anyOf: [] }) },
       })),
       streams: chains.map((chain) => chain.length),
+      missingStreams: missing,
     };
   }
 
@@ -67,38 +80,44 @@ export class RestoreChains {
     return restoreChain(imageId, await this.views.withAncestors(imageId), exact);
   }
 
-  private async chainsAt({ client, at, policy }: AtTime): Promise<ReadableImage[][]> {
+  private async chainsAt({ client, at, policy }: AtTime): Promise<Chosen> {
     await this.requireClient(client);
-    const time = Math.floor(Date.parse(at) / 1_000);
-    const policies = await this.views.policiesAt(client, time);
+    const before = endOfSecond(at);
+    const policies = await this.views.policiesAt(client, before);
     const chosen = choosePolicy(
       policies.filter((name) => policy === undefined || name === policy),
       at,
     );
     const scope = { client, policy: chosen };
-    const sets = streamSets(await this.runsAt(scope, time));
+    const runs = await this.runsAt(scope, before);
+    const sets = streamSets(runs);
     const chains: ReadableImage[][] = [];
     for (const set of sets) {
-      const newest = await this.runs.newestOf(scope, set, time);
+      const newest = await this.runs.newestOf(scope, set, before);
       if (newest !== undefined) chains.push(await this.chain(newest));
     }
-    return orderedChains(chains);
+    return { chains: orderedChains(chains), missing: missingStreams(runs, sets) };
   }
 
   /** The newest first, back to one of whose streams there are images of all. */
-  private async runsAt(scope: RunScope, at: number): Promise<Run[]> {
+  private async runsAt(scope: RunScope, before: Date): Promise<Run[]> {
     const runs: Run[] = [];
-    for (let until = at; runs.length < RUNS_MAX;) {
+    for (let until = before; runs.length < RUNS_MAX;) {
       const newest = await this.views.newestAt(scope.client, scope.policy, until);
       if (newest === undefined) break;
       const own = await this.runs.of(newest);
       const behind = await this.runs.behind(own, scope, until);
-      if (behind) runs.push(await this.runs.read(behind, scope, at));
-      const run = await this.runs.read(own, scope, at);
+      if (behind) runs.push(await this.runs.read(behind, scope, before));
+      const run = await this.runs.read(own, scope, before);
       runs.push(run);
       if (runs.some(isWhole)) break;
-      until = run.since - 1;
+      until = run.since;
     }
     return runs;
   }
+}
+
+/** A time is said in seconds: what began within that one is meant, too. */
+function endOfSecond(at: string): Date {
+  return new Date((Math.floor(Date.parse(at) / 1_000) + 1) * 1_000);
 }

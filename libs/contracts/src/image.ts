@@ -260,6 +260,8 @@ export const catalogChain = endpoint('catalog', 'restore-chain', {
     ),
     /** How many of `images` each stream has. The stream whose newest image is the newest comes last. */
     streams: z.array(z.int().min(1)).default([]),
+    /** Streams of the run of which no image is there that had begun by then: nothing of them is restored. */
+    missingStreams: z.int().min(0).default(0),
   }),
 });
 

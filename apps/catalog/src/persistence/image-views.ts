@@ -38,6 +38,13 @@ export const WAS_COMPLETE =
 const IS_DAMAGED = `(i.abandoned_at IS NULL AND c.loaded < i.fragments_expected
   AND c.readable = i.fragments_expected AND ${WAS_COMPLETE})`;
 
+/**
+ * As of when an image `i` holds its client: when it began. Its id bears the next second that was free, which is later for one
+ * of several that began together. A synthetic full holds what the image did that it is dated behind.
+ */
+export const HELD_SINCE = `(CASE WHEN i.synthetic_of IS NULL THEN i.begun_at
+  ELSE least(i.begun_at, to_timestamp(i.backup_time)) END)`;
+
 const COLUMNS = `i.*, c.fragments, c.stored_bytes, ${IS_COMPLETE} AS complete,
   ${WAS_COMPLETE} AS was_complete, ${IS_DAMAGED} AS damaged,
   (SELECT count(*) FROM image_copy k WHERE k.image_id = i.image_id AND (
@@ -145,25 +152,25 @@ export class ImageViews {
     return rows.map(toReadable);
   }
 
-  /** Policies with a COMPLETE image of the client at or before a time (unix seconds). */
-  async policiesAt(client: string, at: number): Promise<string[]> {
+  /** Policies with a COMPLETE image of the client that had begun before a time. */
+  async policiesAt(client: string, before: Date): Promise<string[]> {
     const rows = await this.db.query<{ policy: string }[]>(
       `SELECT p.policy FROM (SELECT DISTINCT policy FROM image WHERE client = $1) p
        WHERE EXISTS (SELECT 1 FROM image i ${WITH_COUNTS}
-         WHERE i.client = $1 AND i.policy = p.policy AND i.backup_time <= $2 AND ${IS_COMPLETE})
+         WHERE i.client = $1 AND i.policy = p.policy AND ${HELD_SINCE} < $2 AND ${IS_COMPLETE})
        ORDER BY p.policy`,
-      [client, at],
+      [client, before],
     );
     return rows.map((row) => row.policy);
   }
 
-  /** The newest COMPLETE image of a client and policy at or before a time (unix seconds). */
-  async newestAt(client: string, policy: string, at: number): Promise<string | undefined> {
+  /** The newest COMPLETE image of a client and policy that had begun before a time. */
+  async newestAt(client: string, policy: string, before: Date): Promise<string | undefined> {
     const [row] = await this.db.query<{ image_id: string }[]>(
       `SELECT i.image_id FROM image i ${WITH_COUNTS}
-       WHERE i.client = $1 AND i.policy = $2 AND i.backup_time <= $3 AND ${IS_COMPLETE}
+       WHERE i.client = $1 AND i.policy = $2 AND ${HELD_SINCE} < $3 AND ${IS_COMPLETE}
        ORDER BY i.backup_time DESC LIMIT 1`,
-      [client, policy, at],
+      [client, policy, before],
     );
     return row?.image_id;
   }

@@ -1,6 +1,6 @@
 import type { EntityManager } from 'typeorm';
 import type { Run } from '../domain/chains/run-streams.js';
-import { IS_COMPLETE, WITH_COUNTS } from './image-views.js';
+import { HELD_SINCE, IS_COMPLETE, WITH_COUNTS } from './image-views.js';
 
 /** Images of one client that one policy made. */
 export interface RunScope {
@@ -19,7 +19,7 @@ export interface RunName {
 }
 
 interface RunRecord {
-  readonly since: string;
+  readonly since: Date;
   readonly streams: number | null;
   readonly sets: string[];
 }
@@ -38,25 +38,25 @@ export class Runs {
     return { imageId, group: group === null ? null : Number(group), isImported: row!.imported };
   }
 
-  /** The latest run behind this one that had begun by `at` (unix seconds): a stream of this one may be run again later. */
-  async behind(run: RunName, scope: RunScope, at: number): Promise<RunName | undefined> {
+  /** The latest run behind this one that had begun before `before`: a stream of this one may be run again later. */
+  async behind(run: RunName, scope: RunScope, before: Date): Promise<RunName | undefined> {
     if (run.group === null) return undefined;
     const [row] = await this.db.query<{ image_id: string; run_group: string }[]>(
-      `SELECT image_id, run_group FROM image
-       WHERE client = $1 AND policy = $2 AND backup_time <= $3 AND run_group > $4
-         AND (job IS NULL) = $5 ORDER BY run_group DESC LIMIT 1`,
-      [scope.client, scope.policy, at, run.group, run.isImported],
+      `SELECT i.image_id, i.run_group FROM image i
+       WHERE i.client = $1 AND i.policy = $2 AND ${HELD_SINCE} < $3 AND i.run_group > $4
+         AND (i.job IS NULL) = $5 ORDER BY i.run_group DESC LIMIT 1`,
+      [scope.client, scope.policy, before, run.group, run.isImported],
     );
     return row && { ...run, imageId: row.image_id, group: Number(row.run_group) };
   }
 
   /**
-   * What there is of a run's streams at `at` (unix seconds), from this run or an earlier one: a stream that has no COMPLETE
+   * What there is of a run's streams that began before `before`, from this run or an earlier one: a stream that has no COMPLETE
    * image yet counts as not begun. `since` is when the run began.
    */
-  async read(run: RunName, scope: RunScope, at: number): Promise<Run & { readonly since: number }> {
+  async read(run: RunName, scope: RunScope, before: Date): Promise<Run & { readonly since: Date }> {
     const [row] = await this.db.query<RunRecord[]>(
-      `SELECT min(i.backup_time) AS since, max(i.group_streams) AS streams,
+      `SELECT min(${HELD_SINCE}) AS since, max(i.group_streams) AS streams,
          array_agg(DISTINCT to_json(i.selection_set)::text) AS sets
        FROM image i
        WHERE i.client = $1 AND i.policy = $2 AND CASE WHEN $3::bigint IS NULL
@@ -65,22 +65,22 @@ export class Runs {
     );
     const begun = row!.sets.map((set) => JSON.parse(set) as string[]);
     const sets: string[][] = [];
-    for (const set of begun) if (await this.newestOf(scope, set, at)) sets.push(set);
-    return { since: Number(row!.since), streams: row!.streams ?? begun.length, sets };
+    for (const set of begun) if (await this.newestOf(scope, set, before)) sets.push(set);
+    return { since: row!.since, streams: row!.streams ?? begun.length, sets };
   }
 
-  /** The newest COMPLETE image with these selections at or before `at` (unix seconds). */
+  /** The newest COMPLETE image with these selections that began before `before`. */
   async newestOf(
     { client, policy }: RunScope,
     selectionSet: readonly string[],
-    at: number,
+    before: Date,
   ): Promise<string | undefined> {
     const [row] = await this.db.query<{ image_id: string }[]>(
       `SELECT i.image_id FROM image i ${WITH_COUNTS}
        WHERE i.client = $1 AND i.policy = $2 AND i.selection_set = $3::text[]
-         AND i.backup_time <= $4 AND ${IS_COMPLETE}
+         AND ${HELD_SINCE} < $4 AND ${IS_COMPLETE}
        ORDER BY i.backup_time DESC LIMIT 1`,
-      [client, policy, selectionSet, at],
+      [client, policy, selectionSet, before],
     );
     return row?.image_id;
   }

@@ -6,6 +6,7 @@ import {
   end,
   letGo,
   run,
+  PARTIAL,
   weighed,
   windowClosed,
 } from './attempts/attempt.js';
@@ -16,13 +17,14 @@ import { verdictOf } from './command.js';
 import {
   info,
   same,
+  warning,
   type Decision,
   type Decree,
   type Input,
   type InputOfType,
   type Participant,
 } from './input.js';
-import { changed, isSynthetic, type ImageOfChain, type Job, type RestoreJob } from './job.js';
+import { changed, isSynthetic, type Job, type RestoreJob } from './job.js';
 import { clockText, grantedLines, requestingLine } from './log-lines.js';
 import { gathered } from './parent.js';
 import { awaited, isOneOf, voiceOf } from './participants.js';
@@ -49,7 +51,7 @@ function heard(job: Job, input: Heard, now: Date): Decision {
   switch (input.type) {
     case 'planned':
       if (isSynthetic(job)) return synthesisPlanned(job, input.chain);
-      return job.type === 'restore' ? restorePlanned(job, input.client, input.chain) : same(job);
+      return job.type === 'restore' ? restorePlanned(job, input) : same(job);
     case 'located':
       return located(job, input.sources);
     case 'granted':
@@ -147,14 +149,33 @@ function refused(job: Job, { step, status, message }: InputOfType<'refused'>, no
   return step === 'weighing' ? cannotWeigh(job, now) : end(job, { status, message }, now);
 }
 
-function restorePlanned(job: RestoreJob, client: string, chain: readonly ImageOfChain[]): Decision {
+function restorePlanned(
+  job: RestoreJob,
+  { client, chain, missingStreams = 0 }: InputOfType<'planned'>,
+): Decision {
   if (job.step !== 'planning') return same(job);
   const toClient = job.request.toClient ?? client;
   const names = chain.map((image) => `${image.imageId} (${image.kind})`).join(', ');
+  const planned: RestoreJob = { ...job, step: 'allocating', toClient, chain };
+  const lines = [info(`restoring from ${names}`), info(requestingLine(planned))];
+  if (missingStreams === 0) return { job: planned, effects: lines };
   return {
-    job: { ...job, step: 'allocating', toClient, chain },
-    effects: [info(`restoring from ${names}`), info(requestingLine({ ...job, chain }))],
+    job: { ...planned, missingStreams },
+    effects: [warning(missingText(missingStreams)), ...lines],
   };
+}
+
+/** What the agent was given is not all that the client held: that is no full success. */
+function restoreReported(job: RestoreJob, result: TaskResult, now: Date): Decision {
+  const { missingStreams = 0 } = job;
+  if (missingStreams === 0 || result.status > PARTIAL) return end(job, result, now);
+  const message = [result.message, missingText(missingStreams)].filter(Boolean).join(' ');
+  return end(job, { status: PARTIAL, message }, now);
+}
+
+function missingText(streams: number): string {
+  const what = streams === 1 ? '1 stream of that run has' : `${streams} streams of that run have`;
+  return `${what} no complete image of that time or before it: nothing of it is restored.`;
 }
 
 function located(job: Job, sources: readonly string[]): Decision {
@@ -210,7 +231,7 @@ function reported(
     case 'parent':
       return same(job);
     case 'restore':
-      return end(next, result, now);
+      return restoreReported(next, result, now);
     case 'duplicate':
       return duplicateReported(next, result, now);
     case 'verify':

@@ -28,7 +28,13 @@ export interface Child {
 
 /** What the job manager asked for, and what came back. */
 export type Answer =
-  | { readonly type: 'planned'; readonly client: string; readonly chain: readonly ImageOfChain[] }
+  | {
+      readonly type: 'planned';
+      readonly client: string;
+      readonly chain: readonly ImageOfChain[];
+      /** Streams of the run of which there is no image; of a restore by time. */
+      readonly missingStreams?: number | undefined;
+    }
   /** The media servers that hold the image of a duplication or verification. */
   | { readonly type: 'located'; readonly sources: readonly string[] }
   | { readonly type: 'granted'; readonly allocation: Allocation }

@@ -210,6 +210,8 @@ export interface RestoreJob extends JobBase {
   /** The client that writes the files; known once the job is planned. */
   readonly toClient: string | null;
   readonly chain: readonly ImageOfChain[];
+  /** Streams of the run that are not restored, since no image of them is there; absent where none are. */
+  readonly missingStreams?: number;
 }
 
 export interface DuplicateJob extends JobBase {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { after, answers, NOW, restore } from '../testing/sample-jobs.js';
+import { decide } from './decide.js';
 import type { Input } from './input.js';
 import { cancelTasks, tasksOf } from './tasks.js';
 import { viewOf } from './view.js';
@@ -19,6 +20,17 @@ describe('a restore job', () => {
     expect(runs.step).toBe('running');
     const done = after(runs, reported('agent', { status: 5 }), released);
     expect(viewOf(done, NOW)).toMatchObject({ status: 5, imageId: 'web1_2', client: 'web1' });
+  });
+
+  it('ends with status 1 where streams of the run have no image, and says so from the beginning', () => {
+    const input: Input = { ...planned, missingStreams: 2 };
+    const { effects } = decide(restore, input, NOW);
+    const text = expect.stringContaining('2 streams of that run have no complete image');
+    expect(effects[0]).toMatchObject({ severity: 'warning', text });
+    const runs = after(restore, input, granted('m1'), pinned);
+    const ok = after(runs, reported('agent', { status: 0 }));
+    expect(ok).toMatchObject({ outcome: { status: 1, message: text } });
+    expect(after(runs, reported('agent', { status: 5 }))).toMatchObject({ outcome: { status: 5 } });
   });
 
   it('is not repeated, and not ended by a media server: the agent may read elsewhere', () => {

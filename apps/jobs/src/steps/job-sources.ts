@@ -20,13 +20,13 @@ export class JobSources {
   async plan(job: Job): Promise<Answer | undefined> {
     switch (job.type) {
       case 'restore': {
-        const { client, images, streams } = await this.requests.call(
+        const { client, images, streams, missingStreams } = await this.requests.call(
           catalogChain,
           job.request.source,
         );
         const of = streams.flatMap((count, stream) => Array.from({ length: count }, () => stream));
         const chain = images.map((image, at) => ({ ...image, stream: of[at] ?? 0 }));
-        return { type: 'planned', client, chain };
+        return { type: 'planned', client, chain, missingStreams };
       }
       case 'duplicate':
         return this.locate(job, (copy) => copy.copy !== job.request.copy);

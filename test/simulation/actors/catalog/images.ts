@@ -175,7 +175,8 @@ async function chainOf(db: Transaction, imageId: string): Promise<ResponseOf<typ
   const anyOf = [...new Set(active.map(({ number }) => number))].map((number) =>
     active.filter((row) => row.number === number).map(({ mediaId }) => mediaId),
   );
-  return { client: 'c1', images: [{ imageId, kind: 'full', media, anyOf }], streams: [1] };
+  const images = [{ imageId, kind: 'full' as const, media, anyOf }];
+  return { client: 'c1', images, streams: [1], missingStreams: 0 };
 }
 
 async function piecesOf(db: Transaction, imageId: string) {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { orderedChains, streamSets, type Run } from './run-streams.js';
+import { missingStreams, orderedChains, streamSets, type Run } from './run-streams.js';
 
 const run = (streams: number, ...sets: string[]): Run => ({
   streams,
@@ -18,6 +18,14 @@ describe('the streams of a client as it was', () => {
       ...['/a', '/b', '/c'],
     ]);
     expect(of(run(2, '/a'))).toEqual(['/a']);
+  });
+
+  it('are fewer than the newest run has, where there never was an image of some', () => {
+    const missing = (...runs: Run[]) => missingStreams(runs, streamSets(runs));
+    expect(missing(run(3, '/a'), run(3, '/b'))).toBe(1);
+    expect(missing(run(3, '/a'), run(3, '/a', '/b', '/c'))).toBe(0);
+    expect(missing(run(1, '/a'), run(3, '/b'))).toBe(0);
+    expect(missing()).toBe(0);
   });
 });
 

@@ -28,6 +28,11 @@ export function streamSets(runs: readonly Run[]): string[][] {
   return [...sets.values()];
 }
 
+/** Of how many streams of the newest run there is no image, not of an earlier run either. */
+export function missingStreams(runs: readonly Run[], sets: readonly (readonly string[])[]): number {
+  return Math.max((runs[0]?.streams ?? 0) - sets.length, 0);
+}
+
 /**
  * The chains of all streams, so ordered that the one with the newest image comes last: it rules where they overlap.
  * @throws InvalidInput where they have more images together than a restore can read
