@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { catalogCopies, catalogPin, catalogUnpin } from '#contracts/catalog/copy.js';
-import { imageExpire } from '#contracts/catalog/expiry.js';
+import { imageExpire, imageHold } from '#contracts/catalog/expiry.js';
 import type { RequestOf } from '#contracts/contract.js';
 import { catalogImage } from '#contracts/image.js';
 import { CatalogHarness } from '../testing/catalog-harness.js';
@@ -51,6 +51,27 @@ describe('an expiration', () => {
     expect(copies.map(({ state }) => state)).toEqual(['COMPLETE', 'TO_BE_DELETED']);
     const { image } = await maker.operator.call(catalogImage, { imageId });
     expect(image.expiresAt).toBe(before.expiresAt);
+  });
+
+  it('at once changes nothing of an image that is kept, and says until when it is', async () => {
+    const { imageId } = await maker.backup(1);
+    const held = { imageId, hold: 'case-1' };
+    await maker.operator.call(imageHold, held);
+    const { image: before } = await maker.operator.call(catalogImage, { imageId });
+    const keeps = [
+      `1 keep: on hold: case-1,nothing of the image goes, so it still expires ${before.expiresAt}`,
+    ];
+    expect(await reasonsOf({ imageId, now: true, dryRun: true })).toEqual(keeps);
+    expect(await reasonsOf({ imageId, now: true })).toEqual(keeps);
+    await maker.operator.call(imageHold, { ...held, release: true });
+    await sleep(5 * EXPIRE_EVERY_MS);
+    expect((await maker.operator.call(catalogImage, { imageId })).image).toMatchObject({
+      ...{ expiresAt: before.expiresAt, state: 'COMPLETE' },
+    });
+    const { deletableAt } = await expire({ imageId, now: true });
+    expect(deletableAt).not.toBeNull();
+    const { image } = await maker.operator.call(catalogImage, { imageId });
+    expect(Date.parse(image.expiresAt!)).toBeLessThan(Date.parse(before.expiresAt!));
   });
 
   it('of all whose time is over goes through them page by page', async () => {

@@ -9,7 +9,7 @@ import { UnitOfWork } from '#outbox/unit-of-work.js';
 import { CatalogConfig } from '../config.js';
 import { unknownImage } from '../domain/chains/chain.js';
 import { decideDeletion } from '../domain/deletion.js';
-import { planExpiry, type ImageFacts } from '../domain/expiry.js';
+import { keptUntil, planExpiry, type ImageFacts } from '../domain/expiry.js';
 import { isOver } from '../domain/retention.js';
 import { Copies } from '../persistence/copies/copies.js';
 import {
@@ -87,7 +87,8 @@ export class Expiry {
     if (!known) throw unknownImage(imageId);
     if (request.dryRun) {
       const facts = await factsOf(this.database.manager, known, this.at(request));
-      return { decisions: planExpiry(facts, request, this.clock.now()), deletableAt: null };
+      const { decisions } = this.plan(known, facts, request);
+      return { decisions, deletableAt: null };
     }
     return this.unitOfWork.run(async ({ db }) => {
       const images = new Images(db);
@@ -98,14 +99,30 @@ export class Expiry {
       const fragments = await new Deletables(db).lock(imageId);
       const at = this.at(request);
       const facts = await factsOf(db, image, at);
-      if (facts.expiresAt?.getTime() !== image.expiresAt?.getTime()) {
-        await images.save(imageId, { expiresAt: facts.expiresAt });
-      }
-      const decisions = planExpiry(facts, request, at.now);
+      const { decisions, isSooner } = this.plan(image, facts, request);
+      if (isSooner) await images.save(imageId, { expiresAt: facts.expiresAt });
       const isMarked = await this.mark(db, { facts, fragments, decisions, now: at.now });
       const deletableAt = isMarked ? this.deletableAt(at.now).toISOString() : null;
       return { decisions, deletableAt };
     });
+  }
+
+  /**
+   * `isSooner`: the image's time is over by this. It is not where all of it is kept: else it would go when nobody thinks
+   * of it any more, at the first moment that what keeps it now is over.
+   */
+  private plan(
+    image: ImageRow,
+    facts: ImageFacts,
+    request: Pick<ExpireRequest, 'copy'>,
+  ): { decisions: ExpiryDecision[]; isSooner: boolean } {
+    const decisions = planExpiry(facts, request, this.clock.now());
+    const isAsked = facts.expiresAt?.getTime() !== image.expiresAt?.getTime();
+    const isSooner = isAsked && decisions.some(({ decision }) => decision === 'delete');
+    return {
+      decisions: isAsked && !isSooner ? keptUntil(decisions, image) : decisions,
+      isSooner,
+    };
   }
 
   /** Of one copy `now` says nothing about its image, which is kept for as long as before. */

@@ -65,6 +65,15 @@ export function planExpiry(
     });
 }
 
+/** Said of each copy where an image was to expire at once and all of it is kept: so does the time until when. */
+export function keptUntil(
+  decisions: readonly ExpiryDecision[],
+  image: Pick<ImageFacts, 'expiresAt'>,
+): ExpiryDecision[] {
+  const still = `nothing of the image goes, so it still ${untilWhen(image)}`;
+  return decisions.map((each) => ({ ...each, reasons: [...each.reasons, still] }));
+}
+
 /** Whether without this copy an image that is still needed would have no good one. */
 export function isLastGood(image: ImageFacts, copy: number, now: Date): boolean {
   const others = image.copies.filter((each) => each.copy !== copy);
@@ -91,7 +100,7 @@ function obstacles({ pins, isMarked, isBeingWritten }: CopyFacts): string[] {
   return reasons;
 }
 
-function untilWhen({ expiresAt }: ImageFacts): string {
+function untilWhen({ expiresAt }: Pick<ImageFacts, 'expiresAt'>): string {
   return expiresAt === null ? 'never expires' : `expires ${expiresAt.toISOString()}`;
 }
 

@@ -25,7 +25,10 @@ export const imageExpire = endpoint('catalog', 'image-expire', {
     imageId: imageId.optional(),
     /** This copy alone, if the image keeps another good one. Its expiration stays as it is. */
     copy: z.int().min(1).max(10).optional(),
-    /** The image itself expires now, whatever its retention was; with `copy`, no more than that copy. Needs imageId. */
+    /**
+     * The image itself expires now, whatever its retention was, unless all of it is kept; with `copy`, no more than that copy.
+     * Needs imageId.
+     */
     now: z.boolean().default(false),
     dryRun: z.boolean().default(false),
     /** The `next` of the page before. */
