@@ -135,12 +135,31 @@ describe('catalog', () => {
     expect(code).toBe(1);
     expect(err).toContain('Left out, because they are down: media2');
     expect(out).toMatch(/offer-again$/m);
-    expect(out).toContain('1,000 fragments compared: 1 differences found; nothing was done.');
+    expect(out).toContain('1,000 fragments compared: 1 difference found; nothing was done.');
     expect(out.match(/forget-volume media1 \S+/g)).toEqual([`forget-volume media1 ${VOLUME}`]);
     expect(cluster.inputsOf(catalogReconcile)).toMatchObject([
       { mediaId: 'media1', dryRun: true },
       { mediaId: 'media1', after: NEXT, dryRun: true },
     ]);
+  });
+
+  it('reconcile says about how many differences nothing could be done', async () => {
+    const finding = {
+      ...{ fragmentId: NEXT, imageId: IMAGE, copy: 1, number: 2 },
+      ...{ finding: 'not in the journal', action: 'mark-damaged' },
+    };
+    let unchecked = 1;
+    cluster.answer(catalogReconcile, () => ({
+      ...{ checked: 5, findings: [finding], next: null, away: [], unchecked },
+    }));
+    const left = await cluster.run('catalog', 'reconcile', '--media', 'media1');
+    expect(left.code).toBe(1);
+    expect(left.out).toContain('5 fragments compared: 1 difference found, 0 dealt with.');
+    expect(left.out).toContain('1 could not be checked, so nothing was done');
+    unchecked = 0;
+    const { code, out } = await cluster.run('catalog', 'reconcile', '--media', 'media1');
+    expect(code).toBe(0);
+    expect(out).toContain('5 fragments compared: 1 difference found and dealt with.');
   });
 
   it('forget-volume gives up a volume', async () => {

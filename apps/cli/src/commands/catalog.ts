@@ -99,12 +99,14 @@ async function reconcile(cli: Cli, options: WalkOptions): Promise<void> {
   const findings: ReconcileFinding[] = [];
   const volumesAway = new Map<string, { mediaId: string; volumeId: string }>();
   let checked = 0;
+  let unchecked = 0;
   await cli.withCluster(async (cluster) => {
     for (const mediaId of await serversOf(cli, cluster, options.media)) {
       await pages(async (after) => {
         const page = { mediaId, after, dryRun };
         const answer = await cluster.ask(catalogReconcile, page, PAGE_MS_MAX);
         checked += answer.checked;
+        unchecked += answer.unchecked;
         findings.push(...answer.findings);
         cli.output.remark(`${mediaId}: ${formatCount(checked)} fragments compared`);
         for (const volumeId of answer.away) volumesAway.set(volumeId, { mediaId, volumeId });
@@ -113,8 +115,8 @@ async function reconcile(cli: Cli, options: WalkOptions): Promise<void> {
     }
   });
   const away = [...volumesAway.values()];
-  if (away.length > 0) cli.exitCode = EXIT.partial;
-  cli.answer({ checked, findings, away }, (output) => {
+  if (away.length > 0 || unchecked > 0) cli.exitCode = EXIT.partial;
+  cli.answer({ checked, findings, away, unchecked }, (output) => {
     if (findings.length > 0) output.table(FINDINGS, findings);
     for (const { mediaId, volumeId } of away) {
       output.line(
@@ -123,13 +125,29 @@ async function reconcile(cli: Cli, options: WalkOptions): Promise<void> {
       output.line('Mount it and start the media server again or, if it is lost, give it up with:');
       output.line(`holdfast catalog forget-volume ${mediaId} ${volumeId}`);
     }
-    const settled = dryRun ? 'found; nothing was done' : 'found and dealt with';
-    output.line(
-      findings.length === 0
-        ? `${formatCount(checked)} fragments compared: no difference.`
-        : `${formatCount(checked)} fragments compared: ${findings.length} differences ${settled}.`,
-    );
+    const found = findings.length;
+    for (const line of reconciledLines({ checked, found, unchecked, dryRun })) output.line(line);
   });
+}
+
+/** What came of it, in the end. */
+function reconciledLines(of: {
+  readonly checked: number;
+  readonly found: number;
+  readonly unchecked: number;
+  readonly dryRun: boolean;
+}): string[] {
+  const { found, unchecked, dryRun } = of;
+  const compared = `${formatCount(of.checked)} fragments compared`;
+  if (found === 0) return [`${compared}: no difference.`];
+  const differences = found === 1 ? '1 difference' : `${formatCount(found)} differences`;
+  if (dryRun) return [`${compared}: ${differences} found; nothing was done.`];
+  if (unchecked === 0) return [`${compared}: ${differences} found and dealt with.`];
+  return [
+    `${compared}: ${differences} found, ${formatCount(found - unchecked)} dealt with.`,
+    `${formatCount(unchecked)} could not be checked, so nothing was done: a media server, or a volume of it, is away.`,
+    "The catalog's log says which and why. Reconcile again when it is back.",
+  ];
 }
 
 async function forgetVolume(

@@ -47,7 +47,7 @@ export class Reconciliation {
     const { link } = this.program;
     link.serve(catalogReconcile, async ({ mediaId }) => {
       const findings = await this.server(mediaId);
-      return { checked: 0, findings, next: null, away: [] };
+      return { checked: 0, findings, next: null, away: [], unchecked: 0 };
     });
     link.serve(fragmentSuspect, async ({ fragmentId }) => {
       await this.suspect(fragmentId);
