@@ -73,7 +73,7 @@ export class JobRecord {
     if (news === 'ended') {
       const ending = endingOf(view, await running.remove(job));
       if (!isOurs || ending === undefined) return;
-      await histories.save(key, withEnding(known.history, ending), job);
+      await histories.save(key, withEnding(known.history, ending, this.clock.now()), job);
       return;
     }
     if (news === 'moves') await running.isNotIncomplete(job, view.revision);
@@ -84,7 +84,7 @@ export class JobRecord {
     const told = { failedAt, revision: view.revision, now: this.clock.now() };
     if (!(await running.isIncomplete({ ...key, job }, told))) return;
     const failure = { job, at: failedAt, status: news.status };
-    await histories.save(key, withFailedTry(known.history, failure), null);
+    await histories.save(key, withFailedTry(known.history, failure, told.now), null);
   }
 }
 

@@ -91,7 +91,7 @@ function simulate(plan: PolicyPlan, from: number, fates: readonly Fate[]): Run[]
     let failedAt: Date | null = null;
     for (let round = 0; round < fate.incomplete; round++) {
       failedAt = new Date(now);
-      history = withFailedTry(history, { job, at: failedAt, status: 82 });
+      history = withFailedTry(history, { job, at: failedAt, status: 82 }, failedAt);
       const running = { job, schedule: entry.schedule.name, failedAt };
       const next = entryOf(plan, history, now, running);
       const at = Math.max(now, Number(next.dueAt)) + lateMs;
@@ -108,10 +108,14 @@ function simulate(plan: PolicyPlan, from: number, fates: readonly Fate[]): Run[]
       failedAt = null;
     }
     runs.push({ dueAt: Number(entry.dueAt), begunAt, status, goneOn });
-    history = withEnding(history, {
-      ...{ job, status, plannedAt: entry.dueAt!, begunAt: new Date(begunAt) },
-      ...{ endedAt: new Date(now), failedAt },
-    });
+    history = withEnding(
+      history,
+      {
+        ...{ job, status, plannedAt: entry.dueAt!, begunAt: new Date(begunAt) },
+        ...{ endedAt: new Date(now), failedAt },
+      },
+      new Date(now),
+    );
   }
   return runs;
 }

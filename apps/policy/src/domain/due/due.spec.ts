@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import type { Schedule } from '#contracts/schedule.js';
 import { OpenTimes } from '../time/open-times.js';
 import { zoneOf } from '../time/zone.js';
-import { due, type DueInput } from './due.js';
+import { due, type Due, type DueInput } from './due.js';
 import {
   asOf,
   withEnding,
@@ -26,18 +26,24 @@ const retry: RetryRule = { triesMax: 2, windowMs: 12 * HOUR, delayMs: 10 * MINUT
 const fresh: History = { knownSince: T0, heldUntil: null, lastGood: null, failures: [] };
 const good = { job: 5, at: T0, plannedAt: T0 };
 
+function dueOf(history: Partial<History>, rest: Partial<DueInput> = {}): Due {
+  const schedule = rest.schedule ?? daily;
+  const times = new OpenTimes(zoneOf('UTC'), schedule);
+  return due({
+    ...{ active: true, effectiveFrom: 0, schedule, times, runDays: undefined, lastFuller: null },
+    ...{ userFailures: [], retry, asked: T0.getTime(), ...rest },
+    history: { ...fresh, ...history },
+  });
+}
+
 function ask(
   history: Partial<History>,
   rest: Partial<DueInput> = {},
 ): { dueAt: Date | null; reason: string; goesOn?: number } {
   const schedule = rest.schedule ?? daily;
   const times = new OpenTimes(zoneOf('UTC'), schedule);
-  const asked = T0.getTime();
-  const found = due({
-    ...{ active: true, effectiveFrom: 0, schedule, times, runDays: undefined, lastFuller: null },
-    ...{ userFailures: [], retry, asked, ...rest, history: { ...fresh, ...history } },
-  });
-  const reason = reasonOf(found, times, asked);
+  const found = dueOf(history, rest);
+  const reason = reasonOf(found, times, T0.getTime());
   const { dueAt, goesOn } = found;
   return goesOn === undefined ? { dueAt, reason } : { dueAt, reason, goesOn };
 }
@@ -66,6 +72,16 @@ describe('a schedule is due', () => {
     expect(ask({ lastGood: good }, { lastFuller: { ...good, at: at(-HOUR) } }).dueAt).toEqual(
       at(DAY),
     );
+  });
+
+  it('at an instant that a timestamp can say, however late a policy takes effect', () => {
+    const windows: Schedule['windows'] = [{ days: 'every', from: '23:00', for: '2h' }];
+    const last = '9999-12-31T23:59:59.999Z';
+    const effectiveFrom = Date.parse('9999-12-31T23:59:00Z');
+    const found = dueOf({}, { schedule: { ...daily, windows }, effectiveFrom });
+    expect(found.closesAt?.toISOString()).toBe(last);
+    const behind = dueOf({}, { schedule: daily, effectiveFrom: Date.parse(last) + 1 });
+    expect(behind.dueAt?.toISOString()).toBe(last);
   });
 
   it('never without a frequency or in a policy that is not active', () => {
@@ -224,12 +240,14 @@ function extraTries(failures: readonly Failure[]): number {
 }
 
 describe('the history', () => {
+  /** When all of them are heard. */
+  const then = at(DAY);
   const ending = { job: 6, status: 0, plannedAt: at(0), begunAt: at(HOUR), endedAt: at(2 * HOUR) };
 
   it('counts status 0 and 1 as good, and forgets the failures before', () => {
     const failures = [failed(4, 0)];
     for (const status of [0, 1]) {
-      expect(withEnding({ ...fresh, failures }, { ...ending, status })).toEqual({
+      expect(withEnding({ ...fresh, failures }, { ...ending, status }, then)).toEqual({
         ...fresh,
         lastGood: { job: 6, at: at(HOUR), plannedAt: at(0) },
       });
@@ -239,20 +257,34 @@ describe('the history', () => {
   it('has each try of a job that was gone on with, and its end in place of the last one', () => {
     const first = { job: 6, at: at(HOUR), status: 82 };
     const second = { ...first, at: at(2 * HOUR) };
-    const twice = [first, first, second].reduce(withFailedTry, fresh);
+    const twice = [first, first, second].reduce(
+      (known, one) => withFailedTry(known, one, then),
+      fresh,
+    );
     expect(twice.failures).toEqual([first, second]);
     const over = { ...ending, status: 82, endedAt: at(5 * HOUR), failedAt: second.at };
-    const ended = withEnding(twice, over);
+    const ended = withEnding(twice, over, then);
     expect(ended.failures).toEqual([first, { ...second, at: at(5 * HOUR) }]);
     // Told again, when it is not known any more that it was incomplete.
-    expect(withEnding(ended, { ...over, failedAt: null })).toEqual(ended);
-    expect(withEnding(twice, { ...over, status: 150 }).failures).toEqual([
+    expect(withEnding(ended, { ...over, failedAt: null }, then)).toEqual(ended);
+    expect(withEnding(twice, { ...over, status: 150 }, then).failures).toEqual([
       first,
       { job: 6, at: at(5 * HOUR), status: 150 },
     ]);
-    expect(withEnding(twice, { ...over, status: 0 }).failures).toEqual([]);
-    const good = withEnding(fresh, { ...ending, job: 9, status: 0, begunAt: at(3 * HOUR) });
-    expect(withFailedTry(good, second)).toEqual(good);
+    expect(withEnding(twice, { ...over, status: 0 }, then).failures).toEqual([]);
+    const good = withEnding(fresh, { ...ending, job: 9, status: 0, begunAt: at(3 * HOUR) }, then);
+    expect(withFailedTry(good, second, then)).toEqual(good);
+  });
+
+  it('is not kept by a good backup of a clock that was ahead', () => {
+    const ahead = { ...fresh, lastGood: { job: 5, at: at(30 * DAY), plannedAt: at(30 * DAY) } };
+    expect(withEnding(ahead, ending, then).lastGood).toMatchObject({ job: 6, at: at(HOUR) });
+    const bad = { ...ending, status: 58 };
+    expect(withEnding(ahead, bad, then).failures).toMatchObject([{ job: 6, status: 58 }]);
+    // Clocks of two hosts differ a little, and events come late.
+    const little = { ...fresh, lastGood: { job: 5, at: at(DAY + MINUTE), plannedAt: at(0) } };
+    expect(withEnding(little, ending, then)).toBe(little);
+    expect(withEnding(ahead, ending, at(30 * DAY))).toBe(ahead);
   });
 
   it('as of an instant lacks the failures that came later', () => {
@@ -283,7 +315,9 @@ describe('the history', () => {
     fc.assert(
       fc.property(both, ([inOrder, mixed]) => {
         const sorted = [...inOrder].sort((a, b) => a.job - b.job);
-        expect(mixed.reduce(withEnding, fresh)).toEqual(sorted.reduce(withEnding, fresh));
+        const ended = (all: typeof mixed) =>
+          all.reduce<History>((known, one) => withEnding(known, one, then), fresh);
+        expect(ended(mixed)).toEqual(ended(sorted));
       }),
     );
   });

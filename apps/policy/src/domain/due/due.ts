@@ -57,6 +57,9 @@ export function due(input: DueInput): Due {
   return frequencyDue(input, schedule.frequency);
 }
 
+/** The last one that a timestamp can say: years have four digits. Policies may take effect as late as that. */
+const LAST_INSTANT = Date.parse('9999-12-31T23:59:59.999Z');
+
 function frequencyDue(input: DueInput, frequency: string): Due {
   const { history, effectiveFrom, times, asked, incomplete } = input;
   const held = history.heldUntil?.getTime();
@@ -147,8 +150,8 @@ function begin(
   // It is looked ahead for some days only, and what is due may be so for long.
   const closes = times.closesAfter(Math.max(at, asked));
   return {
-    dueAt: new Date(at),
-    closesAt: closes === null ? null : new Date(closes),
+    dueAt: new Date(Math.min(at, LAST_INSTANT)),
+    closesAt: closes === null ? null : new Date(Math.min(closes, LAST_INSTANT)),
     cause: ready.cause,
     readyAt: ready.at,
     goesOn,

@@ -67,11 +67,16 @@ export function isGood(status: number): boolean {
   return status <= 1;
 }
 
-/** The history with one more ending. Repeats and late arrivals change nothing that is newer. */
-export function withEnding(history: History, ending: Ending): History {
-  const { lastGood } = history;
+/** A good backup that lies further than that in the future was made while a clock was ahead. */
+const AHEAD_MS_MAX = 60_000;
+
+/**
+ * The history with one more ending, as it is heard `now`. Repeats and late arrivals change nothing that is newer;
+ * but what lies in the future is newer than nothing.
+ */
+export function withEnding(history: History, ending: Ending, now: Date): History {
   if (isGood(ending.status)) {
-    if (lastGood !== null && lastGood.at >= ending.begunAt) return history;
+    if (isNewer(history.lastGood, ending.begunAt, now)) return history;
     return {
       ...history,
       lastGood: { job: ending.job, at: ending.begunAt, plannedAt: ending.plannedAt },
@@ -82,15 +87,19 @@ export function withEnding(history: History, ending: Ending): History {
   const failures = history.failures.filter(
     (failure) => failure.job !== job || failure.at.getTime() !== failedAt?.getTime(),
   );
-  return withFailedTry({ ...history, failures }, { job, at: ending.endedAt, status });
+  return withFailedTry({ ...history, failures }, { job, at: ending.endedAt, status }, now);
 }
 
 /** The history with one more try of a job that has failed, and may be gone on with. The same holds. */
-export function withFailedTry(history: History, failure: Failure): History {
+export function withFailedTry(history: History, failure: Failure, now: Date): History {
   const { lastGood, failures } = history;
-  if (lastGood !== null && lastGood.at >= failure.at) return history;
+  if (isNewer(lastGood, failure.at, now)) return history;
   if (failures.some(({ job, at }) => job === failure.job && at >= failure.at)) return history;
   return withFailure(history, failure);
+}
+
+function isNewer(good: GoodBackup | null, than: Date, now: Date): boolean {
+  return good !== null && good.at >= than && good.at.getTime() - now.getTime() <= AHEAD_MS_MAX;
 }
 
 /** Of the refusals, which made no job, only the last one is of interest. */
