@@ -66,6 +66,18 @@ describe('a command', () => {
     expect(jobs.asked('catalog.image-abandon', job)).toHaveLength(1);
   });
 
+  it('gives back what a job held though another one before it cannot', async () => {
+    const [first, second] = [await jobs.submit(), await jobs.submit()];
+    for (const job of [first, second]) await jobs.running(job);
+    Object.assign(jobs.others, { brokerAway: true, catalogAway: true });
+    for (const job of [first, second]) await jobs.ask('cancel', { job });
+    for (const job of [first, second]) await jobs.done(job);
+    Object.assign(jobs.others, { brokerAway: false, catalogAway: false, notAbandoned: first });
+    while (jobs.asked('catalog.image-abandon', second).length === 0) await sleep(20);
+    expect(jobs.asked('broker.release', first).length).toBeGreaterThan(0);
+    jobs.others.notAbandoned = 0;
+  });
+
   it('keeps a job that is out of tries, if something is committed, until somebody resumes it', async () => {
     jobs.others.committed = 3;
     const job = await jobs.submit({ tries: 1 });

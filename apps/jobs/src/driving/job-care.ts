@@ -5,6 +5,7 @@ import { messageOf } from '#kernel/errors.js';
 import { Repeating } from '#kernel/repeating.js';
 import type { Startable } from '#service/lifecycle.js';
 import { JobsConfig } from '../config.js';
+import type { Job } from '../domain/job.js';
 import { JobChanges } from '../job-changes.js';
 import { OpenJobs } from '../persistence/open-jobs.js';
 import { JobRelease } from '../steps/job-release.js';
@@ -21,6 +22,8 @@ const PRUNED_MAX = 200;
 export class JobCare implements Startable {
   private readonly logger = new Logger('jobs');
   private readonly rounds: readonly Repeating[];
+  /** The last debtor of the page before. */
+  private after = 0;
 
   constructor(
     private readonly database: DataSource,
@@ -32,7 +35,7 @@ export class JobCare implements Startable {
     const onError = (error: unknown) =>
       this.logger.warn(`cannot look after old jobs: ${messageOf(error)}`);
     this.rounds = [
-      new Repeating({ everyMs: SETTLE_MS, work: (signal) => this.settle(signal), onError }),
+      new Repeating({ everyMs: SETTLE_MS, work: () => this.settle(), onError }),
       new Repeating({ everyMs: PRUNE_MS, work: (signal) => this.prune(signal), onError }),
     ];
   }
@@ -45,13 +48,24 @@ export class JobCare implements Startable {
     await Promise.all(this.rounds.map((rounds) => rounds.stop()));
   }
 
-  private async settle(signal: AbortSignal): Promise<void> {
-    for (const { job } of await new OpenJobs(this.database.manager).indebted(DEBTS_MAX)) {
-      if (signal.aborted) return;
-      const owed = await this.release.settle(job, job.owed);
-      // Who does not answer for one job does not answer for the next one.
-      if (owed.length > 0) return;
+  /** One page of debtors after the other, each at once: whoever is not answered holds up no other. */
+  private async settle(): Promise<void> {
+    const jobs = new OpenJobs(this.database.manager);
+    const page = await jobs.indebted({ after: this.after, limit: DEBTS_MAX });
+    this.after = page.length < DEBTS_MAX ? 0 : page.at(-1)!.job.job;
+    const troubles: string[] = [];
+    await Promise.all(page.map(({ job }) => this.settleOne(job, troubles)));
+    const more = troubles.length > 1 ? ` (and ${troubles.length - 1} more)` : '';
+    if (troubles.length > 0) this.logger.warn(`not given back yet: ${troubles[0]}${more}`);
+  }
+
+  private async settleOne(job: Job, troubles: string[]): Promise<void> {
+    try {
+      const owed = await this.release.settle(job, job.owed, (text) => void troubles.push(text));
+      if (owed.length === job.owed.length) return;
       await this.changes.note(job.job, (saved) => ({ ...saved, owed }));
+    } catch (error) {
+      troubles.push(`job ${job.job}: ${messageOf(error)}`);
     }
   }
 

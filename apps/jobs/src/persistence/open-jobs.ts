@@ -53,10 +53,10 @@ export class OpenJobs {
   }
 
   /** Jobs that are done and have something left to give back. */
-  async indebted(limit: number): Promise<SavedJob[]> {
+  async indebted({ after, limit }: { after: number; limit: number }): Promise<SavedJob[]> {
     const rows: Row[] = await this.db.query(
-      `SELECT ${ROW} FROM job WHERE owes ORDER BY job LIMIT $1`,
-      [limit],
+      `SELECT ${ROW} FROM job WHERE owes AND job > $1 ORDER BY job LIMIT $2`,
+      [after, limit],
     );
     return rows.map(toSaved);
   }

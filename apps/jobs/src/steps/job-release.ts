@@ -27,10 +27,14 @@ export class JobRelease {
     return [...image, ...(isSynthetic(job) ? (['pins'] as const) : []), 'resources'];
   }
 
-  /** Asks for all of them at once; returns those that nobody has taken. */
-  async settle(job: Job, debts: readonly Debt[]): Promise<Debt[]> {
+  /** Asks for all of them at once; returns those that nobody has taken, and tells why. */
+  async settle(
+    job: Job,
+    debts: readonly Debt[],
+    tell = (text: string) => this.logger.warn(text),
+  ): Promise<Debt[]> {
     const open = await Promise.all(
-      debts.map(async (debt) => ((await this.isSettled(job, debt)) ? [] : [debt])),
+      debts.map(async (debt) => ((await this.isSettled(job, debt, tell)) ? [] : [debt])),
     );
     return open.flat();
   }
@@ -48,13 +52,13 @@ export class JobRelease {
     await this.permitted(job.job, this.requests.call(imageAbandon, which, options));
   }
 
-  private async isSettled(job: Job, debt: Debt): Promise<boolean> {
+  private async isSettled(job: Job, debt: Debt, tell: (text: string) => void): Promise<boolean> {
     try {
       await this.pay(job, debt);
       return true;
     } catch (error) {
       if (!(error instanceof Unavailable)) throw error;
-      this.logger.warn(`job ${job.job}: ${messageOf(error)}`);
+      tell(`job ${job.job}: ${messageOf(error)}`);
       return false;
     }
   }

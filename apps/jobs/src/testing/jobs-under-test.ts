@@ -80,7 +80,7 @@ export class JobsUnderTest {
     Object.assign(this.others, { brokerAway: false, busy: false, complete: true });
     Object.assign(this.others, { nextNumber: 1, open: 0, mediaAway: false });
     Object.assign(this.others, { catalogAway: false, committed: 0 });
-    Object.assign(this.others, { selections: ['/etc'], builtOn: [] });
+    Object.assign(this.others, { selections: ['/etc'], builtOn: [], notAbandoned: 0 });
     this.others.asked.length = 0;
     this.others.tasks.length = 0;
   }

@@ -32,6 +32,8 @@ export class ResourcesOnTheWire {
   selections = ['/etc'];
   /** What every image builds on, as the catalog says. */
   builtOn: readonly string[] = [];
+  /** The job whose image the catalog does not let go of. */
+  notAbandoned = 0;
   private images = 0;
 
   constructor(nats: NatsConnection) {
@@ -44,7 +46,10 @@ export class ResourcesOnTheWire {
       complete: this.complete,
       waitsFor: this.complete ? '' : 'the index of fragment 1',
     }));
-    this.serve(nats, 'catalog.image-abandon', () => ({}));
+    this.serve(nats, 'catalog.image-abandon', ({ job }) => {
+      if (job === this.notAbandoned) throw new Unavailable('not now');
+      return {};
+    });
     this.serve(nats, 'catalog.image', ({ imageId }) => ({
       image: { ...imageView(String(imageId)), fragments: this.committed },
     }));
