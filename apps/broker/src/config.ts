@@ -3,6 +3,12 @@ import { settingFacts } from '#service/settings/setting-facts.js';
 
 const HOUR_SECONDS = 3_600;
 
+/**
+ * A running job asks again every two seconds where less than half an hour is left. That has to outlast a restart of
+ * broker or job manager, or others get what the living hold.
+ */
+const LEASE_SECONDS_LEAST = 60;
+
 const count = z.coerce.number().int();
 
 export const brokerConfig = z.object({
@@ -16,6 +22,7 @@ export const brokerConfig = z.object({
       unit: 'seconds',
       description: 'how long an allocation lasts that nobody asks for again',
       settable: true,
+      least: LEASE_SECONDS_LEAST,
     }),
   /**
    * The field's default is 1, which has the streams of one policy run one after the other. As many as

@@ -16,6 +16,8 @@ export interface SettingFacts {
   readonly scale?: number;
   /** The variable is a duration such as `24h`; the setting is a whole number of these. */
   readonly duration?: 's' | 'm' | 'h' | 'd';
+  /** The least that people may set, in the setting's unit, where the variable (for tests) may be less. */
+  readonly least?: number;
   /** In words, where the schema can't say it: of a duration, a list of volumes. */
   readonly allowed?: string;
 }

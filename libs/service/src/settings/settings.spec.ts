@@ -71,6 +71,19 @@ describe('settings', () => {
     expect(refused('a.else', 1)).toThrow('There is no setting "a.else".');
   });
 
+  it('may have a least value for people that does not bind the environment', () => {
+    const lease = z.coerce.number().int().min(1).max(600).default(300);
+    const bounded = z.object({
+      LEASE: lease.register(settingFacts, { ...facts, name: 'a.lease', least: 60 }),
+    });
+    const all = new Settings(bounded, { LEASE: '2' });
+    expect(all.values.LEASE).toBe(2);
+    expect(() => all.textFor('a.lease', 59)).toThrow('a whole number from 60 to 600, not "59"');
+    expect(all.textFor('a.lease', 60)).toBe('60');
+    expect(all.use(set({ 'a.lease': '59' }))).toEqual(['a.lease']);
+    expect(all.use(set({ 'a.lease': '60' }))).toEqual([]);
+  });
+
   it('ignore what was set once and is not allowed any more, and say so', () => {
     const all = settings();
     const ignored = all.use(set({ 'a.tick-seconds': '900', 'a.gone': '1', 'a.grace': '1h' }));

@@ -62,7 +62,7 @@ export class Settings<C extends z.ZodType = z.ZodType> {
   textFor(name: string, value: SettingValue): string {
     const { facts, schema } = this.settable(name);
     const text = toText(value, facts);
-    if (text !== undefined && schema.safeParse(text).success) return text;
+    if (text !== undefined && isFit(text, schema, facts)) return text;
     throw new InvalidInput(`${name} is ${allowedOf(schema, facts)}, not "${value}".`, 'value');
   }
 
@@ -105,7 +105,7 @@ export class Settings<C extends z.ZodType = z.ZodType> {
 
   private isAllowed(name: string, text: string): boolean {
     const found = this.byName.get(name);
-    return found !== undefined && found.facts.settable && found.schema.safeParse(text).success;
+    return found !== undefined && found.facts.settable && isFit(text, found.schema, found.facts);
   }
 
   private live(): z.output<C> {
@@ -131,9 +131,16 @@ function settingsOf(schema: z.ZodType): Setting[] {
   });
 }
 
-function allowedOf(schema: z.ZodType, { allowed, scale, duration }: SettingFacts): string {
+function isFit(text: string, schema: z.ZodType, { least = -Infinity, scale = 1 }: SettingFacts) {
+  const result = schema.safeParse(text);
+  return result.success && !(typeof result.data === 'number' && result.data < least * scale);
+}
+
+function allowedOf(schema: z.ZodType, { allowed, scale = 1, duration, least }: SettingFacts) {
   if (duration !== undefined) return 'a whole number of at least 1';
-  return allowed ?? allowedText(fieldSchema(schema), scale);
+  const field = fieldSchema(schema);
+  const minimum = least === undefined ? field.minimum : least * scale;
+  return allowed ?? allowedText(minimum === undefined ? field : { ...field, minimum }, scale);
 }
 
 /** Nothing is not zero. */
