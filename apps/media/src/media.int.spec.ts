@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   afterAll,
@@ -12,6 +12,7 @@ import {
 } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import type { NatsConnection } from '@nats-io/transport-node';
+import { brokerHeartbeat } from '#contracts/broker.js';
 import {
   instanceSubject,
   subjectOf,
@@ -20,6 +21,7 @@ import {
   type ResponseOf,
 } from '#contracts/contract.js';
 import { fragmentDeleteMessage } from '#contracts/fragment.js';
+import { healthEndpoint } from '#contracts/health.js';
 import {
   mediaAdopt,
   mediaDrain,
@@ -168,6 +170,30 @@ describe('the media server', () => {
     expect(await ask(mediaVerifyFragment, { fragmentId: first! })).toMatchObject({
       bytes: 'whole',
     });
+  });
+
+  it('lives on with a volume that cannot be looked at, and names it', async () => {
+    renameSync(join(folder.path, 'vault'), join(folder.path, 'vault.away'));
+    const beats = plain.subscribe(brokerHeartbeat.subject, { max: 1 });
+    for await (const beat of beats) {
+      const { volumes } = brokerHeartbeat.request.parse(beat.json()) as {
+        volumes: { pool: string; freeBytes: number; trouble?: string }[];
+      };
+      expect(volumes.map(({ pool, trouble }) => [pool, trouble])).toEqual([
+        ['disk', undefined],
+        ['vault', expect.stringMatching(/is not there: see .*vault /)],
+      ]);
+      expect(volumes[0]!.freeBytes).toBeGreaterThan(0);
+    }
+    const health = await plain.request(healthEndpoint('media').subject, '{}');
+    const { checks } = healthEndpoint('media').response.parse(health.json());
+    expect(checks.filter(({ ok }) => !ok)).toEqual([
+      expect.objectContaining({ name: `volume ${folder.path}/vault of pool vault` }),
+    ]);
+    expect(said.filter((line) => /vault" cannot be used, the others can/.test(line))).toHaveLength(
+      1,
+    );
+    renameSync(join(folder.path, 'vault.away'), join(folder.path, 'vault'));
   });
 
   it('drains what an attempt has written, without the broker', async () => {

@@ -1,29 +1,40 @@
-import { statfs } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import type { HostHeartbeat } from '#contracts/broker.js';
+import type { HealthReport } from '#contracts/health.js';
+import { messageOf } from '#kernel/errors.js';
 import { Heartbeat } from '#messaging/heartbeat.js';
 import { Requests } from '#messaging/requests.js';
+import { Health } from '#service/health.js';
 import type { Startable } from '#service/lifecycle.js';
 import { VERSION } from '#service/version.js';
 import { MediaConfig } from './config.js';
-import type { MediaLibrary } from './library/media-library.js';
 import { MediaNode } from './media-node.js';
 
-/** Lets the broker know this media server, where its data port is and how much room it has. */
+type VolumeBeat = Extract<HostHeartbeat, { role: 'media' }>['volumes'][number];
+
+/**
+ * Lets the broker know this media server, where its data port is and how much room it has. A volume that
+ * cannot be used is named with the reason, and keeps none of the others from being used.
+ */
 @Injectable()
 export class MediaPresence implements Startable {
+  private readonly logger = new Logger('media');
   private readonly heartbeat: Heartbeat;
+  /** Of each volume that is in trouble, by its folder: what was logged of it. */
+  private readonly told = new Map<string, string>();
 
   constructor(
     requests: Requests,
     private readonly node: MediaNode,
     private readonly config: MediaConfig,
+    private readonly health: Health,
   ) {
     this.heartbeat = new Heartbeat(requests, () => this.describe());
   }
 
   start(): Promise<void> {
+    this.health.include(() => this.checks());
     return this.heartbeat.start();
   }
 
@@ -32,28 +43,55 @@ export class MediaPresence implements Startable {
   }
 
   private async describe(): Promise<HostHeartbeat> {
+    const volumes = await this.look();
+    for (const one of volumes) this.tell(one);
     return {
       role: 'media',
       id: this.config.mediaId,
       host: hostname(),
       version: VERSION,
       address: this.node.address,
-      volumes: await Promise.all([
-        ...this.config.volumes.map(describeVolume),
-        ...this.node.libraries.map(describeLibrary),
-      ]),
+      volumes,
     };
   }
-}
 
-/** Its room is that of the volumes which are in it; of the disk under a library of files no more. */
-async function describeLibrary(library: MediaLibrary) {
-  const { pool, path, drives } = library;
-  const { freeBytes, totalBytes } = await library.room();
-  return { pool, path, freeBytes, totalBytes, class: 'sequential' as const, drives };
-}
+  private look(): Promise<VolumeBeat[]> {
+    const { volumes, libraries } = this.node;
+    return Promise.all(
+      [...volumes].map(async (volume): Promise<VolumeBeat> => {
+        const { pool, path } = volume;
+        const library = libraries.find((one) => one.pool === pool && one.path === path);
+        const kind = library && { class: 'sequential' as const, drives: library.drives };
+        try {
+          const room = await volume.room();
+          // Its room is that of the volumes which are in it; of the disk under a library of files no more.
+          return { pool, path, ...(library ? await library.room() : room), ...kind };
+        } catch (error) {
+          return { pool, path, freeBytes: 0, totalBytes: 0, ...kind, trouble: messageOf(error) };
+        }
+      }),
+    );
+  }
 
-async function describeVolume({ pool, path }: { pool: string; path: string }) {
-  const { bavail, blocks, bsize } = await statfs(path);
-  return { pool, path, freeBytes: bavail * bsize, totalBytes: blocks * bsize };
+  /** Once, and once more when it is over. */
+  private tell({ pool, path, trouble }: VolumeBeat): void {
+    if (trouble === this.told.get(path)) return;
+    const which = `The volume ${path} of pool "${pool}"`;
+    if (trouble === undefined) {
+      this.told.delete(path);
+      this.logger.log(`${which} can be used again.`);
+    } else {
+      this.told.set(path, trouble);
+      this.logger.error(`${which} cannot be used, the others can: ${trouble}`);
+    }
+  }
+
+  private async checks(): Promise<HealthReport['checks']> {
+    const troubled = (await this.look()).filter(({ trouble }) => trouble !== undefined);
+    return troubled.map(({ pool, path, trouble }) => ({
+      name: `volume ${path} of pool ${pool}`,
+      ok: false,
+      text: trouble!,
+    }));
+  }
 }

@@ -25,6 +25,8 @@ const volumeFields = {
   /** `sequential`: only jobs share the drives that the pool has there (1 if unsaid). */
   class: z.enum(['disk', 'sequential']).optional(),
   drives: z.int().min(0).max(1_000).optional(),
+  /** Why it cannot be used just now: nothing is begun there, and its sizes are 0. */
+  trouble: z.string().optional(),
 };
 
 /** A media server or an agent says that it lives, where it is and what it has. */

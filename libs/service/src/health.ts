@@ -13,21 +13,33 @@ export interface HealthOptions {
 
 /** Answers `health`: whether the service and what it depends on work. */
 export class Health {
+  private readonly more: (() => Promise<HealthReport['checks']>)[] = [];
+
   constructor(
     private readonly options: HealthOptions,
     private readonly nats: Nats,
     private readonly database: Pick<ServiceDatabase, 'version'> | undefined,
   ) {}
 
+  /** Adds checks of the service's own, which do not throw. */
+  include(checks: () => Promise<HealthReport['checks']>): void {
+    this.more.push(checks);
+  }
+
   async report(): Promise<HealthReport> {
     const { startedAt, ...names } = this.options;
+    const own = await Promise.all(this.more.map((checks) => checks()));
     return {
       ...names,
       host: hostname(),
       pid: process.pid,
       startedAt: startedAt.toISOString(),
       residentBytes: process.memoryUsage.rss(),
-      checks: [this.broker(), ...(this.database ? [await databaseCheck(this.database)] : [])],
+      checks: [
+        this.broker(),
+        ...(this.database ? [await databaseCheck(this.database)] : []),
+        ...own.flat(),
+      ],
     };
   }
 

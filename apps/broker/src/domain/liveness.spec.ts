@@ -60,6 +60,27 @@ describe('a heartbeat', () => {
     expect(changesResources(sighting({ full: true }), between, NOW)).toBe(false);
   });
 
+  it('changes something when a volume can be used again, and nothing when it no longer can', () => {
+    const away = { ...volume, freeBytes: 0, totalBytes: 0, trouble: 'EIO' };
+    expect(changesResources(sighting({ volumes: [away] }), says([volume]), NOW)).toBe(true);
+    expect(changesResources(sighting({}), says([away]), NOW)).toBe(false);
+    expect(changesResources(sighting({ full: true }), says([away]), NOW)).toBe(false);
+  });
+
+  it('counts a volume that cannot be used for nothing, and says of a pool of such what is wrong', () => {
+    const away = { ...volume, path: '/away', freeBytes: 0, totalBytes: 0, trouble: 'EIO' };
+    const there = { freeBytes: 50, totalBytes: 100, drives: null };
+    for (const volumes of [
+      [away, volume],
+      [volume, away],
+    ]) {
+      expect([...serverPools(volumes)]).toEqual([['disk', there]]);
+    }
+    const nothing = { freeBytes: 0, totalBytes: 0, drives: null };
+    const trouble = '/away: EIO';
+    expect([...serverPools([away])]).toEqual([['disk', { ...nothing, trouble }]]);
+  });
+
   it('shows of several volumes of a pool the roomiest, where it writes', () => {
     const pools = serverPools([volume, { ...volume, freeBytes: 70 }, { ...volume, freeBytes: 1 }]);
     expect([...pools]).toEqual([['disk', { freeBytes: 70, totalBytes: 100, drives: null }]]);

@@ -8,6 +8,8 @@ export interface ServerPool {
   readonly totalBytes: number;
   /** Shared by the jobs of all units on the pool; null for disks. */
   readonly drives: number | null;
+  /** Why none of its volumes can be used just now, and which one. */
+  readonly trouble?: string;
 }
 
 /** A media server as far as grants depend on it. */

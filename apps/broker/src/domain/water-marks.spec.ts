@@ -29,6 +29,8 @@ describe('a storage unit', () => {
 
   it('stays what it was while its volume is away, and is never full where no size is known', () => {
     expect(isFull({ ...marks, full: true }, undefined)).toBe(true);
+    const away = { freeBytes: 0, totalBytes: 0, drives: null, trouble: 'EIO' };
+    expect(isFull({ ...marks, full: true }, away)).toBe(true);
     expect(isFull(marks, { freeBytes: 0, totalBytes: 0, drives: null })).toBe(false);
     expect(isFull(marks, { freeBytes: 0, totalBytes: 100, drives: 2 })).toBe(false);
   });

@@ -13,7 +13,7 @@ export interface MarkedUnit {
  * not change with every image. Nothing is decided where the size is not known.
  */
 export function isFull(unit: MarkedUnit, pool: ServerPool | undefined): boolean {
-  if (pool === undefined) return unit.full;
+  if (pool === undefined || pool.trouble !== undefined) return unit.full;
   if (pool.totalBytes === 0 || pool.drives !== null) return false;
   const used = pool.totalBytes - pool.freeBytes;
   const reached = (percent: number) => used * 100 >= pool.totalBytes * percent;

@@ -3,7 +3,7 @@ import type { TaskResult } from '#contracts/job.js';
 import type { ImageKind } from '#contracts/names.js';
 import type { MediaTask } from '#contracts/task.js';
 import { Clock } from '#kernel/clock.js';
-import { messageOf, PermanentError } from '#kernel/errors.js';
+import { messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
 import { JobReporter } from '#messaging/job-reporter.js';
 import { Requests } from '#messaging/requests.js';
 import type { Connection } from '#transfer/connection.js';
@@ -94,7 +94,8 @@ class WriteRun {
       });
       await this.report(await this.finished);
     } catch (error) {
-      const status = error instanceof PermanentError ? error.status : 84;
+      const isKnown = error instanceof PermanentError || error instanceof Unavailable;
+      const status = isKnown ? error.status : 84;
       await this.reporter.finish({ status, message: messageOf(error) });
     } finally {
       node.registry.forget(task.token);

@@ -1,4 +1,4 @@
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, statfs } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { assert } from '#kernel/assert.js';
@@ -60,7 +60,7 @@ export class Volume {
   readonly pool: string;
 
   private constructor(
-    private readonly path: string,
+    readonly path: string,
     readonly volumeId: string,
     { mediaId, pool }: VolumeOptions,
     private readonly opened: OpenedStore,
@@ -133,13 +133,27 @@ export class Volume {
   }
 
   /**
-   * Throws `Unavailable` where the folder does not hold this volume any more (its file system may have
-   * been unmounted): what is not found there then is not missing.
+   * Throws `Unavailable` (83) where the folder does not hold this volume any more (its file system may have
+   * been unmounted) or cannot be read: what is not found there then is not missing, and what was written
+   * there would lie elsewhere.
    */
   async requireThere(): Promise<void> {
-    const text = await readIdentity(this.path);
-    if (text?.includes(this.volumeId)) return;
-    throw new Unavailable(`the volume ${this.volumeId} is not there: see ${this.path}`, 83);
+    const { path, pool, volumeId } = this;
+    const text = await readIdentity(path).catch((error: unknown) => {
+      throw new Unavailable(`the volume ${path} of pool "${pool}": ${messageOf(error)}`, 83);
+    });
+    if (text?.includes(volumeId)) return;
+    throw new Unavailable(
+      `the volume ${volumeId} of pool "${pool}" is not there: see ${path} (is it mounted?)`,
+      83,
+    );
+  }
+
+  /** What its file system has, the reserve included. Throws what `requireThere` does. */
+  async room(): Promise<{ freeBytes: number; totalBytes: number }> {
+    await this.requireThere();
+    const { bavail, blocks, bsize } = await statfs(this.path);
+    return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
   }
 
   /** Resolves when the journal is durable and its lock is free. */

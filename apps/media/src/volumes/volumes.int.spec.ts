@@ -1,5 +1,13 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { SystemClock } from '#kernel/clock.js';
@@ -340,6 +348,20 @@ describe('The volumes of a media server', () => {
       forgetsKind();
       await start(true);
     });
+  });
+
+  it('are chosen among those that are there', async () => {
+    const volumes = await open(['a', 'b']);
+    const [first, second] = [...volumes];
+    renameSync(first!.path, `${first!.path}.away`);
+    expect(await volumes.roomiest('disk')).toBe(second);
+    await expect(first!.room()).rejects.toMatchObject({ status: 83 });
+    // As where something else was mounted there.
+    execFileSync('mkdir', [first!.path]);
+    expect(await volumes.roomiest('disk')).toBe(second);
+    renameSync(second!.path, `${second!.path}.away`);
+    await expect(volumes.roomiest('disk')).rejects.toThrow(/of pool "disk" is not there: see .*a /);
+    await volumes.close();
   });
 
   it('are chosen by pool and room', async () => {

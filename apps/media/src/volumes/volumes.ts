@@ -69,14 +69,24 @@ export class Volumes implements FragmentPlaces {
     return this.volumes.find((volume) => volume.ledger.find(fragmentId));
   }
 
-  /** The volume of a pool that has the most room. Throws status 213 for a pool that has none here. */
+  /**
+   * The volume of a pool that has the most room; one that cannot be looked at is left out. Throws status 213
+   * for a pool that has none here, and what is wrong with the first one where all are away.
+   */
   async roomiest(pool: string): Promise<Volume> {
     let best: { volume: Volume; free: number } | undefined;
+    const failures: unknown[] = [];
     for (const volume of this.volumes.filter((one) => one.pool === pool)) {
-      const free = await volume.store.freeBytes();
-      if (!best || free > best.free) best = { volume, free };
+      try {
+        await volume.requireThere();
+        const free = await volume.store.freeBytes();
+        if (!best || free > best.free) best = { volume, free };
+      } catch (error) {
+        failures.push(error);
+      }
     }
     if (best) return best.volume;
+    if (failures.length > 0) throw failures[0];
     throw new PermanentError(213, `This media server has no volume of storage pool "${pool}".`);
   }
 

@@ -76,6 +76,12 @@ export function unitOutOfOrder(
       `media server ${unit.mediaId} has no volume of pool ${unit.pool}`,
     );
   }
+  if (pool.trouble !== undefined) {
+    return new Obstacle(
+      'no-volume',
+      `media server ${unit.mediaId} cannot use its volume of pool ${unit.pool}: ${pool.trouble}`,
+    );
+  }
   if (pool.drives !== 0) return undefined;
   return new Obstacle('drive-busy', `pool ${unit.pool} on ${unit.mediaId} has no drive`);
 }

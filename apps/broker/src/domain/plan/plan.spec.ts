@@ -39,6 +39,20 @@ describe('a write that reads from others, too', () => {
   });
 });
 
+describe('a pool whose volumes cannot be used', () => {
+  it('gets no jobs, says which folder it is, and keeps none from the others', () => {
+    const away = { freeBytes: 0, totalBytes: 0, drives: null, trouble: '/mnt/a: EIO' };
+    const there = { freeBytes: 50, totalBytes: 100, drives: null };
+    const all = resources(
+      [server('m1', { pools: { disk: away, far: there } })],
+      [unit('one'), unit('two', { pool: 'far' })],
+    );
+    const { grants, waits } = plan([write(1, 'one'), write(2, 'two')], all, NOW);
+    expect(waits[0]?.reason).toMatch(/m1 cannot use its volume of pool disk: \/mnt\/a: EIO/);
+    expect(grants.map(({ job }) => job)).toEqual([2]);
+  });
+});
+
 describe('a duplication', () => {
   const servers = [server('m1'), server('m2', { pools: ['far'] }), server('m3', { down: true })];
   const far = (name: string, options: Partial<UnitResource> = {}) =>

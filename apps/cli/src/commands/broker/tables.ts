@@ -51,6 +51,7 @@ export const SERVERS: readonly Column<Volume>[] = [
   { title: 'FREE', right: true, cell: ({ volume }) => volume && formatSize(volume.freeBytes) },
   { title: 'TOTAL', right: true, cell: ({ volume }) => volume && formatSize(volume.totalBytes) },
   { title: 'PATH', cell: ({ volume }) => volume?.path },
+  { title: 'TROUBLE', cell: ({ volume }) => volume?.trouble },
 ];
 
 export const UNITS: readonly Column<UnitView>[] = [
