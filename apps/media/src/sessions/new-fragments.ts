@@ -27,6 +27,8 @@ export interface FragmentToBe extends Omit<FragmentName, 'fragmentId'> {
 /**
  * How a fragment comes to be on a volume, whoever writes it. Laws:
  *
+ * - The folder holds this volume when a fragment is begun and when its seal is: the disk may have been
+ *   unmounted under a running process, and what was written then would lie beside it.
  * - INTENT is in the journal before the first byte, under an id that is new with every try.
  * - The volume knows how large the fragment may become before it begins, and may let it wait for that room.
  * - SEALED is in the journal when the seal is durable, and before the catalog is offered the fragment.
@@ -40,6 +42,7 @@ export class NewFragments {
     const { imageId, copy, number, attempt } = fragment;
     const { volume, clock, crashPoint } = this.options;
     const name = { imageId, copy, number, fragmentId: uuidv7(clock.now()) };
+    await volume.requireThere();
     await volume.ledger.intent({ ...name, attempt });
     crashPoint('intent-journalled');
     return name;
@@ -59,6 +62,7 @@ export class NewFragments {
     fragment: { seal(manifest: Manifest): Promise<void>; readonly smallIndex?: Buffer | undefined },
   ): Promise<void> {
     const { volume, offers, clock, crashPoint } = this.options;
+    await volume.requireThere();
     await fragment.seal(manifest);
     crashPoint('fragment-sealed');
     await volume.ledger.sealed(manifest, clock.now().toISOString());

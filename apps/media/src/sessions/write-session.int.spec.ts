@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { blake3 } from '@napi-rs/blake-hash';
@@ -93,6 +93,35 @@ describe('A session that writes a copy', () => {
     for (const volume of media.volumes) {
       for (const [, state] of volume.ledger.all())
         expect(state).not.toHaveProperty('manifest.image');
+    }
+  });
+
+  it.each([
+    ['before a fragment is begun', 0],
+    ['while one is written', 1],
+  ])('ends with 83 where its disk is unmounted %s, and writes nothing beside it', async (_, at) => {
+    const small = smallVolume(32 * 1024 * 1024);
+    if (!small) return;
+    const there = await TestMediaServer.start({ folder: small.path });
+    try {
+      const { writer, outcome } = await there.write();
+      await sendContent(writer, backup[0]!);
+      await writer.seal(backup[0]!.claim);
+      if (at === 1) await sendContent(writer, backup[1]!);
+      while (at === 1 && there.volumes.countByState()['INTENT'] !== 1) {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+      execFileSync('umount', ['--lazy', small.path]);
+      const rest = async () => {
+        if (at === 0) await sendContent(writer, backup[1]!);
+        await writer.seal(backup[1]!.claim);
+      };
+      await expect(rest()).rejects.toMatchObject({ status: 83 });
+      expect(await outcome).toMatchObject({ status: 83, fragments: 1 });
+      expect(readdirSync(small.path)).toEqual([]);
+    } finally {
+      await there.stop();
+      rmSync(small.path, { recursive: true });
     }
   });
 
