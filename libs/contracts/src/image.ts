@@ -142,6 +142,8 @@ export const imageBegin = endpoint('catalog', 'image-begin', {
     /** Where this attempt goes on; 1 and 0 for an image that holds nothing yet. */
     nextNumber: z.int().min(1).default(1),
     archiveOffset: z.int().nonnegative().default(0),
+    /** Of what is in front of that place. */
+    storedBytes: z.int().nonnegative().optional(),
     details: imageDetails,
   }),
 });

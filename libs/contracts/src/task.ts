@@ -39,6 +39,8 @@ export const resumePoint = z.object({
   nextNumber: z.int().min(1),
   /** Archive bytes in front of that fragment. */
   archiveOffset: z.int().nonnegative(),
+  /** Stored bytes of the fragments in front of it, so that a job counts what its image has. */
+  storedBytes: z.int().nonnegative().optional(),
 });
 export type ResumePoint = z.infer<typeof resumePoint>;
 

@@ -6,7 +6,7 @@ import { resumePointOf, type CommittedPiece } from './resume.js';
 function piecesOf(sizes: readonly number[]): CommittedPiece[] {
   let archiveOffset = 0;
   return sizes.map((archiveBytes, index) => {
-    const piece = { number: index + 1, archiveOffset, archiveBytes };
+    const piece = { number: index + 1, archiveOffset, archiveBytes, storedBytes: 2 * archiveBytes };
     archiveOffset += archiveBytes;
     return piece;
   });
@@ -16,7 +16,7 @@ const sizes = fc.array(fc.integer({ min: 0, max: 1_000 }), { maxLength: 12 });
 
 describe('the place where an attempt goes on', () => {
   it('is the beginning where nothing is committed', () => {
-    expect(resumePointOf([])).toEqual({ nextNumber: 1, archiveOffset: 0 });
+    expect(resumePointOf([])).toEqual({ nextNumber: 1, archiveOffset: 0, storedBytes: 0 });
   });
 
   it('is behind all that was committed, in whatever order', () => {
@@ -26,9 +26,11 @@ describe('the place where an attempt goes on', () => {
     });
     fc.assert(
       fc.property(shuffled, (pieces) => {
+        const archiveOffset = pieces.reduce((sum, { archiveBytes }) => sum + archiveBytes, 0);
         expect(resumePointOf(pieces)).toEqual({
           nextNumber: pieces.length + 1,
-          archiveOffset: pieces.reduce((sum, { archiveBytes }) => sum + archiveBytes, 0),
+          archiveOffset,
+          storedBytes: 2 * archiveOffset,
         });
       }),
     );
@@ -45,6 +47,7 @@ describe('the place where an attempt goes on', () => {
         expect(resumePointOf([...behind, ...pieces.slice(0, gap)])).toEqual({
           nextNumber: number,
           archiveOffset,
+          storedBytes: 2 * archiveOffset,
         });
       }),
     );
@@ -53,6 +56,7 @@ describe('the place where an attempt goes on', () => {
   it('is in front of a piece whose archive bytes do not follow', () => {
     const [first, second] = piecesOf([10, 20]);
     const astray = { ...second!, archiveOffset: 11 };
-    expect(resumePointOf([first!, astray])).toEqual({ nextNumber: 2, archiveOffset: 10 });
+    const point = { nextNumber: 2, archiveOffset: 10, storedBytes: 20 };
+    expect(resumePointOf([first!, astray])).toEqual(point);
   });
 });

@@ -5,6 +5,7 @@ export interface CommittedPiece {
   readonly number: number;
   readonly archiveOffset: number;
   readonly archiveBytes: number;
+  readonly storedBytes: number;
 }
 
 /**
@@ -12,13 +13,14 @@ export interface CommittedPiece {
  * without a gap, in number and in archive bytes. What lies behind a gap is not counted: the attempt
  * writes those numbers anew.
  */
-export function resumePointOf(pieces: readonly CommittedPiece[]): ResumePoint {
-  let point: ResumePoint = { nextNumber: 1, archiveOffset: 0 };
+export function resumePointOf(pieces: readonly CommittedPiece[]): Required<ResumePoint> {
+  let point = { nextNumber: 1, archiveOffset: 0, storedBytes: 0 };
   for (const piece of [...pieces].sort((a, b) => a.number - b.number)) {
     if (piece.number !== point.nextNumber || piece.archiveOffset !== point.archiveOffset) break;
     point = {
       nextNumber: piece.number + 1,
       archiveOffset: piece.archiveOffset + piece.archiveBytes,
+      storedBytes: point.storedBytes + piece.storedBytes,
     };
   }
   return point;

@@ -269,9 +269,9 @@ export class Images {
   /** What is ACTIVE of a copy. Call it with the copy's fence raised: nothing is added then. */
   async piecesOf(imageId: string, copy: number): Promise<CommittedPiece[]> {
     const rows = await this.db.query<
-      { number: number; archive_offset: string; archive_bytes: string }[]
+      { number: number; archive_offset: string; archive_bytes: string; stored_bytes: string }[]
     >(
-      `SELECT number, archive_offset, archive_bytes FROM fragment
+      `SELECT number, archive_offset, archive_bytes, stored_bytes FROM fragment
        WHERE image_id = $1 AND copy = $2 AND state = 'ACTIVE'`,
       [imageId, copy],
     );
@@ -279,6 +279,7 @@ export class Images {
       number: row.number,
       archiveOffset: Number(row.archive_offset),
       archiveBytes: Number(row.archive_bytes),
+      storedBytes: Number(row.stored_bytes),
     }));
   }
 

@@ -26,6 +26,7 @@ export interface BegunImage {
   readonly keepListings: readonly string[] | null;
   readonly nextNumber: number;
   readonly archiveOffset: number;
+  readonly storedBytes?: number | undefined;
   readonly details: ImageDetails;
 }
 

@@ -1,5 +1,5 @@
 import type { BackupRequest } from '#contracts/job.js';
-import type { AgentTask, MediaTask, WrittenCopy } from '#contracts/task.js';
+import type { AgentTask, MediaTask, ResumePoint, WrittenCopy } from '#contracts/task.js';
 import { assert } from '#kernel/assert.js';
 import {
   clientOf,
@@ -58,7 +58,7 @@ function backupTasks(job: BackupJob, token: string): Tasks {
   assert(allocation && image && media, `job ${job.job} runs without an allocation or an image`);
   assert(allocation.pool && allocation.fragmentBytesMax, `job ${job.job} writes to no pool`);
   const attempt = { job: job.job, attempt: job.attempt, token };
-  const resume = { nextNumber: image.nextNumber, archiveOffset: image.archiveOffset };
+  const resume = resumePointOf(image);
   return {
     media: [
       {
@@ -97,6 +97,10 @@ function backupTasks(job: BackupJob, token: string): Tasks {
   };
 }
 
+function resumePointOf({ nextNumber, archiveOffset, storedBytes }: BegunImage): ResumePoint {
+  return { nextNumber, archiveOffset, ...(storedBytes !== undefined && { storedBytes }) };
+}
+
 function writtenCopy(image: BegunImage, { client, policy }: BackupRequest): WrittenCopy {
   const { imageId, copy, copyAttempt, kind, backupTime, details } = image;
   return { imageId, copy, copyAttempt, client, policy, kind, backupTime, details };
@@ -129,7 +133,7 @@ function synthesisTasks(job: BackupJob, newToken: () => string): Tasks {
           fragmentBytesMax: allocation.fragmentBytesMax,
           compressionLevel: request.compressionLevel,
           image: writtenCopy(image, request),
-          resume: { nextNumber: image.nextNumber, archiveOffset: image.archiveOffset },
+          resume: resumePointOf(image),
           chain: images,
           sources,
         },

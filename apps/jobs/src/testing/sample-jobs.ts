@@ -66,7 +66,8 @@ export function imageOf(nextNumber = 1, copyAttempt = 1): BegunImage {
   return {
     ...{ imageId: 'web1_1', backupTime: 1, copy: 1, copyAttempt, kind: 'full' },
     ...{ baseImageId: null, keepListings: [] },
-    ...{ nextNumber, archiveOffset: (nextNumber - 1) * 100, details },
+    ...{ nextNumber, archiveOffset: (nextNumber - 1) * 100, storedBytes: (nextNumber - 1) * 50 },
+    details,
   };
 }
 

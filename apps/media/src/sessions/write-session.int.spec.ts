@@ -142,6 +142,25 @@ describe('A session that writes a copy', () => {
     expect(await outcome).toMatchObject({ status: 0, fragments: 2, totals: { fragments: 3 } });
   });
 
+  it('counts what earlier attempts have stored', async () => {
+    const archiveOffset = backup[0]!.archive.length;
+    const resume = { nextNumber: 2, archiveOffset, storedBytes: 1_000_000_000 };
+    const { writer, outcome } = await media.write({ attempt: 2, resume });
+    for (const fragment of backup.slice(1)) {
+      await sendContent(writer, fragment);
+      await writer.seal(fragment.claim);
+    }
+    await writer.finish(totalsOf(backup));
+    const { storedBytes } = await outcome;
+    const written = [...media.catalog.committed.values()].reduce(
+      (sum, f) => sum + f.storedBytes,
+      0,
+    );
+    expect(written).toBeGreaterThan(0);
+    expect(storedBytes).toBe(1_000_000_000 + written);
+    expect(media.progress.at(-1)).toMatchObject({ storedBytes });
+  });
+
   it('has nothing to write when earlier attempts have written it all', async () => {
     const bytes = backup.reduce((sum, { archive }) => sum + archive.length, 0);
     const resume = { nextNumber: 4, archiveOffset: bytes };

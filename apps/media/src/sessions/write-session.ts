@@ -43,7 +43,10 @@ export interface WriteTask {
 export interface WriteOutcome extends SessionFailure {
   /** Fragments that this session has sealed. */
   readonly fragments: number;
-  /** Where the volume deduplicates: of what was not there. */
+  /**
+   * Of the copy's fragments, those of earlier attempts included. Where the volume deduplicates: of what came
+   * in this session and was not there.
+   */
   readonly storedBytes: number;
   /** As `SessionProgress` has them. */
   readonly waits: Pick<SessionProgress, 'waitsForFullBuffer' | 'waitsForEmptyBuffer'>;
@@ -328,16 +331,21 @@ export class WriteSession {
 
   private progress(connection: Connection): SessionProgress {
     const { waitsForFullBuffer, waitsForEmptyBuffer } = connection.counters;
-    const { archiveBytes, sealed, receiver, current } = this;
+    const { archiveBytes, sealed, current } = this;
     const open = current instanceof OpenFragment ? current.storedBytes : 0;
-    const storedBytes = this.storedBytes + open + (receiver?.tally.newBytes ?? 0);
+    const storedBytes = this.writtenBytes() + open;
     const fragments = sealed.length;
     return { archiveBytes, storedBytes, fragments, waitsForFullBuffer, waitsForEmptyBuffer };
   }
 
+  private writtenBytes(): number {
+    const { storedBytes: before = 0 } = this.options.task.resume;
+    return this.storedBytes + (this.receiver ? this.receiver.tally.newBytes : before);
+  }
+
   private outcome(failure: SessionFailure): WriteOutcome {
     const { totals, receiver } = this;
-    const storedBytes = this.storedBytes + (receiver?.tally.newBytes ?? 0);
+    const storedBytes = this.writtenBytes();
     const chunks = receiver && { chunks: receiver.tally };
     const fragments = this.sealed.length;
     const { waitsForFullBuffer, waitsForEmptyBuffer } = this.connection!.counters;

@@ -67,7 +67,8 @@ interface WaitingLine {
 export class SyntheticArchive {
   /** The next byte of the archive. */
   position = 0;
-  storedBytes = 0;
+  /** Of the image so far, those of earlier attempts included. */
+  storedBytes: number;
   private number: number;
   private fragment: SyntheticFragment | undefined;
   private fragmentOffset: number;
@@ -88,8 +89,9 @@ export class SyntheticArchive {
       readonly target: SyntheticFragments;
     },
   ) {
-    const { nextNumber, archiveOffset } = options.resume;
+    const { nextNumber, archiveOffset, storedBytes = 0 } = options.resume;
     this.number = nextNumber;
+    this.storedBytes = storedBytes;
     this.from = archiveOffset;
     this.fragmentOffset = archiveOffset;
   }

@@ -96,7 +96,7 @@ describe('the next attempt', () => {
   it('goes on behind what the catalog has', () => {
     const job = after(second, its2.granted('m2'), its2.begun(imageOf(4, 2)));
     const tasks = tasksOf(job, token);
-    const resume = { nextNumber: 4, archiveOffset: 300 };
+    const resume = { nextNumber: 4, archiveOffset: 300, storedBytes: 150 };
     expect(tasks.media[0]).toMatchObject({
       mediaId: 'm2',
       task: { type: 'write', attempt: 2, image: { copyAttempt: 2 }, resume },
