@@ -60,6 +60,27 @@ describe('lists', () => {
     expect(cluster.inputsOf(jobsList)).toEqual([{ limit: 1_000 }, { before: 4_000, limit: 500 }]);
   });
 
+  it('of images go on behind an answer that holds fewer than were asked for', async () => {
+    cluster.answer(catalogImages, ({ before }) => {
+      const next = before === undefined ? 5 : Number(String(before).split('_')[1]) - 1;
+      const images = [next, next - 1].map((time) => ({ ...IMAGE, imageId: `web1_${time}` }));
+      return { images, more: next > 3 };
+    });
+    const { out, err } = await cluster.run('images');
+    expect(out.match(/^web1_\d/gm)).toEqual(['web1_5', 'web1_4', 'web1_3', 'web1_2']);
+    expect(err).toBe('');
+  });
+
+  it('say that there is more where they are cut', async () => {
+    cluster.answer(catalogImages, () => ({ images: [IMAGE], more: true }));
+    cluster.answer(jobsList, () => ({ jobs: [doneJob(0)], more: true }));
+    const cut = 'There are more: narrow the list or raise --limit.';
+    expect((await cluster.run('images', '--limit', '1')).err).toContain(cut);
+    expect((await cluster.run('jobs', '--limit', '1')).err).toContain(cut);
+    cluster.answer(jobsList, () => ({ jobs: [doneJob(0)] }));
+    expect((await cluster.run('jobs', '--limit', '1')).err).toBe('');
+  });
+
   it('of jobs have the columns of the field, if somebody wants them', async () => {
     cluster.answer(jobsList, () => ({ jobs: [doneJob(0, { origin: 'scheduled', parent: 3 })] }));
     const { out } = await cluster.run('jobs', '--columns', 'jobid,jobtype,state,subtype,parentjob');

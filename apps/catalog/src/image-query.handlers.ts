@@ -9,7 +9,9 @@ import {
   catalogSynthesisChain,
   type ImageView,
 } from '#contracts/image.js';
+import { PAGE_BYTES_MAX } from '#contracts/names.js';
 import { Answers } from '#messaging/answers.js';
+import { upTo } from '#service/page-bytes.js';
 import { unknownImage } from './domain/chains/chain.js';
 import { ImageViews } from './persistence/image-views.js';
 import { RestoreChains } from './restore-chains.js';
@@ -25,11 +27,14 @@ export class ImageQueryHandlers {
     this.chains = new RestoreChains(database);
   }
 
+  /** At most as many as one answer can carry. */
   @Answers(catalogImages)
   async images(filter: RequestOf<typeof catalogImages>): Promise<ResponseOf<typeof catalogImages>> {
     if (filter.client !== undefined) await this.chains.requireClient(filter.client);
     if (filter.before !== undefined) await this.require(filter.before);
-    return { images: await this.views.page(filter) };
+    const found = await this.views.page({ ...filter, limit: filter.limit + 1 });
+    const images = upTo(PAGE_BYTES_MAX, found.slice(0, filter.limit));
+    return { images, more: images.length < found.length };
   }
 
   @Answers(catalogImage)

@@ -1,16 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import type { ResponseOf } from '#contracts/contract.js';
-import {
-  JOBS_PAGE_BYTES_MAX,
-  type JobAttempt,
-  type jobsList,
-  type JobView,
-  type LogLine,
-} from '#contracts/job.js';
+import type { JobAttempt, jobsList, JobView, LogLine } from '#contracts/job.js';
 import type { jobsSummary } from '#contracts/jobs/summary.js';
+import { PAGE_BYTES_MAX } from '#contracts/names.js';
 import { Clock } from '#kernel/clock.js';
 import { NotFound } from '#kernel/errors.js';
+import { upTo } from '#service/page-bytes.js';
 import type { EndedAttempt } from './domain/job.js';
 import { viewOf } from './domain/view.js';
 import { JobLists, type JobFilter } from './persistence/job-lists.js';
@@ -41,7 +37,7 @@ export class JobViews {
   /** At most as many as one answer can carry. */
   async list(filter: JobFilter): Promise<ResponseOf<typeof jobsList>> {
     const found = await this.lists.list({ ...filter, limit: filter.limit + 1 });
-    const jobs = upTo(JOBS_PAGE_BYTES_MAX, found.slice(0, filter.limit));
+    const jobs = upTo(PAGE_BYTES_MAX, found.slice(0, filter.limit));
     return { jobs, more: jobs.length < found.length };
   }
 
@@ -64,16 +60,6 @@ export class JobViews {
     const lines = await this.logs.read(job, { after, limit: LOG_LINES_MAX });
     return { log: upTo(LOG_BYTES_MAX, lines), logLines: await this.logs.length(job) };
   }
-}
-
-/** The first rows whose JSON has no more bytes than that; one at least. */
-function upTo<Row>(bytesMax: number, rows: readonly Row[]): Row[] {
-  let bytes = 0;
-  const count = rows.findIndex((row) => {
-    bytes += Buffer.byteLength(JSON.stringify(row)) + 1;
-    return bytes > bytesMax;
-  });
-  return rows.slice(0, count < 0 ? rows.length : Math.max(1, count));
 }
 
 function attemptView({ startedAt, endedAt, ...attempt }: EndedAttempt): JobAttempt {

@@ -182,7 +182,11 @@ export const catalogImages = endpoint('catalog', 'images', {
     before: imageId.optional(),
     limit: pageLimit,
   }),
-  response: z.object({ images: z.array(imageView) }),
+  response: z.object({
+    images: z.array(imageView),
+    /** There are further ones, before the last of these. */
+    more: z.boolean().default(false),
+  }),
 });
 
 export const catalogImage = endpoint('catalog', 'image', {

@@ -294,9 +294,6 @@ export const jobsVerify = endpoint('jobs', 'verify', {
   response: z.object({ job: jobNumber }),
 });
 
-/** One answer of `jobs.list` holds no more than this, however many rows were asked for. */
-export const JOBS_PAGE_BYTES_MAX = 900_000;
-
 const jobFilter = z.object({
   state: jobState.optional(),
   type: jobType.optional(),

@@ -86,6 +86,8 @@ export type ImageDetails = z.infer<typeof imageDetails>;
 
 /** How many rows one page of a list may hold. */
 export const PAGE_ROWS_MAX = 1_000;
+/** Bytes of the rows of a page whose rows may be large, however many were asked for: an answer is one message. */
+export const PAGE_BYTES_MAX = 900_000;
 export const pageLimit = z.int().min(1).max(PAGE_ROWS_MAX).default(100);
 
 /** A one-time token of the data port. */

@@ -12,7 +12,7 @@ import type { Cli } from '../cli.js';
 import type { Cluster } from '../cluster/cluster.js';
 import { imageIdOf } from '../input/image-id.js';
 import { wholeNumber } from '../input/numbers.js';
-import { readPages } from '../input/pages.js';
+import { MORE_ROWS, readPages } from '../input/pages.js';
 import { formatCount, formatSize } from '../output/size.js';
 import type { Column } from '../output/table.js';
 import { expiryText, formatTime } from '../output/time.js';
@@ -59,13 +59,15 @@ export function define(command: Command, cli: () => Cli): void {
 
 async function list(cli: Cli, { limit, ...filter }: ListOptions): Promise<void> {
   await cli.withCluster(async (cluster) => {
-    const images = await readPages<ImageView>(limit, async (rows, last) => {
+    const { rows: images, more } = await readPages<ImageView>(limit, async (rows, last) => {
       const page = { ...filter, before: last?.imageId, limit: rows };
-      return (await cluster.ask(catalogImages, page)).images;
+      const answer = await cluster.ask(catalogImages, page);
+      return { rows: answer.images, more: answer.more };
     });
     cli.answer({ images }, (output) => {
       if (images.length > 0) output.table(COLUMNS, images);
       else output.line('No images. Make one with: holdfast backup PATH');
+      if (more) output.remark(MORE_ROWS);
     });
   });
 }

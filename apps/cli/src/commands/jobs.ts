@@ -3,6 +3,7 @@ import { jobPriority, jobState, jobType, type JobState, type JobType } from '#co
 import type { Cli } from '../cli.js';
 import { UsageError } from '../exit-codes.js';
 import { wholeNumber } from '../input/numbers.js';
+import { MORE_ROWS } from '../input/pages.js';
 import { parseTime } from '../input/time.js';
 import { jobColumns } from '../job/job-table.js';
 import { readJobs, withChildren } from '../job/read-jobs.js';
@@ -110,11 +111,12 @@ async function list(cli: Cli, options: ListOptions): Promise<void> {
   const shown = columns === undefined ? jobColumns(cli.now()) : await chosen(columns, cli.now());
   await cli.withCluster(async (cluster) => {
     const wanted = { ...filter, mediaId, since: at(since), until: at(until) };
-    const found = await readJobs(cluster, wanted, limit);
-    const jobs = tree ? await withChildren(cluster, found) : found;
+    const { rows, more } = await readJobs(cluster, wanted, limit);
+    const jobs = tree ? await withChildren(cluster, rows) : rows;
     cli.answer({ jobs }, (output) => {
       if (jobs.length > 0) output.table(shown, jobs);
       else output.line('No jobs.');
+      if (more) output.remark(MORE_ROWS);
     });
   });
 }

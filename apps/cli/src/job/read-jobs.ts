@@ -2,29 +2,26 @@ import type { InputOf } from '#contracts/contract.js';
 import { jobsList, type JobView } from '#contracts/job.js';
 import { PAGE_ROWS_MAX } from '#contracts/names.js';
 import type { Cluster } from '../cluster/cluster.js';
+import { readPages, type Rows } from '../input/pages.js';
 
 export type JobFilter = Omit<InputOf<typeof jobsList>, 'before' | 'limit'>;
 
-/** The newest `limit` jobs that fit. An answer may hold fewer than it was asked for, and say so. */
-export async function readJobs(
+/** The newest `limit` jobs that fit. */
+export function readJobs(
   cluster: Cluster,
   filter: JobFilter,
   limit: number,
-): Promise<JobView[]> {
-  const all: JobView[] = [];
-  for (let more = true; more && all.length < limit;) {
-    const before = all.at(-1)?.job;
-    const rows = Math.min(limit - all.length, PAGE_ROWS_MAX);
-    const answer = await cluster.ask(jobsList, { ...filter, before, limit: rows });
-    all.push(...answer.jobs);
-    more = answer.more && answer.jobs.length > 0;
-  }
-  return all;
+): Promise<Rows<JobView>> {
+  return readPages<JobView>(limit, async (rows, last) => {
+    const page = { ...filter, before: last?.job, limit: rows };
+    const { jobs, more } = await cluster.ask(jobsList, page);
+    return { rows: jobs, more };
+  });
 }
 
 /** A parent has at most a hundred children; in the order of its streams. */
 export async function readChildren(cluster: Cluster, parent: number): Promise<JobView[]> {
-  return (await readJobs(cluster, { parent }, PAGE_ROWS_MAX)).reverse();
+  return (await readJobs(cluster, { parent }, PAGE_ROWS_MAX)).rows.reverse();
 }
 
 /** Each parent is followed by its children, whether they were among the jobs or not. */
