@@ -323,27 +323,6 @@ describe('images', () => {
     expect(none.fragments).toEqual([]);
   });
 
-  it('are listed in as many answers as they need, where their selections are long', async () => {
-    const selections = Array.from({ length: 400 }, (_, at) => `/srv/${'long'.repeat(60)}/${at}`);
-    const made: string[] = [];
-    for (let number = 0; number < 12; number += 1) {
-      made.unshift((await begin({ client: 'long1', selections })).imageId);
-    }
-    const found: string[] = [];
-    const sizes: number[] = [];
-    for (let more = true; more;) {
-      const before = found.at(-1);
-      const page = await operator.call(catalogImages, { client: 'long1', before, limit: 1_000 });
-      found.push(...page.images.map(({ imageId }) => imageId));
-      sizes.push(page.images.length);
-      ({ more } = page);
-    }
-    expect(found).toEqual(made);
-    expect(sizes.length).toBeGreaterThan(1);
-    const { images, more } = await operator.call(catalogImages, { client: 'long1', limit: 2 });
-    expect([images.length, more]).toEqual([2, true]);
-  });
-
   it('and what is in them can be found, and what is not there is said so', async () => {
     const paths = ['srv', 'srv/a', 'srv/a.txt', 'srv/a/b.txt', 'srv/ab', 'srv/ab/100%_x'];
     const first = await backup({ client: 'fs1' }, paths);
