@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { SystemClock } from '#kernel/clock.js';
 import type { CliWorld } from './cli.js';
 import { readEnvironment } from './environment.js';
+import { UsageError } from './exit-codes.js';
 import { rawArguments } from './input/raw-arguments.js';
 import type { Sink } from './output/output.js';
 import { runCli } from './run-cli.js';
@@ -12,7 +13,9 @@ const world: CliWorld = {
   out: sink(process.stdout),
   err: sink(process.stderr),
   environment: readEnvironment(process.env),
-  workingFolder: process.cwd(),
+  get workingFolder() {
+    return workingFolder();
+  },
   clock: new SystemClock(),
   onInterrupt(callback) {
     const off = () => SIGNALS.forEach((signal) => process.off(signal, once));
@@ -32,6 +35,14 @@ async function main(): Promise<never> {
   await Promise.all([world.out.flushed?.(), world.err.flushed?.()]);
   // Ends here even if a connection that is down still tries to come back.
   process.exit(exitCode);
+}
+
+function workingFolder(): string {
+  try {
+    return process.cwd();
+  } catch {
+    throw new UsageError('The folder that you work in is gone. Go to another one first.');
+  }
 }
 
 function sink(stream: NodeJS.WriteStream): Sink {

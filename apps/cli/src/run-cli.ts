@@ -11,7 +11,7 @@ import { buildProgram } from './program.js';
 export async function runCli(args: readonly string[], world: CliWorld): Promise<number> {
   const { program, cli } = buildProgram(world);
   try {
-    await program.parseAsync([...args], { from: 'user' });
+    await program.parseAsync(asOption(args), { from: 'user' });
     return cli().exitCode;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
@@ -21,9 +21,20 @@ export async function runCli(args: readonly string[], world: CliWorld): Promise<
   }
 }
 
+/** `help jobs show` as `jobs show --help`, which loads what it is asked about. */
+function asOption(args: readonly string[]): string[] {
+  return args[0] === 'help' ? [...args.slice(1), '--help'] : [...args];
+}
+
+const TOO_MANY = /^too many arguments for '(.*)'\. Expected (\d+).*$/;
+
 function translated(error: unknown): unknown {
   if (!(error instanceof CommanderError)) return error;
-  return new UsageError(`${error.message.replace(/^error: /, '')}. See: holdfast help`);
+  const message = error.message.replace(/^error: /, '').replace(/\.$/, '');
+  const [, command, expected] = TOO_MANY.exec(message) ?? [];
+  if (command === undefined) return new UsageError(`${message}. See: holdfast help`);
+  const what = expected === '0' ? 'no such argument or subcommand' : `no more than ${expected}`;
+  return new UsageError(`"${command}" takes ${what}. See: holdfast help ${command}`);
 }
 
 async function report(error: unknown, { cli, json }: { cli: Cli; json: boolean }): Promise<number> {

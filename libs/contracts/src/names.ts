@@ -15,6 +15,7 @@ export const scheduleName = nameOf('schedule name');
 export const unitName = nameOf('storage unit name');
 export const groupName = nameOf('storage unit group name');
 export const poolName = nameOf('storage pool name');
+export const holdName = nameOf('hold name');
 export const mediaName = nameOf('media server name');
 
 /** `<client>_<unix seconds of the backup>`. */
@@ -52,7 +53,9 @@ export const absolutePath = storable(pathText)
 export const jobNumber = z.int().positive();
 
 /** An instant, as RFC 3339 in UTC with milliseconds. */
-export const timestamp = z.iso.datetime();
+export const timestamp = z.iso.datetime({
+  error: 'an instant is written in UTC, such as "2026-12-01T00:00:00Z"',
+});
 
 /** Streams of one request for a backup: each becomes a job of its own. */
 export const STREAMS_MAX = 100;

@@ -6,7 +6,10 @@ const UNIT_MS = { m: 60_000, h: 3_600_000, d: 86_400_000, w: 7 * 86_400_000 } as
 /** A length of time as people write it: `30m`, `24h`, `7d`, `2w`. */
 export const duration = z
   .string()
-  .regex(/^[1-9]\d{0,4}[mhdw]$/, 'a length of time is a number and m, h, d or w, such as "24h"')
+  .regex(
+    /^[1-9]\d{0,4}[mhdw]$/,
+    'a length of time is a whole number from 1 and m, h, d or w, such as "24h"',
+  )
   .meta({ allowed: 'a number and m, h, d or w, such as "24h"' });
 
 /** Milliseconds of a length of time that `duration` allows. */

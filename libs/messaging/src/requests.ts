@@ -49,7 +49,7 @@ export class Requests {
       const asked = this.nats.connection.request(subject, payload, { timeout });
       reply = await unlessAborted(asked, options.signal);
     } catch (error) {
-      throw requestFailed(endpoint, error);
+      throw requestFailed(endpoint, error, options.instance);
     }
     return parseReply(endpoint, reply);
   }
@@ -96,10 +96,14 @@ export function isNobodyThere(error: unknown): boolean {
   );
 }
 
-function requestFailed(endpoint: Endpoint, error: unknown): Error {
+function requestFailed(endpoint: Endpoint, error: unknown, instance?: string): Error {
   const what = `${endpoint.service} (${endpoint.name})`;
   if (isNobodyThere(error)) {
-    return new Unavailable(`No ${what} service answers: is it running?`);
+    if (instance === undefined)
+      return new Unavailable(`No ${what} service answers: is it running?`);
+    return new Unavailable(
+      `No ${what} service named "${instance}" answers: is there one, and is it running?`,
+    );
   }
   if (error instanceof InvalidArgumentError && error.message.includes('max_payload')) {
     return new InvalidInput(`The request to ${what} is larger than a message may be.`);

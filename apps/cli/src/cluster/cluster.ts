@@ -25,13 +25,19 @@ export class Cluster {
   }
 
   static async connect(address: ClusterAddress): Promise<Cluster> {
-    const nats = await Nats.connect({
-      url: address.natsUrl,
-      user: USER,
-      seed: address.seed,
-      clientName: `holdfast-cli-${process.pid}`,
-    });
-    return new Cluster(address, nats);
+    try {
+      const nats = await Nats.connect({
+        url: address.natsUrl,
+        user: USER,
+        seed: address.seed,
+        clientName: `holdfast-cli-${process.pid}`,
+      });
+      return new Cluster(address, nats);
+    } catch (error) {
+      if (!(error instanceof Unavailable) || !address.running) throw error;
+      const message = `${error.message} If the cluster was killed, start it with: holdfast up`;
+      throw new Unavailable(message, error.status, { cause: error });
+    }
   }
 
   /** Throws `InvalidInput` before it asks, and what `Requests.call` throws. */

@@ -85,11 +85,12 @@ function nextLines(job: JobView, destination: string): string[] {
   ];
 }
 
-function hint({ status, client, storage }: JobView): string {
+function hint({ status, client, storage, type }: JobView): string {
   switch (status) {
     case 71:
       return `Check that the paths exist on ${client}. `;
     case 129:
+      if (type === 'duplicate') return 'Free space in that pool, or name another with --to. ';
       return `Free space for storage unit ${storage ?? '-'}, or name another with --storage. `;
     case 1000:
     case 58:

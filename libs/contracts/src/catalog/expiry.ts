@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { endpoint } from '../contract.js';
-import { imageId, mediaName, pageLimit, policyName, timestamp } from '../names.js';
+import { imageId, mediaName, pageLimit, holdName, timestamp } from '../names.js';
 
 /** What becomes of one copy, with every reason for or against. */
 export const expiryDecision = z.object({
@@ -56,7 +56,7 @@ export const imageHold = endpoint('catalog', 'image-hold', {
     'Puts a named hold on an image, or lifts it: nothing of it is deleted while there is one',
   request: z.object({
     imageId,
-    hold: policyName.describe('its name'),
+    hold: holdName.describe('its name'),
     reason: z.string().max(1_000).default(''),
     release: z.boolean().default(false),
   }),

@@ -56,7 +56,7 @@ describe('the policy of a restore by time', () => {
 
   it('must be named where several have one', () => {
     expect(() => choosePolicy(['a', 'b'], '2026-01-01T00:00:00Z')).toThrow(
-      'Several policies have images of that time: a, b. Name one of them.',
+      'Several policies have images of that time: a, b. Name one of them with --policy.',
     );
     expect(() => choosePolicy([], '2026-01-01T00:00:00Z')).toThrow('no complete image');
   });

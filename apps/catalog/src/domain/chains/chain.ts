@@ -93,7 +93,7 @@ export function choosePolicy(policies: readonly string[], at: string): string {
   if (another !== undefined) {
     throw new PermanentError(
       190,
-      `Several policies have images of that time: ${policies.join(', ')}. Name one of them.`,
+      `Several policies have images of that time: ${policies.join(', ')}. Name one of them with --policy.`,
       'policy',
     );
   }
