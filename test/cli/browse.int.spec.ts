@@ -138,6 +138,13 @@ describe('lists', () => {
     const found = await cluster.run('images', '--keyword', 'before the move');
     expect(found.out).toMatch(/ never\n$/);
     expect(cluster.inputsOf(catalogImages).at(-1)).toMatchObject({ keyword: 'before the move' });
+    const leaving = { state: 'TO_BE_DELETED', until: '2026-01-02T00:00:00.000Z' };
+    const marked = { ...IMAGE, state: 'INCOMPLETE', leaving };
+    cluster.answer(catalogImages, () => ({ images: [marked] }));
+    expect((await cluster.run('images')).out).toContain(' TO_BE_DELETED ');
+    cluster.answer(catalogImage, () => ({ image: marked }));
+    const shown = await cluster.run('images', 'show', 'web1_1790000000');
+    expect(shown.out).toMatch(/^Leaving: .*marked for deletion.* holdfast image undelete web1_/m);
     cluster.answer(catalogImage, () => ({ image: IMAGE }));
     cluster.answer(catalogCopies, () => ({ copies: [COPY] }));
     cluster.answer(catalogFragments, ({ afterNumber }) => ({

@@ -47,6 +47,17 @@ export const imageView = z.object({
   copies: z.int(),
   /** Names of the holds on it: none of its copies is deleted while there is one. */
   holds: z.array(z.string()).default([]),
+  /**
+   * Of an image that is INCOMPLETE since all of it is on its way out: TO_BE_DELETED can be taken back, `until` its grace period
+   * ends; DELETING cannot any more; DELETED is gone. Else null.
+   */
+  leaving: z
+    .object({
+      state: z.enum(['TO_BE_DELETED', 'DELETING', 'DELETED']),
+      until: timestamp.nullable(),
+    })
+    .nullable()
+    .optional(),
 });
 export type ImageView = z.infer<typeof imageView>;
 

@@ -295,7 +295,7 @@ describe('a catalog that is lost', () => {
     const imported = await expiresAt();
     const inDays = (Date.parse(imported!) - Date.now()) / 86_400_000;
     expect(Math.round(inDays)).toBe(30);
-    // Nothing of it goes: a job reads it.
+    // As if it had been expired while it had two copies: a job reads the one that is left.
     await maker.state(imageId, 'COMPLETE');
     await maker.jobs.call(catalogPin, { job: maker.nextJob(), imageIds: [imageId] });
     await cluster.database.query('UPDATE image SET expires_at = now() WHERE image_id = $1', [

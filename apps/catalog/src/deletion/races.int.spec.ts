@@ -46,7 +46,10 @@ describe('a deletion and a pin at the same moment', () => {
     await pinning.release();
     const { decisions } = await expiring;
     expect(decisions).toMatchObject([
-      { decision: 'keep', reasons: ['1 running job reads it', expect.any(String)], fragments: 3 },
+      {
+        ...{ decision: 'keep', fragments: 3 },
+        reasons: ['1 running job reads it', expect.stringContaining('still expires')],
+      },
     ]);
   });
 

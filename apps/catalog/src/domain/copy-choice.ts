@@ -1,4 +1,5 @@
 import type { CopyView } from '#contracts/catalog/copy.js';
+import { leavingText } from '#contracts/catalog/leaving.js';
 import type { ImageView } from '#contracts/image.js';
 import { COPIES_MAX } from '#contracts/names.js';
 import { InvalidInput, NotFound, PermanentError } from '#kernel/errors.js';
@@ -31,14 +32,15 @@ const FIRST_FURTHER_COPY = 2;
  * copy is not fit for it or all numbers are taken, 227 where the named copy is none.
  */
 export function chooseCopy(
-  image: Pick<ImageView, 'imageId' | 'state'>,
+  image: Pick<ImageView, 'imageId' | 'state' | 'leaving'>,
   copies: readonly CopyToChoose[],
   wish: CopyWish,
 ): number {
   if (wish.copy !== undefined) return namedCopy(image, copies, { ...wish, copy: wish.copy });
   if (image.state !== 'COMPLETE') {
     throw outOfSequence(
-      `Image ${image.imageId} is not complete (${image.state}): only complete images are copied.`,
+      leavingText(image) ??
+        `Image ${image.imageId} is not complete (${image.state}): only complete images are copied.`,
     );
   }
   const own = copies.find(({ job, copy }) => job === wish.job && copy >= FIRST_FURTHER_COPY);

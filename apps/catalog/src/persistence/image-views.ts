@@ -45,6 +45,20 @@ const IS_DAMAGED = `(i.abandoned_at IS NULL AND c.loaded < i.fragments_expected
 export const HELD_SINCE = `(CASE WHEN i.synthetic_of IS NULL THEN i.begun_at
   ELSE least(i.begun_at, to_timestamp(i.backup_time)) END)`;
 
+/** What is to become of an image of which nothing is kept. One that is being made may begin anew. */
+const LEAVING = `CASE WHEN ${IS_COMPLETE} OR i.finished_at IS NULL AND i.abandoned_at IS NULL THEN NULL ELSE (
+  SELECT json_build_object('state', CASE
+      WHEN bool_or(f.can_return) THEN 'TO_BE_DELETED'
+      WHEN bool_or(f.state <> 'DELETED') THEN 'DELETING'
+      ELSE 'DELETED' END,
+    'until', min(f.deletable_at) FILTER (WHERE f.can_return))
+  FROM (
+    SELECT f.state, f.deletable_at,
+      f.state = 'TO_BE_DELETED' OR f.state = 'DAMAGED' AND f.given_up_at IS NULL AS can_return,
+      f.state = 'ACTIVE' OR f.state = 'DAMAGED' AND f.deletable_at IS NULL AS kept
+    FROM ${EVERY_FRAGMENT} f WHERE f.image_id = i.image_id
+  ) f HAVING count(*) > 0 AND NOT bool_or(f.kept)) END`;
+
 const COLUMNS = `i.*, c.fragments, c.stored_bytes, ${IS_COMPLETE} AS complete,
   ${WAS_COMPLETE} AS was_complete, ${IS_DAMAGED} AS damaged,
   (SELECT count(*) FROM image_copy k WHERE k.image_id = i.image_id AND (
@@ -52,7 +66,8 @@ const COLUMNS = `i.*, c.fragments, c.stored_bytes, ${IS_COMPLETE} AS complete,
        WHERE f.image_id = k.image_id AND f.copy = k.copy AND f.state <> 'DELETED')
      OR NOT EXISTS (SELECT 1 FROM ${EVERY_FRAGMENT} f
        WHERE f.image_id = k.image_id AND f.copy = k.copy))) AS copies,
-  ARRAY(SELECT h.hold FROM image_hold h WHERE h.image_id = i.image_id ORDER BY h.hold) AS holds`;
+  ARRAY(SELECT h.hold FROM image_hold h WHERE h.image_id = i.image_id ORDER BY h.hold) AS holds,
+  ${LEAVING} AS leaving`;
 
 /** Where an image's ACTIVE fragments lie. */
 export interface ImageMedia {
@@ -84,6 +99,10 @@ interface ImageRecord {
   readonly was_complete: boolean;
   readonly damaged: boolean;
   readonly holds: string[];
+  readonly leaving: {
+    readonly state: NonNullable<ImageView['leaving']>['state'];
+    readonly until: string | null;
+  } | null;
 }
 
 /** An image for whoever reads it. */
@@ -237,6 +256,7 @@ export function viewOfNew(image: NewImage): ImageView {
     ...{ keyword: image.keyword, baseImageId: image.baseImageId, selections: image.selections },
     syntheticOf: image.syntheticOf,
     ...{ files: 0, bytes: 0, storedBytes: 0, fragments: 0, copies: 1, holds: [] },
+    leaving: null,
   };
 }
 
@@ -269,5 +289,9 @@ function toView(row: ImageRecord): ImageView {
     fragments: Number(row.fragments),
     copies: Number(row.copies),
     holds: row.holds,
+    leaving: row.leaving && {
+      state: row.leaving.state,
+      until: row.leaving.until && new Date(row.leaving.until).toISOString(),
+    },
   };
 }

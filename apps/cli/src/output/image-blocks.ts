@@ -1,4 +1,5 @@
 import type { CopyView } from '#contracts/catalog/copy.js';
+import { leavingText } from '#contracts/catalog/leaving.js';
 import type { FragmentView, ImageView } from '#contracts/image.js';
 import { formatCount, formatSize } from './size.js';
 import { fieldLines } from './table.js';
@@ -15,6 +16,7 @@ export function imageBlock(image: ImageView): string[] {
     ['Builds on', image.baseImageId],
     ['Synthetic of', image.syntheticOf ?? null],
     ['State', image.state],
+    ['Leaving', leavingText(image) ?? null],
     ['Job', image.job],
     ['Backup time', formatTime(image.backupTime)],
     ['Expires', expiryText(image.expiresAt)],

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { catalogCopies, catalogPin, catalogUnpin, type CopyView } from '#contracts/catalog/copy.js';
+import { leavingText } from '#contracts/catalog/leaving.js';
 import { catalogChain, catalogImage, catalogSynthesisChain } from '#contracts/image.js';
 import { PermanentError } from '#kernel/errors.js';
 import { Requests } from '#messaging/requests.js';
@@ -85,7 +86,8 @@ export class JobSources {
     if (job.type === 'duplicate' && job.request.copy === undefined && image.state !== 'COMPLETE') {
       throw new PermanentError(
         STATUS_INCONSISTENT,
-        `Image ${imageId} is not complete (${image.state}): only complete images can be duplicated.`,
+        leavingText(image) ??
+          `Image ${imageId} is not complete (${image.state}): only complete images can be duplicated.`,
       );
     }
     const { copies } = await this.requests.call(catalogCopies, { imageId });
@@ -93,7 +95,8 @@ export class JobSources {
     if (wanted.length === 0) {
       throw new PermanentError(
         190,
-        `Image ${imageId} has no copy that could be read. See: holdfast images show ${imageId}`,
+        leavingText(image) ??
+          `Image ${imageId} has no copy that could be read. See: holdfast images show ${imageId}`,
       );
     }
     const isWhole = image.state === 'COMPLETE' && job.type === 'duplicate';

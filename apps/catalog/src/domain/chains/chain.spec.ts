@@ -43,6 +43,22 @@ describe('a restore chain', () => {
     );
   });
 
+  it('says how an image comes back that is marked for deletion, and that one is gone', () => {
+    const base = (leaving: ChainLink['leaving']) => [
+      image('w_2', 'w_1'),
+      image('w_1', null, { state: 'INCOMPLETE', leaving }),
+    ];
+    const until = '2026-01-02T00:00:00.000Z';
+    const marked = base({ state: 'TO_BE_DELETED', until });
+    const how = `Image w_1 is marked for deletion: it can be taken back until ${until} with: holdfast image undelete w_1`;
+    expect(() => restoreChain('w_1', marked, false)).toThrow(new RegExp(`^${how}$`));
+    expect(() => restoreChain('w_2', marked, false)).toThrow(`Image w_2 builds on w_1. ${how}`);
+    const gone = base({ state: 'DELETED', until: null });
+    expect(() => restoreChain('w_1', gone, false)).toThrow('Image w_1 was deleted.');
+    const going = base({ state: 'DELETING', until: null });
+    expect(() => restoreChain('w_1', going, false)).toThrow('Image w_1 is being deleted');
+  });
+
   it('comes to an end on a ring of bases', () => {
     const ring = [image('w_1', 'w_2'), image('w_2', 'w_1')];
     expect(() => restoreChain('w_1', ring, false)).toThrow('not in the catalog');

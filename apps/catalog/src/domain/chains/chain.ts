@@ -1,3 +1,4 @@
+import { leavingText } from '#contracts/catalog/leaving.js';
 import type { ImageView } from '#contracts/image.js';
 import type { ImageKind } from '#contracts/names.js';
 import { NotFound, PermanentError } from '#kernel/errors.js';
@@ -10,6 +11,8 @@ export interface ChainLink {
   readonly baseImageId: string | null;
   /** It was COMPLETE once, and what it lacks now is damaged: the rest can be restored. */
   readonly isDamaged: boolean;
+  /** What becomes of it, where nothing of it is kept. */
+  readonly leaving?: ImageView['leaving'];
 }
 
 const STATUS_INCONSISTENT = 229;
@@ -64,6 +67,11 @@ function missing(imageId: string, absent: string): PermanentError {
 }
 
 function notComplete(imageId: string, image: ChainLink): PermanentError {
+  const leaving = leavingText(image);
+  if (leaving !== undefined) {
+    const whose = image.imageId === imageId ? '' : `Image ${imageId} builds on ${image.imageId}. `;
+    return new PermanentError(STATUS_INCONSISTENT, whose + leaving);
+  }
   const what =
     image.imageId === imageId ? `Image ${imageId}` : `Image ${imageId} builds on ${image.imageId},`;
   const rest = image.imageId === imageId ? 'is not complete' : 'which is not complete';
