@@ -251,24 +251,6 @@ describe('deletion', () => {
     await grantOf(fragmentIds[0]!);
   });
 
-  it('spares what others build on, until their time is over, too', async () => {
-    const lineage = { client: 'db1', policy: 'nightly' };
-    const { imageId: full } = await maker.backup(1, lineage);
-    const { imageId: first } = await maker.begin({ ...lineage, kind: 'differential' });
-    await endTime(full);
-    expect(await expire(full)).toEqual([
-      `1 keep: the last good copy of an image that ${first} builds on`,
-    ]);
-    await cluster.database.query(
-      `UPDATE image SET expires_at = now(), abandoned_at = now() WHERE image_id = $1`,
-      [first],
-    );
-    await eventually(
-      () => statesOf(full),
-      ([state]) => state === 'TO_BE_DELETED',
-    );
-  });
-
   it('waits for the job that reads', async () => {
     const { imageId, fragmentIds } = await maker.backup(1);
     const job = maker.nextJob();

@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { catalogCopies, catalogPin, catalogUnpin } from '#contracts/catalog/copy.js';
 import { imageExpire, imageHold } from '#contracts/catalog/expiry.js';
 import type { RequestOf } from '#contracts/contract.js';
-import { catalogImage } from '#contracts/image.js';
-import { CatalogHarness } from '../testing/catalog-harness.js';
+import { catalogImage, imageAbandon } from '#contracts/image.js';
+import { CatalogHarness, eventually } from '../testing/catalog-harness.js';
 import { ImageMaker } from '../testing/image-maker.js';
 
 const EXPIRE_EVERY_MS = 100;
@@ -72,6 +72,23 @@ describe('an expiration', () => {
     expect(deletableAt).not.toBeNull();
     const { image } = await maker.operator.call(catalogImage, { imageId });
     expect(Date.parse(image.expiresAt!)).toBeLessThan(Date.parse(before.expiresAt!));
+  });
+
+  it('spares what others build on, until their time is over, too', async () => {
+    const lineage = { client: 'db1', policy: 'nightly' };
+    const { imageId: full } = await maker.backup(1, lineage);
+    const { imageId: first } = await maker.begin({ ...lineage, kind: 'differential' });
+    const end = 'UPDATE image SET expires_at = now() WHERE image_id = $1';
+    await cluster.database.query(end, [full]);
+    expect(await reasonsOf({ imageId: full })).toEqual([
+      `1 keep: the last good copy of an image that ${first} builds on`,
+    ]);
+    await cluster.database.query(end, [first]);
+    await maker.jobs.call(imageAbandon, { imageId: first, job: maker.nextJob() - 1 });
+    await eventually(
+      async () => (await maker.operator.call(catalogCopies, { imageId: full })).copies,
+      ([copy]) => copy?.state === 'TO_BE_DELETED',
+    );
   });
 
   it('of all whose time is over goes through them page by page', async () => {
