@@ -50,8 +50,8 @@ const REMOVALS: Readonly<Record<string, { calls: readonly string[]; why: string 
     why: 'fills the new file that it has just made itself',
   },
   'libs/storage/src/directory/directory-fragment-writer.ts': {
-    calls: ['rename'],
-    why: 'gives a finished file its final name; the id in it is new',
+    calls: ['rename', 'rm'],
+    why: 'gives a finished file its final name; the id in it is new; takes back the partial files that it has made itself in this very process, of which nobody was told since their seal was not begun',
   },
   'libs/storage/src/directory/durable-folders.ts': {
     calls: ['rmdir'],

@@ -91,6 +91,7 @@ export class MediaNode implements Startable {
     });
     const holdings = new Holdings(volumes);
     this.opened = { volumes, offers, holdings };
+    this.tellLeftovers(volumes);
     void this.lookForOrphans(holdings);
     this.link.listen((receipts) => offers.onReceipts(receipts));
     offers.start(volumes);
@@ -119,6 +120,18 @@ export class MediaNode implements Startable {
     };
     const given = { mediaId, reserveBytes, spoolBytesMax, mountTimeoutMs, log, clock: this.clock };
     return MediaLibrary.open({ ...where, ...given, onStep: this.crashPoint });
+  }
+
+  private tellLeftovers(volumes: Volumes): void {
+    for (const { path, pool, leftovers } of volumes) {
+      const { fragments, bytes } = leftovers;
+      if (fragments === 0) continue;
+      this.logger.warn(
+        `The volume ${path} of pool "${pool}" holds ${fragments} fragments (${bytes} bytes of data) that were ` +
+          'begun and never finished. While this media server is stopped, files *.partial below ' +
+          'images/ and spool/ there may be removed.',
+      );
+    }
   }
 
   /** In the background: the names of all fragments are read. */

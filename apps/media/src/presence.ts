@@ -88,10 +88,16 @@ export class MediaPresence implements Startable {
 
   private async checks(): Promise<HealthReport['checks']> {
     const troubled = (await this.look()).filter(({ trouble }) => trouble !== undefined);
-    return troubled.map(({ pool, path, trouble }) => ({
-      name: `volume ${path} of pool ${pool}`,
-      ok: false,
-      text: trouble!,
-    }));
+    const left = [...this.node.volumes].filter(({ leftovers }) => leftovers.fragments > 0);
+    return [
+      ...troubled.map(({ pool, path, trouble }) => {
+        return { name: `volume ${path} of pool ${pool}`, ok: false, text: trouble! };
+      }),
+      ...left.map(({ pool, path, leftovers: { fragments, bytes } }) => ({
+        name: `unfinished on ${path} of pool ${pool}`,
+        ok: true,
+        text: `${fragments} fragments of earlier processes, ${bytes} bytes of data`,
+      })),
+    ];
   }
 }

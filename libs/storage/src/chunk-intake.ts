@@ -55,6 +55,8 @@ export interface RecipeWriter {
   seal(manifest: Manifest): Promise<void>;
   /** Leaves what was written where it is. Never throws. */
   abandon(): Promise<void>;
+  /** As that of `FragmentWriter`. */
+  discard(): Promise<boolean>;
 }
 
 /** A chunk and where it begins in what the chunks of its fragment come to. */

@@ -20,7 +20,8 @@ export const READ_BYTES_MAX = 1024 * 1024;
  * 3. Nothing is removed but by `remove`, with the grant that the catalog confirmed for this very
  *    fragment, and even that only puts it aside: `takeBack` brings it back as it was, until the
  *    trash of its tombstone is emptied. All three may be repeated, also after a crash in between.
- *    What was begun and not sealed stays where it is and is listed as `partial`.
+ *    What was begun and not sealed stays where it is and is listed as `partial`, unless its own writer
+ *    takes it back before it begins to seal it (`discard`).
  * 4. A name cannot lead out of the volume: ids are checked (`InvalidInput`).
  * 5. A write for which there is no room fails with `VolumeFull`, while a reserve is still free for
  *    the journal; any other failure of the medium is `VolumeWriteFailed`. The writer that failed is
@@ -109,6 +110,12 @@ export interface FragmentWriter {
   seal(manifest: Manifest): Promise<void>;
   /** Lets go of the files and leaves what was written where it is. Never throws. */
   abandon(): Promise<void>;
+  /**
+   * Lets go of the files, and takes back what was written: it is certain of this writer that nobody was told of
+   * it. Where `seal` was begun it stays. Never throws.
+   * @returns whether nothing is left of it
+   */
+  discard(): Promise<boolean>;
 }
 
 /**

@@ -30,7 +30,7 @@ export class FragmentTarget {
       crashPoint('duplicate-copied');
       await this.fragments.seal(this.manifest(source, fragmentId), writer);
     } catch (error) {
-      await writer.abandon();
+      await this.fragments.giveUp(writer);
       throw error;
     }
     return fragmentId;

@@ -5,10 +5,9 @@ import type { FragmentCommit } from '#contracts/fragment.js';
 import { mediaInventory, mediaManifests, type InventoryEntry } from '#contracts/media.js';
 import { Unavailable } from '#kernel/errors.js';
 import { testFolder, type TestFolder } from '#storage/testing/small-volume.js';
-import { until } from '../../../../test/cluster/until.js';
 import { MemoryCatalog } from '../testing/memory-catalog.js';
 import { SAMPLE_DETAILS, TestMediaServer } from '../testing/media-server.js';
-import { sampleBackup, sendBackup, sendContent } from '../testing/sample-backup.js';
+import { sampleBackup, sendBackup } from '../testing/sample-backup.js';
 import { checkFragment } from './fragment-check.js';
 import { inventoryPage, manifestsPage } from './inventory.js';
 
@@ -99,12 +98,12 @@ describe('What lies on a media server', () => {
   });
 
   it('shows what is missing, truncated, unfinished or in the trash', async () => {
-    const { writer, outcome } = await media.write({ imageId: 'web1_1790000001' });
-    await sendContent(writer, (await sampleBackup(SHAPE))[0]!);
-    const begun = async () => (await seen()).includes('1 INTENT partial');
-    await until(begun, { what: 'the fragment to be begun' });
-    writer.close();
-    await outcome;
+    const volume = await media.volumes.roomiest('disk');
+    const fragmentId = '01920000-0000-7000-8000-0000000000aa';
+    const begun = { imageId: 'web1_1790000001', copy: 1, number: 1, fragmentId };
+    await volume.ledger.intent({ ...begun, attempt: 1 });
+    // As a process that died has left it.
+    await (await volume.store.create(begun)).abandon();
     const grant = catalog.grant(fragments[3]!.fragmentId);
     await media.removals.onGrant(grant);
     await meanwhile(() => {

@@ -114,7 +114,7 @@ describe('A session that writes to a volume that deduplicates', () => {
     await sendRecipe(first.writer, recipes[1]!);
     first.writer.close();
     expect(await first.outcome).toMatchObject({ status: 40, fragments: 1 });
-    expect((await stored()).map(({ state }) => state)).toEqual(['sealed', 'partial']);
+    expect((await stored()).map(({ state }) => state)).toEqual(['sealed']);
     const resume = { nextNumber: 2, archiveOffset: recipes[0]!.claim.archiveBytes };
     const { writer, outcome } = await media.write({ attempt: 2, resume });
     expect(await writer.ask(recipes[0]!.chunks.map(({ id }) => id))).not.toContain(false);

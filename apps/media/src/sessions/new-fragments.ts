@@ -32,7 +32,8 @@ export interface FragmentToBe extends Omit<FragmentName, 'fragmentId'> {
  * - INTENT is in the journal before the first byte, under an id that is new with every try.
  * - The volume knows how large the fragment may become before it begins, and may let it wait for that room.
  * - SEALED is in the journal when the seal is durable, and before the catalog is offered the fragment.
- * - What failed stays where it is: as begun in the journal, as partial on the volume.
+ * - What failed before its seal was begun is taken back by whoever wrote it, and nothing of it stays. From the
+ *   seal on, and after a crash, it stays where it is: as begun in the journal, as partial on the volume.
  */
 export class NewFragments {
   constructor(private readonly options: NewFragmentsOptions) {}
@@ -54,6 +55,11 @@ export class NewFragments {
     const name = await this.announce(fragment);
     const plan = { bytesMax: fragment.bytesMax, signal };
     return volume.store.createInTurn?.(name, plan) ?? volume.store.create(name);
+  }
+
+  /** Ends a fragment that was begun here and comes to nothing. Never throws. */
+  async giveUp(fragment: Pick<FragmentWriter, 'name' | 'discard'>): Promise<void> {
+    if (await fragment.discard()) this.options.volume.ledger.forget(fragment.name.fragmentId);
   }
 
   /** `fragment` is one that was begun here. */

@@ -132,10 +132,10 @@ export class OpenFragment {
     return this.writer.seal(manifest);
   }
 
-  /** Leaves what was written where it is. */
-  async abandon(): Promise<void> {
+  /** Takes back what was written, as `FragmentWriter` does. */
+  async discard(): Promise<boolean> {
     await this.settled();
-    await this.writer.abandon();
+    return this.writer.discard();
   }
 
   /** Resolves when nothing is on its way to the disk, whatever became of it. */

@@ -84,8 +84,8 @@ export class OpenRecipe {
     return this.receiver.inTurn(() => this.writer.seal(manifest));
   }
 
-  /** Leaves what was written where it is. */
-  abandon(): Promise<void> {
-    return this.writer.abandon();
+  /** Takes back what was written, as `FragmentWriter` does. */
+  discard(): Promise<boolean> {
+    return this.writer.discard();
   }
 }

@@ -220,7 +220,7 @@ describe('A session that writes a copy', () => {
     expect(media.catalog.committed.size).toBe(3);
   });
 
-  it('keeps what was sealed and leaves the rest when the writer vanishes', async () => {
+  it('keeps what was sealed and takes the rest back when the writer vanishes', async () => {
     const { writer, outcome } = await media.write();
     await sendContent(writer, backup[0]!);
     await writer.seal(backup[0]!.claim);
@@ -231,8 +231,9 @@ describe('A session that writes a copy', () => {
     writer.close();
     expect(await outcome).toMatchObject({ status: 40, fragments: 1 });
     while (media.offers.open > 0) await new Promise((resolve) => setTimeout(resolve, 5));
-    expect((await stored()).map(({ state }) => state)).toEqual(['sealed', 'partial']);
-    expect(media.volumes.countByState()).toEqual({ COMMITTED: 1, INTENT: 1 });
+    expect((await stored()).map(({ state }) => state)).toEqual(['sealed']);
+    expect(readdirSync(copyFolder()).filter((name) => name.endsWith('.partial'))).toEqual([]);
+    expect(media.volumes.countByState()).toEqual({ COMMITTED: 1 });
   });
 
   it('passes the reason on when the writer says why it gives up', async () => {

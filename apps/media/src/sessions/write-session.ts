@@ -74,7 +74,7 @@ export interface WriteSessionOptions {
  * and is not waited for. Where the volume deduplicates, a fragment may come as names of chunks instead
  * of frames; all else is the same.
  *
- * However it ends, what was sealed stays and is offered on, and what was not stays as partial.
+ * However it ends, what was sealed stays and is offered on, and what was not begun to be sealed is taken back.
  */
 export class WriteSession {
   private copy: CopyProgress;
@@ -258,7 +258,7 @@ export class WriteSession {
       this.sealed.push(fragmentId);
       if (fragment instanceof OpenFragment) this.storedBytes += manifest.storedBytes;
     } catch (error) {
-      await fragment.abandon();
+      await this.fragments.giveUp(fragment);
       throw error;
     }
     await connection.sendJson(MESSAGE.SEALED, { number, fragmentId });
@@ -322,11 +322,12 @@ export class WriteSession {
     );
   }
 
-  /** A seal that is under way is brought to its end; what is open stays as it is. */
+  /** A seal that is under way is brought to its end; what is open is taken back. */
   private async letGo(): Promise<void> {
     await this.sealing.catch(() => undefined);
-    await this.current?.abandon();
-    await this.last?.fragment.abandon();
+    for (const open of [this.current, this.last?.fragment]) {
+      if (open) await this.fragments.giveUp(open);
+    }
   }
 
   private progress(connection: Connection): SessionProgress {

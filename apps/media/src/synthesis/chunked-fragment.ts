@@ -105,10 +105,10 @@ export class ChunkedFragment implements SyntheticFragment {
     return this.receiver.inTurn(() => this.writer.seal(manifest));
   }
 
-  /** Leaves what was written where it is. What is on its way comes to its end first: nothing may follow. */
-  async abandon(): Promise<void> {
+  /** Takes back what was written. What is on its way comes to its end first: nothing may follow. */
+  async discard(): Promise<boolean> {
     await this.courier.giveUp();
-    await this.receiver.inTurn(() => this.writer.abandon());
+    return this.receiver.inTurn(() => this.writer.discard());
   }
 
   private async bring(chunks: readonly NamedChunk[]): Promise<void> {

@@ -63,9 +63,9 @@ export class SynthesisTarget implements SyntheticFragments {
     await this.sealAs(fragment, archiveOffset, totals);
   }
 
-  /** Leaves what is open where it is. */
+  /** Takes back what is open. */
   async abandon(): Promise<void> {
-    await this.current?.abandon();
+    if (this.current) await this.fragments.giveUp(this.current);
     this.current = undefined;
   }
 

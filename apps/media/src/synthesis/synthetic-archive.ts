@@ -29,8 +29,8 @@ export interface SyntheticFragment {
   /** Ends the data and says what was written. */
   complete(): Promise<ContentSummary>;
   seal(manifest: Manifest): Promise<void>;
-  /** Leaves what was written where it is. */
-  abandon(): Promise<void>;
+  /** Takes back what was written, as `FragmentWriter` does. */
+  discard(): Promise<boolean>;
 }
 
 /** Where the fragments of a synthetic full go. */

@@ -10,11 +10,23 @@ export interface OpenedVolume {
   readonly ledger: Ledger;
 }
 
+/** What processes that died have begun and not sealed: it stays until a person removes it. */
+export interface Leftovers {
+  readonly fragments: number;
+  /** Of their data; their indexes are left out. */
+  readonly bytes: number;
+}
+
 /**
  * A process that died between the manifest and the journal left a whole fragment that the journal
  * has as begun. Its manifest says all that SEALED needs. One of which nothing is there was given up.
+ * @returns what is there of the others
  */
-export async function recoverSeals({ store, ledger }: OpenedVolume, clock: Clock): Promise<void> {
+export async function recoverSeals(
+  { store, ledger }: OpenedVolume,
+  clock: Clock,
+): Promise<Leftovers> {
+  let left: Leftovers = { fragments: 0, bytes: 0 };
   const begun: FragmentName[] = [];
   for (const [, state] of ledger.all()) {
     if (state.phase === 'INTENT') begun.push(state.intent);
@@ -22,11 +34,15 @@ export async function recoverSeals({ store, ledger }: OpenedVolume, clock: Clock
   for (const { imageId, copy, number, fragmentId } of begun) {
     const found = await store.stat({ imageId, copy, number, fragmentId });
     if (found === undefined) ledger.forget(fragmentId);
+    if (found?.state === 'partial') {
+      left = { fragments: left.fragments + 1, bytes: left.bytes + found.dataBytes };
+    }
     if (found?.state !== 'sealed') continue;
     // The process may have died between the manifest's name and the sync of its folder.
     await store.settle(found.name);
     await ledger.sealed(found.manifest, clock.now().toISOString());
   }
+  return left;
 }
 
 /**

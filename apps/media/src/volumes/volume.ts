@@ -14,7 +14,7 @@ import { syncFolder } from '#storage/directory/sync-folder.js';
 import { VolumeUnusable } from '#storage/errors.js';
 import type { FragmentStore } from '#storage/fragment-store.js';
 import { Ledger } from './ledger.js';
-import { forgetRemoved, recoverSeals, recoverTrash } from './recovery.js';
+import { forgetRemoved, recoverSeals, recoverTrash, type Leftovers } from './recovery.js';
 import { expectKind, type StoreKind } from './store-kind.js';
 
 const IDENTITY_FILE = 'volume.json';
@@ -65,6 +65,8 @@ export class Volume {
     { mediaId, pool }: VolumeOptions,
     private readonly opened: OpenedStore,
     readonly ledger: Ledger,
+    /** What lay there when it was opened. */
+    readonly leftovers: Leftovers,
   ) {
     this.mediaId = mediaId;
     this.pool = pool;
@@ -117,10 +119,11 @@ export class Volume {
     const volumeId = await identify(path, options);
     const ledger = await openLedger(path);
     let opened: OpenedStore | undefined;
+    let leftovers: Leftovers;
     try {
       opened = await (options.openStore ?? (() => openFolder(path, options)))();
       const { store } = opened;
-      await recoverSeals({ store, ledger }, options.clock);
+      leftovers = await recoverSeals({ store, ledger }, options.clock);
       await recoverTrash({ store, ledger });
       await forgetRemoved({ store, ledger });
       await ledger.condense();
@@ -129,7 +132,7 @@ export class Volume {
       await ledger.close();
       throw error;
     }
-    return new Volume(path, volumeId, options, opened, ledger);
+    return new Volume(path, volumeId, options, opened, ledger, leftovers);
   }
 
   /**

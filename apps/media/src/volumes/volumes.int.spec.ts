@@ -139,6 +139,23 @@ describe('The volumes of a media server', () => {
     await again.close();
   });
 
+  it('count what a process that died has begun and not sealed', async () => {
+    const volumes = await open(['a', 'b']);
+    const [volume] = [...volumes];
+    const { fragmentId, imageId, copy, number, attempt } = sampleManifest(1);
+    await volume!.ledger.intent({ fragmentId, imageId, copy, number, attempt });
+    const writer = await volume!.store.create({ fragmentId, imageId, copy, number });
+    await writer.writeData([Buffer.from('data')]);
+    await writer.abandon();
+    await volumes.close();
+    const again = await open(['a', 'b']);
+    expect([...again].map(({ leftovers }) => leftovers)).toEqual([
+      { fragments: 1, bytes: 4 },
+      { fragments: 0, bytes: 0 },
+    ]);
+    await again.close();
+  });
+
   it('are opened where there is no room to condense a journal', async () => {
     const small = smallVolume(1024 * 1024);
     if (!small) return;

@@ -60,6 +60,23 @@ describe('A directory fragment store', () => {
     await writer.abandon();
   });
 
+  it('takes back what was begun, with its folders, and nothing whose seal was begun', async () => {
+    const folder = newFolder();
+    const store = new DirectoryFragmentStore({ folder });
+    const writer = await store.create(fragmentName(1));
+    await writer.writeData([content.data]);
+    expect(await writer.discard()).toBe(true);
+    expect(readdirSync(join(folder, 'images'))).toEqual([]);
+    const sealing = await store.create(fragmentName(3));
+    await sealing.writeData([content.data]);
+    await sealing.writeIndex([content.index]);
+    const copy = join(folder, 'images/web1_1790000000/c1');
+    writeFileSync(join(copy, '00003-01920000-0000-7000-8000-000000000003.json.partial'), '');
+    await expect(sealing.seal(manifestOf(fragmentName(3), content))).rejects.toThrow(/EEXIST/);
+    expect(await sealing.discard()).toBe(false);
+    expect(readdirSync(copy)).toHaveLength(3);
+  });
+
   it('shows a fragment whose files are damaged as damaged and will not read it', async () => {
     const folder = newFolder();
     const copy = await seal(folder);

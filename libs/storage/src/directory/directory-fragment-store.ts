@@ -74,7 +74,8 @@ export class DirectoryFragmentStore implements FragmentStore {
       }
       try {
         const { gate, content, isReadSoon } = this;
-        const options = { gate, content, isReadSoon, beforeVisible };
+        const removeEmpty = () => this.folders.removeEmpty(this.folder, copyFolder(name));
+        const options = { gate, content, isReadSoon, beforeVisible, removeEmpty };
         return await DirectoryFragmentWriter.create(name, folder, options);
       } catch (error) {
         throw writeError(this.folder, error);

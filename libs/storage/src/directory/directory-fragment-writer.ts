@@ -1,4 +1,4 @@
-import { rename } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Manifest } from '#archive/manifest.js';
 import { assert } from '#kernel/assert.js';
@@ -28,11 +28,15 @@ export interface WriterOptions {
    * of it appears. When a crash comes behind it, `appearAsSealed` does the rest.
    */
   readonly beforeVisible?: (() => Promise<void>) | undefined;
+  /** Removes its folder, and that of the image, where nothing is in them any more. */
+  readonly removeEmpty: () => Promise<void>;
 }
 
 /** Writes one fragment into a copy's folder: three files with temporary names until it is sealed. */
 export class DirectoryFragmentWriter implements FragmentWriter {
   private closed = false;
+  /** From then on its files may have got their names, or be read by whoever finishes its seal. */
+  private isSealing = false;
   private failure: Error | undefined;
 
   private constructor(
@@ -112,9 +116,26 @@ export class DirectoryFragmentWriter implements FragmentWriter {
     }
   }
 
+  async discard(): Promise<boolean> {
+    await this.abandon();
+    if (this.isSealing) return false;
+    const { name, folder, options } = this;
+    try {
+      for (const file of [options.content, 'index'] as const) {
+        await rm(partialPath(folder, name, file), { force: true });
+      }
+      await options.removeEmpty();
+      return true;
+    } catch {
+      // It stays as partial, as it would after a crash.
+      return false;
+    }
+  }
+
   private sealWith(manifestText: string): Promise<void> {
     const { name } = this;
     return this.attempt(async () => {
+      this.isSealing = true;
       const { data, index } = this.files;
       const manifestFile = await AppendFile.create(partialPath(this.folder, name, 'manifest'));
       try {

@@ -43,10 +43,15 @@ export class MemoryFragmentStore implements FragmentStore {
     await this.gate.take(0);
     const held: Held = { name, data: [], index: [], manifest: undefined };
     this.held.set(keyOf(name), held);
-    return new MemoryFragmentWriter(held, async (bytes) => {
+    const take = async (bytes: number) => {
       await this.gate.take(bytes);
       this.usedBytes += bytes;
-    });
+    };
+    const drop = () => {
+      if (!this.held.delete(keyOf(name))) return;
+      this.usedBytes -= sum(held.data) + sum(held.index);
+    };
+    return new MemoryFragmentWriter(held, take, drop);
   }
 
   async open(name: FragmentName): Promise<SealedFragmentReader> {
@@ -120,6 +125,7 @@ class MemoryFragmentWriter implements FragmentWriter {
   constructor(
     private readonly held: Held,
     private readonly take: (bytes: number) => Promise<void>,
+    private readonly drop: () => void,
   ) {}
 
   get name(): FragmentName {
@@ -171,6 +177,13 @@ class MemoryFragmentWriter implements FragmentWriter {
 
   async abandon(): Promise<void> {
     this.closed = true;
+  }
+
+  async discard(): Promise<boolean> {
+    this.closed = true;
+    if (this.held.manifest) return false;
+    this.drop();
+    return true;
   }
 
   private async append(to: Buffer[], pieces: readonly Buffer[]): Promise<void> {

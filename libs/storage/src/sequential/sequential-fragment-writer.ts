@@ -23,6 +23,8 @@ export interface SequentialWriterOptions {
 /** Gathers a fragment in the spool; the seal writes it to a volume in one run. */
 export class SequentialFragmentWriter implements FragmentWriter {
   private failure: Error | undefined;
+  /** From then on the library reads what is in the spool. */
+  private isSealing = false;
   private sealed = false;
 
   constructor(private readonly options: SequentialWriterOptions) {}
@@ -71,6 +73,7 @@ export class SequentialFragmentWriter implements FragmentWriter {
     assertManifest(manifest, { name, dataBytes, indexBytes });
     return this.attempt(async () => {
       const { inner, library, spoolFolder, place, drop } = this.options;
+      this.isSealing = true;
       await inner.abandon();
       const path = (file: 'data' | 'index') =>
         join(spoolFolder, ...copyFolder(name), fileName(name, file) + PARTIAL_SUFFIX);
@@ -84,6 +87,17 @@ export class SequentialFragmentWriter implements FragmentWriter {
   async abandon(): Promise<void> {
     await this.options.inner.abandon();
     this.options.place.leave('everything');
+  }
+
+  async discard(): Promise<boolean> {
+    const { inner, place } = this.options;
+    if (this.isSealing) {
+      await this.abandon();
+      return false;
+    }
+    const isGone = await inner.discard();
+    place.leave(isGone ? 'nothing' : 'everything');
+    return isGone;
   }
 
   /** Throws `NoMediaLeft` where no volume takes so many bytes more. */

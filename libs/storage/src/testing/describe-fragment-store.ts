@@ -22,6 +22,7 @@ export function describeFragmentStore(name: string, factory: StoreFactory): void
   describe(`${name} keeps the laws of a fragment store`, () => {
     describe('for content: it', () => provesContent(use));
     describe('for what is unfinished: it', () => provesVisibility(use));
+    describe('for what is taken back: it', () => provesDiscard(use));
     describe('for names: it', () => provesNames(use));
     describe('for copies: it', () => provesCopies(use));
     describe('for removal: it', () => provesRemoval(use));
@@ -80,6 +81,31 @@ function provesContent(use: Use): void {
       await expect(reader.read('index', 6, 0)).rejects.toMatchObject({ status: 85 });
       await reader.close();
       await expect(store.open(fragmentName(7))).rejects.toBeInstanceOf(FragmentUnreadable);
+    }));
+}
+
+function provesDiscard(use: Use): void {
+  it('has nothing left of what its writer took back, and of that alone', () =>
+    use(async ({ store, reopen }) => {
+      const content = { data: patternBytes(10), index: patternBytes(5) };
+      await write(store, fragmentName(1), content);
+      const writer = await store.create(fragmentName(2));
+      await writer.writeData([patternBytes(1_000)]);
+      await writer.writeIndex([patternBytes(10)]);
+      expect(await writer.discard()).toBe(true);
+      expect(await writer.discard()).toBe(true);
+      expect(await all(reopen())).toMatchObject([{ state: 'sealed', name: fragmentName(1) }]);
+    }));
+
+  it('keeps what was sealed, whoever takes it back then', () =>
+    use(async ({ store, reopen }) => {
+      const content = { data: patternBytes(10), index: patternBytes(5) };
+      const writer = await store.create(fragmentName(1));
+      await writer.writeData([content.data]);
+      await writer.writeIndex([content.index]);
+      await writer.seal(manifestOf(fragmentName(1), content));
+      expect(await writer.discard()).toBe(false);
+      expect(await all(reopen())).toMatchObject([{ state: 'sealed', name: fragmentName(1) }]);
     }));
 }
 

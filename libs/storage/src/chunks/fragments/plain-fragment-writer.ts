@@ -99,6 +99,12 @@ export class PlainFragmentWriter implements FragmentWriter {
     await this.session.end();
   }
 
+  async discard(): Promise<boolean> {
+    const isGone = await this.recipe.discard();
+    await this.session.end();
+    return isGone;
+  }
+
   /** Nothing but what is not here is read: the same chunks make the same data. */
   private async addChunks(chunks: ChunkSource, dataBytes: number): Promise<void> {
     if (chunks.frameBytes !== undefined) this.recipe.useFrames(chunks.frameBytes);

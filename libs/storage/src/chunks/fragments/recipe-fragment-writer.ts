@@ -104,6 +104,16 @@ export class RecipeFragmentWriter implements RecipeWriter {
 
   async abandon(): Promise<void> {
     await this.file.abandon();
+    this.letGo();
+  }
+
+  async discard(): Promise<boolean> {
+    const isGone = await this.file.discard();
+    this.letGo();
+    return isGone;
+  }
+
+  private letGo(): void {
     // Where the ledger may have it and the index not, its chunks stay until `catchUp` has mended that.
     if (!this.raising.begun) this.volume.places.letGo(this.raising.map);
   }
