@@ -1,6 +1,7 @@
 import { mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Logger } from '@nestjs/common';
 import { temporaryFolder } from '../../../test/support/temporary-folder.js';
 import { DataProcess } from './data-process.js';
 
@@ -10,6 +11,27 @@ beforeAll(async () => {
   mkdirSync(join(base, 'run'));
 });
 afterAll(() => rmSync(base, { recursive: true }));
+
+describe('A media server that takes long to start', () => {
+  it('is waited for, and that is said', async () => {
+    const main = join(base, 'slow.mjs');
+    const ready = "setTimeout(() => process.send('ready'), 700); setInterval(() => {}, 1_000);";
+    writeFileSync(main, `console.log('making the index anew'); ${ready}`);
+    const said: string[] = [];
+    const keep = (...words: unknown[]) => void said.push(words.join(' '));
+    Logger.overrideLogger({ log: keep, warn: keep, error: keep, fatal: keep });
+    const logFile = join(base, 'media.log');
+    const runFolder = join(base, 'run');
+    const plan = { name: 'media', app: 'media', main, env: {}, runFolder, logFile } as const;
+    const media = new DataProcess({ ...plan, waitingSaidEveryMs: 100 });
+    await media.start();
+    await media.stop();
+    Logger.overrideLogger(['error', 'warn', 'log']);
+    expect(said.filter((line) => /waiting for it.*making the index anew/.test(line))).not.toEqual(
+      [],
+    );
+  });
+});
 
 describe('The log of an agent or a media server', () => {
   it('that has grown large is put aside at a start', async () => {

@@ -20,6 +20,8 @@ export interface DataProcessPlan {
   readonly env: Readonly<Record<string, string>>;
   readonly runFolder: string;
   readonly logFile: string;
+  /** For tests: see `WAITING_SAID_EVERY_MS`. */
+  readonly waitingSaidEveryMs?: number;
 }
 
 /**
@@ -65,8 +67,17 @@ const FREE_BYTES = 'transfer' in ArrayBuffer.prototype ? [] : ['--harmony-rab-gs
 
 /** A media server finishes the fragment that it writes. */
 const STOP_STEPS: readonly StopStep[] = [{ signal: 'SIGTERM', waitMs: 15_000 }];
-/** Only what hangs takes so long, also where many machines share a processor. */
-const READY_MS_MAX = 120_000;
+/**
+ * Only what hangs takes so long, also where many machines share a processor. A media server may take: it reads its
+ * journals, looks over what a process that died left behind, and may make an index of all chunks anew
+ * (some 26 s for each million). Ended in the middle of that it would begin anew each time.
+ */
+const READY_MS_MAX: Readonly<Record<DataProcessPlan['app'], number | undefined>> = {
+  agent: 120_000,
+  media: undefined,
+};
+/** How often a start that takes long says so. */
+const WAITING_SAID_EVERY_MS = 10_000;
 /** Of a log, for a person to read. */
 const LAST_WORDS_BYTES = 500;
 const RESTART = { firstMs: 500, maxMs: 30_000, jitter: 0.5 };
@@ -127,7 +138,7 @@ export class DataProcess {
       stdio: ['ignore', log, log, 'ipc'],
     }).finally(() => closeSync(log));
     this.running = launched;
-    await untilReady(launched, this.plan);
+    await untilReady(launched, this.plan, this.logger);
     return launched;
   }
 
@@ -136,16 +147,31 @@ export class DataProcess {
   }
 }
 
-async function untilReady(launched: SupervisedProcess, plan: DataProcessPlan): Promise<void> {
+async function untilReady(
+  launched: SupervisedProcess,
+  plan: DataProcessPlan,
+  logger: Logger,
+): Promise<void> {
   const ready = new Promise<'ready'>((resolve) => {
     launched.child.once('message', () => resolve('ready'));
   });
-  const late = sleep(READY_MS_MAX).then(() => 'late' as const);
-  const outcome = await Promise.race([ready, launched.exited, late]);
+  const { name, logFile, app, waitingSaidEveryMs = WAITING_SAID_EVERY_MS } = plan;
+  const readyMsMax = READY_MS_MAX[app];
+  const over = new AbortController();
+  const late = readyMsMax && sleep(readyMsMax, over.signal).then(() => 'late' as const);
+  const began = performance.now();
+  const waiting = setInterval(() => {
+    const seconds = Math.round((performance.now() - began) / 1000);
+    logger.log(
+      `is not ready after ${seconds} s; waiting for it. Its last line: ${lastLine(logFile)}`,
+    );
+  }, waitingSaidEveryMs);
+  const outcome = await Promise.race([ready, launched.exited, ...(late ? [late] : [])]);
+  clearInterval(waiting);
+  over.abort();
   if (outcome === 'ready') return;
   await launched.kill();
-  const how = outcome === 'late' ? `it was not ready within ${READY_MS_MAX / 1000} s` : outcome;
-  const { name, logFile } = plan;
+  const how = outcome === 'late' ? `it was not ready within ${readyMsMax! / 1000} s` : outcome;
   throw new PermanentError(
     130,
     `${name} did not start: ${how}. It said: ${lastLine(logFile)}. Its log: ${logFile}`,
