@@ -128,6 +128,9 @@ export const mediaTakeBack = endpoint('media', 'take-back', {
   response: z.object({ takenBack: z.int().nonnegative() }),
 });
 
+/** How long whoever has a fragment verified waits: a large one is read whole for it. */
+export const FRAGMENT_VERIFY_MS_MAX = 15 * 60_000;
+
 export const mediaVerifyFragment = endpoint('media', 'verify-fragment', {
   description:
     'Reads one fragment whole and compares it with its digest; up to minutes for a large one',

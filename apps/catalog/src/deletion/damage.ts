@@ -4,7 +4,7 @@ import type { fragmentSuspect } from '#contracts/catalog/copy.js';
 import type { RequestOf, ResponseOf } from '#contracts/contract.js';
 import { fragmentDamaged } from '#contracts/fragment.js';
 import type { FragmentState } from '#contracts/image.js';
-import { mediaVerifyFragment, type BytesState } from '#contracts/media.js';
+import { FRAGMENT_VERIFY_MS_MAX, mediaVerifyFragment, type BytesState } from '#contracts/media.js';
 import { Clock } from '#kernel/clock.js';
 import { NotFound, Unavailable } from '#kernel/errors.js';
 import { UnitOfWork } from '#outbox/unit-of-work.js';
@@ -14,9 +14,6 @@ import { MediaVolumes } from '../persistence/care/media-volumes.js';
 import { Copies } from '../persistence/copies/copies.js';
 import { Deletables } from '../persistence/deletion/deletables.js';
 import { Images } from '../persistence/images.js';
-
-/** A large fragment is read whole for it. */
-const VERIFY_MS_MAX = 15 * 60_000;
 
 /** What a fragment's own media server says of its bytes. */
 export interface Finding {
@@ -53,7 +50,7 @@ export class Damage {
       mediaVerifyFragment,
       mediaId,
       { fragmentId },
-      VERIFY_MS_MAX,
+      FRAGMENT_VERIFY_MS_MAX,
     );
     if (finding.bytes === 'missing') await this.requireVolumes(found.mediaId, finding.volumes);
     return { state: await this.found(fragmentId, finding) };

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { brokerServers } from '#contracts/broker.js';
 import {
+  CATALOG_WHOLE_MS_MAX,
   catalogBackup,
   catalogForgetVolume,
   catalogImport,
@@ -21,9 +22,8 @@ interface WalkOptions {
   readonly dryRun?: true;
 }
 
-/** A page reads up to 500 fragments' files; a backup or restore of the catalog takes as long as its size. */
+/** A page reads up to 500 fragments' files. */
 const PAGE_MS_MAX = 120_000;
-const WHOLE_MS_MAX = 3_600_000;
 
 const FINDINGS: readonly Column<ReconcileFinding>[] = [
   { title: 'IMAGE', cell: ({ imageId }) => imageId },
@@ -191,7 +191,9 @@ async function importStorage(cli: Cli, options: WalkOptions): Promise<void> {
 }
 
 async function backup(cli: Cli): Promise<void> {
-  const answer = await cli.withCluster((cluster) => cluster.ask(catalogBackup, {}, WHOLE_MS_MAX));
+  const answer = await cli.withCluster((cluster) =>
+    cluster.ask(catalogBackup, {}, CATALOG_WHOLE_MS_MAX),
+  );
   const { path, images, fragments, bytes } = answer;
   cli.answer(answer, (output) => {
     output.line(
@@ -209,7 +211,7 @@ async function restore(cli: Cli, path: string, confirm: boolean): Promise<void> 
     );
   }
   const answer = await cli.withCluster((cluster) =>
-    cluster.ask(catalogRestore, { path, confirm }, WHOLE_MS_MAX),
+    cluster.ask(catalogRestore, { path, confirm }, CATALOG_WHOLE_MS_MAX),
   );
   cli.answer(answer, (output) => {
     const { images, fragments } = answer;

@@ -1,3 +1,9 @@
+/**
+ * How long nats-server lets a request be answered. What comes later never arrives, whatever the asker waits: so
+ * it is more than the longest of them do (a whole catalog that is backed up or put back, a fragment that is read).
+ */
+export const ANSWER_MS_MAX = 2 * 3_600_000;
+
 /** What a user may publish and subscribe to: subjects, wildcards allowed. Empty means nothing. */
 export interface NatsPermissions {
   readonly publish: readonly string[];
@@ -52,7 +58,9 @@ function renderUser(user: NatsUser): string[] {
     '        permissions {',
     `          publish: ${renderSubjects(user.permissions.publish)}`,
     `          subscribe: ${renderSubjects(user.permissions.subscribe)}`,
-    ...(user.responds ? ['          allow_responses: { max: 1, expires: "5m" }'] : []),
+    ...(user.responds
+      ? [`          allow_responses: { max: 1, expires: "${ANSWER_MS_MAX / 60_000}m" }`]
+      : []),
     '        }',
     '      }',
   ];

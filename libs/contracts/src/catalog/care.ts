@@ -65,6 +65,9 @@ export const catalogImport = endpoint('catalog', 'import-storage', {
   }),
 });
 
+/** How long whoever asks for a backup or a restore of the catalog waits: it takes as long as its size. */
+export const CATALOG_WHOLE_MS_MAX = 3_600_000;
+
 export const catalogBackup = endpoint('catalog', 'backup', {
   description: "Writes the whole catalog, as it is at one moment, to a file on the catalog's host",
   request: z.object({}),
