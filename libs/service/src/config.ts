@@ -12,6 +12,9 @@ export const natsConfig = z.object({
 });
 export type NatsConfig = z.infer<typeof natsConfig>;
 
+/** Of one service; `max_connections` in deploy/postgres/postgresql.conf takes so many of each. */
+export const DATABASE_CONNECTIONS_MAX = 100;
+
 /** What a service with tables needs. */
 export const databaseConfig = z.object({
   HOLDFAST_DATABASE_URL: z
@@ -22,7 +25,12 @@ export const databaseConfig = z.object({
     ),
   /** The file that holds the password, so that it is in no process list. */
   HOLDFAST_DATABASE_PASSWORD_FILE: z.string().optional(),
-  HOLDFAST_DATABASE_CONNECTIONS_MAX: z.coerce.number().int().min(2).max(100).default(6),
+  HOLDFAST_DATABASE_CONNECTIONS_MAX: z.coerce
+    .number()
+    .int()
+    .min(2)
+    .max(DATABASE_CONNECTIONS_MAX)
+    .default(6),
 });
 export type DatabaseConfig = z.infer<typeof databaseConfig>;
 

@@ -1,5 +1,9 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 
+import { DATABASE_CONNECTIONS_MAX } from '#service/config.js';
+import { checkoutFolder } from './checkout-folder.js';
 import { saysReady } from './postgres-server.js';
 
 const lines = (pid: number, started: number, state: string): string =>
@@ -19,5 +23,13 @@ describe('a postmaster.pid', () => {
     const before = lines(700, 1_000, 'ready   ');
     expect(saysReady(before, { pid: 700, before })).toBe(false);
     expect(saysReady(lines(700, 2_000, 'ready   '), { pid: 700, before })).toBe(true);
+  });
+});
+
+describe('the configuration of PostgreSQL', () => {
+  it('takes as many connections as all services may be allowed', () => {
+    const text = readFileSync(join(checkoutFolder(), 'deploy/postgres/postgresql.conf'), 'utf8');
+    const [, max] = /^max_connections = (\d+)$/m.exec(text)!;
+    expect(Number(max)).toBeGreaterThan(4 * DATABASE_CONNECTIONS_MAX);
   });
 });
