@@ -11,6 +11,7 @@ import { JobRow } from './persistence/job.entity.js';
 import { Jobs1764000000000 } from './persistence/migrations/1764000000000-jobs.js';
 import { JobColumns1766000000000 } from './persistence/migrations/1766000000000-job-columns.js';
 import { JobDocuments1797000000000 } from './persistence/migrations/1797000000000-job-documents.js';
+import { JobLists1799000000000 } from './persistence/migrations/1799000000000-job-lists.js';
 import { Settings1790500000000 } from './persistence/migrations/1790500000000-settings.js';
 
 export const jobsDefinition: ServiceDefinition<typeof jobsConfig> = {
@@ -26,6 +27,7 @@ export const jobsDefinition: ServiceDefinition<typeof jobsConfig> = {
       JobColumns1766000000000,
       Settings1790500000000,
       JobDocuments1797000000000,
+      JobLists1799000000000,
     ],
   },
   starts: [JobDriver, JobListener, JobSilence, JobRounds, JobCare],

@@ -12,6 +12,8 @@ import type { Job } from '../domain/job.js';
   where: `type = 'backup' AND status <= 1`,
 })
 @Index('job_ended', ['endedAt'])
+@Index('job_created', ['createdAt'])
+@Index('job_failed', ['job'], { where: 'status > 1' })
 @Index('job_wake', ['wakeAt'], { where: 'wake_at IS NOT NULL' })
 @Index('job_paused', ['pausedAt'], { where: 'paused_at IS NOT NULL' })
 @Index('job_owes', ['job'], { where: 'owes' })
