@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { jobsDuplicate } from '#contracts/job.js';
+import { jobsDuplicate, jobsGet } from '#contracts/job.js';
 import { Clock } from '#kernel/clock.js';
 import { messageOf, PermanentError } from '#kernel/errors.js';
 import { uuidOf } from '#kernel/ids.js';
@@ -8,14 +8,18 @@ import { Repeating } from '#kernel/repeating.js';
 import { Requests } from '#messaging/requests.js';
 import type { Startable } from '#service/lifecycle.js';
 import { CatalogConfig } from '../config.js';
+import { AskedRepairs } from '../domain/asked-repairs.js';
 import {
   mendableCopies,
   type DamagedCopy,
   type DamagedCursor,
 } from '../persistence/care/damaged-copies.js';
 
-/** A repair that failed is tried again in the next of these spans. */
+/** A repair that failed is tried again in the next of these spans, one that waits is not asked for again. */
 const AGAIN_MS = 6 * 3_600_000;
+
+/** The log is not wanted: skip all of it. */
+const NO_LOG = 1_000_000_000;
 
 /** Copies that one look takes on. */
 const COPIES_MAX = 20;
@@ -30,6 +34,7 @@ export class Healer implements Startable {
   private readonly rounds: Repeating;
   /** The next look goes on behind it; undefined: from the beginning. */
   private after: DamagedCursor | undefined;
+  private readonly asked = new AskedRepairs();
 
   constructor(
     private readonly database: DataSource,
@@ -64,11 +69,26 @@ export class Healer implements Startable {
         this.logger.warn(`copy ${damaged.copy} of ${damaged.imageId}: ${error.message}`);
       }
     }
+    if (this.after === undefined) this.asked.endPass();
   }
 
   private async mend({ imageId, copy, pool, fragmentIds }: DamagedCopy): Promise<void> {
     const span = Math.floor(this.clock.now().getTime() / AGAIN_MS);
     const requestId = uuidOf(`mend ${imageId} ${copy} ${fragmentIds.join()} ${span}`);
-    await this.requests.call(jobsDuplicate, { imageId, copy, toPool: pool, requestId });
+    const request = { imageId, copy, toPool: pool, requestId };
+    await this.asked.ask(`${imageId} ${copy}`, requestId, {
+      submit: async () => (await this.requests.call(jobsDuplicate, request)).job,
+      isOpen: (job) => this.isOpen(job),
+    });
+  }
+
+  private async isOpen(job: number): Promise<boolean> {
+    try {
+      const found = await this.requests.call(jobsGet, { job, logAfter: NO_LOG });
+      return found.job.state !== 'done';
+    } catch (error) {
+      if (!(error instanceof PermanentError)) throw error;
+      return false; // Nobody knows it any more.
+    }
   }
 }
