@@ -133,9 +133,12 @@ function makeFolder(path: string, user: SystemUser | undefined): void {
   }
 }
 
-/** Of a folder that another user could change until now: what he may have put there is not used. */
+/**
+ * Of a folder that another user could change until now: what he may have put there is not used. Copies of `postgres/`
+ * that a person has beside it nobody uses by themselves.
+ */
 function requireRootsOwn(path: string, found: readonly string[]): void {
-  for (const name of found.filter((each) => !/^postgres(\.new|$)/.test(each))) {
+  for (const name of found.filter((each) => !each.startsWith('postgres'))) {
     const entry = join(path, name);
     const owners = [lstatSync(entry), statSync(entry, { throwIfNoEntry: false })];
     const other = owners.find((owner) => owner !== undefined && owner.uid !== 0)?.uid;
