@@ -108,7 +108,12 @@ describe('A session that writes a copy', () => {
       await sendContent(writer, backup[0]!);
       await writer.seal(backup[0]!.claim);
       if (at === 1) await sendContent(writer, backup[1]!);
-      while (at === 1 && there.volumes.countByState()['INTENT'] !== 1) {
+      const begun = () =>
+        readdirSync(small.path, { recursive: true }).filter((name) =>
+          /00002.*partial$/.test(`${name}`),
+        );
+      // Data and index: from then on it is open.
+      while (at === 1 && begun().length < 2) {
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
       execFileSync('umount', ['--lazy', small.path]);
