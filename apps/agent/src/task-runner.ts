@@ -6,11 +6,11 @@ import { messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
 import { LongTasks } from '#kernel/long-tasks.js';
 import { JobReporter } from '#messaging/job-reporter.js';
 import { Requests } from '#messaging/requests.js';
+import { Turns } from '#service/turns.js';
 import { VERSION } from '#service/version.js';
 import { CannotResume } from './backup/checkpoint-file.js';
 import { BackupTask } from './backup-task.js';
 import { AgentConfig } from './config.js';
-import { Turns } from './domain/turns.js';
 import { RestoreTask } from './restore-task.js';
 
 type Task = Exclude<AgentTask, { type: 'cancel' }>;

@@ -9,12 +9,12 @@ import {
   mediaVerifyFragment,
 } from '#contracts/media.js';
 import { Answers } from '#messaging/answers.js';
+import { Turns } from '#service/turns.js';
 import { MediaNode } from '../media-node.js';
 import { MediaRemovals } from '../removal/media-removals.js';
 import { Care } from './care.js';
 import { checkFragment } from './fragment-check.js';
 import { inventoryPage, manifestsPage } from './inventory.js';
-import { Turns } from './turns.js';
 
 /** Fragments that are read whole at once because somebody asked. */
 const CHECKS_MAX = 2;

@@ -1,8 +1,8 @@
 export interface Wait {
   /** Whoever waits goes away when it is aborted, and `take` throws the reason. */
-  readonly signal: AbortSignal;
+  readonly signal?: AbortSignal;
   /** Called where there is something to wait for. */
-  readonly onWait: () => void;
+  readonly onWait?: () => void;
 }
 
 /** Lets so many pieces of work run at once; the others wait for their turn, in order. */
@@ -11,11 +11,11 @@ export class Turns {
 
   constructor(private free: number) {}
 
-  async take<T>(work: () => Promise<T>, { signal, onWait }: Wait): Promise<T> {
-    signal.throwIfAborted();
+  async take<T>(work: () => Promise<T>, { signal, onWait }: Wait = {}): Promise<T> {
+    signal?.throwIfAborted();
     if (this.free > 0) this.free -= 1;
     else {
-      onWait();
+      onWait?.();
       await this.turn(signal);
     }
     try {
@@ -25,18 +25,18 @@ export class Turns {
     }
   }
 
-  private turn(signal: AbortSignal): Promise<void> {
+  private turn(signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
       const begin = () => {
-        signal.removeEventListener('abort', leave);
+        signal?.removeEventListener('abort', leave);
         resolve();
       };
       const leave = () => {
         this.waiting.delete(begin);
-        reject(signal.reason as Error);
+        reject(signal!.reason as Error);
       };
       this.waiting.add(begin);
-      signal.addEventListener('abort', leave, { once: true });
+      signal?.addEventListener('abort', leave, { once: true });
     });
   }
 
