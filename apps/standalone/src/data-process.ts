@@ -68,7 +68,7 @@ const FREE_BYTES = 'transfer' in ArrayBuffer.prototype ? [] : ['--harmony-rab-gs
 /** A media server finishes the fragment that it writes. */
 const STOP_STEPS: readonly StopStep[] = [{ signal: 'SIGTERM', waitMs: 15_000 }];
 /**
- * Only what hangs takes so long, also where many machines share a processor. A media server may take: it reads its
+ * Only what hangs takes so long, also where many machines share a processor. A media server may take longer: it reads its
  * journals, looks over what a process that died left behind, and may make an index of all chunks anew
  * (some 26 s for each million). Ended in the middle of that it would begin anew each time.
  */
