@@ -40,7 +40,7 @@ export function announceChange(
   if (was === is) {
     // How far it came in the end is told with its end.
     const isFurther = before.progress !== after.progress && after.step === 'running';
-    if (isFurther) work.announce(jobProgressed, subject, view);
+    if (isFurther) work.tell(jobProgressed, subject, view);
     return;
   }
   const goesOn = STANDS_STILL.has(was) && !STANDS_STILL.has(is) && after.outcome === null;

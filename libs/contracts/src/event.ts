@@ -15,9 +15,11 @@ export const cloudEvent = z.object({
 export type CloudEvent = z.infer<typeof cloudEvent>;
 
 export const CLOUD_EVENT_CONTENT_TYPE = 'application/cloudevents+json';
-export const EVENT_SUBJECTS = 'hf.evt.v1.>';
 
-/** A public event: past tense, on `hf.evt.v1.<aggregate>.<event>.<id>`. */
+/**
+ * A public event: past tense, on `hf.evt.v1.<aggregate>.<event>.<id>`. The broker keeps it for
+ * some days, but for `job.progressed` (see `eventStream`).
+ */
 export function publicEvent<T extends z.ZodType>(
   aggregate: string,
   happened: string,

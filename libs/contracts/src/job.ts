@@ -384,7 +384,8 @@ export const jobIncomplete = publicEvent('job', 'incomplete', {
   data: jobView,
 });
 export const jobProgressed = publicEvent('job', 'progressed', {
-  description: 'A running job has come further (at most one a second)',
+  description:
+    'A running job has come further (at most one a second); for who listens, kept nowhere',
   data: jobView,
 });
 export const jobDone = publicEvent('job', 'done', {

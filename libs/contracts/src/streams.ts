@@ -81,9 +81,23 @@ export const taskStream: StreamSpec = {
   messageBytesMax: MIB,
 };
 
+/**
+ * How far a running job has come (`job.progressed`) is not among them: with a hundred running jobs it would
+ * drive out everything else within the hour.
+ */
+const KEPT_OF_JOBS = ['queued', 'active', 'retrying', 'suspended', 'resumed', 'incomplete', 'done'];
+
 export const eventStream: StreamSpec = {
   name: 'HF_EVENT',
-  subjects: ['hf.evt.v1.>'],
+  subjects: [
+    'hf.evt.v1.allocation.>',
+    'hf.evt.v1.copy.>',
+    'hf.evt.v1.fragment.>',
+    'hf.evt.v1.image.>',
+    ...KEPT_OF_JOBS.map((happened) => `hf.evt.v1.job.${happened}.>`),
+    'hf.evt.v1.media.>',
+    'hf.evt.v1.unit.>',
+  ],
   description: 'Public events, CloudEvents 1.0',
   discard: 'old',
   denyDeletion: true,

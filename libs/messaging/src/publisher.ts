@@ -1,4 +1,4 @@
-import { headers } from '@nats-io/transport-node';
+import { headers, type MsgHdrs } from '@nats-io/transport-node';
 import { JetStreamApiError, JetStreamError } from '@nats-io/jetstream';
 import { messageOf, Unavailable } from '#kernel/errors.js';
 import type { Nats } from './connection.js';
@@ -29,14 +29,10 @@ export class Publisher {
 
   /** Throws `Unavailable` when the broker did not take it, as far as one knows; then try again with the same id. */
   async publish(message: Outgoing): Promise<void> {
-    const head = headers();
-    head.set('Content-Type', message.contentType);
-    const { payload } = message;
-    const body = payload instanceof JsonText ? payload.text : JSON.stringify(payload);
+    const options = { msgID: message.id, timeout: ACK_MS_MAX, headers: headOf(message) };
     try {
-      const options = { msgID: message.id, timeout: ACK_MS_MAX, headers: head };
       await this.nats.whileConnected(() =>
-        this.nats.jetstream.publish(message.subject, body, options),
+        this.nats.jetstream.publish(message.subject, bodyOf(message), options),
       );
     } catch (error) {
       if (isThere(error)) return;
@@ -48,6 +44,22 @@ export class Publisher {
       );
     }
   }
+
+  /** To whoever listens just then. Waits for nothing; while there is no connection it goes nowhere. */
+  tell(message: Outgoing): void {
+    if (!this.nats.connected) return;
+    this.nats.connection.publish(message.subject, bodyOf(message), { headers: headOf(message) });
+  }
+}
+
+function headOf({ contentType }: Outgoing): MsgHdrs {
+  const head = headers();
+  head.set('Content-Type', contentType);
+  return head;
+}
+
+function bodyOf({ payload }: Outgoing): string {
+  return payload instanceof JsonText ? payload.text : JSON.stringify(payload);
 }
 
 function isThere(error: unknown): boolean {

@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
+import type { CloudEvent } from '#contracts/event.js';
 import { fragmentReceiptMessage } from '#contracts/fragment.js';
-import { STREAMS } from '#contracts/streams.js';
+import { jobProgressed, type JobView } from '#contracts/job.js';
+import { eventStream, STREAMS } from '#contracts/streams.js';
 import { sleep } from '#kernel/backoff.js';
 import { SystemClock } from '#kernel/clock.js';
 import { Unavailable } from '#kernel/errors.js';
@@ -88,6 +90,29 @@ describe('what is committed to the outbox', () => {
     await until(async () => (await left()) === 0 && heard.length === 3);
     await relay.stop();
     expect(heard.splice(0)).toEqual([receipt(1), receipt(2), receipt(3)]);
+  });
+
+  it('is kept nowhere where it is only told, and goes to who listens', async () => {
+    const unit = makeUnit();
+    const relay = new OutboxRelay(database, new Publisher(nats), unit);
+    const told: string[] = [];
+    const listener = nats.connection.subscribe('hf.evt.v1.>', {
+      callback: (_, message) => void told.push(message.json<CloudEvent>().type),
+    });
+    const tell = (fails?: Error) =>
+      unit.run((work) => {
+        work.tell(jobProgressed, '7', {} as JobView);
+        return fails ? Promise.reject(fails) : Promise.resolve();
+      });
+    await expect(tell(new Error('rolled back'))).rejects.toThrow('rolled back');
+    await tell();
+    expect(await left()).toBe(0);
+    await until(() => Promise.resolve(told.length > 0));
+    const manager = await nats.manager();
+    const { state } = await manager.streams.info(eventStream.name);
+    expect([told, state.messages]).toEqual([['io.holdfast.job.progressed.v1'], 0]);
+    listener.unsubscribe();
+    await relay.stop();
   });
 
   it('goes out after a crash, from the table, and together with what is new', async () => {

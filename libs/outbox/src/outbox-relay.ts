@@ -2,10 +2,10 @@ import { Logger } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
 import { backoffMs, sleep } from '#kernel/backoff.js';
 import { messageOf } from '#kernel/errors.js';
-import { JsonText, type Publisher } from '#messaging/publisher.js';
+import { JsonText, type Outgoing, type Publisher } from '#messaging/publisher.js';
 import { OwnRows } from './own-rows.js';
 import { PublishedRows } from './published-rows.js';
-import type { CommittedRow, UnitOfWork } from './unit-of-work.js';
+import type { CommittedRow, OutboxRow, UnitOfWork } from './unit-of-work.js';
 
 interface Row {
   readonly id: string;
@@ -60,6 +60,9 @@ export class OutboxRelay {
     unitOfWork.whenCommitted((rows) => {
       if (!this.own.add(rows)) this.tableFirst = ANY_AGE;
       this.kick();
+    });
+    unitOfWork.whenTold((events) => {
+      for (const event of events) publisher.tell(toOutgoing(event));
     });
   }
 
@@ -171,16 +174,7 @@ export class OutboxRelay {
   }
 
   private async publish(rows: readonly CommittedRow[]): Promise<void> {
-    await Promise.all(
-      rows.map((row) =>
-        this.publisher.publish({
-          subject: row.subject,
-          payload: new JsonText(row.payload),
-          id: row.messageId,
-          contentType: row.contentType,
-        }),
-      ),
-    );
+    await Promise.all(rows.map((row) => this.publisher.publish(toOutgoing(row))));
   }
 
   private async sweepInbox(): Promise<void> {
@@ -188,6 +182,10 @@ export class OutboxRelay {
       .query(`DELETE FROM inbox WHERE handled_at < now() - $1::interval`, [INBOX_KEPT])
       .catch((error: unknown) => this.logger.warn(`inbox: ${messageOf(error)}`));
   }
+}
+
+function toOutgoing({ subject, payload, messageId, contentType }: OutboxRow): Outgoing {
+  return { subject, payload: new JsonText(payload), id: messageId, contentType };
 }
 
 function toCommitted({ id, message_id, subject, content_type, payload }: Row): CommittedRow {

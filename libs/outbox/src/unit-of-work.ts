@@ -14,6 +14,8 @@ export interface Work {
   send<M extends Message>(contract: M, ids: readonly string[], payload: PayloadOf<M>): void;
   /** Publishes a public event, wrapped as a CloudEvent, once the transaction has committed. */
   announce<M extends Message>(contract: M, id: string, data: PayloadOf<M>): void;
+  /** Tells an event, likewise, to whoever listens just then: nobody keeps it, and it may be lost. */
+  tell<M extends Message>(contract: M, id: string, data: PayloadOf<M>): void;
 }
 
 export interface OutboxRow {
@@ -45,6 +47,7 @@ const INSERT_ROWS_MAX = 1_000;
  */
 export class UnitOfWork {
   private onCommit: (rows: readonly CommittedRow[]) => void = () => undefined;
+  private onTold: (events: readonly OutboxRow[]) => void = () => undefined;
 
   constructor(
     private readonly database: DataSource,
@@ -58,13 +61,20 @@ export class UnitOfWork {
     this.onCommit = notify;
   }
 
+  /** ... and after each that has something to tell. */
+  whenTold(notify: (events: readonly OutboxRow[]) => void): void {
+    this.onTold = notify;
+  }
+
   async run<T>(work: (work: Work) => Promise<T>): Promise<T> {
     const rows: OutboxRow[] = [];
+    const told: OutboxRow[] = [];
     const { value, committed } = await this.database.transaction(async (db) => ({
-      value: await work(this.workIn(db, rows)),
+      value: await work(this.workIn(db, rows, told)),
       committed: await insertOutbox(db, rows),
     }));
     if (committed.length > 0) this.onCommit(committed);
+    if (told.length > 0) this.onTold(told);
     return value;
   }
 
@@ -79,31 +89,34 @@ export class UnitOfWork {
     });
   }
 
-  private workIn(db: EntityManager, rows: OutboxRow[]): Work {
-    const add = (row: OutboxRow) => rows.push(fitting(row));
+  private workIn(db: EntityManager, rows: OutboxRow[], told: OutboxRow[]): Work {
     return {
       db,
       send: (contract, ids, payload) => {
-        add({
-          messageId: uuidv7(this.clock.now()),
-          subject: subjectOf(contract, ...ids),
-          contentType: 'application/json',
-          payload: JSON.stringify(payload),
-        });
+        rows.push(
+          fitting({
+            messageId: uuidv7(this.clock.now()),
+            subject: subjectOf(contract, ...ids),
+            contentType: 'application/json',
+            payload: JSON.stringify(payload),
+          }),
+        );
       },
-      announce: (contract, subject, data) => {
-        const time = this.clock.now();
-        const id = uuidv7(time);
-        add({
-          messageId: id,
-          subject: subjectOf(contract, subject),
-          contentType: CLOUD_EVENT_CONTENT_TYPE,
-          payload: JSON.stringify(
-            envelope(contract, { id, source: this.source, subject, time, data }),
-          ),
-        });
-      },
+      announce: (contract, id, data) => rows.push(this.event(contract, id, data)),
+      tell: (contract, id, data) => told.push(this.event(contract, id, data)),
     };
+  }
+
+  private event(contract: Message, subject: string, data: unknown): OutboxRow {
+    const time = this.clock.now();
+    const id = uuidv7(time);
+    const event = envelope(contract, { id, source: this.source, subject, time, data });
+    return fitting({
+      messageId: id,
+      subject: subjectOf(contract, subject),
+      contentType: CLOUD_EVENT_CONTENT_TYPE,
+      payload: JSON.stringify(event),
+    });
   }
 }
 

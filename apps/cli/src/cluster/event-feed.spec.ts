@@ -16,4 +16,8 @@ describe('a filter of events', () => {
   it.each(['', 'job..done', 'job.>.7', 'a b'])('%j is none', (filter) => {
     expect(() => eventSubject(filter)).toThrow('is no filter of events');
   });
+
+  it('of what is kept nowhere says where to follow it', () => {
+    expect(() => eventSubject('job.progressed')).toThrow('holdfast jobs watch');
+  });
 });

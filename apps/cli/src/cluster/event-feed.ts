@@ -9,6 +9,7 @@ const SUBJECT_PREFIX = 'hf.evt.v1.';
 /**
  * The subject of a filter: `job`, `job.done`, `job.*.7`, `image` or a whole subject
  * (`hf.evt.v1.fragment.committed.>`). None means all events.
+ * @throws UsageError: no filter, or one of what the broker does not keep
  */
 export function eventSubject(filter: string | undefined): string {
   if (filter === undefined) return `${SUBJECT_PREFIX}>`;
@@ -20,6 +21,13 @@ export function eventSubject(filter: string | undefined): string {
   if (!sound) {
     throw new UsageError(
       `"${filter}" is no filter of events. Write for example job, job.done, "job.*.7" or image.`,
+      'filter',
+    );
+  }
+  if (tokens[1] === 'progressed') {
+    throw new UsageError(
+      'How far jobs have come is kept nowhere. Follow it with "holdfast jobs watch", or with ' +
+        '"nats sub \'hf.evt.v1.job.progressed.>\'".',
       'filter',
     );
   }
