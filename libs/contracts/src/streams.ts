@@ -40,7 +40,9 @@ export const commitStream: StreamSpec = {
   perSubjectMax: 1,
   discardNewPerSubject: true,
   denyDeletion: true,
-  ageMaxMs: 7 * DAY_MS,
+  // What the catalog has taken stays as long, and takes room. What it could not take within a day is offered
+  // again by the media server, whose journal has it.
+  ageMaxMs: DAY_MS,
   bytesMax: 512 * MIB,
   messageBytesMax: 64 * 1024,
 };
