@@ -1,4 +1,5 @@
-import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   afterAll,
@@ -194,6 +195,26 @@ describe('the media server', () => {
       1,
     );
     renameSync(join(folder.path, 'vault.away'), join(folder.path, 'vault'));
+  });
+
+  it('lives on with a volume that does not answer', async () => {
+    const identity = join(folder.path, 'vault', 'volume.json');
+    renameSync(identity, `${identity}.away`);
+    execFileSync('mkfifo', [identity]); // whoever opens it to read waits for a writer
+    for await (const beat of plain.subscribe(brokerHeartbeat.subject, { max: 2 })) {
+      const { volumes } = brokerHeartbeat.request.parse(beat.json()) as {
+        volumes: { freeBytes: number; trouble?: string }[];
+      };
+      expect(volumes[0]!.freeBytes).toBeGreaterThan(0);
+      const late = 'it has not answered for 3 s';
+      if (volumes[1]!.trouble === late) break;
+    }
+    // One read waits, however often it was looked at; it gets what is there.
+    writeFileSync(identity, readFileSync(`${identity}.away`));
+    renameSync(`${identity}.away`, identity);
+    for await (const beat of plain.subscribe(brokerHeartbeat.subject, { max: 1 })) {
+      expect(beat.json()).not.toMatchObject({ volumes: [{}, { trouble: expect.anything() }] });
+    }
   });
 
   it('drains what an attempt has written, without the broker', async () => {

@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { Injectable, Logger } from '@nestjs/common';
 import type { HostHeartbeat } from '#contracts/broker.js';
 import type { HealthReport } from '#contracts/health.js';
+import { sleep } from '#kernel/backoff.js';
 import { messageOf } from '#kernel/errors.js';
 import { Heartbeat } from '#messaging/heartbeat.js';
 import { Requests } from '#messaging/requests.js';
@@ -9,7 +10,12 @@ import { Health } from '#service/health.js';
 import type { Startable } from '#service/lifecycle.js';
 import { VERSION } from '#service/version.js';
 import { MediaConfig } from './config.js';
+import type { MediaLibrary } from './library/media-library.js';
 import { MediaNode } from './media-node.js';
+import type { Volume } from './volumes/volume.js';
+
+/** Less than a beat: a disk or a network file system that hangs keeps nobody from hearing of the others. */
+const LOOK_MS_MAX = 3_000;
 
 type VolumeBeat = Extract<HostHeartbeat, { role: 'media' }>['volumes'][number];
 
@@ -23,6 +29,8 @@ export class MediaPresence implements Startable {
   private readonly heartbeat: Heartbeat;
   /** Of each volume that is in trouble, by its folder: what was logged of it. */
   private readonly told = new Map<string, string>();
+  /** Of each volume, the look that has not ended: one that hangs takes one thread, not one with each beat. */
+  private readonly looks = new Map<Volume, Promise<VolumeBeat>>();
 
   constructor(
     requests: Requests,
@@ -56,21 +64,48 @@ export class MediaPresence implements Startable {
   }
 
   private look(): Promise<VolumeBeat[]> {
-    const { volumes, libraries } = this.node;
     return Promise.all(
-      [...volumes].map(async (volume): Promise<VolumeBeat> => {
-        const { pool, path } = volume;
-        const library = libraries.find((one) => one.pool === pool && one.path === path);
-        const kind = library && { class: 'sequential' as const, drives: library.drives };
-        try {
-          const room = await volume.room();
-          // Its room is that of the volumes which are in it; of the disk under a library of files no more.
-          return { pool, path, ...(library ? await library.room() : room), ...kind };
-        } catch (error) {
-          return { pool, path, freeBytes: 0, totalBytes: 0, ...kind, trouble: messageOf(error) };
-        }
+      [...this.node.volumes].map(async (volume) => {
+        const enough = new AbortController();
+        const late = sleep(LOOK_MS_MAX, enough.signal).then(() =>
+          this.troubled(volume, `it has not answered for ${LOOK_MS_MAX / 1_000} s`),
+        );
+        return Promise.race([this.lookOnce(volume), late]).finally(() => enough.abort());
       }),
     );
+  }
+
+  private lookOnce(volume: Volume): Promise<VolumeBeat> {
+    const begun = this.looks.get(volume);
+    if (begun) return begun;
+    const look = this.lookAt(volume).finally(() => this.looks.delete(volume));
+    this.looks.set(volume, look);
+    return look;
+  }
+
+  private async lookAt(volume: Volume): Promise<VolumeBeat> {
+    const library = this.libraryOf(volume);
+    try {
+      const room = await volume.room();
+      // Its room is that of the volumes which are in it; of the disk under a library of files no more.
+      return { ...this.nameOf(volume), ...(library ? await library.room() : room) };
+    } catch (error) {
+      return this.troubled(volume, messageOf(error));
+    }
+  }
+
+  private troubled(volume: Volume, trouble: string): VolumeBeat {
+    return { ...this.nameOf(volume), freeBytes: 0, totalBytes: 0, trouble };
+  }
+
+  private nameOf(volume: Volume): Pick<VolumeBeat, 'pool' | 'path' | 'class' | 'drives'> {
+    const library = this.libraryOf(volume);
+    const { pool, path } = volume;
+    return { pool, path, ...(library && { class: 'sequential', drives: library.drives }) };
+  }
+
+  private libraryOf({ pool, path }: Volume): MediaLibrary | undefined {
+    return this.node.libraries.find((one) => one.pool === pool && one.path === path);
   }
 
   /** Once, and once more when it is over. */
