@@ -278,7 +278,6 @@ describe('a confirmed grant', () => {
       'libs/storage/src/directory/directory-fragment-store.ts',
       'libs/storage/src/directory/directory-trash.ts',
       'libs/storage/src/fragment-store.ts',
-      'libs/storage/src/memory/memory-fragment-store.ts',
       'libs/storage/src/sequential/sequential-fragment-store.ts',
     ]);
     const makers = shipped.filter(({ code }) => /\bconfirmGrant\b/.test(code));
