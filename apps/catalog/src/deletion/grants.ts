@@ -54,29 +54,18 @@ export class Grants {
     await this.resend();
   }
 
-  /** Sends the grants of these fragments again, where there is one; returns how many. */
-  sendAgain(fragmentIds: readonly string[]): Promise<number> {
-    return this.send((deletables) => deletables.lockThese(fragmentIds));
-  }
-
   private async resend(): Promise<void> {
     const sentBefore = new Date(this.clock.now().getTime() - this.config.grantResendMs);
-    const sent = await this.send((deletables) => deletables.lockUnreported(sentBefore, BATCH_MAX));
-    if (sent > 0) this.logger.warn(`sent ${sent} grants again that nobody has reported done`);
-  }
-
-  private async send(
-    lock: (deletables: Deletables) => Promise<DeletableFragment[]>,
-  ): Promise<number> {
     const catalogEpoch = await this.epoch.get();
-    return this.unitOfWork.run(async (unit) => {
+    const sent = await this.unitOfWork.run(async (unit) => {
       const deletables = new Deletables(unit.db);
-      const granted = (await lock(deletables)).filter(({ state }) => state === 'DELETING');
-      for (const each of granted) sendGrant(unit, each, catalogEpoch);
-      const ids = granted.map(({ fragmentId }) => fragmentId);
+      const unreported = await deletables.lockUnreported(sentBefore, BATCH_MAX);
+      for (const each of unreported) sendGrant(unit, each, catalogEpoch);
+      const ids = unreported.map(({ fragmentId }) => fragmentId);
       if (ids.length > 0) await deletables.markSent(ids, this.clock.now());
       return ids.length;
     });
+    if (sent > 0) this.logger.warn(`sent ${sent} grants again that nobody has reported done`);
   }
 
   /** Returns how many fragments it looked at. */

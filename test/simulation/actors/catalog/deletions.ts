@@ -73,16 +73,13 @@ export class Deletions {
     const open = rows.filter(
       ({ state, grantSentAt }) => state === 'DELETING' && grantSentAt + RESEND_MS <= now,
     );
-    if (open.length > 0) await this.sendAgain(open.map(({ fragmentId }) => fragmentId));
-  }
-
-  /** Sends the grants of these fragments again, where there is one. */
-  sendAgain(fragmentIds: readonly string[]): Promise<void> {
-    return this.program.transaction(async (unit) => {
+    if (open.length === 0) return;
+    const openIds = open.map(({ fragmentId }) => fragmentId).sort();
+    await this.program.transaction(async (unit) => {
       const epoch = await unit.run('epoch', (db) => this.program.epoch(db));
       const granted = await unit.run('reads grants', async (db) => {
         const rows: FragmentRow[] = [];
-        for (const id of [...fragmentIds].sort()) {
+        for (const id of openIds) {
           const row = (await db.lock(FRAGMENT, id, 'update')) as FragmentRow | undefined;
           if (row?.state !== 'DELETING') continue;
           await db.update(FRAGMENT, id, { ...row, grantSentAt: this.program.life.world.now });
