@@ -57,11 +57,6 @@ export class PaxReader {
     this.#entryOffset = archiveOffset;
   }
 
-  /** True between entries and after the end: a good place for the archive to stop. */
-  get atRest(): boolean {
-    return (this.#state === 'header' && !this.#inEntry && this.#held.length === 0) || this.ended;
-  }
-
   get ended(): boolean {
     return this.#state === 'end';
   }

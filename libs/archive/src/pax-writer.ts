@@ -38,11 +38,6 @@ export class PaxWriter {
     return this.headerBytes + paddedToBlock(this.contentBytes);
   }
 
-  /** Bytes of pax records; see `PAX_RECORDS_BYTES_MAX`. */
-  get recordBytes(): number {
-    return this.#records.length;
-  }
-
   prepare(entry: ArchiveEntry): void {
     const path = archiveName(entry);
     const split = entry.sparse ? 0 : ustarSplit(path);

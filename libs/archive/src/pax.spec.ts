@@ -194,21 +194,4 @@ describe('an archive', () => {
       expect(() => readBack(archive)).toThrow(/is no size of an entry/);
     }
   });
-
-  it('is at rest only between entries', () => {
-    const archive = archiveOf([
-      { entry: { ...emptyEntry(), path: 'a', size: 3 }, content: Buffer.from('abc') },
-    ]);
-    const reader = new PaxReader();
-    expect(reader.atRest).toBe(true);
-    expect([...reader.push(archive.subarray(0, 600))].map((event) => event.kind)).toEqual([
-      'entry',
-      'data',
-    ]);
-    expect(reader.atRest).toBe(false);
-    expect([...reader.push(archive.subarray(600, 1024))]).toEqual([
-      { kind: 'done', archiveEnd: 1024 },
-    ]);
-    expect(reader.atRest).toBe(true);
-  });
 });

@@ -104,11 +104,6 @@ export class Connection {
     this.intake.decoder.place = place;
   }
 
-  /** True from the end of the socket on. */
-  get isClosed(): boolean {
-    return this.socket.destroyed;
-  }
-
   /** Resolves when the socket is gone, however that came. */
   closed(): Promise<void> {
     if (this.socket.destroyed) return Promise.resolve();

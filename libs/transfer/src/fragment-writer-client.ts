@@ -7,7 +7,7 @@ import {
   readKnown,
   type NamedChunk,
 } from './chunk-messages.js';
-import type { Connection, RingCounters } from './connection.js';
+import type { Connection } from './connection.js';
 import { openConnection, type ConnectOptions } from './connect.js';
 import { ConnectionBroken, ProtocolError } from './errors.js';
 import { MESSAGE, messageHeader, messageName, type Message } from './message.js';
@@ -94,10 +94,6 @@ export class FragmentWriterClient {
   /** The storage unit's limit for a fragment as stored, seek table included. */
   get fragmentBytesMax(): number {
     return this.ready.fragmentBytesMax;
-  }
-
-  get counters(): Readonly<RingCounters> {
-    return this.connection.counters;
   }
 
   /** Sends one frame of the open fragment; the first one opens it. */

@@ -20,20 +20,12 @@ const { libc, missing } = loadLibc();
 /** What this machine can do, and what is lost where it cannot. */
 export interface Capabilities {
   readonly xattrs: boolean;
-  readonly specialFiles: boolean;
-  /** Without it times are kept to about a microsecond. */
-  readonly nanosecondTimes: boolean;
-  /** Without it a sparse file is read and stored as zeros. */
-  readonly holes: boolean;
   /** One sentence for the job log, when anything is lost. */
   readonly lost?: string;
 }
 
 export const capabilities: Capabilities = {
   xattrs: libc !== undefined,
-  specialFiles: libc !== undefined,
-  nanosecondTimes: libc !== undefined,
-  holes: libc !== undefined,
   ...(missing === undefined
     ? {}
     : {

@@ -61,5 +61,3 @@ export const journalRecord = z.discriminatedUnion('type', [
 ]);
 export type JournalRecord = z.infer<typeof journalRecord>;
 export type IntentRecord = z.infer<typeof intent>;
-export type SealedRecord = z.infer<typeof sealed>;
-export type VerdictRecord = z.infer<typeof judged>;

@@ -13,8 +13,7 @@ const ofPool = { pool: poolName.optional() };
  * `scratch`: holds nothing that anybody may still want. `foreign`: not of this media server and pool;
  * it is never written.
  */
-export const libraryVolumeState = z.enum(['scratch', 'filling', 'full', 'suspended', 'foreign']);
-export type LibraryVolumeState = z.infer<typeof libraryVolumeState>;
+const libraryVolumeState = z.enum(['scratch', 'filling', 'full', 'suspended', 'foreign']);
 
 export const libraryVolume = z.object({
   /** Its label, or the barcode of a cartridge without one. */

@@ -83,4 +83,3 @@ export const libraryRecord = z.discriminatedUnion('type', [
   retired,
 ]);
 export type LibraryRecord = z.output<typeof libraryRecord>;
-export type WrittenRecord = z.output<typeof written>;

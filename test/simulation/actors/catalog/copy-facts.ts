@@ -8,7 +8,6 @@ import {
   COPY,
   FRAGMENT,
   HOLD,
-  IMAGE,
   isLive,
   PIN,
   type CopyRow,
@@ -28,10 +27,6 @@ export interface CopyFound extends CopyCounts {
 
 export async function fragmentsOf(db: Transaction, imageId: string): Promise<FragmentRow[]> {
   return (await db.select(FRAGMENT, { imageId })).map(({ row }) => row as FragmentRow);
-}
-
-export async function findImage(db: Transaction, imageId: string): Promise<ImageRow | undefined> {
-  return (await db.read(IMAGE, imageId)) as ImageRow | undefined;
 }
 
 export async function copiesOf(db: Transaction, image: ImageRow): Promise<CopyFound[]> {

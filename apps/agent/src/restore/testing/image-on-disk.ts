@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync, readSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { compress } from '#archive/frames/zstd.js';
@@ -202,9 +202,4 @@ export function archiveOf(
     parts.push(block);
   }
   return Buffer.concat([...parts, Buffer.alloc(1024)]);
-}
-
-/** Bytes of a fragment's object on disk. */
-export function sizeOfFragmentFile(folder: string, id: string, object: 'data' | 'index'): number {
-  return statSync(fragmentFile(folder, id, object)).size;
 }
