@@ -21,7 +21,6 @@ import type { Note } from './domain/notes.js';
 import { BackupHooks, HookFailed } from './hooks/backup-hooks.js';
 import { leftOut } from './left-out.js';
 import { ListingStore } from './listing-store.js';
-import { TransferSink } from './transfer-sink.js';
 
 type Task = Extract<AgentTask, { type: 'backup' }>;
 
@@ -150,7 +149,7 @@ export class BackupTask {
 /** As frames, or where the volume deduplicates as chunks. */
 function sinkFor(writer: FragmentWriterClient, frames: FrameMaker): FragmentSink {
   const { chunks } = writer.ready;
-  return chunks ? new ChunkSink(writer, chunks, frames) : new TransferSink(writer);
+  return chunks ? new ChunkSink(writer, chunks, frames) : writer;
 }
 
 /**
