@@ -12,14 +12,14 @@ import type { RequestOf, ResponseOf } from '#contracts/contract.js';
 import { PAGE_ROWS_MAX } from '#contracts/names.js';
 import { Clock } from '#kernel/clock.js';
 import { Answers } from '#messaging/answers.js';
+import { upTo } from '#service/page-bytes.js';
 import { Allocator } from './allocator.js';
 import { ConfigurationChanges } from './configuration-changes.js';
-import { fitting } from './domain/fitting.js';
 import { releaseNote } from './domain/release-note.js';
 import { Allocations } from './persistence/allocations.js';
 import { QueuePages } from './persistence/queue-pages.js';
 import type { ResourceTable } from './persistence/resource-table.js';
-import { QueueView } from './queue/queue-view.js';
+import { LIST_BYTES_MAX, QueueView } from './queue/queue-view.js';
 
 @Controller()
 export class AllocationHandlers {
@@ -64,7 +64,7 @@ export class AllocationHandlers {
       const table = await this.allocator.table(db);
       const held = await new Allocations(db).first(filter, PAGE_ROWS_MAX + 1);
       const shown = held.slice(0, PAGE_ROWS_MAX).map((row) => table.describe(row));
-      const allocations = fitting(shown);
+      const allocations = upTo(LIST_BYTES_MAX, shown);
       const isFiltered = Object.values(filter).some((value) => value !== undefined);
       const entries = isFiltered ? [] : await this.firstInQueue(db, table);
       return {

@@ -3,11 +3,12 @@ import { DataSource } from 'typeorm';
 import { brokerClient, brokerClients, brokerHeartbeat, brokerServers } from '#contracts/broker.js';
 import { brokerForget } from '#contracts/broker/configuration.js';
 import type { RequestOf, ResponseOf } from '#contracts/contract.js';
+import { PAGE_BYTES_MAX } from '#contracts/names.js';
 import { Clock } from '#kernel/clock.js';
 import { Answers } from '#messaging/answers.js';
+import { upTo } from '#service/page-bytes.js';
 import { Allocator } from './allocator.js';
 import { ConfigurationChanges } from './configuration-changes.js';
-import { fitting } from './domain/fitting.js';
 import { changesResources, hostState } from './domain/liveness.js';
 import { NAMES_SHOWN_MAX, unknownClient } from './domain/refusal.js';
 import { Hosts } from './persistence/hosts.js';
@@ -64,7 +65,8 @@ export class HostHandlers {
   async clients(page: RequestOf<typeof brokerClients>): Promise<ResponseOf<typeof brokerClients>> {
     const rows = await this.hosts.clients({ ...page, limit: page.limit + 1 });
     const wanted = rows.slice(0, page.limit);
-    const clients = fitting(wanted.map((row) => ({ ...row, ...this.aliveness(row) })));
+    const shown = wanted.map((row) => ({ ...row, ...this.aliveness(row) }));
+    const clients = upTo(PAGE_BYTES_MAX, shown);
     return { clients, next: clients.length < rows.length ? clients.at(-1)!.client : null };
   }
 

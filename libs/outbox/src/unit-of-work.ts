@@ -94,7 +94,7 @@ export class UnitOfWork {
       db,
       send: (contract, ids, payload) => {
         rows.push(
-          fitting({
+          sendable({
             messageId: uuidv7(this.clock.now()),
             subject: subjectOf(contract, ...ids),
             contentType: 'application/json',
@@ -111,7 +111,7 @@ export class UnitOfWork {
     const time = this.clock.now();
     const id = uuidv7(time);
     const event = envelope(contract, { id, source: this.source, subject, time, data });
-    return fitting({
+    return sendable({
       messageId: id,
       subject: subjectOf(contract, subject),
       contentType: CLOUD_EVENT_CONTENT_TYPE,
@@ -124,7 +124,7 @@ export class UnitOfWork {
  * One that the broker will never take would stay in the outbox for ever, and all behind it: better that
  * nothing of its transaction happens.
  */
-function fitting(row: OutboxRow): OutboxRow {
+function sendable(row: OutboxRow): OutboxRow {
   const bytes = Buffer.byteLength(row.payload);
   if (bytes <= MESSAGE_BYTES_MAX) return row;
   throw new MessageTooLarge(

@@ -2,8 +2,7 @@ import type { EntityManager } from 'typeorm';
 import type { QueueEntry, QueueTurn } from '#contracts/broker.js';
 import type { WaitReason } from '#contracts/broker/wait-reason.js';
 import { PAGE_ROWS_MAX } from '#contracts/names.js';
-
-import { fitting } from '../domain/fitting.js';
+import { upTo } from '#service/page-bytes.js';
 import type { Obstacle } from '../domain/plan/obstacle.js';
 import { Walk } from '../domain/plan/walk.js';
 import { Queue } from '../persistence/queue.js';
@@ -15,6 +14,9 @@ export interface QueuePage {
   readonly entries: QueueEntry[];
   readonly next: QueueTurn | null;
 }
+
+/** Bytes of a page: an answer is one message, of 1 MB at most, and may hold another list of this size. */
+export const LIST_BYTES_MAX = 400 * 1024;
 
 const ABOUT_TO_BE_GRANTED = { wait: 'turn', reason: 'about to be granted' } as const;
 
@@ -45,7 +47,10 @@ export class QueueView {
     limit: number,
   ): Promise<QueuePage> {
     const { found, isLast } = await this.find(filter, after, limit);
-    const entries = fitting(found.map((placed) => this.entry(placed)));
+    const entries = upTo(
+      LIST_BYTES_MAX,
+      found.map((placed) => this.entry(placed)),
+    );
     if (isLast && entries.length === found.length) return { entries, next: null };
     const { priority, arrival } = found[entries.length - 1]!.request;
     return { entries, next: { priority, arrival } };
