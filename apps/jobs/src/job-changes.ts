@@ -69,9 +69,9 @@ export class JobChanges {
     return this.updates.add({ job, change });
   }
 
-  /** A change that is no decision (progress, a sign of life), with lines for the log. */
-  note(job: number, change: (job: Job) => Job, lines: readonly LogLine[] = []): Promise<Job> {
-    return this.hear(job, { note: change, lines });
+  /** A change that is no decision. */
+  note(job: number, change: (job: Job) => Job): Promise<Job> {
+    return this.hear(job, { note: change, lines: [] });
   }
 
   /** Notes something about a job, and then feeds it an input, in one change. */

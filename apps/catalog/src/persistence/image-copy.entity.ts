@@ -40,7 +40,7 @@ export class ImageCopyRow {
   @Column({ name: 'completed_attempt', type: 'bigint', nullable: true, transformer: asNumber })
   completedAttempt!: number | null;
 
-  /** The era in which the fence was granted; null where that is not known. See `nextFence`. */
+  /** The era in which the fence was granted; null where that is not known. See `NEXT_FENCE`. */
   @Column({ name: 'granted_in', type: 'text', nullable: true })
   grantedIn!: string | null;
 }

@@ -5,7 +5,7 @@ import type { BaseCandidate } from '../domain/base.js';
 import type { CommittedPiece } from '../domain/resume.js';
 import { GIVEN_UP } from './care/job-numbers.js';
 import { ERA } from './catalog-epoch.js';
-import { nextFence } from './copies/next-fence.js';
+import { NEXT_FENCE } from './copies/next-fence.js';
 import { ImageCopyRow } from './image-copy.entity.js';
 import { ImageRow, type NewImage } from './image.entity.js';
 import { IS_COMPLETE, WITH_COUNTS } from './image-views.js';
@@ -146,7 +146,7 @@ export class Images {
   ): Promise<void> {
     const { attempt, unit, pool, mediaId } = writer;
     await this.db.query(
-      `UPDATE image_copy c SET attempt = ${nextFence('c')}, granted_in = ${ERA},
+      `UPDATE image_copy c SET attempt = ${NEXT_FENCE}, granted_in = ${ERA},
          job_attempt = $3, unit = $4, pool = $5, media_id = $6
        WHERE image_id = $1 AND copy = $2`,
       [imageId, copy, attempt, unit, pool, mediaId],

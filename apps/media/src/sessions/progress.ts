@@ -12,7 +12,7 @@ export interface SessionProgress {
   readonly waitsForEmptyBuffer: number;
 }
 
-export const PROGRESS_EVERY_MS = 500;
+const PROGRESS_EVERY_MS = 500;
 
 /** Calls back with the newest progress, at most every 500 ms, and once at the end. */
 export class ProgressMeter {
@@ -22,7 +22,6 @@ export class ProgressMeter {
   constructor(
     private readonly measure: () => SessionProgress,
     private readonly report: (progress: SessionProgress) => void,
-    private readonly everyMs = PROGRESS_EVERY_MS,
   ) {}
 
   /** Something moved. */
@@ -31,7 +30,7 @@ export class ProgressMeter {
     this.timer ??= setTimeout(() => {
       this.timer = undefined;
       this.flush();
-    }, this.everyMs);
+    }, PROGRESS_EVERY_MS);
   }
 
   /** Reports what has not been reported yet; nothing more comes. */

@@ -78,7 +78,8 @@ export class ReadSession {
   }
 
   /** Ends the session from outside: the reader gets ERROR with this status. */
-  cancel(reason = new PermanentError(150, 'termination requested by administrator')): void {
+  cancel(): void {
+    const reason = new PermanentError(150, 'termination requested by administrator');
     this.cancelled = reason;
     this.connection?.interrupt(reason);
   }

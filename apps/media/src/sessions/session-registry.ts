@@ -38,10 +38,7 @@ interface Entry {
 export class SessionRegistry {
   private readonly entries = new Map<string, Entry>();
 
-  constructor(
-    private readonly clock: Clock,
-    private readonly unusedMs = TOKEN_UNUSED_MS,
-  ) {}
+  constructor(private readonly clock: Clock) {}
 
   /** Expects a connection. The same token again (a task that came twice) changes nothing. */
   expect(session: ExpectedSession): void {
@@ -90,8 +87,8 @@ export class SessionRegistry {
   }
 
   private limit(entry: Entry): void {
-    entry.expiresAt = this.now() + this.unusedMs;
-    setTimeout(() => this.expire(), this.unusedMs + 1).unref();
+    entry.expiresAt = this.now() + TOKEN_UNUSED_MS;
+    setTimeout(() => this.expire(), TOKEN_UNUSED_MS + 1).unref();
   }
 
   private find(hash: Buffer): Entry | undefined {

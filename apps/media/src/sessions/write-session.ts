@@ -134,7 +134,8 @@ export class WriteSession {
   }
 
   /** Ends the session from outside: the writer gets ERROR with this status. */
-  cancel(reason = new PermanentError(150, 'termination requested by administrator')): void {
+  cancel(): void {
+    const reason = new PermanentError(150, 'termination requested by administrator');
     this.cancelled = reason;
     this.over.abort();
     this.connection?.interrupt(reason);

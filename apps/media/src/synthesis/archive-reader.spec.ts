@@ -20,7 +20,7 @@ describe('The archive of an image', () => {
       nextTo: ({ index }: FramePlace) => (index + 1 < FRAMES ? place(index + 1) : undefined),
       stored: async ({ index }: FramePlace) => {
         fetched.push(index);
-        return stored ?? (await compress(Buffer.alloc(FRAME_BYTES, index)));
+        return stored ?? (await compress(Buffer.alloc(FRAME_BYTES, index), 3));
       },
       damagedAt: (_: number, reason: string) => new ImageDamaged({ imageId: 'odd' }, reason),
       close: async () => undefined,
@@ -56,12 +56,12 @@ describe('The archive of an image', () => {
     ['of another size', 10],
     ['that would fill the memory', 64 * 2 ** 20],
   ])('with a frame %s is damaged', async (_, bytes) => {
-    const { reader } = make(0, await compress(Buffer.alloc(bytes)));
+    const { reader } = make(0, await compress(Buffer.alloc(bytes), 3));
     await expect(reader.bytes(place(0))).rejects.toThrow(/image odd: a frame has another size/);
   });
 
   it('with a frame that is none is damaged', async () => {
-    const frame = await compress(Buffer.alloc(FRAME_BYTES, 1));
+    const frame = await compress(Buffer.alloc(FRAME_BYTES, 1), 3);
     frame[frame.length - 1]! ^= 0xff;
     await expect(make(0, frame).reader.bytes(place(0))).rejects.toThrow(ImageDamaged);
   });

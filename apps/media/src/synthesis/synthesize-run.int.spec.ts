@@ -273,11 +273,11 @@ describe('A synthesis', () => {
 
   it.each([
     ['a frame that is neither lines nor the table', () => SKIPPABLE, 'neither lines nor'],
-    ['a line that is none', () => compress(Buffer.from('this is no line\n')), 'a line is none'],
-    ['a path that is none', () => compress(Buffer.from('d\tsrv\\q\t0\n')), 'index is damaged'],
-    ['half a line', () => compress(Buffer.from('d\tsrv/a\t0')), 'has no end'],
+    ['a line that is none', () => compress(Buffer.from('this is no line\n'), 3), 'a line is none'],
+    ['a path that is none', () => compress(Buffer.from('d\tsrv\\q\t0\n'), 3), 'index is damaged'],
+    ['half a line', () => compress(Buffer.from('d\tsrv/a\t0'), 3), 'has no end'],
     ['a line in the wrong place', () => lineOf({ path: 'a' }), '/a is not in its place'],
-    ['half of the columns', () => compress(Buffer.from('f\tz/z\t0\n')), '/z/z has a line'],
+    ['half of the columns', () => compress(Buffer.from('f\tz/z\t0\n'), 3), '/z/z has a line'],
     ['an entry beyond its end', () => lineOf({ path: 'z', offset: 2 ** 40 }), 'behind the end'],
     ['a link to nowhere', () => lineOf({ path: 'z', type: 'h', offset: -1 }), '/z has a line'],
   ])('says which image has %s in its index, and what to do', async (_, make, reason) => {
@@ -345,7 +345,7 @@ function lineOf({ offset = 0, ...line }: Partial<IndexLine>): Promise<Buffer> {
     ...{ type: 'f', path: '', size: 0, mtimeNs: '0', mode: 0o644, uid: 0, gid: 0, flags: '' },
     ...{ target: 'srv', deviceMajor: 0, deviceMinor: 0, own: place, ...place, ...line },
   });
-  return compress(Buffer.from(text, 'latin1'));
+  return compress(Buffer.from(text, 'latin1'), 3);
 }
 
 function framesOf(bytes: Buffer): Buffer[] {

@@ -100,13 +100,13 @@ async function fragmentOf(
   const frames = [];
   for (let at = 0; at < archive.length; at += FRAME_BYTES) {
     const part = archive.subarray(at, at + FRAME_BYTES);
-    const bytes = await compress(part);
+    const bytes = await compress(part, 3);
     frames.push({ archiveLength: part.length, digest: blake3(bytes), bytes });
   }
   const records = frames.map(({ archiveLength, digest, bytes }) => ({
     ...{ storedBytes: bytes.length, archiveBytes: archiveLength, digest },
   }));
-  const text = lines === '' ? [] : [await compress(Buffer.from(lines, 'latin1'))];
+  const text = lines === '' ? [] : [await compress(Buffer.from(lines, 'latin1'), 3)];
   const index = [...text, encodeFrameTable(records)].map((bytes) => {
     return { bytes, digest: blake3(bytes) };
   });

@@ -47,13 +47,13 @@ async function sampleFragment(
   const parts = Array.from({ length: shape.framesEach }, () => noise(shape.frameBytes));
   const frames = [];
   for (const part of parts) {
-    const bytes = await compress(part);
+    const bytes = await compress(part, 3);
     frames.push({ archiveLength: part.length, digest: blake3(bytes), bytes });
   }
   const records = frames.map(({ archiveLength, digest, bytes }) => ({
     ...{ storedBytes: bytes.length, archiveBytes: archiveLength, digest },
   }));
-  const lines = await compress(Buffer.from(`f\tfile-${place.number}\n`));
+  const lines = await compress(Buffer.from(`f\tfile-${place.number}\n`), 3);
   const index = [lines, encodeFrameTable(records)].map((bytes) => ({
     ...{ bytes, digest: blake3(bytes) },
   }));

@@ -44,7 +44,7 @@ export async function sampleRecipes(
       const frame = rawFrame(part);
       return { storedBytes: frame.length, archiveBytes: part.length, digest: blake3(frame) };
     });
-    const lines = await compress(Buffer.from(`f\tfile-${at + 1}\n`));
+    const lines = await compress(Buffer.from(`f\tfile-${at + 1}\n`), 3);
     const index = [lines, encodeFrameTable(records)].map((bytes) => ({
       ...{ bytes, digest: blake3(bytes) },
     }));
@@ -71,7 +71,7 @@ export async function sendRecipe(
 }
 
 export async function sendChunk(writer: FragmentWriterClient, chunk: TestChunk): Promise<void> {
-  const bytes = await compress(chunk.bytes);
+  const bytes = await compress(chunk.bytes, 3);
   await writer.chunks({ pieces: [bytes], digest: blake3(bytes), chunks: [chunk] });
 }
 

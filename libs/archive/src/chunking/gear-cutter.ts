@@ -1,14 +1,11 @@
-/** Sizes of chunks that are cut by content, in bytes. */
-export interface CutSizes {
+/** Sizes of chunks that are cut by content, in bytes; about 740 KiB on average. */
+export const CUT_SIZES = {
   /** Nothing is cut before this, and nothing is looked at. */
-  readonly min: number;
+  min: 256 * 1024,
   /** From here on a cut is eight times as likely. */
-  readonly usual: number;
-  readonly max: number;
-}
-
-/** About 740 KiB on average. */
-export const CUT_SIZES: CutSizes = { min: 256 * 1024, usual: 768 * 1024, max: 2048 * 1024 };
+  usual: 768 * 1024,
+  max: 2048 * 1024,
+} as const;
 
 /** A cut is where these bits of the hash are zero: every 2^20th, and every 2^17th place. */
 const RARE = 0xfffff000 | 0;
@@ -32,8 +29,6 @@ export class GearCutter {
   length = 0;
   #hash = 0;
 
-  constructor(private readonly sizes: CutSizes = CUT_SIZES) {}
-
   /** Begins a chunk here. */
   restart(): void {
     this.length = 0;
@@ -45,7 +40,7 @@ export class GearCutter {
    * @returns the place of the cut (behind its last byte), which restarts it; -1: all was taken
    */
   take(bytes: Uint8Array, from: number, end: number): number {
-    const { min, usual, max } = this.sizes;
+    const { min, usual, max } = CUT_SIZES;
     const begin = from - this.length;
     let at = Math.max(from, Math.min(end, begin + min));
     at = this.#search(bytes, { at, end: Math.min(end, begin + usual), mask: RARE });

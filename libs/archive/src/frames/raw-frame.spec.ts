@@ -25,7 +25,7 @@ describe('a raw frame', () => {
   it('is told from every other', async () => {
     const data = Buffer.concat([randomBytes(200_000), Buffer.alloc(200_000)]);
     const raw = rawFrame(data);
-    const others = [await compress(data), raw.subarray(0, -1), Buffer.alloc(3), Buffer.alloc(9)];
+    const others = [await compress(data, 3), raw.subarray(0, -1), Buffer.alloc(3), Buffer.alloc(9)];
     // A block that is one byte, so many times; one that is compressed; one too early that is the last.
     for (const header of [2, 4, 1]) {
       const other = Buffer.from(raw);

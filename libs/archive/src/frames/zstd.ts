@@ -10,7 +10,7 @@ const shipped = packagedZstd() ?? builtInZstd();
 const zstd = systemZstd(shipped) ?? shipped;
 
 /** One frame, which need not state the size of its content. `level` is 1 (fastest) to 19; 3 is the library's own default. */
-export function compress(data: Buffer, level = 3): Promise<Buffer> {
+export function compress(data: Buffer, level: number): Promise<Buffer> {
   return zstd.compress(data, level);
 }
 

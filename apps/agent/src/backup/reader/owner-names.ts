@@ -10,9 +10,9 @@ export interface OwnerNames {
 }
 
 /** Reads `/etc/passwd` and `/etc/group` once. Where one is missing, names are left out. */
-export function readOwnerNames(folder = '/etc'): OwnerNames {
-  const users = namesOf(`${folder}/passwd`);
-  const groups = namesOf(`${folder}/group`);
+export function readOwnerNames(): OwnerNames {
+  const users = namesOf('/etc/passwd');
+  const groups = namesOf('/etc/group');
   return {
     user: (uid) => users.get(uid) ?? '',
     group: (gid) => groups.get(gid) ?? '',

@@ -40,7 +40,7 @@ export class Walk {
   }
 
   /** The next ones in the order of their turns; `claims` are the arrivals that have one. */
-  consider(requests: readonly WaitingRequest[], claims: ReadonlySet<number> = new Set()): void {
+  consider(requests: readonly WaitingRequest[], claims: ReadonlySet<number>): void {
     const { ledger, now } = this;
     for (const request of requests) {
       const place = placeFor(request, { ledger, now });

@@ -5,7 +5,7 @@ import type { CopyToChoose } from '../../domain/copy-choice.js';
 import { copyState, type CopyCounts } from '../../domain/copy-state.js';
 import { ERA } from '../catalog-epoch.js';
 import { EVERY_FRAGMENT } from '../fragment-view.js';
-import { nextFence } from './next-fence.js';
+import { NEXT_FENCE } from './next-fence.js';
 
 /** A copy with everything that is counted of it. */
 export interface CopyFound extends CopyToChoose, CopyCounts {
@@ -32,6 +32,8 @@ export interface CopyWriter {
   readonly mediaId: string;
 }
 
+const IS_KEPT = `(f.state = 'ACTIVE' OR f.state = 'DAMAGED' AND f.deletable_at IS NULL)`;
+
 /** `is_written`: its job holds pins, or it is the first copy of a backup that runs. */
 const COPIES = `
   SELECT c.*, i.fragments_expected, i.expires_at, n.*, p.pinned, p.pinning_jobs,
@@ -43,8 +45,8 @@ const COPIES = `
       count(*) FILTER (WHERE f.state = 'ACTIVE'
         AND f.number <= i.fragments_expected) AS active,
       count(*) FILTER (WHERE f.state IN ('ACTIVE', 'TO_BE_DELETED')) AS live,
-      count(*) FILTER (WHERE ${isKept('f')}) AS kept,
-      count(*) FILTER (WHERE f.state <> 'DELETED' AND NOT ${isKept('f')}) AS leaving,
+      count(*) FILTER (WHERE ${IS_KEPT}) AS kept,
+      count(*) FILTER (WHERE f.state <> 'DELETED' AND NOT ${IS_KEPT}) AS leaving,
       count(*) FILTER (WHERE f.state = 'DELETED') AS deleted,
       count(*) FILTER (WHERE f.state = 'DAMAGED' AND f.deletable_at IS NULL
         AND NOT EXISTS (SELECT 1 FROM fragment l WHERE l.image_id = f.image_id
@@ -52,7 +54,7 @@ const COPIES = `
           AND l.state IN ('ACTIVE', 'TO_BE_DELETED'))) AS damaged,
       coalesce(sum(f.stored_bytes) FILTER (WHERE f.state IN
         ('ACTIVE', 'TO_BE_DELETED')), 0) AS stored_bytes,
-      coalesce(sum(f.stored_bytes) FILTER (WHERE ${isKept('f')}), 0) AS kept_bytes
+      coalesce(sum(f.stored_bytes) FILTER (WHERE ${IS_KEPT}), 0) AS kept_bytes
     FROM ${EVERY_FRAGMENT} f WHERE f.image_id = c.image_id AND f.copy = c.copy
   ) n
   CROSS JOIN LATERAL (
@@ -61,11 +63,6 @@ const COPIES = `
     WHERE f.image_id = c.image_id AND f.copy = c.copy AND f.state IN ('ACTIVE', 'TO_BE_DELETED')
   ) p
   WHERE i.image_id = $1 ORDER BY c.copy`;
-
-function isKept(alias: string): string {
-  return `(${alias}.state = 'ACTIVE'
-    OR ${alias}.state = 'DAMAGED' AND ${alias}.deletable_at IS NULL)`;
-}
 
 /** The copies of images, read and written. */
 export class Copies {
@@ -109,7 +106,7 @@ export class Copies {
       `INSERT INTO image_copy AS c (image_id, copy, attempt, job_attempt, unit, pool, media_id, job,
          begun_at, granted_in)
        VALUES ($1, $2, 1, $3, $4, $5, $6, $7, now(), ${ERA})
-       ON CONFLICT (image_id, copy) DO UPDATE SET attempt = ${nextFence('c')},
+       ON CONFLICT (image_id, copy) DO UPDATE SET attempt = ${NEXT_FENCE},
          job_attempt = excluded.job_attempt, unit = excluded.unit, pool = excluded.pool,
          media_id = excluded.media_id, job = excluded.job, begun_at = excluded.begun_at,
          completed_attempt = NULL, granted_in = excluded.granted_in
@@ -127,7 +124,7 @@ export class Copies {
     const { job, jobAttempt, unit, pool, mediaId } = writer;
     const [row] = await this.db.query<{ attempt: string }[]>(
       `WITH granted AS (
-         UPDATE image_copy c SET attempt = ${nextFence('c')}, granted_in = ${ERA},
+         UPDATE image_copy c SET attempt = ${NEXT_FENCE}, granted_in = ${ERA},
            job_attempt = $3, unit = $4, pool = $5, media_id = $6, job = $7
          WHERE image_id = $1 AND copy = $2 RETURNING attempt
        ) SELECT attempt FROM granted`,
@@ -139,8 +136,8 @@ export class Copies {
   /** Lets nobody commit to the copies any more, until they are granted again. */
   async close(imageId: string, copies: readonly number[]): Promise<void> {
     await this.db.query(
-      `UPDATE image_copy c SET attempt = ${nextFence('c')}, granted_in = ${ERA},
-         completed_attempt = CASE completed_attempt WHEN attempt THEN ${nextFence('c')}
+      `UPDATE image_copy c SET attempt = ${NEXT_FENCE}, granted_in = ${ERA},
+         completed_attempt = CASE completed_attempt WHEN attempt THEN ${NEXT_FENCE}
            ELSE completed_attempt END
        WHERE image_id = $1 AND copy = ANY($2::int[])`,
       [imageId, copies],

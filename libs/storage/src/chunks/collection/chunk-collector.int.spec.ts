@@ -88,7 +88,7 @@ describe('A collection', () => {
     const large = { bytes: randomBytes(1024 * 1024) };
     const chunk = { id: blake3(large.bytes), length: large.bytes.length };
     const session = store.session('web1');
-    await session.add({ stored: await compress(large.bytes), chunks: [chunk] });
+    await session.add({ stored: await compress(large.bytes, 3), chunks: [chunk] });
     await sealIn(session, kept, small);
     const writer = await session.beginPlain(first);
     await writer.add([chunk]);
