@@ -1,11 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import {
-  encodeListingLine,
-  listingLineSays,
-  sameInListing,
-  type FoundEntry,
-} from './listing-line.js';
+import { commonColumns } from './index-line.js';
+import { listingLine, listingLineSays, sameInListing, type FoundEntry } from './listing-line.js';
 import { nanosecondsText } from './nanoseconds.js';
 import type { ByteString } from './path-text.js';
 
@@ -44,12 +40,13 @@ const entry = fc
   .map((some): Entry => ({ ...ORDINARY, ...some }));
 
 function lineOf({ type, path, size, mode, uid, gid, inode, ...times }: Entry): ByteString {
-  return encodeListingLine({
-    ...{ type, path, mode, uid, gid, inode: String(inode), device: '8:1' },
+  const columns = commonColumns({
+    ...{ type, path, mode, uid, gid },
     size: type === 'f' ? size : 0,
     mtimeNs: nanosecondsText(times.mtimeSeconds, times.mtimeNanos),
-    ctimeNs: nanosecondsText(times.ctimeSeconds, times.ctimeNanos),
   });
+  const ctimeNs = nanosecondsText(times.ctimeSeconds, times.ctimeNanos);
+  return listingLine(columns, ctimeNs, { inode, device: '8:1' });
 }
 
 function says(line: ByteString, found: Entry): boolean {

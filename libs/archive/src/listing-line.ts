@@ -1,20 +1,16 @@
-import { commonColumns, type IndexLine } from './index-line.js';
 import { fromPathTextBytes, type ByteString } from './path-text.js';
 
-/** What the agent remembers of an entry between backups (see docs/formats.md, "Listing"). */
-export interface ListingLine extends Pick<
-  IndexLine,
-  'type' | 'path' | 'size' | 'mtimeNs' | 'mode' | 'uid' | 'gid'
-> {
-  /** Nanoseconds, decimal; `0` where the entry must count as changed next time. */
-  readonly ctimeNs: string;
-  readonly inode: string;
-  readonly device: string;
-}
-
-/** The line without a newline, as a byte string. The type is that of the inode, never `h`. */
-export function encodeListingLine(line: ListingLine): ByteString {
-  return `${commonColumns(line)}\t${line.ctimeNs}\t${line.inode}\t${line.device}`;
+/**
+ * What the agent remembers of an entry between backups (see docs/formats.md, "Listing"): a line without a newline, as
+ * a byte string. The type in its `commonColumns` is that of the inode, never `h`.
+ * @param ctimeNs Nanoseconds, decimal; `0` where the entry must count as changed next time.
+ */
+export function listingLine(
+  columns: ByteString,
+  ctimeNs: string,
+  place: { readonly inode: number | string; readonly device: number | string },
+): ByteString {
+  return `${columns}\t${ctimeNs}\t${place.inode}\t${place.device}`;
 }
 
 /** The path of a line. @throws Error if it is not a line of a listing. */

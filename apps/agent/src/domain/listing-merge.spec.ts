@@ -3,7 +3,8 @@ import fc from 'fast-check';
 
 import { compareArchivePaths, isWithin } from '#archive/archive-order.js';
 
-import { encodeListingLine, pathOfListingLine } from '#archive/listing-line.js';
+import { commonColumns } from '#archive/index-line.js';
+import { listingLine, pathOfListingLine } from '#archive/listing-line.js';
 
 import { DamagedListing, ListingMerge, type Lines } from './listing-merge.js';
 
@@ -14,9 +15,8 @@ const FOUND = {
 };
 
 const lineOf = (path: string, size = FOUND.size) =>
-  encodeListingLine({
-    ...{ ...FOUND, path, size, inode: '2', device: '8:1' },
-    ...{ mtimeNs: '1000000000', ctimeNs: '1000000000' },
+  listingLine(commonColumns({ ...FOUND, path, size, mtimeNs: '1000000000' }), '1000000000', {
+    ...{ inode: FOUND.inode, device: '8:1' },
   });
 
 function linesOf(texts: readonly string[]): Lines {

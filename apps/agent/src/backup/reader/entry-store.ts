@@ -2,7 +2,7 @@ import { readlinkSync } from 'node:fs';
 
 import { emptyEntry, type ArchiveEntry } from '#archive/archive-entry.js';
 import { commonColumns } from '#archive/index-line.js';
-import { sameInListing } from '#archive/listing-line.js';
+import { listingLine, sameInListing } from '#archive/listing-line.js';
 import { nanosecondsText } from '#archive/nanoseconds.js';
 import { toPathTextBytes, toSystemPath, type ByteString } from '#archive/path-text.js';
 import { PaxWriter } from '#archive/pax-writer.js';
@@ -253,7 +253,7 @@ export class EntryStore {
 
   #listingLine(stat: FileStat, readAgain: boolean): ByteString {
     const ctime = readAgain ? '0' : nanosecondsText(stat.ctimeSeconds, stat.ctimeNanos);
-    return `${this.#columns}\t${ctime}\t${stat.inode}\t${stat.device}`;
+    return listingLine(this.#columns, ctime, stat);
   }
 }
 
