@@ -27,7 +27,7 @@ export class Ledger {
     const journal = await Journal.open<JournalRecord>({
       folder,
       parse: (value) => journalRecord.parse(value),
-      onRecord: (record) => fold.add(record),
+      onRecord: (record) => fold.apply(record),
     });
     return new Ledger(journal, fold.states);
   }
@@ -125,7 +125,7 @@ class Fold implements Condenser<JournalRecord> {
 
   constructor(private readonly counts: (fragmentId: string) => boolean = () => true) {}
 
-  add(record: JournalRecord): void {
+  apply(record: JournalRecord): void {
     const id = fragmentOf(record);
     this.states.set(id, applyRecord(this.states.get(id), record));
   }

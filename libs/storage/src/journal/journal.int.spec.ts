@@ -159,7 +159,10 @@ describe('A journal', () => {
     /** Keeps the last note of each id. */
     const lastOfEach = (): Condenser<Note> => {
       const notes = new Map<number, Note>();
-      return { add: (record) => void notes.set(record.id, record), records: () => notes.values() };
+      return {
+        apply: (record) => void notes.set(record.id, record),
+        records: () => notes.values(),
+      };
     };
 
     it('says the same with fewer records, and goes on', async () => {

@@ -28,7 +28,7 @@ export interface JournalOptions<R> {
 
 /** Boils records down to fewer that mean the same. */
 export interface Condenser<R> {
-  add(record: R): void;
+  apply(record: R): void;
   records(): Iterable<R>;
 }
 
@@ -147,7 +147,7 @@ export class Journal<R> {
     try {
       const through = await this.alone(() => this.endSegment());
       const { files, options } = this;
-      const add = (record: R) => condenser.add(record);
+      const add = (record: R) => condenser.apply(record);
       const from = await replaySnapshot(files, options.parse, add);
       const closed = (await files.segments()).filter((number) => number <= through.segment);
       const range = { from, segments: closed, mayBeTorn: false };

@@ -1,5 +1,5 @@
 import type { Manifest } from '#archive/manifest.js';
-import { Journal, type Condenser } from '../journal/journal.js';
+import { Journal } from '../journal/journal.js';
 import { libraryRecord, type LibraryRecord } from './library-record.js';
 import { LibraryState } from './library-state.js';
 
@@ -20,12 +20,12 @@ export class LibraryLedger {
 
   /** Replays the ledger in `folder`. Throws `VolumeUnusable` if it is damaged or taken. */
   static async open(folder: string): Promise<LibraryLedger> {
-    const fold = new Fold();
+    const state = new LibraryState();
     const parse = (value: unknown) => libraryRecord.parse(value);
-    const onRecord = (record: LibraryRecord) => fold.add(record);
+    const onRecord = (record: LibraryRecord) => state.apply(record);
     const journal = await Journal.open<LibraryRecord>({ folder, parse, onRecord });
-    await journal.compactIfDue(new Fold());
-    return new LibraryLedger(journal, fold.state);
+    await journal.compactIfDue(new LibraryState());
+    return new LibraryLedger(journal, state);
   }
 
   /** Set when it could not be written: nothing more is accepted until it is opened again. */
@@ -60,16 +60,4 @@ export function manifestToKeep(manifest: Manifest): Manifest {
   if (Buffer.byteLength(JSON.stringify(manifest)) <= MANIFEST_BYTES_MAX) return manifest;
   const { image: _, ...rest } = manifest;
   return rest;
-}
-
-class Fold implements Condenser<LibraryRecord> {
-  readonly state = new LibraryState();
-
-  add(record: LibraryRecord): void {
-    this.state.apply(record);
-  }
-
-  records(): Iterable<LibraryRecord> {
-    return this.state.records();
-  }
 }

@@ -1,4 +1,5 @@
 import type { Manifest } from '#archive/manifest.js';
+import type { Condenser } from '../journal/journal.js';
 import type { LibraryRecord } from './library-record.js';
 import { FIRST_POSITION } from '../sequential/volume-format.js';
 
@@ -40,8 +41,8 @@ export interface OtherCartridge {
 
 export type VolumeState = 'scratch' | 'filling' | 'full' | 'suspended';
 
-/** All that a library's ledger says; changed by `applyLibraryRecord` alone. */
-export class LibraryState {
+/** All that a library's ledger says; changed by `apply` alone. */
+export class LibraryState implements Condenser<LibraryRecord> {
   readonly volumes = new Map<string, VolumeBooks>();
   readonly fragments = new Map<string, FragmentOnVolume>();
   /** By barcode: cartridges without a volume of ours. */

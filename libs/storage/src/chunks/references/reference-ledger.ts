@@ -22,11 +22,7 @@ export class ReferenceLedger {
       parse: (value) => referenceRecord.parse(value),
       onRecord: (record) => state.apply(record),
     });
-    const fold = new ReferenceState();
-    await journal.compactIfDue({
-      add: (record) => fold.apply(record),
-      records: () => fold.records(),
-    });
+    await journal.compactIfDue(new ReferenceState());
     return new ReferenceLedger(journal, state);
   }
 

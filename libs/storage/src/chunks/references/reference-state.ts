@@ -1,4 +1,5 @@
 import type { FragmentName } from '../../fragment-name.js';
+import type { Condenser } from '../../journal/journal.js';
 import type { ReferenceRecord } from './reference-record.js';
 
 /** A recipe whose chunks count, or counted until its trash was emptied. */
@@ -11,7 +12,7 @@ export interface Reference extends Pick<FragmentName, 'fragmentId' | 'number'> {
 }
 
 /** What the records of a ledger come to. Repeating one changes nothing. */
-export class ReferenceState {
+export class ReferenceState implements Condenser<ReferenceRecord> {
   private readonly byFragment = new Map<string, Reference>();
   begun = false;
   orphansKept = false;
