@@ -1,5 +1,8 @@
 import { Blake3Hasher } from '@napi-rs/blake-hash';
 
+/** Of a digest. */
+export const DIGEST_BYTES = 32;
+
 const hasher = new Blake3Hasher();
 
 /**

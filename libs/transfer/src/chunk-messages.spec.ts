@@ -1,8 +1,8 @@
+import { CHUNK_BYTES_MAX } from '#archive/chunking/chunk-size.js';
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import {
-  CHUNK_BYTES_MAX,
   chunksHead,
   encodeGet,
   encodeIds,

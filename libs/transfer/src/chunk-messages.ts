@@ -1,11 +1,10 @@
+import { CHUNK_BYTES_MAX, CHUNK_ID_BYTES } from '#archive/chunking/chunk-size.js';
+import { DIGEST_BYTES } from '#kernel/blake3.js';
 import { ProtocolError } from './errors.js';
 import { messageName, payloadOf, splitPieces, type Message } from './message.js';
 
 /** What is said of chunks: ASK, KNOWN, CHUNKS, RECIPE and GET (docs/formats.md, "Data port"). */
 
-export const CHUNK_ID_BYTES = 32;
-/** Archive bytes of one chunk, and of all in one CHUNKS. */
-export const CHUNK_BYTES_MAX = 4 * 1024 * 1024;
 /** Ids in one ASK. */
 export const IDS_PER_ASK_MAX = 4_096;
 /** Names in one CHUNKS, RECIPE or GET. */
@@ -13,7 +12,6 @@ export const NAMES_PER_MESSAGE_MAX = 16_384;
 
 const NAME_BYTES = CHUNK_ID_BYTES + 4;
 const COUNT_BYTES = 4;
-const DIGEST_BYTES = 32;
 const FRAGMENT_ID_BYTES = 16;
 
 /** A run of archive bytes: the BLAKE3 of it, and its length. */

@@ -1,7 +1,7 @@
+import { CHUNK_BYTES_MAX } from '#archive/chunking/chunk-size.js';
 import { blake3 } from '#kernel/blake3.js';
 import { Unavailable } from '#kernel/errors.js';
 import {
-  CHUNK_BYTES_MAX,
   encodeGet,
   readChunks,
   readRecipe,

@@ -1,3 +1,4 @@
+import { DIGEST_BYTES } from '#kernel/blake3.js';
 import { assert } from '#kernel/assert.js';
 import { freeBytes } from '#kernel/free-bytes.js';
 import {
@@ -20,8 +21,6 @@ import {
   type Sealed,
 } from './payloads.js';
 import type { WriteReady } from './payloads.js';
-
-const DIGEST_BYTES = 32;
 
 /** A Zstandard frame (or skippable frame) with its BLAKE3 (32 bytes). */
 export interface DigestedFrame {

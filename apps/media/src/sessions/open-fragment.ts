@@ -1,5 +1,5 @@
 import { Blake3Hasher } from '@napi-rs/blake-hash';
-import { blake3 } from '#kernel/blake3.js';
+import { blake3, DIGEST_BYTES } from '#kernel/blake3.js';
 import type { FrameRecord } from '#archive/frames/frame-table.js';
 import { encodeSeekTable } from '#archive/frames/seek-table.js';
 import type { Manifest } from '#archive/manifest.js';
@@ -15,7 +15,6 @@ import {
 } from '../domain/write-rules.js';
 import { OpenIndex, splitHead } from './open-index.js';
 
-const DIGEST_BYTES = 32;
 const FRAME_HEAD_BYTES = 4 + DIGEST_BYTES;
 const ZSTANDARD_MAGIC = 0xfd2fb528;
 

@@ -1,12 +1,10 @@
 import { Blake3Hasher } from '@napi-rs/blake-hash';
-import { blake3 } from '#kernel/blake3.js';
+import { blake3, DIGEST_BYTES } from '#kernel/blake3.js';
 import { decodeFrameTable, isFrameTable, type FrameRecord } from '#archive/frames/frame-table.js';
 import { INDEX_SENT_BYTES_MAX } from '#contracts/fragment.js';
 import { messageOf } from '#kernel/errors.js';
 import { splitPieces, type Message } from '#transfer/message.js';
 import { checkIndex, corruption, outOfSequence } from '../domain/write-rules.js';
-
-const DIGEST_BYTES = 32;
 
 /** The index of a fragment that a session is writing. */
 export class OpenIndex {

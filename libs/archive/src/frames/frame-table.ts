@@ -1,9 +1,9 @@
+import { DIGEST_BYTES } from '#kernel/blake3.js';
 import type { FrameSize } from './seek-table.js';
 
 /** The frame table at the end of an index: sizes and BLAKE3 of each frame of the fragment's data. */
 const MAGIC = 0x184d2a5d;
 const HEADER_BYTES = 8;
-const DIGEST_BYTES = 32;
 const ENTRY_BYTES = 8 + DIGEST_BYTES;
 
 /** Archive bytes in one frame; a media server takes no larger ones. */

@@ -1,9 +1,7 @@
+import { CHUNK_ID_BYTES } from '#archive/chunking/chunk-size.js';
 import { blake3 } from '#kernel/blake3.js';
 import { InvalidInput } from '#kernel/errors.js';
 
-/** A chunk's id is the BLAKE3-256 of its bytes. */
-export const CHUNK_ID_BYTES = 32;
-export const CHUNK_BYTES_MAX = 4 * 1024 * 1024;
 /** Ids that one question, one look-up or one insertion takes. */
 export const IDS_PER_BATCH_MAX = 4_096;
 

@@ -13,10 +13,10 @@ const ASK_BYTES_MAX = 2 * 1024 * 1024;
 const ASKED_BYTES_MAX = 4 * 1024 * 1024;
 /** Archive bytes of a frame of chunks; a larger chunk is alone in one. */
 const FRAME_BYTES = 1024 * 1024;
-/** Of the largest chunk. */
-const CHUNK_BYTES_MAX = CUT_SIZES.max + 64 * 1024;
+/** Of the largest chunk that is cut. */
+const CUT_BYTES_MAX = CUT_SIZES.max + 64 * 1024;
 /** Bytes of chunks that are not settled: asked for, waiting to be, and the one that is being cut. */
-export const COURIER_HOLDS_BYTES_MAX = ASKED_BYTES_MAX + ASK_BYTES_MAX + 2 * CHUNK_BYTES_MAX;
+export const COURIER_HOLDS_BYTES_MAX = ASKED_BYTES_MAX + ASK_BYTES_MAX + 2 * CUT_BYTES_MAX;
 /** Bytes of chunks in frames that are being made, or that the network has not taken yet. */
 const SENDING_BYTES_MAX = 6 * 1024 * 1024;
 /** Names that wait for a frame in front of them to be full. */
@@ -167,7 +167,7 @@ export class ChunkCourier {
 
 /** Room for a frame, or for a chunk that is larger and alone in one. Another thread may make the frame of it. */
 function frameMemory(): Buffer {
-  return Buffer.from(new SharedArrayBuffer(Math.max(FRAME_BYTES, CHUNK_BYTES_MAX)));
+  return Buffer.from(new SharedArrayBuffer(Math.max(FRAME_BYTES, CUT_BYTES_MAX)));
 }
 
 /** Bytes that are held, within a limit. */

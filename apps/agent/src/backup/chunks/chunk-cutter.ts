@@ -1,7 +1,8 @@
 import type { CutMemory } from '#archive/chunking/known-cuts.js';
 import type { ChunkerStart } from '#archive/chunking/tar-chunker.js';
 import { rawFrameContent } from '#archive/frames/raw-frame.js';
-import { CHUNK_ID_BYTES, type NamedChunk } from '#transfer/chunk-messages.js';
+import { CHUNK_ID_BYTES } from '#archive/chunking/chunk-size.js';
+import type { NamedChunk } from '#transfer/chunk-messages.js';
 import { FragmentChunks } from '#transfer/chunks/fragment-chunks.js';
 
 /** Chunks on their way to another thread: an object for each would cost more than to cut it. */

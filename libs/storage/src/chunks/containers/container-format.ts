@@ -1,6 +1,6 @@
+import { CHUNK_BYTES_MAX, CHUNK_ID_BYTES } from '#archive/chunking/chunk-size.js';
 import { blake3 } from '#kernel/blake3.js';
 import type { ChunkEntry } from '../../chunk-intake.js';
-import { CHUNK_BYTES_MAX, CHUNK_ID_BYTES } from '../chunk-id.js';
 import { CHUNK_ENTRY_BYTES, ContainerTable, FRAME_ENTRY_BYTES } from './container-table.js';
 
 /** Bytes after which a container is closed and another one begun. */

@@ -1,5 +1,5 @@
+import { CHUNK_ID_BYTES } from '#archive/chunking/chunk-size.js';
 import type { ChunkEntry } from '../../chunk-intake.js';
-import { CHUNK_ID_BYTES } from '../chunk-id.js';
 
 export const FRAME_ENTRY_BYTES = 40;
 export const CHUNK_ENTRY_BYTES = CHUNK_ID_BYTES + 4;

@@ -1,3 +1,4 @@
+import { CHUNK_BYTES_MAX, CHUNK_ID_BYTES } from '#archive/chunking/chunk-size.js';
 import { rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { blake3 } from '#kernel/blake3.js';
@@ -9,7 +10,6 @@ import { AppendFile } from '../../directory/append-file.js';
 import { syncFolder } from '../../directory/sync-folder.js';
 import { writeError } from '../../errors.js';
 import type { SpaceGate } from '../../space-gate.js';
-import { CHUNK_BYTES_MAX, CHUNK_ID_BYTES } from '../chunk-id.js';
 import {
   CONTAINER_BYTES_MAX,
   CONTAINER_CHUNKS_MAX,

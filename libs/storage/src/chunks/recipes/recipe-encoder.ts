@@ -1,8 +1,8 @@
+import { CHUNK_BYTES_MAX, CHUNK_ID_BYTES } from '#archive/chunking/chunk-size.js';
 import { compress } from '#archive/frames/zstd.js';
 import { blake3 } from '#kernel/blake3.js';
 import { InvalidInput } from '#kernel/errors.js';
 import type { ChunkEntry } from '../../chunk-intake.js';
-import { CHUNK_BYTES_MAX, CHUNK_ID_BYTES } from '../chunk-id.js';
 import {
   CHUNKS_PER_RECIPE_FRAME,
   encodeRecipeTable,

@@ -1,6 +1,6 @@
-import { blake3 } from '#kernel/blake3.js';
+import { CHUNK_BYTES_MAX } from '#archive/chunking/chunk-size.js';
+import { blake3, DIGEST_BYTES } from '#kernel/blake3.js';
 import type { ChunkEntry } from '../../chunk-intake.js';
-import { CHUNK_BYTES_MAX } from '../chunk-id.js';
 import { isFrameBytes } from '../fragments/raw-layout.js';
 
 /**
@@ -13,7 +13,6 @@ export const RECIPE_FRAMES_MAX = 65_536;
 
 const TABLE_MAGIC = 0x184d2a5c;
 const SKIP_HEADER_BYTES = 8;
-const DIGEST_BYTES = 32;
 const ENTRY_BYTES = 16 + DIGEST_BYTES;
 /** Frames (4), magic (4), BLAKE3 of the entries and of these eight bytes. */
 export const RECIPE_FOOTER_BYTES = 8 + DIGEST_BYTES;
