@@ -4,6 +4,7 @@ import type { Manifest } from '#archive/manifest.js';
 import { assert } from '#kernel/assert.js';
 import { codeOf } from '#kernel/errors.js';
 import { FragmentDamaged, FragmentUnreadable, writeError } from '../errors.js';
+import { FirstFailure } from '../first-failure.js';
 import {
   fileName,
   PARTIAL_SUFFIX,
@@ -37,7 +38,10 @@ export class DirectoryFragmentWriter implements FragmentWriter {
   private closed = false;
   /** From then on its files may have got their names, or be read by whoever finishes its seal. */
   private isSealing = false;
-  private failure: Error | undefined;
+  private readonly failure = new FirstFailure((error) => {
+    const ofSource = error instanceof FragmentUnreadable || error instanceof FragmentDamaged;
+    return ofSource ? error : writeError(this.folder, error);
+  });
 
   private constructor(
     readonly name: FragmentName,
@@ -160,17 +164,9 @@ export class DirectoryFragmentWriter implements FragmentWriter {
     await file.append(pieces);
   }
 
-  /** After a failure nobody knows what reached the disk, so the first one stays. */
   private async attempt(work: () => Promise<void>): Promise<void> {
-    if (this.failure) throw this.failure;
     assert(!this.closed, 'a closed fragment is written');
-    try {
-      await work();
-    } catch (error) {
-      const ofSource = error instanceof FragmentUnreadable || error instanceof FragmentDamaged;
-      this.failure = ofSource ? error : writeError(this.folder, error);
-      throw this.failure;
-    }
+    await this.failure.attempt(work);
   }
 
   private async close(): Promise<void> {

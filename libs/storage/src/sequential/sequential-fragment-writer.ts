@@ -3,6 +3,7 @@ import type { Manifest } from '#archive/manifest.js';
 import { assert } from '#kernel/assert.js';
 import { PermanentError, Unavailable } from '#kernel/errors.js';
 import { writeError } from '../errors.js';
+import { FirstFailure } from '../first-failure.js';
 import { copyFolder, fileName, PARTIAL_SUFFIX, type FragmentName } from '../fragment-name.js';
 import type { FragmentWriter, SealedFragmentReader } from '../fragment-store.js';
 import { assertManifest } from '../manifest-check.js';
@@ -22,7 +23,10 @@ export interface SequentialWriterOptions {
 
 /** Gathers a fragment in the spool; the seal writes it to a volume in one run. */
 export class SequentialFragmentWriter implements FragmentWriter {
-  private failure: Error | undefined;
+  private readonly failure = new FirstFailure((error) => {
+    const isClear = error instanceof PermanentError || error instanceof Unavailable;
+    return isClear ? error : writeError(this.options.spoolFolder, error);
+  });
   /** From then on the library reads what is in the spool. */
   private isSealing = false;
   private sealed = false;
@@ -107,17 +111,9 @@ export class SequentialFragmentWriter implements FragmentWriter {
     throw new NoMediaLeft(library.pool);
   }
 
-  /** After a failure nobody knows what reached the disk, so the first one stays. */
   private async attempt(work: () => Promise<void>): Promise<void> {
-    if (this.failure) throw this.failure;
     assert(!this.sealed, 'a sealed fragment is written');
-    try {
-      await work();
-    } catch (error) {
-      const isClear = error instanceof PermanentError || error instanceof Unavailable;
-      this.failure = isClear ? error : writeError(this.options.spoolFolder, error);
-      throw this.failure;
-    }
+    await this.failure.attempt(work);
   }
 }
 

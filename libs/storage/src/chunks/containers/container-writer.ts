@@ -9,6 +9,7 @@ import type { ChunkFrame } from '../../chunk-intake.js';
 import { AppendFile } from '../../directory/append-file.js';
 import { syncFolder } from '../../directory/sync-folder.js';
 import { writeError } from '../../errors.js';
+import { FirstFailure } from '../../first-failure.js';
 import type { SpaceGate } from '../../space-gate.js';
 import {
   CONTAINER_BYTES_MAX,
@@ -29,7 +30,7 @@ import type { ContainerFiles } from './container-files.js';
 export class ContainerWriter {
   private readonly frames: FrameEntry[] = [];
   private chunkCount = 0;
-  private failure: Error | undefined;
+  private readonly failure = new FirstFailure((error) => writeError(this.files.folder, error));
 
   private constructor(
     readonly id: string,
@@ -82,7 +83,7 @@ export class ContainerWriter {
   /** Appends a frame; its buffers may be reused when it has resolved, those of the ids may not. */
   async append(frame: ChunkFrame | Buffer): Promise<void> {
     const bytes = Buffer.isBuffer(frame) ? frame : frame.stored;
-    await this.attempt(async () => {
+    await this.failure.attempt(async () => {
       await this.gate.take(bytes.length);
       await this.file.append([bytes]);
     });
@@ -96,7 +97,7 @@ export class ContainerWriter {
   async close(): Promise<void> {
     assert(this.frames.length > 0, 'an empty container is closed');
     await this.append(encodeTable(encodeHead(this), this.frames));
-    await this.attempt(async () => {
+    await this.failure.attempt(async () => {
       await this.file.sync();
       await this.file.close();
       await rename(this.files.partialPath(this.id), this.files.path(this.id));
@@ -110,17 +111,6 @@ export class ContainerWriter {
       await this.file.close();
     } catch {
       // The descriptor is gone either way, and nothing of an unclosed container is relied on.
-    }
-  }
-
-  /** After a failure nobody knows what reached the disk, so the first one stays. */
-  private async attempt(work: () => Promise<void>): Promise<void> {
-    if (this.failure) throw this.failure;
-    try {
-      await work();
-    } catch (error) {
-      this.failure = writeError(this.files.folder, error);
-      throw this.failure;
     }
   }
 }

@@ -7,6 +7,7 @@ import { assert } from '#kernel/assert.js';
 import { freeBytes } from '#kernel/free-bytes.js';
 import type { ChunkFrame, ChunkSource } from '../../chunk-intake.js';
 import { FragmentDamaged } from '../../errors.js';
+import { FirstFailure } from '../../first-failure.js';
 import type { FragmentName } from '../../fragment-name.js';
 import {
   READ_BYTES_MAX,
@@ -30,7 +31,7 @@ export class PlainFragmentWriter implements FragmentWriter {
   dataBytes = 0;
   private readonly piece = Buffer.allocUnsafe(PIECE_BYTES);
   private filled = 0;
-  private failure: Error | undefined;
+  private readonly failure = new FirstFailure();
 
   private constructor(
     private readonly session: ChunkSession,
@@ -56,16 +57,16 @@ export class PlainFragmentWriter implements FragmentWriter {
   }
 
   writeData(pieces: readonly Buffer[]): Promise<void> {
-    return this.attempt(() => this.cut(pieces));
+    return this.failure.attempt(() => this.cut(pieces));
   }
 
   writeIndex(pieces: readonly Buffer[]): Promise<void> {
-    return this.attempt(() => this.recipe.writeIndex(pieces));
+    return this.failure.attempt(() => this.recipe.writeIndex(pieces));
   }
 
   copyFrom(source: SealedFragmentReader): Promise<void> {
     assert(this.dataBytes === 0 && this.indexBytes === 0, 'a copy into what is written already');
-    return this.attempt(async () => {
+    return this.failure.attempt(async () => {
       const { chunks } = source;
       if (chunks && this.takes(chunks)) await this.addChunks(chunks, source.size('data'));
       else await copyObject(source, 'data', (piece) => this.cut([piece]));
@@ -81,13 +82,13 @@ export class PlainFragmentWriter implements FragmentWriter {
 
   copyChunks(chunks: ChunkSource, dataBytes: number): Promise<void> {
     assert(this.takes(chunks) && this.dataBytes === 0, 'chunks for another domain, or too late');
-    return this.attempt(() => this.addChunks(chunks, dataBytes));
+    return this.failure.attempt(() => this.addChunks(chunks, dataBytes));
   }
 
   async seal(manifest: Manifest): Promise<void> {
     const { name, dataBytes, indexBytes } = this;
     assertManifest(manifest, { name, dataBytes, indexBytes });
-    await this.attempt(async () => {
+    await this.failure.attempt(async () => {
       await this.endPiece();
       await this.recipe.seal(manifest);
     });
@@ -153,17 +154,6 @@ export class PlainFragmentWriter implements FragmentWriter {
     const [isHere] = await this.session.ask([chunk.id]);
     if (!isHere) await this.session.add({ stored: await frameOf(bytes), chunks: [chunk] });
     await this.recipe.add([chunk]);
-  }
-
-  /** After a failure nobody knows what of it was written, so the first one stays. */
-  private async attempt(work: () => Promise<void>): Promise<void> {
-    if (this.failure) throw this.failure;
-    try {
-      await work();
-    } catch (error) {
-      this.failure = error as Error;
-      throw error;
-    }
   }
 }
 

@@ -4,6 +4,7 @@ import { assert } from '#kernel/assert.js';
 import { InvalidInput } from '#kernel/errors.js';
 import type { ChunkEntry, RecipeWriter } from '../../chunk-intake.js';
 import type { DirectoryFragmentWriter } from '../../directory/directory-fragment-writer.js';
+import { FirstFailure } from '../../first-failure.js';
 import type { FragmentName } from '../../fragment-name.js';
 import type { ChunkVolume } from '../chunk-volume.js';
 import type { ChunkMap } from '../index/chunk-map.js';
@@ -25,7 +26,7 @@ export interface RecipeStart extends RecipeHead {
 export class RecipeFragmentWriter implements RecipeWriter {
   private readonly hash = new Blake3Hasher();
   private encoder: RecipeEncoder;
-  private failure: Error | undefined;
+  private readonly failure = new FirstFailure();
   /** Whether all chunks that were named are in the map that is raised. */
   private areHeld = true;
 
@@ -66,7 +67,7 @@ export class RecipeFragmentWriter implements RecipeWriter {
   }
 
   add(chunks: readonly ChunkEntry[]): Promise<void> {
-    return this.attempt(async () => {
+    return this.failure.attempt(async () => {
       await this.encoder.add(chunks);
       this.areHeld &&= this.start.hold(chunks, this.raising.map);
     });
@@ -80,7 +81,7 @@ export class RecipeFragmentWriter implements RecipeWriter {
   }
 
   writeIndex(pieces: readonly Buffer[]): Promise<void> {
-    return this.attempt(() => this.file.writeIndex(pieces));
+    return this.failure.attempt(() => this.file.writeIndex(pieces));
   }
 
   /**
@@ -90,7 +91,7 @@ export class RecipeFragmentWriter implements RecipeWriter {
   async seal(manifest: Manifest): Promise<void> {
     const { volume, name } = this;
     this.expectSizes(manifest);
-    await this.attempt(async () => {
+    await this.failure.attempt(async () => {
       await this.start.flush();
       await this.encoder.finish();
       const digest = this.hash.digest('hex');
@@ -149,17 +150,6 @@ export class RecipeFragmentWriter implements RecipeWriter {
       throw new InvalidInput(`is ${storedBytes}, and its data ${dataBytes}`, 'storedBytes');
     }
     assert(indexBytes === this.indexBytes, 'indexBytes is not what was written');
-  }
-
-  /** What failed may have left half of something in the recipe, so the first failure stays. */
-  private async attempt(work: () => Promise<void>): Promise<void> {
-    if (this.failure) throw this.failure;
-    try {
-      await work();
-    } catch (error) {
-      this.failure = error as Error;
-      throw error;
-    }
   }
 }
 
