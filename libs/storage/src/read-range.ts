@@ -1,3 +1,4 @@
+import type { FileHandle } from 'node:fs/promises';
 import { FragmentUnreadable } from './errors.js';
 import {
   READ_BYTES_MAX,
@@ -20,4 +21,23 @@ export function checkRange(
       `has no ${object} from ${offset} to ${end}: its size is ${reader.size(object)}`,
     );
   }
+}
+
+/**
+ * Fills `bytes` with those of a file from `position` on.
+ * @returns how many there are: fewer than asked for only where the file ends
+ */
+export async function readInto(
+  bytes: Buffer,
+  handle: FileHandle,
+  position: number,
+): Promise<number> {
+  let filled = 0;
+  while (filled < bytes.length) {
+    const rest = bytes.length - filled;
+    const { bytesRead } = await handle.read(bytes, filled, rest, position + filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return filled;
 }

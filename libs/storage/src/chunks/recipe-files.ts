@@ -13,6 +13,7 @@ import {
   PARTIAL_SUFFIX,
   type FragmentName,
 } from '../fragment-name.js';
+import { readInto } from '../read-range.js';
 import { RecipeReader } from './recipes/recipe-reader.js';
 
 /** A recipe's file that lies on the volume, sealed or in the trash. */
@@ -119,15 +120,10 @@ export async function readRecipe<T>(
 
   async function readPart(file: FileHandle, offset: number, length: number): Promise<Buffer> {
     const bytes = Buffer.allocUnsafe(length);
-    for (let filled = 0; filled < length;) {
-      const { bytesRead } = await file
-        .read(bytes, filled, length - filled, offset + filled)
-        .catch((error: unknown) => {
-          throw readError(fragmentId, `recipe at ${offset}`, error);
-        });
-      if (bytesRead === 0) throw new FragmentUnreadable(fragmentId, `recipe ends at ${offset}`);
-      filled += bytesRead;
-    }
+    const filled = await readInto(bytes, file, offset).catch((error: unknown) => {
+      throw readError(fragmentId, `recipe at ${offset}`, error);
+    });
+    if (filled < length) throw new FragmentUnreadable(fragmentId, `recipe ends at ${offset}`);
     return bytes;
   }
 }

@@ -5,7 +5,7 @@ import { FragmentUnreadable, readError } from '../errors.js';
 import { fileName, type ContentFile, type FragmentName } from '../fragment-name.js';
 import type { FragmentObject, SealedFragmentReader } from '../fragment-store.js';
 import { readManifestOnDisk, type ManifestOnDisk } from '../manifest-check.js';
-import { checkRange } from '../read-range.js';
+import { checkRange, readInto } from '../read-range.js';
 
 /**
  * Reads the files of one sealed fragment of a copy's folder: its data are the recipe where that is what lies there. Its descriptors are open for reading only. */
@@ -56,29 +56,20 @@ export class DirectoryFragmentReader implements SealedFragmentReader {
     into?: Buffer,
   ): Promise<Buffer> {
     checkRange(this, { object, offset, length });
+    const { fragmentId } = this.manifest;
     const buffer = into?.subarray(0, length) ?? Buffer.allocUnsafe(length);
-    let filled = 0;
-    while (filled < length) {
-      const bytesRead = await this.fill(object, buffer.subarray(filled), offset + filled);
-      filled += bytesRead;
+    let filled: number;
+    try {
+      filled = await readInto(buffer, this.handles[object], offset);
+    } catch (error) {
+      throw readError(fragmentId, `${object} at ${offset}`, error);
     }
-    return buffer;
+    if (filled === length) return buffer;
+    throw new FragmentUnreadable(fragmentId, `${object} ends at ${offset + filled}`);
   }
 
   async close(): Promise<void> {
     await Promise.all([this.handles.data.close(), this.handles.index.close()]);
-  }
-
-  private async fill(object: FragmentObject, buffer: Buffer, position: number): Promise<number> {
-    const { fragmentId } = this.manifest;
-    let bytesRead: number;
-    try {
-      ({ bytesRead } = await this.handles[object].read(buffer, 0, buffer.length, position));
-    } catch (error) {
-      throw readError(fragmentId, `${object} at ${position}`, error);
-    }
-    if (bytesRead === 0) throw new FragmentUnreadable(fragmentId, `${object} ends at ${position}`);
-    return bytesRead;
   }
 }
 

@@ -5,6 +5,7 @@ import { assert } from '#kernel/assert.js';
 import { syncFolder } from '../directory/sync-folder.js';
 import { namesIn } from '../directory/read-folder.js';
 import { hostError, openError, writeError } from '../errors.js';
+import { readInto } from '../read-range.js';
 import type { SpaceGate } from '../space-gate.js';
 import { BlockUnreadable, EndOfMedium } from '../sequential/sequential-errors.js';
 import {
@@ -179,15 +180,10 @@ export class FileMedium implements SequentialMedium {
     const { files, barcode, position } = this;
     if (!files) throw this.failure ?? new Error('a medium without files');
     const bytes = Buffer.allocUnsafe(length);
-    for (let filled = 0; filled < length;) {
-      const { bytesRead } = await files.data
-        .read(bytes, filled, length - filled, offset + filled)
-        .catch((error: Error) => {
-          throw new BlockUnreadable(barcode, position, `cannot be read: ${error.message}`);
-        });
-      if (bytesRead === 0) throw new BlockUnreadable(barcode, position, 'is cut off');
-      filled += bytesRead;
-    }
+    const filled = await readInto(bytes, files.data, offset).catch((error: Error) => {
+      throw new BlockUnreadable(barcode, position, `cannot be read: ${error.message}`);
+    });
+    if (filled < length) throw new BlockUnreadable(barcode, position, 'is cut off');
     if (crc32(bytes) !== crc) throw new BlockUnreadable(barcode, position, 'has another checksum');
     return bytes;
   }

@@ -1,6 +1,7 @@
-import { open, type FileHandle } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import type { Manifest } from '#archive/manifest.js';
 import { FragmentDamaged } from '../errors.js';
+import { readInto } from '../read-range.js';
 import { BlockUnreadable } from './sequential-errors.js';
 import { BLOCK_BYTES_MAX, type SequentialMedium } from './sequential-medium.js';
 import {
@@ -125,26 +126,16 @@ async function streamFile(medium: SequentialMedium, path: string): Promise<numbe
   const handle = await open(path, 'r');
   let bytes = 0;
   try {
-    for (let block = await readBlock(handle); block.length > 0; block = await readBlock(handle)) {
-      await medium.append(block);
-      bytes += block.length;
+    for (;;) {
+      const block = Buffer.allocUnsafe(BLOCK_BYTES_MAX);
+      const length = await readInto(block, handle, bytes);
+      if (length === 0) return bytes;
+      await medium.append(block.subarray(0, length));
+      bytes += length;
     }
-    return bytes;
   } finally {
     await handle.close();
   }
-}
-
-/** The next block of a file: full, but for the last one. */
-async function readBlock(handle: FileHandle): Promise<Buffer> {
-  const block = Buffer.allocUnsafe(BLOCK_BYTES_MAX);
-  let filled = 0;
-  while (filled < BLOCK_BYTES_MAX) {
-    const { bytesRead } = await handle.read(block, filled, BLOCK_BYTES_MAX - filled);
-    if (bytesRead === 0) break;
-    filled += bytesRead;
-  }
-  return block.subarray(0, filled);
 }
 
 async function fragmentAt(

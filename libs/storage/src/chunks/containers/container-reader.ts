@@ -8,6 +8,7 @@ import { freeBytes } from '#kernel/free-bytes.js';
 import type { ChunkFrame } from '../../chunk-intake.js';
 import { DirectReader } from '../../directory/direct-reader.js';
 import { ContainerDamaged, hostError } from '../../errors.js';
+import { readInto } from '../../read-range.js';
 import type { ContainerFiles } from './container-files.js';
 import {
   decodeFooter,
@@ -327,11 +328,7 @@ async function readExactly(
   // Not of Node's pool: it can be given back at once.
   bytes: Buffer = Buffer.allocUnsafeSlow(length),
 ): Promise<Buffer> {
-  let filled = 0;
-  while (filled < length) {
-    const { bytesRead } = await handle.read(bytes, filled, length - filled, position + filled);
-    if (bytesRead === 0) throw new Error(`it ends at byte ${position + filled}`);
-    filled += bytesRead;
-  }
+  const filled = await readInto(bytes, handle, position);
+  if (filled < length) throw new Error(`it ends at byte ${position + filled}`);
   return bytes;
 }
