@@ -1,9 +1,8 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
-import { DataSource, type EntityManager } from 'typeorm';
+import { DataSource } from 'typeorm';
 import { messageOf } from '#kernel/errors.js';
-
-type Queries = Pick<EntityManager, 'query'>;
+import type { Queries } from './queries.js';
 
 /**
  * The *era*: since the database was started, under this epoch. It cannot have gone back in time within

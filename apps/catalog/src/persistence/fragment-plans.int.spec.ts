@@ -1,13 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { DataSource, EntityManager } from 'typeorm';
+import type { DataSource } from 'typeorm';
 import { openDatabase } from '#service/database.js';
 import { startPostgres, type TestPostgres } from '../../../../test/support/postgres.js';
 import { catalogDefinition } from '../catalog.definition.js';
 import { Gaps } from './copies/gaps.js';
 import { Deletables } from './deletion/deletables.js';
 import { FileSweeps } from './files/file-sweeps.js';
-
-type Queries = Pick<EntityManager, 'query'>;
+import type { Queries } from './queries.js';
 
 const IMAGES = 800;
 const FRAGMENTS = 25;

@@ -1,10 +1,10 @@
-import type { EntityManager } from 'typeorm';
 import type { FragmentView, ImageView } from '#contracts/image.js';
 import type { ImageKind } from '#contracts/names.js';
 import { prepared } from '#outbox/prepared.js';
 import { imageState } from '../domain/image-state.js';
 import { EVERY_FRAGMENT, IS_LIVE, toFragmentView, type FragmentRecord } from './fragment-view.js';
 import type { NewImage } from './image.entity.js';
+import type { Queries } from './queries.js';
 
 /**
  * Counts of an image's numbers over all its copies, beside the image `i`, as `c`: a number counts
@@ -114,7 +114,7 @@ export interface ReadableImage extends ImageView {
 
 /** Images as the world sees them, their state counted at the moment of asking. */
 export class ImageViews {
-  constructor(private readonly db: Pick<EntityManager, 'query'>) {}
+  constructor(private readonly db: Queries) {}
 
   async one(imageId: string): Promise<ImageView | undefined> {
     const [row] = await this.db.query<ImageRecord[]>(

@@ -1,6 +1,6 @@
-import type { EntityManager } from 'typeorm';
 import { prepared } from '#outbox/prepared.js';
 import { EVERY_FRAGMENT } from './fragment-view.js';
+import type { Queries } from './queries.js';
 
 /** A committed fragment whose file index is not loaded yet. */
 export interface PendingIndex {
@@ -70,7 +70,7 @@ const MEDIA_WITH_SOME = `
  * that has it and can be reached.
  */
 export class IndexQueue {
-  constructor(private readonly db: Pick<EntityManager, 'query'>) {}
+  constructor(private readonly db: Queries) {}
 
   /** Those whose time has come, the oldest first, but for some fragments and media servers. */
   async due(

@@ -1,6 +1,6 @@
-import type { EntityManager } from 'typeorm';
 import type { Run } from '../domain/chains/run-streams.js';
 import { HELD_SINCE, IS_COMPLETE, WITH_COUNTS } from './image-views.js';
+import type { Queries } from './queries.js';
 
 /** Images of one client that one policy made. */
 export interface RunScope {
@@ -26,7 +26,7 @@ interface RunRecord {
 
 /** The runs of policies, as their images tell of them. */
 export class Runs {
-  constructor(private readonly db: Pick<EntityManager, 'query'>) {}
+  constructor(private readonly db: Queries) {}
 
   /** The run that an image belongs to. */
   async of(imageId: string): Promise<RunName> {

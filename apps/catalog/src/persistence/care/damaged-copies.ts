@@ -1,4 +1,4 @@
-import type { EntityManager } from 'typeorm';
+import type { Queries } from '../queries.js';
 
 /** A copy with damaged fragments that other copies have whole. */
 export interface DamagedCopy {
@@ -17,7 +17,7 @@ export type DamagedCursor = Pick<DamagedCopy, 'imageId' | 'copy'>;
  * at most, by image and copy, behind `after`.
  */
 export async function mendableCopies(
-  db: Pick<EntityManager, 'query'>,
+  db: Queries,
   page: { readonly after?: DamagedCursor | undefined; readonly limit: number },
 ): Promise<DamagedCopy[]> {
   const rows = await db.query<

@@ -1,6 +1,6 @@
-import type { EntityManager } from 'typeorm';
 import type { KnownRow } from '../../domain/reconcile.js';
 import { EVERY_FRAGMENT, IS_LIVE } from '../fragment-view.js';
+import type { Queries } from '../queries.js';
 
 interface Row {
   readonly fragment_id: string;
@@ -30,7 +30,7 @@ const REFUSED = `fragment_id, offer->>'imageId', (offer->>'copy')::int, (offer->
 
 /** The SQL of reconciliation. */
 export class KnownRows {
-  constructor(private readonly db: Pick<EntityManager, 'query'>) {}
+  constructor(private readonly db: Queries) {}
 
   /** The database's time: what is committed after it is left out of a comparison. */
   async now(): Promise<Date> {

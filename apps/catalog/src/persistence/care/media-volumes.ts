@@ -1,11 +1,11 @@
-import type { EntityManager } from 'typeorm';
+import type { Queries } from '../queries.js';
 
 /**
  * The volumes that media servers have shown. A media server that starts while a disk is not mounted has
  * nothing of what is on it, and yet nothing of that is lost.
  */
 export class MediaVolumes {
-  constructor(private readonly db: Pick<EntityManager, 'query'>) {}
+  constructor(private readonly db: Queries) {}
 
   /** Remembers what a media server shows now. */
   async see(mediaId: string, there: readonly string[]): Promise<void> {

@@ -1,10 +1,10 @@
-import type { EntityManager } from 'typeorm';
 import { prepared } from '#outbox/prepared.js';
 import type { CopyView } from '#contracts/catalog/copy.js';
 import type { CopyToChoose } from '../../domain/copy-choice.js';
 import { copyState, type CopyCounts } from '../../domain/copy-state.js';
 import { ERA } from '../catalog-epoch.js';
 import { EVERY_FRAGMENT } from '../fragment-view.js';
+import type { Queries } from '../queries.js';
 import { NEXT_FENCE } from './next-fence.js';
 
 /** A copy with everything that is counted of it. */
@@ -66,7 +66,7 @@ const COPIES = `
 
 /** The copies of images, read and written. */
 export class Copies {
-  constructor(private readonly db: Pick<EntityManager, 'query'>) {}
+  constructor(private readonly db: Queries) {}
 
   /** All copies of an image, deleted ones too, by number. None for an unknown image. */
   async of(imageId: string): Promise<CopyFound[]> {

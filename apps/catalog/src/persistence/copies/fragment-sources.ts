@@ -1,6 +1,6 @@
-import type { EntityManager } from 'typeorm';
 import type { FragmentView } from '#contracts/image.js';
 import { EVERY_FRAGMENT, toFragmentView, type FragmentRecord } from '../fragment-view.js';
+import type { Queries } from '../queries.js';
 
 export interface SourcesOfNumber {
   readonly number: number;
@@ -36,7 +36,7 @@ const SOURCES = `
 
 /** Where fragments can be read. */
 export class FragmentSources {
-  constructor(private readonly db: Pick<EntityManager, 'query'>) {}
+  constructor(private readonly db: Queries) {}
 
   /** A page of numbers, each with all that can be read of it; with `missingIn` only what is ACTIVE. */
   async page(of: {

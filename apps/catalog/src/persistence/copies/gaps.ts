@@ -1,11 +1,11 @@
-import type { EntityManager } from 'typeorm';
 import { removeTrees } from '../files/file-trees.js';
 import { IN_EITHER_HALF } from '../fragment-view.js';
 import type { ImageRow } from '../image.entity.js';
+import type { Queries } from '../queries.js';
 
 /** Fragments that were committed behind a gap, where a later attempt of the backup goes on. */
 export class Gaps {
-  constructor(private readonly db: Pick<EntityManager, 'query'>) {}
+  constructor(private readonly db: Queries) {}
 
   /**
    * Frees the numbers from `from` on in a copy that is still being made, and marks their fragments for

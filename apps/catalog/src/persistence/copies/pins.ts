@@ -1,5 +1,5 @@
-import type { EntityManager } from 'typeorm';
 import { assert } from '#kernel/assert.js';
+import type { Queries } from '../queries.js';
 
 /**
  * Only what is ACTIVE can be pinned. The rows are locked for that: a deletion that is under way is
@@ -19,7 +19,7 @@ const MISSING_IN_COPY = `f.image_id = $2 AND f.copy <> $3 AND NOT EXISTS (
 
 /** What running jobs hold. */
 export class Pins {
-  constructor(private readonly db: Pick<EntityManager, 'query'>) {}
+  constructor(private readonly db: Queries) {}
 
   /** Pins all that is ACTIVE of the images, in every copy; returns how many the job holds of them. */
   async pinImages(job: number, imageIds: readonly string[]): Promise<number> {

@@ -1,11 +1,11 @@
-import type { EntityManager } from 'typeorm';
 import type { ResponseOf } from '#contracts/contract.js';
 import type { catalogState } from '#contracts/catalog/care.js';
+import type { Queries } from '../queries.js';
 
 type Counts = Omit<ResponseOf<typeof catalogState>, 'catalogEpoch'>;
 
 /** Counts everything; of a large catalog that takes seconds. */
-export async function countCatalog(db: Pick<EntityManager, 'query'>): Promise<Counts> {
+export async function countCatalog(db: Queries): Promise<Counts> {
   const [row] = await db.query<Counts[]>(`
     SELECT (SELECT count(*)::int FROM image) AS images,
       (SELECT count(*)::int FROM pin) AS pins,

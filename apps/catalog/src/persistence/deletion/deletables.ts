@@ -1,8 +1,8 @@
-import type { EntityManager } from 'typeorm';
 import type { Tombstone } from '#contracts/fragment.js';
 import type { FragmentState } from '#contracts/image.js';
 import type { Deletable } from '../../domain/deletion.js';
 import { IN_EITHER_HALF } from '../fragment-view.js';
+import type { Queries } from '../queries.js';
 
 /** A fragment, locked, with what a decision about its deletion needs and a tombstone says. */
 export interface DeletableFragment extends Deletable {
@@ -29,7 +29,7 @@ const COLUMNS = `f.fragment_id, f.image_id, f.copy, f.number, f.media_id, f.dige
 
 /** Fragments on their way out. Everybody locks the image first, then fragments by their ids. */
 export class Deletables {
-  constructor(private readonly db: Pick<EntityManager, 'query'>) {}
+  constructor(private readonly db: Queries) {}
 
   /** What of an image is not granted or gone yet, locked. */
   lock(imageId: string): Promise<DeletableFragment[]> {

@@ -1,8 +1,8 @@
-import type { EntityManager } from 'typeorm';
 import type { ImageFacts } from '../../domain/expiry.js';
 import { Copies } from '../copies/copies.js';
 import { EVERY_FRAGMENT } from '../fragment-view.js';
 import type { ImageRow } from '../image.entity.js';
+import type { Queries } from '../queries.js';
 
 /** Where a page of expired images ended. */
 export interface ExpiredCursor {
@@ -34,7 +34,7 @@ const DEPENDENTS = `
 
 /** What an expiration is decided by. */
 export class ImageFactsReader {
-  constructor(private readonly db: Pick<EntityManager, 'query'>) {}
+  constructor(private readonly db: Queries) {}
 
   /** Read it with the image and its fragments locked, where something is to be changed by it. */
   async of(image: ImageRow, now: Date): Promise<ImageFacts> {

@@ -1,4 +1,4 @@
-import type { EntityManager } from 'typeorm';
+import type { Queries } from '../queries.js';
 
 /** Nobody will take these any more: another fragment has their number, or a later attempt has. */
 const IS_SPARE = `r.verdict IN ('SUPERSEDED', 'FENCED')`;
@@ -30,7 +30,7 @@ const MOVE = `
 
 /** Fragments in quarantine that nobody took. */
 export class RefusedFragments {
-  constructor(private readonly db: Pick<EntityManager, 'query'>) {}
+  constructor(private readonly db: Queries) {}
 
   /** Images, but for those on hold, with refused fragments that are of no use (any more). */
   async imagesWithSpares(now: Date, limit: number): Promise<string[]> {

@@ -1,6 +1,6 @@
-import type { EntityManager } from 'typeorm';
 import { sleep } from '#kernel/backoff.js';
 import { prepared } from '#outbox/prepared.js';
+import type { Queries } from '../queries.js';
 
 /*
  * Locks of the transaction on the blocks of file trees: who refers to blocks shares those of their
@@ -11,8 +11,6 @@ const OF_CLIENT = `hashtext('file blocks'), hashtext(client) | 1`;
 
 const SHARE = prepared(`SELECT pg_advisory_xact_lock_shared(${ALL}),
   pg_advisory_xact_lock_shared(${OF_CLIENT}) FROM unnest($1::text[]) AS client`);
-
-type Queries = Pick<EntityManager, 'query'>;
 
 /** No block of these clients goes until the transaction ends. */
 export async function shareBlocks(db: Queries, clients: readonly string[]): Promise<void> {

@@ -1,13 +1,11 @@
 import { compress, decompress } from '#archive/frames/zstd.js';
-import type { EntityManager } from 'typeorm';
 import { prepared } from '#outbox/prepared.js';
 import type { BlockReader } from '../../domain/files/tree-search.js';
 import type { TreeBlock } from '../../domain/files/tree-block.js';
 import { arrayLiteral, byteArray } from '../array-literal.js';
+import type { Queries } from '../queries.js';
 import { FileNames } from './file-names.js';
 import { toDigest } from './file-trees.js';
-
-type Queries = Pick<EntityManager, 'query'>;
 
 /** A block, and whose it is. */
 export interface ClientBlock {

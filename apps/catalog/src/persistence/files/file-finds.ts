@@ -1,16 +1,14 @@
-import type { EntityManager } from 'typeorm';
 import type { FileEntry } from '../../domain/files/file-view.js';
 import { matcherOf, type FindPlan } from '../../domain/files/glob.js';
 import type { TreeEntry, TreeRoot } from '../../domain/files/tree-block.js';
 import { BITS_LOOKED_AT, placesOfPath, type FilterPlaces } from '../../domain/files/path-filter.js';
 import { entryRange, WHOLE_TREE } from '../../domain/files/tree-key.js';
 import { TreeSearch } from '../../domain/files/tree-search.js';
+import type { Queries } from '../queries.js';
 import { ClientBlocks } from './file-blocks.js';
 import { clientsWith, pathsOf, type KnownPath } from './known-paths.js';
 import { compareEntries } from './files.js';
 import { toRoot } from './file-trees.js';
-
-type Queries = Pick<EntityManager, 'query'>;
 
 /** A file that was found, with the backup it is in. */
 export interface FoundEntry extends FileEntry {

@@ -1,11 +1,9 @@
-import type { EntityManager } from 'typeorm';
 import { assert } from '#kernel/assert.js';
 import { prepared } from '#outbox/prepared.js';
 import { namesOf, type TreeBlock } from '../../domain/files/tree-block.js';
 import { arrayLiteral, byteArray } from '../array-literal.js';
+import type { Queries } from '../queries.js';
 import { directoryDigest } from './directory-digest.js';
-
-type Queries = Pick<EntityManager, 'query'>;
 
 interface Folder {
   readonly client: string;

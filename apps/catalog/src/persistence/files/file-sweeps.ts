@@ -1,11 +1,9 @@
-import type { EntityManager } from 'typeorm';
 import { readNode } from '../../domain/files/tree-block.js';
 import { EVERY_FRAGMENT, IN_EITHER_HALF } from '../fragment-view.js';
+import type { Queries } from '../queries.js';
 import { tryBlocksAlone } from './block-locks.js';
 import { ClientBlocks } from './file-blocks.js';
 import { toDigest } from './file-trees.js';
-
-type Queries = Pick<EntityManager, 'query'>;
 
 /** Blocks that are looked at, or noted, by one statement. */
 const BLOCKS_AT_ONCE = 500;

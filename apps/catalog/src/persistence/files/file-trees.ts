@@ -1,10 +1,8 @@
-import type { EntityManager } from 'typeorm';
 import { prepared } from '#outbox/prepared.js';
 import type { TreeRoot } from '../../domain/files/tree-block.js';
 import type { BuiltTree } from '../../domain/files/tree-builder.js';
 import { arrayLiteral, byteArray } from '../array-literal.js';
-
-type Queries = Pick<EntityManager, 'query'>;
+import type { Queries } from '../queries.js';
 
 /** What one fragment's index says of an image. */
 export interface FragmentTrees {

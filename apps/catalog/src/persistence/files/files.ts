@@ -1,4 +1,3 @@
-import type { EntityManager } from 'typeorm';
 import { readFileLines } from '#archive/file-lines.js';
 import type { FileEntry } from '../../domain/files/file-view.js';
 import {
@@ -23,6 +22,7 @@ import {
   WHOLE_TREE,
 } from '../../domain/files/tree-key.js';
 import { FolderSearch } from '../../domain/files/tree-search.js';
+import type { Queries } from '../queries.js';
 import { ClientBlocks } from './file-blocks.js';
 import { treesOf } from './file-trees.js';
 
@@ -67,7 +67,7 @@ const FOLDERS_AT_ONCE_MAX = 1_024;
 /** Reading the files of an image. Paths are path text without slashes at their ends. */
 export class Files {
   constructor(
-    private readonly db: Pick<EntityManager, 'query'>,
+    private readonly db: Queries,
     private readonly limits = LIMITS,
   ) {}
 
@@ -128,7 +128,7 @@ interface BelowQuery {
 }
 
 interface ReadingBy {
-  readonly db: Pick<EntityManager, 'query'>;
+  readonly db: Queries;
   readonly limits: FileLimits;
   readonly size: ListSize;
 }

@@ -1,8 +1,6 @@
-import type { EntityManager } from 'typeorm';
 import { toLike, type FindPlan } from '../../domain/files/glob.js';
+import type { Queries } from '../queries.js';
 import { directoryDigest } from './directory-digest.js';
-
-type Queries = Pick<EntityManager, 'query'>;
 
 /** A path that some image of a client has or had. */
 export interface KnownPath {
