@@ -1,7 +1,6 @@
-import type { Manifest } from '#archive/manifest.js';
-import type { FragmentReceipt } from '#contracts/fragment.js';
 import { Journal, type Condenser } from '#storage/journal/journal.js';
-import { journalRecord, type IntentRecord, type JournalRecord } from '../domain/journal-record.js';
+import { FragmentRecords } from '../domain/fragment-records.js';
+import { journalRecord, type JournalRecord } from '../domain/journal-record.js';
 import {
   applyRecord,
   fragmentOf,
@@ -13,13 +12,15 @@ import {
  * What one volume's journal says: the state of every fragment that was begun on it and is not
  * forgotten. Each change is durable before it counts.
  */
-export class Ledger {
+export class Ledger extends FragmentRecords {
   private changes = 0;
 
   private constructor(
     private readonly journal: Journal<JournalRecord>,
     private readonly states: Map<string, FragmentState>,
-  ) {}
+  ) {
+    super();
+  }
 
   /** Replays the journal in `folder`. Throws `VolumeUnusable` if it is damaged or taken. */
   static async open(folder: string): Promise<Ledger> {
@@ -63,41 +64,6 @@ export class Ledger {
     return this.states.entries();
   }
 
-  intent(intent: Omit<IntentRecord, 'type'>): Promise<void> {
-    return this.record({ type: 'INTENT', ...intent });
-  }
-
-  /** The details of the image stay in the manifest's file: a record has to be short. */
-  sealed(sealed: Manifest, sealedAt: string): Promise<void> {
-    const { image: _image, ...manifest } = sealed;
-    return this.record({ type: 'SEALED', manifest, sealedAt });
-  }
-
-  verdicts(receipts: readonly FragmentReceipt[]): Promise<void> {
-    return this.record(
-      ...receipts.map(
-        ({ fragmentId, verdict, catalogEpoch }) =>
-          ({ type: 'VERDICT', fragmentId, verdict, catalogEpoch }) as const,
-      ),
-    );
-  }
-
-  condemned(fragmentId: string, tombstoneId: string): Promise<void> {
-    return this.record({ type: 'CONDEMNED', fragmentId, tombstoneId });
-  }
-
-  removed(fragmentId: string, tombstoneId: string): Promise<void> {
-    return this.record({ type: 'REMOVED', fragmentId, tombstoneId });
-  }
-
-  reported(fragmentId: string): Promise<void> {
-    return this.record({ type: 'REPORTED', fragmentId });
-  }
-
-  takenBack(fragmentId: string): Promise<void> {
-    return this.record({ type: 'TAKEN_BACK', fragmentId });
-  }
-
   /** Set when the journal could not be written: nothing more is accepted until it is opened again. */
   get failure(): Error | undefined {
     return this.journal.failure;
@@ -107,7 +73,7 @@ export class Ledger {
     return this.journal.close();
   }
 
-  private async record(...records: readonly JournalRecord[]): Promise<void> {
+  protected async record(...records: readonly JournalRecord[]): Promise<void> {
     // What fits no state is a bug, and must not stand in the journal: it could not be replayed.
     for (const record of records) applyRecord(this.states.get(fragmentOf(record)), record);
     await this.journal.append(...records);

@@ -1,14 +1,10 @@
-import type { Manifest } from '#archive/manifest.js';
-import type {
-  IntentRecord,
-  JournalRecord,
-} from '../../../../apps/media/src/domain/journal-record.js';
+import { FragmentRecords } from '../../../../apps/media/src/domain/fragment-records.js';
+import type { JournalRecord } from '../../../../apps/media/src/domain/journal-record.js';
 import {
   applyRecord,
   fragmentOf,
   type FragmentState,
 } from '../../../../apps/media/src/domain/journal-state.js';
-import type { FragmentReceipt } from '#contracts/fragment.js';
 import type { World } from '../../kernel/world.js';
 import type { DiskLink } from './disk-link.js';
 import { SimJournal } from './sim-journal.js';
@@ -16,7 +12,7 @@ import { SimJournal } from './sim-journal.js';
 const NOTHING: [string, FragmentState][] = [];
 
 /** `Ledger` over a simulated journal: what it says of each fragment, by the real rules. */
-export class SimLedger {
+export class SimLedger extends FragmentRecords {
   private readonly changed = new Set<string>();
   private journal: SimJournal | undefined;
   membership = 0;
@@ -24,7 +20,9 @@ export class SimLedger {
   private constructor(
     private readonly states: Map<string, FragmentState>,
     private readonly world: World,
-  ) {}
+  ) {
+    super();
+  }
 
   static async open(disk: DiskLink): Promise<SimLedger> {
     const states = new Map<string, FragmentState>();
@@ -67,40 +65,7 @@ export class SimLedger {
     });
   }
 
-  intent(intent: Omit<IntentRecord, 'type'>): Promise<void> {
-    return this.record({ type: 'INTENT', ...intent });
-  }
-
-  sealed(manifest: Manifest, sealedAt: string): Promise<void> {
-    return this.record({ type: 'SEALED', manifest, sealedAt });
-  }
-
-  verdicts(receipts: readonly FragmentReceipt[]): Promise<void> {
-    return this.record(
-      ...receipts.map(
-        ({ fragmentId, verdict, catalogEpoch }) =>
-          ({ type: 'VERDICT', fragmentId, verdict, catalogEpoch }) as const,
-      ),
-    );
-  }
-
-  condemned(fragmentId: string, tombstoneId: string): Promise<void> {
-    return this.record({ type: 'CONDEMNED', fragmentId, tombstoneId });
-  }
-
-  removed(fragmentId: string, tombstoneId: string): Promise<void> {
-    return this.record({ type: 'REMOVED', fragmentId, tombstoneId });
-  }
-
-  reported(fragmentId: string): Promise<void> {
-    return this.record({ type: 'REPORTED', fragmentId });
-  }
-
-  takenBack(fragmentId: string): Promise<void> {
-    return this.record({ type: 'TAKEN_BACK', fragmentId });
-  }
-
-  private async record(...records: readonly JournalRecord[]): Promise<void> {
+  protected async record(...records: readonly JournalRecord[]): Promise<void> {
     await this.journal!.append(...records);
     for (const record of records) {
       this.world.meet(`journal ${record.type}`);
