@@ -39,6 +39,15 @@ export class NotFound extends PermanentError {
   }
 }
 
+/** Somebody ended the job or the wait that this was part of. Status 150. */
+export class Cancelled extends PermanentError {
+  override readonly name: string = 'Cancelled';
+
+  constructor() {
+    super(150, 'termination requested by administrator');
+  }
+}
+
 /** A service, broker, database or disk is out of reach for now. Retried with back-off. */
 export class Unavailable extends Error {
   override readonly name: string = 'Unavailable';

@@ -1,6 +1,6 @@
 import { connect as connectSocket, type OnReadOpts, type Socket } from 'node:net';
 import { backoffMs, sleep } from '#kernel/backoff.js';
-import { messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
+import { Cancelled, messageOf, Unavailable } from '#kernel/errors.js';
 import { Connection, type ConnectionOptions } from './connection.js';
 import { ConnectionBroken, PeerFailure, ProtocolError, STATUS_UNKNOWN_TOKEN } from './errors.js';
 import { localPath } from './local-path.js';
@@ -60,7 +60,7 @@ async function sayHello(
   options: ConnectOptions,
 ): Promise<{ connection: Connection; ready: Message }> {
   const { host, port, token, signal } = options;
-  if (signal?.aborted) throw aborted();
+  if (signal?.aborted) throw new Cancelled();
   const intake = new SocketIntake();
   const { onread } = intake;
   const socket =
@@ -68,7 +68,7 @@ async function sayHello(
     (await localSocket(options.local, onread)) ??
     connectSocket({ host, port, onread });
   const connection = new Connection(socket, options.connection, intake);
-  const abort = () => connection.destroy(aborted());
+  const abort = () => connection.destroy(new Cancelled());
   if (signal?.aborted) abort();
   signal?.addEventListener('abort', abort, { once: true });
   void connection.closed().then(() => signal?.removeEventListener('abort', abort));
@@ -112,8 +112,4 @@ function connected(socket: Socket, where: string): Promise<void> {
       resolve();
     });
   });
-}
-
-function aborted(): PermanentError {
-  return new PermanentError(150, 'termination requested by administrator');
 }

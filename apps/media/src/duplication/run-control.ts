@@ -1,5 +1,5 @@
 import { backoffMs, sleep } from '#kernel/backoff.js';
-import { PermanentError, Unavailable } from '#kernel/errors.js';
+import { Cancelled, Unavailable } from '#kernel/errors.js';
 
 const ASK_AGAIN = { firstMs: 200, maxMs: 10_000, jitter: 0.5 };
 
@@ -17,8 +17,7 @@ export class RunControl {
   }
 
   expectGoOn(): void {
-    if (!this.signal.aborted) return;
-    throw new PermanentError(150, 'termination requested by administrator');
+    if (this.signal.aborted) throw new Cancelled();
   }
 
   /** Asks until there is an answer: silence is no reason to end, and none to do anything else. */

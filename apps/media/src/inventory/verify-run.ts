@@ -1,8 +1,9 @@
 import type { FragmentView } from '#contracts/image.js';
 import type { JobProgress, TaskResult } from '#contracts/job.js';
 import type { MediaTask } from '#contracts/task.js';
-import { messageOf, PermanentError } from '#kernel/errors.js';
+import { Cancelled, messageOf } from '#kernel/errors.js';
 import type { NumberSources } from '../duplication/duplicate-run.js';
+import { RunControl } from '../duplication/run-control.js';
 import { failureOf } from '../sessions/session-end.js';
 import { checkFragment, type CheckedFragment } from './fragment-check.js';
 import type { Holdings } from './holdings.js';
@@ -36,7 +37,7 @@ const NAMED_MAX = 20;
  * it believes that.
  */
 export class VerifyRun {
-  private readonly stopping = new AbortController();
+  private readonly control = new RunControl();
   private readonly bad = new Map<FragmentView, CheckedFragment>();
   private total = 0;
   private checked = 0;
@@ -58,7 +59,7 @@ export class VerifyRun {
       }
       return this.result();
     } catch (error) {
-      if (this.stopping.signal.aborted) return failureOf(stopped());
+      if (this.control.signal.aborted) return failureOf(new Cancelled());
       const { status, message, bug } = failureOf(error);
       if (bug) this.options.log('error', messageOf(bug));
       return { status, message, fragments: this.checked };
@@ -66,7 +67,7 @@ export class VerifyRun {
   }
 
   cancel(): void {
-    this.stopping.abort();
+    this.control.stop();
   }
 
   /** What lies here of the image, or of one copy of it. */
@@ -87,9 +88,9 @@ export class VerifyRun {
   }
 
   private async check(view: FragmentView): Promise<void> {
-    if (this.stopping.signal.aborted) throw stopped();
+    this.control.expectGoOn();
     const holding = this.options.holdings.find(view.fragmentId);
-    const { signal } = this.stopping;
+    const { signal } = this.control;
     const onBytes = (bytes: number) => {
       this.storedBytes += bytes;
       this.progress();
@@ -136,8 +137,4 @@ export class VerifyRun {
 /** Known to be damaged, and mended by another one: it only waits for its tombstone. */
 function isReplaced({ state, copy }: FragmentView, all: readonly FragmentView[]): boolean {
   return state === 'DAMAGED' && all.some((one) => one.copy === copy && one.state === 'ACTIVE');
-}
-
-function stopped(): PermanentError {
-  return new PermanentError(150, 'termination requested by administrator');
 }

@@ -1,6 +1,6 @@
 import type { MountRequest } from '#contracts/media/library.js';
 import type { Clock } from '#kernel/clock.js';
-import { NotFound, PermanentError, Unavailable } from '#kernel/errors.js';
+import { Cancelled, NotFound, Unavailable } from '#kernel/errors.js';
 import { uuidv7 } from '#kernel/ids.js';
 import type { WantedVolume } from '#storage/library-books/choose-volume.js';
 import type { MountDesk } from '#storage/sequential/drive-desk.js';
@@ -9,7 +9,6 @@ import { jobAtWork, type JobAtWork } from './job-at-work.js';
 
 const STATUS_TIMED_OUT = 52;
 const STATUS_CANCELLED = 98;
-const STATUS_TERMINATED = 150;
 /** Volumes that a message names. */
 const NAMED_MAX = 5;
 
@@ -89,7 +88,7 @@ export class MountRequests implements MountDesk {
     const answered = new Promise<void>((resolve, reject) => {
       const late = `timed out waiting for media manager to mount volume: ${names}. Put it into the library and run the job again.`;
       const timer = setTimeout(() => reject(new MountRefused(STATUS_TIMED_OUT, late)), timeoutMs);
-      const stop = () => reject(stopped());
+      const stop = () => reject(new Cancelled());
       signal.addEventListener('abort', stop, { once: true });
       end = () => {
         clearTimeout(timer);
@@ -100,16 +99,12 @@ export class MountRequests implements MountDesk {
       this.waiting.set(request.requestId, { request: { ...request, since }, resolve, reject });
     });
     try {
-      if (signal.aborted) throw stopped();
+      if (signal.aborted) throw new Cancelled();
       await answered;
     } finally {
       end();
     }
   }
-}
-
-function stopped(): PermanentError {
-  return new PermanentError(STATUS_TERMINATED, 'termination requested by administrator');
 }
 
 function namesOf(volumes: readonly WantedVolume[]): string {

@@ -1,4 +1,4 @@
-import { PermanentError } from '#kernel/errors.js';
+import { Cancelled, PermanentError } from '#kernel/errors.js';
 import { FragmentUnreadable } from '#storage/errors.js';
 import {
   READ_BYTES_MAX,
@@ -79,7 +79,7 @@ export class ReadSession {
 
   /** Ends the session from outside: the reader gets ERROR with this status. */
   cancel(): void {
-    const reason = new PermanentError(150, 'termination requested by administrator');
+    const reason = new Cancelled();
     this.cancelled = reason;
     this.connection?.interrupt(reason);
   }

@@ -2,7 +2,7 @@ import type { Manifest } from '#archive/manifest.js';
 import type { ImageDetails } from '#contracts/names.js';
 import type { ResumePoint } from '#contracts/task.js';
 import type { Clock } from '#kernel/clock.js';
-import { PermanentError } from '#kernel/errors.js';
+import { Cancelled, PermanentError } from '#kernel/errors.js';
 import type { Connection } from '#transfer/connection.js';
 import { ConnectionBroken, ProtocolError } from '#transfer/errors.js';
 import { MESSAGE, messageName, type Message } from '#transfer/message.js';
@@ -135,7 +135,7 @@ export class WriteSession {
 
   /** Ends the session from outside: the writer gets ERROR with this status. */
   cancel(): void {
-    const reason = new PermanentError(150, 'termination requested by administrator');
+    const reason = new Cancelled();
     this.cancelled = reason;
     this.over.abort();
     this.connection?.interrupt(reason);

@@ -1,7 +1,6 @@
-import { PermanentError } from '#kernel/errors.js';
+import { Cancelled } from '#kernel/errors.js';
 import { VolumeFull } from '../errors.js';
 
-const STATUS_TERMINATED = 150;
 /** What indexes are expected to need on the file system, as a share of the data. */
 const INDEX_SHARE = 1 / 16;
 
@@ -80,7 +79,7 @@ export class Spool {
       return await new Promise<SpoolPlace>((resolve, reject) => {
         const stop = () => {
           this.waiting.splice(this.waiting.indexOf(one), 1);
-          reject(new PermanentError(STATUS_TERMINATED, 'termination requested by administrator'));
+          reject(new Cancelled());
           this.look();
         };
         const enter = () => {
