@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { RECEIPTS_PER_MESSAGE_MAX } from '#contracts/fragment.js';
-import { DURATION_ALLOWED, durationSetting } from '#service/duration-setting.js';
+import { fixedDuration } from '#service/duration-setting.js';
 import { settingFacts } from '#service/settings/setting-facts.js';
 
 export const catalogConfig = z.object({
@@ -49,47 +49,29 @@ export const catalogConfig = z.object({
     settable: false,
     allowed: 'an absolute path',
   }),
-  HOLDFAST_RECONCILE_EVERY: durationSetting.prefault('1h').register(settingFacts, {
+  HOLDFAST_RECONCILE_EVERY: fixedDuration('1h', {
     name: 'catalog.reconcile-every',
-    unit: '',
     description: 'how often all media servers are compared with the catalog without an occasion',
-    settable: false,
-    allowed: DURATION_ALLOWED,
   }),
-  HOLDFAST_CARE_EVERY: durationSetting.prefault('10s').register(settingFacts, {
+  HOLDFAST_CARE_EVERY: fixedDuration('10s', {
     name: 'catalog.care-every',
-    unit: '',
     description: 'how often another epoch, and damage that another copy can mend, are looked for',
-    settable: false,
-    allowed: DURATION_ALLOWED,
   }),
-  HOLDFAST_DELETE_GRACE: durationSetting.prefault('24h').register(settingFacts, {
+  HOLDFAST_DELETE_GRACE: fixedDuration('24h', {
     name: 'deletion.grace',
-    unit: '',
     description: 'how long what is marked for deletion can be taken back',
-    settable: false,
-    allowed: DURATION_ALLOWED,
   }),
-  HOLDFAST_GRANT_EVERY: durationSetting.prefault('10s').register(settingFacts, {
+  HOLDFAST_GRANT_EVERY: fixedDuration('10s', {
     name: 'deletion.grant-every',
-    unit: '',
     description: 'how often deletions are granted whose grace period is over',
-    settable: false,
-    allowed: DURATION_ALLOWED,
   }),
-  HOLDFAST_GRANT_RESEND: durationSetting.prefault('10m').register(settingFacts, {
+  HOLDFAST_GRANT_RESEND: fixedDuration('10m', {
     name: 'deletion.grant-resend',
-    unit: '',
     description: 'after how long a grant is sent again that nobody has reported done',
-    settable: false,
-    allowed: DURATION_ALLOWED,
   }),
-  HOLDFAST_EXPIRE_EVERY: durationSetting.prefault('1h').register(settingFacts, {
+  HOLDFAST_EXPIRE_EVERY: fixedDuration('1h', {
     name: 'catalog.expire-every',
-    unit: '',
     description: 'how often expired images, and pins that outlived their jobs, are looked for',
-    settable: false,
-    allowed: DURATION_ALLOWED,
   }),
 });
 export type CatalogConfigValues = z.output<typeof catalogConfig>;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { mediaName, poolName } from '#contracts/names.js';
-import { DURATION_ALLOWED, durationSetting } from '#service/duration-setting.js';
+import { DURATION_ALLOWED, durationSetting, fixedDuration } from '#service/duration-setting.js';
 import { settingFacts } from '#service/settings/setting-facts.js';
 
 const RESERVE_BYTES_DEFAULT = 64 * 1024 * 1024;
@@ -96,20 +96,14 @@ const settings = z.object({
         'what the spool of each library holds at most; 0: all that its file system has, less the reserve',
       settable: false,
     }),
-  HOLDFAST_TRASH_GRACE: durationSetting.prefault('24h').register(settingFacts, {
+  HOLDFAST_TRASH_GRACE: fixedDuration('24h', {
     name: 'media.trash-grace',
-    unit: '',
     description:
       'how long deleted fragments lie in the trash, from which they can still be taken back',
-    settable: false,
-    allowed: DURATION_ALLOWED,
   }),
-  HOLDFAST_CHUNKS_COLLECT_EVERY: durationSetting.prefault('1h').register(settingFacts, {
+  HOLDFAST_CHUNKS_COLLECT_EVERY: fixedDuration('1h', {
     name: 'media.collect-every',
-    unit: '',
     description: 'the rest between two collections of chunks that no fragment needs any more',
-    settable: false,
-    allowed: DURATION_ALLOWED,
   }),
   HOLDFAST_MEDIA_PORT: z.coerce
     .number()

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { durationMs } from '#kernel/duration.js';
+import { settingFacts } from './settings/setting-facts.js';
 
 /** What such a setting takes, in words. */
 export const DURATION_ALLOWED = 'a number and ms, s, m, h or d, such as "24h"';
@@ -11,3 +12,12 @@ export const durationSetting = z.string().transform((text, context) => {
   context.addIssue(`is no duration; that is ${DURATION_ALLOWED}`);
   return z.NEVER;
 });
+
+/** One that holds from the start of its process to its end. */
+export function fixedDuration(
+  preset: string,
+  said: { readonly name: string; readonly description: string },
+) {
+  const facts = { ...said, unit: '', settable: false, allowed: DURATION_ALLOWED };
+  return durationSetting.prefault(preset).register(settingFacts, facts);
+}
