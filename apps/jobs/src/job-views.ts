@@ -56,8 +56,12 @@ export class JobViews {
     return { job: viewOf(saved.job, saved.createdAt), attempts };
   }
 
-  async log(job: number, after: number): Promise<{ log: LogLine[]; logLines: number }> {
-    const lines = await this.logs.read(job, { after, limit: LOG_LINES_MAX });
+  async log(
+    job: number,
+    wanted: { readonly log: boolean; readonly logAfter: number },
+  ): Promise<{ log: LogLine[]; logLines: number }> {
+    const page = { after: wanted.logAfter, limit: LOG_LINES_MAX };
+    const lines = wanted.log ? await this.logs.read(job, page) : [];
     return { log: upTo(LOG_BYTES_MAX, lines), logLines: await this.logs.length(job) };
   }
 }

@@ -47,6 +47,12 @@ describe('the job manager', () => {
     expect(log.map(({ text }) => text).join('\n')).toContain(
       'granted resource StorageUnit=default',
     );
+    const logLines = log.length;
+    expect(await ask('get', { job, log: false })).toMatchObject({
+      job: { job },
+      log: [],
+      logLines,
+    });
   });
 
   it('makes no second job of a request that is sent twice', async () => {

@@ -21,8 +21,8 @@ export class QueryHandlers {
   }
 
   @Answers(jobsGet)
-  async get(request: RequestOf<typeof jobsGet>): Promise<ResponseOf<typeof jobsGet>> {
-    const detail = await this.views.detail(request.job);
-    return { ...detail, ...(await this.views.log(request.job, request.logAfter)) };
+  async get({ job, ...wanted }: RequestOf<typeof jobsGet>): Promise<ResponseOf<typeof jobsGet>> {
+    const detail = await this.views.detail(job);
+    return { ...detail, ...(await this.views.log(job, wanted)) };
   }
 }

@@ -12,9 +12,6 @@ import { RunningJobs } from './persistence/running-jobs.js';
 
 const JOBS_AT_A_TIME = 50;
 
-/** The log is not wanted: skip all of it. */
-const NO_LOG = 1_000_000_000;
-
 /**
  * Asks about jobs of which nothing was heard for long. Events can be lost, and a client must not go
  * without backups because of one.
@@ -58,7 +55,7 @@ export class SilentJobs implements Startable {
 
   private async ask(job: number): Promise<void> {
     try {
-      const found = await this.requests.call(jobsGet, { job, logAfter: NO_LOG });
+      const found = await this.requests.call(jobsGet, { job, log: false });
       await this.record.found(found.job);
     } catch (error) {
       if (!(error instanceof PermanentError)) throw error;

@@ -342,6 +342,7 @@ export const jobsGet = endpoint('jobs', 'get', {
   description: 'One job with its log',
   request: z.object({
     job: jobNumber,
+    log: z.boolean().default(true).describe('false: no lines of it'),
     logAfter: z.int().default(0).describe('skip the first lines'),
   }),
   response: z.object({

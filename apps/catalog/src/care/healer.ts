@@ -18,9 +18,6 @@ import {
 /** A repair that failed is tried again in the next of these spans, one that waits is not asked for again. */
 const AGAIN_MS = 6 * 3_600_000;
 
-/** The log is not wanted: skip all of it. */
-const NO_LOG = 1_000_000_000;
-
 /** Copies that one look takes on. */
 const COPIES_MAX = 20;
 
@@ -84,7 +81,7 @@ export class Healer implements Startable {
 
   private async isOpen(job: number): Promise<boolean> {
     try {
-      const found = await this.requests.call(jobsGet, { job, logAfter: NO_LOG });
+      const found = await this.requests.call(jobsGet, { job, log: false });
       return found.job.state !== 'done';
     } catch (error) {
       if (!(error instanceof PermanentError)) throw error;

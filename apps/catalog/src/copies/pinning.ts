@@ -12,9 +12,6 @@ import { requirePinned } from '../domain/chains/chain.js';
 import { Pins } from '../persistence/copies/pins.js';
 import { ImageViews } from '../persistence/image-views.js';
 
-/** Skips the whole log of a job. */
-const NO_LOG = 1_000_000_000;
-
 /** Holds what running jobs read. A pin has no time limit: the end of its job ends it. */
 @Injectable()
 export class Pinning {
@@ -60,7 +57,7 @@ export class Pinning {
 
   private async isDone(job: number): Promise<boolean> {
     try {
-      const answer = await this.requests.call(jobsGet, { job, logAfter: NO_LOG });
+      const answer = await this.requests.call(jobsGet, { job, log: false });
       return answer.job.state === 'done';
     } catch (error) {
       if (error instanceof PermanentError || error instanceof Unavailable) return false;

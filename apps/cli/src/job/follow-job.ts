@@ -95,8 +95,7 @@ class Follower {
 
   private async poll(): Promise<void> {
     try {
-      // The log is not wanted here, only the job.
-      const input = { job: this.job, logAfter: Number.MAX_SAFE_INTEGER };
+      const input = { job: this.job, log: false };
       const { signal } = this.options;
       const { job } = await this.cluster.ask(jobsGet, input, POLL_ANSWER_MS_MAX, signal);
       this.accept(job);
