@@ -1,22 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { jobsBackup, jobsCancel, jobsGet, jobsRestore } from '#contracts/job.js';
 import { doneJob, jobViewOf } from '../../apps/cli/src/testing/job-views.js';
-import { FakeCluster } from './fake-cluster.js';
+import { FakeCluster, useFakeCluster } from './fake-cluster.js';
 
-let cluster: FakeCluster;
-
-beforeAll(async () => {
-  cluster = await FakeCluster.start();
-});
-
-beforeEach(() => {
-  cluster.asked.length = 0;
-});
-
-afterAll(async () => {
-  await cluster.stop();
-});
+const cluster = await useFakeCluster();
 
 /** A job manager in which job 7 is what the test says. */
 function jobIs(job: ReturnType<typeof jobViewOf>, log: unknown[] = []): void {

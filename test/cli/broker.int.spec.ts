@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
@@ -20,24 +20,12 @@ import {
   storageUnit,
 } from '#contracts/broker.js';
 import { PermanentError } from '#kernel/errors.js';
-import { FakeCluster } from './fake-cluster.js';
+import { useFakeCluster } from './fake-cluster.js';
 
 const ALLOCATION = '01920000-0000-7000-8000-00000000000a';
 const AT = '2026-03-10T11:00:00.000Z';
 
-let cluster: FakeCluster;
-
-beforeAll(async () => {
-  cluster = await FakeCluster.start();
-});
-
-beforeEach(() => {
-  cluster.asked.length = 0;
-});
-
-afterAll(async () => {
-  await cluster.stop();
-});
+const cluster = await useFakeCluster();
 
 function file(name: string, text: string): string {
   const path = join(cluster.folder, name);

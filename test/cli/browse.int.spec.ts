@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { brokerServers } from '#contracts/broker.js';
 import { catalogCopies } from '#contracts/catalog/copy.js';
 import {
@@ -13,22 +13,10 @@ import { policyDue } from '#contracts/policy.js';
 import { formatTime } from '../../apps/cli/src/output/time.js';
 import { doneJob, jobViewOf } from '../../apps/cli/src/testing/job-views.js';
 import { until } from '../cluster/until.js';
-import { FakeCluster } from './fake-cluster.js';
+import { useFakeCluster } from './fake-cluster.js';
 import { COPY, FILE, FRAGMENT, IMAGE } from './answers.js';
 
-let cluster: FakeCluster;
-
-beforeAll(async () => {
-  cluster = await FakeCluster.start();
-});
-
-beforeEach(() => {
-  cluster.asked.length = 0;
-});
-
-afterAll(async () => {
-  await cluster.stop();
-});
+const cluster = await useFakeCluster();
 
 describe('lists', () => {
   it('of jobs are a table', async () => {

@@ -22,10 +22,10 @@ import {
   type PolicySpec,
 } from '#contracts/policy.js';
 import { NotFound, PermanentError } from '#kernel/errors.js';
-import { FakeCluster } from './fake-cluster.js';
+import { useFakeCluster } from './fake-cluster.js';
 
-let cluster: FakeCluster;
-let folder: string;
+const cluster = await useFakeCluster();
+const folder = mkdtempSync(join(tmpdir(), 'holdfast-cli-test-'));
 /** What the services have; `put` changes it. */
 const policies = new Map<string, PolicySpec>();
 const units = new Map<string, object>();
@@ -38,9 +38,7 @@ const nameOf = (value: unknown) => String(Reflect.get(Object(value), 'name'));
 const UNIT = storageUnit.parse({ name: 'default', mediaId: 'media1', pool: 'main' });
 const WEB = policySpec.parse({ name: 'web', clients: ['web1'], selections: ['/etc'] });
 
-beforeAll(async () => {
-  cluster = await FakeCluster.start();
-  folder = mkdtempSync(join(tmpdir(), 'holdfast-cli-test-'));
+beforeAll(() => {
   cluster.answer(policyGet, ({ name }) => {
     const policy = policies.get(String(name));
     if (policy) return { policy };
@@ -118,7 +116,6 @@ beforeAll(async () => {
 });
 
 beforeEach(() => {
-  cluster.asked.length = 0;
   policies.clear();
   units.clear();
   levels.clear();
@@ -129,10 +126,7 @@ beforeEach(() => {
   units.set('default', UNIT);
 });
 
-afterAll(async () => {
-  await cluster.stop();
-  rmSync(folder, { recursive: true });
-});
+afterAll(() => rmSync(folder, { recursive: true }));
 
 const file = (name: string, text: string) => {
   const path = join(folder, name);

@@ -1,23 +1,11 @@
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { catalogImage } from '#contracts/image.js';
 import { jobsGet } from '#contracts/job.js';
 import { NotFound, PermanentError } from '#kernel/errors.js';
-import { FakeCluster } from './fake-cluster.js';
+import { FakeCluster, useFakeCluster } from './fake-cluster.js';
 
-let cluster: FakeCluster;
-
-beforeAll(async () => {
-  cluster = await FakeCluster.start();
-});
-
-beforeEach(() => {
-  cluster.asked.length = 0;
-});
-
-afterAll(async () => {
-  await cluster.stop();
-});
+const cluster = await useFakeCluster();
 
 describe('errors', () => {
   it('of a service come with their status, and with --json on standard output', async () => {

@@ -6,6 +6,7 @@ import {
   type Payload,
   type PublishOptions,
 } from '@nats-io/transport-node';
+import { afterAll, beforeEach } from '@jest/globals';
 import type { Endpoint } from '#contracts/contract.js';
 import { envelope } from '#contracts/event.js';
 import { jobDone, jobProgressed, type JobView } from '#contracts/job.js';
@@ -171,6 +172,16 @@ export class FakeCluster {
     await new Topology(nats).ensureStreams([eventStream]);
     await nats.close();
   }
+}
+
+/** One for all tests of a file; each begins with nothing asked. */
+export async function useFakeCluster(): Promise<FakeCluster> {
+  const cluster = await FakeCluster.start();
+  beforeEach(() => {
+    cluster.asked.length = 0;
+  });
+  afterAll(() => cluster.stop());
+  return cluster;
 }
 
 function reply(answer: Answer, input: Record<string, unknown>): [Payload, PublishOptions?] {

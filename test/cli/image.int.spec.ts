@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { brokerServers } from '#contracts/broker.js';
 import {
   catalogBackup,
@@ -11,7 +11,7 @@ import {
 import { imageExpire, imageHold, imageUndelete } from '#contracts/catalog/expiry.js';
 import { jobsDuplicate, jobsGet, jobsVerify } from '#contracts/job.js';
 import { doneJob } from '../../apps/cli/src/testing/job-views.js';
-import { FakeCluster } from './fake-cluster.js';
+import { useFakeCluster } from './fake-cluster.js';
 
 const IMAGE = 'web1_1790000000';
 const NEXT = '01920000-0000-7000-8000-000000000001';
@@ -21,19 +21,7 @@ const PROGRESS = {
   ...{ storedBytes: 3_145_728, fragments: 3, fragmentsTotal: 3 },
 };
 
-let cluster: FakeCluster;
-
-beforeAll(async () => {
-  cluster = await FakeCluster.start();
-});
-
-beforeEach(() => {
-  cluster.asked.length = 0;
-});
-
-afterAll(async () => {
-  await cluster.stop();
-});
+const cluster = await useFakeCluster();
 
 describe('image duplicate and verify', () => {
   it('submit a job and say how it ended', async () => {

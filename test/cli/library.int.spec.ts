@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import { brokerServers } from '#contracts/broker.js';
 import type { Endpoint } from '#contracts/contract.js';
 import {
@@ -11,7 +11,7 @@ import {
   mediaVolumeState,
 } from '#contracts/media/library.js';
 import { PermanentError } from '#kernel/errors.js';
-import { FakeCluster } from './fake-cluster.js';
+import { useFakeCluster } from './fake-cluster.js';
 
 const REQUEST = '01920000-0000-7000-8000-0000000000c1';
 const AT = '2026-03-10T11:00:00.000Z';
@@ -32,12 +32,7 @@ const LIBRARY = {
   ],
 };
 
-let cluster: FakeCluster;
-
-beforeAll(async () => {
-  cluster = await FakeCluster.start();
-});
-afterAll(() => cluster.stop());
+const cluster = await useFakeCluster();
 
 /** An endpoint of the media server media1. */
 const ofMedia = (endpoint: Endpoint) => ({ ...endpoint, subject: `${endpoint.subject}.media1` });
@@ -55,7 +50,6 @@ function servers(...mediaIds: string[]) {
 }
 
 beforeEach(() => {
-  cluster.asked.length = 0;
   cluster.answer(brokerServers, () => servers('media1'));
   cluster.answer(ofMedia(mediaLibrary), () => ({ libraries: [LIBRARY] }));
   const volumes = [{ label: 'WEEKLY1', barcode: 'T00001' }];

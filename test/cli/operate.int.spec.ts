@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { brokerClients, brokerServers } from '#contracts/broker.js';
 import { healthEndpoint } from '#contracts/health.js';
 import {
@@ -6,23 +6,11 @@ import {
   settingsPutEndpoint,
   type SettingView,
 } from '#contracts/settings/settings.js';
-import { FakeCluster } from './fake-cluster.js';
+import { useFakeCluster } from './fake-cluster.js';
 
 const SERVICES = ['policy', 'jobs', 'broker', 'catalog', 'media', 'agent'];
 
-let cluster: FakeCluster;
-
-beforeAll(async () => {
-  cluster = await FakeCluster.start();
-});
-
-beforeEach(() => {
-  cluster.asked.length = 0;
-});
-
-afterAll(async () => {
-  await cluster.stop();
-});
+const cluster = await useFakeCluster();
 
 describe('cluster status', () => {
   const seen = { host: 'h2', version: '0.1.0', lastSeenAt: '2026-03-10T11:58:00.000Z' };

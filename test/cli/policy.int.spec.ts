@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, describe, expect, it } from '@jest/globals';
 import {
   policyCheck,
   policyDue,
@@ -16,24 +16,12 @@ import {
   policySuspendScheduling,
   policyUserBackup,
 } from '#contracts/policy.js';
-import { FakeCluster } from './fake-cluster.js';
+import { useFakeCluster } from './fake-cluster.js';
 
-let cluster: FakeCluster;
-let folder: string;
+const cluster = await useFakeCluster();
+const folder = mkdtempSync(join(tmpdir(), 'holdfast-cli-test-'));
 
-beforeAll(async () => {
-  cluster = await FakeCluster.start();
-  folder = mkdtempSync(join(tmpdir(), 'holdfast-cli-test-'));
-});
-
-beforeEach(() => {
-  cluster.asked.length = 0;
-});
-
-afterAll(async () => {
-  await cluster.stop();
-  rmSync(folder, { recursive: true });
-});
+afterAll(() => rmSync(folder, { recursive: true }));
 
 const file = (name: string, text: string) => {
   writeFileSync(join(folder, name), text);
