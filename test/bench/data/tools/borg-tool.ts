@@ -1,12 +1,11 @@
 import { join } from 'node:path';
-import type { DataTool, DataWork } from '../data-tool.js';
-import { NO_SERVERS } from '../usage/usage.js';
+import type { DataTool } from '../data-tool.js';
 import { command } from './command.js';
+import { RepositoryTool } from './repository-tool.js';
 
 /** Borg, encrypted with its fastest authentication, compressed with its default (LZ4). It has no command that duplicates. */
-export class BorgTool implements DataTool {
+export class BorgTool extends RepositoryTool implements DataTool {
   readonly name = 'borg';
-  private work!: DataWork;
 
   readonly steps = {
     full: () => this.create('full'),
@@ -18,25 +17,8 @@ export class BorgTool implements DataTool {
     verify: () => this.borg(['check', '--verify-data', this.store]),
   };
 
-  async prepare(work: DataWork): Promise<void> {
-    this.work = work;
-    await this.borg(['init', '-e', 'repokey-blake2', this.store]);
-  }
-
-  servers() {
-    return NO_SERVERS;
-  }
-
-  get stores(): string[] {
-    return [this.store];
-  }
-
-  async stop(): Promise<void> {
-    // Nothing runs between its commands.
-  }
-
-  private get store(): string {
-    return join(this.work.folder, 'store');
+  protected makeStore(): Promise<string> {
+    return this.borg(['init', '-e', 'repokey-blake2', this.store]);
   }
 
   private create(archive: string): Promise<string> {

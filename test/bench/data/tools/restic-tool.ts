@@ -1,14 +1,13 @@
 import { join } from 'node:path';
-import type { DataTool, DataWork } from '../data-tool.js';
-import { NO_SERVERS } from '../usage/usage.js';
+import type { DataTool } from '../data-tool.js';
 import { command } from './command.js';
+import { RepositoryTool } from './repository-tool.js';
 
 const PASSWORD = 'bench';
 
 /** restic with its defaults: encrypted, compressed, without duplicates. */
-export class ResticTool implements DataTool {
+export class ResticTool extends RepositoryTool implements DataTool {
   readonly name = 'restic';
-  private work!: DataWork;
 
   readonly steps = {
     full: () => this.restic('backup', this.work.corpus.folder),
@@ -21,27 +20,10 @@ export class ResticTool implements DataTool {
     duplicate: () => this.on(this.second, 'copy', ...this.fromStore),
   };
 
-  async prepare(work: DataWork): Promise<void> {
-    this.work = work;
+  protected async makeStore(): Promise<void> {
     await this.restic('init');
     // Cut in the same places, so that a copy needs no more room.
     await this.on(this.second, 'init', ...this.fromStore, '--copy-chunker-params');
-  }
-
-  servers() {
-    return NO_SERVERS;
-  }
-
-  get stores(): string[] {
-    return [this.store];
-  }
-
-  async stop(): Promise<void> {
-    // Nothing runs between its commands.
-  }
-
-  private get store(): string {
-    return join(this.work.folder, 'store');
   }
 
   private get second(): string {

@@ -1,13 +1,11 @@
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
-import type { DataTool, DataWork } from '../data-tool.js';
-import { NO_SERVERS } from '../usage/usage.js';
+import type { DataTool } from '../data-tool.js';
 import { command } from './command.js';
+import { RepositoryTool } from './repository-tool.js';
 
 /** GNU tar's incremental archives through zstd: what the machine can do without a catalog. */
-export class TarTool implements DataTool {
+export class TarTool extends RepositoryTool implements DataTool {
   readonly name = 'tar';
-  private work!: DataWork;
 
   readonly steps = {
     full: () => this.archive('full'),
@@ -20,25 +18,8 @@ export class TarTool implements DataTool {
     verify: () => this.shell('zstd -qt full.tar.zst && zstd -qt changed.tar.zst'),
   };
 
-  async prepare(work: DataWork): Promise<void> {
-    this.work = work;
+  protected async makeStore(): Promise<void> {
     mkdirSync(this.store);
-  }
-
-  servers() {
-    return NO_SERVERS;
-  }
-
-  get stores(): string[] {
-    return [this.store];
-  }
-
-  async stop(): Promise<void> {
-    // Nothing runs between its commands.
-  }
-
-  private get store(): string {
-    return join(this.work.folder, 'store');
   }
 
   /** Each after the full works on a copy of its listing: against the full. */
