@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
 import { jobsBackup, jobsCancel, jobsGet, jobsRestore } from '#contracts/job.js';
 import { doneJob, jobViewOf } from '../../apps/cli/src/testing/job-views.js';
+import { until } from '../support/until.js';
 import { FakeCluster, useFakeCluster } from './fake-cluster.js';
 
 const cluster = await useFakeCluster();
@@ -108,7 +108,7 @@ describe('backup', () => {
     try {
       other.answer(jobsBackup, () => ({ job: 7 }));
       const running = other.run('backup', '/etc');
-      while (other.inputsOf(jobsGet).length === 0) await sleep(5);
+      await until(() => other.inputsOf(jobsGet).length > 0);
       await other.pressCtrlC();
       // What is not answered in time gives 69.
       expect(await running).toMatchObject({

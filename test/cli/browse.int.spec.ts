@@ -12,7 +12,7 @@ import { jobsGet, jobsList } from '#contracts/job.js';
 import { policyDue } from '#contracts/policy.js';
 import { formatTime } from '../../apps/cli/src/output/time.js';
 import { doneJob, jobViewOf } from '../../apps/cli/src/testing/job-views.js';
-import { until } from '../cluster/until.js';
+import { until } from '../support/until.js';
 import { useFakeCluster } from './fake-cluster.js';
 import { COPY, FILE, FRAGMENT, IMAGE } from './answers.js';
 

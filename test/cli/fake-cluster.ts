@@ -16,6 +16,7 @@ import { FixedClock } from '#kernel/clock.js';
 import { Nats } from '#messaging/connection.js';
 import { Topology } from '#messaging/topology.js';
 import { ERROR_CODE_HEADER, ERROR_HEADER, toErrorBody } from '#messaging/wire-error.js';
+import { until } from '../support/until.js';
 import type { CliWorld } from '../../apps/cli/src/cli.js';
 import { runCli } from '../../apps/cli/src/run-cli.js';
 import { startNats, type TestNats } from '../support/nats.js';
@@ -107,7 +108,7 @@ export class FakeCluster {
 
   /** Resolves when an endpoint has been asked and has answered. */
   async untilAsked(endpoint: Endpoint): Promise<void> {
-    while (this.inputsOf(endpoint).length === 0) await new Promise((next) => setTimeout(next, 5));
+    await until(() => this.inputsOf(endpoint).length > 0);
     await this.flush();
   }
 
@@ -118,8 +119,8 @@ export class FakeCluster {
 
   /** Ctrl-C, as soon as the command line listens for it. */
   async pressCtrlC(): Promise<void> {
-    while (this.interrupt === undefined) await new Promise((next) => setTimeout(next, 5));
-    this.interrupt();
+    const interrupt = await until(() => this.interrupt);
+    interrupt();
   }
 
   async run(...args: string[]): Promise<CliRun> {

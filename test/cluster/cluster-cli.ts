@@ -5,7 +5,7 @@ import { jobView, type JobView, type LogLine } from '#contracts/job.js';
 import { imageView, type FileView, type ImageView } from '#contracts/image.js';
 import { checkoutFolder } from '../../apps/standalone/src/servers/checkout-folder.js';
 import { withDeathSignal } from '../../apps/standalone/src/servers/system/death-signal.js';
-import { until } from './until.js';
+import { until } from '../support/until.js';
 
 export interface CliPlace {
   readonly dataFolder: string;

@@ -1,7 +1,7 @@
 import type { CopyView } from '#contracts/catalog/copy.js';
 import type { FragmentView } from '#contracts/image.js';
 import type { JobView } from '#contracts/job.js';
-import { until } from './until.js';
+import { until } from '../support/until.js';
 import type { TestCluster } from './cluster.js';
 
 /** What the services of a cluster say of an image and of jobs, for tests that look often. */

@@ -13,7 +13,7 @@ import { livingProcess } from '../../apps/standalone/src/servers/system/process-
 import { startCli, type CliResult, type RunningCli } from './cluster-cli.js';
 import { processesOf } from './processes.js';
 import { removeFolder, temporaryFolder } from '../support/temporary-folder.js';
-import { until } from './until.js';
+import { until } from '../support/until.js';
 
 /** The processes of a cluster, by what they do. */
 export type ClusterProcess = 'media' | `media-${string}` | 'agent' | 'nats-server' | 'postgres';

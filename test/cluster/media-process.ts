@@ -6,7 +6,7 @@ import { checkoutFolder } from '../../apps/standalone/src/servers/checkout-folde
 import { withDeathSignal } from '../../apps/standalone/src/servers/system/death-signal.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import type { TestCluster } from './cluster.js';
-import { until } from './until.js';
+import { until } from '../support/until.js';
 
 /**
  * A media server on a host of its own, as far as one machine can show it: a process that a test

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { until } from '../cluster/until.js';
+import { until } from './until.js';
 import { TcpProxy } from './tcp-proxy.js';
 
 /** Long enough for what would pass to have passed. */

@@ -10,7 +10,7 @@ import { jobOf } from '../cluster/cluster-cli.js';
 import { TestCluster } from '../cluster/cluster.js';
 import { MediaProcess } from '../cluster/media-process.js';
 import { makeNoiseTree } from '../cluster/noise-tree.js';
-import { until } from '../cluster/until.js';
+import { until } from '../support/until.js';
 import { compareTrees } from '../support/compare-trees.js';
 
 /*

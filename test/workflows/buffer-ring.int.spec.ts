@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { jobOf, logOf } from '../cluster/cluster-cli.js';
 import { TestCluster } from '../cluster/cluster.js';
 import { makeNoiseTree } from '../cluster/noise-tree.js';
-import { until } from '../cluster/until.js';
+import { until } from '../support/until.js';
 import { compareTrees } from '../support/compare-trees.js';
 
 const BUFFER_BYTES = 64 * 1024;

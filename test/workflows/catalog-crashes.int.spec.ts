@@ -11,7 +11,7 @@ import { TestCluster } from '../cluster/cluster.js';
 import { ClusterDatabase } from '../cluster/database.js';
 import { MediaProcess } from '../cluster/media-process.js';
 import { makeNoiseTree } from '../cluster/noise-tree.js';
-import { until } from '../cluster/until.js';
+import { until } from '../support/until.js';
 import { compareTrees } from '../support/compare-trees.js';
 
 /*

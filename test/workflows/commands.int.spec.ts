@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkoutFolder } from '../../apps/standalone/src/servers/checkout-folder.js';
 import { CLIENT, TestCluster } from '../cluster/cluster.js';
-import { until } from '../cluster/until.js';
+import { until } from '../support/until.js';
 import { removeFolder, temporaryFolder } from '../support/temporary-folder.js';
 
 /** A line of docs/commands.md: what the seed document types, ours, and the request itself. */

@@ -9,7 +9,7 @@ import { jobOf, logOf } from '../cluster/cluster-cli.js';
 import { ClusterViews } from '../cluster/cluster-views.js';
 import { TestCluster, type ClusterProcess } from '../cluster/cluster.js';
 import { makeNoiseTree } from '../cluster/noise-tree.js';
-import { until } from '../cluster/until.js';
+import { until } from '../support/until.js';
 import { compareTrees } from '../support/compare-trees.js';
 import { makeOddTree, type OddTree } from '../support/odd-tree.js';
 import { removeFolder, temporaryFolder } from '../support/temporary-folder.js';

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { cloudEvent, type CloudEvent } from '#contracts/event.js';
 import { jobOf } from '../cluster/cluster-cli.js';
 import { TestCluster } from '../cluster/cluster.js';
-import { until } from '../cluster/until.js';
+import { until } from '../support/until.js';
 
 interface Heard {
   readonly subject: string;

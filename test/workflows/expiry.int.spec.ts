@@ -7,7 +7,7 @@ import { runCommand } from '../../apps/standalone/src/servers/system/command.js'
 import { TestCluster } from '../cluster/cluster.js';
 import { errorOf, jobOf } from '../cluster/cluster-cli.js';
 import { makeNoiseTree } from '../cluster/noise-tree.js';
-import { until } from '../cluster/until.js';
+import { until } from '../support/until.js';
 import { compareTrees } from '../support/compare-trees.js';
 import { removeFolder, temporaryFolder } from '../support/temporary-folder.js';
 

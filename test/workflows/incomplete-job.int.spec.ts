@@ -8,7 +8,7 @@ import type { DueEntry } from '#contracts/policy.js';
 import { logOf } from '../cluster/cluster-cli.js';
 import { CLIENT, TestCluster } from '../cluster/cluster.js';
 import { makeNoiseTree } from '../cluster/noise-tree.js';
-import { until } from '../cluster/until.js';
+import { until } from '../support/until.js';
 import { compareTrees } from '../support/compare-trees.js';
 
 /*

@@ -7,7 +7,7 @@ import type { JobView } from '#contracts/job.js';
 import { imagesOf, jobOf } from '../cluster/cluster-cli.js';
 import { TestCluster } from '../cluster/cluster.js';
 import { makeNoiseTree } from '../cluster/noise-tree.js';
-import { until } from '../cluster/until.js';
+import { until } from '../support/until.js';
 import { compareTrees } from '../support/compare-trees.js';
 
 const MIB = 2 ** 20;

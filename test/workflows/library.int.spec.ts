@@ -10,7 +10,7 @@ import { runCommand } from '../../apps/standalone/src/servers/system/command.js'
 import { jobOf, logOf } from '../cluster/cluster-cli.js';
 import { TestCluster } from '../cluster/cluster.js';
 import { makeNoiseTree } from '../cluster/noise-tree.js';
-import { until } from '../cluster/until.js';
+import { until } from '../support/until.js';
 import { zstdCommand } from '../cluster/zstd-command.js';
 import { compareTrees } from '../support/compare-trees.js';
 import { removeFolder, temporaryFolder } from '../support/temporary-folder.js';

@@ -8,7 +8,7 @@ import type { LibraryView } from '#contracts/media/library.js';
 import { makeSmallLibrary } from '#storage/testing/small-library.js';
 import { TestCluster } from '../cluster/cluster.js';
 import { makeNoiseTree } from '../cluster/noise-tree.js';
-import { until } from '../cluster/until.js';
+import { until } from '../support/until.js';
 import { compareTrees } from '../support/compare-trees.js';
 import { removeFolder, temporaryFolder } from '../support/temporary-folder.js';
 

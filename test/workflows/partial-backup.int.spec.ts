@@ -8,7 +8,7 @@ import type { JobView } from '#contracts/job.js';
 import { runCommand } from '../../apps/standalone/src/servers/system/command.js';
 import { filesOf, imagesOf, jobOf, notesOf } from '../cluster/cluster-cli.js';
 import { TestCluster } from '../cluster/cluster.js';
-import { until } from '../cluster/until.js';
+import { until } from '../support/until.js';
 import { zstdCommand } from '../cluster/zstd-command.js';
 import { compareTrees } from '../support/compare-trees.js';
 

@@ -8,7 +8,7 @@ import { Client } from 'pg';
 
 import { CLIENT, TestCluster } from '../cluster/cluster.js';
 import { listeningPorts } from '../cluster/listening-ports.js';
-import { until } from '../cluster/until.js';
+import { until } from '../support/until.js';
 
 const SERVICES = ['agent', 'broker', 'catalog', 'jobs', 'media', 'policy'];
 

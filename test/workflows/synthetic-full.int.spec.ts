@@ -22,7 +22,7 @@ import type { JobView, LogLine } from '#contracts/job.js';
 import { filesOf, imagesOf, jobOf, logOf, type CliResult } from '../cluster/cluster-cli.js';
 import { CLIENT, TestCluster } from '../cluster/cluster.js';
 import { makeNoiseTree } from '../cluster/noise-tree.js';
-import { until } from '../cluster/until.js';
+import { until } from '../support/until.js';
 import { compareTrees, type Difference } from '../support/compare-trees.js';
 import { makeOddTree, mutateOddTree, type OddTree } from '../support/odd-tree.js';
 import { removeFolder, temporaryFolder } from '../support/temporary-folder.js';

@@ -9,6 +9,7 @@ import { SystemClock } from '#kernel/clock.js';
 import { Nats } from '#messaging/connection.js';
 import { Requests } from '#messaging/requests.js';
 import { Topology } from '#messaging/topology.js';
+import { until } from '../../../test/support/until.js';
 import { startNats, type TestNats } from '../../../test/support/nats.js';
 import type { BackupTask } from './backup-task.js';
 import { AgentConfig } from './config.js';
@@ -91,9 +92,6 @@ describe('more tasks than an agent works at', () => {
       ...{ type: 'restore', job, attempt: 1, chain: ['web1_1'], sources: [], paths: [] },
       ...{ destination: '/nowhere', overwrite: false },
     } as AgentTask);
-  const until = async (reached: () => boolean) => {
-    while (!reached()) await new Promise((resolve) => setTimeout(resolve, 20));
-  };
   const of = (job: number) => reports.filter((report) => report.job === job);
   const waits = (job: number) => of(job).map(({ progress }) => progress?.waitingFor);
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { eventually, RunningBroker } from './testing/running-broker.js';
+import { until } from '../../../test/support/until.js';
+import { RunningBroker } from './testing/running-broker.js';
 
 interface Held {
   readonly job: number;
@@ -144,7 +145,7 @@ describe('the broker', () => {
     const next = (body['queue'] as { job: number }[])[0]!.job;
     const running = (body['allocations'] as { job: number }[]).map(({ job }) => job);
     await release(running[0]!);
-    await eventually(() => heardGrantOf(99), 'the grant of the urgent job is announced');
+    await until(() => heardGrantOf(99), { what: 'the grant of the urgent job is announced' });
     expect(heardGrantOf(next)).toBe(false);
     expect((await release(next)).body).toEqual({ released: true });
     for (let left = 12; left > 0;) {
@@ -152,7 +153,7 @@ describe('the broker', () => {
       for (const { job } of allocations) await release(job);
       left = allocations.length;
     }
-    await eventually(() => jobs.filter(heardGrantOf).length === 7, 'the rest had their turn');
+    await until(() => jobs.filter(heardGrantOf).length === 7, { what: 'the rest had their turn' });
     const nothing = { allocations: [], isCut: false, queue: [], queued: 0 };
     expect((await ask('allocations', {})).body).toEqual(nothing);
   });
@@ -166,7 +167,7 @@ describe('the broker', () => {
       wait: 'unit-busy',
     });
     await ask('unit-put', { unit: { name: 'narrow', mediaId: 'm1', pool: 'main', jobsMax: 2 } });
-    await eventually(() => heardGrantOf(41), 'the unit was widened');
+    await until(() => heardGrantOf(41), { what: 'the unit was widened' });
     await Promise.all([release(40), release(41)]);
   });
 
@@ -188,10 +189,13 @@ describe('the broker', () => {
     await write(60, { unit: 'narrow' });
     await write(61, { unit: 'narrow' });
     await write(62, { unit: 'narrow' });
-    await eventually(async () => {
-      await write(60, { unit: 'narrow' });
-      return heardGrantOf(62);
-    }, 'job 61 lost its lease to job 62');
+    await until(
+      async () => {
+        await write(60, { unit: 'narrow' });
+        return heardGrantOf(62);
+      },
+      { what: 'job 61 lost its lease to job 62' },
+    );
     const { body } = await ask('allocations', {});
     const held = (body['allocations'] as { job: number }[]).map(({ job }) => job);
     expect(held.sort()).toEqual([60, 62]);
@@ -210,7 +214,9 @@ describe('the broker', () => {
     expect((await ask('allocate', read)).body).toMatchObject({ state: 'queued' });
     expect((await ask('servers', {})).body).toMatchObject({ servers: [{ state: 'down' }] });
     await mediaBeat('m1');
-    await eventually(() => heardGrantOf(70) && heardGrantOf(71), 'both got what they waited for');
+    await until(() => heardGrantOf(70) && heardGrantOf(71), {
+      what: 'both got what they waited for',
+    });
     const grant = broker.heard('allocation.granted.71')?.data;
     expect(grant).toMatchObject({
       purpose: 'read',
@@ -244,9 +250,9 @@ describe('the broker', () => {
     expect((await write(81, { unit: 'remote' })).body).toMatchObject({ state: 'queued', reason });
     expect((await duplicate(82)).body).toMatchObject({ state: 'queued', reason });
     await release(80);
-    await eventually(() => heardGrantOf(81), 'the writer had its turn');
+    await until(() => heardGrantOf(81), { what: 'the writer had its turn' });
     await release(81);
-    await eventually(() => heardGrantOf(82), 'the duplication had its turn');
+    await until(() => heardGrantOf(82), { what: 'the duplication had its turn' });
     await release(82);
   });
 
@@ -262,7 +268,7 @@ describe('the broker', () => {
     expect((await duplicate(91)).body).toMatchObject({ state: 'granted' });
     await release(91);
     await mediaBeat('m3', ['disk']);
-    await eventually(() => heardGrantOf(90), 'its source came back');
+    await until(() => heardGrantOf(90), { what: 'its source came back' });
     const read = { purpose: 'read', job: 92, attempt: 1, client: 'gone', media: ['m3'] };
     expect((await ask('allocate', read)).body).toMatchObject({ state: 'granted' });
     await Promise.all([release(90), release(92)]);

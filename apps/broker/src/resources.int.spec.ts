@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { eventually, RunningBroker } from './testing/running-broker.js';
+import { until } from '../../../test/support/until.js';
+import { RunningBroker } from './testing/running-broker.js';
 
 interface Entry {
   readonly job: number;
@@ -70,7 +71,7 @@ describe('the resources of the broker', () => {
     expect(await queueOf({ reason: 'client-limit' })).toEqual([]);
     expect(await queueOf({ reason: 'unit-busy', policy: 'p' })).toHaveLength(3);
     await broker.release(1);
-    await eventually(() => broker.heardGrantOf(6), 'the higher priority goes first');
+    await until(() => broker.heardGrantOf(6), { what: 'the higher priority goes first' });
     for (const job of [3, 4, 5, 6]) await broker.release(job);
   });
 
@@ -95,7 +96,9 @@ describe('the resources of the broker', () => {
     // Its unit is busy by now, with a job of another client.
     expect((await broker.write(11, { unit: 'b' })).body).toMatchObject({ wait: 'unit-busy' });
     await broker.release(12);
-    await eventually(() => broker.heardGrantOf(11) && broker.heardGrantOf(13), 'both have gone');
+    await until(() => broker.heardGrantOf(11) && broker.heardGrantOf(13), {
+      what: 'both have gone',
+    });
     for (const job of [10, 11, 13]) await broker.release(job);
     expect((await broker.write(14, { ...limit, policyJobsMax: 0 })).error).toMatchObject({
       status: 20,
@@ -120,22 +123,24 @@ describe('the resources of the broker', () => {
       { job: 17, wait: 'turn' },
     ]);
     await broker.release(15);
-    await eventually(() => broker.heardGrantOf(16), 'it has its turn');
+    await until(() => broker.heardGrantOf(16), { what: 'it has its turn' });
     expect((await broker.write(17)).body).toMatchObject({ wait: 'client-limit' });
     await broker.release(16);
-    await eventually(() => broker.heardGrantOf(17), 'then the other one');
+    await until(() => broker.heardGrantOf(17), { what: 'then the other one' });
     await broker.release(17);
     await broker.ask('limit-put', { client: 'web1', jobsMax: null });
   });
 
   it('stops at the high water mark, and goes on below the low one', async () => {
     await broker.mediaBeat('m1', ['main'], 99);
-    await eventually(() => broker.heard('unit.full.a', { full: true }) !== undefined, 'it is full');
+    await until(() => broker.heard('unit.full.a', { full: true }) !== undefined, {
+      what: 'it is full',
+    });
     expect((await broker.write(20, { unit: 'a' })).body).toMatchObject({ wait: 'unit-full' });
     await broker.mediaBeat('m1', ['main'], 85);
     expect(await queueOf({ unit: 'a' })).toMatchObject([{ job: 20, wait: 'unit-full' }]);
     await broker.mediaBeat('m1', ['main'], 79);
-    await eventually(() => broker.heardGrantOf(20), 'there is room again');
+    await until(() => broker.heardGrantOf(20), { what: 'there is room again' });
     expect(broker.heard('unit.full.a', { full: false })).toBeDefined();
     await broker.release(20);
   });
@@ -153,7 +158,7 @@ describe('the resources of the broker', () => {
       field: 'estimatedBytes',
     });
     await broker.release(30);
-    await eventually(() => broker.heardGrantOf(31), 'the room was given back');
+    await until(() => broker.heardGrantOf(31), { what: 'the room was given back' });
     await broker.release(31);
   });
 
@@ -163,10 +168,9 @@ describe('the resources of the broker', () => {
     expect((await broker.ask('drain', { media: 'm2' })).body).toEqual({
       ...{ drained: true, writing: 1, reading: 0 },
     });
-    await eventually(
-      () => broker.heard('media.drained.m2', { drained: true }) !== undefined,
-      'it was announced',
-    );
+    await until(() => broker.heard('media.drained.m2', { drained: true }) !== undefined, {
+      what: 'it was announced',
+    });
     await broker.release(40);
     expect((await broker.write(41, { unit: 'b' })).body).toMatchObject({ wait: 'unit-drained' });
     const read = { purpose: 'read', job: 42, attempt: 1, client: 'web1', media: ['m2'] };
@@ -176,12 +180,12 @@ describe('the resources of the broker', () => {
     expect((await broker.ask('drain', { media: 'm2', drain: false })).body).toEqual({
       ...{ drained: false, writing: 0, reading: 1 },
     });
-    await eventually(() => broker.heardGrantOf(41), 'it takes jobs again');
+    await until(() => broker.heardGrantOf(41), { what: 'it takes jobs again' });
     for (const job of [41, 42]) await broker.release(job);
     await broker.ask('drain', { unit: 'a' });
     expect((await broker.write(43, { unit: 'a' })).body).toMatchObject({ wait: 'unit-drained' });
     await broker.ask('drain', { unit: 'a', drain: false });
-    await eventually(() => broker.heardGrantOf(43), 'the unit takes jobs again');
+    await until(() => broker.heardGrantOf(43), { what: 'the unit takes jobs again' });
     await broker.release(43);
     expect((await broker.ask('drain', { media: 'm9' })).error).toMatchObject({ status: 2027 });
     expect((await broker.ask('drain', {})).error).toMatchObject({ status: 20 });
@@ -200,7 +204,7 @@ describe('the resources of the broker', () => {
       released: true,
       note: expect.stringMatching(/job 50, attempt 1/),
     });
-    await eventually(() => broker.heardGrantOf(51), 'the next one has its place');
+    await until(() => broker.heardGrantOf(51), { what: 'the next one has its place' });
     expect((await broker.ask('release', { allocationId })).error).toMatchObject({ status: 2023 });
     expect((await broker.ask('release', { job: 1 })).error).toMatchObject({ status: 20 });
     // Its holder lives and asks again: it waits like everybody else.
@@ -271,10 +275,10 @@ describe('the resources of the broker', () => {
       [longAgo],
     );
     const down = () => broker.heard('media.down.m2', { lastSeenAt: longAgo.toISOString() });
-    await eventually(() => down() !== undefined, 'it is down');
+    await until(() => down() !== undefined, { what: 'it is down' });
     const ups = () => broker.events.filter(({ subject }) => subject === 'hf.evt.v1.media.up.m2');
     expect(ups()).toHaveLength(1);
     await broker.mediaBeat('m2', ['main', 'far']);
-    await eventually(() => ups().length === 2, 'it is up again');
+    await until(() => ups().length === 2, { what: 'it is up again' });
   });
 });

@@ -15,9 +15,10 @@ import { catalogImage, imageBegin } from '#contracts/image.js';
 import { uuidOf, uuidv7 } from '#kernel/ids.js';
 import { Publisher } from '#messaging/publisher.js';
 import type { Requests } from '#messaging/requests.js';
+import { until } from '../../../test/support/until.js';
 import { CommitBatches } from './commit-batches.js';
 import { ERA } from './persistence/catalog-epoch.js';
-import { CatalogHarness, eventually, OTHER_MEDIA } from './testing/catalog-harness.js';
+import { CatalogHarness, OTHER_MEDIA } from './testing/catalog-harness.js';
 import { batchesOf, CommitModel, deliveries } from './testing/commit-model.js';
 import { commitOf, MEDIA } from './testing/commit.js';
 
@@ -90,7 +91,7 @@ describe('commits of fragments', () => {
       Promise.resolve(
         receipts.filter((each) => each.fragmentId === fragmentId).map(({ verdict }) => verdict),
       );
-    return eventually(read, (found) => found.length > 0);
+    return until(read, { is: (found) => found.length > 0 });
   }
 
   async function rowsOf(imageId: string): Promise<string[]> {
@@ -106,17 +107,11 @@ describe('commits of fragments', () => {
     const offers = Array.from({ length: 600 }, (_, n) => commitOf({ imageId, number: n + 1 }));
     await Promise.all(offers.map((offer) => publish(offer)));
     await verdictsOn(offers.at(-1)!);
-    await eventually(
-      () => rowsOf(imageId),
-      (rows) => rows.length === offers.length,
-    );
+    await until(() => rowsOf(imageId), { is: (rows) => rows.length === offers.length });
     const verdicts = await Promise.all(offers.map(verdictsOn));
     expect(verdicts.every((all) => all.join() === 'COMMITTED')).toBe(true);
     const ids = new Set(offers.map(({ fragmentId }) => fragmentId));
-    await eventually(
-      () => Promise.resolve(announced.filter((id) => ids.has(id)).length),
-      (count) => count === offers.length,
-    );
+    await until(() => announced.filter((id) => ids.has(id)).length === offers.length);
     const operator = await cluster.requests('operator');
     const { image } = await operator.call(catalogImage, { imageId });
     expect(image).toMatchObject({ fragments: 600, storedBytes: 300_000, state: 'IN_PROCESS' });
@@ -131,10 +126,7 @@ describe('commits of fragments', () => {
     for (const catalog of [await cluster.startCatalog(), await cluster.startCatalog()]) {
       await catalog.app.get(CommitBatches).handle([deliveryOf(offer), deliveryOf(offer)]);
     }
-    const verdicts = await eventually(
-      () => verdictsOn(offer),
-      (all) => all.length === 5,
-    );
+    const verdicts = await until(() => verdictsOn(offer), { is: (all) => all.length === 5 });
     expect(new Set(verdicts)).toEqual(new Set(['COMMITTED']));
     expect(await rowsOf(imageId)).toEqual([offer.fragmentId]);
     expect(announced.filter((id) => id === offer.fragmentId)).toHaveLength(1);
@@ -203,13 +195,10 @@ describe('commits of fragments', () => {
       publish(forged, subjectOf(fragmentCommitMessage, MEDIA, forged.fragmentId)),
       publish(good[2]!),
     ]);
-    await eventually(
-      () => rowsOf(imageId),
-      (rows) => rows.length === 3,
-    );
-    const parked = await eventually(
+    await until(() => rowsOf(imageId), { is: (rows) => rows.length === 3 });
+    const parked = await until(
       () => cluster.database.query<{ reason: string }[]>('SELECT reason FROM parked_message'),
-      (rows) => rows.length === 3,
+      { is: (rows) => rows.length === 3 },
     );
     expect(parked.map(({ reason }) => reason).sort()).toEqual([
       expect.stringContaining('digest'),
@@ -231,10 +220,7 @@ describe('commits of fragments', () => {
     const bundle = { commits: [huge, one, { ...two, digest: 'none' }, forged, two] };
     await publish(bundle as never, subjectOf(fragmentCommitsMessage, MEDIA, uuidv7(new Date())));
     expect(await verdictsOn(two)).toEqual(['COMMITTED']);
-    await eventually(
-      () => verdictsOn(one),
-      (all) => all.length === 2,
-    );
+    await until(() => verdictsOn(one), { is: (all) => all.length === 2 });
     expect(await rowsOf(imageId)).toEqual([one.fragmentId, two.fragmentId]);
     const parked = await cluster.database.query<{ payload: string }[]>(
       'SELECT payload FROM parked_message WHERE payload LIKE $1',
@@ -302,10 +288,9 @@ describe('commits of fragments', () => {
     await cluster.postgres.crash();
     await published;
     await cluster.postgres.restart();
-    const rows = await eventually(
-      () => rowsOf(imageId).catch(() => []),
-      (found) => found.length === offers.length,
-    );
+    const rows = await until(() => rowsOf(imageId).catch(() => []), {
+      is: (found) => found.length === offers.length,
+    });
     expect(rows).toEqual(offers.map(({ fragmentId }) => fragmentId));
     const verdicts = await Promise.all(offers.map(verdictsOn));
     expect(new Set(verdicts.flat())).toEqual(new Set(['COMMITTED']));

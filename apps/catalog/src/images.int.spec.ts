@@ -14,8 +14,9 @@ import {
 } from '#contracts/image.js';
 import { catalogFragmentOffer } from '#contracts/fragment.js';
 import type { Requests } from '#messaging/requests.js';
+import { until } from '../../../test/support/until.js';
 import { KeptListings } from './kept-listings.js';
-import { CatalogHarness, eventually } from './testing/catalog-harness.js';
+import { CatalogHarness } from './testing/catalog-harness.js';
 import { commitOf, MEDIA } from './testing/commit.js';
 import { line, treeLines } from './testing/index-lines.js';
 import { indexObject, IndexPort } from './testing/index-port.js';
@@ -70,10 +71,9 @@ describe('images', () => {
     port.objects.set(offer.fragmentId, index.bytes);
     await media.call(catalogFragmentOffer, { mediaId: MEDIA, commits: [offer] });
     await finish(image.imageId, image.kind);
-    await eventually(
-      async () => (await operator.call(catalogImage, image)).image.state,
-      (state) => state === 'COMPLETE',
-    );
+    await until(async () => (await operator.call(catalogImage, image)).image.state, {
+      is: (state) => state === 'COMPLETE',
+    });
     return image;
   }
 

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { catalogFiles, catalogFragments, catalogImage } from '#contracts/image.js';
-import { CatalogHarness, eventually } from './testing/catalog-harness.js';
+import { until } from '../../../test/support/until.js';
+import { CatalogHarness } from './testing/catalog-harness.js';
 import { ImageMaker, PIECE_BYTES } from './testing/image-maker.js';
 
 describe('a later attempt of a backup', () => {
@@ -64,7 +65,7 @@ describe('a later attempt of a backup', () => {
     const { fragmentId: astray } = await maker.commit({ imageId, number: 3 });
     const files = async () =>
       (await maker.operator.call(catalogFiles, { imageId })).files.map(({ path }) => path);
-    await eventually(files, (paths) => paths.length === 2);
+    await until(files, { is: (paths) => paths.length === 2 });
     const second = await maker.begin({ job, attempt: 2 });
     expect(second).toMatchObject({ nextNumber: 2, archiveOffset: PIECE_BYTES });
     for (const number of [2, 3]) {
@@ -90,12 +91,12 @@ describe('a later attempt of a backup', () => {
     const { fragmentId } = await maker.commit({ imageId, number: 2 });
     const files = async () =>
       (await maker.operator.call(catalogFiles, { imageId })).files.map(({ path }) => path);
-    await eventually(files, (paths) => paths.length === 2);
+    await until(files, { is: (paths) => paths.length === 2 });
     await cluster.database.query(`UPDATE fragment SET state = 'DAMAGED' WHERE fragment_id = $1`, [
       fragmentId,
     ]);
     expect(await maker.begin({ job, attempt: 2 })).toMatchObject({ nextNumber: 2 });
-    await eventually(files, (paths) => paths.join() === '/etc/file-1');
+    await until(files, { is: (paths) => paths.join() === '/etc/file-1' });
     await maker.commit({ imageId, number: 2, attempt: 2 });
     await maker.finish(imageId, 2, 2);
     await maker.state(imageId, 'COMPLETE');

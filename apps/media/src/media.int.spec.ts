@@ -43,6 +43,7 @@ import { Topology } from '#messaging/topology.js';
 import { startService, type RunningService } from '#service/run-service.js';
 import { testFolder, type TestFolder } from '#storage/testing/small-volume.js';
 import { FragmentWriterClient } from '#transfer/fragment-writer-client.js';
+import { until } from '../../../test/support/until.js';
 import { startNats, type TestNats } from '../../../test/support/nats.js';
 import { temporaryFolder } from '../../../test/support/temporary-folder.js';
 import { mediaDefinition } from './media.definition.js';
@@ -130,9 +131,6 @@ describe('the media server', () => {
     (await ask(mediaInventory, {})).entries.map(
       ({ copy, number, journal, bytes }) => `${copy}/${number} ${journal} ${bytes}`,
     );
-  const until = async (reached: () => Promise<boolean>) => {
-    while (!(await reached())) await new Promise((resolve) => setTimeout(resolve, 20));
-  };
   const nextJob = () => ({ job: (jobs += 1), attempt: 1 });
 
   it('duplicates and verifies as its tasks say, and reports', async () => {
@@ -162,7 +160,7 @@ describe('the media server', () => {
     const [first] = control.catalog.committed.keys();
     const grant = control.catalog.grant(first!);
     await plain.request(subjectOf(fragmentDeleteMessage, 'media1', first!), JSON.stringify(grant));
-    await until(async () => control.catalog.deleted.length === 1);
+    await until(() => control.catalog.deleted.length === 1);
     expect(await seen()).toContain('1/1 REMOVED trash');
     const check = await ask(mediaVerifyFragment, { fragmentId: first! });
     expect(check).toMatchObject({ bytes: 'trash', reason: '' });
@@ -233,7 +231,7 @@ describe('the media server', () => {
       resume,
     });
     const job = jobs;
-    await until(async () => control.lines.has(job));
+    await until(() => control.lines.has(job));
     // The agent has waited for its turn on the client meanwhile.
     const clock = service.app.get(Clock);
     const hours = jest.spyOn(clock, 'now');

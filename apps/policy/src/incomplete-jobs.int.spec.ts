@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { jobIncomplete } from '#contracts/job.js';
-import { eventually, pause, PolicyHarness } from './testing/policy-harness.js';
+import { until } from '../../../test/support/until.js';
+import { pause, PolicyHarness } from './testing/policy-harness.js';
 
 const MINUTE_MS = 60_000;
 const DAY_MINUTES = 24 * 60;
@@ -27,8 +28,8 @@ describe('a job that is incomplete', () => {
   /** A policy with a job. */
   async function started(name: string, schedule: object = {}): Promise<number> {
     await put(name, schedule);
-    await eventually(() => cluster.jobsOf(name).length === 1, 'a job');
-    await eventually(async () => (await entryOf(name)).running !== null, 'it is known to run');
+    await until(() => cluster.jobsOf(name).length === 1, { what: 'a job' });
+    await until(async () => (await entryOf(name)).running !== null, { what: 'it is known to run' });
     return cluster.jobsOf(name)[0]!;
   }
 
@@ -36,26 +37,25 @@ describe('a job that is incomplete', () => {
     const windows = [{ from: clock(-30), for: '1h' }];
     const job = await started('window', { windows });
     await cluster.jobs.leaveIncomplete(job, ago(11));
-    await eventually(() => goneOn(job).length === 1, 'it went on');
+    await until(() => goneOn(job).length === 1, { what: 'it went on' });
     const closesAt = Date.parse(goneOn(job)[0]!.closesAt!);
     expect(closesAt - Date.now()).toBeGreaterThan(28 * MINUTE_MS);
     expect(closesAt - Date.now()).toBeLessThanOrEqual(31 * MINUTE_MS);
-    await eventually(
-      async () => (await entryOf('window')).reason.endsWith(`job ${job} runs now`),
-      'it is known to run again',
-    );
+    await until(async () => (await entryOf('window')).reason.endsWith(`job ${job} runs now`), {
+      what: 'it is known to run again',
+    });
     // The second try within the period has failed, too: none is left.
     await cluster.jobs.leaveIncomplete(job, new Date());
-    await eventually(async () => (await entryOf('window')).goesOn === job, 'it was heard');
+    await until(async () => (await entryOf('window')).goesOn === job, { what: 'it was heard' });
     expect((await entryOf('window')).reason).toContain('2 tries within 12h have failed');
     await pause(1_500);
     expect(goneOn(job)).toHaveLength(1);
     expect(cluster.jobsOf('window')).toEqual([job]);
     // Its time is over: it has had its tries, and ends like any other.
     await cluster.jobs.end(job, 82);
-    await eventually(
+    await until(
       async () => (await entryOf('window')).reason.startsWith(`job ${job} ended with status 82`),
-      'its end was heard',
+      { what: 'its end was heard' },
     );
     expect(await entryOf('window')).toMatchObject({ running: null, goesOn: null });
   });
@@ -63,7 +63,7 @@ describe('a job that is incomplete', () => {
   it('waits for the pause between two tries, and says so', async () => {
     const job = await started('pause');
     await cluster.jobs.leaveIncomplete(job, ago(0));
-    await eventually(async () => (await entryOf('pause')).goesOn === job, 'it was heard');
+    await until(async () => (await entryOf('pause')).goesOn === job, { what: 'it was heard' });
     const { dueAt, reason, running } = await entryOf('pause');
     expect(Math.round((Date.parse(dueAt!) - Date.now()) / MINUTE_MS)).toBe(10);
     expect(reason).toMatch(
@@ -79,7 +79,7 @@ describe('a job that is incomplete', () => {
     const job = await started('waits', { windows: open });
     await cluster.ask('suspend-scheduling', { policy: 'waits' });
     await cluster.jobs.leaveIncomplete(job, ago(11));
-    await eventually(async () => (await entryOf('waits')).goesOn === job, 'it was heard');
+    await until(async () => (await entryOf('waits')).goesOn === job, { what: 'it was heard' });
     expect((await entryOf('waits')).reason).toContain('scheduling is suspended since');
     await pause(1_500);
     await put('waits', { windows: [{ from: clock(120), for: '1h' }] });
@@ -98,20 +98,22 @@ describe('a job that is incomplete', () => {
     await cluster.jobs.leaveIncomplete(suspended, null);
     const resumed = await started('resumed');
     await cluster.jobs.leaveIncomplete(resumed, ago(5));
-    await eventually(async () => (await entryOf('resumed')).goesOn === resumed, 'it was heard');
+    await until(async () => (await entryOf('resumed')).goesOn === resumed, {
+      what: 'it was heard',
+    });
     cluster.jobs.move(resumed, 'active');
-    await eventually(
-      async () => (await entryOf('resumed')).reason.endsWith(`job ${resumed} runs now`),
-      'the job manager was asked',
-    );
+    await until(async () => (await entryOf('resumed')).reason.endsWith(`job ${resumed} runs now`), {
+      what: 'the job manager was asked',
+    });
     const cancelled = await started('cancelled');
     await cluster.jobs.leaveIncomplete(cancelled, ago(5));
-    await eventually(async () => (await entryOf('cancelled')).goesOn === cancelled, 'it was heard');
+    await until(async () => (await entryOf('cancelled')).goesOn === cancelled, {
+      what: 'it was heard',
+    });
     await cluster.jobs.end(cancelled, 150);
-    await eventually(
-      async () => (await entryOf('cancelled')).reason.includes('left alone for 12h'),
-      'its end was heard',
-    );
+    await until(async () => (await entryOf('cancelled')).reason.includes('left alone for 12h'), {
+      what: 'its end was heard',
+    });
     await pause(1_500);
     expect(await entryOf('suspended')).toMatchObject({
       reason: `no good backup yet: due at once; job ${suspended} runs now`,
@@ -123,21 +125,20 @@ describe('a job that is incomplete', () => {
     cluster.jobs.losesAnswers = true;
     const job = await started('losses');
     const told = await cluster.jobs.leaveIncomplete(job, ago(11), { heard: false });
-    await eventually(() => goneOn(job).length === 1, 'it was asked for, and went on');
+    await until(() => goneOn(job).length === 1, { what: 'it was asked for, and went on' });
     await cluster.startReplica();
     cluster.jobs.losesAnswers = false;
-    await eventually(
-      async () => (await entryOf('losses')).reason.endsWith(`job ${job} runs now`),
-      'it is known that it went on',
-    );
+    await until(async () => (await entryOf('losses')).reason.endsWith(`job ${job} runs now`), {
+      what: 'it is known that it went on',
+    });
     // An event that comes late is no news.
     await cluster.jobs.publish(told, jobIncomplete);
     await pause(1_500);
     expect(goneOn(job)).toHaveLength(1);
     await cluster.jobs.end(job, 0);
-    await eventually(
+    await until(
       async () => (await entryOf('losses')).reason.startsWith('1d after the last good backup'),
-      'its end was heard',
+      { what: 'its end was heard' },
     );
   });
 });

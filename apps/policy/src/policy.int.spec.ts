@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { eventually, pause, PolicyHarness, type Due } from './testing/policy-harness.js';
+import { until } from '../../../test/support/until.js';
+import { pause, PolicyHarness, type Due } from './testing/policy-harness.js';
 
 describe('the policy service', () => {
   let cluster: PolicyHarness;
@@ -117,9 +118,9 @@ describe('the policy service', () => {
       running: job,
     });
     await cluster.jobs.end(job!, 0);
-    await eventually(
+    await until(
       async () => (await dueOf('hand')).every(({ reason }) => !reason.includes('runs now')),
-      'the end of the job was heard',
+      { what: 'the end of the job was heard' },
     );
   });
 
@@ -139,16 +140,19 @@ describe('the policy service', () => {
       { name: 'weekly', type: 'full', frequency: '1w', retention: '30d' },
     ];
     await put({ name: 'auto', schedules });
-    await eventually(() => jobsOf('auto').length === 1, 'the new policy is due at once');
+    await until(() => jobsOf('auto').length === 1, { what: 'the new policy is due at once' });
     await pause(2_500);
     const [job, ...others] = jobsOf('auto');
     expect(others).toEqual([]);
     expect(cluster.jobs.requests[job! - 1]).toMatchObject({ schedule: 'weekly', retention: '30d' });
     await cluster.jobs.end(job!, 1);
-    await eventually(async () => {
-      const due = await dueOf('auto');
-      return due[0]?.schedule === 'daily' && due[0].reason.includes(`(job ${job},`);
-    }, 'the full counts for the incremental, too');
+    await until(
+      async () => {
+        const due = await dueOf('auto');
+        return due[0]?.schedule === 'daily' && due[0].reason.includes(`(job ${job},`);
+      },
+      { what: 'the full counts for the incremental, too' },
+    );
     const [daily, weekly] = await dueOf('auto');
     expect(daily!.reason).toContain('1d after the last good backup of a fuller or rarer schedule');
     expect(weekly!.reason).toContain('1w after the last good backup');
@@ -160,25 +164,24 @@ describe('the policy service', () => {
 
   it('makes no second job when it forgot that it had submitted one', async () => {
     await put({ name: 'twice', schedules: [{ name: 'f', type: 'full', frequency: '1d' }] });
-    await eventually(() => jobsOf('twice').length === 1, 'a job');
+    await until(() => jobsOf('twice').length === 1, { what: 'a job' });
     await pause(300);
     const client = new pg.Client({ connectionString: cluster.postgres.superuserUrl });
     await client.connect();
     await client.query(`DELETE FROM policy.running_job WHERE policy = 'twice'`);
     await client.end();
-    await eventually(
-      async () => (await dueOf('twice'))[0]!.reason.includes('runs now'),
-      'the same job was found again',
-    );
+    await until(async () => (await dueOf('twice'))[0]!.reason.includes('runs now'), {
+      what: 'the same job was found again',
+    });
     expect(jobsOf('twice')).toHaveLength(1);
   });
 
   it('waits after a failure as the retry rule says', async () => {
     const [job] = jobsOf('twice');
     await cluster.jobs.end(job!, 58);
-    await eventually(
+    await until(
       async () => (await dueOf('twice'))[0]!.reason.startsWith(`job ${job} ended with status 58`),
-      'the failure was heard',
+      { what: 'the failure was heard' },
     );
     const [entry] = await dueOf('twice');
     expect(Math.round((Date.parse(entry!.dueAt!) - Date.now()) / 60_000)).toBe(10);
@@ -187,30 +190,31 @@ describe('the policy service', () => {
   it('knows of a job that a person has run again, and starts none beside it', async () => {
     const schedules = [{ name: 'daily', type: 'full', frequency: '1d' }];
     await put({ name: 'again', schedules, retry: { tries: 9, periodHours: 12, delayMinutes: 1 } });
-    await eventually(() => jobsOf('again').length === 1, 'a job');
+    await until(() => jobsOf('again').length === 1, { what: 'a job' });
     const [first] = jobsOf('again');
     const again = await cluster.jobs.restart(first!);
-    await eventually(async () => (await dueOf('again'))[0]!.running === again, 'it is known');
+    await until(async () => (await dueOf('again'))[0]!.running === again, { what: 'it is known' });
     await cluster.jobs.end(first!, 150, { at: new Date(Date.now() - 120_000) });
-    await eventually(
-      async () => (await dueOf('again'))[0]!.reason.includes('status 150'),
-      'the end of the first was heard',
-    );
+    await until(async () => (await dueOf('again'))[0]!.reason.includes('status 150'), {
+      what: 'the end of the first was heard',
+    });
     await pause(2_500);
     expect(jobsOf('again')).toEqual([first, again]);
     await cluster.jobs.end(again, 0);
-    await eventually(async () => (await dueOf('again'))[0]!.running === null, 'its end was heard');
+    await until(async () => (await dueOf('again'))[0]!.running === null, {
+      what: 'its end was heard',
+    });
     await ask('delete', { name: 'again' });
   });
 
   it('asks for a job whose end it did not hear, and survives what is no event', async () => {
     await cluster.jobs.publish({ nonsense: true });
     await put({ name: 'lost', schedules: [{ name: 'f', type: 'full', frequency: '1d' }] });
-    await eventually(() => jobsOf('lost').length === 1, 'a job');
+    await until(() => jobsOf('lost').length === 1, { what: 'a job' });
     await cluster.jobs.end(jobsOf('lost')[0]!, 0, { heard: false });
-    await eventually(
+    await until(
       async () => (await dueOf('lost'))[0]!.reason.startsWith('1d after the last good backup'),
-      'the job manager was asked',
+      { what: 'the job manager was asked' },
     );
   });
 
@@ -218,10 +222,9 @@ describe('the policy service', () => {
     cluster.jobs.offline.add('web3');
     const schedules = [{ name: 'f', type: 'full', frequency: '1d' }];
     await put({ name: 'away', clients: ['web3'], schedules });
-    await eventually(
-      async () => (await dueOf('away'))[0]!.reason.includes('refused with status 1000'),
-      'the refusal was written down',
-    );
+    await until(async () => (await dueOf('away'))[0]!.reason.includes('refused with status 1000'), {
+      what: 'the refusal was written down',
+    });
     cluster.jobs.offline.delete('web3');
     await pause(1_500);
     expect(jobsOf('away')).toEqual([]);
@@ -234,10 +237,10 @@ describe('the policy service', () => {
     await put({ name: 'urgent', priority: 9, clients, schedules });
     await pause(1_500);
     await put({ name: 'modest', clients: ['web4'], schedules });
-    await eventually(() => jobsOf('modest').length === 1, 'the one that works');
+    await until(() => jobsOf('modest').length === 1, { what: 'the one that works' });
     expect(jobsOf('urgent')).toEqual([]);
     cluster.jobs.broken.clear();
-    await eventually(() => jobsOf('urgent').length === clients.length, 'the others');
+    await until(() => jobsOf('urgent').length === clients.length, { what: 'the others' });
     for (const name of ['urgent', 'modest']) await ask('delete', { name });
   });
 

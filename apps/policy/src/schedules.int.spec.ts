@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Msg } from '@nats-io/transport-node';
+import { until } from '../../../test/support/until.js';
 import { refuse } from './testing/job-manager-on-the-wire.js';
-import { eventually, pause, PolicyHarness } from './testing/policy-harness.js';
+import { pause, PolicyHarness } from './testing/policy-harness.js';
 
 describe('the schedules of the policy service', () => {
   let cluster: PolicyHarness;
@@ -37,7 +38,7 @@ describe('the schedules of the policy service', () => {
       clients: ['web5'],
       schedules: [{ ...schedule, name: 'now', windows: open }],
     });
-    await eventually(() => jobsOf('open').length === 1, 'a job in the window');
+    await until(() => jobsOf('open').length === 1, { what: 'a job in the window' });
     expect(jobsOf('windows')).toEqual([]);
     const [later] = await dueOf('windows');
     expect(later!.reason).toMatch(/^no good backup yet; waits for the start window /);
@@ -56,11 +57,11 @@ describe('the schedules of the policy service', () => {
   it('does not start what a change has made due, and says until when it waits', async () => {
     const weekly = { name: 'f', type: 'full', frequency: '1w' };
     await put({ name: 'changed', clients: ['web6'], schedules: [weekly] });
-    await eventually(() => jobsOf('changed').length === 1, 'a first job');
+    await until(() => jobsOf('changed').length === 1, { what: 'a first job' });
     await cluster.jobs.end(jobsOf('changed')[0]!, 0);
-    await eventually(
+    await until(
       async () => (await dueOf('changed'))[0]!.reason.startsWith('1w after the last good'),
-      'its end was heard',
+      { what: 'its end was heard' },
     );
     await put({
       ...{ name: 'changed', clients: ['web6'] },
@@ -93,7 +94,7 @@ describe('the schedules of the policy service', () => {
     ]);
     expect((await ask('run', { name: 'hand', client: 'web1' })).error).toBeUndefined();
     await ask('resume-scheduling', {});
-    await eventually(() => jobsOf('held').length === 1, 'the job that was held back');
+    await until(() => jobsOf('held').length === 1, { what: 'the job that was held back' });
     expect((await ask('resume-scheduling', { policy: 'hand' })).body).toEqual({ suspensions: [] });
     expect((await ask('suspend-scheduling', { policy: 'none' })).error?.status).toBe(230);
   });
@@ -104,16 +105,16 @@ describe('the schedules of the policy service', () => {
       clients: ['web8', 'web9'],
       schedules: [{ name: 'f', type: 'full', frequency: '1d' }],
     });
-    await eventually(() => jobsOf('soon').length === 2, 'both jobs');
+    await until(() => jobsOf('soon').length === 2, { what: 'both jobs' });
     // What becomes of a single stream says nothing of the backup.
     await cluster.jobs.endStream(jobsOf('soon')[0]!, 58);
     await cluster.jobs.endStream(jobsOf('soon')[1]!, 0, true);
     await pause(300);
     expect((await dueOf('soon')).map(({ reason }) => reason).join()).not.toMatch(/ended|1d after/);
     for (const job of jobsOf('soon')) await cluster.jobs.end(job, 0);
-    await eventually(
+    await until(
       async () => (await dueOf('soon')).every(({ reason }) => reason.startsWith('1d after')),
-      'the ends were heard',
+      { what: 'the ends were heard' },
     );
     const by = async (days: number, rest: object = {}) => {
       const at = new Date(Date.now() + days * 86_400_000).toISOString();

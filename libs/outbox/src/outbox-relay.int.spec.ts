@@ -12,6 +12,7 @@ import { uuidOf } from '#kernel/ids.js';
 import { Nats } from '#messaging/connection.js';
 import { Publisher, type Outgoing } from '#messaging/publisher.js';
 import { Topology } from '#messaging/topology.js';
+import { until } from '../../../test/support/until.js';
 import { startNats, type TestNats } from '../../../test/support/nats.js';
 import { startPostgres, type TestPostgres } from '../../../test/support/postgres.js';
 import { OutboxRelay } from './outbox-relay.js';
@@ -59,9 +60,6 @@ describe('what is committed to the outbox', () => {
     });
   const left = async () =>
     Number((await database.query<{ count: string }[]>('SELECT count(*) FROM outbox'))[0]!.count);
-  const until = async (reached: () => Promise<boolean>) => {
-    while (!(await reached())) await sleep(10);
-  };
   /** What another process has committed a minute ago, and then was no more. */
   const leave = (from: number, to = from) =>
     database.query(
@@ -107,7 +105,7 @@ describe('what is committed to the outbox', () => {
     await expect(tell(new Error('rolled back'))).rejects.toThrow('rolled back');
     await tell();
     expect(await left()).toBe(0);
-    await until(() => Promise.resolve(told.length > 0));
+    await until(() => told.length > 0);
     const manager = await nats.manager();
     const { state } = await manager.streams.info(eventStream.name);
     expect([told, state.messages]).toEqual([['io.holdfast.job.progressed.v1'], 0]);
@@ -151,7 +149,7 @@ describe('what is committed to the outbox', () => {
     const relay = new OutboxRelay(database, moody, unit);
     await commit(unit, receipt(6), receipt(7));
     relay.start();
-    await until(async () => refusals === 1);
+    await until(() => refusals === 1);
     expect(await left()).toBe(2);
     await until(async () => (await left()) === 0);
     await relay.stop();
@@ -169,7 +167,7 @@ describe('what is committed to the outbox', () => {
     const relay = new OutboxRelay(database, busy, unit);
     relay.start();
     await commit(unit, receipt(own));
-    await until(async () => own > 110);
+    await until(() => own > 110);
     await leave(1);
     const before = own;
     const isHeard = () => heard.some((one) => (one as { other?: number }).other === 1);

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, Socket, type AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { until } from '../../../test/support/until.js';
 import { readingInto } from './accepted-socket.js';
 import { localPath } from './local-path.js';
 
@@ -34,10 +35,6 @@ async function accept(kind: Kind, memory: Buffer) {
   const socket = await taken;
   sockets.push(client, socket);
   return { server, client, socket, read };
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
 describe.each<Kind>(['network', 'host'])('A socket of the %s that was taken over', (kind) => {

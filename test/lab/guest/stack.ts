@@ -10,7 +10,7 @@ import {
   POSTGRES_SUPERUSER,
 } from '../../../apps/standalone/src/servers/postgres-cluster.js';
 import type { ClusterFile } from '../../../apps/standalone/src/cluster-file.js';
-import { until } from '../../cluster/until.js';
+import { until } from '../../support/until.js';
 import type { Sabotage } from '../protocol.js';
 
 export const CLIENT = 'client1';

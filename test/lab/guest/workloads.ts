@@ -4,7 +4,7 @@ import type { ExpiryDecision } from '#contracts/catalog/expiry.js';
 import type { ImageView } from '#contracts/image.js';
 import type { JobView } from '#contracts/job.js';
 import type { Expectation } from '../protocol.js';
-import { until } from '../../cluster/until.js';
+import { until } from '../../support/until.js';
 import { makeSourceTree, SELECTIONS } from './source-tree.js';
 import { CLIENT, POOLS, type Stack } from './stack.js';
 

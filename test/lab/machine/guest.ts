@@ -7,7 +7,7 @@ import type { Duplex } from 'node:stream';
 
 import { withDeathSignal } from '../../../apps/standalone/src/servers/system/death-signal.js';
 import { writePidFile } from '../../../apps/standalone/src/servers/system/process-identity.js';
-import { until } from '../../cluster/until.js';
+import { until } from '../../support/until.js';
 import type { AnswerOf, Call, CallName, Reply, RequestOf, Seen } from '../protocol.js';
 import { checkDisks, MOUNTS, type Disks } from './disk.js';
 

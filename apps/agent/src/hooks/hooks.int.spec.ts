@@ -20,7 +20,7 @@ import type { JobHooks } from '#contracts/jobs/hooks.js';
 import { SystemClock } from '#kernel/clock.js';
 import { PermanentError } from '#kernel/errors.js';
 import type { Requests } from '#messaging/requests.js';
-import { until } from '../../../../test/cluster/until.js';
+import { until } from '../../../../test/support/until.js';
 import { removeFolder, temporaryFolder } from '../../../../test/support/temporary-folder.js';
 import { AgentConfig } from '../config.js';
 import { AfterHooks } from './after-hooks.js';
@@ -62,10 +62,6 @@ function script(name: string, body: string, mode = 0o755): string {
   return `${hooks}/${name}`;
 }
 
-async function eventually(isSo: () => boolean): Promise<void> {
-  await until(isSo, { what: String(isSo) });
-}
-
 describe('a hook', () => {
   const run = async (path: string, more: Partial<Parameters<typeof runHook>[0]> = {}) => {
     const lines: string[] = [];
@@ -96,7 +92,7 @@ describe('a hook', () => {
     expect(pids.length).toBe(2);
     const isGone = (pid: number) =>
       !existsSync(`/proc/${pid}/stat`) || / Z /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
-    await eventually(() => pids.every(isGone));
+    await until(() => pids.every(isGone));
   });
 
   it('is given up at its time-out where it runs as somebody else, whom the agent cannot end', async () => {
@@ -289,12 +285,12 @@ describe('a backup between hooks', () => {
   it('is thawed by the next process when the agent died, once', async () => {
     // A process that froze, began, and was killed.
     void agent().hooks.around(attemptOf(), () => new Promise<TaskResult>(() => undefined));
-    await eventually(() => said().length === 1);
+    await until(() => said().length === 1);
     const next = agent();
     next.afterHooks.start();
-    await eventually(() => said().length === 2 && notes().length === 0);
+    await until(() => said().length === 2 && notes().length === 0);
     expect(said()).toEqual(['freeze', 'thaw 7 50 nightly']);
-    await eventually(() => reports.length === 1);
+    await until(() => reports.length === 1);
     expect(reports[0]).toMatchObject({ job: 7, attempt: 1, from: 'agent', instance: 'web1' });
     expect(reports[0]!.lines.map(({ text }) => text)).toEqual([
       'the agent ended before the hook thaw.sh had run: running it now',
@@ -313,7 +309,7 @@ describe('a backup between hooks', () => {
     const attempt = attemptOf({ attempt: 2 });
     await agent().hooks.around(attempt, () => Promise.resolve(GOOD));
     expect(said()).toEqual(['thaw 7 50', 'freeze', 'thaw 7 0 nightly']);
-    await eventually(() => freeze.signalCode === 'SIGTERM');
+    await until(() => freeze.signalCode === 'SIGTERM');
     expect(attempt.lines[0]).toBe(
       'warning: the agent ended before the hook thaw.sh had run: running it now',
     );
@@ -351,7 +347,7 @@ describe('a backup between hooks', () => {
     expect(notes()).toEqual(['7-1.json']);
     chmodSync(`${hooks}/thaw.sh`, 0o755);
     agent().afterHooks.start();
-    await eventually(() => notes().length === 0);
+    await until(() => notes().length === 0);
     expect(said()).toEqual(['freeze', 'thaw 7 50 nightly']);
   });
 

@@ -128,18 +128,6 @@ export class RunningBroker {
   }
 }
 
-/** Waits until something is so. Throws if that never happens. */
-export async function eventually(
-  check: () => boolean | Promise<boolean>,
-  what: string,
-): Promise<void> {
-  for (let waited = 0; waited < 8_000; waited += 20) {
-    if (await check()) return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  throw new Error(`it never happened: ${what}`);
-}
-
 async function ensureTopology(nats: TestNats): Promise<void> {
   const admin = await Nats.connect({ ...nats.login('topology'), clientName: 'spec' });
   const topology = new Topology(admin);

@@ -18,7 +18,8 @@ import {
 } from '#contracts/image.js';
 import type { InventoryEntry } from '#contracts/media.js';
 import { jobsDuplicate } from '#contracts/job.js';
-import { CatalogHarness, eventually } from '../testing/catalog-harness.js';
+import { until } from '../../../../test/support/until.js';
+import { CatalogHarness } from '../testing/catalog-harness.js';
 import { MEDIA } from '../testing/commit.js';
 import { ImageMaker } from '../testing/image-maker.js';
 import { MediaOnTheWire } from '../testing/media-on-the-wire.js';
@@ -180,18 +181,12 @@ describe('reconciliation', () => {
     const { imageId } = await maker.backup(1);
     const [fragment] = (await fragmentsOf(imageId)) as [FragmentView];
     await maker.operator.call(imageExpire, { imageId, now: true });
-    await eventually(
-      async () => grants.length,
-      (count) => count === 1,
-    );
+    await until(() => grants.length === 1);
     show(fragment);
     const found = async () =>
       (await reconcile()).findings.filter((each) => each.imageId === imageId);
     expect(await found()).toMatchObject([{ action: 'resend-grant' }]);
-    await eventually(
-      async () => grants.length,
-      (count) => count === 2,
-    );
+    await until(() => grants.length === 2);
     expect(grants[1]!.tombstoneId).toBe(grants[0]!.tombstoneId);
     media.entries.clear();
     expect(await found()).toMatchObject([{ action: 'report-deleted' }]);
@@ -215,10 +210,7 @@ describe('reconciliation', () => {
     show((await fragmentsOf(imageId))[0]!, { journal: 'FENCED' });
     await cluster.postgres.crash();
     await cluster.postgres.restart();
-    await eventually(
-      async () => media.asked.length,
-      (count) => count > 0,
-    );
+    await until(() => media.asked.length > 0);
   });
 });
 
@@ -228,10 +220,7 @@ describe('a catalog that is told to stop', () => {
     media.unanswered = 0;
     const catalog = await cluster.startCatalog({ HOLDFAST_CARE_EVERY: `${CARE_EVERY_MS}ms` });
     // It compares the server as soon as it runs.
-    await eventually(
-      async () => media.unanswered,
-      (count) => count > 0,
-    );
+    await until(() => media.unanswered > 0);
     const stopped = catalog.stop().then(() => 'stopped');
     expect(await Promise.race([stopped, sleep(20_000, 'waits', { ref: false })])).toBe('stopped');
   });
@@ -246,10 +235,7 @@ describe('damage that another copy can mend', () => {
       first!.fragmentId,
     ]);
     const mine = () => repairs.filter((each) => each.imageId === imageId);
-    await eventually(
-      async () => mine().length,
-      (count) => count > 0,
-    );
+    await until(() => mine().length > 0);
     // Some more looks.
     await sleep(5 * CARE_EVERY_MS);
     expect(mine()[0]).toMatchObject({ copy: 1, toPool: 'default' });

@@ -6,8 +6,9 @@ import { Client } from 'pg';
 import { catalogBackup, catalogRestore, catalogState } from '#contracts/catalog/care.js';
 import { catalogFiles, catalogImage } from '#contracts/image.js';
 import { smallVolume } from '#storage/testing/small-volume.js';
+import { until } from '../../../../test/support/until.js';
 import { catalogTables } from '../persistence/care/catalog-tables.js';
-import { CatalogHarness, eventually } from '../testing/catalog-harness.js';
+import { CatalogHarness } from '../testing/catalog-harness.js';
 import { ImageMaker } from '../testing/image-maker.js';
 
 let cluster: CatalogHarness;
@@ -80,10 +81,9 @@ describe('the catalog in a file', () => {
       await other.query(`BEGIN; LOCK TABLE ${last} IN ROW EXCLUSIVE MODE`);
       const restored = restore(path);
       const waits = `SELECT 1 FROM pg_locks WHERE relation = '${last}'::regclass AND NOT granted`;
-      await eventually(
-        () => cluster.database.query<unknown[]>(waits),
-        (rows) => rows.length > 0,
-      );
+      await until(() => cluster.database.query<unknown[]>(waits), {
+        is: (rows) => rows.length > 0,
+      });
       await other.query(`LOCK TABLE ${first} IN ROW EXCLUSIVE MODE; COMMIT`);
       expect(await restored).toMatchObject({ images });
     } finally {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, it } from '@jest/globals';
 import { jobsDuplicate } from '#contracts/job.js';
-import { CatalogHarness, eventually } from '../testing/catalog-harness.js';
+import { until } from '../../../../test/support/until.js';
+import { CatalogHarness } from '../testing/catalog-harness.js';
 import { ImageMaker } from '../testing/image-maker.js';
 
 /** More than one look takes on. */
@@ -40,9 +41,6 @@ describe('damaged copies', () => {
     );
     await cluster.database.query(`UPDATE fragment SET state = 'DAMAGED' WHERE copy = 1`);
     const timesOf = (imageId: string) => asked.filter((each) => each === imageId).length;
-    await eventually(
-      async () => Math.min(...imageIds.map(timesOf)),
-      (times) => times > 0,
-    );
+    await until(() => Math.min(...imageIds.map(timesOf)) > 0);
   });
 });

@@ -6,7 +6,8 @@ import {
   catalogUnpin,
 } from '#contracts/catalog/copy.js';
 import { catalogChain, catalogFragments, catalogImage, imageAbandon } from '#contracts/image.js';
-import { CatalogHarness, eventually, OTHER_MEDIA } from '../testing/catalog-harness.js';
+import { until } from '../../../../test/support/until.js';
+import { CatalogHarness, OTHER_MEDIA } from '../testing/catalog-harness.js';
 import { MEDIA } from '../testing/commit.js';
 import { ImageMaker, OTHER_POOL, PIECE_BYTES } from '../testing/image-maker.js';
 
@@ -96,10 +97,7 @@ describe('copies', () => {
     const { image } = await maker.operator.call(catalogImage, { imageId });
     expect(image).toMatchObject({ copies: 2, fragments: 3, storedBytes: 1_500 });
     const mine = () => completed.filter((each) => each.startsWith(imageId));
-    await eventually(
-      () => Promise.resolve(mine()),
-      (events) => events.length > 0,
-    );
+    await until(() => mine().length > 0);
     expect(mine()).toEqual([`${imageId}/2`]);
   });
 
@@ -109,10 +107,7 @@ describe('copies', () => {
     await maker.commit({
       ...{ imageId, copy: 2, number: 1, mediaId: OTHER_MEDIA, pool: OTHER_POOL },
     });
-    await eventually(
-      () => Promise.resolve(completed),
-      (events) => events.includes(`${imageId}/2`),
-    );
+    await until(() => completed.includes(`${imageId}/2`));
   });
 
   it('go on where they were, under a higher fence for each attempt', async () => {
@@ -195,10 +190,7 @@ describe('copies', () => {
     const end = { imageId, copy: 1, copyAttempt: 2 };
     expect(await maker.copyFinish(end)).toMatchObject({ complete: true });
     expect(await statesOf(imageId)).toEqual(['COMPLETE', 'COMPLETE']);
-    await eventually(
-      () => Promise.resolve(completed),
-      (events) => events.includes(`${imageId}/1`),
-    );
+    await until(() => completed.includes(`${imageId}/1`));
     const shown = async (all: boolean) => {
       const page = await maker.operator.call(catalogFragments, { imageId, all, limit: 2 });
       return page.fragments.map(({ number, state }) => `${number} ${state}`);

@@ -6,7 +6,8 @@ import { fragmentDamaged, tombstone, type Tombstone } from '#contracts/fragment.
 import { catalogFragments } from '#contracts/image.js';
 import { mediaVerifyFragment, type BytesState } from '#contracts/media.js';
 import { uuidv7 } from '#kernel/ids.js';
-import { CatalogHarness, eventually } from '../testing/catalog-harness.js';
+import { until } from '../../../../test/support/until.js';
+import { CatalogHarness } from '../testing/catalog-harness.js';
 import { MEDIA } from '../testing/commit.js';
 import { ImageMaker } from '../testing/image-maker.js';
 
@@ -67,10 +68,7 @@ describe('damage', () => {
     expect(await suspect(bad)).toEqual({ state: 'DAMAGED' });
     expect(await shown(imageId)).toEqual(['1 ACTIVE', '2 DAMAGED']);
     const place = { fragmentId: bad, imageId, copy: 1, number: 2, mediaId: MEDIA };
-    await eventually(
-      () => Promise.resolve(announced),
-      (all) => all.length > 0,
-    );
+    await until(() => announced.length > 0);
     expect(announced).toEqual([{ ...place, reason: 'it is damaged' }]);
     const { copies } = await maker.operator.call(catalogCopies, { imageId });
     expect(copies).toMatchObject([{ state: 'DEGRADED', damaged: 1, fragments: 1 }]);
@@ -107,10 +105,7 @@ describe('damage', () => {
     const { copyAttempt: attempt } = await maker.copyBegin(imageId, repair);
     expect(grants).toEqual([]);
     const { fragmentId: good } = await maker.commit({ imageId, number: 1, attempt });
-    const grant = await eventually(
-      () => Promise.resolve(grants.find(({ fragmentId }) => fragmentId === bad)),
-      (found) => found !== undefined,
-    );
+    const grant = await until(() => grants.find(({ fragmentId }) => fragmentId === bad));
     expect(grant!.reason).toBe(`it is damaged; fragment ${good} took its place`);
     const removal = { tombstoneId: grant!.tombstoneId, fragmentId: bad };
     await maker.as(MEDIA).call(deleteReport, { mediaId: MEDIA, removals: [removal] });

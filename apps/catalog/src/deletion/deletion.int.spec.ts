@@ -14,8 +14,9 @@ import { catalogChain, catalogFragments, catalogImage } from '#contracts/image.j
 import { jobsGet, type JobView } from '#contracts/job.js';
 import { uuidv7 } from '#kernel/ids.js';
 import type { RunningService } from '#service/run-service.js';
+import { until } from '../../../../test/support/until.js';
 import { Deletables } from '../persistence/deletion/deletables.js';
-import { CatalogHarness, eventually, OTHER_MEDIA } from '../testing/catalog-harness.js';
+import { CatalogHarness, OTHER_MEDIA } from '../testing/catalog-harness.js';
 import { MEDIA } from '../testing/commit.js';
 import { ImageMaker, OTHER_POOL } from '../testing/image-maker.js';
 
@@ -96,7 +97,7 @@ describe('deletion', () => {
 
   function grantOf(fragmentId: string): Promise<Tombstone> {
     const find = () => Promise.resolve(grants.find((each) => each.fragmentId === fragmentId));
-    return eventually(find, (found) => found !== undefined) as Promise<Tombstone>;
+    return until(find) as Promise<Tombstone>;
   }
 
   async function duplicated(fragments: number) {
@@ -177,10 +178,9 @@ describe('deletion', () => {
     const stranger = await claim({ ...grant, fragmentId: uuidv7(new Date()) });
     expect(stranger).toMatchObject({ confirmed: false });
     // Nobody reports it: the very same grant is sent again.
-    const repeats = await eventually(
-      () => Promise.resolve(grants.filter((each) => each.fragmentId === fragmentId)),
-      (all) => all.length > 2,
-    );
+    const repeats = await until(() => grants.filter((each) => each.fragmentId === fragmentId), {
+      is: (all) => all.length > 2,
+    });
     expect(new Set(repeats.map(({ tombstoneId }) => tombstoneId)).size).toBe(1);
     const { image: granted } = await maker.operator.call(catalogImage, { imageId });
     expect(granted.leaving).toEqual({ state: 'DELETING', until: null });
@@ -193,10 +193,7 @@ describe('deletion', () => {
     const { image } = await maker.operator.call(catalogImage, { imageId });
     const leaving = { state: 'DELETED', until: null };
     expect(image).toMatchObject({ state: 'INCOMPLETE', copies: 0, fragments: 0, leaving });
-    await eventually(
-      () => Promise.resolve(deleted),
-      (ids) => ids.includes(fragmentId),
-    );
+    await until(() => deleted.includes(fragmentId));
     expect(deleted.filter((id) => id === fragmentId)).toHaveLength(1);
     // Its row stays, so a commit that comes again is one that was taken.
     const repeat = await maker.commit({ imageId, number: 1, fragmentId });
@@ -235,16 +232,12 @@ describe('deletion', () => {
     await hold('trial', true);
     expect(await hold('audit', true)).toEqual({ holds: [] });
     // Nothing keeps it any more: the timer marks it.
-    await eventually(
-      () => statesOf(imageId),
-      ([state]) => state === 'TO_BE_DELETED',
-    );
+    await until(() => statesOf(imageId), { is: ([state]) => state === 'TO_BE_DELETED' });
     await hold('late');
     await endGrace(imageId);
-    await eventually(
-      () => maker.operator.call(catalogFragments, { imageId }),
-      ({ fragments }) => Date.parse(fragments[0]!.deletableAt!) > Date.now(),
-    );
+    await until(() => maker.operator.call(catalogFragments, { imageId }), {
+      is: ({ fragments }) => Date.parse(fragments[0]!.deletableAt!) > Date.now(),
+    });
     expect(grants.some(({ fragmentId }) => fragmentId === fragmentIds[0])).toBe(false);
     await hold('late', true);
     await endGrace(imageId);
@@ -258,10 +251,7 @@ describe('deletion', () => {
     await endTime(imageId);
     expect(await expire(imageId)).toEqual(['1 keep: 1 running job reads it']);
     await maker.jobs.call(catalogUnpin, { job });
-    await eventually(
-      () => statesOf(imageId),
-      ([state]) => state === 'TO_BE_DELETED',
-    );
+    await until(() => statesOf(imageId), { is: ([state]) => state === 'TO_BE_DELETED' });
     const late = maker.jobs.call(catalogPin, { job, imageIds: [imageId] });
     await expect(late).rejects.toMatchObject({ status: 229 });
     await endGrace(imageId);
@@ -275,15 +265,13 @@ describe('deletion', () => {
       await maker.jobs.call(catalogPin, { job, imageIds: [imageId] });
     }
     done.add(forgotten);
-    await eventually(
-      () => expire(imageId, { dryRun: true, now: true }),
-      (decisions) => decisions.join().startsWith('1 keep: 1 running job reads it'),
-    );
+    await until(() => expire(imageId, { dryRun: true, now: true }), {
+      is: (decisions) => decisions.join().startsWith('1 keep: 1 running job reads it'),
+    });
     done.add(running);
-    await eventually(
-      () => expire(imageId, { dryRun: true, now: true }),
-      (decisions) => decisions.join().startsWith('1 delete'),
-    );
+    await until(() => expire(imageId, { dryRun: true, now: true }), {
+      is: (decisions) => decisions.join().startsWith('1 delete'),
+    });
   });
 
   it('spares a copy that is being written', async () => {
@@ -301,10 +289,9 @@ describe('deletion', () => {
       fragmentIds[0],
     ]);
     await endGrace(imageId);
-    await eventually(
-      () => copyStates(imageId),
-      (states) => states.join() === 'DEGRADED,COMPLETE',
-    );
+    await until(() => copyStates(imageId), {
+      is: (states) => states.join() === 'DEGRADED,COMPLETE',
+    });
     expect(grants.some(({ fragmentId }) => others.includes(fragmentId))).toBe(false);
   });
 
@@ -316,10 +303,7 @@ describe('deletion', () => {
     // Nobody holds its number, and the image is needed: it stays in quarantine.
     const early = await maker.commit({ imageId, number: 2, attempt: 9 });
     expect(early.verdict).toBe('UNKNOWN_IMAGE');
-    await eventually(
-      () => statesOf(imageId),
-      (states) => states.join() === 'ACTIVE,DAMAGED',
-    );
+    await until(() => statesOf(imageId), { is: (states) => states.join() === 'ACTIVE,DAMAGED' });
     // Offered again it is known, and that changes nothing.
     const again = await maker.commit({ imageId, number: 1, fragmentId: late.fragmentId });
     expect(again.verdict).toBe('COMMITTED');
@@ -344,10 +328,9 @@ describe('deletion', () => {
     const { imageId, others } = await duplicated(1);
     await cluster.postgres.crash();
     await cluster.postgres.restart();
-    await eventually(
-      () => expire(imageId, { copy: 2 }).catch(() => []),
-      (decisions) => decisions.length > 0,
-    );
+    await until(() => expire(imageId, { copy: 2 }).catch(() => []), {
+      is: (decisions) => decisions.length > 0,
+    });
     await endGrace(imageId);
     await new Promise((resolve) => setTimeout(resolve, 500));
     expect(await statesOf(imageId, 2)).toEqual(['TO_BE_DELETED']);

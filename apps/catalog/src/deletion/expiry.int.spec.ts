@@ -4,7 +4,8 @@ import { catalogCopies, catalogPin, catalogUnpin } from '#contracts/catalog/copy
 import { imageExpire, imageHold } from '#contracts/catalog/expiry.js';
 import type { RequestOf } from '#contracts/contract.js';
 import { catalogImage, imageAbandon } from '#contracts/image.js';
-import { CatalogHarness, eventually } from '../testing/catalog-harness.js';
+import { until } from '../../../../test/support/until.js';
+import { CatalogHarness } from '../testing/catalog-harness.js';
 import { ImageMaker } from '../testing/image-maker.js';
 
 const EXPIRE_EVERY_MS = 100;
@@ -85,10 +86,9 @@ describe('an expiration', () => {
     ]);
     await cluster.database.query(end, [first]);
     await maker.jobs.call(imageAbandon, { imageId: first, job: maker.nextJob() - 1 });
-    await eventually(
-      async () => (await maker.operator.call(catalogCopies, { imageId: full })).copies,
-      ([copy]) => copy?.state === 'TO_BE_DELETED',
-    );
+    await until(async () => (await maker.operator.call(catalogCopies, { imageId: full })).copies, {
+      is: ([copy]) => copy?.state === 'TO_BE_DELETED',
+    });
   });
 
   it('of all whose time is over goes through them page by page', async () => {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { catalogFiles, catalogFind } from '#contracts/image.js';
-import { CatalogHarness, eventually } from '../testing/catalog-harness.js';
+import { until } from '../../../../test/support/until.js';
+import { CatalogHarness } from '../testing/catalog-harness.js';
 import { ImageMaker } from '../testing/image-maker.js';
 import { FileSweeper } from './file-sweeper.js';
 
@@ -46,10 +47,7 @@ describe('the files of an image', () => {
     // That of the first fragment is the other image's, too.
     expect(await blocks()).toBe(2);
     await reportDeleted(fragmentIds[1]!);
-    await eventually(
-      () => round().then(blocks),
-      (left) => left === 1,
-    );
+    await until(() => round().then(blocks), { is: (left) => left === 1 });
     expect(await filesOf(imageId)).toBe(0);
     expect(await filesOf(other)).toBe(1);
     const find = { pattern: 'file-2', limit: 9 };

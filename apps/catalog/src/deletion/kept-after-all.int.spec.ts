@@ -3,7 +3,8 @@ import { catalogUnpin } from '#contracts/catalog/copy.js';
 import { imageExpire, imageHold, imageUndelete } from '#contracts/catalog/expiry.js';
 import { tombstone, type Tombstone } from '#contracts/fragment.js';
 import { catalogFragments } from '#contracts/image.js';
-import { CatalogHarness, eventually } from '../testing/catalog-harness.js';
+import { until } from '../../../../test/support/until.js';
+import { CatalogHarness } from '../testing/catalog-harness.js';
 import { ImageMaker } from '../testing/image-maker.js';
 
 const QUICK = { HOLDFAST_GRANT_EVERY: '50ms', HOLDFAST_EXPIRE_EVERY: '200ms' };
@@ -56,18 +57,12 @@ describe('what is marked for deletion, and needed after all,', () => {
       [[full, next]],
     );
     for (const imageId of [next, full]) {
-      await eventually(
-        () => statesOf(imageId),
-        ([state]) => state === 'TO_BE_DELETED',
-      );
+      await until(() => statesOf(imageId), { is: ([state]) => state === 'TO_BE_DELETED' });
     }
     const hold = { imageId: next, hold: 'late', reason: 'a trial' };
     await maker.operator.call(imageHold, { ...hold, release: false });
     await endGrace(full);
-    await eventually(
-      () => statesOf(full),
-      ([state]) => state === 'ACTIVE',
-    );
+    await until(() => statesOf(full), { is: ([state]) => state === 'ACTIVE' });
     await maker.operator.call(imageUndelete, { imageId: next });
     expect(await statesOf(next)).toEqual(['ACTIVE']);
   });
@@ -84,10 +79,7 @@ describe('what is marked for deletion, and needed after all,', () => {
     await damage(others[1]);
     await damage(fragmentIds[1]);
     await endGrace(imageId);
-    await eventually(
-      () => statesOf(imageId, 2),
-      (states) => states.join() === 'ACTIVE,DAMAGED',
-    );
+    await until(() => statesOf(imageId, 2), { is: (states) => states.join() === 'ACTIVE,DAMAGED' });
     const marked = await cluster.database.query<unknown[]>(
       'SELECT 1 FROM fragment WHERE image_id = $1 AND deletable_at IS NOT NULL',
       [imageId],

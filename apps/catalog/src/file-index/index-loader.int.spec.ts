@@ -10,7 +10,8 @@ import {
 } from '#contracts/image.js';
 import { catalogFragmentOffer } from '#contracts/fragment.js';
 import type { Requests } from '#messaging/requests.js';
-import { CatalogHarness, eventually, OTHER_MEDIA } from '../testing/catalog-harness.js';
+import { until } from '../../../../test/support/until.js';
+import { CatalogHarness, OTHER_MEDIA } from '../testing/catalog-harness.js';
 import { commitOf, MEDIA } from '../testing/commit.js';
 import { line, treeLines } from '../testing/index-lines.js';
 import { indexObject, IndexPort, sealed, type IndexObject } from '../testing/index-port.js';
@@ -77,10 +78,7 @@ describe('the file index', () => {
   }
 
   function complete(imageId: string): Promise<ImageView> {
-    return eventually(
-      () => view(imageId),
-      ({ state }) => state === 'COMPLETE',
-    );
+    return until(() => view(imageId), { is: ({ state }) => state === 'COMPLETE' });
   }
 
   async function filesOf(imageId: string): Promise<FileView[]> {
@@ -157,10 +155,7 @@ describe('the file index', () => {
       [imageId],
     );
     expect(count).toEqual({ count: '30000' });
-    await eventually(
-      () => Promise.resolve(completed),
-      (ids) => ids.includes(imageId),
-    );
+    await until(() => completed.includes(imageId));
     // A job that ends badly after that changes nothing about what is there.
     await jobs.call(imageAbandon, { imageId, job });
     expect((await view(imageId)).state).toBe('COMPLETE');
@@ -202,10 +197,9 @@ describe('the file index', () => {
     await finish(good, 1);
     await complete(good);
     for (const [what, imageId] of damaged) {
-      const { waitsFor } = await eventually(
-        () => finish(imageId, 1),
-        (answer) => answer.waitsFor.includes('('),
-      );
+      const { waitsFor } = await until(() => finish(imageId, 1), {
+        is: (answer) => answer.waitsFor.includes('('),
+      });
       expect(waitsFor).toContain('The file index is damaged');
       expect(waitsFor).toContain(what);
     }
@@ -252,10 +246,9 @@ describe('the file index', () => {
       const imageId = await begin();
       const { fragmentId } = await commitWith(imageId, index);
       port.objects.set(fragmentId, index.bytes);
-      const { waitsFor } = await eventually(
-        () => finish(imageId, 1),
-        (answer) => answer.waitsFor.includes('('),
-      );
+      const { waitsFor } = await until(() => finish(imageId, 1), {
+        is: (answer) => answer.waitsFor.includes('('),
+      });
       expect(waitsFor).toContain('it has /twice twice');
       expect(await filesOf(imageId)).toEqual([]);
     });
@@ -306,10 +299,9 @@ describe('the file index', () => {
     await commit(here, 1, await indexObject([line({ path: 'here' })]));
     await finish(here, 1);
     await complete(here);
-    const { waitsFor } = await eventually(
-      () => finish(vaulted[0]!, 1),
-      (answer) => answer.waitsFor.includes('('),
-    );
+    const { waitsFor } = await until(() => finish(vaulted[0]!, 1), {
+      is: (answer) => answer.waitsFor.includes('('),
+    });
     expect(waitsFor).toContain('not in the library');
     port.away.clear();
     for (const imageId of vaulted) await complete(imageId);
@@ -335,7 +327,7 @@ describe('the file index', () => {
         [imageId],
       );
     // That of the first copy is known by that, once its media server has its turn again.
-    await eventually(pending, (rows) => rows.length === 0);
+    await until(pending, { is: (rows) => rows.length === 0 });
     expect(await filesOf(imageId)).toHaveLength(1);
   });
 });

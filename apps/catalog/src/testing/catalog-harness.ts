@@ -9,6 +9,7 @@ import { Nats } from '#messaging/connection.js';
 import { Requests } from '#messaging/requests.js';
 import { Topology } from '#messaging/topology.js';
 import { startService, type RunningService } from '#service/run-service.js';
+import { until } from '../../../../test/support/until.js';
 import { startNats, type TestNats } from '../../../../test/support/nats.js';
 import { startPostgres, type TestPostgres } from '../../../../test/support/postgres.js';
 import { Comparisons } from '../care/comparisons.js';
@@ -80,10 +81,7 @@ export class CatalogHarness {
   /** As if the media servers had been compared with the catalog; tests have none that could be. */
   async compared(service: RunningService): Promise<void> {
     const comparisons = service.app.get(Comparisons);
-    const era = await eventually(
-      () => eraOf(this.database),
-      (text) => text !== '',
-    );
+    const era = await until(() => eraOf(this.database), { is: (text) => text !== '' });
     for (const mediaId of [MEDIA, OTHER_MEDIA]) comparisons.mark(mediaId, era);
   }
 
@@ -104,18 +102,5 @@ export class CatalogHarness {
     await this.nats.stop();
     await this.postgres.stop();
     await rm(this.folder, { recursive: true, force: true });
-  }
-}
-
-/** Waits until `ready` gives something, or fails after ten seconds with what it gave last. */
-export async function eventually<T>(
-  read: () => Promise<T>,
-  ready: (value: T) => boolean,
-): Promise<T> {
-  for (let tries = 0; ; tries += 1) {
-    const value = await read();
-    if (ready(value)) return value;
-    if (tries >= 400) throw new Error(`It did not come: ${JSON.stringify(value)}`);
-    await new Promise((resolve) => setTimeout(resolve, 25));
   }
 }

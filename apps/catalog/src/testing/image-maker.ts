@@ -3,7 +3,8 @@ import type { RequestOf, ResponseOf } from '#contracts/contract.js';
 import { catalogFragmentOffer, type FragmentCommit, type Verdict } from '#contracts/fragment.js';
 import { catalogImage, imageBegin, imageFinish } from '#contracts/image.js';
 import type { Requests } from '#messaging/requests.js';
-import { eventually, OTHER_MEDIA, type CatalogHarness } from './catalog-harness.js';
+import { until } from '../../../../test/support/until.js';
+import { OTHER_MEDIA, type CatalogHarness } from './catalog-harness.js';
 import { commitOf, MEDIA } from './commit.js';
 import { line } from './index-lines.js';
 import { indexObject, IndexPort } from './index-port.js';
@@ -139,9 +140,8 @@ export class ImageMaker {
 
   /** Waits until an image is in that state. */
   state(imageId: string, state: 'COMPLETE' | 'INCOMPLETE' | 'IN_PROCESS') {
-    return eventually(
-      async () => (await this.operator.call(catalogImage, { imageId })).image,
-      (image) => image.state === state,
-    );
+    return until(async () => (await this.operator.call(catalogImage, { imageId })).image, {
+      is: (image) => image.state === state,
+    });
   }
 }

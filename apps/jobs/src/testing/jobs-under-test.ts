@@ -4,10 +4,10 @@ import { Logger } from '@nestjs/common';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { JobView } from '#contracts/job.js';
 import { CONSUMERS, STREAMS } from '#contracts/streams.js';
-import { sleep } from '#kernel/backoff.js';
 import { Nats } from '#messaging/connection.js';
 import { Topology } from '#messaging/topology.js';
 import { startService, type RunningService } from '#service/run-service.js';
+import { until } from '../../../../test/support/until.js';
 import { startNats, type TestNats } from '../../../../test/support/nats.js';
 import { startPostgres, type TestPostgres } from '../../../../test/support/postgres.js';
 import { temporaryFolder } from '../../../../test/support/temporary-folder.js';
@@ -108,12 +108,8 @@ export class JobsUnderTest {
     return (await this.ask<{ job: JobView }>('get', { job })).job;
   }
 
-  async until(job: number, reached: (view: JobView) => boolean): Promise<JobView> {
-    for (;;) {
-      const now = await this.view(job);
-      if (reached(now)) return now;
-      await sleep(20);
-    }
+  until(job: number, reached: (view: JobView) => boolean): Promise<JobView> {
+    return until(() => this.view(job), { is: reached });
   }
 
   running(job: number, attempt = 1): Promise<JobView> {

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { COMMITS_PER_MESSAGE_MAX, type FragmentReceipt } from '#contracts/fragment.js';
 import { FixedClock } from '#kernel/clock.js';
 import { testFolder, type TestFolder } from '#storage/testing/small-volume.js';
+import { until } from '../../../../test/support/until.js';
 import { CommitOffers, PUBLISHES_IN_FLIGHT_MAX } from './commit-offers.js';
 import { MemoryCatalog } from '../testing/memory-catalog.js';
 import { sampleManifest } from '../testing/sample-manifest.js';
@@ -55,9 +56,6 @@ describe('The commit offers', () => {
     await volume.ledger.sealed(manifest, '2026-11-01T00:00:00.000Z');
     offers.add(fragmentId, volume);
     return fragmentId;
-  };
-  const until = async (reached: () => boolean) => {
-    while (!reached()) await new Promise((resolve) => setTimeout(resolve, 1));
   };
   const pause = () => new Promise((resolve) => setTimeout(resolve, 25));
 

@@ -5,7 +5,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/gl
 import { blake3 } from '@napi-rs/blake-hash';
 import type { StoredFragment } from '#storage/fragment-store.js';
 import { smallVolume, testFolder, type TestFolder } from '#storage/testing/small-volume.js';
-import { until } from '../../../../test/cluster/until.js';
+import { until } from '../../../../test/support/until.js';
 import { MemoryCatalog } from '../testing/memory-catalog.js';
 import { SAMPLE_DETAILS, TestMediaServer } from '../testing/media-server.js';
 import {

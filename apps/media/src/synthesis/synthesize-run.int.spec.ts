@@ -11,7 +11,7 @@ import type { FragmentCommit } from '#contracts/fragment.js';
 import type { WrittenCopy } from '#contracts/task.js';
 import { SystemClock } from '#kernel/clock.js';
 import { testFolder, type TestFolder } from '#storage/testing/small-volume.js';
-import { until } from '../../../../test/cluster/until.js';
+import { until } from '../../../../test/support/until.js';
 import { noCrash } from '../crash-point.js';
 import { contentOf, sampleImage, type SampleEntry } from '../testing/chain-images.js';
 import { SAMPLE_DETAILS, TestMediaServer } from '../testing/media-server.js';

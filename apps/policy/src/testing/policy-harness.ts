@@ -106,17 +106,6 @@ export class PolicyHarness {
   }
 }
 
-export async function eventually(
-  check: () => boolean | Promise<boolean>,
-  what: string,
-): Promise<void> {
-  for (let waited = 0; waited < 10_000; waited += 50) {
-    if (await check()) return;
-    await pause(50);
-  }
-  throw new Error(`it never happened: ${what}`);
-}
-
 export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }

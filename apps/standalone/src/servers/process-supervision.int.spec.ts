@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
+import { until } from '../../../../test/support/until.js';
 import { temporaryFolder } from '../../../../test/support/temporary-folder.js';
 import { checkoutFolder } from './checkout-folder.js';
 import { type ProcessPlan, startSupervised, stopLeftover } from './process-supervision.js';
@@ -28,13 +28,6 @@ function plan(script: string): ProcessPlan {
     pidFile: join(folder, 'test.pid'),
     logFile: join(folder, 'test.log'),
   };
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let tries = 0; !condition(); tries += 1) {
-    if (tries > 1000) throw new Error('it did not happen within ten seconds');
-    await sleep(10);
-  }
 }
 
 describe('a supervised process', () => {

@@ -11,7 +11,7 @@ import { Answers } from '#messaging/answers.js';
 import { Nats } from '#messaging/connection.js';
 import { Requests } from '#messaging/requests.js';
 import { OUTBOX_TABLES } from '#outbox/tables.js';
-import { until } from '../../../../test/cluster/until.js';
+import { until } from '../../../../test/support/until.js';
 import { startNats, type TestNats } from '../../../../test/support/nats.js';
 import { startPostgres, type TestPostgres } from '../../../../test/support/postgres.js';
 import { removeFolder, temporaryFolder } from '../../../../test/support/temporary-folder.js';
