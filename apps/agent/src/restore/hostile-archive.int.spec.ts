@@ -1,52 +1,15 @@
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { PermanentError } from '#kernel/errors.js';
 
-import { removeFolder, temporaryFolder } from '../../../../test/support/temporary-folder.js';
+import type { FragmentRead } from './restore-source.js';
+import { archiveOf, dir, file, FolderReader } from './testing/image-on-disk.js';
+import { useRestoreLab } from './testing/restore-lab.js';
 
-import type { RestoreRequest } from './restore-request.js';
-import type { FragmentRead, RestoreImage } from './restore-source.js';
-import { runRestore, type RestoreResult } from './run-restore.js';
-import {
-  archiveOf,
-  dir,
-  file,
-  FolderReader,
-  writeImage,
-  type ImageParts,
-} from './testing/image-on-disk.js';
-
-let folder: string;
-let fragments: string;
-let target: string;
-let count = 0;
-
-beforeAll(async () => {
-  folder = await temporaryFolder();
-  fragments = join(folder, 'fragments');
-});
-beforeEach(() => {
-  target = join(folder, `to-${++count}`);
-});
-afterAll(() => removeFolder(folder));
-
-const image = (parts: ImageParts): Promise<RestoreImage> => writeImage(fragments, parts);
-
-const restore = (
-  chain: readonly RestoreImage[],
-  more: Partial<RestoreRequest> = {},
-): Promise<RestoreResult> =>
-  runRestore({
-    chain,
-    reader: new FolderReader(fragments),
-    selection: [],
-    destination: target,
-    ...more,
-  });
-
-const names = (): string[] => readdirSync(target, { recursive: true, encoding: 'utf8' }).sort();
+const lab = await useRestoreLab();
+const { folder, fragments, image, restore, names } = lab;
 
 describe('an index that can be read at first, and not again', () => {
   /** Lets so many reads of indexes of an image through. */
@@ -77,12 +40,13 @@ describe('an index that can be read at first, and not again', () => {
     const later = await image({ imageId: 'later', archive: archiveOf([file('f-10007', 'new')]) });
     const counted = new Forgetful('later');
     expect(await restore([full, later], { reader: counted })).toMatchObject({ status: 0 });
-    expect(readFileSync(join(target, 'f-10007'), 'utf8')).toBe('new');
+    expect(readFileSync(join(lab.target, 'f-10007'), 'utf8')).toBe('new');
     expect(counted.readsOfIndex).toBeGreaterThan(1);
     for (let reads = 0; reads < counted.readsOfIndex; reads += 1) {
-      target = join(folder, `forgetful-${reads}`);
+      lab.nextTarget();
       const result = await restore([full, later], { reader: new Forgetful('later', reads) });
-      if (result.status === 0) expect(readFileSync(join(target, 'f-10007'), 'utf8')).toBe('new');
+      if (result.status === 0)
+        expect(readFileSync(join(lab.target, 'f-10007'), 'utf8')).toBe('new');
       else
         expect(result).toMatchObject({ status: 1, notes: [expect.stringContaining('it is gone')] });
     }
@@ -122,14 +86,14 @@ describe('a hostile archive', () => {
       expect(own.notes.join()).toContain('a/escaped: not restored');
       expect(readdirSync(outside)).toEqual([]);
     }
-    target = join(folder, 'prepared');
-    mkdirSync(target);
-    symlinkSync(outside, join(target, 'b'));
+    lab.nextTarget();
+    mkdirSync(lab.target);
+    symlinkSync(outside, join(lab.target, 'b'));
     const other = await image({ imageId: 'b', archive: archiveOf([dir('b'), file('b/escaped')]) });
     expect(await restore([other])).toMatchObject({ status: 1 });
     expect(readdirSync(outside)).toEqual([]);
     expect(await restore([other], { overwrite: true })).toMatchObject({ status: 0, files: 2 });
-    expect(lstatSync(join(target, 'b')).isDirectory()).toBe(true);
+    expect(lstatSync(join(lab.target, 'b')).isDirectory()).toBe(true);
     expect(readdirSync(outside)).toEqual([]);
   });
 

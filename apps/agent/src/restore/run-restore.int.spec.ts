@@ -1,68 +1,26 @@
 import { spawnSync } from 'node:child_process';
-import {
-  lstatSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { blake3 } from '@napi-rs/blake-hash';
 
 import { compareTrees } from '../../../../test/support/compare-trees.js';
 import { noise } from '../../../../test/support/odd-tree-maker.js';
-import { makeOddTree, removeTree, type OddTree } from '../../../../test/support/odd-tree.js';
+import { makeOddTree, type OddTree } from '../../../../test/support/odd-tree.js';
 
-import type { RestoreRequest } from './restore-request.js';
 import type { FragmentRead, RestoreImage } from './restore-source.js';
-import { runRestore, type RestoreResult } from './run-restore.js';
-import {
-  archiveOf,
-  dir,
-  file,
-  FolderReader,
-  fragmentFile,
-  writeImage,
-  type ImageParts,
-} from './testing/image-on-disk.js';
+import { archiveOf, dir, file, FolderReader, fragmentFile } from './testing/image-on-disk.js';
+import { useRestoreLab } from './testing/restore-lab.js';
 
-let folder: string;
-let fragments: string;
-let target: string;
-let count = 0;
 const MIB = 2 ** 20;
 const LOST = [{ fragmentId: 'lost', copy: 1, mediaId: 'media1' }];
-
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'restore-'));
-  fragments = join(folder, 'fragments');
-});
-beforeEach(() => {
-  target = join(folder, `to-${++count}`);
-});
-afterAll(() => removeTree(folder));
-
-const image = (parts: ImageParts): Promise<RestoreImage> => writeImage(fragments, parts);
-
-const restore = (
-  chain: readonly RestoreImage[],
-  more: Partial<RestoreRequest> = {},
-): Promise<RestoreResult> =>
-  runRestore({
-    chain,
-    reader: new FolderReader(fragments),
-    selection: [],
-    destination: target,
-    ...more,
-  });
+const lab = await useRestoreLab();
+const { folder, fragments, image, restore, names } = lab;
 
 /** The archive that GNU tar makes of a folder in the order of ours. */
 function gnuTar(cwd: string, names: readonly string[]): Buffer {
-  const file = join(folder, `archive-${++count}.tar`);
+  const file = join(folder, `${names.join()}.tar`);
   const made = spawnSync(
     'tar',
     ['--format=posix', '--sort=name', '--sparse', '--xattrs', '--xattrs-include=*', '--acls']
@@ -73,9 +31,6 @@ function gnuTar(cwd: string, names: readonly string[]): Buffer {
   if (made.status !== 0 && !made.stderr.includes('socket ignored')) throw new Error(made.stderr);
   return readFileSync(file);
 }
-
-const names = (path = ''): string[] =>
-  readdirSync(join(target, path), { recursive: true, encoding: 'utf8' }).sort();
 
 describe('a tree of every odd file, as GNU tar archives it', () => {
   let tree: OddTree;
@@ -96,7 +51,7 @@ describe('a tree of every odd file, as GNU tar archives it', () => {
     // GNU tar stores each link of a fifo as a fifo of its own.
     const ignore = (path: string): boolean =>
       tree.sockets.includes(path) || path === 'special/fifo-again';
-    expect(await compareTrees(tree.root, join(target, 'odd'), { ignore })).toEqual([]);
+    expect(await compareTrees(tree.root, join(lab.target, 'odd'), { ignore })).toEqual([]);
   });
 
   it('gives a part: folders on the way as they were, links among the selected together', async () => {
@@ -112,30 +67,30 @@ describe('a tree of every odd file, as GNU tar archives it', () => {
       'odd/links/two-of-three',
       'odd/links/zz-made-first',
     ]);
-    const inode = (path: string): number => lstatSync(join(target, path)).ino;
+    const inode = (path: string): number => lstatSync(join(lab.target, path)).ino;
     expect(inode('odd/links/two-of-three')).toBe(inode('odd/links/other/three-of-three'));
-    expect(readFileSync(join(target, 'odd/links/zz-made-first'), 'utf8')).toBe(
+    expect(readFileSync(join(lab.target, 'odd/links/zz-made-first'), 'utf8')).toBe(
       'the link that sorts first was made last\n',
     );
     const times = (path: string): bigint => lstatSync(path, { bigint: true }).mtimeNs;
-    expect(times(join(target, 'odd/links'))).toBe(times(join(tree.root, 'links')));
+    expect(times(join(lab.target, 'odd/links'))).toBe(times(join(tree.root, 'links')));
   });
 
   it('leaves alone what is there, and replaces it when asked to', async () => {
     const selection = ['odd/regular', 'odd/links'];
     await restore([full], { selection });
-    writeFileSync(join(target, 'odd/regular/text'), 'mine');
+    writeFileSync(join(lab.target, 'odd/regular/text'), 'mine');
     const again = await restore([full], { selection });
 
     expect(again).toMatchObject({ status: 1 });
     expect(again.notes).toContain(
       'odd/regular/text: not restored: something of that name is there.',
     );
-    expect(readFileSync(join(target, 'odd/regular/text'), 'utf8')).toBe('mine');
+    expect(readFileSync(join(lab.target, 'odd/regular/text'), 'utf8')).toBe('mine');
     const replaced = await restore([full], { selection, overwrite: true });
     expect(replaced).toMatchObject({ status: 0, notes: [] });
     for (const part of ['regular', 'links']) {
-      expect(await compareTrees(join(tree.root, part), join(target, 'odd', part))).toEqual([]);
+      expect(await compareTrees(join(tree.root, part), join(lab.target, 'odd', part))).toEqual([]);
     }
   });
 });
@@ -196,7 +151,7 @@ describe('a chain', () => {
         .concat()
         .sort(),
     );
-    expect(readFileSync(join(target, 't/edited'), 'utf8')).toBe('newest');
+    expect(readFileSync(join(lab.target, 't/edited'), 'utf8')).toBe('newest');
     const gone = await restore([zero, one, two], { selection: ['t/deleted', 't/kept'] });
     expect(gone.notes).toContain('t/deleted: no such path in the image.');
   });
@@ -212,9 +167,9 @@ describe('a chain', () => {
     });
     const one = await image({ imageId: 'replaced', archive: archiveOf([file('a', 'second')]) });
     expect(await restore([zero, one])).toMatchObject({ status: 0, files: 3 });
-    const read = (name: string): string => readFileSync(join(target, name), 'utf8');
+    const read = (name: string): string => readFileSync(join(lab.target, name), 'utf8');
     expect([read('a'), read('b'), read('c')]).toEqual(['second', 'first', 'first']);
-    expect(lstatSync(join(target, 'b')).ino).toBe(lstatSync(join(target, 'c')).ino);
+    expect(lstatSync(join(lab.target, 'b')).ino).toBe(lstatSync(join(lab.target, 'c')).ino);
   });
 });
 
@@ -236,7 +191,7 @@ describe('reading', () => {
     const result = await restore([big], { reader, selection: ['big/file-25'] });
     expect(result).toMatchObject({ status: 0, files: 1, bytes: MIB });
     expect(reader.dataBytes).toBeLessThan(3 * MIB);
-    expect(readFileSync(join(target, 'big/file-25')).equals(noise(MIB, 25))).toBe(true);
+    expect(readFileSync(join(lab.target, 'big/file-25')).equals(noise(MIB, 25))).toBe(true);
   });
 
   it('names what a damaged frame touches, and restores the rest', async () => {
@@ -304,7 +259,7 @@ describe('reading', () => {
     expect(result.notes.at(-1)).toBe('The restore ended early: network connection broken');
     expect(names('big').length).toBe(result.files - 1);
     for (const name of names('big')) {
-      expect(readFileSync(join(target, 'big', name)).length).toBe(MIB);
+      expect(readFileSync(join(lab.target, 'big', name)).length).toBe(MIB);
     }
   });
 
@@ -327,7 +282,7 @@ describe('reading', () => {
     expect(result.status).toBe(150);
     expect(result.files).toBeLessThan(31);
     for (const name of names('big')) {
-      expect(readFileSync(join(target, 'big', name)).length).toBe(MIB);
+      expect(readFileSync(join(lab.target, 'big', name)).length).toBe(MIB);
     }
     expect(result.notes.at(-1)).toContain('was stopped');
   });
