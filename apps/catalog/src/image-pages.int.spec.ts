@@ -1,21 +1,8 @@
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { catalogImages } from '#contracts/image.js';
-import { CatalogHarness } from './testing/catalog-harness.js';
-import { ImageMaker } from './testing/image-maker.js';
+import { useCatalog } from './testing/use-catalog.js';
 
-let cluster: CatalogHarness;
-let maker: ImageMaker;
-
-beforeAll(async () => {
-  cluster = await CatalogHarness.start();
-  await cluster.startCatalog();
-  maker = await ImageMaker.start(cluster);
-});
-
-afterAll(async () => {
-  await maker?.stop();
-  await cluster?.stop();
-});
+const { maker } = await useCatalog();
 
 it('images are listed in as many answers as they need, where their selections are long', async () => {
   const client = 'long1';

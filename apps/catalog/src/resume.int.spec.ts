@@ -1,24 +1,12 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { catalogFiles, catalogFragments, catalogImage } from '#contracts/image.js';
 import { until } from '../../../test/support/until.js';
-import { CatalogHarness } from './testing/catalog-harness.js';
-import { ImageMaker, PIECE_BYTES } from './testing/image-maker.js';
+import { PIECE_BYTES } from './testing/image-maker.js';
+import { useCatalog } from './testing/use-catalog.js';
+
+const { cluster, maker } = await useCatalog();
 
 describe('a later attempt of a backup', () => {
-  let cluster: CatalogHarness;
-  let maker: ImageMaker;
-
-  beforeAll(async () => {
-    cluster = await CatalogHarness.start();
-    await cluster.startCatalog();
-    maker = await ImageMaker.start(cluster);
-  });
-
-  afterAll(async () => {
-    await maker?.stop();
-    await cluster?.stop();
-  });
-
   it('goes on behind what is committed, in the same image', async () => {
     const job = maker.nextJob();
     const first = await maker.begin({ job });

@@ -1,15 +1,14 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { catalogChain, catalogImage, catalogSynthesisChain, imageBegin } from '#contracts/image.js';
 import { KeptListings } from './kept-listings.js';
-import { CatalogHarness } from './testing/catalog-harness.js';
-import { ImageMaker } from './testing/image-maker.js';
+import { useCatalog } from './testing/use-catalog.js';
 
 const SELECTIONS = ['/srv', '/etc'];
 const OF = { client: 'web1', policy: 'files', selections: SELECTIONS };
 
+const { cluster: harness, maker } = await useCatalog();
+
 describe('synthetic fulls in the catalog', () => {
-  let harness: CatalogHarness;
-  let maker: ImageMaker;
   let full: string;
   let tip: string;
 
@@ -28,16 +27,6 @@ describe('synthetic fulls in the catalog', () => {
     return begun;
   };
   const kept = async () => (await new KeptListings(harness.database).of('web1', 'files'))!;
-
-  beforeAll(async () => {
-    harness = await CatalogHarness.start();
-    maker = await ImageMaker.start(harness);
-    await harness.startCatalog();
-  });
-  afterAll(async () => {
-    await maker?.stop();
-    await harness?.stop();
-  });
 
   it('are made from nothing where there is nothing, or where the newest image is a full', async () => {
     await expect(chainFor(900)).rejects.toMatchObject({ status: 607 });

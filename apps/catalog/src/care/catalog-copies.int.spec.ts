@@ -1,32 +1,21 @@
 import { copyFile, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
 import { catalogBackup, catalogRestore, catalogState } from '#contracts/catalog/care.js';
 import { catalogFiles, catalogImage } from '#contracts/image.js';
 import { smallVolume } from '#storage/testing/small-volume.js';
 import { until } from '../../../../test/support/until.js';
 import { catalogTables } from '../persistence/care/catalog-tables.js';
-import { CatalogHarness } from '../testing/catalog-harness.js';
-import { ImageMaker } from '../testing/image-maker.js';
+import { useCatalog } from '../testing/use-catalog.js';
 
-let cluster: CatalogHarness;
-let maker: ImageMaker;
-let folder: string;
-
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'holdfast-copies-'));
-  cluster = await CatalogHarness.start();
-  await cluster.startCatalog({ HOLDFAST_CATALOG_BACKUP_FOLDER: join(folder, 'copies') });
-  maker = await ImageMaker.start(cluster);
+const folder = await mkdtemp(join(tmpdir(), 'holdfast-copies-'));
+const { cluster, maker } = await useCatalog({
+  HOLDFAST_CATALOG_BACKUP_FOLDER: join(folder, 'copies'),
 });
 
-afterAll(async () => {
-  await maker?.stop();
-  await cluster?.stop();
-  await rm(folder, { recursive: true, force: true });
-});
+afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe('the catalog in a file', () => {
   const restore = (path: string) => maker.operator.call(catalogRestore, { path, confirm: true });

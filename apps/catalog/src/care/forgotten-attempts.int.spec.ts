@@ -1,30 +1,16 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, describe, expect, it } from '@jest/globals';
 import { catalogBackup, catalogRestore } from '#contracts/catalog/care.js';
 import { catalogFragments } from '#contracts/image.js';
-import { CatalogHarness } from '../testing/catalog-harness.js';
-import { ImageMaker } from '../testing/image-maker.js';
+import { useCatalog } from '../testing/use-catalog.js';
+
+const folder = await mkdtemp(join(tmpdir(), 'holdfast-forgotten-'));
+const { maker } = await useCatalog({ HOLDFAST_CATALOG_BACKUP_FOLDER: folder });
+afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe('a catalog that has forgotten attempts which it granted', () => {
-  let cluster: CatalogHarness;
-  let maker: ImageMaker;
-  let folder: string;
-
-  beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'holdfast-forgotten-'));
-    cluster = await CatalogHarness.start();
-    await cluster.startCatalog({ HOLDFAST_CATALOG_BACKUP_FOLDER: folder });
-    maker = await ImageMaker.start(cluster);
-  });
-
-  afterAll(async () => {
-    await maker?.stop();
-    await cluster?.stop();
-    await rm(folder, { recursive: true, force: true });
-  });
-
   const backup = async () => (await maker.operator.call(catalogBackup, {})).path;
   const restore = (path: string) => maker.operator.call(catalogRestore, { path, confirm: true });
 

@@ -1,15 +1,15 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Manifest } from '#archive/manifest.js';
 import { catalogImport } from '#contracts/catalog/care.js';
 import { catalogFragments } from '#contracts/image.js';
 import { SystemClock } from '#kernel/clock.js';
 import { uuidv7 } from '#kernel/ids.js';
-import { CatalogHarness } from '../testing/catalog-harness.js';
 import { MEDIA } from '../testing/commit.js';
-import { ImageMaker, PIECE_BYTES } from '../testing/image-maker.js';
+import { PIECE_BYTES } from '../testing/image-maker.js';
 import { line } from '../testing/index-lines.js';
 import { indexObject } from '../testing/index-port.js';
 import { MediaOnTheWire } from '../testing/media-on-the-wire.js';
+import { useCatalog } from '../testing/use-catalog.js';
 
 interface Place {
   readonly imageId: string;
@@ -19,26 +19,18 @@ interface Place {
   readonly fragments?: number;
 }
 
+const { cluster, maker } = await useCatalog();
+
 describe('manifests of several attempts at a backup', () => {
-  let cluster: CatalogHarness;
-  let maker: ImageMaker;
   let media: MediaOnTheWire;
 
   beforeAll(async () => {
-    cluster = await CatalogHarness.start();
-    await cluster.startCatalog();
-    maker = await ImageMaker.start(cluster);
     media = new MediaOnTheWire(await cluster.connect('observer'), MEDIA);
     await media.listen();
   });
 
   beforeEach(() => {
     media.manifests.length = 0;
-  });
-
-  afterAll(async () => {
-    await maker?.stop();
-    await cluster?.stop();
   });
 
   const ask = () => maker.operator.call(catalogImport, { mediaId: MEDIA });

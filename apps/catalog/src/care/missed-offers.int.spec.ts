@@ -1,25 +1,21 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { catalogReconcile } from '#contracts/catalog/care.js';
 import { catalogFragments, type FragmentView } from '#contracts/image.js';
 import { mediaOfferAgain, mediaVerifyFragment, type InventoryEntry } from '#contracts/media.js';
 import { instanceSubject } from '#contracts/contract.js';
-import { CatalogHarness } from '../testing/catalog-harness.js';
 import { MEDIA } from '../testing/commit.js';
-import { ImageMaker } from '../testing/image-maker.js';
 import { MediaOnTheWire } from '../testing/media-on-the-wire.js';
+import { useCatalog } from '../testing/use-catalog.js';
 
 const UNKNOWN = '01920000-0000-7000-8000-00000000dead';
 
-let cluster: CatalogHarness;
-let maker: ImageMaker;
 let media: MediaOnTheWire;
 /** What the media server was asked, in order. */
 const asked: string[] = [];
 
+const { cluster, maker } = await useCatalog({ HOLDFAST_CARE_EVERY: '1h' });
+
 beforeAll(async () => {
-  cluster = await CatalogHarness.start();
-  await cluster.startCatalog({ HOLDFAST_CARE_EVERY: '1h' });
-  maker = await ImageMaker.start(cluster);
   const observer = await cluster.connect('observer');
   for (const endpoint of [mediaVerifyFragment, mediaOfferAgain]) {
     observer.connection.subscribe(instanceSubject(endpoint, MEDIA), {
@@ -28,11 +24,6 @@ beforeAll(async () => {
   }
   media = new MediaOnTheWire(observer, MEDIA);
   await media.listen();
-});
-
-afterAll(async () => {
-  await maker?.stop();
-  await cluster?.stop();
 });
 
 function show(fragment: FragmentView, over: Partial<InventoryEntry>): void {

@@ -1,30 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { catalogCopies, catalogPin, catalogUnpin } from '#contracts/catalog/copy.js';
 import { imageExpire, imageHold } from '#contracts/catalog/expiry.js';
 import type { RequestOf } from '#contracts/contract.js';
 import { catalogImage, imageAbandon } from '#contracts/image.js';
 import { until } from '../../../../test/support/until.js';
-import { CatalogHarness } from '../testing/catalog-harness.js';
-import { ImageMaker } from '../testing/image-maker.js';
+import { useCatalog } from '../testing/use-catalog.js';
 
 const EXPIRE_EVERY_MS = 100;
 
+const { cluster, maker } = await useCatalog({ HOLDFAST_EXPIRE_EVERY: `${EXPIRE_EVERY_MS}ms` });
+
 describe('an expiration', () => {
-  let cluster: CatalogHarness;
-  let maker: ImageMaker;
-
-  beforeAll(async () => {
-    cluster = await CatalogHarness.start();
-    await cluster.startCatalog({ HOLDFAST_EXPIRE_EVERY: `${EXPIRE_EVERY_MS}ms` });
-    maker = await ImageMaker.start(cluster);
-  });
-
-  afterAll(async () => {
-    await maker?.stop();
-    await cluster?.stop();
-  });
-
   type Expire = Partial<RequestOf<typeof imageExpire>>;
 
   const expire = (request: Expire) => maker.operator.call(imageExpire, request);

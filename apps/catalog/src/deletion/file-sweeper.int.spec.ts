@@ -1,27 +1,14 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { catalogFiles, catalogFind } from '#contracts/image.js';
 import { until } from '../../../../test/support/until.js';
-import { CatalogHarness } from '../testing/catalog-harness.js';
-import { ImageMaker } from '../testing/image-maker.js';
 import { FileSweeper } from './file-sweeper.js';
+import { useCatalog } from '../testing/use-catalog.js';
+
+const { cluster, catalog, maker } = await useCatalog();
 
 describe('the files of an image', () => {
-  let cluster: CatalogHarness;
-  let maker: ImageMaker;
-  let round: () => Promise<void>;
-
-  beforeAll(async () => {
-    cluster = await CatalogHarness.start();
-    const catalog = await cluster.startCatalog();
-    const sweeper = catalog.app.get(FileSweeper);
-    round = () => sweeper.round(new AbortController().signal);
-    maker = await ImageMaker.start(cluster);
-  });
-
-  afterAll(async () => {
-    await maker?.stop();
-    await cluster?.stop();
-  });
+  const sweeper = catalog.app.get(FileSweeper);
+  const round = () => sweeper.round(new AbortController().signal);
 
   async function reportDeleted(fragmentId: string): Promise<void> {
     await cluster.database.query(

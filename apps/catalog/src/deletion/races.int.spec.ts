@@ -1,31 +1,18 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
 import { catalogPin, catalogUnpin } from '#contracts/catalog/copy.js';
 import { imageExpire, imageUndelete } from '#contracts/catalog/expiry.js';
 import { Pins } from '../persistence/copies/pins.js';
 import { Deletables } from '../persistence/deletion/deletables.js';
-import { CatalogHarness } from '../testing/catalog-harness.js';
-import { ImageMaker } from '../testing/image-maker.js';
+import { useCatalog } from '../testing/use-catalog.js';
 
 /** Longer than anything takes that does not wait for a lock. */
 const WAITING_MS = 300;
 
+const { cluster, maker } = await useCatalog();
+await cluster.startCatalog();
+
 describe('a deletion and a pin at the same moment', () => {
-  let cluster: CatalogHarness;
-  let maker: ImageMaker;
-
-  beforeAll(async () => {
-    cluster = await CatalogHarness.start();
-    await cluster.startCatalog();
-    await cluster.startCatalog();
-    maker = await ImageMaker.start(cluster);
-  });
-
-  afterAll(async () => {
-    await maker?.stop();
-    await cluster?.stop();
-  });
-
   function isSettled(promise: Promise<unknown>): Promise<boolean> {
     const settled = promise.then(
       () => true,

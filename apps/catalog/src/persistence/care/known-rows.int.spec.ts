@@ -1,22 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { CatalogHarness } from '../../testing/catalog-harness.js';
-import { ImageMaker } from '../../testing/image-maker.js';
+import { describe, expect, it } from '@jest/globals';
 import { Deletables } from '../deletion/deletables.js';
 import { KnownRows } from './known-rows.js';
+import { useCatalog } from '../../testing/use-catalog.js';
 
-let cluster: CatalogHarness;
-let maker: ImageMaker;
-
-beforeAll(async () => {
-  cluster = await CatalogHarness.start();
-  await cluster.startCatalog({ HOLDFAST_GRANT_EVERY: '1h' });
-  maker = await ImageMaker.start(cluster);
-});
-
-afterAll(async () => {
-  await maker?.stop();
-  await cluster?.stop();
-});
+const { cluster, maker } = await useCatalog({ HOLDFAST_GRANT_EVERY: '1h' });
 
 describe('a grant that is to go out again at once', () => {
   it('goes before all that have waited for their report', async () => {
