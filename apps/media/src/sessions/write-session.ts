@@ -2,7 +2,7 @@ import type { Manifest } from '#archive/manifest.js';
 import type { ImageDetails } from '#contracts/names.js';
 import type { ResumePoint } from '#contracts/task.js';
 import type { Clock } from '#kernel/clock.js';
-import { Cancelled, PermanentError } from '#kernel/errors.js';
+import { Cancelled } from '#kernel/errors.js';
 import type { Connection } from '#transfer/connection.js';
 import { ConnectionBroken, ProtocolError } from '#transfer/errors.js';
 import { MESSAGE, messageName, type Message } from '#transfer/message.js';
