@@ -12,6 +12,7 @@ import { Jobs1764000000000 } from './persistence/migrations/1764000000000-jobs.j
 import { JobColumns1766000000000 } from './persistence/migrations/1766000000000-job-columns.js';
 import { JobDocuments1797000000000 } from './persistence/migrations/1797000000000-job-documents.js';
 import { JobLists1799000000000 } from './persistence/migrations/1799000000000-job-lists.js';
+import { LiveEvents1799500000000 } from './persistence/migrations/1799500000000-live-events.js';
 import { Settings1790500000000 } from './persistence/migrations/1790500000000-settings.js';
 
 export const jobsDefinition: ServiceDefinition<typeof jobsConfig> = {
@@ -28,6 +29,7 @@ export const jobsDefinition: ServiceDefinition<typeof jobsConfig> = {
       Settings1790500000000,
       JobDocuments1797000000000,
       JobLists1799000000000,
+      LiveEvents1799500000000,
     ],
   },
   starts: [JobDriver, JobListener, JobSilence, JobRounds, JobCare],

@@ -67,7 +67,7 @@ function topology(): Permissions {
   const publish = ['$JS.API.INFO'];
   for (const { name } of STREAMS) {
     publish.push(`$JS.API.STREAM.INFO.${name}`, `$JS.API.STREAM.CREATE.${name}`);
-    publish.push(`$JS.API.STREAM.MSG.GET.${name}`);
+    publish.push(`$JS.API.STREAM.UPDATE.${name}`, `$JS.API.STREAM.MSG.GET.${name}`);
   }
   for (const { stream, durable } of CONSUMERS) {
     publish.push(

@@ -1,6 +1,6 @@
 /**
  * Every stream and every fixed consumer, as data. `messaging/topology.ts` makes what is missing and
- * compares what is there; it never deletes or changes one.
+ * compares what is there; it deletes none, and changes no more than what loses no message.
  *
  * The commit stream refuses a second message on a subject (the fragment's id is in it) and is full
  * by pushing back: `discard: new` per subject, deletion and purge denied. No stream here has

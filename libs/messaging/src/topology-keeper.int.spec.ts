@@ -1,8 +1,9 @@
 import { cpSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { afterEach, beforeEach, describe, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
-import { jetstreamManager } from '@nats-io/jetstream';
+import { DiscardPolicy, jetstreamManager } from '@nats-io/jetstream';
+import { nanos } from '@nats-io/transport-node';
 import { natsUsers } from '#contracts/permissions.js';
 import {
   catalogCommits,
@@ -10,6 +11,7 @@ import {
   CONSUMERS,
   mediaReceipts,
   STREAMS,
+  taskStream,
 } from '#contracts/streams.js';
 import { sleep } from '#kernel/backoff.js';
 import { startNats, type TestNats } from '../../../test/support/nats.js';
@@ -87,6 +89,27 @@ describe('a broker that forgets', () => {
     await root.streams.delete(commitStream.name);
     await publish(publisher, 4, 6);
     await untilHeard('f4', 'f6');
+  });
+
+  it('streams of an earlier version has them as this one needs them, with what is in them', async () => {
+    await keeper.stop();
+    const root = await jetstreamManager((await as('root')).connection);
+    const older = { discard: DiscardPolicy.New, subjects: ['hf.int.v1.task.media.>'] };
+    await root.streams.update(taskStream.name, older);
+    await (await as('root')).jetstream.publish('hf.int.v1.task.media.m1.7', 'a task');
+    await keeper.start();
+    const { config, state } = await root.streams.info(taskStream.name);
+    expect([config.discard, config.subjects]).toEqual([DiscardPolicy.Old, ['hf.int.v1.task.>']]);
+    expect([config.max_age, state.messages]).toEqual([nanos(taskStream.ageMaxMs), 1]);
+  });
+
+  it("another program's stream under a name of ours says so, and leaves it", async () => {
+    await keeper.stop();
+    const root = await jetstreamManager((await as('root')).connection);
+    await root.streams.delete(taskStream.name);
+    await root.streams.add({ name: taskStream.name, subjects: ['orders.>'] });
+    await expect(keeper.start()).rejects.toThrow(/HF_TASK has other settings .* Another program/);
+    expect((await root.streams.info(taskStream.name)).config.subjects).toEqual(['orders.>']);
   });
 
   it('acknowledged messages, but not how far its consumer was, still delivers the new ones', async () => {

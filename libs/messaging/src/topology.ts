@@ -12,6 +12,7 @@ import {
   type StreamInfo,
 } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/transport-node';
+import { Logger } from '@nestjs/common';
 import type { ConsumerSpec, StreamSpec } from '#contracts/streams.js';
 import { PermanentError } from '#kernel/errors.js';
 import type { Nats } from './connection.js';
@@ -19,8 +20,13 @@ import type { Nats } from './connection.js';
 const STREAM_NOT_FOUND = 10059;
 const CONSUMER_NOT_FOUND = 10014;
 
-/** Makes streams and consumers that are missing. Never deletes a stream, never changes one. */
+/**
+ * Makes streams and consumers that are missing. Never deletes a stream, and changes no more of one than
+ * what an earlier version of Holdfast made otherwise and what loses no message: `CHANGEABLE`.
+ */
 export class Topology {
+  private readonly logger = new Logger('topology');
+
   constructor(
     private readonly nats: Nats,
     private readonly replicas = 1,
@@ -39,9 +45,10 @@ export class Topology {
 
   private async ensureStream(manager: JetStreamManager, spec: StreamSpec): Promise<void> {
     const wanted = streamConfig(spec, this.replicas);
-    const found = await findStream(manager, spec.name);
-    const config = (found ?? (await manager.streams.add(wanted))).config;
-    const wrong = differences(wanted, config);
+    const { config } =
+      (await findStream(manager, spec.name)) ?? (await manager.streams.add(wanted));
+    const isOurs = config.subjects.every((subject) => subject.startsWith('hf.'));
+    const wrong = differences(wanted, config, isOurs ? GUARDED : [...GUARDED, ...CHANGEABLE]);
     if (wrong.length > 0) {
       throw new PermanentError(
         130,
@@ -49,6 +56,11 @@ export class Topology {
           'Another program may own it; give Holdfast an account of its own.',
       );
     }
+    const older = differences(wanted, config, CHANGEABLE);
+    if (older.length === 0) return;
+    const { discard, subjects } = wanted;
+    await manager.streams.update(spec.name, { discard, subjects });
+    this.logger.log(`Stream ${spec.name} is as this version needs it now: ${older.join('; ')}.`);
   }
 }
 
@@ -131,14 +143,20 @@ function consumerConfig(spec: ConsumerSpec): Partial<ConsumerConfig> {
 const GUARDED = [
   'storage',
   'retention',
-  'discard',
   'discard_new_per_subject',
   'max_msgs_per_subject',
   'deny_delete',
 ] as const;
+/** What is stored stays, whatever it changes from. */
+const CHANGEABLE = ['discard', 'subjects'] as const;
 
-function differences(wanted: StreamConfig, found: StreamConfig): string[] {
-  return GUARDED.filter((key) => wanted[key] !== undefined && wanted[key] !== found[key]).map(
-    (key) => `${key} is ${String(found[key])}, not ${String(wanted[key])}`,
-  );
+function differences(
+  wanted: StreamConfig,
+  found: StreamConfig,
+  keys: readonly (keyof StreamConfig)[],
+): string[] {
+  const textOf = (config: StreamConfig, key: keyof StreamConfig) => String(config[key]);
+  return keys
+    .filter((key) => wanted[key] !== undefined && textOf(wanted, key) !== textOf(found, key))
+    .map((key) => `${key} is ${textOf(found, key)}, not ${textOf(wanted, key)}`);
 }

@@ -126,6 +126,19 @@ describe('what is committed to the outbox', () => {
     expect(heard.splice(0)).toEqual([receipt(4, 'long '.repeat(2_000)), receipt(5)]);
   });
 
+  it('goes out from a table that an earlier version made', async () => {
+    await database.query('ALTER TABLE outbox ALTER COLUMN payload TYPE jsonb USING payload::jsonb');
+    await leave(1);
+    const unit = makeUnit();
+    const relay = new OutboxRelay(database, new Publisher(nats), unit);
+    await commit(unit, receipt(11));
+    relay.start();
+    await until(async () => (await left()) === 0 && heard.length === 2);
+    await relay.stop();
+    expect(heard.splice(0)).toEqual([{ other: 1 }, receipt(11)]);
+    await database.query('ALTER TABLE outbox ALTER COLUMN payload TYPE text');
+  });
+
   it('is never what the broker cannot take: then nothing of its transaction happens', async () => {
     const unit = makeUnit();
     const relay = new OutboxRelay(database, new Publisher(nats), unit);

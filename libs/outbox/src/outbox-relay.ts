@@ -12,7 +12,7 @@ interface Row {
   readonly message_id: string;
   readonly subject: string;
   readonly content_type: string;
-  /** JSON, as text: it goes out as it is. */
+  /** JSON, as text (also where an earlier version made the column of another type): it goes out as it is. */
   readonly payload: string;
 }
 
@@ -163,7 +163,7 @@ export class OutboxRelay {
         `DELETE FROM outbox WHERE id IN (
            SELECT id FROM outbox WHERE created_at <= now() - $2::interval
            ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED
-         ) RETURNING id, message_id, subject, content_type, payload`,
+         ) RETURNING id, message_id, subject, content_type, payload::text`,
         [BATCH_ROWS_MAX, age],
       );
       const ordered = rows.sort((a, b) => Number(a.id) - Number(b.id));

@@ -1,6 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
+import type { MigrationInterface } from 'typeorm';
 import { messageOf } from '#kernel/errors.js';
 import { startPostgres } from '../../../test/support/postgres.js';
 import { temporaryFolder } from '../../../test/support/temporary-folder.js';
@@ -36,7 +37,30 @@ describe('A database that cannot be reached', () => {
   );
 });
 
+class First1700000000001 implements MigrationInterface {
+  async up(): Promise<void> {}
+  async down(): Promise<void> {}
+}
+class Second1700000000002 extends First1700000000001 {}
+
 describe('A database', () => {
+  it('that a later version has used is left to that one', async () => {
+    const postgres = await startPostgres();
+    try {
+      const config = { HOLDFAST_DATABASE_URL: postgres.url, HOLDFAST_DATABASE_CONNECTIONS_MAX: 2 };
+      const open = async (...migrations: (new () => MigrationInterface)[]) =>
+        (await openDatabase(config, { schema: 'demo', entities: [], migrations })).destroy();
+      await open(First1700000000001);
+      await open(First1700000000001, Second1700000000002);
+      await open(First1700000000001, Second1700000000002);
+      await expect(open(First1700000000001)).rejects.toThrow(
+        /by a later version of Holdfast \(it has Second1700000000002\)/,
+      );
+    } finally {
+      await postgres.stop();
+    }
+  });
+
   it('takes the password from the URL, or else from the file', async () => {
     const folder = await temporaryFolder();
     const postgres = await startPostgres();

@@ -133,11 +133,30 @@ async function migrate(database: DataSource, schema: string): Promise<void> {
   try {
     await runner.query('SELECT pg_advisory_lock(hashtext($1))', [`holdfast ${schema}`]);
     await ensureSchema(runner, schema);
+    await refuseLaterVersions(runner, database, schema);
     await database.runMigrations();
     await runner.query('SELECT pg_advisory_unlock(hashtext($1))', [`holdfast ${schema}`]);
   } finally {
     await runner.release();
   }
+}
+
+/** A later version's tables are not what this one reads and writes: it would fail at each, or worse, at none. */
+async function refuseLaterVersions(
+  runner: QueryRunner,
+  database: DataSource,
+  schema: string,
+): Promise<void> {
+  if (!(await runner.hasTable(`${schema}.migrations`))) return;
+  const done: { name: string }[] = await runner.query(`SELECT name FROM "${schema}".migrations`);
+  const known = new Set(database.migrations.map((one) => one.name ?? one.constructor.name));
+  const later = done.find(({ name }) => !known.has(name));
+  if (later === undefined) return;
+  throw new PermanentError(
+    220,
+    `The database's schema "${schema}" was used by a later version of Holdfast (it has ${later.name}). ` +
+      'Start that version, or a later one; this one can only use a database of its own.',
+  );
 }
 
 /** Asks first: a user that owns only its schema may not even try to make it. */

@@ -66,6 +66,17 @@ describe('a data folder', () => {
     expect(readFileSync(join(base, 'other'), 'utf8')).toBe('precious');
   });
 
+  it('is left to the later version that made it', async () => {
+    const path = join(base, 'data');
+    (await openDataFolder(path)).close();
+    writeFileSync(join(path, 'holdfast.json'), '{"layout":2}\n');
+    await expect(openDataFolder(path)).rejects.toThrow(
+      /a later version of Holdfast made this folder/,
+    );
+    writeFileSync(join(path, 'holdfast.json'), '');
+    (await openDataFolder(path)).close();
+  });
+
   it('is refused where it holds something else', async () => {
     writeFileSync(join(base, 'thesis.tex'), '');
     await expect(openDataFolder(base)).rejects.toThrow(/not Holdfast's \("thesis.tex"\)/);

@@ -6,6 +6,7 @@ import {
   lstatSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
@@ -125,12 +126,24 @@ function makeFolder(path: string, user: SystemUser | undefined): void {
     }
     // Also tightens a folder that was made by hand.
     chmodSync(path, user === undefined ? 0o700 : 0o710);
-    if (!found.includes(MARKER)) {
+    if (found.includes(MARKER)) requireKnownLayout(join(path, MARKER));
+    else {
       writeFileSync(join(path, MARKER), `${JSON.stringify({ layout: LAYOUT_VERSION })}\n`);
     }
   } catch (error) {
     throw unusable(path, error);
   }
+}
+
+/** One that is empty or torn (it was made just before a loss of power) says nothing. */
+function requireKnownLayout(marker: string): void {
+  const layout = Number(/"layout":(\d+)/.exec(readFileSync(marker, 'utf8'))?.[1] ?? LAYOUT_VERSION);
+  if (layout <= LAYOUT_VERSION) return;
+  throw new PermanentError(
+    12,
+    `${marker} says that a later version of Holdfast made this folder (layout ${layout}, here ` +
+      `${LAYOUT_VERSION}). Start that version, or name another folder.`,
+  );
 }
 
 /**
