@@ -9,7 +9,8 @@ import { FileSweeps } from '../persistence/files/file-sweeps.js';
 import { removeTrees } from '../persistence/files/file-trees.js';
 import { Images } from '../persistence/images.js';
 
-const PAGE_IMAGES = 100;
+/** Each look for them goes through all images with trees. */
+const PAGE_IMAGES = 10_000;
 
 /** Forgets what files there were in images that are gone. */
 @Injectable()

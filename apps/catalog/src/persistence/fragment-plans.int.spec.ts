@@ -5,7 +5,9 @@ import { startPostgres, type TestPostgres } from '../../../../test/support/postg
 import { catalogDefinition } from '../catalog.definition.js';
 import { Gaps } from './copies/gaps.js';
 import { Deletables } from './deletion/deletables.js';
+import { ImageFactsReader } from './deletion/image-facts.js';
 import { FileSweeps } from './files/file-sweeps.js';
+import type { ImageRow } from './image.entity.js';
 import type { Queries } from './queries.js';
 
 const IMAGES = 800;
@@ -15,8 +17,9 @@ const ONE = 'web1_700';
 /** Every image's first fragments are gone, some of the others are marked, and all of those are due. */
 const FILL = [
   `INSERT INTO image (image_id, client, policy, schedule, kind, job, backup_time, retention, chain_length,
-     selections, selection_set, begun_at)
-   SELECT 'web1_' || n, 'web1', 'p', 's', 'full', n, n, '14d', 1, '{/a}', '{/a}', now()
+     selections, selection_set, begun_at, expires_at, base_image_id)
+   SELECT 'web1_' || n, 'web1', 'p', 's', 'full', n, n, '14d', 1, '{/a}', '{/a}', now(), now(),
+     'web1_' || n - 1
    FROM generate_series(1, ${IMAGES}) n`,
   `INSERT INTO image_copy (image_id, copy, attempt, job_attempt, unit, pool, media_id)
    SELECT image_id, 1, 1, 1, 'default', 'default', 'm1' FROM image`,
@@ -28,6 +31,14 @@ const FILL = [
      CASE WHEN n > 5 AND i.number % 2 = 0 THEN now() END,
      'm1', 'default', 0, 1, 1, repeat('a', 64), 1, repeat('b', 64), 1, false, now(), now()
    FROM image i, generate_series(1, ${FRAGMENTS}) n`,
+  `INSERT INTO file_tree (image_number, root, entries, fragment, part, height)
+   SELECT number, gen_random_uuid(), 1, 1, 0, 0 FROM image`,
+  'ANALYZE',
+];
+
+/** All that was marked is gone. */
+const UNMARK = [
+  `UPDATE fragment SET state = 'DELETED', deletable_at = NULL WHERE state = 'TO_BE_DELETED'`,
   'ANALYZE',
 ];
 
@@ -65,10 +76,23 @@ describe('the fragments of an image are found by it,', () => {
     return plans.filter((plan) => plan.includes('fragment'));
   }
 
+  async function expectById(work: (db: Queries) => Promise<unknown>): Promise<void> {
+    const plans = await plansOf(work);
+    expect(plans.length).toBeGreaterThan(0);
+    for (const plan of plans) {
+      expect(plan).toContain('fragment_live_number');
+      expect(plan).not.toContain('Seq Scan on fragment');
+      // That of all that is marked, of whatever image.
+      expect(plan).not.toContain('fragment_to_delete');
+    }
+  }
+
   it.each<[string, (db: Queries) => Promise<unknown>]>([
     ['when it is to go', (db) => new Deletables(db).lock(ONE)],
     ['when some are due', (db) => new Deletables(db).lockDue(ONE, new Date(), 100)],
     ['when it is gone', (db) => new FileSweeps(db).markUnloaded(ONE)],
+    ['when those that are gone are looked for', (db) => new FileSweeps(db).goneImages(10_000)],
+    ['when it may be gone', (db) => new FileSweeps(db).isGone(ONE)],
     [
       'when a later attempt goes on in front of them',
       (db) => {
@@ -78,14 +102,22 @@ describe('the fragments of an image are found by it,', () => {
       },
     ],
     ['when they are loaded anew', (db) => new Gaps(db).loadAnew([ONE])],
-  ])('%s', async (_name, work) => {
-    const plans = await plansOf(work);
-    expect(plans.length).toBeGreaterThan(0);
-    for (const plan of plans) {
-      expect(plan).toContain('fragment_live_number');
-      expect(plan).not.toContain('Seq Scan on fragment');
-      // That of all that is marked, of whatever image.
-      expect(plan).not.toContain('fragment_to_delete');
-    }
+  ])('%s', (_name, work) => expectById(work));
+
+  describe('and while PostgreSQL knows of next to nothing that is marked or damaged', () => {
+    beforeAll(async () => {
+      for (const statement of UNMARK) await database.query(statement);
+    });
+
+    it.each<[string, (db: Queries) => Promise<unknown>]>([
+      [
+        'when what has expired is looked for',
+        (db) => new ImageFactsReader(db).expired(new Date(), { limit: 100 }),
+      ],
+      [
+        'when it may be needed',
+        (db) => new ImageFactsReader(db).of({ imageId: ONE } as ImageRow, new Date()),
+      ],
+    ])('%s', (_name, work) => expectById(work));
   });
 });

@@ -12,6 +12,18 @@ export interface ExpiredCursor {
 
 const IS_HELD = 'EXISTS (SELECT 1 FROM image_hold h WHERE h.image_id = i.image_id)';
 
+/*
+ * Whether something of an image is left is a CASE on the fragment's state. Of the same words with OR PostgreSQL makes a
+ * look into the index of all that is marked or damaged, whatever the image: once for each image that ever expired.
+ */
+
+/** Of a fragment `f`: neither marked nor gone. */
+const IS_KEPT = `CASE f.state WHEN 'ACTIVE' THEN true WHEN 'DAMAGED' THEN f.deletable_at IS NULL END`;
+
+/** ... or marked, and on hold with its image `i`. */
+const IS_KEPT_OR_HELD = `CASE f.state WHEN 'ACTIVE' THEN true
+  WHEN 'DAMAGED' THEN f.deletable_at IS NULL OR ${IS_HELD} WHEN 'TO_BE_DELETED' THEN ${IS_HELD} END`;
+
 /**
  * What builds on an image, at whatever distance, and is not gone itself; a direct child counts when
  * it, or something that builds on it, is unexpired or on hold. What is marked for deletion is gone, unless
@@ -28,8 +40,7 @@ const DEPENDENTS = `
     AND (i.expires_at IS NULL OR i.expires_at > $2 OR ${IS_HELD})
     AND (NOT EXISTS (SELECT 1 FROM ${EVERY_FRAGMENT} f WHERE f.image_id = i.image_id)
       OR EXISTS (SELECT 1 FROM ${EVERY_FRAGMENT} f WHERE f.image_id = i.image_id
-        AND (f.state = 'ACTIVE' OR f.state = 'DAMAGED' AND f.deletable_at IS NULL
-          OR f.state IN ('DAMAGED', 'TO_BE_DELETED') AND ${IS_HELD})))
+        AND ${IS_KEPT_OR_HELD}))
   ORDER BY t.child`;
 
 /** What an expiration is decided by. */
@@ -71,8 +82,7 @@ export class ImageFactsReader {
   ): Promise<ExpiredCursor[]> {
     const rows = await this.db.query<{ image_id: string; expires_at: Date }[]>(
       `SELECT i.image_id, i.expires_at FROM image i CROSS JOIN LATERAL (
-         SELECT 1 FROM ${EVERY_FRAGMENT} f WHERE f.image_id = i.image_id
-           AND (f.state = 'ACTIVE' OR f.state = 'DAMAGED' AND f.deletable_at IS NULL) LIMIT 1
+         SELECT 1 FROM ${EVERY_FRAGMENT} f WHERE f.image_id = i.image_id AND ${IS_KEPT} LIMIT 1
        ) f
        WHERE i.expires_at <= $1 AND ($2::timestamptz IS NULL
            OR (i.expires_at, i.image_id) > ($2::timestamptz, $3::text))

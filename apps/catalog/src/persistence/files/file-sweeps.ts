@@ -8,10 +8,15 @@ import { toDigest } from './file-trees.js';
 /** Blocks that are looked at, or noted, by one statement. */
 const BLOCKS_AT_ONCE = 500;
 
-/** There was something of it, and nothing is left. */
-const IS_GONE = `EXISTS (SELECT 1 FROM ${EVERY_FRAGMENT} f WHERE f.image_id = i.image_id)
+/**
+ * There was something of it, and nothing is left. The OFFSETs lead PostgreSQL to the fragments of each image by its id:
+ * without them it makes joins of these, and reads the fragments of all images four times.
+ */
+const IS_GONE = `EXISTS (
+    SELECT 1 FROM ${EVERY_FRAGMENT} f WHERE f.image_id = i.image_id OFFSET 0)
   AND NOT EXISTS (
-    SELECT 1 FROM ${EVERY_FRAGMENT} f WHERE f.image_id = i.image_id AND f.state <> 'DELETED')`;
+    SELECT 1 FROM ${EVERY_FRAGMENT} f
+    WHERE f.image_id = i.image_id AND f.state <> 'DELETED' OFFSET 0)`;
 
 interface Level {
   readonly height: number;
