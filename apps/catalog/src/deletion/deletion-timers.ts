@@ -26,6 +26,7 @@ export class DeletionTimers implements Startable {
     this.loops = [
       loop(config.expireEveryMs, (signal) => expiry.expireAll(signal)),
       loop(config.expireEveryMs, (signal) => pinning.sweep(signal)),
+      loop(config.expireEveryMs, (signal) => grants.roundOnHold(signal)),
       loop(config.grantEveryMs, (signal) => spares.round(signal)),
       loop(config.grantEveryMs, (signal) => grants.round(signal)),
     ];

@@ -28,7 +28,8 @@ const LOOK_AGAIN_MS = 60_000;
 @Injectable()
 export class Grants {
   private readonly logger = new Logger('deletion');
-  private waitsFor = '';
+  /** Media servers of which it was said that deletions wait for them. */
+  private readonly waitedFor = new Set<string>();
 
   constructor(
     private readonly unitOfWork: UnitOfWork,
@@ -42,16 +43,13 @@ export class Grants {
   /** One round: everything that is due. */
   async round(signal: AbortSignal): Promise<void> {
     const deletables = new Deletables(this.database);
-    const due = await deletables.dueImages(this.clock.now(), BATCH_MAX);
-    for (const imageId of due) {
-      try {
-        while (!signal.aborted && (await this.grantDue(imageId)) === BATCH_MAX);
-      } catch (error) {
-        // It comes again with the next round; what is behind it must not wait for it.
-        this.logger.error(`deletions of ${imageId} failed: ${messageOf(error)}`);
-      }
-    }
+    await this.grantAll(await deletables.dueImages(this.clock.now(), BATCH_MAX), signal);
     await this.resend();
+  }
+
+  /** What would be due and is on hold: none of it goes, but a copy may have become the last good one. */
+  async roundOnHold(signal: AbortSignal): Promise<void> {
+    await this.grantAll(await new Deletables(this.database).dueOnHold(this.clock.now()), signal);
   }
 
   private async resend(): Promise<void> {
@@ -68,7 +66,18 @@ export class Grants {
     if (sent > 0) this.logger.warn(`sent ${sent} grants again that nobody has reported done`);
   }
 
-  /** Returns how many fragments it looked at. */
+  private async grantAll(imageIds: readonly string[], signal: AbortSignal): Promise<void> {
+    for (const imageId of imageIds) {
+      try {
+        while (!signal.aborted && (await this.grantDue(imageId)) === BATCH_MAX);
+      } catch (error) {
+        // It comes again with the next round; what is behind it must not wait for it.
+        this.logger.error(`deletions of ${imageId} failed: ${messageOf(error)}`);
+      }
+    }
+  }
+
+  /** Returns how many fragments it granted or put off. */
   private async grantDue(imageId: string): Promise<number> {
     const catalogEpoch = await this.epoch.get();
     return this.unitOfWork.run(async (unit) => {
@@ -78,6 +87,12 @@ export class Grants {
       const due = await deletables.lockDue(imageId, now, BATCH_MAX);
       const pins = await deletables.pinsOf(due.map(({ fragmentId }) => fragmentId));
       const facts = await new ImageFactsReader(unit.db).of(image!, now);
+      const keep = new Set(copiesToKeep(facts, due, now));
+      if (facts.holds.length > 0) {
+        // Until that is lifted it is not due, so it need not step aside.
+        if (keep.size > 0) await this.takeBack(unit, imageId, keep);
+        return 0;
+      }
       if (isStillNeeded(facts, now) && !(await this.isSure(unit, imageId))) {
         await deletables.save(
           due.map((each) => postponed(each, now)),
@@ -85,10 +100,11 @@ export class Grants {
         );
         return due.length;
       }
-      const keep = new Set(copiesToKeep(facts, due, now));
-      const changes = due
+      const decisions = due
         .filter(({ copy }) => !keep.has(copy))
-        .map((each) => this.decide(each, { facts, pins: pins.get(each.fragmentId) ?? 0, now }));
+        .map((each) => decide(each, { facts, pins: pins.get(each.fragmentId) ?? 0, now }));
+      this.tellOfRefused(imageId, decisions);
+      const changes = decisions.map(({ change }) => change);
       await deletables.save(changes, now);
       const granted = changes.filter(({ to }) => to.state === 'DELETING');
       for (const each of await deletables.lockThese(granted.map((change) => change.fragmentId))) {
@@ -106,28 +122,22 @@ export class Grants {
   private async isSure({ db }: Work, imageId: string): Promise<boolean> {
     const servers = await new Deletables(db).serversOf(imageId);
     const unsure = this.comparisons.missing(servers, await eraOf(db));
-    if (unsure.length === 0) return true;
-    const why = `${unsure.join(', ')} must be compared with the catalog first`;
-    if (why !== this.waitsFor) this.logger.warn(`deletions of images that are needed wait: ${why}`);
-    this.waitsFor = why;
-    return false;
+    for (const server of servers) if (!unsure.includes(server)) this.waitedFor.delete(server);
+    const untold = unsure.filter((server) => !this.waitedFor.has(server));
+    for (const server of untold) this.waitedFor.add(server);
+    if (untold.length > 0) {
+      const what = `${untold.join(', ')} must be compared with the catalog first`;
+      this.logger.warn(`deletions of images that are needed wait: ${what}`);
+    }
+    return unsure.length === 0;
   }
 
-  private decide(
-    fragment: DeletableFragment,
-    { facts, pins, now }: { facts: ImageFacts; pins: number; now: Date },
-  ): DeletionChange {
-    const { fragmentId, copy, stateReason } = fragment;
-    const ties = {
-      pins,
-      holds: facts.holds.length,
-      isLastGood: isLastGood(facts, copy, now),
-    };
-    const grant = { type: 'grant', ties, tombstoneId: uuidv7(now) } as const;
-    const { fragment: to, refused } = decideDeletion(fragment, grant, now.getTime());
-    if (to) return { fragmentId, to, reason: stateReason };
-    this.logger.warn(`fragment ${fragmentId} is not deleted yet: ${refused}`);
-    return postponed(fragment, now);
+  /** Once for all of them: an image may have very many. */
+  private tellOfRefused(imageId: string, decisions: readonly GrantDecision[]): void {
+    const refusals = decisions.flatMap(({ refused }) => refused ?? []);
+    if (refusals.length === 0) return;
+    const what = `${refusals.length} ${refusals.length === 1 ? 'fragment' : 'fragments'} of ${imageId}`;
+    this.logger.warn(`not deleted yet: ${what}, since ${[...new Set(refusals)].join('; ')}`);
   }
 
   /** A copy that was not the last good one when it was marked, and is it now. */
@@ -144,6 +154,28 @@ export class Grants {
     const names = [...copies].join(', ');
     this.logger.warn(`copy ${names} of ${imageId} is kept: the image is needed and has no other`);
   }
+}
+
+interface GrantDecision {
+  readonly change: DeletionChange;
+  /** In words, why it is not granted. */
+  readonly refused?: string | undefined;
+}
+
+function decide(
+  fragment: DeletableFragment,
+  { facts, pins, now }: { facts: ImageFacts; pins: number; now: Date },
+): GrantDecision {
+  const { fragmentId, copy, stateReason } = fragment;
+  const ties = {
+    pins,
+    holds: facts.holds.length,
+    isLastGood: isLastGood(facts, copy, now),
+  };
+  const grant = { type: 'grant', ties, tombstoneId: uuidv7(now) } as const;
+  const { fragment: to, refused } = decideDeletion(fragment, grant, now.getTime());
+  if (to) return { change: { fragmentId, to, reason: stateReason } };
+  return { change: postponed(fragment, now), refused };
 }
 
 /** Others have their turn first. */

@@ -67,6 +67,23 @@ describe('what is marked for deletion, and needed after all,', () => {
     expect(await statesOf(next)).toEqual(['ACTIVE']);
   });
 
+  it('stays where it has become the last good copy of an image on hold', async () => {
+    const { imageId, fragmentIds } = await maker.backup(1);
+    const { job } = await maker.duplicate(imageId);
+    await maker.jobs.call(catalogUnpin, { job });
+    await maker.operator.call(imageExpire, { imageId, copy: 2 });
+    const hold = { imageId, hold: 'trial', reason: 'a trial', release: false };
+    await maker.operator.call(imageHold, hold);
+    await endGrace(imageId);
+    await cluster.database.query(`UPDATE fragment SET state = 'DAMAGED' WHERE fragment_id = $1`, [
+      fragmentIds[0],
+    ]);
+    await eventually(
+      () => statesOf(imageId, 2),
+      ([state]) => state === 'ACTIVE',
+    );
+  });
+
   it('stays with what of its copy was damaged, which is still good for the rest', async () => {
     const { imageId, fragmentIds } = await maker.backup(2);
     const { job, fragmentIds: others } = await maker.duplicate(imageId);

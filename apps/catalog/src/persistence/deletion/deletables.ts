@@ -85,15 +85,31 @@ export class Deletables {
     return rows.length > 0;
   }
 
-  /** Images of which something has waited out its grace period, the longest first. */
+  /**
+   * Images of which something has waited out its grace period, the longest first. Those on hold are due once that is
+   * lifted, however long it lasts.
+   */
   async dueImages(now: Date, limit: number): Promise<string[]> {
     const rows = await this.db.query<{ image_id: string }[]>(
       `SELECT d.image_id FROM (
-         SELECT image_id, deletable_at FROM fragment
-         WHERE state IN ('TO_BE_DELETED', 'DAMAGED') AND deletable_at <= $1
-         ORDER BY deletable_at LIMIT 10000
+         SELECT f.image_id, f.deletable_at FROM fragment f
+         WHERE f.state IN ('TO_BE_DELETED', 'DAMAGED') AND f.deletable_at <= $1
+           AND NOT EXISTS (SELECT 1 FROM image_hold h WHERE h.image_id = f.image_id)
+         ORDER BY f.deletable_at LIMIT 10000
        ) d GROUP BY d.image_id ORDER BY min(d.deletable_at) LIMIT $2`,
       [now, limit],
+    );
+    return rows.map((row) => row.image_id);
+  }
+
+  /** Images on hold of which something that can be taken back has waited out its grace period. */
+  async dueOnHold(now: Date): Promise<string[]> {
+    const rows = await this.db.query<{ image_id: string }[]>(
+      `SELECT DISTINCT h.image_id FROM image_hold h CROSS JOIN LATERAL (
+         SELECT 1 FROM fragment f WHERE f.image_id = h.image_id AND f.state = 'TO_BE_DELETED'
+           AND coalesce(f.deletable_at, 'infinity') <= $1 LIMIT 1
+       ) f ORDER BY h.image_id`,
+      [now],
     );
     return rows.map((row) => row.image_id);
   }
