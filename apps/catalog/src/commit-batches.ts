@@ -95,14 +95,14 @@ export class CommitBatches {
 
   private async commit(
     offers: readonly FragmentCommit[],
-    trees: SentTrees,
+    sent: SentTrees,
   ): Promise<FragmentReceipt[]> {
     const catalogEpoch = await this.epoch.get();
     const { receipts, toLoad, complete } = await this.unitOfWork.run(async (unit) => {
-      const images = await this.sentIndexes.hold(unit, trees);
-      const situation = { catalogEpoch, trees };
+      const loadable = await this.sentIndexes.hold(unit, sent);
+      const situation = { catalogEpoch, trees: loadable.trees };
       const { receipts, loaded, toLoad } = await commitFragments(unit, offers, situation);
-      const complete = await this.sentIndexes.load(unit, loaded, { trees, images });
+      const complete = await this.sentIndexes.load(unit, loaded, loadable);
       return { receipts, toLoad, complete };
     });
     if (toLoad.length > 0) this.notify(new Set(toLoad.map(({ mediaId }) => mediaId)));

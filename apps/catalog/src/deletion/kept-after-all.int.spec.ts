@@ -78,10 +78,7 @@ describe('what is marked for deletion, and needed after all,', () => {
     await cluster.database.query(`UPDATE fragment SET state = 'DAMAGED' WHERE fragment_id = $1`, [
       fragmentIds[0],
     ]);
-    await eventually(
-      () => statesOf(imageId, 2),
-      ([state]) => state === 'ACTIVE',
-    );
+    await until(() => statesOf(imageId, 2), { is: ([state]) => state === 'ACTIVE' });
   });
 
   it('stays with what of its copy was damaged, which is still good for the rest', async () => {

@@ -11,6 +11,7 @@ import {
 import { catalogFragmentOffer } from '#contracts/fragment.js';
 import type { Requests } from '#messaging/requests.js';
 import { until } from '../../../../test/support/until.js';
+import { tryBlocksAlone } from '../persistence/files/block-locks.js';
 import { CatalogHarness, OTHER_MEDIA } from '../testing/catalog-harness.js';
 import { commitOf, MEDIA } from '../testing/commit.js';
 import { line, treeLines } from '../testing/index-lines.js';
@@ -227,6 +228,19 @@ describe('the file index', () => {
       await finish(early, 1);
       await commitWith(early, index);
       expect((await view(early)).state).toBe('COMPLETE');
+    });
+
+    it('is left to the loader while its client’s blocks are swept, and no commit waits for that', async () => {
+      const index = await indexObject([line({ path: 'later' })]);
+      const imageId = await begin('swept');
+      await cluster.database.transaction(async (db) => {
+        expect(await tryBlocksAlone(db, 'swept')).toBe(true);
+        const { fragmentId } = await commitWith(imageId, index);
+        port.objects.set(fragmentId, index.bytes);
+        expect(await finish(imageId, 1)).toMatchObject({ complete: false, uncommitted: 0 });
+      });
+      await complete(imageId);
+      expect((await filesOf(imageId)).map(({ path }) => path)).toEqual(['/later']);
     });
 
     it('and is damaged stops no commit, and is fetched', async () => {

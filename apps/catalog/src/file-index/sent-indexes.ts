@@ -7,7 +7,7 @@ import { countImage } from '../completion.js';
 import { CorruptIndex } from '../domain/files/corrupt-index.js';
 import { readIndexRecords, type IndexRecord } from '../domain/files/index-record.js';
 import type { BuiltTree } from '../domain/files/tree-builder.js';
-import { shareBlocks } from '../persistence/files/block-locks.js';
+import { tryShareBlocks } from '../persistence/files/block-locks.js';
 import { FileBlocks, type ClientBlock } from '../persistence/files/file-blocks.js';
 import { FileNames } from '../persistence/files/file-names.js';
 import { insertTrees } from '../persistence/files/file-trees.js';
@@ -28,6 +28,12 @@ export type SentTrees = ReadonlyMap<FragmentCommit, Sent>;
 export interface Unpacked {
   readonly offers: readonly FragmentCommit[];
   readonly trees: SentTrees;
+}
+
+/** Indexes whose blocks stay while they are loaded, and their images. */
+interface Loadable {
+  readonly trees: SentTrees;
+  readonly images: ReadonlyMap<string, HeldImage>;
 }
 
 /**
@@ -51,9 +57,17 @@ export class SentIndexes {
     return { offers, trees };
   }
 
-  /** The images of what came with its index, locked: images are locked before fragments, by everybody. */
-  hold(unit: Work, trees: SentTrees): Promise<ReadonlyMap<string, HeldImage>> {
-    return new Images(unit.db).holdAll([...trees.keys()].map(({ imageId }) => imageId));
+  /**
+   * What of it can be loaded now, with its images locked: images are locked before fragments, by everybody. While a
+   * client's blocks are swept its indexes are left to the loader: the commits of all others would wait with its own.
+   */
+  async hold(unit: Work, sent: SentTrees): Promise<Loadable> {
+    if (sent.size === 0) return { trees: sent, images: new Map() };
+    const clients = [...sent.keys()].map(({ imageId }) => clientOf(imageId));
+    const shared = await tryShareBlocks(unit.db, clients);
+    const trees = new Map([...sent].filter(([{ imageId }]) => shared.has(clientOf(imageId))));
+    const imageIds = [...trees.keys()].map(({ imageId }) => imageId);
+    return { trees, images: await new Images(unit.db).holdAll(imageIds) };
   }
 
   /**
@@ -64,12 +78,10 @@ export class SentIndexes {
   async load(
     unit: Work,
     news: readonly FragmentCommit[],
-    { trees, images }: { trees: SentTrees; images: ReadonlyMap<string, HeldImage> },
+    { trees, images }: Loadable,
   ): Promise<string[]> {
     if (news.length === 0) return [];
     const blocks = news.flatMap((commit) => trees.get(commit)!.blocks);
-    const clients = blocks.map(({ client }) => client);
-    await shareBlocks(unit.db, clients);
     await new FileBlocks(unit.db).insert(blocks);
     await insertTrees(
       unit.db,

@@ -12,9 +12,21 @@ const OF_CLIENT = `hashtext('file blocks'), hashtext(client) | 1`;
 const SHARE = prepared(`SELECT pg_advisory_xact_lock_shared(${ALL}),
   pg_advisory_xact_lock_shared(${OF_CLIENT}) FROM unnest($1::text[]) AS client`);
 
+const TRY_SHARE = prepared(`SELECT client FROM unnest($1::text[]) AS client
+  WHERE pg_try_advisory_xact_lock_shared(${ALL}) AND pg_try_advisory_xact_lock_shared(${OF_CLIENT})`);
+
 /** No block of these clients goes until the transaction ends. */
 export async function shareBlocks(db: Queries, clients: readonly string[]): Promise<void> {
   await db.query(SHARE, [[...new Set(clients)].sort()]);
+}
+
+/** Which of these clients that is so for; nobody is waited for who has blocks alone just now. */
+export async function tryShareBlocks(
+  db: Queries,
+  clients: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const rows = await db.query<{ client: string }[]>(TRY_SHARE, [[...new Set(clients)].sort()]);
+  return new Set(rows.map(({ client }) => client));
 }
 
 /** False if somebody refers to blocks of the client just now. */
