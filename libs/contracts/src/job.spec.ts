@@ -2,7 +2,16 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import type { z } from 'zod';
-import { backupRequest, duplicateRequest, jobsList, restoreRequest, verifyRequest } from './job.js';
+import {
+  backupRequest,
+  duplicateRequest,
+  jobsList,
+  jobsReport,
+  MESSAGE_CHARACTERS_MAX,
+  restoreRequest,
+  verifyRequest,
+} from './job.js';
+import { madeStorable } from './names.js';
 
 const REQUESTS: Readonly<Record<string, z.ZodType>> = {
   backup: backupRequest,
@@ -58,4 +67,26 @@ describe('a request that makes a job', () => {
 it('a list of jobs says what a status may be', () => {
   expect(refusal(jobsList.request, { status: 'done' })).toMatch(/^status: .*"failed"/);
   expect(refusal(jobsList.request, { status: 'failed' })).toBeUndefined();
+});
+
+describe('a report', () => {
+  const report = { job: 7, attempt: 1, from: 'agent', instance: 'web1' };
+  const schema = jobsReport.request;
+
+  it.each([
+    [{ progress: { currentPath: 'x'.repeat(16_385) } }, /^progress.currentPath: Too big/],
+    [{ result: { status: 1, message: 'x'.repeat(4_001) } }, /^result.message: Too big/],
+    [{ result: { status: 1, message: 'a\0b' } }, /^result.message: a text holds no NUL/],
+    [{ instance: 'x'.repeat(256) }, /^instance: Too big/],
+  ])('with more than a job can hold is refused: %#', (more, refused) => {
+    expect(refusal(schema, report)).toBeUndefined();
+    expect(refusal(schema, { ...report, ...more })).toMatch(refused);
+  });
+
+  it('is made to fit by who reports', () => {
+    const message = madeStorable(`a\0b\ud800${'x'.repeat(5_000)}`, MESSAGE_CHARACTERS_MAX);
+    expect(message.startsWith('a\ufffdb\ufffdxx')).toBe(true);
+    expect(refusal(schema, { ...report, result: { status: 1, message } })).toBeUndefined();
+    expect(madeStorable('x😀', 2)).toBe('x\ufffd');
+  });
 });

@@ -144,11 +144,15 @@ export const verifyRequest = withoutOthers({
 });
 export type VerifyRequest = z.infer<typeof verifyRequest>;
 
+/** Of a result's message; what is longer is cut. With all else a job has to fit into one message of the broker. */
+export const MESSAGE_CHARACTERS_MAX = 4_000;
+const resultMessage = storable(z.string().max(MESSAGE_CHARACTERS_MAX));
+
 const progressed = z.object({
   files: z.int().nonnegative(),
   bytes: z.int().nonnegative(),
   storedBytes: z.int().nonnegative(),
-  currentPath: z.string(),
+  currentPath: storable(z.string().max(16_384)),
   /** Times that the reader waited for an empty buffer, and the sender for a full one. */
   waitedForEmpty: z.int().nonnegative(),
   waitedForFull: z.int().nonnegative(),
@@ -156,7 +160,7 @@ const progressed = z.object({
   fragments: z.int().nonnegative(),
   fragmentsTotal: z.int().nonnegative(),
   /** What a participant waits for, in words (`volume WEEKLY1`); empty when it goes on. */
-  waitingFor: z.string().max(200).optional(),
+  waitingFor: storable(z.string().max(200)).optional(),
 });
 
 export const jobProgress = progressed.extend({
@@ -223,19 +227,19 @@ export const logLine = z.object({
   at: timestamp,
   attempt: z.int(),
   /** Which process says so: `jobs`, `media`, `agent` ... */
-  process: z.string(),
+  process: storable(z.string().max(64)),
   /** On which host it runs; unknown for lines of earlier releases. */
-  host: z.string().max(255).optional(),
+  host: storable(z.string().max(255)).optional(),
   pid: z.int(),
   severity: z.enum(['info', 'warning', 'error']),
-  text: z.string().max(LINE_CHARACTERS_MAX),
+  text: storable(z.string().max(LINE_CHARACTERS_MAX)),
 });
 export type LogLine = z.infer<typeof logLine>;
 
 /** How one participant's part of a job ended. */
 export const taskResult = z.object({
   status: z.int().nonnegative(),
-  message: z.string(),
+  message: resultMessage,
   kind: imageKind.optional(),
   fragments: z.int().nonnegative().optional(),
   files: z.int().nonnegative().optional(),
@@ -243,7 +247,7 @@ export const taskResult = z.object({
   /** The agent has no checkpoint for this point: only a new image can be made. */
   cannotResume: z.boolean().optional(),
   /** What failed behind a backup that is whole: the job ends with that, and keeps its image. */
-  afterwards: z.object({ status: z.int().nonnegative(), message: z.string() }).optional(),
+  afterwards: z.object({ status: z.int().nonnegative(), message: resultMessage }).optional(),
 });
 export type TaskResult = z.infer<typeof taskResult>;
 
@@ -257,7 +261,7 @@ export const jobsReport = endpoint('jobs', 'report', {
     attempt: z.int().min(1),
     from: z.enum(['media', 'agent']),
     /** The instance that reports, one of several in a job with several. */
-    instance: z.string(),
+    instance: storable(z.string().max(255)),
     lines: z
       .array(logLine.omit({ attempt: true }))
       .max(REPORT_LINES_MAX)

@@ -32,6 +32,11 @@ export function storable(text: z.ZodString): z.ZodString {
   });
 }
 
+/** The first `charactersMax` characters of a text, with U+FFFD for what `storable` does not take. */
+export function madeStorable(text: string, charactersMax: number): string {
+  return text.slice(0, charactersMax).replace(/\0|\p{Surrogate}/gu, '\uFFFD');
+}
+
 /** An object without further fields: one that is misspelt is refused, with those that there are. */
 export function withoutOthers<T extends z.ZodRawShape>(fields: T): z.ZodObject<T, z.core.$strict> {
   return z.strictObject(fields, {

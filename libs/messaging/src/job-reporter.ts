@@ -4,10 +4,12 @@ import type { InputOf } from '#contracts/contract.js';
 import {
   jobsReport,
   LINE_CHARACTERS_MAX,
+  MESSAGE_CHARACTERS_MAX,
   REPORT_LINES_MAX,
   type JobProgress,
   type TaskResult,
 } from '#contracts/job.js';
+import { madeStorable } from '#contracts/names.js';
 import { backoffMs, sleep } from '#kernel/backoff.js';
 import type { Clock } from '#kernel/clock.js';
 import { messageOf, PermanentError } from '#kernel/errors.js';
@@ -92,7 +94,7 @@ export class JobReporter {
     const at = this.clock.now().toISOString();
     const { from } = this.options;
     const who = { process: from, host: HOST, pid: process.pid };
-    this.lines.push({ at, ...who, severity, text: text.slice(0, LINE_CHARACTERS_MAX) });
+    this.lines.push({ at, ...who, severity, text: madeStorable(text, LINE_CHARACTERS_MAX) });
   }
 
   progress(progress: Partial<JobProgress>): void {
@@ -105,7 +107,7 @@ export class JobReporter {
     await this.sending;
     await this.untilHeard(async () => {
       while (this.lines.length > REPORT_LINES_MAX) await this.send();
-      await this.send(result);
+      await this.send(cut(result));
     });
   }
 
@@ -161,4 +163,14 @@ export class JobReporter {
       onStop();
     }
   }
+}
+
+/** A message may hold what a program or a disk said. */
+function cut(result: TaskResult): TaskResult {
+  const fit = <T extends { message: string }>(one: T): T => ({
+    ...one,
+    message: madeStorable(one.message, MESSAGE_CHARACTERS_MAX),
+  });
+  const { afterwards } = result;
+  return { ...fit(result), ...(afterwards && { afterwards: fit(afterwards) }) };
 }
