@@ -1,5 +1,5 @@
 import { randomFillSync } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -148,6 +148,39 @@ describe('a tree of odd files', () => {
     expect(lines.filter(({ type }) => type === 'x').length).toBeGreaterThanOrEqual(1_000);
     for (let at = 1; at < lines.length; at++) {
       expect(compareArchivePaths(lines[at - 1]!.path, lines[at]!.path)).toBeLessThan(0);
+    }
+  });
+});
+
+describe('sparse files that take no room', () => {
+  it('are stored, however large they are together: their sum stands at what a message may say', async () => {
+    mkdirSync(`${folder}/sparse`);
+    // 16 TiB less a block: no file of ext4 is larger.
+    shell('cd "$1"; for n in {1..520}; do truncate -s 17592186040320 $n; done', `${folder}/sparse`);
+    const progress: number[] = [];
+    const image = await lab.backUp([`${folder}/sparse`], {
+      onProgress: ({ bytes }) => progress.push(bytes),
+    });
+    expect(image.result).toMatchObject({ status: 0, files: 521, bytes: Number.MAX_SAFE_INTEGER });
+    expect(image.sink.totals?.bytes).toBe(Number.MAX_SAFE_INTEGER);
+    expect(progress.every(Number.isSafeInteger)).toBe(true);
+  });
+
+  it('are left out where a size is more than can be said', async () => {
+    const memory = mkdtempSync('/dev/shm/holdfast-test-');
+    try {
+      shell('cd "$1"; truncate -s 9223372036854775807 a; echo b >b', memory);
+      const image = await lab.backUp([memory]);
+      expect(image.result.status).toBe(1);
+      expect(image.notes).toEqual([
+        {
+          level: 'warning',
+          text: `${memory}/a: is too large (2^53 bytes or more) and is not in the image`,
+        },
+      ]);
+      expect(lab.index(image).map(({ path }) => `/${path}`)).toEqual([memory, `${memory}/b`]);
+    } finally {
+      rmSync(memory, { recursive: true });
     }
   });
 });

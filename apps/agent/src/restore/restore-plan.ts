@@ -166,7 +166,7 @@ export async function surveyPlan(options: PlanSource): Promise<RestoreSurvey> {
     for (const entry of batch) {
       if (entry.kind === 'parent') continue;
       files++;
-      if (entry.type === 'f') bytes += entry.size;
+      if (entry.type === 'f') bytes = Math.min(bytes + entry.size, Number.MAX_SAFE_INTEGER);
       if (entry.kind !== 'link') continue;
       if (linked.size < LINKED_FILES_MAX) linked.add(linkKey(entry.image, entry.dataOffset));
       else if (!linked.has(linkKey(entry.image, entry.dataOffset))) linksLeftOut++;

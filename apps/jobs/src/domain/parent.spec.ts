@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { jobState, backupRequest } from '#contracts/job.js';
+import { jobProgress, jobState, backupRequest } from '#contracts/job.js';
 import { after, BACKOFF, later, NOW, parent } from '../testing/sample-jobs.js';
 import { outOfTries } from './attempts/out-of-tries.js';
 import { decide } from './decide.js';
@@ -62,6 +62,13 @@ describe('a parent job', () => {
     expect(job).toMatchObject({ startedAt: NOW, progress: { files: 4, bytes: 20 } });
     expect(stateOf(job)).toBe('active');
     expect(stateOf(together(child(8, 'done'), child(9, 'queued')))).toBe('active');
+  });
+
+  it('has no more bytes than a message can say, whatever its children come to', () => {
+    const progress = { ...NO_PROGRESS, bytes: Number.MAX_SAFE_INTEGER };
+    const job = together(child(8, 'active', { progress }), child(9, 'active', { progress }));
+    expect(job.progress.bytes).toBe(Number.MAX_SAFE_INTEGER);
+    expect(jobProgress.safeParse(viewOf(job, NOW).progress).success).toBe(true);
   });
 
   it('stands still when all that is open does', () => {

@@ -66,7 +66,8 @@ function sumOf(all: readonly JobProgress[]): JobProgress {
   return all.reduce(
     (sum, one) => ({
       files: sum.files + one.files,
-      bytes: sum.bytes + one.bytes,
+      // Each may have as many as a message can say: sparse files take no room.
+      bytes: Math.min(sum.bytes + one.bytes, Number.MAX_SAFE_INTEGER),
       storedBytes: sum.storedBytes + one.storedBytes,
       currentPath: one.currentPath || sum.currentPath,
       waitedForEmpty: sum.waitedForEmpty + one.waitedForEmpty,

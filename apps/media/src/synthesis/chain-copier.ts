@@ -120,7 +120,8 @@ export class ChainCopier {
 
   private count(size: number, { type, path }: Pick<IndexItem, 'type' | 'path'>): void {
     this.files += 1;
-    if (type === 'f') this.bytes += size;
+    // Sparse files can come to more than a message may say.
+    if (type === 'f') this.bytes = Math.min(this.bytes + size, Number.MAX_SAFE_INTEGER);
     this.options.onProgress({ files: this.files, bytes: this.bytes }, path);
   }
 

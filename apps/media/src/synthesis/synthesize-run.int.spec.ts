@@ -271,6 +271,18 @@ describe('A synthesis', () => {
     expect(sources.suspects).toEqual([second!.fragmentId]);
   });
 
+  it('has no more bytes than a message can say, whatever its files come to', async () => {
+    const odd = 'web1_1790000050';
+    const block = await lineOf({ path: 'z', size: Number.MAX_SAFE_INTEGER });
+    const change = (one: SampleFragment) => {
+      const index = one.index.toSpliced(-1, 0, { bytes: block, digest: blake3(block) });
+      return { ...one, index };
+    };
+    await store(target, odd, [{ path: 'srv', folder: true }], { change });
+    const result = await runOf({ chain: [FULL, odd] }).run();
+    expect(result).toMatchObject({ status: 0, bytes: Number.MAX_SAFE_INTEGER });
+  });
+
   it.each([
     ['a frame that is neither lines nor the table', () => SKIPPABLE, 'neither lines nor'],
     ['a line that is none', () => compress(Buffer.from('this is no line\n'), 3), 'a line is none'],

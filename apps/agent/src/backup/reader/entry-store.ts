@@ -139,7 +139,7 @@ export class EntryStore {
     const { context, listing } = this.parts;
     const { stat, flags, type } = open;
     context.files++;
-    context.bytes += open.size;
+    context.addBytes(open.size);
     const again = open.again || flags.includes('m') || flags.includes('t');
     if (stat.links > 1 && type !== 'd' && type !== 'h') this.#rememberLink(open, again);
     listing.add(this.#listingLine(stat, again));

@@ -37,6 +37,11 @@ export class ReaderContext {
     this.#progressAt = this.nowMs;
   }
 
+  /** Sparse files take no room, and can come to more than a message may say: from there on the sum stands. */
+  addBytes(bytes: number): void {
+    this.bytes = Math.min(this.bytes + bytes, Number.MAX_SAFE_INTEGER);
+  }
+
   info(path: ByteString, what: string): void {
     this.#note('info', `${toPathText(path)}: ${what}`);
   }

@@ -217,6 +217,10 @@ export class RegularFiles {
     entry.sparse = this.#rangesOf(fd, job.stat);
     const ranges = entry.sparse && packed(entry.sparse);
     const open = this.#begin(entry, job, { flags: ranges ? 's' : '', fromFile: true, ranges });
+    if (!Number.isSafeInteger(job.stat.size)) {
+      context.warn(path, 'is too large (2^53 bytes or more) and is not in the image');
+      return undefined;
+    }
     this.#copy(fd, open, 0);
     output.end(job.lineOf(open));
     return open;
