@@ -331,6 +331,7 @@ describe('files that change between the attempts', () => {
     ['is rewritten', [/large: changed while it was read/], 'other'],
     ['shrinks', [/large: ended at byte/, /large: shrank from 140000 to 46666/], 'zeros'],
     ['is gone', [/large: vanished while it was read; zeros/], 'zeros'],
+    ['is replaced', [/large: was replaced while it was read; zeros/], 'zeros'],
     ['becomes a folder', [/large: became something else while it was read; zeros/], 'zeros'],
   ] as const)(
     'go on at the byte that was reached: a large one that %s',

@@ -94,7 +94,7 @@ export class RegularFiles {
    * written. It is treated as if it had been open all the time; what is not there any more is zeros.
    */
   goOn(open: OpenEntry, done: number): void {
-    const fd = open.zeros ? undefined : this.#openAgain(open.path);
+    const fd = open.zeros ? undefined : this.#openAgain(open);
     if (fd === undefined) {
       open.zeros = true;
       open.flags += 't';
@@ -108,14 +108,15 @@ export class RegularFiles {
     }
   }
 
-  #openAgain(path: ByteString): number | undefined {
+  #openAgain({ path, stat }: OpenEntry): number | undefined {
     const { context, stats } = this.parts;
     let fd: number | undefined;
     try {
       fd = openFile(path);
       stats.fstat(fd, this.#after);
-      if (this.#after.type === 'f') return fd;
-      context.warn(path, `became something else while it was read; ${ZEROS}`);
+      if (isSameFile(stat, this.#after)) return fd;
+      const what = this.#after.type === 'f' ? 'was replaced' : 'became something else';
+      context.warn(path, `${what} while it was read; ${ZEROS}`);
     } catch (error) {
       if (isGone(error)) context.warn(path, `vanished while it was read; ${ZEROS}`);
       else context.warnOfError(path, `cannot be opened again; ${ZEROS}`, error);
@@ -342,6 +343,19 @@ export function isSmall(stat: FileStat): boolean {
 function isChanged(before: FileStat, after: FileStat): boolean {
   return (
     before.size !== after.size ||
+/**
+ * True for the file that was begun, changed or not: no other's content may be stored as its owner's. A device may have
+ * another number after a boot; then nothing else may have changed.
+ */
+function isSameFile(begun: FileStat, found: FileStat): boolean {
+  return (
+    found.type === 'f' &&
+    begun.inode === found.inode &&
+    begun.uid === found.uid &&
+    (begun.device === found.device || !isChanged(begun, found))
+  );
+}
+
     before.mtimeNanos !== after.mtimeNanos ||
     before.mtimeSeconds !== after.mtimeSeconds ||
     before.ctimeNanos !== after.ctimeNanos ||
