@@ -7,7 +7,9 @@ import {
   existsSync,
   mkdirSync,
   readFileSync,
+  renameSync,
   rmSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -147,6 +149,27 @@ describe('a file that changes while it is read', () => {
     const lines = readFileSync(image.listing, 'latin1').split('\n');
     const [, , , , , , , ctime] = lines.find((line) => line.includes('/large\t'))!.split('\t');
     expect(ctime).toBe('0'); // to be read again
+  });
+});
+
+describe('a folder whose place a symlink takes while it is read', () => {
+  it('is stored as it was begun, and nothing of what the link leads to', async () => {
+    const secret = `${folder}/secret`;
+    mkdirSync(`${secret}/sub`, { recursive: true });
+    for (const name of ['next', 'sub/file', 'sub/other', 'zz']) {
+      writeFileSync(`${secret}/${name}`, 'not for them');
+    }
+    symlinkSync('not for them', `${secret}/link`);
+    const { image, restored } = await backUpWhile('exchanged', (source) => {
+      mkdirSync(`${source}/sub`);
+      writeFileSync(`${source}/sub/file`, 'below it');
+      symlinkSync('theirs', `${source}/link`);
+      renameSync(source, `${source}-before`);
+      symlinkSync(secret, source);
+    });
+    expect(lab.archive(image).includes('not for them')).toBe(false);
+    expect(readFileSync(`${restored}/next`, 'utf8')).toBe('after it');
+    expect(image.notes).toEqual([]);
   });
 });
 

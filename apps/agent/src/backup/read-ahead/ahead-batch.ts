@@ -15,8 +15,8 @@ const NUMBERS_PER_FILE = 6;
 /** What the other thread is told. */
 export interface BatchJob {
   readonly memory: BatchMemory;
-  /** With a NUL between them. */
-  readonly paths: ByteString;
+  /** The ways to them for a system call, with a NUL between them. */
+  readonly ways: ByteString;
   /** Of each file, as `numbersOf` gives them. */
   readonly numbers: Float64Array;
 }
@@ -31,7 +31,7 @@ function numbersOf(stat: FileStat): readonly number[] {
 export class AheadBatch {
   private readonly control: Int32Array;
   private readonly content: Buffer;
-  private readonly paths: ByteString[] = [];
+  private readonly ways: ByteString[] = [];
   private readonly numbers: number[] = [];
   private readonly offsets: number[] = [];
   private bytes = 0;
@@ -44,19 +44,20 @@ export class AheadBatch {
   }
 
   hasRoomFor({ size }: FileStat): boolean {
-    return this.paths.length < BATCH_FILES_MAX && this.bytes + size <= BATCH_BYTES_MAX;
+    return this.ways.length < BATCH_FILES_MAX && this.bytes + size <= BATCH_BYTES_MAX;
   }
 
-  add(path: ByteString, stat: FileStat): void {
+  /** @param way good until the file is taken */
+  add(way: ByteString, stat: FileStat): void {
     this.offsets.push(this.bytes);
     this.bytes += stat.size;
     this.numbers.push(...numbersOf(stat));
-    this.paths.push(path);
+    this.ways.push(way);
   }
 
   get job(): BatchJob {
     const numbers = Float64Array.from(this.numbers);
-    return { memory: this.memory, paths: this.paths.join('\0'), numbers };
+    return { memory: this.memory, ways: this.ways.join('\0'), numbers };
   }
 
   /** Blocks until all of it was read. False if that takes longer than `ms`. */
@@ -66,7 +67,7 @@ export class AheadBatch {
 
   /** True when all its files were taken. */
   get isOver(): boolean {
-    return this.taken === this.paths.length;
+    return this.taken === this.ways.length;
   }
 
   /** What the next file holds; undefined if it could not be read, or is not any more what the walk has seen. */
@@ -80,17 +81,17 @@ export class AheadBatch {
 }
 
 /** Reads one file into `into`, which has its size. Gives its `stat` afterwards; undefined if anything is unusual. */
-export type ReadFile = (path: ByteString, into: Buffer) => FileStat | undefined;
+export type ReadFile = (way: ByteString, into: Buffer) => FileStat | undefined;
 
 /** The side of the thread that reads. */
-export function readBatch({ memory, paths, numbers }: BatchJob, read: ReadFile): void {
+export function readBatch({ memory, ways, numbers }: BatchJob, read: ReadFile): void {
   const control = new Int32Array(memory.control);
   const content = Buffer.from(memory.content);
   let offset = 0;
-  paths.split('\0').forEach((path, file) => {
+  ways.split('\0').forEach((way, file) => {
     const expected = numbers.subarray(file * NUMBERS_PER_FILE, (file + 1) * NUMBERS_PER_FILE);
     const size = expected[0]!;
-    const stat = read(path, content.subarray(offset, offset + size));
+    const stat = read(way, content.subarray(offset, offset + size));
     const isSame = stat !== undefined && numbersOf(stat).every((n, at) => n === expected[at]);
     Atomics.store(control, FIRST_LENGTH + file, isSame ? size : NOT_READ);
     offset += size;

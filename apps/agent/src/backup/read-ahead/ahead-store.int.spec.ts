@@ -14,7 +14,7 @@ import type { ByteString } from '#archive/path-text.js';
 
 import { temporaryFolder } from '../../../../../test/support/temporary-folder.js';
 
-import type { ReadContent } from '../reader/entry-store.js';
+import type { EntryStore } from '../reader/entry-store.js';
 import { emptyStat, fastestStatCalls, type FileStat } from '../reader/file-stat.js';
 import { readBatch, type BatchJob } from './ahead-batch.js';
 import { AheadStore, type ReadAhead } from './ahead-store.js';
@@ -40,7 +40,7 @@ describe('Reading ahead', () => {
   const collect = () => {
     const stored: Stored[] = [];
     const kept: ByteString[] = [];
-    const add = (path: ByteString, stat: FileStat, ahead?: ReadContent) => {
+    const add: EntryStore['add'] = (path, stat, _folder, ahead) => {
       const content = ahead && Buffer.from(ahead.content).toString();
       stored.push({ path, stat: { ...stat }, content, readMs: ahead?.readMs });
     };
@@ -79,7 +79,7 @@ describe('Reading ahead', () => {
     const walked = emptyStat();
     for (const path of paths) {
       stats.lstat(path, walked);
-      ahead.add(path, walked);
+      ahead.add(path, walked, undefined);
     }
     ahead.finish();
     expect(stored.map(({ path }) => path)).toEqual(paths);
@@ -95,7 +95,8 @@ describe('Reading ahead', () => {
   it('begins behind some files', () => {
     const { stored, store } = collect();
     const ahead = new AheadStore(store, thread(), context, 2);
-    for (const name of ['a', 'b', 'c', 'd']) ahead.add(make(name, name), look(`${folder}/${name}`));
+    for (const name of ['a', 'b', 'c', 'd'])
+      ahead.add(make(name, name), look(`${folder}/${name}`), undefined);
     ahead.finish();
     expect(stored.map(({ content }) => content)).toEqual([undefined, undefined, 'c', 'd']);
   });
@@ -118,7 +119,7 @@ describe('Reading ahead', () => {
       context,
       0,
     );
-    for (const each of [path, kept]) ahead.add(each, look(each));
+    for (const each of [path, kept]) ahead.add(each, look(each), undefined);
     ahead.finish();
     expect(stored.map(({ content }) => content)).toEqual([undefined, 'kept']);
     rmSync(path, { force: true });
@@ -127,7 +128,7 @@ describe('Reading ahead', () => {
   it('stores all that waits before it goes past what cannot be looked at', () => {
     const { stored, kept, store } = collect();
     const ahead = new AheadStore(store, thread(), context, 0);
-    ahead.add(make('first', '1'), look(`${folder}/first`));
+    ahead.add(make('first', '1'), look(`${folder}/first`), undefined);
     ahead.keepWithin('/gone');
     expect(stored.length).toBe(1);
     expect(kept).toEqual(['/gone']);
@@ -140,7 +141,7 @@ describe('Reading ahead', () => {
     const silent = { start: () => void (started += 1), giveUp: () => void (gaveUp += 1) };
     const ahead = new AheadStore(store, silent, context, 0, 50);
     const paths = Array.from({ length: 600 }, (_, n) => make(`silent-${n}`, `${n}`));
-    for (const path of paths) ahead.add(path, look(path));
+    for (const path of paths) ahead.add(path, look(path), undefined);
     ahead.finish();
     expect(stored.map(({ path }) => path)).toEqual(paths);
     expect(stored.every(({ content }) => content === undefined)).toBe(true);

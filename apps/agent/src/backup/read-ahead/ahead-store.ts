@@ -2,6 +2,7 @@ import type { ByteString } from '#archive/path-text.js';
 
 import type { EntryStore } from '../reader/entry-store.js';
 import type { FileStat } from '../reader/file-stat.js';
+import { openFolderCount, wayTo, type OpenFolder } from '../reader/open-folder.js';
 import type { ReaderContext } from '../reader/reader-context.js';
 import { isSmall } from '../reader/regular-file.js';
 import { makeBatchMemory, type BatchMemory } from '../../batch-memory.js';
@@ -11,6 +12,8 @@ import { AheadBatch, BATCH_BYTES_MAX, BATCH_FILES_MAX, type BatchJob } from './a
 const BATCHES_MAX = 3;
 /** Entries that wait, files or not. */
 const ENTRIES_MAX = 1_024;
+/** Folders that are open, those of entries that wait among them: nothing more waits then. */
+const OPEN_FOLDERS_MAX = 256;
 /** What backups of this thread, one after the other, have used. */
 const SPARE: BatchMemory[] = [];
 /** A batch takes a millisecond; a file system that takes so long is waited for by whoever stores the file. */
@@ -21,6 +24,8 @@ export const FILES_BEFORE = 2_000;
 interface Entry {
   readonly path: ByteString;
   readonly stat: FileStat;
+  /** Stays open for it. */
+  readonly folder: OpenFolder | undefined;
   /** In which it is the next file, when it is its turn. */
   readonly batch: AheadBatch | undefined;
   /** When the walk saw it, which is before it is read. */
@@ -37,7 +42,8 @@ export interface ReadAhead {
 /**
  * Lets another thread read small files ahead while this one walks and stores, in the same order: twice the calls of
  * the system at a time. What was read ahead counts only if the file is still what the walk has seen; every other
- * file is read as it would be without this. Memory: 1,024 entries and 4 MiB.
+ * file is read as it would be without this. Memory: 1,024 entries and 4 MiB. Their folders stay open; those that wait when
+ * the backup fails are closed with the thread.
  */
 export class AheadStore {
   readonly #queue: Entry[] = [];
@@ -59,17 +65,19 @@ export class AheadStore {
   ) {}
 
   /** See `EntryStore.add`; `stat` is the caller's again. */
-  add(path: ByteString, stat: FileStat): void {
+  add(path: ByteString, stat: FileStat, folder: OpenFolder | undefined): void {
     if (stat.type === 'f') this.#files += 1;
     const isAhead = this.#files > this.filesBefore && !this.#gaveUp;
     if (!isAhead && this.#queue.length === 0) {
-      this.store.add(path, stat);
+      this.store.add(path, stat, folder);
       return;
     }
     const batch = isAhead && isWorthIt(stat) ? this.#batchFor(stat) : undefined;
-    batch?.add(path, stat);
-    this.#queue.push({ path, stat: { ...stat }, batch, seenMs: this.context.nowMs });
+    batch?.add(wayTo(path, folder), stat);
+    const seenMs = this.context.nowMs;
+    this.#queue.push({ path, stat: { ...stat }, folder: folder?.keep(), batch, seenMs });
     if (this.#queue.length >= ENTRIES_MAX) this.#storeNext();
+    while (this.#queue.length > 0 && openFolderCount() > OPEN_FOLDERS_MAX) this.#storeNext();
   }
 
   keepWithin(path: ByteString): void {
@@ -99,13 +107,18 @@ export class AheadStore {
   }
 
   #storeNext(): void {
-    const { path, stat, batch, seenMs } = this.#queue.shift()!;
+    const entry = this.#queue.shift()!;
+    this.#store(entry);
+    entry.folder?.letGo();
+  }
+
+  #store({ path, stat, folder, batch, seenMs }: Entry): void {
     if (!batch || !this.#isRead(batch)) {
-      this.store.add(path, stat);
+      this.store.add(path, stat, folder);
       return;
     }
     const content = batch.take();
-    this.store.add(path, stat, content && { content, readMs: seenMs });
+    this.store.add(path, stat, folder, content && { content, readMs: seenMs });
     if (!batch.isOver) return;
     this.#underWay -= 1;
     SPARE.push(batch.memory);

@@ -15,10 +15,10 @@ const beyond = Buffer.alloc(1);
  * afterwards, which is valid until the next call. Undefined for any other, and for what cannot be read: whoever wants
  * it meets the same, and says so.
  */
-export function readFile(path: ByteString, into: Buffer): FileStat | undefined {
+export function readFile(way: ByteString, into: Buffer): FileStat | undefined {
   let fd: number | undefined;
   try {
-    fd = openSync(toSystemPath(path), OPEN_FLAGS);
+    fd = openSync(toSystemPath(way), OPEN_FLAGS);
     if (mayHaveXattrs(fd)) return undefined;
     let bytes = 0;
     while (bytes < into.length) {

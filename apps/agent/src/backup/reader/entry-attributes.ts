@@ -12,15 +12,18 @@ const ACL_DEFAULT = 'system.posix_acl_default';
 /** Room for names, path and the rest of the records. */
 const XATTR_BYTES_MAX = PAX_RECORDS_BYTES_MAX - 1024 * 1024;
 
-/** Fills in extended attributes and ACLs of an entry that has none yet. What cannot be read is left out with a warning. */
+/**
+ * Fills in extended attributes and ACLs of an entry that has none yet. What cannot be read is left out with a warning.
+ * @param at Its path, and the way to it for a system call.
+ */
 export function readAttributes(
-  path: ByteString,
+  { path, way }: { path: ByteString; way: ByteString },
   entry: ArchiveEntry,
   context: ReaderContext,
 ): void {
   let xattrs: Map<string, Buffer> | undefined;
   try {
-    xattrs = readXattrs(path);
+    xattrs = readXattrs(way);
   } catch (error) {
     if (!isGone(error)) {
       context.warnOfError(path, 'its extended attributes and ACLs cannot be read', error);

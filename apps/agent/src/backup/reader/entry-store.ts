@@ -18,6 +18,7 @@ import type { FileStat, StatCalls } from './file-stat.js';
 import { mayHaveXattrs } from './linux-calls.js';
 import type { ListingWriter } from '../listing-file.js';
 import type { OpenEntry, ReaderState } from '../reader-state.js';
+import { wayTo, type OpenFolder } from './open-folder.js';
 import type { OwnerNames } from './owner-names.js';
 import { isGone, type ReaderContext } from './reader-context.js';
 import { RegularFiles, type ContentOf, type StoreJob } from './regular-file.js';
@@ -34,6 +35,8 @@ const COARSE_STEP_MS = 2_000;
 interface Found {
   readonly archivePath: ByteString;
   readonly stat: FileStat;
+  /** In which it lies; undefined: it is reached by its path. */
+  readonly folder: OpenFolder | undefined;
   readonly ahead: ReadContent | undefined;
 }
 
@@ -74,9 +77,10 @@ export class EntryStore {
 
   /**
    * Takes the next entry in archive order. `stat` may be brought up to date.
+   * @param folder In which it lies; undefined: it is reached by its path.
    * @param ahead What a file holds, if it was read already.
    */
-  add(path: ByteString, stat: FileStat, ahead?: ReadContent): void {
+  add(path: ByteString, stat: FileStat, folder: OpenFolder | undefined, ahead?: ReadContent): void {
     const { context, listing, merge } = this.parts;
     if (stat.type === 's') {
       context.info(path, 'is a socket and not stored');
@@ -91,7 +95,7 @@ export class EntryStore {
       listing.add(before);
       return;
     }
-    const stored = this.#store(path, { archivePath, stat, ahead });
+    const stored = this.#store(path, { archivePath, stat, folder, ahead });
     if (stored) this.#done(stored);
     else if (before !== undefined) listing.add(before);
   }
@@ -117,7 +121,8 @@ export class EntryStore {
   }
 
   /** @returns undefined if the entry is not in the archive */
-  #store(path: ByteString, { archivePath, stat, ahead }: Found): OpenEntry | undefined {
+  #store(path: ByteString, found: Found): OpenEntry | undefined {
+    const { archivePath, stat, folder, ahead } = found;
     const { context } = this.parts;
     const entry = this.#entry;
     fillEntry(entry, archivePath, stat, this.parts.owners);
@@ -127,10 +132,11 @@ export class EntryStore {
       const link = this.#storeLink(path, stat);
       if (link) return link;
     }
-    if (stat.type === 'f') return this.#storeFile(path, { archivePath, stat, ahead });
+    if (stat.type === 'f') return this.#storeFile(path, found);
+    const way = wayTo(path, folder);
     const isFollowed = stat.type === 'd' && this.parts.followed.has(path);
-    readAttributes(isFollowed ? `${path}/` : path, entry, context);
-    if (stat.type === 'l' && !this.#readTarget(path)) return undefined;
+    readAttributes({ path, way: isFollowed ? `${path}/` : way }, entry, context);
+    if (stat.type === 'l' && !this.#readTarget(path, way)) return undefined;
     return this.#storePlain(path, stat);
   }
 
@@ -163,11 +169,13 @@ export class EntryStore {
     };
   }
 
-  #storeFile(path: ByteString, { archivePath, stat, ahead }: Found): OpenEntry | undefined {
+  #storeFile(path: ByteString, { archivePath, stat, folder, ahead }: Found): OpenEntry | undefined {
     const job: StoreJob = {
       stat,
+      folder,
       opened: (fd) => {
-        if (mayHaveXattrs(fd)) readAttributes(path, this.#entry, this.parts.context);
+        if (!mayHaveXattrs(fd)) return;
+        readAttributes({ path, way: wayTo(path, folder) }, this.#entry, this.parts.context);
       },
       refresh: () => {
         const { xattrs, aclAccess, aclDefault } = this.#entry;
@@ -216,9 +224,9 @@ export class EntryStore {
     return open;
   }
 
-  #readTarget(path: ByteString): boolean {
+  #readTarget(path: ByteString, way: ByteString): boolean {
     try {
-      this.#entry.linkTarget = readlinkSync(toSystemPath(path), 'latin1');
+      this.#entry.linkTarget = readlinkSync(toSystemPath(way), 'latin1');
       return true;
     } catch (error) {
       const { context } = this.parts;

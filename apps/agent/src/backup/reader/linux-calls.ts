@@ -10,6 +10,8 @@ export interface LinuxCalls {
   statx(fd: number, path: Buffer, flags: number, mask: number, into: Uint32Array): number;
   /** With no list and size 0: bytes of the names of the open file's extended attributes. */
   flistxattr(fd: number, list: null, size: number): number;
+  /** The next entries of an open folder, one `struct linux_dirent64` behind the other: their bytes, 0 at the end. */
+  getdents64(fd: number, into: Buffer, size: number): number;
   errno(): number;
 }
 
@@ -49,6 +51,9 @@ function bind(library: Library, errno: () => number): LinuxCalls {
     flistxattr: library.func(
       'long flistxattr(int fd, void *list, size_t size)',
     ) as LinuxCalls['flistxattr'],
+    getdents64: library.func(
+      'long getdents64(int fd, void *into, size_t size)',
+    ) as LinuxCalls['getdents64'],
     errno,
   };
 }

@@ -10,6 +10,7 @@ import { dataRanges, mayBeSparse } from '../../posix/posix.js';
 
 import type { ArchiveOutput, BytesAtHand } from './archive-output.js';
 import { emptyStat, type FileStat, type StatCalls } from './file-stat.js';
+import { wayTo, type OpenFolder } from './open-folder.js';
 import { isGone, type ReaderContext } from './reader-context.js';
 import type { OpenEntry } from '../reader-state.js';
 
@@ -45,6 +46,8 @@ const SMALL_CHANGED: ContentOf = { ...SMALL, flags: 'm' };
 export interface StoreJob {
   /** As the walk found the file; brought up to date with what is stored. */
   readonly stat: FileStat;
+  /** In which it lies; undefined: it is reached by its path. */
+  readonly folder: OpenFolder | undefined;
   /** Called with the open file before anything is written. */
   readonly opened: (fd: number) => void;
   /** Called when `stat` has changed: the entry must follow it. */
@@ -75,7 +78,7 @@ export class RegularFiles {
     ahead?: Buffer,
   ): OpenEntry | undefined {
     if (ahead) return this.#storeWhole(entry, job, { buffer: ahead, length: ahead.length });
-    const fd = this.#open(path);
+    const fd = this.#open(path, wayTo(path, job.folder));
     if (fd === undefined) return undefined;
     try {
       job.opened(fd);
@@ -125,9 +128,9 @@ export class RegularFiles {
     return undefined;
   }
 
-  #open(path: ByteString): number | undefined {
+  #open(path: ByteString, way: ByteString): number | undefined {
     try {
-      return openFile(path);
+      return openFile(way);
     } catch (error) {
       if (isGone(error)) this.parts.context.warn(path, 'vanished before it was read');
       else this.parts.context.warnOfError(path, 'cannot be opened and is not in the image', error);
@@ -214,14 +217,14 @@ export class RegularFiles {
       context.warn(path, 'became something else before it was read and is not in the image');
       return undefined;
     }
-    entry.size = job.stat.size;
-    entry.sparse = this.#rangesOf(fd, job.stat);
-    const ranges = entry.sparse && packed(entry.sparse);
-    const open = this.#begin(entry, job, { flags: ranges ? 's' : '', fromFile: true, ranges });
     if (!Number.isSafeInteger(job.stat.size)) {
       context.warn(path, 'is too large (2^53 bytes or more) and is not in the image');
       return undefined;
     }
+    entry.size = job.stat.size;
+    entry.sparse = this.#rangesOf(fd, job.stat);
+    const ranges = entry.sparse && packed(entry.sparse);
+    const open = this.#begin(entry, job, { flags: ranges ? 's' : '', fromFile: true, ranges });
     this.#copy(fd, open, 0);
     output.end(job.lineOf(open));
     return open;
@@ -340,9 +343,6 @@ export function isSmall(stat: FileStat): boolean {
   return stat.size <= SMALL_FILE_BYTES_MAX;
 }
 
-function isChanged(before: FileStat, after: FileStat): boolean {
-  return (
-    before.size !== after.size ||
 /**
  * True for the file that was begun, changed or not: no other's content may be stored as its owner's. A device may have
  * another number after a boot; then nothing else may have changed.
@@ -356,6 +356,9 @@ function isSameFile(begun: FileStat, found: FileStat): boolean {
   );
 }
 
+function isChanged(before: FileStat, after: FileStat): boolean {
+  return (
+    before.size !== after.size ||
     before.mtimeNanos !== after.mtimeNanos ||
     before.mtimeSeconds !== after.mtimeSeconds ||
     before.ctimeNanos !== after.ctimeNanos ||

@@ -1,7 +1,6 @@
-import { closeSync, constants, openSync, readdirSync } from 'node:fs';
-
 import { compareArchivePaths, isWithin } from '#archive/archive-order.js';
-import { toSystemPath, type ByteString } from '#archive/path-text.js';
+import type { ByteString } from '#archive/path-text.js';
+import { codeOf } from '#kernel/errors.js';
 
 import type { ExcludeTest } from '../../domain/excludes.js';
 import type { Selection, SelectionTree } from '../../domain/selections.js';
@@ -10,12 +9,8 @@ import type { OpenEntry } from '../reader-state.js';
 import type { EntryStore } from './entry-store.js';
 import { emptyStat, type FileStat, type StatCalls } from './file-stat.js';
 import type { FileSystems } from './file-systems.js';
+import { wayTo, WalkedFolder, type OpenFolder } from './open-folder.js';
 import { isGone, type ReaderContext } from './reader-context.js';
-
-/** A folder of fewer names is not held open: opening it costs more than the way to each. */
-const HELD_NAMES_MIN = 8;
-/** Folders that are held open, one in the other; what lies deeper is reached by its path. */
-const HELD_MAX = 64;
 
 export interface WalkParts {
   readonly context: ReaderContext;
@@ -28,21 +23,19 @@ export interface WalkParts {
   readonly behind?: Pick<OpenEntry, 'path' | 'type'> | undefined;
 }
 
-/** `O_NOFOLLOW`: should it have become a link since, nothing is looked at where that leads. */
-const FOLDER_FLAGS = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
-
-/** The folder in which an entry lies. */
-interface FolderAt {
+/** Where an entry lies. */
+interface EntryAt {
   /** The file system to stay on. */
   readonly device: string;
-  /** If it is held open. */
-  readonly open: number | undefined;
+  /** The folder; undefined for a selection, which is reached by its path. */
+  readonly folder: WalkedFolder | undefined;
 }
 
 /**
  * Walks selections in archive order, blocking. Stays on the file system of each selection unless told
  * otherwise. (Only folders are asked: on an overlay, files have other device numbers than their folders.)
- * Memory: the names of one folder for each level of depth.
+ * Each folder is opened in the one above and what it holds is reached from there, so no symlink that takes a folder's
+ * place meanwhile leads to anything. Memory: the names of one folder for each level of depth.
  */
 export class Walk {
   readonly #stat: FileStat = emptyStat();
@@ -51,7 +44,6 @@ export class Walk {
   #ahead = new Set<ByteString>();
   /** As an archive path; undefined once the walk is behind it. */
   #behind: ByteString | undefined;
-  #held = 0;
 
   constructor(private readonly parts: WalkParts) {
     this.#behind = parts.behind?.path.slice(1);
@@ -66,7 +58,8 @@ export class Walk {
     for (const path of this.#ahead) this.#missed(path);
   }
 
-  #start({ path, follow }: Selection): void {
+  #start(selection: Selection): void {
+    const { path, follow } = selection;
     const { stats } = this.parts;
     this.#ahead.delete(path);
     if (this.#where(path) === 'done') return;
@@ -80,8 +73,10 @@ export class Walk {
     const name = path.slice(path.lastIndexOf('/') + 1);
     const isFolder = this.#stat.type === 'd';
     if (this.parts.excluded(path, name, isFolder)) this.#startInner(path);
-    else if (isFolder) this.#folder(path, this.#stat.device);
-    else this.#other(path);
+    else if (isFolder) {
+      const open = () => WalkedFolder.ofSelection(selection, stats, this.#stat);
+      this.#folder(path, { device: this.#stat.device, folder: undefined }, open);
+    } else this.#other(path, undefined);
   }
 
   /** An earlier attempt has been behind it. */
@@ -104,35 +99,37 @@ export class Walk {
     return 'ahead';
   }
 
-  #add(path: ByteString): void {
-    if (this.#where(path) === 'ahead') this.parts.store.add(path, this.#stat);
+  #add(path: ByteString, folder: OpenFolder | undefined): void {
+    if (this.#where(path) === 'ahead') this.parts.store.add(path, this.#stat, folder);
   }
 
-  #visit(path: ByteString, name: ByteString, { device, open }: FolderAt): void {
+  #visit(path: ByteString, name: ByteString, at: EntryAt & { folder: WalkedFolder }): void {
     const { context, excluded, stats } = this.parts;
+    const folder = at.folder.folder!;
     if (this.#where(path) === 'done') return;
     if (excluded(path, name, undefined)) return this.#startInner(path);
     context.tick(path);
     try {
-      if (this.#ahead.size > 0 && this.#ahead.has(path)) stats.lstatMounted(path, this.#stat);
-      else if (open !== undefined) stats.lstatIn!(open, { name, path }, this.#stat);
-      else stats.lstat(path, this.#stat);
+      const isSelected = this.#ahead.size > 0 && this.#ahead.has(path);
+      if (isSelected) stats.lstatMounted(wayTo(path, folder), this.#stat);
+      else if (stats.lstatIn) stats.lstatIn(folder.descriptor, { name, path }, this.#stat);
+      else stats.lstat(wayTo(path, folder), this.#stat);
     } catch (error) {
       this.#lookFailed(path, error, 'vanished before it was read');
       return;
     }
     const isFolder = this.#stat.type === 'd';
     if ((isFolder || excluded.filesWait) && excluded(path, name, isFolder)) this.#startInner(path);
-    else if (isFolder) this.#folder(path, device);
-    else this.#other(path);
+    else if (isFolder) this.#folder(path, at, () => at.folder.enter(path, stats, this.#stat));
+    else this.#other(path, folder);
   }
 
   /** What is no folder. A symlink gives way to the selections that it leads to: they could not be restored beside it. */
-  #other(path: ByteString): void {
+  #other(path: ByteString, folder: OpenFolder | undefined): void {
     const leads = ({ path: inner, follow }: Selection) => inner !== path || follow;
     if (this.#stat.type !== 'l' || !this.#innerWithin(path).some(leads)) {
       this.#ahead.delete(path);
-      this.#add(path);
+      this.#add(path, folder);
       return;
     }
     const isNew = this.#where(path) === 'ahead';
@@ -141,55 +138,70 @@ export class Walk {
     this.#startInner(path);
   }
 
-  /** @param device the file system to stay on */
-  #folder(path: ByteString, device: string): void {
-    const { context, store } = this.parts;
-    const own = this.#stat.device;
+  /** @param open opens it, and brings `#stat` up to date */
+  #folder(path: ByteString, at: EntryAt, open: () => WalkedFolder): void {
     this.#ahead.delete(path);
-    if (own !== device && !this.#mayEnter(path, own)) {
-      this.#add(path);
-      this.#startInner(path);
+    if (this.#isForeign(path, at)) return;
+    let walked: WalkedFolder;
+    try {
+      walked = open();
+    } catch (error) {
+      this.#openFailed(path, at, error);
       return;
     }
+    try {
+      // What was opened may be another one than was looked at, or what an automounter has mounted there.
+      if (!this.#isForeign(path, at)) this.#walkIn(path, walked, at);
+    } finally {
+      walked.leave(this.parts.stats);
+    }
+  }
+
+  /** @param at where the folder itself lies */
+  #walkIn(path: ByteString, walked: WalkedFolder, at: EntryAt): void {
+    const { context, store } = this.parts;
+    const { device } = this.#stat;
     let names: ByteString[];
     try {
-      names = readdirSync(toSystemPath(path), 'latin1');
+      names = walked.folder!.names();
     } catch (error) {
-      if (isGone(error)) {
-        context.warn(path, 'vanished before it was read');
-        return;
-      }
-      this.#add(path);
-      context.warnOfError(path, 'cannot be read; what it holds is not in the image', error);
-      store.keepWithin(path);
+      this.#openFailed(path, at, error);
       return;
     }
-    this.#add(path);
+    this.#add(path, at.folder?.folder);
     names.sort();
     const prefix = path === '/' ? '/' : `${path}/`;
-    const open = names.length < HELD_NAMES_MIN ? undefined : this.#hold(path);
-    try {
-      for (const name of names) this.#visit(prefix + name, name, { device: own, open });
-    } finally {
-      if (open !== undefined) this.#letGo(open);
+    for (const name of names) {
+      if (walked.folder) this.#visit(prefix + name, name, { device, folder: walked });
+      else {
+        context.warn(path, 'was moved while it was read; the rest of it is not in the image');
+        store.keepWithin(path);
+        return;
+      }
     }
   }
 
-  /** Undefined if that is of no use, or cannot be. */
-  #hold(path: ByteString): number | undefined {
-    if (this.#held >= HELD_MAX || !this.parts.stats.lstatIn) return undefined;
-    try {
-      const open = openSync(toSystemPath(path), FOLDER_FLAGS);
-      this.#held += 1;
-      return open;
-    } catch {
-      return undefined;
+  #openFailed(path: ByteString, { folder }: EntryAt, error: unknown): void {
+    const { context, store } = this.parts;
+    if (codeOf(error) === 'ENOENT') {
+      context.warn(path, 'vanished before it was read');
+      return;
     }
+    if (isGone(error)) {
+      context.warn(path, 'became something else before it was read and is not in the image');
+    } else {
+      this.#add(path, folder?.folder);
+      context.warnOfError(path, 'cannot be read; what it holds is not in the image', error);
+    }
+    store.keepWithin(path);
   }
 
-  #letGo(open: number): void {
-    this.#held -= 1;
-    closeSync(open);
+  /** A file system that is not entered; only the folder on which it is mounted is stored. */
+  #isForeign(path: ByteString, { device, folder }: EntryAt): boolean {
+    if (this.#stat.device === device || this.#mayEnter(path, this.#stat.device)) return false;
+    this.#add(path, folder?.folder);
+    this.#startInner(path);
+    return true;
   }
 
   #mayEnter(path: ByteString, device: string): boolean {

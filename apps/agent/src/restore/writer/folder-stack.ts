@@ -6,7 +6,6 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
-  readlinkSync,
   rmdirSync,
   unlinkSync,
 } from 'node:fs';
@@ -15,14 +14,12 @@ import { dirname } from 'node:path/posix';
 import { isWithin } from '#archive/archive-order.js';
 import { codeOf } from '#kernel/errors.js';
 import { nativePath, type BytePath } from '../../posix/byte-path.js';
+import { DESCRIPTORS, FOLDER_FLAGS, hasDescriptors } from '../../posix/descriptors.js';
 import { getXattr } from '../../posix/posix.js';
 import type { RestoreNotes } from '../restore-notes.js';
 import type { Metadata, MetadataWriter } from './metadata.js';
 import { LeftAlone, NotRestored, reasonOf, shown } from './not-restored.js';
 
-/** The process's open files as paths. By number, since `self` costs a microsecond on each call. */
-const DESCRIPTORS = `/proc/${process.pid}/fd`;
-const FOLDER_FLAGS = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 /** Nobody else looks in before owner and mode are right. */
 const MODE_WHILE_FILLED = 0o700;
 /** What the system would give to a folder of which nothing is known. */
@@ -57,7 +54,7 @@ export class FolderStack {
   readonly #parents: Metadata[] = [];
   /** Left, but files are still made in them. */
   readonly #inUse = new Map<BytePath, Level>();
-  readonly #byDescriptor = hasProc();
+  readonly #byDescriptor = hasDescriptors();
   readonly #destinationIsNew: boolean;
 
   constructor(
@@ -241,20 +238,6 @@ function openFolder(path: BytePath): number {
     const code = codeOf(error);
     if (code !== 'ELOOP' && code !== 'ENOTDIR') throw error;
     throw new NotRestored('something that is not a folder is in its place');
-  }
-}
-
-/** True where an open folder can be named by its descriptor. */
-function hasProc(): boolean {
-  try {
-    const fd = openSync('/', FOLDER_FLAGS);
-    try {
-      return readlinkSync(`${DESCRIPTORS}/${fd}`) === '/';
-    } finally {
-      closeSync(fd);
-    }
-  } catch {
-    return false;
   }
 }
 
