@@ -119,6 +119,18 @@ describe('a hostile archive', () => {
     }
   });
 
+  it('does not fill memory and log with notes by the names of its attributes', async () => {
+    const names = Array.from({ length: 2_000 }, (_, i) => `made${i}.up`);
+    const xattrs = new Map(names.map((name) => [name, Buffer.from('value')]));
+    const entry = { ...file('marked').entry, xattrs };
+    const marked = await image({ imageId: 'marked', archive: archiveOf([{ entry }]) });
+    const result = await restore([marked]);
+    expect(result).toMatchObject({ status: 1, files: 1 });
+    expect(result.notes).toEqual([
+      expect.stringMatching(/^Extended attributes of other kinds .* \(2000 times in all\)$/),
+    ]);
+  });
+
   it('is not believed when index and archive disagree', async () => {
     const lying = await image({
       imageId: 'lying',

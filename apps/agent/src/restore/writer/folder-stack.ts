@@ -32,8 +32,10 @@ export interface Level {
   readonly fd: number;
   /** What a name (with a slash) is appended to, for a system call on an entry of the folder. */
   readonly base: BytePath;
-  /** Put on the folder when everything in it is done. */
+  /** Put on the folder when everything in it is done. Of one that was there, what the archive has, never an index's line. */
   pending: Metadata | undefined;
+  /** It may have attributes that are not of the restore's making. */
+  readonly wasThere: boolean;
   /** New files get ACLs from this folder, which they must not keep. */
   readonly inheritsAcls: boolean;
   /** Who owns a file that is made here, as the first one showed. */
@@ -66,7 +68,8 @@ export class FolderStack {
     this.#destinationIsNew = makeFolders(destination);
     // The destination itself is the user's word: its own symlinks are followed.
     const fd = openSync(nativePath(destination), constants.O_RDONLY | constants.O_DIRECTORY);
-    this.#push({ path: '', fd, whole: destination, isNew: this.#destinationIsNew });
+    // What it got from the folder that it lies in, if it is new, is no other than what was there.
+    this.#push({ path: '', fd, whole: destination, isNew: false });
   }
 
   /** Remembers a folder that will be needed if anything below it is restored. */
@@ -186,7 +189,7 @@ export class FolderStack {
     const base = this.#byDescriptor ? `${DESCRIPTORS}/${fd}/` : whole === '/' ? whole : `${whole}/`;
     const inheritsAcls = !isNew && getXattr(base, 'system.posix_acl_default') !== undefined;
     const unknown = { pending: undefined, newOwner: undefined };
-    const level: Level = { path, fd, base, inheritsAcls, users: 0, ...unknown };
+    const level: Level = { path, fd, base, inheritsAcls, wasThere: !isNew, users: 0, ...unknown };
     this.#levels.push(level);
     return level;
   }
@@ -202,8 +205,10 @@ export class FolderStack {
   }
 
   #end(level: Level): void {
+    const { fd, base, pending, wasThere } = level;
     try {
-      if (level.pending !== undefined) this.metadata.applyToOpen(level.fd, level.pending);
+      const stripped = wasThere ? base : undefined;
+      if (pending !== undefined) this.metadata.applyToOpen(fd, pending, { stripped });
     } catch (error) {
       const text = `${shown(level.path)}: the folder's metadata are not restored: ${reasonOf(error)}.`;
       this.notes.add({ text, lost: true });

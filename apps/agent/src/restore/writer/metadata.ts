@@ -15,6 +15,7 @@ import { codeOf } from '#kernel/errors.js';
 import { nativePath, type BytePath } from '../../posix/byte-path.js';
 import {
   capabilities,
+  listXattrs,
   removeXattr,
   setTimes,
   setTimesOfOpenFile,
@@ -39,13 +40,15 @@ export type Metadata = Pick<
   | 'aclDefault'
 >;
 
-/** What is known of a new file. */
+/** What is known of a file or folder. */
 export interface CurrentMetadata {
   readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
   /** It has the mode that it should have. */
   readonly isMode?: boolean;
   /** The file's path, if it got ACLs from its folder that it must not keep. */
   readonly inheritedAcls?: BytePath | undefined;
+  /** The path of a folder that was there: attributes and ACLs that the entry does not have are taken away. */
+  readonly stripped?: BytePath | undefined;
 }
 
 const SET_ID_BITS = 0o6000;
@@ -53,6 +56,11 @@ const OWNER_WRITES = 0o200;
 const O_PATH = 0o10000000;
 const ACL_ACCESS = 'system.posix_acl_access';
 const ACL_DEFAULT = 'system.posix_acl_default';
+/**
+ * Of the other namespaces something may be on new files, too: labels of security modules, properties of a file system and
+ * views of what it holds (btrfs, NFS, SMB).
+ */
+const PUT_ON_BY_USERS = new Set(['user', 'trusted']);
 
 /** The process's: what a new file is not given, whatever is asked for. */
 const UMASK = process.umask();
@@ -94,12 +102,16 @@ export class MetadataWriter {
 
   /** On an open file or folder, by its descriptor. */
   applyToOpen(fd: number, entry: Metadata, now: CurrentMetadata = {}): void {
-    const { owner, inheritedAcls, isMode = false } = now;
+    const { owner, inheritedAcls, stripped, isMode = false } = now;
     const owned = isOwner(owner, entry) || this.#own(entry, (uid, gid) => fchownSync(fd, uid, gid));
     const set = (name: string, value: Buffer): void => setXattrOfOpenFile(fd, name, value);
+    const before = stripped === undefined ? [] : this.#namesOn(stripped, entry);
+    for (const name of before) if (isStrange(name, entry)) this.#remove(stripped!, name, entry);
     this.#xattrs(entry, set);
     if (inheritedAcls !== undefined) this.clearAcls(inheritedAcls);
     if (!isMode) fchmodSync(fd, owned ? entry.mode : entry.mode & ~SET_ID_BITS);
+    // Behind the mode: until then the group's bits are the ACL's mask, and would become the group's rights.
+    for (const name of before) if (isStrangeAcl(name, entry)) this.#remove(stripped!, name, entry);
     this.#acls(entry, set);
     const mtimeNs = mtimeOf(entry);
     setTimesOfOpenFile(fd, { atimeNs: mtimeNs, mtimeNs });
@@ -149,32 +161,71 @@ export class MetadataWriter {
   #xattrs(entry: Metadata, set: (name: string, value: Buffer) => void): void {
     if (entry.xattrs === undefined) return;
     for (const [name, value] of entry.xattrs) {
-      this.#trySet(entry, name.slice(0, name.indexOf('.')), () => set(name, value));
+      const failed = `${kindOf(name)} are not restored everywhere`;
+      this.#try(entry, failed, () => set(name, value));
     }
   }
 
   #acls(entry: Metadata, set: (name: string, value: Buffer) => void): void {
     const { aclAccess, aclDefault } = entry;
+    const failed = 'ACLs are not restored everywhere';
     if (aclAccess !== undefined) {
-      this.#trySet(entry, 'acl', () => set(ACL_ACCESS, aclFromText(aclAccess)));
+      this.#try(entry, failed, () => set(ACL_ACCESS, aclFromText(aclAccess)));
     }
     if (aclDefault !== undefined) {
-      this.#trySet(entry, 'acl', () => set(ACL_DEFAULT, aclFromText(aclDefault)));
+      this.#try(entry, failed, () => set(ACL_DEFAULT, aclFromText(aclDefault)));
     }
   }
 
-  #trySet(entry: Metadata, kind: string, set: () => void): void {
+  #namesOn(path: BytePath, entry: Metadata): string[] {
+    let names: string[] = [];
+    const failed = 'Extended attributes that were there could not be looked at everywhere';
+    this.#try(entry, failed, () => (names = listXattrs(path)));
+    return names;
+  }
+
+  #remove(path: BytePath, name: string, entry: Metadata): void {
+    const failed = `${kindOf(name)} that were there could not be removed everywhere`;
+    this.#try(entry, failed, () => removeXattr(path, name));
+  }
+
+  /** @param failed said once for each reason: of few kinds, whatever an archive holds */
+  #try(entry: Metadata, failed: string, call: () => void): void {
     try {
-      set();
+      call();
     } catch (error) {
-      const what = kind === 'acl' ? 'ACLs' : `Extended attributes "${kind}.*"`;
       const reason = capabilities.xattrs ? reasonOf(error) : 'not on this machine';
-      this.notes.addOnce(`${kind} ${codeOf(error) ?? ''}`, {
-        text: `${what} are not restored everywhere (${reason}); the first is on ${shown(entry.path)}.`,
+      this.notes.addOnce(`${failed} ${codeOf(error) ?? ''}`, {
+        text: `${failed} (${reason}); the first is on ${shown(entry.path)}.`,
         lost: true,
       });
     }
   }
+}
+
+/** Linux's. What else an archive may say is no part of a note. */
+const NAMESPACES = new Set(['user', 'trusted', 'security', 'system']);
+
+/** For a note. */
+function kindOf(name: string): string {
+  if (name === ACL_ACCESS || name === ACL_DEFAULT) return 'ACLs';
+  const namespace = namespaceOf(name);
+  return NAMESPACES.has(namespace)
+    ? `Extended attributes "${namespace}.*"`
+    : 'Extended attributes of other kinds';
+}
+
+function namespaceOf(name: string): string {
+  return name.split('.', 1)[0]!;
+}
+
+function isStrange(name: string, { xattrs }: Metadata): boolean {
+  return PUT_ON_BY_USERS.has(namespaceOf(name)) && xattrs?.has(name) !== true;
+}
+
+function isStrangeAcl(name: string, { aclAccess, aclDefault }: Metadata): boolean {
+  if (name === ACL_ACCESS) return aclAccess === undefined;
+  return name === ACL_DEFAULT && aclDefault === undefined;
 }
 
 /** Changes the mode of exactly what is at the path, never of what a symlink there leads to. */
