@@ -37,6 +37,11 @@ export class HardLinks {
     return this.#inodes.size;
   }
 
+  /** True if a link of this inode was met, and not its last one. */
+  has(inode: string): boolean {
+    return this.#inodes.has(inode);
+  }
+
   /** The first link of this inode, if there was one; it is forgotten with the last link. */
   take(inode: string): FirstLink | undefined {
     const first = this.#inodes.get(inode);

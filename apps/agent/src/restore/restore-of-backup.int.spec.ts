@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import {
   linkSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -261,6 +262,60 @@ describe('a selection in a folder to which the outer one comes no more', () => {
     renameSync(`${root}/outer`, `${root}/elsewhere`);
     symlinkSync('elsewhere', `${root}/outer`);
     await both(root, [full], {});
+  });
+});
+
+describe('a hard link whose folder got another name', () => {
+  const fullOf = (root: string) => {
+    for (const name of ['a', 'b', 'c']) mkdirSync(`${root}/${name}`, { recursive: true });
+    for (const name of ['one', 'two']) {
+      writeFileSync(`${root}/b/${name}`, name);
+      for (const other of ['a', 'c']) linkSync(`${root}/b/${name}`, `${root}/${other}/${name}`);
+    }
+    return lab.backUp([root]);
+  };
+  const inodesOf = (root: string, folders: readonly string[]) =>
+    new Set(folders.map((name) => lstatSync(`${root}/${name}/one`).ino)).size;
+
+  it('stays one with links behind it that have not changed', async () => {
+    const root = `${folder}/links-behind`;
+    const full = await fullOf(root);
+    renameSync(`${root}/b`, `${root}/a-b`);
+    renameSync(`${root}/a`, `${root}/a-a`);
+    const next = await lab.backUp([root], { base: full });
+    expect(next).toMatchObject({ result: { status: 0 }, notes: [] });
+    const { target, ...result } = await restore([full, next]);
+    expect(result).toMatchObject({ status: 0, notes: [] });
+    expect(await compareTrees(root, target + root)).toEqual([]);
+    expect(inodesOf(target + root, ['a-a', 'a-b', 'c'])).toBe(1);
+    // The link behind was stored with it; what is in the listing is the same, so that is for once.
+    const last = await lab.backUp([root], { base: next });
+    expect(lab.index(last)).toEqual([]);
+  });
+
+  it('is parted from links in front of it that have not changed, and that is said', async () => {
+    const root = `${folder}/links-before`;
+    const full = await fullOf(root);
+    renameSync(`${root}/a`, `${root}/d`);
+    renameSync(`${root}/c`, `${root}/e`);
+    const next = await lab.backUp([root], { base: full });
+    expect(next.result).toMatchObject({ status: 0 });
+    expect(next.notes).toEqual([
+      {
+        level: 'info',
+        text:
+          'Hard links of 2 files lie in different images: those that have not changed are not stored ' +
+          'again. A restore makes separate files of them, until the next full that reads the client.',
+      },
+    ]);
+    const { target, ...result } = await restore([full, next]);
+    expect(result).toMatchObject({ status: 0, notes: [] });
+    expect(inodesOf(target + root, ['d', 'e'])).toBe(1);
+    expect(inodesOf(target + root, ['b', 'd'])).toBe(2);
+    const again = await lab.backUp([root]);
+    expect(again.notes).toEqual([]);
+    const whole = await restore([again]);
+    expect(inodesOf(whole.target + root, ['b', 'd', 'e'])).toBe(1);
   });
 });
 

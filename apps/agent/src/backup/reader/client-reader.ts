@@ -3,6 +3,7 @@ import type { Clock } from '#kernel/clock.js';
 import { excludeTest } from '../../domain/excludes.js';
 import { HardLinks } from '../../domain/hard-links.js';
 import { ListingMerge } from '../../domain/listing-merge.js';
+import { SplitLinks } from '../../domain/split-links.js';
 import { selectionTrees, type SelectionTree } from '../../domain/selections.js';
 import { toPathTextBytes, type ByteString } from '#archive/path-text.js';
 import { capabilities } from '../../posix/posix.js';
@@ -34,7 +35,7 @@ export function readClient(
   const trees = selectionTrees(job.selections);
   if (!job.goOn) {
     if (!someExists(trees, stats)) return totalsOf(context, false);
-    if (capabilities.lost !== undefined) post(noteOfLoss(context, capabilities.lost));
+    if (capabilities.lost !== undefined) context.say(capabilities.lost);
   }
   const listing = new ListingWriter(listingPartPath(job.newListingPath), {
     beside: job.checkpointPath,
@@ -69,7 +70,9 @@ function readTrees(job: ReaderJob, trees: readonly SelectionTree[], parts: Parts
   const base = openBase(job.baseListingPath);
   const merge = base && new ListingMerge(base, (path) => output.indexLine(goneLine(path)));
   const followed = followedOf(trees);
-  const store = new EntryStore({ ...parts, owners: readOwnerNames(), merge, followed });
+  const splitLinks = new SplitLinks();
+  const owners = readOwnerNames();
+  const store = new EntryStore({ ...parts, owners, merge, followed, splitLinks });
   if (job.goOn) {
     replayLinks(job.checkpointPath, hardLinks);
     store.goOn(job.goOn);
@@ -89,6 +92,7 @@ function readTrees(job: ReaderJob, trees: readonly SelectionTree[], parts: Parts
   ahead?.finish();
   merge?.finish();
   base?.close();
+  if (splitLinks.count > 0) context.say(textOfSplit(splitLinks.count));
   output.endArchive();
 }
 
@@ -117,10 +121,12 @@ function goneLine(path: string): string {
   return `x\t${toPathTextBytes(path)}\t0\t0\t0\t0\t0\t-\t-\t-\t\n`;
 }
 
-function noteOfLoss(context: ReaderContext, text: string): ReaderMessage {
-  const note = { level: 'info', text } as const;
-  context.notes.add(note);
-  return { type: 'note', note };
+function textOfSplit(count: number): string {
+  return (
+    `Hard links of ${count === 1 ? '1 file' : `${count} files`} lie in different images: those ` +
+    'that have not changed are not stored again. A restore makes separate files of them, ' +
+    'until the next full that reads the client.'
+  );
 }
 
 function someExists(trees: readonly SelectionTree[], stats: StatCalls): boolean {

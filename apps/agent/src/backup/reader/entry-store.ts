@@ -11,6 +11,7 @@ import { assert } from '#kernel/assert.js';
 
 import type { FirstLink, HardLinks } from '../../domain/hard-links.js';
 import type { ListingMerge } from '../../domain/listing-merge.js';
+import type { SplitLinks } from '../../domain/split-links.js';
 
 import type { ArchiveOutput } from './archive-output.js';
 import { readAttributes } from './entry-attributes.js';
@@ -53,6 +54,7 @@ export interface EntryStoreParts {
   readonly stats: StatCalls;
   readonly owners: OwnerNames;
   readonly hardLinks: HardLinks;
+  readonly splitLinks: SplitLinks;
   readonly listing: ListingWriter;
   /** Selections that stand for what they lead to, should they be symlinks. */
   readonly followed: ReadonlySet<ByteString>;
@@ -88,12 +90,15 @@ export class EntryStore {
     }
     if (listing.isOwn(stat)) return;
     const archivePath = path.slice(1);
-    if (merge?.takeSame(archivePath, stat, listing)) return;
+    // A link of a file that this image holds is stored with it, though it has not changed: else a restore would part them.
+    const mayPass = !isLinked(stat) || !this.parts.hardLinks.has(inodeOf(stat));
+    if (mayPass && merge?.takeSame(archivePath, stat, listing)) return this.#passed(stat);
     this.#columns = columnsOf(archivePath, stat, sizeOf(stat));
     const before = merge?.advanceTo(archivePath);
-    if (before !== undefined && sameInListing(before, this.#listingLine(stat, false))) {
+    const isSame = before !== undefined && sameInListing(before, this.#listingLine(stat, false));
+    if (mayPass && isSame) {
       listing.add(before);
-      return;
+      return this.#passed(stat);
     }
     const stored = this.#store(path, { archivePath, stat, folder, ahead });
     if (stored) this.#done(stored);
@@ -120,6 +125,10 @@ export class EntryStore {
     merge?.keepWithin(path.slice(1), (line) => listing.add(line));
   }
 
+  #passed(stat: FileStat): void {
+    if (isLinked(stat)) this.parts.splitLinks.pass(inodeOf(stat), stat.links);
+  }
+
   /** @returns undefined if the entry is not in the archive */
   #store(path: ByteString, found: Found): OpenEntry | undefined {
     const { archivePath, stat, folder, ahead } = found;
@@ -128,7 +137,7 @@ export class EntryStore {
     fillEntry(entry, archivePath, stat, this.parts.owners);
     this.#again = false;
     this.#readMs = ahead?.readMs ?? context.nowMs;
-    if (stat.links > 1 && stat.type !== 'd') {
+    if (isLinked(stat)) {
       const link = this.#storeLink(path, stat);
       if (link) return link;
     }
@@ -244,6 +253,7 @@ export class EntryStore {
     const times = { mtimeSeconds, mtimeNanos, ...ctime };
     const first = { path: path.slice(1), offset, length, size, ...times };
     hardLinks.add(inodeOf(stat), first, stat.links);
+    this.parts.splitLinks.store(inodeOf(stat));
     if (overflowedBefore || !hardLinks.overflowed) return;
     context.info(
       path,
@@ -268,6 +278,10 @@ export class EntryStore {
 /** No link has this time: all of them are stored again. */
 const NEVER = { ctimeSeconds: 0, ctimeNanos: -1 };
 const PLAIN: ContentOf = { flags: '', fromFile: false, ranges: undefined };
+
+function isLinked({ links, type }: FileStat): boolean {
+  return links > 1 && type !== 'd';
+}
 
 function inodeOf(stat: FileStat): string {
   return `${stat.device} ${stat.inode}`;

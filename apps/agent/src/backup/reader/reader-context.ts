@@ -42,6 +42,11 @@ export class ReaderContext {
     this.bytes = Math.min(this.bytes + bytes, Number.MAX_SAFE_INTEGER);
   }
 
+  /** Of the whole backup. */
+  say(text: string): void {
+    this.#note('info', text);
+  }
+
   info(path: ByteString, what: string): void {
     this.#note('info', `${toPathText(path)}: ${what}`);
   }
