@@ -1,3 +1,4 @@
+import { randomFillSync } from 'node:crypto';
 import { mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -10,6 +11,7 @@ import { temporaryFolder } from '../../../../test/support/temporary-folder.js';
 import { getXattr, setXattr } from '../posix/posix.js';
 
 import { BackupLab, type LabImage } from './testing/backup-lab.js';
+import { ResumeLab } from './testing/resume-lab.js';
 
 let folder: string;
 let lab: BackupLab;
@@ -143,6 +145,57 @@ describe('selections', () => {
       ...{ excludes, base: image },
     });
     expect(pathsOf(next)).toEqual([]);
+  });
+
+  it('that a symlink does not lead to cost nothing but themselves', async () => {
+    const root = `${folder}/nowhere`;
+    mkdirSync(`${root}/real/inside`, { recursive: true });
+    symlinkSync('/nowhere', `${root}/dangling`);
+    symlinkSync('/nowhere', `${root}/followed`);
+    symlinkSync('real', `${root}/half`);
+    symlinkSync('loop', `${root}/loop`);
+    symlinkSync('real', `${root}/real-again`);
+    const inner = ['dangling/deep', 'followed/', 'half/inside', 'half/none', 'loop/in'];
+    const selections = [root, ...[...inner, 'real-again/none'].map((name) => `${root}/${name}`)];
+    const image = await lab.backUp(selections);
+    const stored = [
+      'd ',
+      'l /dangling',
+      'l /followed',
+      'd /half/inside',
+      'l /loop',
+      'd /real',
+      'd /real/inside',
+      'l /real-again',
+    ];
+    expect(pathsOf(image).map((line) => line.replace(' nowhere', ' '))).toEqual(stored);
+    expect(image.result.status).toBe(1);
+    expect(image.notes).toEqual([
+      { level: 'warning', text: `${root}/followed: is a symlink that leads to nothing` },
+      {
+        level: 'info',
+        text: `${root}/half: is a symlink that leads to a selection, which is stored instead`,
+      },
+      { level: 'warning', text: `${root}/half/none: does not exist` },
+      { level: 'warning', text: `${root}/dangling/deep: does not exist` },
+      { level: 'warning', text: expect.stringMatching(/loop\/in: cannot be looked at .*ELOOP/) },
+      { level: 'warning', text: `${root}/real-again/none: does not exist` },
+    ]);
+    const next = await lab.backUp(selections, { base: image });
+    expect(pathsOf(next)).toEqual([]);
+  });
+
+  it('that are a file in which an earlier attempt was cut off are there', async () => {
+    const root = `${folder}/cut`;
+    mkdirSync(root);
+    writeFileSync(`${root}/large`, randomFillSync(Buffer.alloc(60_000)));
+    const common = { ring: { buffers: 3, bufferBytes: 8192 } };
+    const selections = [root, `${root}/large`];
+    const cut = new ResumeLab(`${folder}/cut-image`, selections, {
+      ...{ fragmentBytesMax: 10_000, common },
+    });
+    await cut.attempt({ keep: 3 });
+    expect(await cut.attempt()).toMatchObject({ status: 0 });
   });
 
   it('that do not exist are reported; if none exists nothing is sent', async () => {

@@ -39,6 +39,8 @@ interface EntryAt {
  */
 export class Walk {
   readonly #stat: FileStat = emptyStat();
+  /** Of what the entry at hand may lead to. */
+  readonly #probe: FileStat = emptyStat();
   #inner: readonly Selection[] = [];
   /** Those of them that the walk has not come to. */
   #ahead = new Set<ByteString>();
@@ -82,6 +84,7 @@ export class Walk {
   /** An earlier attempt has been behind it. */
   #wasPassed(path: ByteString): boolean {
     const [at, behind] = [path.slice(1), this.#behind];
+    if (at === behind) return this.parts.behind?.type !== 'd';
     return behind !== undefined && !isWithin(behind, at) && compareArchivePaths(at, behind) < 0;
   }
 
@@ -126,10 +129,13 @@ export class Walk {
 
   /** What is no folder. A symlink gives way to the selections that it leads to: they could not be restored beside it. */
   #other(path: ByteString, folder: OpenFolder | undefined): void {
-    const leads = ({ path: inner, follow }: Selection) => inner !== path || follow;
-    if (this.#stat.type !== 'l' || !this.#innerWithin(path).some(leads)) {
+    const inner = this.#stat.type === 'l' ? this.#innerWithin(path) : [];
+    const meant = inner.filter((one) => one.path !== path || one.follow);
+    if (!meant.some((one) => this.#mayBeThere(one))) {
       this.#ahead.delete(path);
       this.#add(path, folder);
+      const leadsNowhere = meant.some((one) => one.path === path);
+      if (leadsNowhere) this.parts.context.warn(path, 'is a symlink that leads to nothing');
       return;
     }
     const isNew = this.#where(path) === 'ahead';
@@ -238,6 +244,17 @@ export class Walk {
       this.parts.context.warn(path, 'could not be reached and is not in the image');
     } catch (error) {
       this.#lookFailed(path, error, 'does not exist');
+    }
+  }
+
+  /** False only if it is sure that nothing is there. */
+  #mayBeThere({ path, follow }: Selection): boolean {
+    try {
+      if (follow) this.parts.stats.stat(path, this.#probe);
+      else this.parts.stats.lstat(path, this.#probe);
+      return true;
+    } catch (error) {
+      return !isGone(error) && codeOf(error) !== 'ELOOP';
     }
   }
 
