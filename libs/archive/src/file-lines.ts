@@ -81,12 +81,13 @@ export function pathOf({ directory, name }: Pick<FileLine, 'directory' | 'name'>
   return directory === '' ? `/${name}` : `/${directory}/${name}`;
 }
 
-/** RFC 3339 in UTC with nine digits of fraction. */
+/** RFC 3339 in UTC with nine digits of fraction; `@` and whole seconds since 1970, as `date -d` takes them, where no calendar has the time. */
 export function nanosecondTime(mtimeNs: string): string {
   const { seconds, nanos } = splitNanoseconds(mtimeNs);
   const time = new Date(seconds * 1_000);
-  // A file system can hold times that no calendar has.
-  if (Number.isNaN(time.getTime())) return `${seconds} s since 1970`;
+  if (Number.isNaN(time.getTime())) {
+    return `@${(BigInt(mtimeNs) - BigInt(nanos)) / 1_000_000_000n}`;
+  }
   return `${time.toISOString().slice(0, -5)}.${String(nanos).padStart(9, '0')}Z`;
 }
 

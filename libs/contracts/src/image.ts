@@ -98,7 +98,9 @@ export const fileView = z.object({
   path: pathText.describe('absolute'),
   type: z.enum(['f', 'd', 'l', 'h', 'p', 'c', 'b', 'x']),
   size: z.int(),
-  mtime: z.string().describe('RFC 3339 with nanoseconds'),
+  mtime: z
+    .string()
+    .describe('RFC 3339 with nanoseconds; `@` and seconds since 1970 beyond all calendars'),
   mode: z.string().describe('octal'),
   uid: z.int(),
   gid: z.int(),

@@ -15,6 +15,8 @@ const TYPE_LETTERS: Readonly<Record<FileView['type'], string>> = {
   x: 'x',
 };
 
+const TIME_WIDTH = '2026-01-31 18:00:05'.length;
+
 /** Lines for a terminal. */
 export function fileLines(files: readonly FileLine[]): string[] {
   const lines = files.map(fileLine);
@@ -26,7 +28,7 @@ export function fileLines(files: readonly FileLine[]): string[] {
 function fileLine(line: FileLine): string {
   const owner = `${String(line.uid).padStart(5)}  ${String(line.gid).padStart(5)}`;
   const size = formatCount(line.size).padStart(15);
-  const time = line.type === 'x' ? 'deleted            ' : timeText(line.mtimeNs);
+  const time = (line.type === 'x' ? 'deleted' : timeText(line.mtimeNs)).padEnd(TIME_WIDTH);
   return `${modeOf(line)}  ${owner}  ${size}  ${time}  ${pathOf(line)}${linkText(line)}`;
 }
 

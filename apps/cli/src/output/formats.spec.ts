@@ -1,11 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
+import { nanosecondTime } from '#archive/file-lines.js';
 import { eventLine } from './event-line.js';
-import { modeText } from './file-line.js';
+import { fileLines, modeText } from './file-line.js';
 import { keepEnd, printable } from './printable.js';
 import { RateMeter } from './rate-meter.js';
 import { formatCount, formatRate, formatSize } from './size.js';
 import { fieldLines, tableLines } from './table.js';
-import { formatDuration, formatElapsed } from './time.js';
+import { formatDuration, formatElapsed, formatTime } from './time.js';
 
 describe('figures for people', () => {
   it.each([
@@ -40,6 +41,20 @@ describe('figures for people', () => {
     const now = new Date('2026-01-01T00:00:20Z');
     expect(formatElapsed(null, null, now)).toBe('-');
     expect(formatElapsed('2026-01-01T00:00:00Z', null, now)).toBe('20s');
+  });
+});
+
+describe('a time that no calendar has', () => {
+  it.each([
+    ['9007199254740993000000001', '@9007199254740993'],
+    ['-9007199254740993000000000', '@-9007199254740993'],
+    ['-9007199254740993000000001', '@-9007199254740994'],
+  ])('%s nanoseconds are shown as seconds, for `date -d`', (mtimeNs, text) => {
+    expect(nanosecondTime(mtimeNs)).toBe(text);
+    expect(formatTime(nanosecondTime(mtimeNs))).toBe(text);
+    const file = { directory: 'tmp', name: 'odd', type: 'f', size: 1, mtimeNs } as const;
+    const [line] = fileLines([{ ...file, mode: 0o644, uid: 0, gid: 0, extra: '' }]);
+    expect(line).toMatch(new RegExp(` 1  ${text.padEnd(19)}  /tmp/odd$`));
   });
 });
 

@@ -1,9 +1,10 @@
 const two = (number: number): string => String(number).padStart(2, '0');
 
-/** `2026-01-31 18:00:05` in local time; `-` for no time. */
+/** `2026-01-31 18:00:05` in local time; `-` for no time. A time that no calendar has stays as it is. */
 export function formatTime(time: string | null): string {
   if (time === null) return '-';
   const at = new Date(time);
+  if (Number.isNaN(at.getTime())) return time;
   const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
   return `${day} ${formatClock(at)}`;
 }
