@@ -10,6 +10,7 @@ import { MediaNode } from '../media-node.js';
 import type { Volume } from '../volumes/volume.js';
 
 const NOT_REACHED = 'others took all the time of this round; the next one begins behind them';
+const UNFINISHED = 'the time of this round was over; the next one goes on where this one ended';
 
 type Outcome = ResponseOf<typeof mediaCollect>['volumes'][number];
 
@@ -62,7 +63,8 @@ export class ChunkCollections implements Startable {
   /**
    * Collects now what there is.
    * @param sparedSince What was written since then is left alone.
-   * @param roundMs When it ends, between two containers; the next round begins behind the volume it was at.
+   * @param roundMs When it ends, between two containers; the next round begins behind the volume it was at, and in
+   * each volume where that one ended.
    */
   collect(sparedSince?: Date, roundMs = ROUND_MS_MAX): Promise<Outcome[]> {
     const result = this.turn.then(async () => {
@@ -97,7 +99,8 @@ export class ChunkCollections implements Startable {
     const where = `The volume ${volumeId} of pool "${pool}"`;
     try {
       await volume.requireThere();
-      const { gone, made, freedBytes, damaged, full } = await volume.collect(how);
+      const collected = await volume.collect(how);
+      const { gone, made, freedBytes, damaged, full } = collected;
       if (gone > 0) {
         this.logger.log(
           `${where} was collected: ${gone} containers became ${made}, ${freedBytes} bytes less.`,
@@ -110,7 +113,7 @@ export class ChunkCollections implements Startable {
           `${where} has containers that cannot be read: ${damaged.join(', ')}. ${hint}`,
         );
       }
-      const problem = full ? messageOf(full) : null;
+      const problem = full ? messageOf(full) : collected.isUnfinished ? UNFINISHED : null;
       if (full) this.logger.warn(`${where} was collected in part: ${problem}`);
       return { pool, volumeId, gone, made, freedBytes, damaged: [...damaged], problem };
     } catch (error) {

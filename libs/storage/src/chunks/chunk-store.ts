@@ -19,6 +19,7 @@ import {
   type CollectOptions,
 } from './collection/chunk-collector.js';
 import { LookOver } from './collection/look-over.js';
+import { UnfinishedCollection } from './collection/unfinished-collection.js';
 import { domainOfImage } from './chunk-id.js';
 import { ChunkPlaces } from './chunk-places.js';
 import { ChunkSession } from './chunk-session.js';
@@ -71,6 +72,7 @@ export interface ChunkStoreOptions {
  */
 export class ChunkStore implements FragmentStore {
   private collecting = false;
+  private readonly unfinished = new UnfinishedCollection();
   /** Of this opening: what was compared before it was another volume. */
   private readonly doubtId: string = randomUUID();
   private turn: Promise<unknown> = Promise.resolve();
@@ -225,7 +227,7 @@ export class ChunkStore implements FragmentStore {
 
   /**
    * Removes chunks that nobody needs, also where the volume is at its reserve. Throws `VolumeUnusable`
-   * while it is not certain which these are. One at a time.
+   * while it is not certain which these are. One at a time; one that was cut is gone on with by the next.
    */
   async collect(options: CollectOptions = {}): Promise<Collected> {
     assert(!this.collecting, 'two collections at once');
@@ -235,7 +237,7 @@ export class ChunkStore implements FragmentStore {
       if (doubt !== undefined) {
         throw new VolumeUnusable(this.volume.files.folder, `nothing can be collected: ${doubt}`);
       }
-      return await new ChunkCollector(this.volume, options).run();
+      return await new ChunkCollector(this.volume, this.unfinished, options).run();
     } finally {
       this.collecting = false;
     }

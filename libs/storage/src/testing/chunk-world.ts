@@ -51,6 +51,7 @@ export class ChunkWorld {
   private index!: ChunkIndex;
   private home!: MemoryHome | undefined;
   private stepsLeft = Infinity;
+  private answered = () => {};
   private crashed!: Promise<void>;
   private crash!: () => void;
   private wake!: Promise<never>;
@@ -139,8 +140,15 @@ export class ChunkWorld {
     await this.busyWith(one, () => this.open.emptyTrash(tombstoneOf(one.name)));
   }
 
+  /** A collection, which is cut now and then; the next one goes on with it. */
   async collect(): Promise<void> {
-    await this.open.collect({ deadShareMin: 0 });
+    const cut = new AbortController();
+    let answersLeft = this.random(30);
+    this.answered = () => {
+      answersLeft -= 1;
+      if (answersLeft < 0) cut.abort();
+    };
+    await this.open.collect({ deadShareMin: 0, signal: cut.signal });
   }
 
   /** Reads everything slowly enough for others to come in between. */
@@ -201,7 +209,7 @@ export class ChunkWorld {
       one.state = 'gone';
     }
     await this.check();
-    await this.collect();
+    await this.open.collect({ deadShareMin: 0 });
     const verdicts = [];
     for await (const verdict of this.open.verify()) verdicts.push(verdict);
     expect(verdicts).toEqual([]);
@@ -307,6 +315,7 @@ export class ChunkWorld {
       const turns = [0, 0, 1, 2, 5, 20][this.random(6)]!;
       for (let turn = 0; turn < turns; turn += 1) await new Promise(setImmediate);
       if (isDead) await wake;
+      this.answered();
     };
     const between = async () => {
       await pause();

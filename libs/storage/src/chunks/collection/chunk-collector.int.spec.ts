@@ -15,8 +15,10 @@ import {
   tombstoneOf,
 } from '../../testing/chunks.js';
 import { fragmentName, manifestOf } from '../../testing/fragments.js';
+import { ShakyIndex } from '../../testing/shaky-index.js';
 import { openFiles, testFolder, type TestFolder } from '../../testing/small-volume.js';
 import { ChunkStore, type ChunkStoreOptions } from '../chunk-store.js';
+import { levelHome } from '../index/index-home.js';
 
 const COPIED = 'collect: what lives is durable elsewhere, the index does not know it';
 const EVERYTHING = { deadShareMin: 0 };
@@ -142,5 +144,84 @@ describe('A collection', () => {
     expect(opened).toHaveLength(12);
     expect(Math.max(...opened)).toBe(0);
     await reads(fragmentName(12), [2]);
+  });
+
+  it('tries again what had no room when all that needs none has gone', async () => {
+    await fill();
+    await store.close();
+    let written = 0;
+    const between = async (step: string) => {
+      // Behind the two in which nothing lives.
+      if (step === COPIED && (written += 1) === 3) throw new VolumeFull(folder.path);
+    };
+    await open({ between });
+    const collected = await store.collect(EVERYTHING);
+    expect(collected).toMatchObject({ gone: 3, made: 1 });
+    expect(collected.full).toBeUndefined();
+    await reads(kept, [2]);
+  });
+
+  describe('that is cut', () => {
+    let answered: () => void;
+    beforeEach(async () => {
+      answered = () => {};
+      await store.close();
+      const home = levelHome(`${folder.path}/chunks/index`);
+      const index = {
+        open: async () => {
+          const none = async () => undefined;
+          return new ShakyIndex(await home.open(), none, async () => answered());
+        },
+        putAside: () => home.putAside(),
+      };
+      await open({ index });
+    });
+    /** Ends when the index has answered so often: once for each container that is looked at. */
+    const collectFor = async (answers: number, options = {}) => {
+      const cut = new AbortController();
+      let left = answers;
+      answered = () => void ((left -= 1) === 0 && cut.abort());
+      const collected = await store.collect({ ...options, signal: cut.signal });
+      answered = () => {};
+      return collected;
+    };
+
+    it('is gone on with by the next one, until all of the volume was collected', async () => {
+      const clients = Array.from({ length: 15 }, (_, nth) => nth);
+      for (const nth of clients) {
+        for (const copy of [1, 2]) {
+          const session = store.session(`web${nth}`);
+          await sealIn(session, fragmentName(10 * nth + copy), [copy]);
+          await session.end();
+        }
+      }
+      const all = { gone: 0, made: 0 };
+      const unfinished: boolean[] = [];
+      for (let rounds = 0; rounds < 15 && all.gone < 30; rounds += 1) {
+        const { gone, made, isUnfinished = false } = await collectFor(10);
+        all.gone += gone;
+        all.made += made;
+        unfinished.push(isUnfinished);
+      }
+      expect(all).toEqual({ gone: 30, made: 15 });
+      expect(unfinished.slice(0, -1)).not.toContain(false);
+      const last = await store.collect();
+      expect(last).toMatchObject({ gone: 0, made: 0 });
+      expect(last.isUnfinished).toBeUndefined();
+      for (const nth of clients) await reads(fragmentName(10 * nth + 2), [2]);
+    });
+
+    it('has the next one look again: what came to life meanwhile stays', async () => {
+      await sealAlone(store, lone, [1, 2, 3, 4]);
+      await sealAlone(store, kept, [2]);
+      await condemn(lone);
+      const before = containersOf(folder.path);
+      expect(await collectFor(1, EVERYTHING)).toMatchObject({ gone: 0, isUnfinished: true });
+      expect(await sealAlone(store, first, [1, 2, 3])).toEqual([]);
+      expect(await store.collect(EVERYTHING)).toMatchObject({ gone: 1, made: 1 });
+      expect(containersOf(folder.path)).not.toEqual(before);
+      await reads(first, [1, 2, 3]);
+      await reads(kept, [2]);
+    });
   });
 });

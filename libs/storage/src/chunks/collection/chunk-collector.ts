@@ -1,9 +1,9 @@
 import { statIfThere } from '../../directory/sync-folder.js';
 import { ContainerDamaged, VolumeFull } from '../../errors.js';
 import type { ChunkVolume } from '../chunk-volume.js';
-import { CONTAINER_BYTES_MAX, CONTAINER_CHUNKS_MAX } from '../containers/container-format.js';
 import { ContainerReader } from '../containers/container-reader.js';
 import { Gathering } from './gathering.js';
+import type { Group, UnfinishedCollection } from './unfinished-collection.js';
 
 export interface CollectOptions {
   /** Containers are written anew when this share of their bytes is dead; default 0.25. */
@@ -12,7 +12,7 @@ export interface CollectOptions {
   readonly smallBytes?: number;
   /** Containers that were closed since then are left alone: who resumes may want what is in them. */
   readonly sparedSince?: Date;
-  /** Ends it between two containers; what is done so far stays done. */
+  /** Ends it between two containers; what is done so far stays done, and the next one goes on there. */
   readonly signal?: AbortSignal;
 }
 
@@ -26,30 +26,15 @@ export interface Collected {
   readonly damaged: readonly string[];
   /** Set where there was no room for what lives in some containers: these stay as they are. */
   readonly full?: VolumeFull;
+  /** Set where it was ended before it had come to everything. */
+  readonly isUnfinished?: true;
 }
-
-/** What is known of a container to be collected; it is opened again when it comes to that. */
-interface Candidate {
-  readonly id: string;
-  readonly isWasteful: boolean;
-  readonly chunks: number;
-  readonly liveBytes: number;
-  readonly liveChunks: number;
-}
-
-/** Containers that are collected at once. */
-const GROUP_MAX = 64;
-/**
- * Chunks, dead ones too, whose tables are in memory at once; and each is looked up while the index changes over, 12 µs for
- * which whoever seals waits.
- */
-const TABLES_MAX = 4 * CONTAINER_CHUNKS_MAX;
 
 /**
  * Removes chunks that no recipe names and no session was told of, container by container: what lives
  * in one is written into another and synced; then the index changes over, at once and durably; then
- * the old file goes. Containers in which nothing lives go first: they need no room. Backups, restores
- * and other deletions run on meanwhile.
+ * the old file goes. Containers in which nothing lives go as soon as they are met: they need no room. Those for which
+ * there is none are tried again behind all others. Backups, restores and other deletions run on meanwhile.
  */
 export class ChunkCollector {
   private gone = 0;
@@ -57,31 +42,72 @@ export class ChunkCollector {
   private freedBytes = 0;
   private full: VolumeFull | undefined;
   private readonly damaged = new Set<string>();
-  private readonly groups = new Map<string, Candidate[]>();
 
+  /** @param unfinished Of the volume: where the last collection was cut, if it was. */
   constructor(
     private readonly volume: ChunkVolume,
+    private readonly unfinished: UnfinishedCollection,
     private readonly options: CollectOptions,
   ) {}
 
   async run(): Promise<Collected> {
     await this.dropUnclosed();
     await this.tellUnread();
-    for (const container of this.volume.places.list()) {
-      if (!this.isCut) await this.dropIfDead(container);
-    }
-    for (const container of this.volume.places.list()) {
-      if (!this.isCut) await this.look(container);
-    }
-    for (const domain of [...this.groups.keys()]) {
-      if (!this.isCut) await this.collect(domain);
+    if (this.unfinished.isUnderWay) await this.goOn();
+    // What the ones before have looked at may have died since.
+    if (!this.unfinished.isUnderWay) {
+      this.unfinished.begin(this.volume.places.list());
+      await this.goOn();
     }
     const { gone, made, freedBytes, full } = this;
-    return { gone, made, freedBytes, damaged: [...this.damaged], ...(full && { full }) };
+    const isUnfinished = this.unfinished.isUnderWay;
+    return {
+      ...{ gone, made, freedBytes, damaged: [...this.damaged] },
+      ...(full && { full }),
+      ...(isUnfinished && { isUnfinished }),
+    };
   }
 
   private get isCut(): boolean {
     return this.options.signal?.aborted ?? false;
+  }
+
+  private async goOn(): Promise<void> {
+    const { unfinished } = this;
+    await this.eachUntilCut(
+      () => unfinished.nextContainer(),
+      (container) => this.look(container),
+    );
+    await this.eachUntilCut(
+      () => unfinished.nextGroup(),
+      (group) => this.collect(group),
+    );
+    await this.tryAgain();
+  }
+
+  private async eachUntilCut<T>(
+    next: () => T | undefined,
+    work: (one: T) => Promise<void>,
+  ): Promise<void> {
+    while (!this.isCut) {
+      const one = next();
+      if (one === undefined) return;
+      await work(one);
+    }
+  }
+
+  /** What was put off: all that needs no room has gone by now. */
+  private async tryAgain(): Promise<void> {
+    const { unfinished } = this;
+    let full: VolumeFull | undefined;
+    await this.eachUntilCut(
+      () => unfinished.nextPutOff(),
+      async (group) => {
+        const failure = await this.gather(group);
+        full ??= failure;
+      },
+    );
+    if (!this.unfinished.isUnderWay) this.full = full;
   }
 
   /** What a crash left; nothing was ever read from it. */
@@ -96,34 +122,28 @@ export class ChunkCollector {
     for (const id of unread) if (await statIfThere(files.path(id))) this.damaged.add(id);
   }
 
-  private async dropIfDead(container: string): Promise<void> {
-    const found = await this.find(container);
-    if (!found || found.live.some(Boolean)) return;
-    const domain = await this.read(container, async (reader) => reader.domain);
-    if (domain !== undefined) await this.gather(domain, [container]);
-  }
-
   private async look(container: string): Promise<void> {
     const { deadShareMin = 0.25, smallBytes = 16 * 1024 * 1024 } = this.options;
     const found = await this.find(container);
     if (!found) return;
     const { live, bytes } = found;
     const dead = live.filter((one) => !one).length;
-    if (dead === 0 && bytes >= smallBytes) return;
+    const isDead = dead === live.length;
+    if (dead === 0 && !isDead && bytes >= smallBytes) return;
     const read = await this.read(container, async (reader) => {
       return { domain: reader.domain, liveBytes: liveBytesOf(reader, live) };
     });
     if (!read) return;
     const { domain, liveBytes } = read;
+    if (isDead) return this.collect({ domain, containers: [container] });
     // What was healed must not lie in two places for long: the index may have to be made anew.
     const isConcerned = this.volume.places.losses.concerns(container);
     const isWasteful = dead > 0 && (bytes - liveBytes >= bytes * deadShareMin || isConcerned);
     if (!isWasteful && bytes >= smallBytes) return;
-    const group = this.groups.get(domain) ?? [];
     const [chunks, liveChunks] = [live.length, live.length - dead];
-    group.push({ id: container, isWasteful, chunks, liveBytes, liveChunks });
-    this.groups.set(domain, group);
-    if (isFull(group)) await this.collect(domain);
+    const candidate = { id: container, isWasteful, chunks, liveBytes, liveChunks };
+    const group = this.unfinished.add(domain, candidate);
+    if (group) await this.collect(group);
   }
 
   /** Undefined for one that is left alone. */
@@ -156,18 +176,15 @@ export class ChunkCollector {
     }
   }
 
-  private async collect(domain: string): Promise<void> {
-    const group = this.groups.get(domain) ?? [];
-    this.groups.delete(domain);
-    // One that is merely small gains nothing by itself.
-    if (group.length === 1 && !group[0]!.isWasteful) return;
-    await this.gather(
-      domain,
-      group.map(({ id }) => id),
-    );
+  private async collect(group: Group): Promise<void> {
+    const full = await this.gather(group);
+    if (!full) return;
+    this.full ??= full;
+    this.unfinished.putOff(group);
   }
 
-  private async gather(domain: string, containers: readonly string[]): Promise<void> {
+  /** Gives what says that there is no room for it: then it stays as it is. */
+  private async gather({ domain, containers }: Group): Promise<VolumeFull | undefined> {
     const { places, files, between } = this.volume;
     const gathering = new Gathering(this.volume, domain);
     let mayBeInTheIndex = false;
@@ -176,21 +193,22 @@ export class ChunkCollector {
       for (const container of containers) takenBytes += await this.take(container, gathering);
       await gathering.close();
       const { taken, made } = gathering;
-      if (taken.length === 0) return await gathering.drop();
+      if (taken.length === 0) return void (await gathering.drop());
       await between('collect: what lives is durable elsewhere, the index does not know it');
       mayBeInTheIndex = true;
       const isDone = await places.changeOver(taken, made, (old) => gathering.newPlace(old));
-      if (!isDone) return await gathering.drop();
+      if (!isDone) return void (await gathering.drop());
       await between('collect: the index has changed over, the old files are there');
       for (const { id } of taken) await files.drop(id);
       this.freedBytes += takenBytes - gathering.madeBytes;
       this.gone += taken.length;
       this.made += made.length;
+      return undefined;
     } catch (error) {
       if (mayBeInTheIndex) throw error;
       await gathering.drop();
       if (!(error instanceof VolumeFull)) throw error;
-      this.full ??= error;
+      return error;
     } finally {
       gathering.forget();
     }
@@ -206,17 +224,6 @@ export class ChunkCollector {
     });
     return bytes ?? 0;
   }
-}
-
-/** What lives of a group goes into about one container. */
-function isFull(group: readonly Candidate[]): boolean {
-  const sum = (of: (one: Candidate) => number) => group.reduce((all, one) => all + of(one), 0);
-  return (
-    sum(({ liveBytes }) => liveBytes) >= CONTAINER_BYTES_MAX / 2 ||
-    sum(({ liveChunks }) => liveChunks) >= CONTAINER_CHUNKS_MAX / 2 ||
-    sum(({ chunks }) => chunks) >= TABLES_MAX ||
-    group.length >= GROUP_MAX
-  );
 }
 
 /** About as many stored bytes as what lives of a container takes. */
