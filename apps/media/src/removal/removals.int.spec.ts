@@ -58,6 +58,15 @@ describe('The removal of a fragment', () => {
     expect(stateOf(second!)).toMatchObject({ phase: 'JUDGED', verdict: 'COMMITTED' });
   });
 
+  it('is told to the log once for all fragments of a copy', async () => {
+    for (const fragmentId of fragmentIds) await media.removals.onGrant(catalog.grant(fragmentId));
+    await media.removals.settle();
+    await media.removals.settle();
+    expect(media.removalLog).toEqual([
+      'info: Deleted 2 fragments of copy 1 of image web1_1790000000, as the catalog granted.',
+    ]);
+  });
+
   it('is reported again, and nothing else, when the grant comes again', async () => {
     const grant = catalog.grant(fragmentIds[0]!);
     await media.removals.onGrant(grant);

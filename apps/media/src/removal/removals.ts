@@ -42,6 +42,8 @@ const REPORT_MAX = 256;
 export class Removals {
   private readonly condemned = new Map<string, string>();
   private readonly unreported = new Map<string, string>();
+  /** Fragments of a copy that are gone and that the log does not know of yet: it gets no line for each of them. */
+  private readonly untold = new Map<string, number>();
   private readonly crashPoint: CrashPoint;
   private exclusive: Promise<unknown> = Promise.resolve();
 
@@ -70,9 +72,10 @@ export class Removals {
     return this.alone(() => this.grant(tombstone));
   }
 
-  /** Goes on with everything that waits for the catalog. Throws the first of what went wrong. */
+  /** Goes on with everything that waits for the catalog, and tells the log. Throws the first of what went wrong. */
   settle(): Promise<void> {
     return this.alone(async () => {
+      this.tell();
       const failures: unknown[] = [];
       for (const [fragmentId, tombstoneId] of this.condemned) {
         const volume = this.options.volumes.volumeOf(fragmentId)!;
@@ -150,7 +153,16 @@ export class Removals {
     this.condemned.delete(fragmentId);
     this.unreported.set(fragmentId, tombstoneId);
     this.crashPoint('removal-journalled');
-    this.options.log('info', `Fragment ${fragmentId} was removed by tombstone ${tombstoneId}.`);
+    const { imageId, copy: number } = nameOf(state);
+    const copy = `copy ${number} of image ${imageId}`;
+    this.untold.set(copy, (this.untold.get(copy) ?? 0) + 1);
+  }
+
+  private tell(): void {
+    for (const [copy, count] of this.untold) {
+      this.options.log('info', `Deleted ${count} fragments of ${copy}, as the catalog granted.`);
+    }
+    this.untold.clear();
   }
 
   /** A claim that the catalog cannot make sense of is no yes. */
