@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
@@ -49,6 +49,21 @@ describe('a supervised process', () => {
     await until(() => readFileSync(join(folder, 'test.log'), 'utf8') === 'up\n');
     await started.stop();
     expect(await started.exited).toBe('signal SIGKILL');
+  });
+
+  it('has its log put aside while it runs, and goes on in an empty one', async () => {
+    const log = join(folder, 'test.log');
+    const first = Buffer.alloc(11 * 1024 * 1024, 'first\n');
+    writeFileSync(log, first);
+    writeFileSync(`${log}.1`, 'older');
+    const script = 'until [ -e go ]; do sleep 0.02; done; echo second; sleep 60';
+    const started = await startSupervised({ ...plan(script), cwd: folder, logCheckEveryMs: 20 });
+    await until(() => statSync(log).size === 0);
+    writeFileSync(join(folder, 'go'), '');
+    await until(() => statSync(log).size > 0);
+    await started.kill();
+    expect(readFileSync(log, 'utf8')).toBe('second\n');
+    expect(readFileSync(`${log}.1`).equals(first)).toBe(true);
   });
 
   it('that cannot be started is an error that names it', async () => {

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, PermanentError } from '#kernel/errors.js';
 import { lastLines } from './system/command.js';
 import { withDeathSignal } from './system/death-signal.js';
+import { rotateRunningLog } from './system/log-file.js';
 import {
   identityOf,
   isAlive,
@@ -34,9 +35,12 @@ export interface ProcessPlan {
   /** How it is asked to stop; SIGKILL comes after the last step. */
   readonly stopSteps: readonly StopStep[];
   readonly pidFile: string;
-  /** Its output is appended here, unless `stdio` says otherwise. */
+  /** Its output is appended here; what is more than 10 MiB is put aside, also while it runs. */
   readonly logFile: string;
+  /** For who opens the log file himself, to append. */
   readonly stdio?: StdioOptions;
+  /** For tests: see `LOG_CHECK_EVERY_MS`. */
+  readonly logCheckEveryMs?: number;
 }
 
 export interface SupervisedProcess {
@@ -52,6 +56,8 @@ export interface SupervisedProcess {
 }
 
 const POLL_MS = 10;
+/** How often is looked whether a log has grown large. */
+const LOG_CHECK_EVERY_MS = 60_000;
 
 /**
  * Starts a process that does not outlive ours. The kernel signals it when we die (see
@@ -134,7 +140,10 @@ class Supervised implements SupervisedProcess {
     readonly exited: Promise<string>,
   ) {
     this.identity = identityOf(pid);
+    const logCheck = setInterval(() => this.checkLog(), plan.logCheckEveryMs ?? LOG_CHECK_EVERY_MS);
+    logCheck.unref();
     void exited.then(() => {
+      clearInterval(logCheck);
       this.hasExited = true;
       rmSync(plan.pidFile, { force: true });
     });
@@ -146,6 +155,14 @@ class Supervised implements SupervisedProcess {
 
   async kill(): Promise<void> {
     await this.end([]);
+  }
+
+  private checkLog(): void {
+    try {
+      rotateRunningLog(this.plan.logFile);
+    } catch {
+      // There may be no room for it now. A log that cannot be put aside is no reason to end anything.
+    }
   }
 
   private async end(steps: readonly StopStep[]): Promise<void> {
