@@ -3,6 +3,7 @@ import type { FrameMaker } from '#archive/frames/frame-maker.js';
 import { fromPathText } from '#archive/path-text.js';
 import type { TaskResult } from '#contracts/job.js';
 import type { AgentTask } from '#contracts/task.js';
+import { Clock } from '#kernel/clock.js';
 import type { JobReporter } from '#messaging/job-reporter.js';
 import { FragmentWriterClient } from '#transfer/fragment-writer-client.js';
 import { CannotResume } from './backup/checkpoint-file.js';
@@ -50,6 +51,7 @@ export class BackupTask {
   constructor(
     private readonly config: AgentConfig,
     private readonly hooks: BackupHooks,
+    private readonly clock: Clock,
   ) {
     this.listings = new ListingStore(config.folder);
   }
@@ -76,7 +78,12 @@ export class BackupTask {
   ): Promise<TaskResult> {
     signal.throwIfAborted();
     const { keepListings: kept } = task;
-    if (kept) this.listings.clearUp(task.policy, [...this.running.keys(), ...kept]);
+    const now = this.clock.now();
+    this.listings.use(task.policy, now);
+    if (kept) {
+      this.listings.clearUp(task.policy, [...this.running.keys(), ...kept]);
+      this.listings.dropUnused(now);
+    }
     const writer = await FragmentWriterClient.connect({
       ...task.address,
       token: task.token,

@@ -1,4 +1,5 @@
 import { mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
@@ -53,4 +54,21 @@ it('keeps the listings of streams that began later, and drops what is older and 
   expect(readdirSync(`${folder}/listings/streams`).sort()).toEqual(
     [11, 20, 30].map((at) => `web1_${at}.tsv`),
   );
+});
+
+it('drops policies that no backup has used for a long time, and none that one uses now', () => {
+  const store = new ListingStore(`${folder}/unused`);
+  const day = (nth: number) => new Date(nth * 24 * 3_600_000);
+  for (const policy of ['deleted', 'quarterly', 'yearly', 'daily']) {
+    const path = store.pathFor(policy, 'web1_1');
+    writeFileSync(path, '');
+    utimesSync(dirname(path), day(0), day(policy === 'quarterly' ? 18 : 10));
+  }
+  store.use('daily', day(110));
+  store.dropUnused(day(110));
+  expect(readdirSync(`${folder}/unused/listings`)).toHaveLength(4);
+  store.use('yearly', day(111));
+  store.dropUnused(day(111));
+  expect(readdirSync(`${folder}/unused/listings`).sort()).toEqual(['daily', 'quarterly', 'yearly']);
+  expect(store.find('yearly', 'web1_1')).toBeDefined();
 });

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { commitListing } from './backup/listing-file.js';
 
@@ -6,6 +6,11 @@ import { commitListing } from './backup/listing-file.js';
 const INTERRUPTED_KEPT_MAX = 4;
 /** Behind the name of an image: its listing as far as it is written, and how to go on with it. */
 const REMAINS = /\.tsv\.(?:part|resume)$/;
+/**
+ * Nobody tells an agent that a policy was deleted or renamed. One that runs once a quarter still finds what it
+ * builds on.
+ */
+const UNUSED_MS_MAX = 100 * 24 * 3_600_000;
 
 /**
  * The listings of earlier backups, one file for each image, a folder for each policy. They are a
@@ -18,6 +23,28 @@ export class ListingStore {
   find(policy: string, imageId: string): string | undefined {
     const path = this.path(policy, imageId);
     return existsSync(path) ? path : undefined;
+  }
+
+  /** A backup of the policy begins: what is there of it stays, however old it is. */
+  use(policy: string, now: Date): void {
+    const folder = join(this.folder, 'listings', policy);
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    utimesSync(folder, now, now);
+  }
+
+  /** Removes all of policies that no backup has used for 100 days. */
+  dropUnused(now: Date): void {
+    const all = join(this.folder, 'listings');
+    for (const policy of readdirSync(all)) {
+      const folder = join(all, policy);
+      // A folder's time is that of the last backup in it, which has marked it and named its files there.
+      if (now.getTime() - statSync(folder).mtimeMs <= UNUSED_MS_MAX) continue;
+      try {
+        rmSync(folder, { recursive: true });
+      } catch {
+        // No reason to fail a backup of another policy; it is tried again with the next one.
+      }
+    }
   }
 
   /** Where a backup writes its own; it does not count before `keep`. */
