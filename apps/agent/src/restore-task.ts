@@ -76,7 +76,7 @@ export class RestoreTask {
         reporter: `agent of ${this.config.client}`,
       })
       .catch((error: unknown) => {
-        this.logger.warn(`${what} is suspect, but the catalog does not know: ${messageOf(error)}`);
+        this.logger.warn(`${what} is suspect, and was not checked: ${messageOf(error)}`);
       });
   }
 }

@@ -2,7 +2,7 @@ import type { FragmentView } from '#contracts/image.js';
 import type { JobProgress, TaskResult } from '#contracts/job.js';
 import type { MediaTask } from '#contracts/task.js';
 import type { Clock } from '#kernel/clock.js';
-import { messageOf, Unavailable } from '#kernel/errors.js';
+import { messageOf } from '#kernel/errors.js';
 import type { CommitOffers } from '../commits/commit-offers.js';
 import { noCrash, type CrashPoint } from '../crash-point.js';
 import { clockTime } from '../domain/clock-time.js';
@@ -14,6 +14,7 @@ import { DuplicateSources } from './duplicate-sources.js';
 import { FragmentDuplicator } from './fragment-duplicator.js';
 import { FragmentTarget } from './fragment-target.js';
 import { RunControl } from './run-control.js';
+import { Suspects, type SuspectsCatalog } from './suspects.js';
 
 export type DuplicateTask = Extract<MediaTask, { type: 'duplicate' }>;
 
@@ -23,14 +24,13 @@ export interface NumberSources {
   readonly sources: readonly FragmentView[];
 }
 
-/** What the catalog is asked. Both throw `Unavailable` when it does not answer. */
-export interface SourceCatalog {
+/** What the catalog is asked. Throws `Unavailable` when it does not answer. */
+export interface SourceCatalog extends SuspectsCatalog {
   /** The next numbers that the copy lacks, behind `afterNumber`, with where each can be read. */
   missing(
     image: { readonly imageId: string; readonly copy: number },
     afterNumber: number,
   ): Promise<readonly NumberSources[]>;
-  suspect(fragmentId: string, reason: string): Promise<void>;
 }
 
 export interface DuplicateRunOptions {
@@ -64,17 +64,18 @@ export class DuplicateRun {
   private readonly sources: DuplicateSources;
   private readonly made = new Map<number, string>();
   private readonly failed = new Map<number, unknown>();
-  private readonly suspects = new Map<string, string>();
+  private readonly suspects: Suspects;
   private readonly announced = new Set<string>();
   private archiveBytes = 0;
   private storedBytes = 0;
   private known = 0;
 
   constructor(private readonly options: DuplicateRunOptions) {
-    const { mediaId, volumes: places, task, patienceMs } = options;
+    const { mediaId, volumes: places, task, patienceMs, catalog, log } = options;
     const { signal } = this.control;
     const given = { mediaId, places, servers: task.sources, signal };
     this.sources = new DuplicateSources({ ...given, ...(patienceMs && { patienceMs }) });
+    this.suspects = new Suspects(catalog, log);
   }
 
   /** Never throws: the result says what happened. Status 0: the copy lacks nothing any more. */
@@ -87,6 +88,7 @@ export class DuplicateRun {
       if (bug) this.options.log('error', messageOf(bug));
       return { status, message, fragments: this.made.size };
     } finally {
+      await this.suspects.tellRest();
       this.sources.close();
     }
   }
@@ -108,7 +110,7 @@ export class DuplicateRun {
       sources: this.sources,
       target,
       log: this.options.log,
-      onSuspect: ({ fragmentId }, reason) => this.suspects.set(fragmentId, reason),
+      onSuspect: ({ fragmentId }, reason) => void this.suspects.add(fragmentId, reason),
       onBytes: (bytes) => this.progress(bytes),
     });
     for (let after = 0; ;) {
@@ -141,7 +143,7 @@ export class DuplicateRun {
       this.options.log('error', `fragment ${number} could not be read: ${messageOf(error)}`);
       return;
     } finally {
-      await this.tellSuspects();
+      await this.suspects.tell();
     }
     const seconds = Number(process.hrtime.bigint() - begun) / 1e9;
     this.options.log('info', `end writing; write time: ${clockTime(seconds)}`);
@@ -170,21 +172,7 @@ export class DuplicateRun {
     });
   }
 
-  /** What the catalog could not be told is told with the next fragment. */
-  private async tellSuspects(): Promise<void> {
-    for (const [fragmentId, reason] of this.suspects) {
-      try {
-        await this.options.catalog.suspect(fragmentId, reason);
-      } catch (error) {
-        if (error instanceof Unavailable) return;
-        this.options.log('warning', `fragment ${fragmentId}: ${messageOf(error)}`);
-      }
-      this.suspects.delete(fragmentId);
-    }
-  }
-
   private async verdicts(): Promise<void> {
-    await this.tellSuspects();
     for (const [number, fragmentId] of this.made) {
       const verdict = await this.control.orStopped(this.options.offers.verdict(fragmentId));
       if (verdict === 'COMMITTED') continue;

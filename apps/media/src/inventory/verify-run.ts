@@ -111,7 +111,10 @@ export class VerifyRun {
     try {
       await this.options.catalog.suspect(fragmentId, reason);
     } catch (error) {
-      this.options.log('warning', `the catalog was not told of ${fragmentId}: ${messageOf(error)}`);
+      this.options.log(
+        'warning',
+        `fragment ${fragmentId} was not checked again: ${messageOf(error)}`,
+      );
     }
   }
 

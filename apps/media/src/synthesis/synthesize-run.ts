@@ -5,7 +5,7 @@ import { FrameEncoder } from '#archive/frames/frame-encoder.js';
 import { FramesHere } from '#archive/frames/frame-maker.js';
 import { toPathText } from '#archive/path-text.js';
 import type { Clock } from '#kernel/clock.js';
-import { messageOf, Unavailable } from '#kernel/errors.js';
+import { messageOf } from '#kernel/errors.js';
 import type { CommitOffers } from '../commits/commit-offers.js';
 import { noCrash, type CrashPoint } from '../crash-point.js';
 import { clockTime } from '../domain/clock-time.js';
@@ -13,6 +13,7 @@ import { refusal } from '../domain/refusal.js';
 import type { NumberSources } from '../duplication/duplicate-run.js';
 import { DuplicateSources } from '../duplication/duplicate-sources.js';
 import { RunControl } from '../duplication/run-control.js';
+import { Suspects, type SuspectsCatalog } from '../duplication/suspects.js';
 import { ChunkReceiver, dedupText } from '../sessions/chunk-receiver.js';
 import { failureOf } from '../sessions/session-end.js';
 import type { Volumes } from '../volumes/volumes.js';
@@ -24,11 +25,10 @@ import { SyntheticArchive } from './synthetic-archive.js';
 
 export type SynthesizeTask = Extract<MediaTask, { type: 'synthesize' }>;
 
-/** What the catalog is asked. Both throw `Unavailable` when it does not answer. */
-export interface ChainCatalog {
+/** What the catalog is asked. Throws `Unavailable` when it does not answer. */
+export interface ChainCatalog extends SuspectsCatalog {
   /** The next numbers of an image, behind `afterNumber`, with where each can be read. */
   fragments(imageId: string, afterNumber: number): Promise<readonly NumberSources[]>;
-  suspect(fragmentId: string, reason: string): Promise<void>;
 }
 
 export interface SynthesizeRunOptions {
@@ -56,13 +56,14 @@ export interface SynthesizeRunOptions {
 export class SynthesizeRun {
   private readonly control = new RunControl();
   private readonly sources: DuplicateSources;
-  private readonly suspects = new Map<string, string>();
+  private readonly suspects: Suspects;
   private progressed: Partial<JobProgress> = {};
 
   constructor(private readonly options: SynthesizeRunOptions) {
-    const { mediaId, volumes: places, task, patienceMs } = options;
+    const { mediaId, volumes: places, task, patienceMs, catalog, log } = options;
     const given = { mediaId, places, servers: task.sources, signal: this.control.signal };
     this.sources = new DuplicateSources({ ...given, ...(patienceMs && { patienceMs }) });
+    this.suspects = new Suspects(catalog, log);
   }
 
   /** Never throws: the result says what happened. Status 0: every fragment of the image is committed. */
@@ -74,7 +75,7 @@ export class SynthesizeRun {
       if (bug) this.options.log('error', messageOf(bug));
       return { status, message };
     } finally {
-      await this.tellSuspects();
+      await this.suspects.tellRest();
       this.sources.close();
     }
   }
@@ -150,26 +151,13 @@ export class SynthesizeRun {
   }
 
   private suspect({ fragmentId, mediaId }: FragmentView, reason: string): void {
-    if (this.suspects.has(fragmentId)) return;
-    this.suspects.set(fragmentId, reason);
+    if (!this.suspects.add(fragmentId, reason)) return;
     this.options.log('error', `fragment ${fragmentId} on ${mediaId}: ${reason}`);
   }
 
   private async committed(fragmentId: string): Promise<void> {
     const verdict = await this.control.orStopped(this.options.offers.verdict(fragmentId));
     if (verdict !== 'COMMITTED') throw refusal(fragmentId, verdict);
-  }
-
-  /** Whoever looks after damage has them read where they lie. What fails here is found by a verification. */
-  private async tellSuspects(): Promise<void> {
-    for (const [fragmentId, reason] of this.suspects) {
-      try {
-        await this.options.catalog.suspect(fragmentId, reason);
-      } catch (error) {
-        if (error instanceof Unavailable) return;
-        this.options.log('warning', `fragment ${fragmentId}: ${messageOf(error)}`);
-      }
-    }
   }
 
   private copied({ files, bytes }: CopyTotals, path: string, storedBytes: number): void {
