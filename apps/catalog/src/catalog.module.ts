@@ -20,6 +20,7 @@ import { DeletionHandlers } from './deletion/deletion.handlers.js';
 import { ExpiryHandlers } from './deletion/expiry.handlers.js';
 import { Expiry } from './deletion/expiry.js';
 import { FileSweeper } from './deletion/file-sweeper.js';
+import { FragmentChecks } from './deletion/fragment-checks.js';
 import { Grants } from './deletion/grants.js';
 import { Removals } from './deletion/removals.js';
 import { SecondThoughts } from './deletion/second-thoughts.js';
@@ -62,6 +63,7 @@ import { StateHandlers } from './state.handlers.js';
     DeletionTimers,
     Expiry,
     FileSweeper,
+    FragmentChecks,
     Grants,
     Healer,
     ImageChanges,

@@ -128,15 +128,28 @@ export const mediaTakeBack = endpoint('media', 'take-back', {
   response: z.object({ takenBack: z.int().nonnegative() }),
 });
 
-/** How long whoever has a fragment verified waits: a large one is read whole for it. */
-export const FRAGMENT_VERIFY_MS_MAX = 15 * 60_000;
+/** So soon a media server says that it is still reading a fragment that it is to verify. */
+export const VERIFY_ANSWER_MS = 20_000;
+
+/**
+ * How long whoever has a fragment verified asks for it: others may be read in front of it, and a slow disk, or one
+ * that much is asked of, gives 20 MB in a second.
+ */
+export function fragmentVerifyMsMax(storedBytes: number): number {
+  return 15 * 60_000 + storedBytes / 20_000;
+}
 
 export const mediaVerifyFragment = endpoint('media', 'verify-fragment', {
   description:
-    'Reads one fragment whole and compares it with its digest; up to minutes for a large one',
+    'Reads one fragment whole and compares it with its digest; of a large one it says after 20 s that it is at it',
   perInstance: true,
   request: z.object({ fragmentId: z.uuid() }),
-  response: z.object({ bytes: bytesState, reason: z.string(), volumes: volumesThere }),
+  response: z.object({
+    /** Null: it is still being read. Asking again goes on with that. */
+    bytes: bytesState.nullable(),
+    reason: z.string(),
+    volumes: volumesThere,
+  }),
 });
 
 export const mediaCollect = endpoint('media', 'collect', {

@@ -29,7 +29,7 @@ export class CareHandlers {
   async reconcile(
     page: RequestOf<typeof catalogReconcile>,
   ): Promise<ResponseOf<typeof catalogReconcile>> {
-    const { orphans: _, ...answer } = await this.reconciler.page(page);
+    const { orphans: _, inDoubt: __, ...answer } = await this.reconciler.page(page);
     return answer;
   }
 

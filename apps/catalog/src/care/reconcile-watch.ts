@@ -9,7 +9,7 @@ import { Comparisons } from './comparisons.js';
 import { MediaServers } from './media-servers.js';
 import { Reconciler } from './reconciler.js';
 
-/** How soon a media server is compared again of which a volume is away, or something could not be checked. */
+/** How soon a media server is compared again of which a volume is away, or something is in doubt. */
 const AWAY_LOOK_MS = 300_000;
 
 /** What a comparison takes. */
@@ -77,8 +77,8 @@ export class ReconcileWatch implements Startable {
     const last = this.last.get(mediaId);
     const isRecent = last !== undefined && performance.now() - last.at < this.restMs(last);
     if (isRecent && last.era === era) return;
-    const { checked, findings, away, unchecked } = await reconciler.server(mediaId);
-    const isWhole = away.length === 0 && unchecked === 0;
+    const { checked, findings, away, inDoubt } = await reconciler.server(mediaId);
+    const isWhole = away.length === 0 && inDoubt === 0;
     this.last.set(mediaId, { at: performance.now(), era, isWhole });
     // What is on a volume that is away was not compared, or could not be checked: nothing is to rely on it.
     if (isWhole) comparisons.mark(mediaId, era);

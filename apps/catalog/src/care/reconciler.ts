@@ -11,8 +11,8 @@ import {
   type InventoryEntry,
   type OrphanDoubt,
 } from '#contracts/media.js';
-import { messageOf } from '#kernel/errors.js';
-import { Damage } from '../deletion/damage.js';
+import { within } from '#service/within.js';
+import { FragmentChecks } from '../deletion/fragment-checks.js';
 import { provesRegression, reconcileFragment, type KnownRow } from '../domain/reconcile.js';
 import { KNOWN_ROWS_MAX, KnownRows } from '../persistence/care/known-rows.js';
 import { MediaVolumes } from '../persistence/care/media-volumes.js';
@@ -25,14 +25,25 @@ export interface Comparison {
   readonly findings: number;
   /** Its volumes that were not there. */
   readonly away: readonly string[];
-  /** Fragments that were to be checked, and could not be. */
-  readonly unchecked: number;
+  /** Fragments that the catalog shows as good, that its media server has not, and that were not checked. */
+  readonly inDoubt: number;
 }
+
+/** How long a page waits for fragments that are read whole. What was begun by then goes on behind. */
+const PAGE_CHECK_MS = 10_000;
+/** How long all pages of a comparison wait for DAMAGED fragments: a disk that fails has other things to do as well. */
+const AGAIN_MS = 300_000;
+/** A timer may be early by so much. */
+const TIMER_MS = 2;
 
 type Page = RequestOf<typeof catalogReconcile>;
 interface ComparedPage extends ResponseOf<typeof catalogReconcile> {
   readonly orphans: readonly OrphanDoubt[];
-  readonly unchecked: number;
+  readonly inDoubt: number;
+}
+/** How long may still be waited for DAMAGED fragments. */
+interface Patience {
+  ms: number;
 }
 type Action = ReconcileFinding['action'];
 
@@ -48,11 +59,14 @@ export class Reconciler {
     private readonly database: DataSource,
     private readonly media: MediaServers,
     private readonly epoch: CatalogEpoch,
-    private readonly damage: Damage,
+    private readonly checks: FragmentChecks,
   ) {}
 
   /** One page. Throws `Unavailable` where the media server is away: nothing is known then. */
-  async page({ mediaId, after, dryRun }: Page): Promise<ComparedPage> {
+  async page(
+    { mediaId, after, dryRun }: Page,
+    again: Patience = { ms: PAGE_CHECK_MS },
+  ): Promise<ComparedPage> {
     const rows = new KnownRows(this.database.manager);
     // First the time, then the server, then the rows: what is committed meanwhile is no difference.
     const before = await rows.now();
@@ -67,28 +81,29 @@ export class Reconciler {
     );
     const pairs = await this.pairs(known, entries, rows);
     const findings = pairs.flatMap((pair) => findingOf(pair, { isVolumeAway: away.length > 0 }));
-    let unchecked = 0;
+    let left = { unchecked: 0, inDoubt: 0 };
     if (!dryRun) {
       await volumes.see(mediaId, inventory.volumes);
       await this.renewEpochIfProven(pairs, mediaId);
-      unchecked = await this.settle(mediaId, findings, rows);
+      left = await this.settle(mediaId, findings, { rows, again });
     }
     const { orphans = [] } = inventory;
-    return { checked: pairs.length, findings, next, away, orphans, unchecked };
+    return { checked: pairs.length, findings, next, away, orphans, ...left };
   }
 
   /** All pages of one server, settled. */
   async server(mediaId: string): Promise<Comparison> {
-    const total = { checked: 0, findings: 0, unchecked: 0 };
+    const total = { checked: 0, findings: 0, inDoubt: 0 };
+    const again = { ms: AGAIN_MS };
     // Of any page: what was away for a while was not compared.
     const away = new Set<string>();
     // Of the first page: a doubt that began later is not settled by what was compared before.
     let doubts: readonly OrphanDoubt[] | undefined;
     for (let after: string | undefined; ;) {
-      const page = await this.page({ mediaId, after, dryRun: false });
+      const page = await this.page({ mediaId, after, dryRun: false }, again);
       total.checked += page.checked;
       total.findings += page.findings.length;
-      total.unchecked += page.unchecked;
+      total.inDoubt += page.inDoubt;
       doubts ??= page.orphans;
       for (const volumeId of page.away) away.add(volumeId);
       this.tell(mediaId, page.findings);
@@ -143,43 +158,63 @@ export class Reconciler {
     await this.epoch.refresh();
   }
 
-  /** @returns how many fragments could not be checked */
+  /** @returns how many fragments were not checked, and how many of them are in doubt: see `Comparison` */
   private async settle(
     mediaId: string,
     findings: readonly ReconcileFinding[],
-    rows: KnownRows,
-  ): Promise<number> {
+    { rows, again }: { readonly rows: KnownRows; readonly again: Patience },
+  ): Promise<Pick<ComparedPage, 'unchecked' | 'inDoubt'>> {
     const of = (...actions: Action[]) =>
       findings.filter(({ action }) => actions.includes(action)).map((each) => each.fragmentId);
     // First of all: what is damaged holds no number, and one that is offered again may have that very one.
-    let unchecked = await this.suspectAll(findings, 'mark-damaged');
+    const inDoubt = await this.checkAll(mediaId, of('mark-damaged'));
     await this.media.askAbout(mediaOfferAgain, mediaId, of('offer-again'));
     await this.media.askAbout(mediaAdopt, mediaId, of('adopt'));
     await this.media.askAbout(mediaTakeBack, mediaId, of('take-back'));
     await rows.sendGrantsAgain(of('resend-grant', 'grant-again'));
     await rows.reportDeleted(of('report-deleted'));
-    unchecked += await this.suspectAll(findings, 'check-again');
-    return unchecked;
+    const left = await this.checkAgain(mediaId, of('check-again'), again);
+    return { unchecked: inDoubt + left, inDoubt };
   }
 
-  /** @returns how many of them could not be checked */
-  private async suspectAll(findings: readonly ReconcileFinding[], what: Action): Promise<number> {
+  /** Only what the media server finds when it reads them counts. @returns how many were not checked in time */
+  private async checkAll(mediaId: string, fragmentIds: readonly string[]): Promise<number> {
+    const checks = fragmentIds.map((fragmentId) =>
+      within(PAGE_CHECK_MS, this.isChecked(fragmentId, mediaId)),
+    );
+    return (await Promise.all(checks)).filter((isChecked) => !isChecked).length;
+  }
+
+  /**
+   * One after the other, as long as there is patience, of which it takes what it waited; those that were read
+   * lately are left out. @returns how many were not checked
+   */
+  private async checkAgain(
+    mediaId: string,
+    fragmentIds: readonly string[],
+    again: Patience,
+  ): Promise<number> {
+    const begunMs = performance.now();
+    const msMax = Math.min(again.ms, PAGE_CHECK_MS);
     let unchecked = 0;
-    for (const { fragmentId, finding, action } of findings) {
-      if (action === what && !(await this.suspect(fragmentId, finding))) unchecked += 1;
+    for (const fragmentId of fragmentIds) {
+      if (this.checks.wasReadLately(fragmentId)) continue;
+      const restMs = msMax - (performance.now() - begunMs);
+      // What is less than a timer is worth is no time to begin another one in.
+      const isChecked =
+        restMs > TIMER_MS && (await within(restMs, this.isChecked(fragmentId, mediaId)));
+      if (!isChecked) unchecked += 1;
     }
+    again.ms -= performance.now() - begunMs;
     return unchecked;
   }
 
-  /** Only what the media server finds when it reads the fragment counts. False where it could not be asked. */
-  private async suspect(fragmentId: string, finding: string): Promise<boolean> {
-    try {
-      await this.damage.suspect({ fragmentId, reason: finding, reporter: 'reconcile' });
-      return true;
-    } catch (error) {
-      this.logger.warn(`fragment ${fragmentId} could not be checked: ${messageOf(error)}`);
-      return false;
-    }
+  /** False where it could not be checked. */
+  private async isChecked(fragmentId: string, mediaId: string): Promise<boolean> {
+    return this.checks.check(fragmentId, mediaId).then(
+      () => true,
+      () => false,
+    );
   }
 }
 

@@ -75,17 +75,6 @@ describe('damage', () => {
     await expect(suspect(uuidv7(new Date()))).rejects.toMatchObject({ status: 227 });
   });
 
-  it('ends when the bytes are back', async () => {
-    const { imageId, fragmentIds } = await maker.backup(1);
-    const [fragmentId] = fragmentIds as [string];
-    bytes.set(fragmentId, 'missing');
-    expect(await suspect(fragmentId)).toEqual({ state: 'DAMAGED' });
-    await maker.state(imageId, 'INCOMPLETE');
-    bytes.set(fragmentId, 'whole');
-    expect(await suspect(fragmentId)).toEqual({ state: 'ACTIVE' });
-    await maker.state(imageId, 'COMPLETE');
-  });
-
   it('is not assumed where the media server does not answer', async () => {
     const job = maker.nextJob();
     const { imageId } = await maker.begin({ job, mediaId: 'm2' });

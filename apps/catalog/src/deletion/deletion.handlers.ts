@@ -3,7 +3,7 @@ import { fragmentSuspect } from '#contracts/catalog/copy.js';
 import { deleteClaim, deleteReport } from '#contracts/catalog/expiry.js';
 import type { RequestOf, ResponseOf } from '#contracts/contract.js';
 import { Answers } from '#messaging/answers.js';
-import { Damage } from './damage.js';
+import { FragmentChecks } from './fragment-checks.js';
 import { Removals } from './removals.js';
 
 /** What media servers and readers tell of the bytes of fragments. */
@@ -11,7 +11,7 @@ import { Removals } from './removals.js';
 export class DeletionHandlers {
   constructor(
     private readonly removals: Removals,
-    private readonly damage: Damage,
+    private readonly checks: FragmentChecks,
   ) {}
 
   @Answers(deleteClaim)
@@ -26,6 +26,6 @@ export class DeletionHandlers {
 
   @Answers(fragmentSuspect)
   suspect(request: RequestOf<typeof fragmentSuspect>): Promise<ResponseOf<typeof fragmentSuspect>> {
-    return this.damage.suspect(request);
+    return this.checks.suspect(request);
   }
 }

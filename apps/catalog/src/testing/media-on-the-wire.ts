@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Nats } from '#messaging/connection.js';
 import { instanceSubject, type Endpoint } from '#contracts/contract.js';
 import { brokerServers } from '#contracts/broker.js';
@@ -15,6 +16,9 @@ import {
   type OrphanDoubt,
 } from '#contracts/media.js';
 
+/** How long it takes to say that it still reads. */
+const SLOW_ANSWER_MS = 200;
+
 /** A media server as the catalog sees it: raw answers on its subjects, by what a test gives it. */
 export class MediaOnTheWire {
   readonly entries = new Map<string, InventoryEntry>();
@@ -27,6 +31,10 @@ export class MediaOnTheWire {
   readonly released: OrphanDoubt[] = [];
   /** What it finds when it reads a fragment whole. */
   readonly bytes = new Map<string, BytesState>();
+  /** Fragments that it reads so slowly that it has never come to an end when it is asked. */
+  readonly slow = new Set<string>();
+  /** Fragments that it was asked to read whole, as often as it was. */
+  readonly verified: string[] = [];
   /** What it was asked to do, as `endpoint fragment`. */
   readonly asked: string[] = [];
   /** It hears, and never answers, as one whose process is stopped. */
@@ -47,10 +55,15 @@ export class MediaOnTheWire {
       })),
       next: null,
     }));
-    this.answer(mediaVerifyFragment, ({ fragmentId }) => ({
-      ...{ bytes: this.bytes.get(fragmentId) ?? 'whole', reason: 'read' },
-      volumes: this.volumes,
-    }));
+    this.answer(mediaVerifyFragment, async ({ fragmentId }) => {
+      this.verified.push(fragmentId);
+      const { volumes } = this;
+      if (this.slow.has(fragmentId)) {
+        await sleep(SLOW_ANSWER_MS);
+        return { bytes: null, reason: '', volumes };
+      }
+      return { bytes: this.bytes.get(fragmentId) ?? 'whole', reason: 'read', volumes };
+    });
     this.answer(mediaReleaseOrphans, ({ doubts }) => {
       this.released.push(...doubts);
       return { released: doubts.length };
@@ -96,8 +109,9 @@ export class MediaOnTheWire {
   private on(subject: string, answer: (request: any) => unknown): void {
     this.nats.connection.subscribe(subject, {
       callback: (_, message) => {
-        const given = answer(message.json());
-        if (given !== undefined) message.respond(JSON.stringify(given));
+        void Promise.resolve(answer(message.json())).then((given) => {
+          if (given !== undefined) message.respond(JSON.stringify(given));
+        });
       },
     });
   }

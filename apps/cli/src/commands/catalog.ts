@@ -145,8 +145,8 @@ function reconciledLines(of: {
   if (unchecked === 0) return [`${compared}: ${differences} found and dealt with.`];
   return [
     `${compared}: ${differences} found, ${formatCount(found - unchecked)} dealt with.`,
-    `${formatCount(unchecked)} could not be checked, so nothing was done: a media server, or a volume of it, is away.`,
-    "The catalog's log says which and why. Reconcile again when it is back.",
+    `${formatCount(unchecked)} not checked, so nothing was done: still being read, or a media server, or a volume of it, is away.`,
+    "The catalog's log says which could not be read, and why. Reconcile again when it is back, or later.",
   ];
 }
 

@@ -9,20 +9,16 @@ import {
   mediaVerifyFragment,
 } from '#contracts/media.js';
 import { Answers } from '#messaging/answers.js';
-import { Turns } from '#service/turns.js';
 import { MediaNode } from '../media-node.js';
 import { MediaRemovals } from '../removal/media-removals.js';
 import { Care } from './care.js';
-import { checkFragment } from './fragment-check.js';
+import { FragmentChecks } from './fragment-checks.js';
 import { inventoryPage, manifestsPage } from './inventory.js';
-
-/** Fragments that are read whole at once because somebody asked. */
-const CHECKS_MAX = 2;
 
 /** What the catalog asks to compare itself with this media server, and to settle what differs. */
 @Controller()
 export class CareHandlers {
-  private readonly checks = new Turns(CHECKS_MAX);
+  private readonly checks = new FragmentChecks();
 
   constructor(
     private readonly node: MediaNode,
@@ -77,8 +73,8 @@ export class CareHandlers {
     const holding = this.node.holdings.find(fragmentId);
     if (!holding)
       return { bytes: 'missing', reason: 'neither journal nor volume knows it', volumes };
-    const { bytes, reason } = await this.checks.take(() => checkFragment(holding));
-    return { bytes, reason, volumes };
+    const found = await this.checks.look(holding);
+    return { bytes: found?.bytes ?? null, reason: found?.reason ?? '', volumes };
   }
 
   private care(): Care {

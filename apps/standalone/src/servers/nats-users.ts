@@ -1,6 +1,6 @@
 /**
  * How long nats-server lets a request be answered. What comes later never arrives, whatever the asker waits: so
- * it is more than the longest of them do (a whole catalog that is backed up or put back, a fragment that is read).
+ * it is more than the longest of them do (a whole catalog that is backed up or put back).
  */
 export const ANSWER_MS_MAX = 2 * 3_600_000;
 

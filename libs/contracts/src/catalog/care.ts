@@ -38,7 +38,7 @@ export const catalogReconcile = endpoint('catalog', 'reconcile', {
     next: z.uuid().nullable(),
     /** Volumes that the media server had and does not show: what may be on them counts as there. */
     away: z.array(z.uuid()),
-    /** Findings about which nothing was done: the media server could not be asked to read the fragment. */
+    /** Findings about which nothing was done: the fragment could not be read, or that has not come to an end yet. */
     unchecked: z.int().min(0).default(0),
   }),
 });

@@ -131,7 +131,7 @@ export const catalogUnpin = endpoint('catalog', 'unpin', {
 
 export const fragmentSuspect = endpoint('catalog', 'fragment-suspect', {
   description:
-    'Says that a fragment could not be read or is not what was committed; its media server checks it, and only that counts',
+    'Says that a fragment could not be read or is not what was committed; its media server checks it, and only that counts; the answer does not wait for a large one',
   request: z.object({ fragmentId: z.uuid(), reason: z.string().max(2_000), reporter: z.string() }),
   response: z.object({ state: fragmentState }),
 });

@@ -128,7 +128,7 @@ export class Reconciliation {
     if (state === 'DELETING' || state === 'DELETED') return;
     const asked = { fragmentId };
     const { bytes } = await this.program.link.request(mediaVerifyFragment, asked, mediaId);
-    await this.found(fragmentId, bytes);
+    if (bytes !== null) await this.found(fragmentId, bytes);
   }
 
   private found(fragmentId: string, bytes: BytesState): Promise<void> {
