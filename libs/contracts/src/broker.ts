@@ -76,7 +76,10 @@ export const storageUnit = z.strictObject({
     .min(2 * 1024 * 1024)
     .max(1024 ** 4)
     .default(1024 ** 3)
-    .describe('stored bytes of one fragment; the next one begins before it would be exceeded'),
+    .describe(
+      'stored bytes of one fragment; the next one begins before it would be exceeded. ' +
+        'From the 50,001st fragment of an image on they may be larger',
+    ),
   highWaterPercent: z
     .int()
     .min(1)

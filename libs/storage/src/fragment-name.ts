@@ -8,7 +8,10 @@ export interface FragmentName {
   readonly fragmentId: string;
 }
 
-/** A fragment's number has five digits in its file name, so that a shell's `*` sorts by it. */
+/**
+ * A fragment's number has five digits in its file name, so that a shell's `*` sorts by it. What that means for
+ * large images, see `fragmentBytesMaxAt`.
+ */
 export const FRAGMENT_NUMBER_MAX = 99_999;
 export const COPY_MAX = 10;
 /** What a file has behind its name until its fragment is sealed. */

@@ -90,7 +90,7 @@ export class FragmentWriterClient {
     }
   }
 
-  /** The storage unit's limit for a fragment as stored, seek table included. */
+  /** The storage unit's limit for a fragment as stored, seek table included; see `fragmentBytesMaxAt`. */
   get fragmentBytesMax(): number {
     return this.ready.fragmentBytesMax;
   }

@@ -14,7 +14,7 @@ export const hello = z.object({
 export type Hello = z.infer<typeof hello>;
 
 /**
- * What a writer may do: how large a stored fragment may get, and where it begins. With `chunks` it
+ * What a writer may do: how large a stored fragment may get (see `fragmentBytesMaxAt`), and where it begins. With `chunks` it
  * names what the archive is made of instead of sending frames, see `chunk-messages.ts`.
  */
 export const writeReady = z.object({

@@ -56,7 +56,11 @@ export class ArchiveStream {
   constructor(private readonly parts: ArchiveStreamParts) {
     this.fragments = parts.done?.fragments ?? 0;
     this.#offset = parts.done?.archiveBytes ?? 0;
-    this.#progress = new FragmentProgress(parts.frameBytes, parts.sink.fragmentBytesMax);
+    this.#progress = new FragmentProgress(
+      parts.frameBytes,
+      parts.sink.fragmentBytesMax,
+      this.fragments + 1,
+    );
   }
 
   async frame(frame: StoredFrame): Promise<void> {

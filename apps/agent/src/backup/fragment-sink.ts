@@ -71,7 +71,7 @@ export interface ImageTotals {
  * safe, `finish` when the image is complete.
  */
 export interface FragmentSink {
-  /** The storage unit's limit, seek table included. */
+  /** The storage unit's limit, seek table included; late fragments have more: `fragmentBytesMaxAt`. */
   readonly fragmentBytesMax: number;
   /** If set, frames are raw ones, in one piece, and come with the chunks in them: the sink decides what is sent. */
   readonly chunking?: Chunking | undefined;

@@ -26,6 +26,8 @@ export interface ReaderJob {
 
 export type ReaderChunking = Omit<Chunking, 'heldBytesMax'> & {
   readonly fragmentBytesMax: number;
+  /** The number of the first fragment that is made. */
+  readonly nextFragment: number;
   readonly knownCutsPath: string;
 };
 

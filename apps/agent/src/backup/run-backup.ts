@@ -160,6 +160,7 @@ class BackupRun {
         ring,
         chunking: chunking && {
           ...{ frameBytes, fragmentBytesMax, start: chunking.start },
+          nextFragment: goOn?.nextNumber ?? 1,
           knownCutsPath: knownCutsPath(options.newListingPath),
         },
         selections: options.selections,

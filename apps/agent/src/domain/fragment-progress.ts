@@ -1,3 +1,4 @@
+import { fragmentBytesMaxAt } from '#transfer/fragment-bytes.js';
 import { hasRoomForFrame, type FragmentFill } from './fragment-room.js';
 
 const NEWLINE = 0x0a;
@@ -15,12 +16,20 @@ export class FragmentProgress {
   /** The entry whose line, so far, stands in the last fragment: its final line must not follow. */
   #owed = false;
   #pending = '';
+  #number: number;
 
-  /** @param frameBytes archive bytes of each frame but the last */
+  /**
+   * @param frameBytes archive bytes of each frame but the last
+   * @param fragmentBytesMax the storage unit's limit
+   * @param number of the open fragment: of the image's first, or where it is gone on with
+   */
   constructor(
     private readonly frameBytes: number,
     private readonly fragmentBytesMax: number,
-  ) {}
+    number: number,
+  ) {
+    this.#number = number;
+  }
 
   get frames(): number {
     return this.#fill.frames;
@@ -32,7 +41,8 @@ export class FragmentProgress {
     const own = this.lines(lines);
     const { storedBytes: before, frames, indexTextBytes } = this.#fill;
     this.#fill = { storedBytes: before + storedBytes, frames: frames + 1, indexTextBytes };
-    this.isFull = !hasRoomForFrame(this.#fill, this.frameBytes, this.fragmentBytesMax);
+    const bytesMax = fragmentBytesMaxAt(this.#number, this.fragmentBytesMax);
+    this.isFull = !hasRoomForFrame(this.#fill, this.frameBytes, bytesMax);
     return own;
   }
 
@@ -52,6 +62,7 @@ export class FragmentProgress {
     const ends = this.#pending !== '' && !this.#owed;
     if (ends) this.#owed = true;
     this.#fill = EMPTY;
+    this.#number += 1;
     this.isFull = false;
     return ends ? Buffer.from(this.#pending, 'latin1') : NOTHING;
   }

@@ -1,7 +1,8 @@
 import type { Manifest } from '#archive/manifest.js';
 import type { Clock } from '#kernel/clock.js';
+import { InvalidInput } from '#kernel/errors.js';
 import { uuidv7 } from '#kernel/ids.js';
-import type { FragmentName } from '#storage/fragment-name.js';
+import { FRAGMENT_NUMBER_MAX, type FragmentName } from '#storage/fragment-name.js';
 import type { FragmentWriter } from '#storage/fragment-store.js';
 import type { CommitOffers } from '../commits/commit-offers.js';
 import type { CrashPoint } from '../crash-point.js';
@@ -38,9 +39,16 @@ export interface FragmentToBe extends Omit<FragmentName, 'fragmentId'> {
 export class NewFragments {
   constructor(private readonly options: NewFragmentsOptions) {}
 
-  /** INTENT, for whoever begins what it names. */
+  /** INTENT, for whoever begins what it names. @throws InvalidInput for one more than an image can have */
   async announce(fragment: FragmentToBe): Promise<FragmentName> {
     const { imageId, copy, number, attempt } = fragment;
+    if (number > FRAGMENT_NUMBER_MAX) {
+      throw new InvalidInput(
+        `An image has at most ${FRAGMENT_NUMBER_MAX} fragments, and this one needs more. ` +
+          'Raise the fragmentBytesMax of the storage unit, and have a new image made.',
+        'fragmentBytesMax',
+      );
+    }
     const { volume, clock, crashPoint } = this.options;
     const name = { imageId, copy, number, fragmentId: uuidv7(clock.now()) };
     await volume.requireThere();

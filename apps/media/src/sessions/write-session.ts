@@ -4,6 +4,7 @@ import type { ResumePoint } from '#contracts/task.js';
 import type { Clock } from '#kernel/clock.js';
 import { Cancelled } from '#kernel/errors.js';
 import type { Connection } from '#transfer/connection.js';
+import { fragmentBytesMaxAt } from '#transfer/fragment-bytes.js';
 import { ConnectionBroken, ProtocolError } from '#transfer/errors.js';
 import { MESSAGE, messageName, type Message } from '#transfer/message.js';
 import { finish, parsePayload, seal, type Finish, type Seal } from '#transfer/payloads.js';
@@ -214,8 +215,10 @@ export class WriteSession {
   ): Promise<OpenFragment | OpenRecipe> {
     if (this.current) return this.current;
     if (this.copy.ended) throw outOfSequence('data came after the last fragment');
-    const { imageId, copy, attempt, fragmentBytesMax: bytesMax } = this.options.task;
-    const fragment = { imageId, copy, number: this.copy.nextNumber, attempt, bytesMax };
+    const { imageId, copy, attempt, fragmentBytesMax } = this.options.task;
+    const number = this.copy.nextNumber;
+    const bytesMax = fragmentBytesMaxAt(number, fragmentBytesMax);
+    const fragment = { imageId, copy, number, attempt, bytesMax };
     const receiver = madeOf === 'chunks' ? this.receiver : undefined;
     this.current = receiver
       ? new OpenRecipe(

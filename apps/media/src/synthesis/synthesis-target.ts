@@ -1,6 +1,7 @@
 import type { FrameMaker } from '#archive/frames/frame-maker.js';
 import type { Manifest } from '#archive/manifest.js';
 import type { WrittenCopy } from '#contracts/task.js';
+import { fragmentBytesMaxAt } from '#transfer/fragment-bytes.js';
 import { NewFragments, type NewFragmentsOptions } from '../sessions/new-fragments.js';
 import type { ChunkReceiver } from '../sessions/chunk-receiver.js';
 import { OpenFragment } from '../sessions/open-fragment.js';
@@ -35,7 +36,8 @@ export class SynthesisTarget implements SyntheticFragments {
   }
 
   async open(number: number, archiveOffset: number): Promise<SyntheticFragment> {
-    const { fragmentBytesMax: bytesMax, chunks } = this.options;
+    const { fragmentBytesMax, chunks } = this.options;
+    const bytesMax = fragmentBytesMaxAt(number, fragmentBytesMax);
     const { imageId, copy, copyAttempt: attempt } = this.options.image;
     const fragment = { imageId, copy, number, attempt, bytesMax };
     if (chunks) {

@@ -246,6 +246,14 @@ describe('A synthesis', () => {
     expect(await runOf({ resume: beyond, image: nothing }).run()).toMatchObject({ status: 229 });
   });
 
+  it('makes larger fragments where the numbers of a large image run short', async () => {
+    const resume = { nextNumber: 50_000, archiveOffset: 0 };
+    expect(await runOf({ resume }).run()).toMatchObject({ status: 0 });
+    const [last, late] = made().map(({ storedBytes }) => storedBytes);
+    expect(last).toBeLessThanOrEqual(4 * MIB);
+    expect(late).toBeGreaterThan(4 * MIB);
+  });
+
   it('takes another copy for what is damaged, and says which one it was', async () => {
     await store(target, FULL, FULL_ENTRIES, { copy: 2 });
     const [first] = committedOf(other, FULL);

@@ -7,6 +7,7 @@ import type { Manifest } from '#archive/manifest.js';
 import { freeBytes } from '#kernel/free-bytes.js';
 import type { ResumePoint } from '#contracts/task.js';
 import type { FragmentName } from '#storage/fragment-name.js';
+import { fragmentBytesMaxAt } from '#transfer/fragment-bytes.js';
 import { hasRoomForFrame } from '../domain/fragment-room.js';
 import { FRAME_ARCHIVE_BYTES_MAX, outOfSequence } from '../domain/write-rules.js';
 import type { ContentSummary } from '../sessions/open-fragment.js';
@@ -181,7 +182,7 @@ export class SyntheticArchive {
     await this.takeLines(this.fragmentOffset + fragment.archiveBytes);
     this.isFull = !hasRoomForFrame(
       { storedBytes: fragment.storedBytes, frames: fragment.frames.length },
-      this.options.fragmentBytesMax,
+      fragmentBytesMaxAt(this.number, this.options.fragmentBytesMax),
     );
   }
 

@@ -26,6 +26,7 @@ describe('what is known of cuts', () => {
     const frames = new ChunkedFrames({
       frameBytes: MIB,
       fragmentBytesMax: 12 * MIB,
+      nextFragment: 1,
       start: { archiveOffset: 0, entryLeft: 100 * MIB },
       knownCutsPath,
     });

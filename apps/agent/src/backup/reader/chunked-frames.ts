@@ -17,10 +17,10 @@ export class ChunkedFrames {
   readonly #progress: FragmentProgress;
 
   constructor(private readonly chunking: ReaderChunking) {
-    const { frameBytes, fragmentBytesMax, start } = chunking;
+    const { frameBytes, fragmentBytesMax, nextFragment, start } = chunking;
     this.#cuts = loadKnownCuts(chunking.knownCutsPath);
     this.#cutter = new ChunkCutter(start, this.#cuts);
-    this.#progress = new FragmentProgress(frameBytes, fragmentBytesMax);
+    this.#progress = new FragmentProgress(frameBytes, fragmentBytesMax, nextFragment);
   }
 
   /** A raw frame, and what is said with it. @returns the chunks that it ends */
