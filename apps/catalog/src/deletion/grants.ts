@@ -8,7 +8,7 @@ import { UnitOfWork, type Work } from '#outbox/unit-of-work.js';
 import { Comparisons } from '../care/comparisons.js';
 import { CatalogConfig } from '../config.js';
 import { decideDeletion, isMarked } from '../domain/deletion.js';
-import { isLastGood, isStillNeeded, type ImageFacts } from '../domain/expiry.js';
+import { hasNoOther, isLastGood, isStillNeeded, type ImageFacts } from '../domain/expiry.js';
 import { CatalogEpoch, eraOf } from '../persistence/catalog-epoch.js';
 import {
   Deletables,
@@ -86,23 +86,38 @@ export class Grants {
       const deletables = new Deletables(unit.db);
       const due = await deletables.lockDue(imageId, now, BATCH_MAX);
       const pins = await deletables.pinsOf(due.map(({ fragmentId }) => fragmentId));
-      const facts = await new ImageFactsReader(unit.db).of(image!, now);
-      const keep = new Set(copiesToKeep(facts, due, now));
+      const reader = new ImageFactsReader(unit.db);
+      const facts = await reader.of(image!, now);
+      const keep = copiesOf(due, (copy) => isLastGood(facts, copy, now));
       if (facts.holds.length > 0) {
         // Until that is lifted it is not due, so it need not step aside.
         if (keep.size > 0) await this.takeBack(unit, imageId, keep);
         return 0;
       }
-      if (isStillNeeded(facts, now) && !(await this.isSure(unit, imageId))) {
+      const lookAgain = new Date(now.getTime() + LOOK_AGAIN_MS);
+      const ifMarkedNow = new Date(now.getTime() + this.config.deleteGraceMs);
+      const returnsUntil = await reader.returnsUntil(imageId, ifMarkedNow);
+      const isNeeded = isStillNeeded(facts, now) || returnsUntil !== undefined;
+      if (isNeeded && !(await this.isSure(unit, imageId))) {
         await deletables.save(
-          due.map((each) => postponed(each, now)),
+          due.map((each) => postponed(each, lookAgain)),
           now,
         );
         return due.length;
       }
+      // What can be taken back must have what it builds on by then.
+      const waiting = copiesOf(
+        due,
+        (copy) => returnsUntil !== undefined && hasNoOther(facts, copy),
+      );
       const decisions = due
         .filter(({ copy }) => !keep.has(copy))
-        .map((each) => decide(each, { facts, pins: pins.get(each.fragmentId) ?? 0, now }));
+        .map((each): GrantDecision => {
+          if (!waiting.has(each.copy)) {
+            return decide(each, { facts, pins: pins.get(each.fragmentId) ?? 0, now });
+          }
+          return { change: postponed(each, latest(returnsUntil!, lookAgain)) };
+        });
       this.tellOfRefused(imageId, decisions);
       const changes = decisions.map(({ change }) => change);
       await deletables.save(changes, now);
@@ -175,20 +190,26 @@ function decide(
   const grant = { type: 'grant', ties, tombstoneId: uuidv7(now) } as const;
   const { fragment: to, refused } = decideDeletion(fragment, grant, now.getTime());
   if (to) return { change: { fragmentId, to, reason: stateReason } };
-  return { change: postponed(fragment, now), refused };
+  return { change: postponed(fragment, new Date(now.getTime() + LOOK_AGAIN_MS)), refused };
 }
 
 /** Others have their turn first. */
-function postponed(fragment: DeletableFragment, now: Date): DeletionChange {
+function postponed(fragment: DeletableFragment, until: Date): DeletionChange {
   const { fragmentId, stateReason: reason } = fragment;
-  return { fragmentId, to: { ...fragment, deletableAt: now.getTime() + LOOK_AGAIN_MS }, reason };
+  return { fragmentId, to: { ...fragment, deletableAt: until.getTime() }, reason };
 }
 
-/** Copies that must stay as they are, with all that is marked of them. */
-function copiesToKeep(facts: ImageFacts, due: readonly DeletableFragment[], now: Date): number[] {
-  return due
-    .filter(({ copy, state }) => state === 'TO_BE_DELETED' && isLastGood(facts, copy, now))
-    .map(({ copy }) => copy);
+function latest(...times: readonly Date[]): Date {
+  return new Date(Math.max(...times.map((time) => time.getTime())));
+}
+
+/** Copies that must stay as they are, with all that is marked of them, where `mustStay` says so of what is not damaged. */
+function copiesOf(
+  due: readonly DeletableFragment[],
+  mustStay: (copy: number) => boolean,
+): ReadonlySet<number> {
+  const whole = due.filter(({ state }) => state === 'TO_BE_DELETED').map(({ copy }) => copy);
+  return new Set([...new Set(whole)].filter(mustStay));
 }
 
 function sendGrant(unit: Work, fragment: DeletableFragment, catalogEpoch: string): void {

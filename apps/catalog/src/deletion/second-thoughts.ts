@@ -25,13 +25,14 @@ export class SecondThoughts {
   /**
    * Takes back what is marked. An image whose time was over is kept for its retention once more, from
    * now on: else it would be marked again at once.
-   * @throws PermanentError 227 where nothing of it is marked (any more).
+   * @throws PermanentError 227 where nothing of it is marked (any more), or it builds on what is gone.
    */
   undelete(request: RequestOf<typeof imageUndelete>): Promise<ResponseOf<typeof imageUndelete>> {
     const { imageId, copy } = request;
     return this.unitOfWork.run(async ({ db }) => {
       const images = new Images(db);
-      const image = await images.lock(imageId);
+      // With what it builds on: none of that is granted meanwhile.
+      const image = await images.lockLine(imageId);
       if (!image) throw unknownImage(imageId);
       const now = this.clock.now();
       const deletables = new Deletables(db);
@@ -43,6 +44,8 @@ export class SecondThoughts {
           return to ? [{ fragmentId: fragment.fragmentId, to, reason }] : [];
         });
       if (changes.length === 0) throw nothingMarked(imageId, copy);
+      const gone = await new ImageFactsReader(db).goneBases(imageId);
+      if (gone.length > 0) throw basesGone(imageId, gone);
       await deletables.save(changes, now);
       const isPast = isOver(image.expiresAt, now);
       const expiresAt = isPast
@@ -71,5 +74,13 @@ function nothingMarked(imageId: string, copy: number | undefined): PermanentErro
   return new PermanentError(
     STATUS_NOT_FOUND,
     `Nothing of ${what} is marked for deletion; what was granted cannot be taken back.`,
+  );
+}
+
+function basesGone(imageId: string, gone: readonly string[]): PermanentError {
+  const what = gone.length === 1 ? `${gone[0]!}, which is` : `${gone.join(', ')}, which are`;
+  return new PermanentError(
+    STATUS_NOT_FOUND,
+    `Image ${imageId} cannot be taken back: it builds on ${what} being deleted or deleted already.`,
   );
 }

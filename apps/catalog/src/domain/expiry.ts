@@ -76,8 +76,12 @@ export function keptUntil(
 
 /** Whether without this copy an image that is still needed would have no good one. */
 export function isLastGood(image: ImageFacts, copy: number, now: Date): boolean {
-  const others = image.copies.filter((each) => each.copy !== copy);
-  return isStillNeeded(image, now) && !others.some(({ isGood, isMarked }) => isGood && !isMarked);
+  return isStillNeeded(image, now) && hasNoOther(image, copy);
+}
+
+/** Whether no other copy is good and there to stay. */
+export function hasNoOther({ copies }: ImageFacts, copy: number): boolean {
+  return !copies.some((each) => each.copy !== copy && each.isGood && !each.isMarked);
 }
 
 /** Whether its time is not over, or another image that is needed builds on it. */

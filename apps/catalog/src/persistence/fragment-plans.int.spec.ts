@@ -13,6 +13,8 @@ import type { Queries } from './queries.js';
 const IMAGES = 800;
 const FRAGMENTS = 25;
 const ONE = 'web1_700';
+/** `ONE` builds on it. */
+const BEFORE = 'web1_699';
 
 /** Every image's first fragments are gone, some of the others are marked, and all of those are due. */
 const FILL = [
@@ -101,6 +103,11 @@ describe('the fragments of an image are found by it,', () => {
         return new Gaps(db).giveUp({ imageId: ONE }, what);
       },
     ],
+    [
+      'when what builds on it may come back',
+      (db) => new ImageFactsReader(db).returnsUntil(BEFORE, new Date()),
+    ],
+    ['when it is to come back', (db) => new ImageFactsReader(db).goneBases(ONE)],
     ['when they are loaded anew', (db) => new Gaps(db).loadAnew([ONE])],
   ])('%s', (_name, work) => expectById(work));
 
@@ -114,6 +121,11 @@ describe('the fragments of an image are found by it,', () => {
         'when what has expired is looked for',
         (db) => new ImageFactsReader(db).expired(new Date(), { limit: 100 }),
       ],
+      [
+        'when what builds on it may come back',
+        (db) => new ImageFactsReader(db).returnsUntil(BEFORE, new Date()),
+      ],
+      ['when it is to come back', (db) => new ImageFactsReader(db).goneBases(ONE)],
       [
         'when it may be needed',
         (db) => new ImageFactsReader(db).of({ imageId: ONE } as ImageRow, new Date()),

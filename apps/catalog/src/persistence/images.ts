@@ -32,6 +32,13 @@ export interface HeldImage {
   readonly isFinished: boolean;
 }
 
+/** The image $1 and what it builds on, back to the full, as `line`; a ring of bases comes to an end, too. */
+export const LINE = `WITH RECURSIVE line AS (
+    SELECT image_id, base_image_id FROM image WHERE image_id = $1
+    UNION
+    SELECT b.image_id, b.base_image_id FROM line JOIN image b ON b.image_id = line.base_image_id
+  )`;
+
 /** A chain that leads back to no full lacks something. */
 const LAST_COMPLETE = `
   WITH RECURSIVE last AS (
@@ -91,6 +98,16 @@ export class Images {
   /** The image, locked: who changes or counts it does so one after another. */
   lock(imageId: string): Promise<ImageRow | undefined> {
     return this.first(ImageRow, 'WHERE image_id = $1 FOR NO KEY UPDATE', [imageId]);
+  }
+
+  /** The image, locked with all that it builds on, in the order in which `holdAll` locks. */
+  async lockLine(imageId: string): Promise<ImageRow | undefined> {
+    await this.db.query(
+      `${LINE} SELECT 1 FROM image WHERE image_id IN (SELECT image_id FROM line)
+       ORDER BY image_id FOR NO KEY UPDATE`,
+      [imageId],
+    );
+    return this.find(imageId);
   }
 
   /** Locks the image for whoever needs nothing of it. */

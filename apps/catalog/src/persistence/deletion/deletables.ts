@@ -86,17 +86,19 @@ export class Deletables {
   }
 
   /**
-   * Images of which something has waited out its grace period, the longest first. Those on hold are due once that is
-   * lifted, however long it lasts.
+   * Images of which something has waited out its grace period: those that have the longest, and of them what builds on
+   * others first. Those on hold are due once that is lifted, however long it lasts.
    */
   async dueImages(now: Date, limit: number): Promise<string[]> {
     const rows = await this.db.query<{ image_id: string }[]>(
-      `SELECT d.image_id FROM (
-         SELECT f.image_id, f.deletable_at FROM fragment f
-         WHERE f.state IN ('TO_BE_DELETED', 'DAMAGED') AND f.deletable_at <= $1
-           AND NOT EXISTS (SELECT 1 FROM image_hold h WHERE h.image_id = f.image_id)
-         ORDER BY f.deletable_at LIMIT 10000
-       ) d GROUP BY d.image_id ORDER BY min(d.deletable_at) LIMIT $2`,
+      `SELECT i.image_id FROM (
+         SELECT d.image_id FROM (
+           SELECT f.image_id, f.deletable_at FROM fragment f
+           WHERE f.state IN ('TO_BE_DELETED', 'DAMAGED') AND f.deletable_at <= $1
+             AND NOT EXISTS (SELECT 1 FROM image_hold h WHERE h.image_id = f.image_id)
+           ORDER BY f.deletable_at LIMIT 10000
+         ) d GROUP BY d.image_id ORDER BY min(d.deletable_at) LIMIT $2
+       ) d JOIN image i ON i.image_id = d.image_id ORDER BY i.chain_length DESC, i.image_id DESC`,
       [now, limit],
     );
     return rows.map((row) => row.image_id);

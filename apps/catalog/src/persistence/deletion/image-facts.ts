@@ -1,7 +1,8 @@
 import type { ImageFacts } from '../../domain/expiry.js';
 import { Copies } from '../copies/copies.js';
-import { EVERY_FRAGMENT } from '../fragment-view.js';
+import { EVERY_FRAGMENT, IS_LIVE } from '../fragment-view.js';
 import type { ImageRow } from '../image.entity.js';
+import { LINE } from '../images.js';
 import type { Queries } from '../queries.js';
 
 /** Where a page of expired images ended. */
@@ -43,6 +44,26 @@ const DEPENDENTS = `
         AND ${IS_KEPT_OR_HELD}))
   ORDER BY t.child`;
 
+/**
+ * Until when what builds directly on an image may come back; what that builds on is kept by it in turn. What is itself
+ * below the image, in a ring of bases, does not count: nothing of the ring would ever go.
+ */
+const RETURNS_UNTIL = `${LINE}
+  SELECT max(coalesce(f.deletable_at, $2)) AS until
+  FROM image c JOIN fragment f ON f.image_id = c.image_id
+  WHERE c.base_image_id = $1 AND c.abandoned_at IS NULL AND ${IS_LIVE}
+    AND c.image_id NOT IN (SELECT image_id FROM line)`;
+
+/** Of what the image $1 builds on, images with a number of which all is granted or gone, in whatever copy. */
+const GONE_BASES = `${LINE}
+  SELECT i.image_id FROM line JOIN image i ON i.image_id = line.image_id
+  CROSS JOIN LATERAL (
+    SELECT f.number FROM ${EVERY_FRAGMENT} f
+    WHERE f.image_id = i.image_id AND f.number <= coalesce(i.fragments_expected, f.number)
+    GROUP BY f.number HAVING bool_and(f.state IN ('DELETING', 'DELETED')) LIMIT 1
+  ) gone
+  WHERE i.image_id <> $1 ORDER BY i.image_id`;
+
 /** What an expiration is decided by. */
 export class ImageFactsReader {
   constructor(private readonly db: Queries) {}
@@ -73,6 +94,24 @@ export class ImageFactsReader {
       [imageId],
     );
     return rows.map(({ hold }) => hold);
+  }
+
+  /**
+   * Until when something that builds on an image can be taken back, or will be able to: what is not marked yet counts
+   * until `ifMarkedNow`. Undefined where nothing can.
+   */
+  async returnsUntil(imageId: string, ifMarkedNow: Date): Promise<Date | undefined> {
+    const [row] = await this.db.query<{ until: Date | null }[]>(RETURNS_UNTIL, [
+      imageId,
+      ifMarkedNow,
+    ]);
+    return row?.until ?? undefined;
+  }
+
+  /** What an image builds on and nothing brings back. Read it with those images locked. */
+  async goneBases(imageId: string): Promise<string[]> {
+    const rows = await this.db.query<{ image_id: string }[]>(GONE_BASES, [imageId]);
+    return rows.map((row) => row.image_id);
   }
 
   /** Images whose time is over and of which something is not marked yet, the longest first. */
