@@ -4,8 +4,8 @@ import { settingFacts } from '#service/settings/setting-facts.js';
 const HOUR_SECONDS = 3_600;
 
 /**
- * A running job asks again every two seconds where less than half an hour is left. That has to outlast a restart of
- * broker or job manager, or others get what the living hold.
+ * A running job asks again when half of it is over. The other half has to outlast a restart of broker or job manager,
+ * or others get what the living hold.
  */
 const LEASE_SECONDS_LEAST = 60;
 

@@ -13,6 +13,7 @@ import type { Job } from './domain/job.js';
 import { JobDriver } from './driving/job-driver.js';
 import { JobChanges } from './job-changes.js';
 import { OpenJobs } from './persistence/open-jobs.js';
+import { JobRelease } from './steps/job-release.js';
 
 /** A grant that runs out sooner than this is asked for once more: it may be gone already. */
 const LEASE_LEFT_MS = 60_000;
@@ -30,6 +31,7 @@ export class JobListener implements Startable {
     private readonly database: DataSource,
     private readonly driver: JobDriver,
     private readonly changes: JobChanges,
+    private readonly release: JobRelease,
     private readonly clock: Clock,
   ) {
     const common = { batchMax: 64, lingerMs: 0 };
@@ -70,12 +72,14 @@ export class JobListener implements Startable {
     );
   }
 
-  /** A job that is unknown, or does not wait for it any more, has no use for it. */
+  /** A job that is unknown, or does not wait for it any more, has no use for it; one that is done gives it back. */
   private async take(allocation: Allocation): Promise<Job | undefined> {
     const { job, attempt, leaseUntil } = allocation;
     if (Date.parse(leaseUntil) - this.clock.now().getTime() < LEASE_LEFT_MS) return undefined;
     try {
-      return await this.changes.apply(job, { type: 'granted', attempt, allocation });
+      const saved = await this.changes.apply(job, { type: 'granted', attempt, allocation });
+      if (saved.step === 'done') await this.release.giveBack({ job, attempt });
+      return saved;
     } catch (error) {
       if (error instanceof NotFound) return undefined;
       throw error;

@@ -189,12 +189,14 @@ function located(job: Job, sources: readonly string[]): Decision {
 function granted(job: Job, allocation: Allocation, now: Date): Decision {
   if (allocation.attempt !== job.attempt) return same(job);
   if (job.step === 'running' && allocation.allocationId === job.allocation?.allocationId) {
-    return { job: changed(job, { allocation }), effects: [] };
+    return { job: changed(job, { allocation, leasedAt: now }), effects: [] };
   }
   if (job.step !== 'allocating') return same(job);
   const startedAt = job.startedAt ?? now;
   return {
-    job: changed(job, { step: 'beginning', allocation, startedAt, waitsFor: '', wait: '' }),
+    job: changed(job, {
+      ...{ step: 'beginning', allocation, leasedAt: now, startedAt, waitsFor: '', wait: '' },
+    }),
     effects: grantedLines(job, allocation).map(info),
   };
 }

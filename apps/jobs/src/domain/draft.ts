@@ -20,7 +20,14 @@ function fresh(backoff: Backoff, priority = 0) {
   return {
     ...{ job: 0, revision: 0, parent: null, stream: null, priority },
     ...{ attempt: 1, failures: 0, backoff, attempts: [], owed: [] },
-    ...{ outcome: null, allocation: null, waitsFor: '', wait: '' as const, trouble: '' },
+    ...{
+      outcome: null,
+      allocation: null,
+      leasedAt: null,
+      waitsFor: '',
+      wait: '' as const,
+      trouble: '',
+    },
     ...{ startedAt: null, endedAt: null, runningSince: null, releasingSince: null },
     ...{ retry: null, pause: null, expected: null },
     ...{ progress: NO_PROGRESS, heard: {}, results: {} },

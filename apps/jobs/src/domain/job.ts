@@ -157,6 +157,8 @@ interface JobBase {
   readonly step: Step;
   readonly outcome: Outcome | null;
   readonly allocation: Allocation | null;
+  /** When that was granted or its lease prolonged last; null if unknown. */
+  readonly leasedAt: Date | null;
   /** What a queued job waits for, or the catalog for a verifying one; else empty. */
   readonly waitsFor: string;
   /** What the broker says that a queued job waits for. */

@@ -16,6 +16,7 @@ export function revive(document: SavedDocument, number: number): Job {
     job: number,
     failures: saved.failures ?? 0,
     backoff: saved.backoff ?? BACKOFF,
+    leasedAt: instant(saved.leasedAt),
     startedAt,
     endedAt: instant(saved.endedAt),
     runningSince: instant(saved.runningSince) ?? startedAt,

@@ -36,10 +36,14 @@ export class RoundsWatch {
     else if (this.steps.leaseRunsOut(job) && !this.isBrokerAway) await this.renew(job);
   }
 
-  /** A broker that does not answer for one job is not waited for with the next. */
+  /**
+   * The job may end while the broker is asked, and be given back before that. A broker that does not answer for one job
+   * is not waited for with the next.
+   */
   private async renew(job: Job): Promise<void> {
     try {
-      await this.changes.apply(job.job, await this.steps.renew(job));
+      const { step, attempt } = await this.changes.apply(job.job, await this.steps.renew(job));
+      if (step !== 'running' || attempt !== job.attempt) await this.steps.giveBack(job);
     } catch (error) {
       this.isBrokerAway ||= error instanceof Unavailable;
       throw error;

@@ -17,9 +17,6 @@ import { JobSources } from './job-sources.js';
 /** A media server takes some 3 s to bring in what it has sealed; its answer is not waited for much longer. */
 const DRAIN_MS_MAX = 5_000;
 
-/** A lease that has less than this left is prolonged. */
-const RENEW_MS = 30 * 60_000;
-
 /**
  * A job that has ended waits no longer for those who take back what it holds. They are asked again
  * behind its back.
@@ -60,9 +57,17 @@ export class JobSteps {
     return { ...(await this.allocate(job)), attempt: job.attempt };
   }
 
-  leaseRunsOut(job: Job): boolean {
-    if (job.step !== 'running' || !job.allocation) return false;
-    return Date.parse(job.allocation.leaseUntil) - this.clock.now().getTime() < RENEW_MS;
+  /** The broker grants anew what it has taken back already: to an attempt that is over, for nobody to give back. */
+  giveBack(attempt: Pick<Job, 'job' | 'attempt'>): Promise<void> {
+    return this.release.giveBack(attempt);
+  }
+
+  /** Whether half of the lease is over, however long that is. */
+  leaseRunsOut({ step, allocation, leasedAt }: Job): boolean {
+    if (step !== 'running' || !allocation) return false;
+    const until = Date.parse(allocation.leaseUntil);
+    const now = this.clock.now().getTime();
+    return until - now <= now - (leasedAt?.getTime() ?? 0);
   }
 
   /** When a job that waits for a moment wants to be asked for again; `undefined` for others. */

@@ -81,6 +81,7 @@ export class JobsUnderTest {
     Object.assign(this.others, { nextNumber: 1, open: 0, mediaAway: false });
     Object.assign(this.others, { catalogAway: false, committed: 0 });
     Object.assign(this.others, { selections: ['/etc'], builtOn: [], notAbandoned: 0 });
+    Object.assign(this.others, { leaseMs: 3_600_000, allocating: undefined });
     this.others.asked.length = 0;
     this.others.tasks.length = 0;
   }

@@ -17,6 +17,9 @@ export class ResourcesOnTheWire {
   brokerAway = false;
   /** While true, jobs have to wait. */
   busy = false;
+  leaseMs = 3_600_000;
+  /** While it is there, the broker thinks about what is asked for in its turn. */
+  allocating: Promise<void> | undefined;
   complete = true;
   /** Where the catalog says that an attempt goes on. */
   nextNumber = 1;
@@ -83,6 +86,10 @@ export class ResourcesOnTheWire {
       const request = msg.json<Record<string, unknown>>();
       if (!this.catalogAway || !endpoint.startsWith('catalog.'))
         this.asked.push({ endpoint, request });
+      if (!this.allocating || endpoint !== 'broker.allocate') return respond(msg, request);
+      void this.allocating.then(() => respond(msg, request));
+    };
+    const respond = (msg: Msg, request: Record<string, unknown>): void => {
       try {
         // Said at once, so that no test has to wait for a time-out.
         if (this.mediaAway && endpoint.startsWith('media.')) throw new Unavailable('media is away');
@@ -124,7 +131,7 @@ export class ResourcesOnTheWire {
       fragmentBytesMax: 1024 ** 3,
       media: media.map((mediaId) => ({ mediaId, address: { host: '127.0.0.1', port: 9 } })),
       grantedAt: now.toISOString(),
-      leaseUntil: new Date(now.getTime() + 3_600_000).toISOString(),
+      leaseUntil: new Date(now.getTime() + this.leaseMs).toISOString(),
     };
     return { state: 'granted', allocation };
   }
