@@ -1,8 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { DataAddress } from '#contracts/names.js';
-import { assert } from '#kernel/assert.js';
 import { Clock } from '#kernel/clock.js';
-import { messageOf } from '#kernel/errors.js';
+import { messageOf, Unavailable } from '#kernel/errors.js';
 import { uuidv7 } from '#kernel/ids.js';
 import { Nats } from '#messaging/connection.js';
 import type { Startable } from '#service/lifecycle.js';
@@ -19,13 +18,22 @@ import { Volumes } from './volumes/volumes.js';
 const LOOPBACK = '127.0.0.1';
 const JOURNAL_LOOK_MS = 1_000;
 
-/** Volumes, offers and the data port of this media server, started and stopped in their order. */
+interface Opened {
+  readonly volumes: Volumes;
+  readonly offers: CommitOffers;
+  readonly holdings: Holdings;
+}
+
+/**
+ * Volumes, offers and the data port of this media server, started and stopped in their order. Its endpoints are there
+ * before: whoever asks while the volumes are being opened, which may take minutes, is told so (`Unavailable`).
+ */
 @Injectable()
 export class MediaNode implements Startable {
   readonly registry: SessionRegistry;
   readonly crashPoint: CrashPoint;
   private readonly logger = new Logger('media');
-  private opened: { volumes: Volumes; offers: CommitOffers; holdings: Holdings } | undefined;
+  private opened: Opened | undefined;
   private server: DataServer | undefined;
   private listening: DataAddress | undefined;
   private watch: NodeJS.Timeout | undefined;
@@ -41,8 +49,7 @@ export class MediaNode implements Startable {
   }
 
   get volumes(): Volumes {
-    assert(this.opened, 'the media server is used before its start');
-    return this.opened.volumes;
+    return this.parts.volumes;
   }
 
   get libraries(): readonly MediaLibrary[] {
@@ -50,24 +57,20 @@ export class MediaNode implements Startable {
   }
 
   get offers(): CommitOffers {
-    assert(this.opened, 'the media server is used before its start');
-    return this.opened.offers;
+    return this.parts.offers;
   }
 
   /** Ids of the volumes that are there. */
   volumesThere(): Promise<string[]> {
-    assert(this.opened, 'the volumes are not open');
-    return this.opened.volumes.there();
+    return this.volumes.there();
   }
 
   get holdings(): Holdings {
-    assert(this.opened, 'the media server is used before its start');
-    return this.opened.holdings;
+    return this.parts.holdings;
   }
 
   get address(): DataAddress {
-    assert(this.listening, 'the media server is used before its start');
-    return this.listening;
+    return this.listening ?? this.notYet();
   }
 
   async start(): Promise<void> {
@@ -109,6 +112,15 @@ export class MediaNode implements Startable {
     await this.link.hangUp();
     await this.opened?.offers.stop();
     await this.opened?.volumes.close();
+  }
+
+  private get parts(): Opened {
+    return this.opened ?? this.notYet();
+  }
+
+  private notYet(): never {
+    const { mediaId } = this.config;
+    throw new Unavailable(`the media server ${mediaId} is still opening its volumes`);
   }
 
   private openLibrary(where: { path: string; pool: string }): Promise<MediaLibrary> {

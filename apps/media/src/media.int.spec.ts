@@ -215,6 +215,26 @@ describe('the media server', () => {
     }
   });
 
+  it('says that it is not ready yet to whoever asks while its volumes are being opened', async () => {
+    await service.stop();
+    said.length = 0;
+    const identity = join(folder.path, 'vault', 'volume.json');
+    renameSync(identity, `${identity}.away`);
+    execFileSync('mkfifo', [identity]); // whoever opens it to read waits for a writer
+    const starting = startService(mediaDefinition, environment);
+    const subject = instanceSubject(mediaDrain, 'media1');
+    const drain = JSON.stringify({ imageId: IMAGE.imageId, copy: 1 });
+    const asked = () => plain.request(subject, drain).catch(() => undefined);
+    const answer = await until(asked, { is: (message) => message !== undefined });
+    writeFileSync(identity, readFileSync(`${identity}.away`));
+    renameSync(`${identity}.away`, identity);
+    service = await starting;
+    const message = 'the media server media1 is still opening its volumes';
+    expect(answer!.json()).toMatchObject({ error: { status: 25, message, retryable: true } });
+    expect(said.filter((line) => /Ruled-out|still opening/.test(line))).toEqual([]);
+    expect(await ask(mediaDrain, { imageId: IMAGE.imageId, copy: 1 })).toEqual({ open: 0 });
+  });
+
   it('drains what an attempt has written, without the broker', async () => {
     const { address } = await ask(mediaOpenRead, { imageId: IMAGE.imageId });
     const image = { ...IMAGE, imageId: 'web1_1790000009', copy: 1, copyAttempt: 1 };

@@ -1,7 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { assert } from '#kernel/assert.js';
 import { Clock } from '#kernel/clock.js';
-import { messageOf } from '#kernel/errors.js';
+import { messageOf, Unavailable } from '#kernel/errors.js';
 import { Repeating } from '#kernel/repeating.js';
 import type { Startable } from '#service/lifecycle.js';
 import { ChunkCollections } from '../chunks/chunk-collections.js';
@@ -32,8 +31,8 @@ export class MediaRemovals implements Startable {
   ) {}
 
   get removals(): Removals {
-    assert(this.begun, 'deletions are used before their start');
-    return this.begun;
+    if (this.begun) return this.begun;
+    throw new Unavailable(`the media server ${this.config.mediaId} is still starting`);
   }
 
   start(): void {
