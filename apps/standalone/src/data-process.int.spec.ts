@@ -33,6 +33,18 @@ describe('A media server that takes long to start', () => {
   });
 });
 
+describe('A media server that does not start', () => {
+  it('is quoted, with the full stop that it made itself', async () => {
+    const main = join(base, 'refuses.mjs');
+    writeFileSync(main, "console.log('Nobody may write to /volume.'); process.exit(1);");
+    const logFile = join(base, 'refuses.log');
+    const runFolder = join(base, 'run');
+    const plan = { name: 'media', app: 'media', main, env: {}, runFolder, logFile } as const;
+    const what = /It said: Nobody may write to \/volume\. Its log: /;
+    await expect(new DataProcess(plan).start()).rejects.toThrow(what);
+  });
+});
+
 describe('The log of an agent or a media server', () => {
   it('that has grown large is put aside at a start', async () => {
     const main = join(base, 'main.mjs');

@@ -174,7 +174,7 @@ async function untilReady(
   const how = outcome === 'late' ? `it was not ready within ${readyMsMax! / 1000} s` : outcome;
   throw new PermanentError(
     130,
-    `${name} did not start: ${how}. It said: ${lastLine(logFile)}. Its log: ${logFile}`,
+    `${name} did not start: ${how}. It said: ${lastLine(logFile).replace(/\.$/, '')}. Its log: ${logFile}`,
   );
 }
 

@@ -3,6 +3,7 @@ import { DataSource } from 'typeorm';
 import { backoffMs } from '#kernel/backoff.js';
 import { Batches } from '#kernel/batches.js';
 import { Clock } from '#kernel/clock.js';
+import { isDatabaseAway } from '#kernel/database-failure.js';
 import { messageOf, Unavailable } from '#kernel/errors.js';
 import { MessageTooLarge } from '#outbox/unit-of-work.js';
 import type { Startable } from '#service/lifecycle.js';
@@ -140,11 +141,12 @@ export class JobDriver implements Startable {
     const { since, times } = this.failing.get(number) ?? { since: began, times: 0 };
     this.failing.set(number, { since, times: times + 1 });
     const text = messageOf(error);
-    if (error instanceof Unavailable) {
+    const away = awayText(error);
+    if (away !== undefined) {
       if (this.failing.size <= LOGGED_MAX) this.logger.warn(`job ${number}: ${text}`);
     } else this.logger.error(`job ${number}: ${error instanceof Error ? error.stack : text}`);
     if (job && now - since >= TROUBLE_MS) {
-      const message = error instanceof Unavailable ? text : 'internal error: see the log of jobs';
+      const message = away ?? 'internal error: see the log of jobs';
       await this.say(number, {
         ...{ type: 'unanswered', attempt: job.attempt, step: job.step, message },
       });
@@ -164,6 +166,12 @@ export class JobDriver implements Startable {
       this.logger.warn(`job ${job}: ${messageOf(error)}`);
     }
   }
+}
+
+/** What is away, in words for the job; undefined for anything that does not come back by itself. */
+function awayText(error: unknown): string | undefined {
+  if (error instanceof Unavailable) return error.message;
+  return isDatabaseAway(error) ? 'the database is away or busy' : undefined;
 }
 
 /** Which question a job is at; there may be several at one step. */
