@@ -1,10 +1,13 @@
+import { failureKind } from './database-failure.js';
+
 interface Pending<T, R> {
   readonly item: T;
   readonly resolve: (value: R) => void;
   readonly reject: (error: unknown) => void;
 }
 
-const FAILURES_MAX = 2;
+/** Outages in a row, behind which the rest of a batch is not tried. */
+const OUTAGES_MAX = 2;
 
 export interface BatchesOptions<T, R> {
   readonly batchMax: number;
@@ -69,21 +72,21 @@ export class Batches<T, R> {
     }
   }
 
-  /** Where several in a row fail alone, too, it is not they: the database is away. */
+  /** Where the database is away for several in a row, it is for the others, too. What is wrong with an item is its own. */
   private async oneByOne(batch: readonly Pending<T, R>[]): Promise<void> {
-    let failures = 0;
+    let outages = 0;
     let last: unknown;
     for (const one of batch) {
-      if (failures >= FAILURES_MAX) one.reject(last);
+      if (outages >= OUTAGES_MAX) one.reject(last);
       else {
         try {
           const [answer] = await this.options.run([one.item]);
           settle(one, answer!);
-          failures = 0;
+          outages = 0;
         } catch (error) {
           one.reject(error);
           last = error;
-          failures += 1;
+          outages = failureKind(error) === 'outage' ? outages + 1 : 0;
         }
       }
     }
