@@ -24,6 +24,9 @@ function entryOf(
   };
 }
 
+const otherOf = (journal: InventoryEntry['journal']) =>
+  entryOf(journal, 'whole', { storedBytes: 8 });
+
 describe('reconciliation', () => {
   it.each<[string, KnownRow | undefined, InventoryEntry | undefined, string | undefined]>([
     ['agreement', rowOf('ACTIVE'), entryOf('COMMITTED'), undefined],
@@ -49,7 +52,18 @@ describe('reconciliation', () => {
     ['a grant that was lost', rowOf('DELETING'), entryOf('COMMITTED'), 'resend-grant'],
     ['a report that was lost', rowOf('DELETING'), entryOf('REMOVED', 'missing'), 'resend-grant'],
     ['a grant for nothing', rowOf('DELETING'), undefined, 'report-deleted'],
-    ['bytes that are back', rowOf('DELETED'), entryOf('none'), 'grant-again'],
+    ['bytes that are back', rowOf('DELETED'), entryOf('COMMITTED'), 'grant-again'],
+    ['bytes that are back without a journal', rowOf('DELETED'), entryOf('none'), 'adopt'],
+    ['a grant whose journal is lost', rowOf('DELETING'), entryOf('none'), 'adopt'],
+    ['a lost grant of other bytes', rowOf('DELETING'), otherOf('none'), 'none'],
+    ['a grant of other bytes', rowOf('DELETING'), otherOf('COMMITTED'), 'none'],
+    ['other bytes of what is deleted', rowOf('DELETED'), otherOf('none'), 'none'],
+    ['a lost grant of half its bytes', rowOf('DELETING'), entryOf('none', 'partial'), 'none'],
+    ['a lost grant for nothing', rowOf('DELETING'), entryOf('none', 'missing'), 'report-deleted'],
+    ['trash that lost its journal', rowOf('DELETED'), entryOf('none', 'trash'), 'take-back'],
+    ['granted trash without a journal', rowOf('DELETING'), entryOf('none', 'trash'), 'take-back'],
+    ['trash that waits for its end', rowOf('DELETED'), entryOf('REMOVED', 'trash'), undefined],
+    ['what is gone, and was an orphan', rowOf('DELETED'), entryOf('none', 'missing'), undefined],
     ['what is gone', rowOf('DELETED'), entryOf('REMOVED', 'missing'), undefined],
     ['what is quarantined', rowOf('REFUSED'), entryOf('FENCED'), undefined],
     ['what could take the place of damage', rowOf('MISSED'), entryOf('SUPERSEDED'), 'offer-again'],
@@ -82,6 +96,10 @@ describe('reconciliation', () => {
         }
         if (known?.state === 'ACTIVE' && seen?.bytes !== 'whole') {
           expect(['mark-damaged', 'take-back']).toContain(action);
+        }
+        // It would be refused, and dealt with again for ever.
+        if (seen?.journal === 'none') {
+          expect(['resend-grant', 'grant-again']).not.toContain(action);
         }
       }),
     );

@@ -90,11 +90,8 @@ function compare(row: KnownRow, entry: InventoryEntry): Settlement | undefined {
     case 'TO_BE_DELETED':
       return compareLive(row, entry);
     case 'DELETING':
-      return compareGranted(entry);
     case 'DELETED':
-      return entry.bytes === 'whole' && entry.journal !== 'REMOVED'
-        ? { finding: 'DELETED, but its bytes are back', action: 'grant-again' }
-        : undefined;
+      return compareGranted(row, entry);
     case 'REFUSED':
       return entry.journal === 'COMMITTED'
         ? { finding: 'refused, but COMMITTED in the journal', action: 'offer-again' }
@@ -149,14 +146,45 @@ function isAsCommitted(row: KnownRow, entry: InventoryEntry): boolean {
   return entry.digest === row.digest && entry.storedBytes === row.storedBytes;
 }
 
-function compareGranted({ journal, bytes }: InventoryEntry): Settlement {
-  if (journal === 'REMOVED') {
-    return {
-      finding: 'its deletion is granted and done, but not reported',
-      action: 'resend-grant',
-    };
+function compareGranted(row: KnownRow, entry: InventoryEntry): Settlement | undefined {
+  const { journal, bytes } = entry;
+  if (bytes === 'whole' && !isAsCommitted(row, entry)) {
+    return { finding: `${row.state}, but with another digest or size`, action: 'none' };
   }
-  return { finding: `its deletion is granted, its bytes are ${bytes}`, action: 'resend-grant' };
+  if (journal === 'none') return compareForgotten(row, entry);
+  if (row.state === 'DELETED') {
+    return bytes === 'whole' && journal !== 'REMOVED'
+      ? { finding: 'DELETED, but its bytes are back', action: 'grant-again' }
+      : undefined;
+  }
+  const finding =
+    journal === 'REMOVED'
+      ? 'its deletion is granted and done, but not reported'
+      : `its deletion is granted, its bytes are ${bytes}`;
+  return { finding, action: 'resend-grant' };
+}
+
+/**
+ * Granted, and its journal was lost: a media server removes nothing that its journal does not know, whoever
+ * granted it. Taken in again it goes as any other; also out of the trash, since only the tombstone that the
+ * catalog stands by now may have it there.
+ */
+function compareForgotten(row: KnownRow, { bytes }: InventoryEntry): Settlement | undefined {
+  switch (bytes) {
+    case 'whole':
+      return { finding: `${row.state}, but not in the journal`, action: 'adopt' };
+    case 'trash':
+      return { finding: `${row.state}, in the trash, not in the journal`, action: 'take-back' };
+    case 'missing':
+      return missingThere(row);
+    case 'damaged':
+    case 'partial':
+      return row.state === 'DELETING'
+        ? { finding: `its deletion is granted, its bytes are ${bytes}`, action: 'none' }
+        : undefined;
+    default:
+      return bytes satisfies never;
+  }
 }
 
 function isWhole(journal: InventoryEntry['journal']): boolean {

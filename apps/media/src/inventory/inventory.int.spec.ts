@@ -197,6 +197,20 @@ describe('What lies on a media server', () => {
     expect(await media.offers.verdict(fragments[0]!.fragmentId)).toBe('COMMITTED');
   });
 
+  it('comes back from half-way to the trash when the journal was lost too', async () => {
+    const { fragmentId } = fragments[0]!;
+    const { tombstoneId } = catalog.grant(fragmentId);
+    await media.removals.onGrant(catalog.grant(fragmentId));
+    const trash = join(folder.path, 'disk/.trash', tombstoneId);
+    for (const suffix of ['.tar.zst', '.idx.zst']) {
+      renameSync(join(trash, `00001-${fragmentId}${suffix}`), fileOf(1, suffix));
+    }
+    await loseJournal();
+    expect((await seen())[0]).toBe('1 none trash');
+    expect(await (await media.care()).takeBack([fragmentId])).toBe(1);
+    expect((await seen())[0]).toMatch(/^1 \w+ whole$/);
+  });
+
   it('is on its way back for good when a crash cuts the return', async () => {
     const { fragmentId } = fragments[0]!;
     await media.removals.onGrant(catalog.grant(fragmentId));

@@ -97,6 +97,8 @@ export async function bytesOf(
     case 'damaged':
       return { bytes: 'damaged', reason: found.reason };
     case 'partial':
+      // A removal that was cut, and the journal was lost: its manifest is in the trash.
+      if (!state && (await isInTrash(holding))) return { bytes: 'trash', reason: '' };
       if (state === undefined || state.phase === 'INTENT') return { bytes: 'partial', reason: '' };
       return { bytes: 'damaged', reason: 'its manifest is missing' };
     case 'sealed':

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { TrashedFragment } from '#storage/fragment-store.js';
@@ -217,12 +217,34 @@ describe('The removal of a fragment', () => {
     expect(catalog.deleted).toEqual([second]);
   });
 
-  it('leaves what it does not know in the trash alone', async () => {
-    await media.removals.onGrant(catalog.grant(fragmentIds[0]!));
+  const loseJournal = async () => {
     await media.stop();
-    const { rmSync } = await import('node:fs');
     rmSync(join(folder.path, 'journal'), { recursive: true });
     media = await TestMediaServer.start({ folder: folder.path, catalog });
+  };
+
+  it('goes on by its grant where the journal was lost, once the fragment is taken in', async () => {
+    const [trashed, granted] = fragmentIds as [string, string];
+    await media.removals.onGrant(catalog.grant(trashed));
+    await loseJournal();
+    const grantBoth = async () => {
+      for (const fragmentId of fragmentIds) await media.removals.onGrant(catalog.grant(fragmentId));
+    };
+    await grantBoth();
+    expect(files(2)).toHaveLength(3);
+    const care = await media.care();
+    expect(await care.adopt([granted])).toBe(1);
+    expect(await care.takeBack([trashed])).toBe(1);
+    expect(files(1)).toHaveLength(3);
+    await grantBoth();
+    expect((await trash()).map(({ fragmentId }) => fragmentId).sort()).toEqual(fragmentIds.sort());
+    const late = { graceMs: 60_000, now: new Date(Date.now() + 61_000) };
+    expect(await media.emptyOldTrash(late)).toBe(2);
+  });
+
+  it('leaves what it does not know in the trash alone', async () => {
+    await media.removals.onGrant(catalog.grant(fragmentIds[0]!));
+    await loseJournal();
     const late = { graceMs: 0, now: new Date(Date.now() + 1_000_000_000) };
     expect(await media.emptyOldTrash(late)).toBe(0);
     expect(await trash()).toHaveLength(1);
