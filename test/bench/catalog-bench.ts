@@ -1,4 +1,5 @@
 import type { DataSource } from 'typeorm';
+import { SystemClock } from '#kernel/clock.js';
 import { openDatabase } from '#service/database.js';
 import { catalogDefinition } from '../../apps/catalog/src/catalog.definition.js';
 import { planFind } from '../../apps/catalog/src/domain/files/glob.js';
@@ -221,7 +222,7 @@ async function questions({ database, images }: Bench): Promise<Measurement[]> {
   await database.query('VACUUM ANALYZE');
   const files = new Files(database.manager);
   const finds = new FileFinds(database.manager);
-  const chains = new RestoreChains(database);
+  const chains = new RestoreChains(database, new SystemClock());
   const fulls = images.filter(({ isFull }) => isFull);
   const clients = await finds.clients();
   const pick = <T>(from: readonly T[], n: number) => from[(n * 7_919) % from.length]!;

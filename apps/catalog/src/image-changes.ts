@@ -12,7 +12,7 @@ import { PermanentError } from '#kernel/errors.js';
 import { UnitOfWork, type Work } from '#outbox/unit-of-work.js';
 import { countImage } from './completion.js';
 import { CatalogConfig } from './config.js';
-import { chooseBase, freeBackupTime, selectionSet } from './domain/base.js';
+import { chooseBase, freeBackupTime, latestBaseTime, selectionSet } from './domain/base.js';
 import { unknownImage } from './domain/chains/chain.js';
 import { notSynthesizable, overtaken } from './domain/chains/synthesis.js';
 import { waitsFor } from './domain/image-state.js';
@@ -175,9 +175,9 @@ export class ImageChanges {
     const { keyword, group = null, groupStreams = null } = request;
     const lineage: Lineage = { client, policy, selectionSet: selectionSet(selections) };
     await images.disown(request);
-    const last = await lastOf(images, lineage, request.kind);
-    const { kind, base, brokenBase } = chooseBase(request.kind, last);
     const now = this.clock.now();
+    const last = await lastOf(images, lineage, { kind: request.kind, now });
+    const { kind, base, brokenBase } = chooseBase(request.kind, last);
     const tip = await synthesized(images, request);
     const wanted = tip ? tip.backupTime + 1 : Math.floor(now.getTime() / 1_000);
     const backupTime = freeBackupTime(wanted, await images.backupTimesFrom(client, wanted));
@@ -207,8 +207,13 @@ export class ImageChanges {
 }
 
 /** What an incremental of that kind may build on; a full builds on nothing. */
-async function lastOf(images: Images, lineage: Lineage, kind: ImageKind) {
-  const last = (which: 'any' | 'full') => images.lastComplete(lineage, which);
+async function lastOf(
+  images: Images,
+  lineage: Lineage,
+  { kind, now }: { readonly kind: ImageKind; readonly now: Date },
+) {
+  const until = latestBaseTime(now);
+  const last = (which: 'any' | 'full') => images.lastComplete(lineage, which, until);
   return {
     any: kind === 'differential' ? await last('any') : undefined,
     full: kind === 'cumulative' ? await last('full') : undefined,

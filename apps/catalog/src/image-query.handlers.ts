@@ -10,6 +10,7 @@ import {
   type ImageView,
 } from '#contracts/image.js';
 import { PAGE_BYTES_MAX } from '#contracts/names.js';
+import { Clock } from '#kernel/clock.js';
 import { Answers } from '#messaging/answers.js';
 import { upTo } from '#service/page-bytes.js';
 import { unknownImage } from './domain/chains/chain.js';
@@ -22,9 +23,9 @@ export class ImageQueryHandlers {
   private readonly views: ImageViews;
   private readonly chains: RestoreChains;
 
-  constructor(database: DataSource) {
+  constructor(database: DataSource, clock: Clock) {
     this.views = new ImageViews(database);
-    this.chains = new RestoreChains(database);
+    this.chains = new RestoreChains(database, clock);
   }
 
   /** At most as many as one answer can carry. */

@@ -13,6 +13,7 @@ import {
   imageFinish,
 } from '#contracts/image.js';
 import { catalogFragmentOffer } from '#contracts/fragment.js';
+import { SystemClock } from '#kernel/clock.js';
 import type { Requests } from '#messaging/requests.js';
 import { until } from '../../../test/support/until.js';
 import { KeptListings } from './kept-listings.js';
@@ -87,7 +88,7 @@ describe('images', () => {
 
   /** What an agent would be told that has not been told for a while. */
   async function kept(client: string, policy: string): Promise<string[]> {
-    return (await new KeptListings(cluster.database).of(client, policy))!;
+    return (await new KeptListings(cluster.database, new SystemClock()).of(client, policy))!;
   }
 
   function finish(imageId: string, kind: Begin['kind']) {

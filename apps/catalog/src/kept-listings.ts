@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { KEPT_LISTINGS_MAX } from '#contracts/task.js';
+import { Clock } from '#kernel/clock.js';
+import { latestBaseTime } from './domain/base.js';
 import { Images } from './persistence/images.js';
 
 /** An agent that is told once a minute keeps no more than a minute's listings too many. */
@@ -16,7 +18,10 @@ const REMEMBERED_MAX = 10_000;
 export class KeptListings {
   private readonly told = new Map<string, number>();
 
-  constructor(private readonly database: DataSource) {}
+  constructor(
+    private readonly database: DataSource,
+    private readonly clock: Clock,
+  ) {}
 
   /** Null where the agent was told a moment ago: it drops nothing then. */
   async of(client: string, policy: string): Promise<string[] | null> {
@@ -29,6 +34,8 @@ export class KeptListings {
       const [oldest] = this.told.keys();
       this.told.delete(oldest!);
     }
-    return new Images(this.database.manager).possibleBases(client, policy, KEPT_LISTINGS_MAX);
+    const until = latestBaseTime(this.clock.now());
+    const images = new Images(this.database.manager);
+    return images.possibleBases({ client, policy }, until, KEPT_LISTINGS_MAX);
   }
 }

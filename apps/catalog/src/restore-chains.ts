@@ -1,8 +1,9 @@
 import type { DataSource } from 'typeorm';
 import type { RequestOf, ResponseOf } from '#contracts/contract.js';
 import type { catalogChain, catalogSynthesisChain } from '#contracts/image.js';
+import type { Clock } from '#kernel/clock.js';
 import { NotFound } from '#kernel/errors.js';
-import { selectionSet } from './domain/base.js';
+import { latestBaseTime, selectionSet } from './domain/base.js';
 import { choosePolicy, IMAGES_HINT, restoreChain } from './domain/chains/chain.js';
 import {
   isWhole,
@@ -34,7 +35,10 @@ export class RestoreChains {
   private readonly runs: Runs;
   private readonly images: Images;
 
-  constructor(database: DataSource) {
+  constructor(
+    database: DataSource,
+    private readonly clock: Clock,
+  ) {
     this.images = new Images(database.manager);
     this.views = new ImageViews(database);
     this.runs = new Runs(database);
@@ -64,7 +68,9 @@ export class RestoreChains {
     const { client, policy } = request;
     const begun = await this.images.latestOf(request);
     const lineage = { client, policy, selectionSet: selectionSet(request.selections) };
-    const tip = begun?.syntheticOf ?? (await this.images.lastComplete(lineage, 'any'))?.imageId;
+    const until = latestBaseTime(this.clock.now());
+    const tip =
+      begun?.syntheticOf ?? (await this.images.lastComplete(lineage, 'any', until))?.imageId;
     if (tip === undefined) throw nothingToSynthesize(client, policy);
     const { images } = await this.of({ imageId: tip, exact: false });
     if (images.length < 2) throw nothingSince(tip);

@@ -1,5 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
 import { catalogChain, catalogImage, catalogSynthesisChain, imageBegin } from '#contracts/image.js';
+import { SystemClock } from '#kernel/clock.js';
 import { KeptListings } from './kept-listings.js';
 import { useCatalog } from './testing/use-catalog.js';
 
@@ -17,16 +19,17 @@ describe('synthetic fulls in the catalog', () => {
     const { images } = await maker.jobs.call(catalogSynthesisChain, request);
     return images.map(({ imageId }) => imageId);
   };
-  const incremental = async (kind: 'differential' | 'cumulative') => {
+  const incremental = async (kind: 'differential' | 'cumulative', changes: object = {}) => {
     const job = maker.nextJob();
-    const begun = await maker.begin({ job, kind, selections: SELECTIONS });
+    const begun = await maker.begin({ job, kind, selections: SELECTIONS, ...changes });
     await maker.commit({ imageId: begun.imageId, number: 1 });
     const totals = { fragments: 1, files: 1, bytes: 1 };
     await maker.finishAs(begun.imageId, { kind, ...totals });
     await maker.state(begun.imageId, 'COMPLETE');
     return begun;
   };
-  const kept = async () => (await new KeptListings(harness.database).of('web1', 'files'))!;
+  const kept = async () =>
+    (await new KeptListings(harness.database, new SystemClock()).of('web1', 'files'))!;
 
   it('are made from nothing where there is nothing, or where the newest image is a full', async () => {
     await expect(chainFor(900)).rejects.toMatchObject({ status: 607 });
@@ -81,6 +84,32 @@ describe('synthetic fulls in the catalog', () => {
     await expect(maker.begin({ ...lineage, syntheticOf: last.imageId })).rejects.toMatchObject({
       ...{ status: 607, message: expect.stringContaining('began right behind') },
     });
+  });
+
+  it('and incrementals leave out what was made while a clock was ahead', async () => {
+    const lineage = { client: 'ahead', policy: 'files', selections: SELECTIONS };
+    const first = (await maker.backup(1, lineage)).imageId;
+    const second = (await incremental('differential', lineage)).imageId;
+    const early = [await maker.backup(1, lineage), await incremental('differential', lineage)];
+    const nextYear = Math.floor(Date.now() / 1_000) + 365 * 86_400;
+    for (const [at, { imageId }] of early.entries()) {
+      await harness.database.query('UPDATE image SET backup_time = $2 WHERE image_id = $1', [
+        ...[imageId, nextYear + at],
+      ]);
+    }
+    // The seconds that their ids bear are none for others.
+    const last = Number(early[1]!.imageId.split('_')[1]);
+    while (Date.now() / 1_000 < last + 1) await sleep(100);
+    expect(await chainFor(903, lineage)).toEqual([first, second]);
+    for (const [kind, baseImageId] of [
+      ...[['differential', second] as const, ['cumulative', first] as const],
+    ]) {
+      expect(await maker.begin({ ...lineage, kind })).toMatchObject({ kind, baseImageId });
+    }
+    const listings = new KeptListings(harness.database, new SystemClock());
+    const keep = await listings.of('ahead', 'files');
+    expect(keep).toEqual(expect.arrayContaining([first, second]));
+    for (const { imageId } of early) expect(keep).not.toContain(imageId);
   });
 
   it('are not made of a full, or of what is not there', async () => {

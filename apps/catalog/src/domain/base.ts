@@ -52,6 +52,17 @@ export function selectionSet(selections: readonly string[]): string[] {
   return [...new Set(selections)].sort();
 }
 
+/** Images of a client that begin within one second are dated a second apart: so many may do that. */
+const DATED_AHEAD_SECONDS_MAX = 600;
+
+/**
+ * Unix seconds. An image that is dated later was made while a clock was ahead, or of one that was: until then
+ * nothing is built on it, or what is backed up now would be older than its base.
+ */
+export function latestBaseTime(now: Date): number {
+  return Math.floor(now.getTime() / 1_000) + DATED_AHEAD_SECONDS_MAX;
+}
+
 /** The first second from `wanted` on that no image of the client bears yet. */
 export function freeBackupTime(wanted: number, taken: Iterable<number>): number {
   const used = new Set(taken);

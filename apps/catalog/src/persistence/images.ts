@@ -44,7 +44,7 @@ const LAST_COMPLETE = `
   WITH RECURSIVE last AS (
     SELECT i.image_id, i.chain_length, i.base_image_id FROM image i ${WITH_COUNTS}
     WHERE i.client = $1 AND i.policy = $2 AND i.selection_set = $3::text[]
-      AND ($4 = 'any' OR i.kind = $4) AND ${IS_COMPLETE}
+      AND ($4 = 'any' OR i.kind = $4) AND i.backup_time <= $5 AND ${IS_COMPLETE}
     ORDER BY i.backup_time DESC LIMIT 1
   ), chain AS (
     SELECT image_id, base_image_id FROM last
@@ -189,11 +189,18 @@ export class Images {
     return rows.map((row) => Number(row.backup_time));
   }
 
-  /** The newest COMPLETE image of a lineage, of any kind or only fulls. What it builds on may be in any state. */
-  async lastComplete(lineage: Lineage, which: 'any' | 'full'): Promise<BaseCandidate | undefined> {
+  /**
+   * The newest COMPLETE image of a lineage, of any kind or only fulls, that is not dated later than `until` (unix
+   * seconds). What it builds on may be in any state.
+   */
+  async lastComplete(
+    lineage: Lineage,
+    which: 'any' | 'full',
+    until: number,
+  ): Promise<BaseCandidate | undefined> {
     const [row] = await this.db.query<
       { image_id: string; chain_length: number; has_whole_chain: boolean }[]
-    >(LAST_COMPLETE, [lineage.client, lineage.policy, lineage.selectionSet, which]);
+    >(LAST_COMPLETE, [lineage.client, lineage.policy, lineage.selectionSet, which, until]);
     return (
       row && {
         imageId: row.image_id,
@@ -205,16 +212,20 @@ export class Images {
 
   /**
    * Images whose listings a later incremental may want: of each selection set the newest full and the
-   * newest one that was COMPLETE once, and what is still being made. The newest first. A synthetic full has
-   * none of its own: its client was not read.
+   * newest one that was COMPLETE once, and what is still being made, none dated later than `until` (unix
+   * seconds). The newest first. A synthetic full has none of its own: its client was not read.
    */
-  async possibleBases(client: string, policy: string, limit: number): Promise<string[]> {
+  async possibleBases(
+    { client, policy }: Pick<Lineage, 'client' | 'policy'>,
+    until: number,
+    limit: number,
+  ): Promise<string[]> {
     const rows = await this.db.query<{ image_id: string }[]>(
       `WITH known AS (
          SELECT coalesce(i.synthetic_of, i.image_id) AS image_id, i.backup_time, i.selection_set,
            i.kind = 'full' AS is_full, d.image_id IS NOT NULL AS complete
          FROM image i LEFT JOIN image_completion d ON d.image_id = i.image_id
-         WHERE i.client = $1 AND i.policy = $2 AND i.abandoned_at IS NULL
+         WHERE i.client = $1 AND i.policy = $2 AND i.abandoned_at IS NULL AND i.backup_time <= $4
        ), wanted AS (
          (SELECT DISTINCT ON (selection_set) image_id, backup_time FROM known
           WHERE complete ORDER BY selection_set, backup_time DESC)
@@ -225,7 +236,7 @@ export class Images {
          SELECT image_id, backup_time FROM known WHERE NOT complete
        )
        SELECT image_id FROM wanted ORDER BY backup_time DESC LIMIT $3`,
-      [client, policy, limit],
+      [client, policy, limit, until],
     );
     return rows.map((row) => row.image_id);
   }
