@@ -281,4 +281,20 @@ describe('the resources of the broker', () => {
     await broker.mediaBeat('m2', ['main', 'far']);
     await until(() => ups().length === 2, { what: 'it is up again' });
   });
+
+  it('has seen hosts when they were last heard, also where a clock was ahead before', async () => {
+    const nextYear = new Date(Date.now() + 365 * 86_400_000);
+    for (const table of ['media_server', 'client']) {
+      await broker.inDatabase(`UPDATE broker.${table} SET last_seen_at = $1`, [nextYear]);
+    }
+    await broker.mediaBeat('m1');
+    await broker.ask('heartbeat', { role: 'agent', id: 'web1', host: 'web1', version: '0.1.0' });
+    const seen = async (endpoint: string, key: string) => {
+      const { body } = await broker.ask(endpoint, {});
+      const hosts = body[endpoint] as Record<string, string>[];
+      return Date.parse(hosts.find((host) => Object.values(host).includes(key))!['lastSeenAt']!);
+    };
+    expect(await seen('servers', 'm1')).toBeLessThan(Date.now() + 1_000);
+    expect(await seen('clients', 'web1')).toBeLessThan(Date.now() + 1_000);
+  });
 });

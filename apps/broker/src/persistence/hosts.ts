@@ -28,15 +28,18 @@ export interface Announcement {
 export class Hosts {
   constructor(private readonly db: EntityManager) {}
 
-  /** Takes a heartbeat down and returns what was known before it. Time never runs backwards. */
+  /**
+   * Takes a heartbeat down and returns what was known before it. The last word counts, also where it is earlier: what
+   * was heard while a clock was ahead must not keep a host up until then.
+   */
   async mediaSeen(beat: MediaHeartbeat, now: Date): Promise<MediaSighting | undefined> {
     const rows: Before[] = await this.db.query(
       `WITH before AS (SELECT last_seen_at, volumes FROM media_server WHERE media_id = $1)
-       INSERT INTO media_server AS known (media_id, host, version, address, volumes, last_seen_at)
+       INSERT INTO media_server (media_id, host, version, address, volumes, last_seen_at)
        VALUES ($1, $2, $3, $4, $5, $6)
        ON CONFLICT (media_id) DO UPDATE SET host = EXCLUDED.host, version = EXCLUDED.version,
          address = EXCLUDED.address, volumes = EXCLUDED.volumes,
-         last_seen_at = greatest(known.last_seen_at, EXCLUDED.last_seen_at)
+         last_seen_at = EXCLUDED.last_seen_at
        RETURNING (SELECT last_seen_at FROM before) AS seen,
          (SELECT volumes FROM before) AS volumes,
          (SELECT coalesce(json_agg(json_build_object('pool', pool, 'full', is_full,
@@ -83,9 +86,9 @@ export class Hosts {
 
   async agentSeen(beat: AgentHeartbeat, now: Date): Promise<void> {
     await this.db.query(
-      `INSERT INTO client AS known (client, host, version, last_seen_at) VALUES ($1, $2, $3, $4)
+      `INSERT INTO client (client, host, version, last_seen_at) VALUES ($1, $2, $3, $4)
        ON CONFLICT (client) DO UPDATE SET host = EXCLUDED.host, version = EXCLUDED.version,
-         last_seen_at = greatest(known.last_seen_at, EXCLUDED.last_seen_at)`,
+         last_seen_at = EXCLUDED.last_seen_at`,
       [beat.id, beat.host, beat.version, now],
     );
   }
