@@ -181,7 +181,7 @@ export class ImageChanges {
     const tip = await synthesized(images, request);
     const wanted = tip ? tip.backupTime + 1 : Math.floor(now.getTime() / 1_000);
     const backupTime = freeBackupTime(wanted, await images.backupTimesFrom(client, wanted));
-    if (tip && (await images.hasBetween(lineage, tip.backupTime, backupTime))) {
+    if (tip && (await images.hasBetween(lineage, tip, backupTime))) {
       throw overtaken(tip.imageId);
     }
     const imageId = `${client}_${backupTime}`;

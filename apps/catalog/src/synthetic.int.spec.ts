@@ -1,6 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
-import { catalogChain, catalogImage, catalogSynthesisChain, imageBegin } from '#contracts/image.js';
+import {
+  catalogChain,
+  catalogImage,
+  catalogSynthesisChain,
+  imageAbandon,
+  imageBegin,
+} from '#contracts/image.js';
 import { SystemClock } from '#kernel/clock.js';
 import { KeptListings } from './kept-listings.js';
 import { useCatalog } from './testing/use-catalog.js';
@@ -84,6 +90,30 @@ describe('synthetic fulls in the catalog', () => {
     await expect(maker.begin({ ...lineage, syntheticOf: last.imageId })).rejects.toMatchObject({
       ...{ status: 607, message: expect.stringContaining('began right behind') },
     });
+  });
+
+  it('are dated behind what never came to anything, also an earlier one of the same', async () => {
+    const lineage = { client: 'retried', policy: 'files', selections: SELECTIONS };
+    await maker.backup(1, lineage);
+    const last = await incremental('differential', lineage);
+    const again = () => maker.begin({ ...lineage, syntheticOf: last.imageId });
+    const failed = await again();
+    expect(failed.backupTime).toBe(last.backupTime + 1);
+    // Its job could not abandon it yet.
+    const next = await again();
+    expect(next.backupTime).toBe(last.backupTime + 2);
+    const abandon = (imageId: string, job: number) =>
+      maker.jobs.call(imageAbandon, { imageId, job });
+    await abandon(next.imageId, next.details.job!);
+    const cut = { ...lineage, job: maker.nextJob(), kind: 'differential' as const };
+    const begun = await maker.begin(cut);
+    await maker.commit({ imageId: begun.imageId, number: 1 });
+    await harness.database.query('UPDATE image SET backup_time = $2 WHERE image_id = $1', [
+      ...[begun.imageId, last.backupTime + 3],
+    ]);
+    await expect(again()).rejects.toMatchObject({ status: 607 });
+    await abandon(begun.imageId, cut.job);
+    expect((await again()).backupTime).toBe(last.backupTime + 4);
   });
 
   it('and incrementals leave out what was made while a clock was ahead', async () => {

@@ -8,6 +8,7 @@ import { ERA } from './catalog-epoch.js';
 import { NEXT_FENCE } from './copies/next-fence.js';
 import { ImageCopyRow } from './image-copy.entity.js';
 import { ImageRow, type NewImage } from './image.entity.js';
+import { EVERY_FRAGMENT } from './fragment-view.js';
 import { IS_COMPLETE, WITH_COUNTS } from './image-views.js';
 import { insertRow, readRows, updateRow } from './entity-rows.js';
 
@@ -170,12 +171,24 @@ export class Images {
     );
   }
 
-  /** Whether a lineage has an image, whatever its state, whose time lies between these two (unix seconds). */
-  async hasBetween(lineage: Lineage, after: number, before: number): Promise<boolean> {
+  /**
+   * Whether a lineage has an image whose time lies between that of `tip` and `before` (unix seconds), and which
+   * is at work or may be restored: not one that was abandoned or is gone. Synthetic fulls of `tip` hold what it does.
+   */
+  async hasBetween(
+    lineage: Lineage,
+    tip: Pick<ImageRow, 'imageId' | 'backupTime'>,
+    before: number,
+  ): Promise<boolean> {
+    const { client, policy, selectionSet } = lineage;
     const rows = await this.db.query<unknown[]>(
-      prepared(`SELECT 1 FROM image WHERE client = $1 AND backup_time > $2 AND backup_time < $3
-         AND policy = $4 AND selection_set = $5::text[] LIMIT 1`),
-      [lineage.client, after, before, lineage.policy, lineage.selectionSet],
+      prepared(`SELECT 1 FROM image i WHERE client = $1 AND backup_time > $2 AND backup_time < $3
+         AND policy = $4 AND selection_set = $5::text[]
+         AND abandoned_at IS NULL AND synthetic_of IS DISTINCT FROM $6
+         AND (finished_at IS NULL OR EXISTS (SELECT 1 FROM ${EVERY_FRAGMENT} f
+           WHERE f.image_id = i.image_id AND f.state IN ('ACTIVE', 'TO_BE_DELETED', 'DAMAGED')))
+         LIMIT 1`),
+      [client, tip.backupTime, before, policy, selectionSet, tip.imageId],
     );
     return rows.length > 0;
   }
