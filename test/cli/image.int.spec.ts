@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { brokerServers } from '#contracts/broker.js';
 import {
   catalogBackup,
@@ -109,6 +109,17 @@ describe('catalog', () => {
     ...{ address: { host: '127.0.0.1', port: 9 }, lastSeenAt: '2026-01-01T00:00:00.000Z' },
   }));
 
+  let refused: Record<string, number> = {};
+  beforeAll(() =>
+    cluster.answer(catalogState, () => ({
+      ...{ catalogEpoch: 'e1', images: 1, fragments: {}, pins: 0, holds: 0, parked: 0 },
+      ...{ refused, volumesAway: [] },
+    })),
+  );
+  beforeEach(() => {
+    refused = {};
+  });
+
   it('reconcile goes through all pages of the servers that are up, and tells of the others', async () => {
     cluster.answer(brokerServers, () => ({ servers }));
     const finding = {
@@ -148,6 +159,25 @@ describe('catalog', () => {
     const { code, out } = await cluster.run('catalog', 'reconcile', '--media', 'media1');
     expect(code).toBe(0);
     expect(out).toContain('5 fragments compared: 1 difference found and dealt with.');
+  });
+
+  it('reconcile says what it leaves as it is, and what brings images back that are not known', async () => {
+    refused = { FENCED: 4, UNKNOWN_IMAGE: 2 };
+    const finding = {
+      ...{ fragmentId: NEXT, imageId: IMAGE, copy: 1, number: 2 },
+      ...{ finding: 'DELETING, but with another digest or size', action: 'none' },
+    };
+    cluster.answer(catalogReconcile, () => ({
+      ...{ checked: 5, findings: [finding], next: null, away: [], unchecked: 0 },
+    }));
+    const { code, out } = await cluster.run('catalog', 'reconcile', '--media', 'media1');
+    expect(code).toBe(0);
+    expect(out).toContain(
+      '5 fragments compared: 1 difference found, 0 dealt with.\n1 left as found',
+    );
+    expect(out).toMatch(
+      /^2 fragments are refused.*UNKNOWN_IMAGE.*\nholdfast catalog import-storage$/m,
+    );
   });
 
   it('forget-volume gives up a volume', async () => {

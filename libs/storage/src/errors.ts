@@ -99,6 +99,17 @@ export class VolumeUnusable extends PermanentError {
   }
 }
 
+/** A journal cannot be replayed as it stands: of what it says none can be left out. */
+export class JournalDamaged extends VolumeUnusable {
+  constructor(
+    readonly file: string,
+    /** A clause, without a full stop. */
+    readonly reason: string,
+  ) {
+    super(file, reason);
+  }
+}
+
 /** What it means that a file of a volume cannot be opened, or read as a whole. */
 export function openError(where: string, cause: unknown): VolumeUnusable | HostExhausted {
   if (cause instanceof VolumeUnusable) return cause;

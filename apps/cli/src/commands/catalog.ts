@@ -100,6 +100,7 @@ async function reconcile(cli: Cli, options: WalkOptions): Promise<void> {
   const volumesAway = new Map<string, { mediaId: string; volumeId: string }>();
   let checked = 0;
   let unchecked = 0;
+  let unknownImage = 0;
   await cli.withCluster(async (cluster) => {
     for (const mediaId of await serversOf(cli, cluster, options.media)) {
       await pages(async (after) => {
@@ -113,10 +114,12 @@ async function reconcile(cli: Cli, options: WalkOptions): Promise<void> {
         return answer.next;
       });
     }
+    const { refused } = await cluster.ask(catalogState, {}, PAGE_MS_MAX);
+    unknownImage = refused['UNKNOWN_IMAGE'] ?? 0;
   });
   const away = [...volumesAway.values()];
   if (away.length > 0 || unchecked > 0) cli.exitCode = EXIT.partial;
-  cli.answer({ checked, findings, away, unchecked }, (output) => {
+  cli.answer({ checked, findings, away, unchecked, unknownImage }, (output) => {
     if (findings.length > 0) output.table(FINDINGS, findings);
     for (const { mediaId, volumeId } of away) {
       output.line(
@@ -126,7 +129,10 @@ async function reconcile(cli: Cli, options: WalkOptions): Promise<void> {
       output.line(`holdfast catalog forget-volume ${mediaId} ${volumeId}`);
     }
     const found = findings.length;
-    for (const line of reconciledLines({ checked, found, unchecked, dryRun })) output.line(line);
+    const left = findings.filter(({ action }) => action === 'none').length;
+    const counts = { checked, found, left, unchecked, dryRun };
+    for (const line of reconciledLines(counts)) output.line(line);
+    for (const line of unknownImageLines(unknownImage)) output.line(line);
   });
 }
 
@@ -134,19 +140,39 @@ async function reconcile(cli: Cli, options: WalkOptions): Promise<void> {
 function reconciledLines(of: {
   readonly checked: number;
   readonly found: number;
+  /** What nobody but a person can judge. */
+  readonly left: number;
   readonly unchecked: number;
   readonly dryRun: boolean;
 }): string[] {
-  const { found, unchecked, dryRun } = of;
+  const { found, left, unchecked, dryRun } = of;
   const compared = `${formatCount(of.checked)} fragments compared`;
   if (found === 0) return [`${compared}: no difference.`];
   const differences = found === 1 ? '1 difference' : `${formatCount(found)} differences`;
   if (dryRun) return [`${compared}: ${differences} found; nothing was done.`];
-  if (unchecked === 0) return [`${compared}: ${differences} found and dealt with.`];
+  if (unchecked + left === 0) return [`${compared}: ${differences} found and dealt with.`];
+  const lines = [
+    `${compared}: ${differences} found, ${formatCount(found - unchecked - left)} dealt with.`,
+  ];
+  if (left > 0) {
+    lines.push(`${formatCount(left)} left as found: what is in doubt stays (action "none").`);
+  }
+  if (unchecked > 0) {
+    lines.push(
+      `${formatCount(unchecked)} not checked, so nothing was done: still being read, or a media server, or a volume of it, is away.`,
+      "The catalog's log says which could not be read, and why. Reconcile again when it is back, or later.",
+    );
+  }
+  return lines;
+}
+
+/** Nothing that is compared brings an image back. */
+function unknownImageLines(fragments: number): string[] {
+  if (fragments === 0) return [];
+  const which = fragments === 1 ? '1 fragment is' : `${formatCount(fragments)} fragments are`;
   return [
-    `${compared}: ${differences} found, ${formatCount(found - unchecked)} dealt with.`,
-    `${formatCount(unchecked)} not checked, so nothing was done: still being read, or a media server, or a volume of it, is away.`,
-    "The catalog's log says which could not be read, and why. Reconcile again when it is back, or later.",
+    `${which} refused, since the catalog does not know their images (UNKNOWN_IMAGE). Put those back with:`,
+    'holdfast catalog import-storage',
   ];
 }
 

@@ -11,7 +11,7 @@ import type { Collected, CollectOptions } from '#storage/chunks/collection/chunk
 import { confirmOrphans } from '#storage/chunks/collection/orphan-grant.js';
 import { DirectoryFragmentStore } from '#storage/directory/directory-fragment-store.js';
 import { syncFolder } from '#storage/directory/sync-folder.js';
-import { VolumeUnusable } from '#storage/errors.js';
+import { JournalDamaged, VolumeUnusable } from '#storage/errors.js';
 import type { FragmentStore } from '#storage/fragment-store.js';
 import { Ledger } from './ledger.js';
 import { forgetRemoved, recoverSeals, recoverTrash, type Leftovers } from './recovery.js';
@@ -195,7 +195,7 @@ async function identify(path: string, options: VolumeOptions): Promise<string> {
       await expectKind(path, undefined, options);
       return await writeIdentity(path, options);
     }
-    const found = identity.parse(JSON.parse(text));
+    const found = parseIdentity(path, text);
     const { volumeId, mediaId } = found;
     if (mediaId === options.mediaId) {
       await expectKind(path, found, options);
@@ -222,6 +222,25 @@ async function readIdentity(path: string): Promise<string | undefined> {
   }
 }
 
+function parseIdentity(path: string, text: string): z.output<typeof identity> {
+  try {
+    return identity.parse(JSON.parse(text));
+  } catch (error) {
+    const file = join(path, IDENTITY_FILE);
+    const why = text.trim() === '' ? 'is empty' : `is damaged (${firstIssue(error)})`;
+    throw new VolumeUnusable(
+      path,
+      `its file ${file} ${why}. It says which volume this is: put back a copy of it, or write it ` +
+        'anew as docs/formats.md describes it.',
+    );
+  }
+}
+
+function firstIssue(error: unknown): string {
+  const [issue] = error instanceof z.ZodError ? error.issues : [];
+  return issue ? `${issue.path.join('.')}: ${issue.message}` : messageOf(error);
+}
+
 async function writeIdentity(path: string, options: VolumeOptions): Promise<string> {
   const volumeId = uuidv7(options.clock.now());
   const partial = join(path, `${IDENTITY_FILE}.partial`);
@@ -241,9 +260,17 @@ async function writeIdentity(path: string, options: VolumeOptions): Promise<stri
 }
 
 async function openLedger(path: string): Promise<Ledger> {
+  const folder = join(path, 'journal');
   try {
-    return await Ledger.open(join(path, 'journal'));
+    return await Ledger.open(folder);
   } catch (error) {
+    if (error instanceof JournalDamaged) {
+      throw new VolumeUnusable(
+        error.file,
+        `${error.reason}. Move the folder ${folder} to another place, keep it, and start the media server ` +
+          'again: "holdfast catalog reconcile" takes the fragments of the volume in again.',
+      );
+    }
     if (error instanceof PermanentError) throw error;
     throw new VolumeUnusable(path, messageOf(error));
   }

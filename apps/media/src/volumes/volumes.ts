@@ -45,7 +45,7 @@ export class Volumes implements FragmentPlaces {
         const common = { path, pool, mediaId, reserveBytes, clock };
         opened.push(await Volume.open({ ...common, kind: 'library', openStore }));
       }
-      expectDistinct(opened, options);
+      expectDistinct(opened);
     } catch (error) {
       await Promise.all(opened.map((volume) => volume.close()));
       throw error;
@@ -107,9 +107,18 @@ export class Volumes implements FragmentPlaces {
   }
 }
 
-function expectDistinct(volumes: readonly Volume[], options: VolumesOptions): void {
-  const ids = new Set(volumes.map(({ volumeId }) => volumeId));
-  if (ids.size === volumes.length) return;
-  const paths = options.volumes.map(({ path }) => path).join(', ');
-  throw new VolumeUnusable(paths, 'one is a copy of another');
+function expectDistinct(volumes: readonly Volume[]): void {
+  const known = new Map<string, Volume>();
+  for (const volume of volumes) {
+    const { volumeId, path } = volume;
+    const first = known.get(volumeId);
+    if (first) {
+      throw new VolumeUnusable(
+        path,
+        `it has the same id (${volumeId}) as ${first.path}: one of the two is a copy of the other. ` +
+          'Start with one of them only, and leave out the copy.',
+      );
+    }
+    known.set(volumeId, volume);
+  }
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { VolumeUnusable } from '../errors.js';
+import { JournalDamaged } from '../errors.js';
 import type { JournalFiles } from './journal-files.js';
 import { encodeUnit, scanUnits, type Unit, type UnitScan } from './journal-unit.js';
 import { recordLine, recordsOf, type ParseRecord, type RecordLine } from './record-text.js';
@@ -37,7 +37,7 @@ export async function replaySnapshot<R>(
   const file = await files.readSnapshot();
   if (!file) return { segment: 0, sequence: 0 };
   const { units, tail } = scanUnits(file);
-  const damaged = () => new VolumeUnusable(files.snapshotPath, 'the journal snapshot is damaged');
+  const damaged = () => new JournalDamaged(files.snapshotPath, 'the journal snapshot is damaged');
   const [first, ...rest] = units;
   if (!first || tail !== 'clean') throw damaged();
   const [head] = [...recordsOf(first.payload, files.snapshotPath, (v) => snapshotHead.parse(v))];
@@ -72,7 +72,7 @@ export async function replaySegments<R>(
   let tornBytes = 0;
   for (const number of range.segments) {
     const path = files.segmentPath(number);
-    if (number !== segment + 1) throw new VolumeUnusable(path, `segment ${segment + 1} is missing`);
+    if (number !== segment + 1) throw new JournalDamaged(path, `segment ${segment + 1} is missing`);
     const file = await files.readSegment(number);
     const scan = scanUnits(file);
     const isLast = number === range.segments.at(-1);
@@ -120,10 +120,10 @@ export function* snapshotUnits(records: readonly unknown[], through: Position): 
 function expectNext(path: string, unit: Unit, sequence: number): void {
   if (unit.sequence === sequence) return;
   const gap = `unit ${unit.sequence} stands where ${sequence} belongs`;
-  throw new VolumeUnusable(path, `the journal is damaged: ${gap}`);
+  throw new JournalDamaged(path, `the journal is damaged: ${gap}`);
 }
 
-function damagedAt(path: string, scan: UnitScan): VolumeUnusable {
-  const hint = 'Records behind it are good, so this is not the end of an interrupted write.';
-  return new VolumeUnusable(path, `the journal is damaged at byte ${scan.goodEnd}. ${hint}`);
+function damagedAt(path: string, scan: UnitScan): JournalDamaged {
+  const why = 'records behind it are good, so this is not the end of an interrupted write';
+  return new JournalDamaged(path, `the journal is damaged at byte ${scan.goodEnd}: ${why}`);
 }

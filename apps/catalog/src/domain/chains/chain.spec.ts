@@ -35,7 +35,8 @@ describe('a restore chain', () => {
       'There is no image "w_9". "holdfast images" lists them.',
     );
     expect(() => restoreChain('w_4', [image('w_4', 'w_1')], false)).toThrow(
-      'Image w_4 builds on w_1, which is not in the catalog.',
+      'Image w_4 builds on w_1, which is not in the catalog. ' +
+        'What w_4 itself holds can be restored with "--only" (in a request: "exact").',
     );
     const broken = [image('w_2', 'w_1'), image('w_1', null, { state: 'INCOMPLETE' })];
     expect(() => restoreChain('w_2', broken, false)).toThrow(

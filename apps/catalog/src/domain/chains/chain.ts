@@ -62,7 +62,7 @@ function missing(imageId: string, absent: string): PermanentError {
   return new PermanentError(
     STATUS_INCONSISTENT,
     `Image ${imageId} builds on ${absent}, which is not in the catalog. ` +
-      `What ${imageId} itself holds can be restored with "exact".`,
+      `What ${imageId} itself holds can be restored with "--only" (in a request: "exact").`,
   );
 }
 
