@@ -179,6 +179,7 @@ export class MediaNode implements Startable {
       host: LOOPBACK,
       port: this.config.port,
       local: `holdfast-media-${uuidv7(this.clock.now())}`,
+      keyOf: (session) => this.registry.keyOf(session),
       admit: (hello) => this.registry.admit(hello),
       onBug: (error) => this.logger.error(error instanceof Error ? error.stack : error),
     });

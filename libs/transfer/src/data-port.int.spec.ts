@@ -7,6 +7,7 @@ import type { Connection } from './connection.js';
 import { DataServer, type Admission, type DataServerOptions } from './data-server.js';
 import { FragmentReaderClient } from './fragment-reader-client.js';
 import { FragmentWriterClient } from './fragment-writer-client.js';
+import { sessionKeyOf } from './handshake.js';
 import { localPath } from './local-path.js';
 import { MESSAGE } from './message.js';
 import { finish, parsePayload, seal, type Hello } from './payloads.js';
@@ -14,6 +15,7 @@ import { finish, parsePayload, seal, type Hello } from './payloads.js';
 /** A port on which nothing listens. */
 const NOBODY = 1;
 const TOKEN = 'a-token-that-is-long-enough';
+const BASE = { host: '127.0.0.1', port: 0, keyOf: () => sessionKeyOf(TOKEN).key };
 const FRAGMENT_ID = '01920000-0000-7000-8000-000000000001';
 const READY = { fragmentBytesMax: 1_000_000, nextFragment: 1, archiveOffset: 0 };
 
@@ -35,7 +37,7 @@ async function serve(admit: (hello: Hello) => Admission, over: Partial<DataServe
   const bugs: unknown[] = [];
   const onBug = (error: unknown) => void bugs.push(error);
   const local = way === 'host' ? { local: nameOfPort() } : {};
-  const server = new DataServer({ host: '127.0.0.1', port: 0, admit, onBug, ...local, ...over });
+  const server = new DataServer({ ...BASE, admit, onBug, ...local, ...over });
   servers.push(server);
   const address = await server.listen();
   const at = way === 'host' ? { ...address, port: NOBODY } : address;
@@ -43,6 +45,7 @@ async function serve(admit: (hello: Hello) => Admission, over: Partial<DataServe
 }
 
 const admitting = (session: Session) => () => ({ session });
+const silent = admitting(async () => undefined);
 const fullAtOnce = admitting(async (connection) => {
   await connection.sendJson(MESSAGE.READY, READY);
   await connection.receive();
@@ -72,7 +75,7 @@ describe.each<Way>(['network', 'host'])('Through the %s,', (each) => {
       });
       const writer = await FragmentWriterClient.connect({ ...at, token: TOKEN });
       expect(writer.fragmentBytesMax).toBe(1_000_000);
-      expect(hellos).toEqual([{ version: 1, token: TOKEN, role: 'write' }]);
+      expect(hellos).toMatchObject([{ session: sessionKeyOf(TOKEN).session, role: 'write' }]);
       writer.close();
     });
 
@@ -104,7 +107,7 @@ describe.each<Way>(['network', 'host'])('Through the %s,', (each) => {
     });
 
     it('is waited for while nothing listens, then the client says so', async () => {
-      const { at, server } = await serve(admitting(async () => undefined));
+      const { at, server } = await serve(silent);
       await server.close();
       const options = { ...at, token: TOKEN, patienceMs: 60 };
       await expect(FragmentWriterClient.connect(options)).rejects.toMatchObject({
@@ -127,13 +130,10 @@ describe.each<Way>(['network', 'host'])('Through the %s,', (each) => {
     });
 
     it('cuts a connection that does not say HELLO in time, or says something else', async () => {
-      const { at } = await serve(
-        admitting(async () => undefined),
-        { helloTimeoutMs: 50 },
-      );
-      const silent = connect(at.local === undefined ? at : { path: localPath(at.local) });
-      silent.resume();
-      await new Promise((resolve) => silent.once('close', resolve));
+      const { at } = await serve(silent, { helloTimeoutMs: 50 });
+      const mute = connect(at.local === undefined ? at : { path: localPath(at.local) });
+      mute.resume();
+      await new Promise((resolve) => mute.once('close', resolve));
       const rude = connect(at.local === undefined ? at : { path: localPath(at.local) });
       rude.write('GET / HTTP/1.1\r\n\r\n');
       const answer = await new Promise<Buffer>((resolve) => rude.once('data', resolve));
@@ -378,11 +378,8 @@ describe('The address of a data server', () => {
   });
 
   it('says that its port is in use', async () => {
-    const { port } = await serve(admitting(async () => undefined));
-    const again = serve(
-      admitting(async () => undefined),
-      { port },
-    );
+    const { port } = await serve(silent);
+    const again = serve(silent, { port });
     await expect(again).rejects.toThrow(/Choose another port/);
     servers.pop();
   });

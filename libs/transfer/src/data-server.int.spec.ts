@@ -2,13 +2,16 @@ import { connect } from 'node:net';
 import { expect, it } from '@jest/globals';
 import { DataServer } from './data-server.js';
 import { FragmentWriterClient } from './fragment-writer-client.js';
+import { sessionKeyOf } from './handshake.js';
 import { MESSAGE } from './message.js';
 
+const TOKEN = 'a-token-that-is-long-enough';
 const READY = { fragmentBytesMax: 1_000_000, nextFragment: 1, archiveOffset: 0 };
 
 it('A data server lets a newcomer in where many say nothing, in the place of the oldest', async () => {
   const server = new DataServer({
     ...{ host: '127.0.0.1', port: 0, onBug: () => undefined },
+    keyOf: () => sessionKeyOf(TOKEN).key,
     admit: () => ({ session: (connection) => connection.sendJson(MESSAGE.READY, READY) }),
   });
   const at = await server.listen();
@@ -19,8 +22,7 @@ it('A data server lets a newcomer in where many say nothing, in the place of the
       silent.on('close', () => void ended.push(index));
       while (server.connectionCount <= index) await new Promise(setImmediate);
     }
-    const token = 'a-token-that-is-long-enough';
-    const writer = await FragmentWriterClient.connect({ ...at, token, patienceMs: 0 });
+    const writer = await FragmentWriterClient.connect({ ...at, token: TOKEN, patienceMs: 0 });
     expect(writer.fragmentBytesMax).toBe(READY.fragmentBytesMax);
     writer.close();
     while (ended.length === 0) await new Promise(setImmediate);

@@ -8,13 +8,14 @@ import {
 import { messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
 import { readingInto } from './accepted-socket.js';
 import { Connection, type ConnectionOptions } from './connection.js';
-import { ProtocolError } from './errors.js';
+import { ProtocolError, STATUS_UNKNOWN_TOKEN } from './errors.js';
+import { prove } from './handshake.js';
 import { localPath } from './local-path.js';
-import { MESSAGE, MESSAGE_BYTES_MAX, type Message } from './message.js';
+import { MESSAGE, MESSAGE_BYTES_MAX } from './message.js';
 import { hello, parsePayload, type Hello } from './payloads.js';
 import { SocketIntake } from './socket-intake.js';
 
-/** A HELLO is small; a peer that has not shown a token may not make us keep more than this. */
+/** HELLO and PROOF are small; a peer that has not shown a token may not make us keep more than this. */
 const HELLO_BYTES_MAX = 4_096;
 /**
  * Connections that have not shown a token yet. A further one takes the place of the oldest: who has a token shows it at
@@ -33,7 +34,9 @@ export interface DataServerOptions {
   readonly port: number;
   /** Listens under this name, too (see `localPath`), for clients on the same host, where the system lets it. */
   readonly local?: string;
-  /** Looks the token up, and takes it: a token is admitted once. */
+  /** The key of a session (`sessionKeyOf`) that a HELLO names; undefined: it is not known (yet). */
+  readonly keyOf: (session: string) => Buffer | undefined;
+  /** Asked when both ends have proved that they know the token, and takes it: a token is admitted once. */
   readonly admit: (hello: Hello) => Admission;
   /** Told of what a session threw that is neither for the peer nor the network's fault: a bug. */
   readonly onBug: (error: unknown) => void;
@@ -54,8 +57,8 @@ export interface Listening {
 
 /**
  * Listens for data connections and hands each to the session that its token stands for. It
- * promises: no session without an admitted HELLO within the time-out (10 s); what a session throws
- * reaches the peer as ERROR with the status of the error (130 for a bug) before the connection
+ * promises: no session without a client that has proved, within the time-out (10 s), to know the token, and was
+ * admitted; what a session throws reaches the peer as ERROR with the status of the error (130 for a bug) before the connection
  * ends.
  */
 export class DataServer {
@@ -133,13 +136,13 @@ export class DataServer {
       oldest.destroy(new ProtocolError('No HELLO came, and there are too many that wait for one.'));
     }
     this.strangers.add(connection);
+    const timer = setTimeout(() => {
+      connection.destroy(new ProtocolError('No HELLO and PROOF came in time.'));
+    }, this.options.helloTimeoutMs ?? 10_000);
     try {
       connection.limitMessages(HELLO_BYTES_MAX);
-      const message = await this.firstMessage(connection);
-      if (!message) return undefined;
-      if (message.type !== MESSAGE.HELLO)
-        throw new ProtocolError('A connection begins with HELLO.');
-      const admission = this.options.admit(parsePayload(message, hello));
+      const admission = await this.admission(connection);
+      if (!admission) return undefined;
       if ('session' in admission) {
         connection.limitMessages(MESSAGE_BYTES_MAX);
         return admission.session;
@@ -147,19 +150,21 @@ export class DataServer {
       connection.reject(admission.status, admission.message);
       return undefined;
     } finally {
+      clearTimeout(timer);
       this.strangers.delete(connection);
     }
   }
 
-  private async firstMessage(connection: Connection): Promise<Message | undefined> {
-    const timer = setTimeout(() => {
-      connection.destroy(new ProtocolError('No HELLO came in time.'));
-    }, this.options.helloTimeoutMs ?? 10_000);
-    try {
-      return await connection.receive();
-    } finally {
-      clearTimeout(timer);
-    }
+  /** Undefined for who hung up. */
+  private async admission(connection: Connection): Promise<Admission | undefined> {
+    const message = await connection.receive();
+    if (!message) return undefined;
+    if (message.type !== MESSAGE.HELLO) throw new ProtocolError('A connection begins with HELLO.');
+    const greeting = parsePayload(message, hello);
+    const key = this.options.keyOf(greeting.session);
+    if (!key) return { status: STATUS_UNKNOWN_TOKEN, message: 'the token is not known' };
+    await prove(connection, greeting, key);
+    return this.options.admit(greeting);
   }
 
   private explain(connection: Connection, error: unknown): void {

@@ -1,8 +1,8 @@
 import { PermanentError, Unavailable } from '#kernel/errors.js';
 
-/** Status of a HELLO with a token that the server does not know (yet). */
+/** Status of a HELLO of a session that the server does not know (yet). */
 export const STATUS_UNKNOWN_TOKEN = 26;
-/** Status of a HELLO with a token that was used before, has run out, or is for another role. */
+/** Status of a token that was used before, has run out, is for another role, or was not proved. */
 export const STATUS_TOKEN_REFUSED = 46;
 
 /** The connection was cut before the work was done. Status 40. */
@@ -11,6 +11,21 @@ export class ConnectionBroken extends Unavailable {
 
   constructor(message: string, options?: ErrorOptions) {
     super(message, 40, options);
+  }
+}
+
+/**
+ * Who listens there did not prove that it knows the session's token: a process that has taken the port of a server
+ * that is gone. It is as if nobody were there. Status 25.
+ */
+export class ServerUnproven extends Unavailable {
+  override readonly name = 'ServerUnproven';
+
+  constructor(where: string, reason: string) {
+    super(
+      `what listens at ${where} does not prove that it is the server: ${reason} Nothing was sent to it.`,
+      25,
+    );
   }
 }
 

@@ -4,6 +4,7 @@ import type { Connection, ConnectionOptions } from './connection.js';
 import { DataServer } from './data-server.js';
 import { RangeUnreadable } from './errors.js';
 import { FragmentReaderClient } from './fragment-reader-client.js';
+import { sessionKeyOf } from './handshake.js';
 import { MESSAGE } from './message.js';
 import { parsePayload, readRequest } from './payloads.js';
 
@@ -41,6 +42,7 @@ describe('The reader client', () => {
     const server = new DataServer({
       host: '127.0.0.1',
       port: 0,
+      keyOf: () => sessionKeyOf(TOKEN).key,
       admit: () => ({ session }),
       onBug,
     });

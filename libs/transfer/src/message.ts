@@ -21,6 +21,7 @@ export const MESSAGE = {
   CHUNKS: 16,
   RECIPE: 17,
   GET: 18,
+  PROOF: 19,
 } as const;
 export type MessageType = (typeof MESSAGE)[keyof typeof MESSAGE];
 
@@ -41,7 +42,7 @@ export interface Message {
 }
 
 export function isMessageType(type: number): type is MessageType {
-  return type >= MESSAGE.HELLO && type <= MESSAGE.GET;
+  return type >= MESSAGE.HELLO && type <= MESSAGE.PROOF;
 }
 
 /** The name of a message type, for texts. */

@@ -6,12 +6,24 @@ import { messageName, payloadOf, type Message } from './message.js';
 
 const count = z.int().nonnegative();
 
+/** Of what is said on the data port. Both ends have to speak the same. */
+export const PORT_VERSION = 2;
+
+/** 32 bytes. */
+const hex = z.string().regex(/^[0-9a-f]{64}$/, 'is 64 hexadecimal digits');
+/** Chance that nobody has used before: what `randomToken` makes. */
+const nonce = z.string().length(43);
+
 export const hello = z.object({
-  version: z.literal(1),
-  token: z.string().min(20).max(100),
+  version: z.literal(PORT_VERSION, `this end speaks version ${PORT_VERSION} of the data port`),
+  session: hex,
+  nonce,
   role: z.enum(['write', 'read']),
 });
 export type Hello = z.infer<typeof hello>;
+
+export const serverProof = z.object({ nonce, proof: hex });
+export const clientProof = z.object({ proof: hex });
 
 /**
  * What a writer may do: how large a stored fragment may get (see `fragmentBytesMaxAt`), and where it begins. With `chunks` it
@@ -38,10 +50,7 @@ export const seal = z.object({
   frames: count,
   last: z.boolean(),
   /** BLAKE3 of the fragment's data, for one that is made of chunks. */
-  dataDigest: z
-    .string()
-    .regex(/^[0-9a-f]{64}$/, 'is 64 hexadecimal digits')
-    .optional(),
+  dataDigest: hex.optional(),
 });
 export type Seal = z.infer<typeof seal>;
 

@@ -9,6 +9,7 @@ import { randomToken } from '#kernel/ids.js';
 import type { Nats } from '#messaging/connection.js';
 import type { Connection } from '#transfer/connection.js';
 import { DataServer } from '#transfer/data-server.js';
+import { sessionKeyOf } from '#transfer/handshake.js';
 import { MESSAGE } from '#transfer/message.js';
 import { parsePayload, readRequest } from '#transfer/payloads.js';
 
@@ -48,15 +49,17 @@ export class IndexPort {
   readonly away = new Set<string>();
   /** How many of the next reads end in the middle, as when a cable is pulled. */
   cuts = 0;
-  private readonly tokens = new Set<string>();
+  /** By the name of the session. */
+  private readonly keys = new Map<string, Buffer>();
   private readonly server: DataServer;
 
   constructor() {
     this.server = new DataServer({
       host: '127.0.0.1',
       port: 0,
-      admit: ({ token, role }) =>
-        role === 'read' && this.tokens.delete(token)
+      keyOf: (session) => this.keys.get(session),
+      admit: ({ session, role }) =>
+        role === 'read' && this.keys.delete(session)
           ? { session: (connection) => this.serve(connection) }
           : { status: 46, message: 'server not allowed access' },
       onBug: (error) => {
@@ -70,7 +73,8 @@ export class IndexPort {
     nats.connection.subscribe(instanceSubject(mediaOpenRead, media), {
       callback: (_, message) => {
         const token = randomToken();
-        this.tokens.add(token);
+        const { session, key } = sessionKeyOf(token);
+        this.keys.set(session, key);
         message.respond(JSON.stringify({ address, token }));
       },
     });

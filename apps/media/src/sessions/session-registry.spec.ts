@@ -1,10 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import { FixedClock } from '#kernel/clock.js';
+import { sessionKeyOf } from '#transfer/handshake.js';
 import { SESSIONS_EXPECTED_MAX, SessionRegistry, TOKEN_UNUSED_MS } from './session-registry.js';
 
 const TOKEN = 'a-token-that-is-long-enough';
 const hello = (token = TOKEN, role: 'write' | 'read' = 'write') =>
-  ({ version: 1, token, role }) as const;
+  ({ session: sessionKeyOf(token).session, role }) as const;
 const serve = async () => undefined;
 const setUp = () => {
   const clock = new FixedClock(new Date('2026-11-01T00:00:00Z'));

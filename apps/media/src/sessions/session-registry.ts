@@ -1,9 +1,9 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '#kernel/clock.js';
 import { InvalidInput } from '#kernel/errors.js';
 import type { Connection } from '#transfer/connection.js';
 import type { Admission } from '#transfer/data-server.js';
 import { STATUS_TOKEN_REFUSED, STATUS_UNKNOWN_TOKEN } from '#transfer/errors.js';
+import { sessionKeyOf } from '#transfer/handshake.js';
 import type { Hello } from '#transfer/payloads.js';
 
 export type SessionRole = Hello['role'];
@@ -23,7 +23,7 @@ export const TOKEN_UNUSED_MS = 15 * 60 * 1000;
 export const SESSIONS_EXPECTED_MAX = 16_384;
 
 interface Entry {
-  readonly hash: Buffer;
+  readonly key: Buffer;
   readonly role: SessionRole;
   readonly serve: ExpectedSession['serve'];
   expiresAt: number;
@@ -32,10 +32,11 @@ interface Entry {
 
 /**
  * The tokens for which connections are expected. A token is good for one connection, within 15
- * minutes, or until it is forgotten. Only SHA-256 hashes are kept and looked up, so neither memory nor timing tells a token:
- * who guesses cannot steer the hash of a guess.
+ * minutes, or until it is forgotten. Tokens are not kept, but what is made of them (`sessionKeyOf`). What is looked up is
+ * the name of a session, which is no secret: its timing may tell it.
  */
 export class SessionRegistry {
+  /** By the name of the session. */
   private readonly entries = new Map<string, Entry>();
 
   constructor(private readonly clock: Clock) {}
@@ -43,8 +44,8 @@ export class SessionRegistry {
   /** Expects a connection. The same token again (a task that came twice) changes nothing. */
   expect(session: ExpectedSession): void {
     this.expire();
-    const hash = hashOf(session.token);
-    if (this.find(hash)) return;
+    const { session: name, key } = sessionKeyOf(session.token);
+    if (this.entries.has(name)) return;
     if (this.entries.size >= SESSIONS_EXPECTED_MAX) {
       throw new InvalidInput(
         `More than ${SESSIONS_EXPECTED_MAX} connections are expected.`,
@@ -52,23 +53,29 @@ export class SessionRegistry {
       );
     }
     const { role, serve, untilForgotten = false } = session;
-    const entry = { hash, role, serve, expiresAt: Infinity, used: false };
-    this.entries.set(hash.toString('hex'), entry);
+    const entry = { key, role, serve, expiresAt: Infinity, used: false };
+    this.entries.set(name, entry);
     if (!untilForgotten) this.limit(entry);
   }
 
   /** Expects it no more: a connection with the token is refused. */
   forget(token: string): void {
-    const entry = this.find(hashOf(token));
+    const entry = this.entries.get(sessionKeyOf(token).session);
     if (!entry) return;
     entry.used = true;
     if (entry.expiresAt === Infinity) this.limit(entry);
   }
 
-  /** Takes a token. To be handed to the data server. */
-  admit(hello: Hello): Admission {
+  /** With what a client proves to know the token of a session. To be handed to the data server. */
+  keyOf(session: string): Buffer | undefined {
     this.expire();
-    const entry = this.find(hashOf(hello.token));
+    return this.entries.get(session)?.key;
+  }
+
+  /** Takes a token that was proved. To be handed to the data server. */
+  admit(hello: Pick<Hello, 'session' | 'role'>): Admission {
+    this.expire();
+    const entry = this.entries.get(hello.session);
     if (!entry) return { status: STATUS_UNKNOWN_TOKEN, message: 'the token is not known' };
     if (entry.used) return { status: STATUS_TOKEN_REFUSED, message: 'the token was used before' };
     if (entry.role !== hello.role) {
@@ -91,16 +98,7 @@ export class SessionRegistry {
     setTimeout(() => this.expire(), TOKEN_UNUSED_MS + 1).unref();
   }
 
-  private find(hash: Buffer): Entry | undefined {
-    const entry = this.entries.get(hash.toString('hex'));
-    return entry && timingSafeEqual(entry.hash, hash) ? entry : undefined;
-  }
-
   private now(): number {
     return this.clock.now().getTime();
   }
-}
-
-function hashOf(token: string): Buffer {
-  return createHash('sha256').update(token).digest();
 }

@@ -148,7 +148,8 @@ export class TestMediaServer {
     const registry = new SessionRegistry(clock);
     const onBug = (error: unknown) => void media.bugs.push(error);
     const admit = (hello: Parameters<typeof registry.admit>[0]) => registry.admit(hello);
-    const server = new DataServer({ host: '127.0.0.1', port: 0, admit, onBug });
+    const keyOf = (session: string) => registry.keyOf(session);
+    const server = new DataServer({ host: '127.0.0.1', port: 0, keyOf, admit, onBug });
     const address = await server.listen();
     const media = new TestMediaServer(
       ...[volumes, offers, catalog, registry, server, address, crashPoint],
