@@ -75,8 +75,8 @@ export interface ChunkSource {
    */
   list(from?: number): AsyncIterable<readonly PlacedChunk[]>;
   /**
-   * Some of them, each once, in frames that are checked by their digests, not by the ids. Throws
-   * `FragmentUnreadable`.
+   * Some of them, each once, in frames that are checked by their digests, and by the ids where they come from another
+   * media server. Throws `FragmentUnreadable` or `FragmentDamaged`.
    * @param wholeFrom A stored frame goes as it is, with chunks that were not asked for, if this share of its
    *   bytes was (0 to 1; default 1: nothing else comes). The others are put together anew.
    */

@@ -12,6 +12,7 @@ import { MemoryCatalog } from '../testing/memory-catalog.js';
 import { MemorySources } from '../testing/memory-sources.js';
 import { TestMediaServer } from '../testing/media-server.js';
 import { sampleBackup, sendBackup, type SampleFragment } from '../testing/sample-backup.js';
+import { randomChunk, sampleRecipes, sendChunk, sendRecipes } from '../testing/sample-recipe.js';
 import { ChunkCollections } from './chunk-collections.js';
 
 const SHAPE = { fragments: 2, framesEach: 8, frameBytes: 400_000 };
@@ -134,6 +135,32 @@ describe('A media server with a volume that deduplicates', () => {
       });
     }
     expect(far.catalog.committed.size).toBe(2);
+    await far.stop();
+  });
+
+  it('takes no chunk from another media server that is not what its id says', async () => {
+    const chunks = Array.from({ length: 4 }, () => randomChunk());
+    const forged = { ...chunks[2]!, bytes: randomChunk().bytes };
+    const { writer } = await media.write();
+    await sendChunk(writer, forged);
+    await sendRecipes(writer, await sampleRecipes([chunks]));
+    const sources = new MemorySources();
+    sources.add(commits());
+    const far = await TestMediaServer.start({
+      ...{ folder: join(folder.path, 'far'), kind: 'chunks', catalog: new MemoryCatalog() },
+      mediaId: 'far',
+    });
+    const tokens = media.expectReaders(3);
+    const from = [{ mediaId: 'media1', address: media.address, tokens }];
+    const run = far.duplicate(sources, { sources: from });
+    expect(await run.run()).toMatchObject({ status: 85, fragments: 0 });
+    expect(sources.suspects).toEqual(commits().map(({ fragmentId }) => fragmentId));
+    expect(far.catalog.committed.size).toBe(0);
+    const later = await far.write();
+    const [isThere] = await later.writer.ask([forged.id]);
+    expect(isThere).toBe(false);
+    later.writer.close();
+    await later.outcome;
     await far.stop();
   });
 

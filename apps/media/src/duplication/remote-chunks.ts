@@ -1,5 +1,7 @@
 import type { ChunkEntry, ChunkFrame, ChunkSource, PlacedChunk } from '#storage/chunk-intake.js';
 import { IDS_PER_BATCH_MAX } from '#storage/chunks/chunk-id.js';
+import { holdsItsChunks } from '#storage/chunks/containers/holds-its-chunks.js';
+import { FragmentDamaged } from '#storage/errors.js';
 import type { FragmentReaderClient } from '#transfer/fragment-reader-client.js';
 
 type Client = Pick<FragmentReaderClient, 'recipe' | 'chunks'>;
@@ -10,8 +12,9 @@ const LISTED_BYTES = 64 * 1024 * 1024;
 const WANTED_MAX = 1_024;
 
 /**
- * The chunks of a fragment on another media server; undefined if it is not made of chunks. Throws what
- * `FragmentReaderClient.read` throws.
+ * The chunks of a fragment on another media server; undefined if it is not made of chunks. What comes is checked by
+ * its ids: on this side they stand for what the client has, whoever gave the bytes. Throws what
+ * `FragmentReaderClient.read` throws, and `FragmentDamaged` for a chunk that is not what its id says.
  */
 export async function remoteChunks(
   client: Client,
@@ -56,6 +59,11 @@ async function* framesOf(
   const wholePercent = Math.max(1, Math.round(wholeFrom * 100));
   for (let at = 0; at < chunks.length; at += WANTED_MAX) {
     const some = chunks.slice(at, at + WANTED_MAX);
-    yield* client.chunks({ fragmentId, wholePercent, chunks: some });
+    for await (const frame of client.chunks({ fragmentId, wholePercent, chunks: some })) {
+      if (!(await holdsItsChunks(frame))) {
+        throw new FragmentDamaged(fragmentId, 'came with a chunk that is not what its id says');
+      }
+      yield frame;
+    }
   }
 }
