@@ -32,6 +32,7 @@ export class RestoreTask {
   async run(task: Task, reporter: JobReporter, signal: AbortSignal): Promise<TaskResult> {
     const routes = new FragmentRoutes(task.sources, signal);
     let refusals = 0;
+    let said = 0;
     try {
       const chain: RestoreImage[] = [];
       const streams = streamsOf(task);
@@ -50,11 +51,15 @@ export class RestoreTask {
         overwrite: task.overwrite,
         signal,
         onProgress: ({ files, bytes }) => reporter.progress({ files, bytes }),
+        onSurveyed: (notes) => {
+          said = notes.length;
+          for (const note of notes) reporter.log('warning', note);
+        },
         onRefused: (refused) => {
           if (++refusals <= REFUSED_TOLD_MAX) this.tell(refused, reporter);
         },
       });
-      return report(result, reporter);
+      return report(result, said, reporter);
     } finally {
       await routes.close();
     }
@@ -86,10 +91,11 @@ function streamsOf({ streams = [] }: Task): number[] {
   return streams.flatMap((images, stream) => Array.from({ length: images }, () => stream));
 }
 
-function report(result: RestoreResult, reporter: JobReporter): TaskResult {
+/** @param said how many of the notes, from the first one on, the log has already */
+function report(result: RestoreResult, said: number, reporter: JobReporter): TaskResult {
   const { status, files, bytes, notes } = result;
   const severity = status === 0 ? 'info' : 'warning';
-  for (const note of notes) reporter.log(severity, note);
+  for (const note of notes.slice(said)) reporter.log(severity, note);
   reporter.log('info', `end restoring; ${files} files, ${bytes} bytes`);
   reporter.progress({ files, bytes });
   const message = notes.length > 0 ? `${notes[0]}${more(notes.length - 1)}` : '';

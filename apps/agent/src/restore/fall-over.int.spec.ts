@@ -1,5 +1,6 @@
 import {
   copyFileSync,
+  existsSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -175,6 +176,65 @@ describe('a fragment that is damaged in every copy', () => {
     expect(result.status).toBe(1);
     expect(result.notes.join()).toContain('Image one, fragment 2: the index is damaged');
     expect(refused).toHaveLength(2);
+  });
+});
+
+describe('a fragment of one copy whose index is not what was committed', () => {
+  const UNPROVEN = /^Image one, fragment \d: the index is damaged .*may not be what was backed up/;
+  beforeEach(() => {
+    const sole = ({ sources, ...one }: RestoreFragment) => ({ ...one, sources: [sources[0]!] });
+    image = { ...image, fragments: image.fragments.map(sole) };
+  });
+  const restoreAll = async (more: Partial<RestoreRequest> = {}) => {
+    const before: string[] = [];
+    target = join(folder, `to-${++count}`);
+    const onSurveyed = (notes: readonly string[]) => {
+      expect(existsSync(target)).toBe(false);
+      before.push(...notes);
+    };
+    return { ...(await restore({ onSurveyed, ...more })), before };
+  };
+  /** In the digest of its last frame. */
+  const change = (number: number) => flip(`one-${number}`, 'index', -20);
+
+  it('gives what there is, and it is said before anything is written that this proves nothing', async () => {
+    change(2);
+    const { before, notes, status, refused } = await restoreAll();
+    expect(before).toEqual([expect.stringMatching(UNPROVEN)]);
+    expect(notes[0]).toBe(before[0]);
+    expect(notes.filter((note) => note === before[0])).toHaveLength(1);
+    expect(status).toBe(1);
+    expect(isWhole(0)).toBe(true);
+    expect(refused).not.toEqual([]);
+  });
+
+  it('is found out where the restore reads a part of the index only', async () => {
+    const small = (folderOf: string, content: string): Promise<RestoreImage> => {
+      const entries = Array.from({ length: 900 }, (_, at) => ({
+        entry: { path: `small-${at + 1_000}`, type: 'f' as const },
+        content,
+      }));
+      const parts = { imageId: 'one', archive: archiveOf(entries), fragmentBytes: MIB / 4 };
+      return writeImage(folderOf, parts);
+    };
+    image = await small(fragments, 'true');
+    const forged = join(fragments, 'forged');
+    await small(forged, 'lies');
+    const forge = (number: number) => {
+      for (const object of ['data', 'index'] as const) {
+        const id = `one-${number}`;
+        copyFileSync(fragmentFile(forged, id, object), fragmentFile(fragments, id, object));
+      }
+    };
+    const selection = ['small-1000'];
+    // Of fragments that it does not need it reads nothing.
+    forge(image.fragments.length);
+    expect(await restoreAll({ selection })).toMatchObject({ status: 0, files: 1, notes: [] });
+    forge(1);
+    const { before, ...result } = await restoreAll({ selection });
+    expect(readFileSync(join(target, 'small-1000'), 'utf8')).toBe('lies');
+    expect(result).toMatchObject({ status: 1, files: 1, notes: before });
+    expect(before).toEqual([expect.stringMatching(UNPROVEN)]);
   });
 });
 

@@ -30,11 +30,14 @@ export interface FallOverOptions {
   readonly reader: FragmentReader;
   /** Called once for each damaged source, and once for a media server that cannot be reached. */
   readonly onRefused?: ((refused: RefusedSource) => void) | undefined;
+  /** Called once for each fragment whose index was used, and is not what was committed. */
+  readonly onUnproven?: ((fragment: RestoreFragment, reason: string) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 const CHUNK_BYTES = 512 * 1024;
 const STATUS_READ_ERROR = 85;
+export const INDEX_DIFFERS = 'its index is not what was written';
 
 /**
  * Reads fragments from the best of their sources, and from another one when that fails. The bytes are the same in all
@@ -49,6 +52,8 @@ export class FallOver {
   readonly #away = new Set<string>();
   readonly #mediaServers: ReadonlySet<string>;
   readonly #indexes = new Map<string, Promise<void>>();
+  /** Fragments whose index was held against its digest, whatever came of it. */
+  readonly #judged = new Set<string>();
 
   constructor(private readonly options: FallOverOptions) {
     const sources = options.chain.flatMap(({ fragments }) => fragments.flatMap((f) => f.sources));
@@ -123,6 +128,29 @@ export class FallOver {
     return found;
   }
 
+  /**
+   * Reads a whole index, unless that was done, and tells where it is not what was committed: for whoever uses a part of
+   * one, which shows nothing of the rest. Throws `Unavailable`.
+   */
+  async proveIndex(fragment: RestoreFragment): Promise<void> {
+    if (this.#judged.has(keyOf(fragment, 'index'))) return;
+    try {
+      const digest = await digestOf(fragment, (range) => this.read(fragment, range));
+      this.judge(fragment, digest === fragment.indexDigest ? undefined : INDEX_DIFFERS);
+    } catch (error) {
+      if (!(error instanceof PermanentError) || this.isStopped) throw error;
+      this.judge(fragment, error.message);
+    }
+  }
+
+  /** For whoever has read a whole index: why it is not what was committed; undefined if it is. */
+  judge(fragment: RestoreFragment, reason: string | undefined): void {
+    const key = keyOf(fragment, 'index');
+    if (this.#judged.has(key)) return;
+    this.#judged.add(key);
+    if (reason !== undefined) this.options.onUnproven?.(fragment, reason);
+  }
+
   async #findIndex(fragment: RestoreFragment): Promise<void> {
     try {
       await this.fromBest(fragment, 'index', (source) => this.#checkIndex(fragment, source));
@@ -132,14 +160,9 @@ export class FallOver {
   }
 
   async #checkIndex(fragment: RestoreFragment, source: FragmentSource): Promise<void> {
-    const digest = new Blake3Hasher();
-    const { indexBytes } = fragment;
-    for (let offset = 0; offset < indexBytes; offset += CHUNK_BYTES) {
-      const length = Math.min(CHUNK_BYTES, indexBytes - offset);
-      digest.update(await this.readFrom(source, { object: 'index', offset, length }));
-    }
-    if (digest.digest('hex') === fragment.indexDigest) return;
-    throw new PermanentError(STATUS_READ_ERROR, 'its index is not what was written');
+    const digest = await digestOf(fragment, (range) => this.readFrom(source, range));
+    if (digest === fragment.indexDigest) return;
+    throw new PermanentError(STATUS_READ_ERROR, INDEX_DIFFERS);
   }
 
   #order(fragment: RestoreFragment, object: ObjectKind): readonly FragmentSource[] {
@@ -168,6 +191,18 @@ export class FallOver {
     said.add(key);
     this.options.onRefused?.({ fragment, source, reason: messageOf(error), damaged, next });
   }
+}
+
+async function digestOf(
+  { indexBytes }: RestoreFragment,
+  read: (range: Omit<FragmentRead, 'fragmentId'>) => Promise<Buffer>,
+): Promise<string> {
+  const digest = new Blake3Hasher();
+  for (let offset = 0; offset < indexBytes; offset += CHUNK_BYTES) {
+    const length = Math.min(CHUNK_BYTES, indexBytes - offset);
+    digest.update(await read({ object: 'index', offset, length }));
+  }
+  return digest.digest('hex');
 }
 
 /** Every fragment has a first source, and no two have the same. */

@@ -7,7 +7,7 @@ import { IndexDamage, IndexFrames } from '#archive/frames/index-frames.js';
 import { fromPathTextBytes, type ByteString } from '#archive/path-text.js';
 import { messageOf, PermanentError } from '#kernel/errors.js';
 
-import type { FallOver } from './fall-over.js';
+import { INDEX_DIFFERS, type FallOver } from './fall-over.js';
 import type { RestoreFragment, RestoreImage } from './restore-source.js';
 
 const CHUNK_BYTES = 512 * 1024;
@@ -32,6 +32,8 @@ export class IndexCursor {
   /** The path of the line in front of that one. */
   #given: ByteString | undefined;
   readonly #frames: AsyncGenerator<Buffer, void, undefined>;
+  /** The fragment whose index has been begun and not been read to its end. */
+  #begun: RestoreFragment | undefined;
 
   constructor(
     readonly image: RestoreImage,
@@ -77,6 +79,11 @@ export class IndexCursor {
     return true;
   }
 
+  /** To be called where lines were used and nobody reads on: an index is shown to be right by all of it alone. */
+  async prove(): Promise<void> {
+    if (this.#begun) await this.options.sources.proveIndex(this.#begun);
+  }
+
   async close(): Promise<void> {
     await this.#frames.return();
   }
@@ -110,9 +117,11 @@ export class IndexCursor {
   }
 
   #damage(what: string, fragment?: RestoreFragment): void {
-    const where = fragment === undefined ? '' : `, fragment ${fragment.number}`;
+    const { imageId } = this.image;
     this.options.onDamage(
-      `Image ${this.image.imageId}${where}: the index is damaged (${what}); files may be missing.`,
+      fragment === undefined
+        ? `Image ${imageId}: the index is damaged (${what}); files may be missing.`
+        : unprovenText(imageId, fragment, what),
     );
   }
 
@@ -123,14 +132,19 @@ export class IndexCursor {
         `Image ${imageId}, fragment ${number}: no copy of it is left; files are missing.`,
       );
     }
+    const { sources } = this.options;
     for (const fragment of this.image.fragments) {
+      this.#begun = fragment;
       try {
         yield* this.#readFragment(fragment);
+        sources.judge(fragment, undefined);
       } catch (error) {
         const isDamage = error instanceof IndexDamage || error instanceof PermanentError;
-        if (!isDamage || this.options.sources.isStopped) throw error;
+        if (!isDamage || sources.isStopped) throw error;
         this.#damage(messageOf(error), fragment);
+        sources.judge(fragment, messageOf(error));
       }
+      this.#begun = undefined;
     }
   }
 
@@ -146,6 +160,14 @@ export class IndexCursor {
       if (lines !== undefined) yield lines;
     }
   }
+}
+
+/** Lines and digests of frames that nothing vouches for were used, for want of better ones. */
+export function unprovenText(imageId: string, { number }: RestoreFragment, reason: string): string {
+  return (
+    `Image ${imageId}, fragment ${number}: the index is damaged (${reason}); what is restored from it may not be ` +
+    'what was backed up, and files may be missing.'
+  );
 }
 
 function pathOf(line: string): ByteString | undefined {
@@ -184,7 +206,7 @@ async function* storedFrames(
     yield* frames.push(bytes);
   }
   if (digest.digest('hex') !== fragment.indexDigest) {
-    throw new IndexDamage('it is not what was written: its digest differs');
+    throw new IndexDamage(INDEX_DIFFERS);
   }
   frames.end();
 }

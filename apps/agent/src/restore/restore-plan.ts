@@ -63,7 +63,9 @@ export async function* planEntries(options: PlanSource): AsyncGenerator<PlannedE
           );
       }
       if (batch.length > 0) yield batch;
-      if (selection.exhausted) return;
+      if (!selection.exhausted) continue;
+      for (const cursor of cursors) await cursor.prove();
+      return;
     }
   } finally {
     for (const cursor of cursors) await cursor.close();

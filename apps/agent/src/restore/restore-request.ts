@@ -12,6 +12,8 @@ export interface RestoreRequest {
   readonly reader: FragmentReader;
   /** Told of each source that another one had to take the place of, or that nobody could. */
   readonly onRefused?: (refused: RefusedSource) => void;
+  /** Told before anything is written of what is wrong with the indexes. These notes are the first ones of the result, too. */
+  readonly onSurveyed?: (notes: readonly string[]) => void;
   /** Path texts: each stands for itself and everything below it. Empty: everything. */
   readonly selection: readonly string[];
   /** Folder below which everything goes, under its whole path. Made if it is missing. */

@@ -2,6 +2,7 @@ import { LINKED_FILES_MAX } from '#archive/chain/index-merge.js';
 import { messageOf, Unavailable } from '#kernel/errors.js';
 
 import { FallOver } from './fall-over.js';
+import { unprovenText } from './index-cursor.js';
 import { RestoreNotes } from './restore-notes.js';
 import { surveyPlan, type PlanSource, type RestoreSurvey } from './restore-plan.js';
 import type { RestoreRequest } from './restore-request.js';
@@ -25,7 +26,7 @@ export interface RestoreResult {
   readonly files: number;
   /** Bytes of content written. */
   readonly bytes: number;
-  /** For the job log: about 1,000 at most. */
+  /** For the job log: about 1,000 at most of the plan, and as many of what came then. */
   readonly notes: readonly string[];
 }
 
@@ -37,7 +38,13 @@ export interface RestoreResult {
  */
 export async function runRestore(request: RestoreRequest): Promise<RestoreResult> {
   const { chain, signal, onRefused } = request;
-  const sources = new FallOver({ chain, reader: request.reader, onRefused, signal });
+  const sources = new FallOver({
+    ...{ chain, reader: request.reader, onRefused, signal },
+    onUnproven: (fragment, reason) => {
+      const image = chain.find(({ fragments }) => fragments.includes(fragment));
+      plan.onDamage(unprovenText(image?.imageId ?? '', fragment, reason));
+    },
+  });
   const selection = new Selection(request.selection);
   const notes = new RestoreNotes();
   const damage = new Set<string>();
@@ -56,9 +63,12 @@ export async function runRestore(request: RestoreRequest): Promise<RestoreResult
   const run = new RestoreRun(request, notes, sources);
   let survey: RestoreSurvey | undefined;
   let refusal: number | undefined;
+  let known: readonly string[] = [];
   try {
     survey = await surveyPlan(plan);
     noteSurvey(survey, { selection, isWhole: damage.size === 0 }, notes);
+    known = notes.take().map(({ text }) => text);
+    request.onSurveyed?.(known);
     await run.restore(survey, plan);
   } catch (error) {
     if (error instanceof Unavailable && MOUNT_REFUSALS.has(error.status)) refusal = error.status;
@@ -83,7 +93,7 @@ export async function runRestore(request: RestoreRequest): Promise<RestoreResult
     status: statusOf(outcome),
     files,
     bytes,
-    notes: notes.takeAll().map(({ text }) => text),
+    notes: [...known, ...notes.takeAll().map(({ text }) => text)],
   };
 }
 
