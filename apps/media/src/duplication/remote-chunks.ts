@@ -1,5 +1,6 @@
 import type { ChunkEntry, ChunkFrame, ChunkSource, PlacedChunk } from '#storage/chunk-intake.js';
 import { IDS_PER_BATCH_MAX } from '#storage/chunks/chunk-id.js';
+import { PieceBuffers } from '#storage/chunks/containers/container-reader.js';
 import { holdsItsChunks } from '#storage/chunks/containers/holds-its-chunks.js';
 import { FragmentDamaged } from '#storage/errors.js';
 import type { FragmentReaderClient } from '#transfer/fragment-reader-client.js';
@@ -59,11 +60,25 @@ async function* framesOf(
   const wholePercent = Math.max(1, Math.round(wholeFrom * 100));
   for (let at = 0; at < chunks.length; at += WANTED_MAX) {
     const some = chunks.slice(at, at + WANTED_MAX);
-    for await (const frame of client.chunks({ fragmentId, wholePercent, chunks: some })) {
-      if (!(await holdsItsChunks(frame))) {
-        throw new FragmentDamaged(fragmentId, 'came with a chunk that is not what its id says');
-      }
-      yield frame;
-    }
+    yield* checked(client.chunks({ fragmentId, wholePercent, chunks: some }), fragmentId);
   }
+}
+
+/** One is unpacked and hashed while the one before it is written. */
+async function* checked(
+  frames: AsyncIterable<ChunkFrame>,
+  fragmentId: string,
+): AsyncGenerator<ChunkFrame> {
+  const buffers = new PieceBuffers();
+  let last: { frame: ChunkFrame; isSound: Promise<boolean> } | undefined;
+  const proven = async ({ frame, isSound }: NonNullable<typeof last>) => {
+    if (await isSound) return frame;
+    throw new FragmentDamaged(fragmentId, 'came with a chunk that is not what its id says');
+  };
+  for await (const frame of frames) {
+    const next = { frame, isSound: holdsItsChunks(frame, buffers) };
+    if (last) yield await proven(last);
+    last = next;
+  }
+  if (last) yield await proven(last);
 }
