@@ -60,7 +60,9 @@ export class Topology {
     if (older.length === 0) return;
     const { discard, subjects } = wanted;
     await manager.streams.update(spec.name, { discard, subjects });
-    this.logger.log(`Stream ${spec.name} is as this version needs it now: ${older.join('; ')}.`);
+    this.logger.log(
+      `Stream ${spec.name} had older settings (${older.join('; ')}); it has this version's now.`,
+    );
   }
 }
 
