@@ -5,6 +5,9 @@ export interface SuspectsCatalog {
   suspect(fragmentId: string, reason: string): Promise<void>;
 }
 
+/** Requests under way at once: a whole chain may lie on a disk that fails. */
+const AT_ONCE_MAX = 64;
+
 /** Fragments that could not be read, for the catalog to hear of: of each once, or twice where the first time failed. */
 export class Suspects {
   private readonly known = new Set<string>();
@@ -24,7 +27,7 @@ export class Suspects {
     return true;
   }
 
-  /** Tells of those that are new, all at once. Never throws. */
+  /** Tells of those that are new, many at once. Never throws. */
   async tell(): Promise<void> {
     const untold = this.untold;
     this.untold = new Map();
@@ -43,11 +46,14 @@ export class Suspects {
     suspects: ReadonlyMap<string, string>,
     onError: (fragmentId: string, reason: string, error: unknown) => void,
   ): Promise<void> {
-    const telling = [...suspects].map(([fragmentId, reason]) =>
-      this.catalog.suspect(fragmentId, reason).catch((error: unknown) => {
-        onError(fragmentId, reason, error);
-      }),
-    );
-    await Promise.all(telling);
+    const all = [...suspects];
+    for (let at = 0; at < all.length; at += AT_ONCE_MAX) {
+      const telling = all.slice(at, at + AT_ONCE_MAX).map(([fragmentId, reason]) =>
+        this.catalog.suspect(fragmentId, reason).catch((error: unknown) => {
+          onError(fragmentId, reason, error);
+        }),
+      );
+      await Promise.all(telling);
+    }
   }
 }

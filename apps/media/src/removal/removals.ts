@@ -160,7 +160,8 @@ export class Removals {
 
   private tell(): void {
     for (const [copy, count] of this.untold) {
-      this.options.log('info', `Deleted ${count} fragments of ${copy}, as the catalog granted.`);
+      const what = count === 1 ? '1 fragment' : `${count} fragments`;
+      this.options.log('info', `Deleted ${what} of ${copy}, as the catalog granted.`);
     }
     this.untold.clear();
   }
