@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   afterAll,
@@ -131,6 +132,20 @@ describe('the media server', () => {
     (await ask(mediaInventory, {})).entries.map(
       ({ copy, number, journal, bytes }) => `${copy}/${number} ${journal} ${bytes}`,
     );
+  /** Whoever reads the identity of this volume waits from now on, until the answer is let go. */
+  const hang = (volume: string): (() => Promise<void>) => {
+    const identity = join(folder.path, volume, 'volume.json');
+    const content = readFileSync(identity);
+    renameSync(identity, `${identity}.away`);
+    execFileSync('mkfifo', [identity]);
+    return async () => {
+      // Opening it waits for a reader, which may be this very process: so not on its main thread.
+      const fifo = await open(identity, 'w');
+      renameSync(`${identity}.away`, identity);
+      await fifo.writeFile(content);
+      await fifo.close();
+    };
+  };
   const nextJob = () => ({ job: (jobs += 1), attempt: 1 });
 
   it('duplicates and verifies as its tasks say, and reports', async () => {
@@ -196,9 +211,7 @@ describe('the media server', () => {
   });
 
   it('lives on with a volume that does not answer', async () => {
-    const identity = join(folder.path, 'vault', 'volume.json');
-    renameSync(identity, `${identity}.away`);
-    execFileSync('mkfifo', [identity]); // whoever opens it to read waits for a writer
+    const letAnswer = hang('vault');
     for await (const beat of plain.subscribe(brokerHeartbeat.subject, { max: 2 })) {
       const { volumes } = brokerHeartbeat.request.parse(beat.json()) as {
         volumes: { freeBytes: number; trouble?: string }[];
@@ -208,8 +221,7 @@ describe('the media server', () => {
       if (volumes[1]!.trouble === late) break;
     }
     // One read waits, however often it was looked at; it gets what is there.
-    writeFileSync(identity, readFileSync(`${identity}.away`));
-    renameSync(`${identity}.away`, identity);
+    await letAnswer();
     for await (const beat of plain.subscribe(brokerHeartbeat.subject, { max: 1 })) {
       expect(beat.json()).not.toMatchObject({ volumes: [{}, { trouble: expect.anything() }] });
     }
@@ -218,16 +230,13 @@ describe('the media server', () => {
   it('says that it is not ready yet to whoever asks while its volumes are being opened', async () => {
     await service.stop();
     said.length = 0;
-    const identity = join(folder.path, 'vault', 'volume.json');
-    renameSync(identity, `${identity}.away`);
-    execFileSync('mkfifo', [identity]); // whoever opens it to read waits for a writer
+    const letAnswer = hang('vault');
     const starting = startService(mediaDefinition, environment);
     const subject = instanceSubject(mediaDrain, 'media1');
     const drain = JSON.stringify({ imageId: IMAGE.imageId, copy: 1 });
     const asked = () => plain.request(subject, drain).catch(() => undefined);
     const answer = await until(asked, { is: (message) => message !== undefined });
-    writeFileSync(identity, readFileSync(`${identity}.away`));
-    renameSync(`${identity}.away`, identity);
+    await letAnswer();
     service = await starting;
     const message = 'the media server media1 is still opening its volumes';
     expect(answer!.json()).toMatchObject({ error: { status: 25, message, retryable: true } });
