@@ -33,6 +33,7 @@ function runJest(args) {
       '--max-old-space-size=8192',
       ...['--import', pathToFileURL(join(CHECKOUT, 'test/open-resources.mjs')).href],
       join(CHECKOUT, 'node_modules/jest/bin/jest.js'),
+      ...['--reporters', 'default', '--reporters', join(CHECKOUT, 'test/stuck-files.mjs')],
       ...['--json', '--outputFile', resultFile, ...args],
     ],
     { cwd: CHECKOUT, stdio: ['ignore', 'inherit', 'inherit'] },
