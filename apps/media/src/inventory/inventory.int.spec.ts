@@ -165,6 +165,18 @@ describe('What lies on a media server', () => {
     expect(second.next).toBeNull();
   });
 
+  it('gives no more manifests at once than fit into a message, whatever the letters', async () => {
+    for (const { number } of fragments) {
+      const path = fileOf(number, '.json');
+      const manifest = JSON.parse(readFileSync(path, 'utf8')) as { image: object };
+      manifest.image = { ...SAMPLE_DETAILS, selections: [`/${'\u3042'.repeat(120_000)}`] };
+      writeFileSync(path, JSON.stringify(manifest));
+    }
+    const holdings = await media.holdings();
+    const { rows, next } = await manifestsPage(holdings, { after: '', limit: 4 });
+    expect([rows.length, next]).toEqual([1, fragments[0]!.fragmentId]);
+  });
+
   it('is offered again whatever verdict the journal has', async () => {
     catalog.committed.clear();
     const ids = fragments.map(({ fragmentId }) => fragmentId);

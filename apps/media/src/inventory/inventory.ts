@@ -38,7 +38,7 @@ export async function manifestsPage(
     for (const holding of found) {
       const manifest = await manifestOf(holding);
       if (manifest) {
-        bytes += JSON.stringify(manifest).length;
+        bytes += Buffer.byteLength(JSON.stringify(manifest));
         if (rows.length > 0 && bytes > MANIFESTS_BYTES_MAX) return { rows, next: from };
         rows.push({ pool: holding.volume.pool, manifest });
       }

@@ -227,12 +227,14 @@ export class ChunkStore implements FragmentStore {
 
   /**
    * Removes chunks that nobody needs, also where the volume is at its reserve. Throws `VolumeUnusable`
-   * while it is not certain which these are. One at a time; one that was cut is gone on with by the next.
+   * while it is not certain which these are; what was begun and never closed goes all the same. One at a time; one that was cut
+   * is gone on with by the next.
    */
   async collect(options: CollectOptions = {}): Promise<Collected> {
     assert(!this.collecting, 'two collections at once');
     this.collecting = true;
     try {
+      await this.dropUnclosed();
       const doubt = this.orphanDoubtId ? ORPHANS_DOUBT : await this.doubt();
       if (doubt !== undefined) {
         throw new VolumeUnusable(this.volume.files.folder, `nothing can be collected: ${doubt}`);
@@ -268,6 +270,12 @@ export class ChunkStore implements FragmentStore {
 
   private async doubt(): Promise<string | undefined> {
     return this.doubts.isNone ? undefined : this.alone(() => this.doubts.first());
+  }
+
+  /** What a crash or a failure left; nothing was ever read from it. */
+  private async dropUnclosed(): Promise<void> {
+    const { files, writing } = this.volume;
+    for await (const id of files.unclosed()) if (!writing.has(id)) await files.dropUnclosed(id);
   }
 
   private async empty(tombstoneId: string): Promise<void> {

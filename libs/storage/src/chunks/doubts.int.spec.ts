@@ -1,5 +1,5 @@
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ClassicLevel } from 'classic-level';
 import { copyFolder, fileName, type FragmentName } from '../fragment-name.js';
@@ -57,7 +57,12 @@ describe('A chunk store that is opened with something amiss', () => {
       writeFileSync(path, 'nothing');
     });
     await condemn(second);
+    const unclosed = join(folder.path, 'chunks', '01', '0123456789abcdef.chunks.partial');
+    mkdirSync(dirname(unclosed), { recursive: true });
+    writeFileSync(unclosed, 'begun');
     await expect(store.collect(EVERYTHING)).rejects.toThrow(/expire that copy of its image/);
+    // Nobody was told of anything in it.
+    expect(existsSync(unclosed)).toBe(false);
     writeFileSync(path, whole);
     expect(await store.collect(EVERYTHING)).toMatchObject({ gone: 1 });
     expect((await readArchive(store, first)).equals(archiveOf([1, 2]))).toBe(true);

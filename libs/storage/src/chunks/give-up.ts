@@ -1,6 +1,7 @@
 import { FragmentDamaged, FragmentUnreadable } from '../errors.js';
 import { finishEmptying } from './catch-up.js';
 import type { ChunkVolume } from './chunk-volume.js';
+import { readRecipe } from './recipe-files.js';
 import type { Reference } from './references/reference-state.js';
 
 /**
@@ -14,7 +15,7 @@ export async function giveUp(
 ): Promise<void> {
   const { places, recipeFiles, ledger } = volume;
   const { fragmentId } = reference;
-  const path = await recipeFiles.find(reference);
+  const path = await recipeFiles.find({ ...reference, tombstoneId });
   // Where it counted, the index is made anew at the next start: it has a holder that nobody knows.
   if (path === undefined) return ledger.add({ type: 'LOWERED', fragmentId });
   if (path !== recipeFiles.trashedPath(reference, tombstoneId)) return;
@@ -24,14 +25,14 @@ export async function giveUp(
 }
 
 async function release(
-  { places, recipeFiles, references }: ChunkVolume,
+  { places, references }: ChunkVolume,
   reference: Reference,
   { path, tombstoneId }: { path: string; tombstoneId: string },
 ): Promise<void> {
   const { fragmentId } = reference;
   const map = places.hold();
   try {
-    await recipeFiles.read(reference, (recipe) => references.hold(recipe, map));
+    await readRecipe(fragmentId, path, (recipe) => references.hold(recipe, map));
     await references.release(fragmentId, tombstoneId, map);
   } catch (error) {
     if (error instanceof FragmentDamaged || error instanceof FragmentUnreadable) {

@@ -20,6 +20,8 @@ import { RecipeReader } from './recipes/recipe-reader.js';
 export interface FoundRecipe extends Pick<FragmentName, 'fragmentId' | 'number'> {
   readonly imageId?: string | undefined;
   readonly copy?: number | undefined;
+  /** The tombstone in whose trash it is looked for first: there may be tens of thousands. */
+  readonly tombstoneId?: string;
 }
 
 /** Finds the recipes of a volume wherever they lie. It only reads. */
@@ -40,11 +42,12 @@ export class RecipeFiles {
   async find(recipe: FoundRecipe): Promise<string | undefined> {
     const file = fileName(recipe, 'recipe');
     const paths: string[] = [];
-    const { imageId, copy } = recipe;
+    const { imageId, copy, tombstoneId } = recipe;
     if (imageId !== undefined && copy !== undefined) {
       const path = join(this.folder, ...copyFolder({ imageId, copy }), file);
       paths.push(path, path + PARTIAL_SUFFIX);
     }
+    if (tombstoneId !== undefined) paths.push(this.trashedPath(recipe, tombstoneId));
     for (const path of paths) if (await statIfThere(path)) return path;
     for (const tombstone of await this.tombstones()) {
       const path = this.trashedPath(recipe, tombstone);

@@ -51,7 +51,6 @@ export class ChunkCollector {
   ) {}
 
   async run(): Promise<Collected> {
-    await this.dropUnclosed();
     await this.tellUnread();
     if (this.unfinished.isUnderWay) await this.goOn();
     // What the ones before have looked at may have died since.
@@ -108,12 +107,6 @@ export class ChunkCollector {
       },
     );
     if (!this.unfinished.isUnderWay) this.full = full;
-  }
-
-  /** What a crash left; nothing was ever read from it. */
-  private async dropUnclosed(): Promise<void> {
-    const { files, writing } = this.volume;
-    for await (const id of files.unclosed()) if (!writing.has(id)) await files.dropUnclosed(id);
   }
 
   /** No recipe needs what is in them, or it would not be certain what may be collected. */
