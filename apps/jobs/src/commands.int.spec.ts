@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { JobView } from '#contracts/job.js';
-import { sleep } from '#kernel/backoff.js';
+import { until } from '../../../test/support/until.js';
 import { JobsUnderTest } from './testing/jobs-under-test.js';
 
 describe('a command', () => {
@@ -15,18 +15,16 @@ describe('a command', () => {
 
   const state = (job: number, wanted: JobView['state']) =>
     jobs.until(job, (view) => view.state === wanted);
-  const told = (job: number) =>
-    jobs.events
-      .filter(({ subject }) => subject === String(job))
-      .map(({ type }) => type.replace(/^io\.holdfast\.job\.|\.v1$/g, ''));
+  const asked = (endpoint: string, job: number) =>
+    until(() => jobs.asked(endpoint, job).length > 0, { what: `${endpoint} for job ${job}` });
 
   it('suspends a job, and resumes it in the next attempt behind what is committed', async () => {
     const job = await jobs.submit();
     await jobs.running(job);
     Object.assign(jobs.others, { nextNumber: 4 });
     expect(await jobs.ask('suspend', { job })).toMatchObject({ job: { state: 'suspended' } });
-    while (jobs.asked('broker.release', job).length === 0) await sleep(10);
-    while (jobs.others.tasks.filter(({ type }) => type === 'cancel').length < 2) await sleep(10);
+    await asked('broker.release', job);
+    await until(() => jobs.others.tasksOf(job).filter(({ type }) => type === 'cancel').length > 1);
     expect(await jobs.report(job, 'agent', 0)).toEqual({ goOn: false });
     expect(jobs.asked('catalog.image-abandon', job)).toEqual([]);
     await jobs.ask('resume', { job });
@@ -36,8 +34,9 @@ describe('a command', () => {
     await jobs.report(job, 'agent', 0, { attempt: 2 });
     expect(await jobs.done(job)).toMatchObject({ status: 0, attempt: 2 });
     expect(await jobs.logOf(job)).toContain('suspend requested by administrator (157)');
-    await sleep(50);
-    expect(told(job)).toEqual(expect.arrayContaining(['suspended', 'resumed', 'retrying', 'done']));
+    for (const what of ['suspended', 'resumed', 'retrying', 'done']) {
+      await until(() => jobs.told(job).includes(what), { what: `the event ${what}` });
+    }
   });
 
   it('takes back the place of a queued job, and what is done refuses with what to do', async () => {
@@ -45,7 +44,7 @@ describe('a command', () => {
     const job = await jobs.submit();
     await jobs.until(job, ({ waitReason }) => waitReason === 'unit-busy');
     await jobs.ask('suspend', { job });
-    while (jobs.asked('broker.release', job).length === 0) await sleep(10);
+    await asked('broker.release', job);
     await jobs.ask('cancel', { job });
     expect(await jobs.done(job)).toMatchObject({ status: 150, waitReason: '' });
     const refused = await jobs.ask('resume', { job });
@@ -62,7 +61,9 @@ describe('a command', () => {
     expect(jobs.asked('catalog.image-abandon', job)).toEqual([]);
     expect(await jobs.logOf(job)).toContain('to be given back later: image, resources');
     Object.assign(jobs.others, { brokerAway: false, catalogAway: false });
-    while (jobs.asked('broker.release', job).length === 0) await sleep(20);
+    await asked('broker.release', job);
+    // Both are asked at once.
+    await asked('catalog.image-abandon', job);
     expect(jobs.asked('catalog.image-abandon', job)).toHaveLength(1);
   });
 
@@ -73,8 +74,8 @@ describe('a command', () => {
     for (const job of [first, second]) await jobs.ask('cancel', { job });
     for (const job of [first, second]) await jobs.done(job);
     Object.assign(jobs.others, { brokerAway: false, catalogAway: false, notAbandoned: first });
-    while (jobs.asked('catalog.image-abandon', second).length === 0) await sleep(20);
-    expect(jobs.asked('broker.release', first).length).toBeGreaterThan(0);
+    await asked('catalog.image-abandon', second);
+    await asked('broker.release', first);
     jobs.others.notAbandoned = 0;
   });
 

@@ -1,17 +1,12 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { JobView } from '#contracts/job.js';
-import { sleep } from '#kernel/backoff.js';
 import { JobsUnderTest } from './testing/jobs-under-test.js';
 
 describe('a parent job', () => {
   let jobs: JobsUnderTest;
 
   beforeAll(async () => {
-    jobs = await JobsUnderTest.start({
-      HOLDFAST_JOBS_KEEP: '1s',
-      HOLDFAST_JOBS_SUSPENDED_MAX: '1s',
-      HOLDFAST_JOBS_INCOMPLETE_MAX: '1s',
-    });
+    jobs = await JobsUnderTest.start();
   });
   afterAll(() => jobs?.stop());
   beforeEach(() => jobs.reset());
@@ -118,22 +113,5 @@ describe('a parent job', () => {
       expect(await jobs.view(job)).toMatchObject({ status: 0, attempt: 2 });
       expect(jobs.asked('catalog.image-begin', job).map(({ attempt }) => attempt)).toContain(2);
     }
-  });
-
-  it('that nobody resumes is incomplete in its time, ends in its time, and is forgotten', async () => {
-    const job = await jobs.submit();
-    await jobs.running(job);
-    await jobs.ask('suspend', { job });
-    await jobs.until(job, ({ state }) => state === 'incomplete');
-    expect(await jobs.done(job)).toMatchObject({ status: 157 });
-    const { parent } = await family();
-    await jobs.ask('cancel', { job: parent });
-    await jobs.done(parent);
-    await sleep(1_000);
-    // The job manager looks for what is old when it starts.
-    await jobs.stopService();
-    await jobs.startService();
-    while ((await jobs.ask<{ jobs: object[] }>('list', {})).jobs.length > 0) await sleep(20);
-    expect(await jobs.ask('get', { job })).toMatchObject({ error: { status: 805 } });
   });
 });

