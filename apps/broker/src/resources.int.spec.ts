@@ -141,7 +141,9 @@ describe('the resources of the broker', () => {
     expect(await queueOf({ unit: 'a' })).toMatchObject([{ job: 20, wait: 'unit-full' }]);
     await broker.mediaBeat('m1', ['main'], 79);
     await until(() => broker.heardGrantOf(20), { what: 'there is room again' });
-    expect(broker.heard('unit.full.a', { full: false })).toBeDefined();
+    await until(() => broker.heard('unit.full.a', { full: false }) !== undefined, {
+      what: 'that was announced, too',
+    });
     await broker.release(20);
   });
 

@@ -12,6 +12,9 @@ import { startPostgres, type TestPostgres } from '../../../../test/support/postg
 import { removeFolder, temporaryFolder } from '../../../../test/support/temporary-folder.js';
 import { brokerDefinition } from '../broker.definition.js';
 
+/** The service, its database and the test share a machine that may be busy. */
+const ANSWER_MS_MAX = 60_000;
+
 export interface Reply {
   readonly body: Record<string, unknown>;
   readonly error: { status: number; message: string; field?: string } | undefined;
@@ -64,9 +67,14 @@ export class RunningBroker {
   async ask(endpoint: string, request: unknown): Promise<Reply> {
     const body = typeof request === 'string' ? request : JSON.stringify(request);
     const subject = `hf.svc.v1.broker.${endpoint}`;
-    const reply = await this.plain.request(subject, body, { timeout: 5_000 });
+    const reply = await this.plain.request(subject, body, { timeout: ANSWER_MS_MAX });
     const answer = reply.json<Record<string, unknown>>();
     return { body: answer, error: answer['error'] as Reply['error'] };
+  }
+
+  /** What all micro services answer: `PING`, `INFO` or `STATS`. */
+  async micro(verb: string): Promise<Record<string, unknown>> {
+    return (await this.plain.request(`$SRV.${verb}.broker`, '', { timeout: ANSWER_MS_MAX })).json();
   }
 
   mediaBeat(id: string, pools: readonly string[] = ['main'], usedPercent = 50): Promise<Reply> {

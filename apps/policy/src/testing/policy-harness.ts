@@ -12,6 +12,9 @@ import { temporaryFolder } from '../../../../test/support/temporary-folder.js';
 import { policyDefinition } from '../policy.definition.js';
 import { JobManagerOnTheWire } from './job-manager-on-the-wire.js';
 
+/** The services, their database and the test share a machine that may be busy. */
+const ANSWER_MS_MAX = 60_000;
+
 export interface Reply {
   readonly body: Record<string, unknown>;
   readonly error: { status: number; message: string; field?: string } | undefined;
@@ -83,9 +86,16 @@ export class PolicyHarness {
 
   async ask(endpoint: string, request: unknown): Promise<Reply> {
     const subject = `hf.svc.v1.policy.${endpoint}`;
-    const reply = await this.plain.request(subject, JSON.stringify(request), { timeout: 5_000 });
+    const reply = await this.plain.request(subject, JSON.stringify(request), {
+      timeout: ANSWER_MS_MAX,
+    });
     const body = reply.json<Record<string, unknown>>();
     return { body, error: body['error'] as Reply['error'] };
+  }
+
+  /** What all micro services answer: `PING` or `INFO`. */
+  async micro(verb: string): Promise<Record<string, unknown>> {
+    return (await this.plain.request(`$SRV.${verb}.policy`, '', { timeout: ANSWER_MS_MAX })).json();
   }
 
   put(policy: Record<string, unknown>, create = false): Promise<Reply> {
