@@ -23,7 +23,7 @@ export function describeSchema(owned: OwnedSchema, sample: SchemaSample): void {
         HOLDFAST_DATABASE_CONNECTIONS_MAX: 2,
       };
       database = await openDatabase(connection, owned);
-    }, 60_000);
+    });
 
     afterAll(async () => {
       await database?.destroy();

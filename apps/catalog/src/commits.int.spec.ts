@@ -129,6 +129,7 @@ describe('commits of fragments', () => {
     const verdicts = await until(() => verdictsOn(offer), { is: (all) => all.length === 5 });
     expect(new Set(verdicts)).toEqual(new Set(['COMMITTED']));
     expect(await rowsOf(imageId)).toEqual([offer.fragmentId]);
+    await until(() => announced.includes(offer.fragmentId));
     expect(announced.filter((id) => id === offer.fragmentId)).toHaveLength(1);
   });
 
@@ -222,9 +223,13 @@ describe('commits of fragments', () => {
     expect(await verdictsOn(two)).toEqual(['COMMITTED']);
     await until(() => verdictsOn(one), { is: (all) => all.length === 2 });
     expect(await rowsOf(imageId)).toEqual([one.fragmentId, two.fragmentId]);
-    const parked = await cluster.database.query<{ payload: string }[]>(
-      'SELECT payload FROM parked_message WHERE payload LIKE $1',
-      [`%${imageId}%`],
+    const parked = await until(
+      () =>
+        cluster.database.query<{ payload: string }[]>(
+          'SELECT payload FROM parked_message WHERE payload LIKE $1',
+          [`%${imageId}%`],
+        ),
+      { is: (rows) => rows.length > 2 },
     );
     const found = parked.map(({ payload }) => (JSON.parse(payload) as FragmentCommit).fragmentId);
     expect(found.sort()).toEqual([two, huge, forged].map((c) => c.fragmentId).sort());

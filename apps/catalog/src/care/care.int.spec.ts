@@ -92,7 +92,8 @@ describe('reconciliation', () => {
   beforeAll(async () => {
     media.orphans = [doubt];
     await media.listen();
-    await sleep(5 * CARE_EVERY_MS);
+    // The last that it does; nothing would be asked of it if it were not all there.
+    await until(() => media.released.length > 0);
     media.orphans = [];
   });
 
@@ -181,12 +182,12 @@ describe('reconciliation', () => {
     const { imageId } = await maker.backup(1);
     const [fragment] = (await fragmentsOf(imageId)) as [FragmentView];
     await maker.operator.call(imageExpire, { imageId, now: true });
-    await until(() => grants.length === 1);
+    await until(() => grants.length > 0);
     show(fragment);
     const found = async () =>
       (await reconcile()).findings.filter((each) => each.imageId === imageId);
     expect(await found()).toMatchObject([{ action: 'resend-grant' }]);
-    await until(() => grants.length === 2);
+    await until(() => grants.length > 1);
     expect(grants[1]!.tombstoneId).toBe(grants[0]!.tombstoneId);
     media.entries.clear();
     expect(await found()).toMatchObject([{ action: 'report-deleted' }]);

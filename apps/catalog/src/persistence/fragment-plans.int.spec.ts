@@ -56,7 +56,7 @@ describe('the fragments of an image are found by it,', () => {
     };
     database = await openDatabase(connection, catalogDefinition.owns!);
     for (const statement of FILL) await database.query(statement);
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await database?.destroy();
