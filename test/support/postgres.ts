@@ -23,6 +23,7 @@ import { runCommand } from '../../apps/standalone/src/servers/system/command.js'
 import { lockFile } from '../../apps/standalone/src/servers/system/file-lock.js';
 import { postgresUser } from '../../apps/standalone/src/servers/system/system-user.js';
 import { temporaryFolder } from './temporary-folder.js';
+import { until } from './until.js';
 
 /** A real PostgreSQL with the shipped settings (fsync too), on a port and in a folder of its own. */
 export interface TestPostgres {
@@ -107,13 +108,16 @@ async function findTemplate(
   const binaries = await reachableBinaries(found, postgresUser(workFolder));
   const name = `cluster-${found.origin}-${found.version}-${TEMPLATE_VERSION}`;
   const folder = join(cache, name);
-  const lock = lockFile(join(cache, 'lock'), TEMPLATE_WAIT_MS_MAX);
+  // Whoever holds it may be this very process: it must not stand still until it has it.
+  const lock = await until(() => lockFile(join(cache, 'cluster.lock')), {
+    ...{ what: 'whoever makes a cluster now', ms: TEMPLATE_WAIT_MS_MAX },
+  });
   try {
     if (!existsSync(folder)) {
       await makeTemplate(folder, binaries, workFolder);
     }
   } finally {
-    lock?.release();
+    lock.release();
   }
   return { folder, binaries };
 }
