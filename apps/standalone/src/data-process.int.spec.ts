@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { temporaryFolder } from '../../../test/support/temporary-folder.js';
+import { until } from '../../../test/support/until.js';
 import { DataProcess } from './data-process.js';
 
 let base: string;
@@ -15,8 +16,10 @@ afterAll(() => rmSync(base, { recursive: true }));
 describe('A media server that takes long to start', () => {
   it('is waited for, and that is said', async () => {
     const main = join(base, 'slow.mjs');
-    const ready = "setTimeout(() => process.send('ready'), 700); setInterval(() => {}, 1_000);";
-    writeFileSync(main, `console.log('making the index anew'); ${ready}`);
+    const go = join(base, 'go');
+    const look = `if (existsSync(${JSON.stringify(go)})) process.send('ready');`;
+    const code = `console.log('making the index anew'); setInterval(() => { ${look} }, 20);`;
+    writeFileSync(main, `import { existsSync } from 'node:fs'; ${code}`);
     const said: string[] = [];
     const keep = (...words: unknown[]) => void said.push(words.join(' '));
     Logger.overrideLogger({ log: keep, warn: keep, error: keep, fatal: keep });
@@ -24,12 +27,12 @@ describe('A media server that takes long to start', () => {
     const runFolder = join(base, 'run');
     const plan = { name: 'media', app: 'media', main, env: {}, runFolder, logFile } as const;
     const media = new DataProcess({ ...plan, waitingSaidEveryMs: 100 });
-    await media.start();
+    const starting = media.start();
+    await until(() => said.some((line) => /waiting for it.*making the index anew/.test(line)));
+    writeFileSync(go, '');
+    await starting;
     await media.stop();
     Logger.overrideLogger(['error', 'warn', 'log']);
-    expect(said.filter((line) => /waiting for it.*making the index anew/.test(line))).not.toEqual(
-      [],
-    );
   });
 });
 

@@ -24,7 +24,7 @@ function plan(script: string): ProcessPlan {
     args: ['-c', script],
     env: { PATH: '/usr/bin:/bin' },
     deathSignal: 'SIGKILL',
-    stopSteps: [{ signal: 'SIGTERM', waitMs: 300 }],
+    stopSteps: [{ signal: 'SIGTERM', waitMs: 60_000 }],
     pidFile: join(folder, 'test.pid'),
     logFile: join(folder, 'test.log'),
   };
@@ -43,9 +43,10 @@ describe('a supervised process', () => {
   });
 
   it('is killed where it does not listen', async () => {
-    const started = await startSupervised(
-      plan('trap "" TERM; echo up; while :; do sleep 0.02; done'),
-    );
+    const started = await startSupervised({
+      ...plan('trap "" TERM; echo up; while :; do sleep 0.02; done'),
+      stopSteps: [{ signal: 'SIGTERM', waitMs: 300 }],
+    });
     await until(() => readFileSync(join(folder, 'test.log'), 'utf8') === 'up\n');
     await started.stop();
     expect(await started.exited).toBe('signal SIGKILL');
@@ -104,7 +105,7 @@ describe('what an earlier run has left', () => {
     const gone = new Promise((resolve) => leftover.once('exit', resolve));
     const file = join(folder, 'left.pid');
     writePidFile(file, leftover.pid ?? 0);
-    expect(await stopLeftover(file, [{ signal: 'SIGTERM', waitMs: 1000 }])).toBe(true);
+    expect(await stopLeftover(file, [{ signal: 'SIGTERM', waitMs: 60_000 }])).toBe(true);
     await gone;
     expect(existsSync(file)).toBe(false);
   });
