@@ -86,6 +86,7 @@ describe('more tasks than an agent works at', () => {
     plain.request(
       subjectOf(agentTaskMessage, subjectToken('web1'), String(task.job)),
       JSON.stringify(task),
+      { timeout: 60_000 },
     );
   const restore = (job: number) =>
     give({

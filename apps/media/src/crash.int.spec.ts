@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { testFolder, type TestFolder } from '#storage/testing/small-volume.js';
+import { until } from '../../../test/support/until.js';
 import { RUN_TYPESCRIPT } from '../../../test/support/from-sources.js';
 import type { CrashPointName } from './crash-point.js';
 import { checkFragment } from './inventory/fragment-check.js';
@@ -59,7 +60,7 @@ describe('A media server that is killed', () => {
       const catalog = new MemoryCatalog();
       const media = await TestMediaServer.start({ folder: folder.path, catalog });
       try {
-        while (media.offers.open > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+        await until(() => media.offers.open === 0);
         const counts = media.volumes.countByState();
         expect(counts['SEALED'] ?? 0).toBe(0);
         expect(counts['COMMITTED'] ?? 0).toBeGreaterThanOrEqual(safe);
@@ -167,7 +168,7 @@ describe('A media server that is killed', () => {
     const catalog = new MemoryCatalog();
     const media = await TestMediaServer.start({ folder: folder.path, catalog, isLibrary: true });
     try {
-      while (media.offers.open > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+      await until(() => media.offers.open === 0);
       expect(media.volumes.countByState()['COMMITTED'] ?? 0).toBe(safe);
       const holdings = await media.holdings();
       const checked = (await holdings.page('', 10)).map((holding) => checkFragment(holding));

@@ -118,16 +118,18 @@ describe('the media server', () => {
     folder.dispose();
   });
 
+  const request = (subject: string, body: unknown) =>
+    plain.request(subject, JSON.stringify(body), { timeout: 60_000 });
   const ask = async <E extends Endpoint>(
     endpoint: E,
     input: InputOf<E>,
   ): Promise<ResponseOf<E>> => {
     const subject = instanceSubject(endpoint, 'media1');
-    const reply = await plain.request(subject, JSON.stringify(input), { timeout: 20_000 });
+    const reply = await request(subject, input);
     return endpoint.response.parse(reply.json()) as ResponseOf<E>;
   };
   const give = (task: MediaTask) =>
-    plain.request(subjectOf(mediaTaskMessage, 'media1', String(task.job)), JSON.stringify(task));
+    request(subjectOf(mediaTaskMessage, 'media1', String(task.job)), task);
   const seen = async () =>
     (await ask(mediaInventory, {})).entries.map(
       ({ copy, number, journal, bytes }) => `${copy}/${number} ${journal} ${bytes}`,
@@ -163,7 +165,7 @@ describe('the media server', () => {
       'Initiating optimized duplication from @media1/disk to @media1/vault',
       ...Array.from({ length: 3 }, () => [
         'begin writing',
-        'end writing; write time: 0:00:00',
+        expect.stringMatching(/^end writing; write time: \d+:\d\d:\d\d$/),
       ]).flat(),
     ]);
     const verifying = nextJob();
@@ -174,7 +176,7 @@ describe('the media server', () => {
   it('removes what is granted, and brings it back when it is asked to', async () => {
     const [first] = control.catalog.committed.keys();
     const grant = control.catalog.grant(first!);
-    await plain.request(subjectOf(fragmentDeleteMessage, 'media1', first!), JSON.stringify(grant));
+    await request(subjectOf(fragmentDeleteMessage, 'media1', first!), grant);
     await until(() => control.catalog.deleted.length === 1);
     expect(await seen()).toContain('1/1 REMOVED trash');
     const check = await ask(mediaVerifyFragment, { fragmentId: first! });
@@ -188,18 +190,20 @@ describe('the media server', () => {
 
   it('lives on with a volume that cannot be looked at, and names it', async () => {
     renameSync(join(folder.path, 'vault'), join(folder.path, 'vault.away'));
-    const beats = plain.subscribe(brokerHeartbeat.subject, { max: 1 });
-    for await (const beat of beats) {
+    for await (const beat of plain.subscribe(brokerHeartbeat.subject)) {
       const { volumes } = brokerHeartbeat.request.parse(beat.json()) as {
         volumes: { pool: string; freeBytes: number; trouble?: string }[];
       };
+      // One that was on its way already knows nothing of it.
+      if (volumes.every(({ trouble }) => trouble === undefined)) continue;
       expect(volumes.map(({ pool, trouble }) => [pool, trouble])).toEqual([
         ['disk', undefined],
         ['vault', expect.stringMatching(/is not there: see .*vault /)],
       ]);
       expect(volumes[0]!.freeBytes).toBeGreaterThan(0);
+      break;
     }
-    const health = await plain.request(healthEndpoint('media').subject, '{}');
+    const health = await request(healthEndpoint('media').subject, {});
     const { checks } = healthEndpoint('media').response.parse(health.json());
     expect(checks.filter(({ ok }) => !ok)).toEqual([
       expect.objectContaining({ name: `volume ${folder.path}/vault of pool vault` }),
@@ -212,7 +216,7 @@ describe('the media server', () => {
 
   it('lives on with a volume that does not answer', async () => {
     const letAnswer = hang('vault');
-    for await (const beat of plain.subscribe(brokerHeartbeat.subject, { max: 2 })) {
+    for await (const beat of plain.subscribe(brokerHeartbeat.subject)) {
       const { volumes } = brokerHeartbeat.request.parse(beat.json()) as {
         volumes: { freeBytes: number; trouble?: string }[];
       };
@@ -222,8 +226,9 @@ describe('the media server', () => {
     }
     // One read waits, however often it was looked at; it gets what is there.
     await letAnswer();
-    for await (const beat of plain.subscribe(brokerHeartbeat.subject, { max: 1 })) {
-      expect(beat.json()).not.toMatchObject({ volumes: [{}, { trouble: expect.anything() }] });
+    for await (const beat of plain.subscribe(brokerHeartbeat.subject)) {
+      const { volumes } = beat.json<{ volumes: { trouble?: string }[] }>();
+      if (volumes[1]!.trouble === undefined) break;
     }
   });
 

@@ -188,7 +188,6 @@ describe('a file that somebody holds a lease on', () => {
     const source = `${folder}/${name}`;
     mkdirSync(source);
     writeFileSync(`${source}/file`, 'what it holds');
-    await delay(60); // or it is stored again for its time stamp
     const holder = spawn('perl', ['-e', HOLDER, `${source}/file`, String(ms)], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });

@@ -14,7 +14,6 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
@@ -30,7 +29,7 @@ import { setXattr } from '../posix/posix.js';
 
 import { checkpointPath, commitListing, listingPartPath } from './listing-file.js';
 import type { OpenEntry } from './reader-state.js';
-import { BackupLab, shell } from './testing/backup-lab.js';
+import { BackupLab, clockTick, shell } from './testing/backup-lab.js';
 import { ResumeLab } from './testing/resume-lab.js';
 
 let folder: string;
@@ -69,14 +68,11 @@ function makeSmallTree(root: string): void {
   maker.file('z-folder/last', noise(9_000, 8));
 }
 
-/** Files that have just changed are stored again by the next incremental: not so in these tests. */
-const settle = () => delay(60);
-
 describe('a backup that was cut off', () => {
   let whole: ResumeLab;
   beforeAll(async () => {
     makeSmallTree(`${folder}/small`);
-    await settle();
+    await clockTick();
     whole = new ResumeLab(`${folder}/whole`, [`${folder}/small`], TINY);
     await whole.attempt({ keep: Number.POSITIVE_INFINITY });
   });
@@ -116,7 +112,7 @@ describe('a backup that was cut off', () => {
 describe('a tree of odd files', () => {
   it('comes back whole from a backup in many attempts, and from the incremental after it', async () => {
     const tree = await makeOddTree(`${folder}/odd`);
-    await settle();
+    await clockTick();
     const options = { fragmentBytesMax: 3 * 2 ** 20, common: {} };
     const isSocket = (path: string) => tree.sockets.includes(path);
     const selections = [tree.root];
@@ -134,7 +130,7 @@ describe('a tree of odd files', () => {
     expect(await compareTrees(tree.root, restored, { ignore: isSocket })).toEqual([]);
 
     mutateOddTree(tree);
-    await settle();
+    await clockTick();
     const after = {
       fragmentBytesMax: 8_700,
       common: {
@@ -296,7 +292,7 @@ describe('files that change between the attempts', () => {
     const name = `changed-${seed}`;
     const root = `${folder}/${name}`;
     makeSmallTree(root);
-    await settle();
+    await clockTick();
     const full = new ResumeLab(`${root}-full`, [root], TINY);
     await full.attempt({ keep: 1 + random(45) });
     const open = openEntry(full);
@@ -307,14 +303,14 @@ describe('files that change between the attempts', () => {
     ]);
     if (open.type === 'f') touched.add(open.path);
     for (const path of touched) CHANGES[change]!(path);
-    await settle();
+    await clockTick();
     const notes: string[] = [];
     const result = await full.attempt({ onNote: ({ text }) => notes.push(text) });
     expect([0, 1]).toContain(result!.status);
     expect(result!.status).toBe(notes.length > 0 ? 1 : 0);
     checkSound(full, result!.files);
     await commitListing(full.listing);
-    await settle();
+    await clockTick();
     const common = { ...TINY.common, kind: 'differential' as const, baseListingPath: full.listing };
     const next = new ResumeLab(`${root}-next`, [root], { ...TINY, common });
     expect(await next.attempt()).toMatchObject({ status: 0 });
@@ -339,7 +335,7 @@ describe('files that change between the attempts', () => {
       const name = change.replaceAll(' ', '-');
       const root = `${folder}/large-${name}`;
       makeSmallTree(root);
-      await settle();
+      await clockTick();
       const lab = new ResumeLab(`${root}-image`, [root], TINY);
       await lab.attempt({ keep: 9 });
       const { path, offset, headerBytes } = openEntry(lab);
@@ -347,7 +343,7 @@ describe('files that change between the attempts', () => {
       expect(path).toBe(large);
       const before = readFileSync(large);
       CHANGES[change]!(large);
-      await settle();
+      await clockTick();
       const texts: string[] = [];
       const result = await lab.attempt({ onNote: ({ text }) => texts.push(text) });
       expect(result!.status).toBe(1);
@@ -373,12 +369,12 @@ describe('files that change between the attempts', () => {
   it('and have several links: what was stored before is not linked to what they are now', async () => {
     const root = `${folder}/linked`;
     makeSmallTree(root);
-    await settle();
+    await clockTick();
     const full = new ResumeLab(`${root}-full`, [root], TINY);
     await full.attempt({ keep: 33 });
     appendFileSync(`${root}/a-folder/deep/large`, 'more');
     chmodSync(`${root}/a-folder/small-19`, 0o600);
-    await settle();
+    await clockTick();
     expect(await full.attempt()).toMatchObject({ status: 0 });
     const kinds = (lab: ResumeLab) =>
       lab

@@ -20,6 +20,7 @@ import type { JobHooks } from '#contracts/jobs/hooks.js';
 import { SystemClock } from '#kernel/clock.js';
 import { PermanentError } from '#kernel/errors.js';
 import type { Requests } from '#messaging/requests.js';
+import { openFiles } from '#storage/testing/small-volume.js';
 import { until } from '../../../../test/support/until.js';
 import { removeFolder, temporaryFolder } from '../../../../test/support/temporary-folder.js';
 import { AgentConfig } from '../config.js';
@@ -265,10 +266,11 @@ describe('a backup between hooks', () => {
       status: 74,
     });
     // Nobody knows how far the freeze had come.
-    expect(said()).toEqual(['freeze', 'thaw 7 74 nightly']);
+    const thawed = said();
+    expect(thawed.at(-1)).toBe('thaw 7 74 nightly');
     script('thaw.sh', 'true', 0o644);
     await expect(agent().hooks.around(attemptOf(), never)).rejects.toMatchObject({ status: 77 });
-    expect(said().length).toBe(2);
+    expect(said()).toEqual(thawed);
   });
 
   it.each([
@@ -325,7 +327,7 @@ describe('a backup between hooks', () => {
     const writer = openSync(slow, 'r+');
     const next = agent();
     const early = next.afterHooks.settleJob(7, () => undefined);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await until(() => openFiles(slow).length > 1, { what: 'the note to be read' });
     rmSync(slow);
     await next.hooks.around(attemptOf({ attempt: 2 }), async () => {
       writeSync(writer, '{}');

@@ -76,8 +76,7 @@ describe('The commit offers', () => {
   it('offer again when the broker acknowledged and forgot, after half a minute', async () => {
     catalog.losesCommits = true;
     const fragmentId = await seal(1);
-    await pause();
-    expect(catalog.published).toBe(1);
+    await until(() => catalog.published === 1);
     catalog.losesCommits = false;
     clock.advance(29_000);
     await pause();
@@ -136,8 +135,11 @@ describe('The commit offers', () => {
     catalog.inquiryDown = true;
     const fragmentId = await seal(1);
     for (let round = 0; round < 20; round += 1) {
+      const { publishFailed, askFailed } = offers.counters;
       clock.advance(400_000);
-      await new Promise((resolve) => setTimeout(resolve, 6));
+      await until(
+        () => offers.counters.publishFailed + offers.counters.askFailed > publishFailed + askFailed,
+      );
     }
     expect(volume.ledger.find(fragmentId)).toMatchObject({ phase: 'SEALED' });
     expect(offers.open).toBe(1);

@@ -10,6 +10,7 @@ import {
 } from '#storage/testing/chunks.js';
 import { fragmentName } from '#storage/testing/fragments.js';
 import { testFolder, type TestFolder } from '#storage/testing/small-volume.js';
+import { until } from '../../../../test/support/until.js';
 import { checkFragment } from './fragment-check.js';
 import type { Holding } from './holdings.js';
 
@@ -64,10 +65,7 @@ describe('A check of a fragment that is made of chunks', () => {
       await session.end();
       return known;
     };
-    for (let tries = 0; tries < 400 && (await isKnown()); tries += 1) {
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-    expect(await isKnown()).toBe(false);
+    await until(isKnown, { is: (known) => known === false });
   });
 
   it('says so of data with another digest, which are read once more, and of such an index', async () => {

@@ -10,6 +10,7 @@ import { TestMediaServer } from '../testing/media-server.js';
 import { MemoryCatalog } from '../testing/memory-catalog.js';
 import { sampleBackup, sendBackup, type SampleFragment } from '../testing/sample-backup.js';
 import { makeSmallLibrary } from '#storage/testing/small-library.js';
+import { until } from '../../../../test/support/until.js';
 import type { MediaLibrary } from './media-library.js';
 
 describe('A media server with a library', () => {
@@ -45,13 +46,7 @@ describe('A media server with a library', () => {
     for await (const piece of reader.read(range)) pieces.push(Buffer.from(piece));
     return Buffer.concat(pieces).equals(backup[0]!.frames[0]!.bytes);
   };
-  const untilAsked = async (): Promise<MountRequest> => {
-    for (;;) {
-      const [request] = library.mounts.list();
-      if (request) return request;
-      await new Promise((resolve) => setTimeout(resolve, 2));
-    }
-  };
+  const untilAsked = (): Promise<MountRequest> => until(() => library.mounts.list()[0]);
 
   it('writes a backup to a volume and reads it back over the data port', async () => {
     const { volumes, drives } = await library.view();
@@ -214,11 +209,9 @@ describe('A media server with a library', () => {
         cpSync(place('mail/S2'), place(`slots/${slot}/X${slot}`), { recursive: true });
       }
       await expect(library.inventory()).rejects.toThrow(/no empty slot/);
-      for (;;) {
-        const [again] = library.mounts.list();
-        if (again && again.requestId !== request!.requestId) break;
-        await new Promise((resolve) => setTimeout(resolve, 2));
-      }
+      await until(() => library.mounts.list()[0], {
+        is: (again) => again !== undefined && again.requestId !== request!.requestId,
+      });
       media.over.abort();
       expect((await outcome).status).toBe(150);
     });

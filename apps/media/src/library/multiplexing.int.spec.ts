@@ -9,6 +9,7 @@ import { testFolder, type TestFolder } from '#storage/testing/small-volume.js';
 import { TestMediaServer } from '../testing/media-server.js';
 import { MemoryCatalog } from '../testing/memory-catalog.js';
 import { makeSmallLibrary } from '#storage/testing/small-library.js';
+import { until } from '../../../../test/support/until.js';
 import {
   sampleBackup,
   sendBackup,
@@ -207,9 +208,9 @@ describe('Several streams on one drive', () => {
     await start({ cartridges: 1, capacityBytes: 8_000_000 }, { spoolBytesMax });
     const [holder, waiter] = [await begin('web1'), await begin('web2')];
     await sendContent(holder.writer, holder.backup[0]!);
-    while (media.progress.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(() => media.progress.length > 0);
     sendContent(waiter.writer, waiter.backup[0]!).catch(() => undefined);
-    while (waits() === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(() => waits() > 0);
     const third = backUp('web3');
     waiter.session.cancel();
     expect((await waiter.outcome).status).toBe(150);

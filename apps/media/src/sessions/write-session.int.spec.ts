@@ -113,9 +113,7 @@ describe('A session that writes a copy', () => {
           /00002.*partial$/.test(`${name}`),
         );
       // Data and index: from then on it is open.
-      while (at === 1 && begun().length < 2) {
-        await new Promise((resolve) => setTimeout(resolve, 5));
-      }
+      if (at === 1) await until(() => begun().length > 1);
       execFileSync('umount', ['--lazy', small.path]);
       const rest = async () => {
         if (at === 0) await sendContent(writer, backup[1]!);
@@ -216,12 +214,12 @@ describe('A session that writes a copy', () => {
     const sending = sendBackup(writer, backup);
     sending.catch(() => undefined);
     const sealed = async () => (await stored()).filter(({ state }) => state === 'sealed').length;
-    while ((await sealed()) < 3) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(async () => (await sealed()) === 3);
     writer.close();
     expect(await outcome).toMatchObject({ status: 40, fragments: 3 });
     await expect(sending).rejects.toBeInstanceOf(Error);
     media.catalog.brokerDown = false;
-    while (media.offers.open > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(() => media.offers.open === 0);
     expect(media.catalog.committed.size).toBe(3);
   });
 
@@ -235,7 +233,7 @@ describe('A session that writes a copy', () => {
     await until(begun, { what: 'the second fragment to be begun' });
     writer.close();
     expect(await outcome).toMatchObject({ status: 40, fragments: 1 });
-    while (media.offers.open > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(() => media.offers.open === 0);
     expect((await stored()).map(({ state }) => state)).toEqual(['sealed']);
     expect(readdirSync(copyFolder()).filter((name) => name.endsWith('.partial'))).toEqual([]);
     expect(media.volumes.countByState()).toEqual({ COMMITTED: 1 });
@@ -254,7 +252,7 @@ describe('A session that writes a copy', () => {
     media.catalog.inquiryDown = true;
     const { writer, outcome } = await media.write();
     const sending = sendBackup(writer, backup);
-    while (media.offers.open < 3) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(() => media.offers.open === 3);
     media.session!.cancel();
     await expect(sending).rejects.toMatchObject({ status: 150 });
     expect(await outcome).toMatchObject({ status: 150, fragments: 3 });
@@ -373,7 +371,7 @@ describe('A session that writes a copy', () => {
       expect(fragments).toBeGreaterThan(0);
       const next = await full.write();
       await expect(sendBackup(next.writer, large)).rejects.toMatchObject({ status: 129 });
-      while (full.offers.open > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+      await until(() => full.offers.open === 0);
       await full.stop();
       full = await TestMediaServer.start(options);
       expect(full.volumes.countByState()).toMatchObject({ COMMITTED: fragments });

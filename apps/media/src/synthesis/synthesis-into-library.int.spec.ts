@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { SystemClock } from '#kernel/clock.js';
 import { makeSmallLibrary } from '#storage/testing/small-library.js';
 import { testFolder, type TestFolder } from '#storage/testing/small-volume.js';
+import { until } from '../../../../test/support/until.js';
 import { sampleImage, type SampleEntry } from '../testing/chain-images.js';
 import { SAMPLE_DETAILS, TestMediaServer } from '../testing/media-server.js';
 import { MemoryCatalog } from '../testing/memory-catalog.js';
@@ -68,9 +68,7 @@ describe('A synthesis into a library', () => {
       onProgress: () => undefined,
     });
   const isWaiting = () => library.jobLog.some((line) => line.startsWith('waiting for room'));
-  const untilItWaits = async () => {
-    while (!isWaiting()) await sleep(5);
-  };
+  const untilItWaits = () => until(isWaiting, { what: 'it to wait for room' });
   /** A backup that has its place in the spool, and has come to the end of its only fragment. */
   const holder = async () => {
     const backup = await sampleBackup({ fragments: 1, framesEach: 3, frameBytes: MIB });
@@ -80,7 +78,7 @@ describe('A synthesis into a library', () => {
       fragmentBytesMax: FRAGMENT_BYTES_MAX,
     });
     await sendContent(writer, backup[0]!);
-    while (library.progress.length === 0) await sleep(5);
+    await until(() => library.progress.length > 0);
     const end = async () => {
       await writer.seal(backup[0]!.claim);
       await writer.finish(totalsOf(backup));

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Unavailable } from '#kernel/errors.js';
 import { testFolder, type TestFolder } from '#storage/testing/small-volume.js';
+import { until } from '../../../../test/support/until.js';
 import { MemoryCatalog } from '../testing/memory-catalog.js';
 import { TestMediaServer } from '../testing/media-server.js';
 import { sampleBackup, sendContent } from '../testing/sample-backup.js';
@@ -32,7 +33,7 @@ describe('Draining a copy', () => {
       const { SEALED, INTENT } = media.volumes.countByState();
       return SEALED === 2 && INTENT === 1;
     };
-    while (!isThere()) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(isThere);
   });
   afterEach(async () => {
     await media.stop();

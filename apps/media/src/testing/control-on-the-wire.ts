@@ -5,6 +5,7 @@ import type { Endpoint, RequestOf, ResponseOf } from '#contracts/contract.js';
 import { catalogFragmentOffer, catalogFragmentStatus } from '#contracts/fragment.js';
 import { jobsReport, type TaskResult } from '#contracts/job.js';
 import { toErrorBody } from '#messaging/wire-error.js';
+import { until } from '../../../../test/support/until.js';
 import { MemoryCatalog } from './memory-catalog.js';
 import { MemorySources } from './memory-sources.js';
 
@@ -48,12 +49,8 @@ export class ControlOnTheWire {
   }
 
   /** How a job's only task has ended. */
-  async resultOf(job: number): Promise<TaskResult> {
-    for (;;) {
-      const result = this.results.get(job);
-      if (result) return result;
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
+  resultOf(job: number): Promise<TaskResult> {
+    return until(() => this.results.get(job), { what: `the result of job ${job}` });
   }
 
   private serve<E extends Endpoint>(

@@ -15,6 +15,7 @@ import { compareTrees } from '../../../../../test/support/compare-trees.js';
 import { noise } from '../../../../../test/support/odd-tree-maker.js';
 import { makeOddTree, mutateOddTree, removeTree } from '../../../../../test/support/odd-tree.js';
 import { temporaryFolder } from '../../../../../test/support/temporary-folder.js';
+import { until } from '../../../../../test/support/until.js';
 
 import { FramesHere } from '#archive/frames/frame-maker.js';
 import type { NamedChunk } from '#transfer/chunk-messages.js';
@@ -103,7 +104,7 @@ describe('a backup to a volume that deduplicates', () => {
     const volume: ChunkVolume = newVolume({
       beforeAnswer: async () => {
         // The first answer waits for a second question: it must come without it.
-        while (volume.unansweredMost < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+        await until(() => volume.unansweredMost > 1);
       },
     });
     await backUp(volume, root);

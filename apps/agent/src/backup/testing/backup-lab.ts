@@ -33,11 +33,14 @@ export type LabOptions = Partial<BackupOptions> & {
   readonly base?: LabImage;
 };
 
-/** What has changed within a tick of the kernel's clock is stored again by the next incremental. */
 const CLOCK_TICK_MS = 20;
 
-/** A timer counts from when its loop last looked at the clock, which was before whatever was done synchronously since. */
-async function tick(): Promise<void> {
+/**
+ * Waits until what has just changed is no longer so young that the next incremental stores it again: a tick of the
+ * kernel's clock. A timer alone counts from when its loop last looked at the clock, which was before whatever was
+ * done synchronously since.
+ */
+export async function clockTick(): Promise<void> {
   for (const from = performance.now(); performance.now() - from <= CLOCK_TICK_MS;) await sleep(1);
 }
 
@@ -53,7 +56,7 @@ export class BackupLab {
     const sink = new FolderSink(name, options.fragmentBytesMax);
     const listing = `${name}/listing`;
     const notes: Note[] = [];
-    await tick();
+    await clockTick();
     const result = await runBackup({
       selections,
       excludes: [],
