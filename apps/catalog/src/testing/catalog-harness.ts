@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
+import type { Endpoint, InputOf, ResponseOf } from '#contracts/contract.js';
 import { natsUsers, type NatsUser } from '#contracts/permissions.js';
 import { CONSUMERS, STREAMS } from '#contracts/streams.js';
 import { Nats } from '#messaging/connection.js';
-import { Requests } from '#messaging/requests.js';
+import { Requests, type CallOptions } from '#messaging/requests.js';
 import { Topology } from '#messaging/topology.js';
 import { startService, type RunningService } from '#service/run-service.js';
 import { until } from '../../../../test/support/until.js';
@@ -19,6 +20,7 @@ import { MEDIA } from './commit.js';
 
 export const OTHER_MEDIA = 'm2';
 const JOBS_USER = 'jobs';
+const ANSWER_MS_MAX = 60_000;
 
 /** Stands beside the cluster's own users, where a test looks at what nobody else may see. */
 const OBSERVER: NatsUser = {
@@ -26,6 +28,17 @@ const OBSERVER: NatsUser = {
   permissions: { publish: ['>'], subscribe: ['>'] },
   responds: true,
 };
+
+/** The catalogs, their database and the test share a machine that may be busy. */
+class PatientRequests extends Requests {
+  override call<E extends Endpoint>(
+    endpoint: E,
+    input: InputOf<E>,
+    options: CallOptions = {},
+  ): Promise<ResponseOf<E>> {
+    return super.call(endpoint, input, { timeoutMs: ANSWER_MS_MAX, ...options });
+  }
+}
 
 /** A real nats-server with the shipped permissions, a real PostgreSQL, and catalogs on them. */
 export class CatalogHarness {
@@ -92,7 +105,7 @@ export class CatalogHarness {
   }
 
   async requests(user = JOBS_USER): Promise<Requests> {
-    return new Requests(await this.connect(user));
+    return new PatientRequests(await this.connect(user));
   }
 
   async stop(): Promise<void> {
