@@ -65,8 +65,19 @@ async function unmount(folder: string): Promise<void> {
 }
 
 function pidFiles(folder: string): string[] {
-  const names = existsSync(folder) ? readdirSync(folder) : [];
-  return names.filter((name) => name.endsWith('.pid')).map((name) => join(folder, name));
+  return namesIn(folder)
+    .filter((name) => name.endsWith('.pid'))
+    .map((name) => join(folder, name));
+}
+
+/** None where another test process has just cleared it up. */
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return [];
+  }
 }
 
 function startTime(pid: number): string | undefined {

@@ -201,7 +201,7 @@ describe('a file that somebody holds a lease on', () => {
   };
 
   it('is waited for', async () => {
-    const { image } = await backUpLeased('leased', 250);
+    const { image } = await backUpLeased('leased', 100);
     expect([image.result.status, image.notes]).toEqual([0, []]);
     expect(lab.index(image)).toMatchObject([{ type: 'd' }, { type: 'f', size: 13, flags: '' }]);
   });
