@@ -64,9 +64,33 @@ describe('a request that makes a job', () => {
   });
 });
 
-it('a list of jobs says what a status may be', () => {
-  expect(refusal(jobsList.request, { status: 'done' })).toMatch(/^status: .*"failed"/);
-  expect(refusal(jobsList.request, { status: 'failed' })).toBeUndefined();
+describe('a list of jobs', () => {
+  const refused = (filter: object) => refusal(jobsList.request, filter);
+
+  it('says what a status may be', () => {
+    expect(refused({ status: 'done' })).toMatch(/^status: .*"failed"/);
+    expect(refused({ status: 'failed' })).toBeUndefined();
+  });
+
+  it('names a filter that there is not, and does not list everything', () => {
+    const known = { client: 'web1', policy: 'on-demand', storage: 'default', before: 7, limit: 5 };
+    expect(refused(known)).toBeUndefined();
+    expect(refused({ ...known, clients: 'web1' })).toMatch(
+      /^: there is no field "clients"; allowed are state, .*client, .*before, limit$/,
+    );
+  });
+
+  it.each([
+    [{ state: 'running' }, /^state: .*"queued".*"done"/],
+    [{ type: 'copy' }, /^type: .*"backup".*"verify"/],
+    [{ policy: 'my files' }, /^policy: a policy name has .*letters/],
+    [{ schedule: '' }, /^schedule: a schedule name has .*letters/],
+    [{ storage: 'a/b' }, /^storage: a storage unit name has .*letters/],
+    [{ mediaId: 'a\0b' }, /^mediaId: a media server name has .*letters/],
+    [{ since: 'yesterday' }, /^since: an instant is written in UTC/],
+  ])('says what %j may be', (filter, why) => {
+    expect(refused(filter)).toMatch(why);
+  });
 });
 
 describe('a report', () => {

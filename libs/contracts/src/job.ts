@@ -11,6 +11,7 @@ import {
   imageKind,
   jobNumber,
   keyword,
+  mediaName,
   pageLimit,
   pathText,
   policyName,
@@ -298,12 +299,12 @@ export const jobsVerify = endpoint('jobs', 'verify', {
   response: z.object({ job: jobNumber }),
 });
 
-const jobFilter = z.object({
+const jobFilter = {
   state: jobState.optional(),
   type: jobType.optional(),
   client: clientName.optional(),
-  policy: z.string().optional(),
-  schedule: z.string().optional(),
+  policy: policyName.optional(),
+  schedule: scheduleName.optional(),
   /** Of jobs that are done: this status, or `failed` for all above 1. */
   status: z
     .union([z.int().nonnegative(), z.literal('failed')], {
@@ -317,13 +318,13 @@ const jobFilter = z.object({
   /** ... and before this one. */
   until: timestamp.optional(),
   /** Storage unit, or pool of a duplication. */
-  storage: z.string().optional(),
-  mediaId: z.string().optional(),
-});
+  storage: unitName.optional(),
+  mediaId: mediaName.optional(),
+};
 
 export const jobsList = endpoint('jobs', 'list', {
   description: 'Jobs, the newest first',
-  request: jobFilter.extend({ before: jobNumber.optional(), limit: pageLimit }),
+  request: withoutOthers({ ...jobFilter, before: jobNumber.optional(), limit: pageLimit }),
   response: z.object({
     jobs: z.array(jobView),
     /** There are further ones, before the last of these. */
