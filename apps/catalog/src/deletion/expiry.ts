@@ -26,7 +26,8 @@ type ExpireResponse = ResponseOf<typeof imageExpire>;
 /** What became of one image. */
 type Expired = Omit<ExpireResponse, 'next'>;
 
-const PAGE_IMAGES = 100;
+/** Each look for them goes through all images that are there. */
+const PAGE_IMAGES = 10_000;
 
 /** Marks for deletion what nobody needs any more. Nothing is removed by that. */
 @Injectable()

@@ -15,7 +15,7 @@ const IS_HELD = 'EXISTS (SELECT 1 FROM image_hold h WHERE h.image_id = i.image_i
 
 /*
  * Whether something of an image is left is a CASE on the fragment's state. Of the same words with OR PostgreSQL makes a
- * look into the index of all that is marked or damaged, whatever the image: once for each image that ever expired.
+ * look into the index of all that is marked or damaged, whatever the image: once for each image that is looked at.
  */
 
 /** Of a fragment `f`: neither marked nor gone. */
@@ -63,6 +63,31 @@ const GONE_BASES = `${LINE}
     GROUP BY f.number HAVING bool_and(f.state IN ('DELETING', 'DELETED')) LIMIT 1
   ) gone
   WHERE i.image_id <> $1 ORDER BY i.image_id`;
+
+/**
+ * Images whose time is over and of which something is neither marked nor gone. Rows of what is gone stay for ever, and
+ * soon are most of all: so this does not go through all that ever expired, but from each image with something live to
+ * the next one, in the index of that.
+ */
+const EXPIRED = `
+  WITH RECURSIVE live AS (
+    (SELECT f.image_id FROM fragment f WHERE ${IS_LIVE} ORDER BY f.image_id LIMIT 1)
+    UNION ALL
+    SELECT next.image_id FROM live CROSS JOIN LATERAL (
+      SELECT f.image_id FROM fragment f WHERE ${IS_LIVE} AND f.image_id > live.image_id
+      ORDER BY f.image_id LIMIT 1
+    ) next
+  ), present AS (
+    SELECT image_id FROM live
+    UNION SELECT image_id FROM fragment WHERE state = 'DAMAGED' AND deletable_at IS NULL
+  )
+  SELECT i.image_id, i.expires_at FROM present JOIN image i ON i.image_id = present.image_id
+  CROSS JOIN LATERAL (
+    SELECT 1 FROM ${EVERY_FRAGMENT} f WHERE f.image_id = i.image_id AND ${IS_KEPT} LIMIT 1
+  ) f
+  WHERE i.expires_at <= $1 AND ($2::timestamptz IS NULL
+      OR (i.expires_at, i.image_id) > ($2::timestamptz, $3::text))
+  ORDER BY i.expires_at, i.image_id LIMIT $4`;
 
 /** What an expiration is decided by. */
 export class ImageFactsReader {
@@ -114,20 +139,18 @@ export class ImageFactsReader {
     return rows.map((row) => row.image_id);
   }
 
-  /** Images whose time is over and of which something is not marked yet, the longest first. */
+  /**
+   * Images whose time is over and of which something is not marked yet, the longest first. However few it returns, it
+   * looks at each image that is there.
+   */
   async expired(
     now: Date,
     page: { readonly after?: ExpiredCursor | undefined; readonly limit: number },
   ): Promise<ExpiredCursor[]> {
-    const rows = await this.db.query<{ image_id: string; expires_at: Date }[]>(
-      `SELECT i.image_id, i.expires_at FROM image i CROSS JOIN LATERAL (
-         SELECT 1 FROM ${EVERY_FRAGMENT} f WHERE f.image_id = i.image_id AND ${IS_KEPT} LIMIT 1
-       ) f
-       WHERE i.expires_at <= $1 AND ($2::timestamptz IS NULL
-           OR (i.expires_at, i.image_id) > ($2::timestamptz, $3::text))
-       ORDER BY i.expires_at, i.image_id LIMIT $4`,
-      [now, page.after?.expiresAt ?? null, page.after?.imageId ?? null, page.limit],
-    );
+    const { after, limit } = page;
+    const rows = await this.db.query<{ image_id: string; expires_at: Date }[]>(EXPIRED, [
+      ...[now, after?.expiresAt ?? null, after?.imageId ?? null, limit],
+    ]);
     return rows.map((row) => ({ imageId: row.image_id, expiresAt: row.expires_at }));
   }
 
