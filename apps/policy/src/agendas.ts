@@ -9,6 +9,8 @@ import { PolicyPlans } from './policy-plans.js';
 
 export interface AgendaQuestion extends RowFilter {
   readonly asked: Date;
+  /** What time it is, where it is asked as if it were another one. */
+  readonly now?: Date | undefined;
 }
 
 /** Reads what there is of policies and works out when everything is due. */
@@ -26,7 +28,7 @@ export class Agendas {
   }
 
   private async readIn(db: EntityManager, question: AgendaQuestion): Promise<Entry[]> {
-    const { asked, client } = question;
+    const { asked, now, client } = question;
     const plans = await this.plans.read(db, question.policy);
     const suspensions = await new Suspensions(db).all();
     const rows = new AgendaRows(db);
@@ -39,7 +41,7 @@ export class Agendas {
         history: (schedule: string, host: string) => asOf(histories(name, schedule, host), asked),
         running: (host: string) => running(name, host),
       };
-      for (const entry of agenda(state, { retry: this.settings.retry, asked, client })) {
+      for (const entry of agenda(state, { retry: this.settings.retry, asked, now, client })) {
         entries.push(entry);
       }
     }

@@ -29,7 +29,7 @@ export class DueHandlers {
     const now = this.clock.now();
     const by = page.at === undefined ? undefined : new Date(page.at);
     const asked = by !== undefined && by < now ? by : now;
-    const entries = await this.agendas.read({ policy, client, asked });
+    const entries = await this.agendas.read({ policy, client, asked, now });
     const suspensions = (await new Suspensions(db).all()).views;
     return { ...duePage(entries, { ...page, by, asked }), suspensions };
   }

@@ -5,11 +5,13 @@ import {
   agenda as agendaOf,
   requestIdOf,
   submissions,
+  type Entry,
   type OpenJob,
   type PolicyState,
 } from './agenda.js';
 import type { History } from './history.js';
 import { planOf } from './policy-plan.js';
+import { reasonOf } from './reason.js';
 
 const HOUR = 3_600_000;
 const T0 = new Date('2026-03-01T12:00:00Z');
@@ -75,6 +77,36 @@ describe('the agenda of a policy', () => {
     expect(names(submissions(afterMonthly, at(HOUR)))).toEqual([]);
     const afterWeekly = agenda({ ...state({ 'weekly web1': history }), plan });
     expect(names(submissions(afterWeekly, at(HOUR)))).toEqual(['monthly web1']);
+  });
+
+  it('does not wait for a good backup that was dated by a clock that was ahead', () => {
+    const wrong = { ...fresh, lastGood: { job: 1, at: at(400 * 24 * HOUR), plannedAt: T0 } };
+    const asked = at(30 * HOUR);
+    const ofWeb1 = (histories: Record<string, History>, when = asked) =>
+      agenda(state(histories), when).filter(({ client }) => client === 'web1');
+    // Of its own schedule, and of a fuller one.
+    const [daily, weekly] = ofWeb1({ 'weekly web1': wrong });
+    expect(weekly).toMatchObject({ dueAt: at(24 * HOUR), cause: { kind: 'ahead' } });
+    expect(daily).toMatchObject({ dueAt: T0, cause: { kind: 'new' } });
+    expect(reasonOf(weekly!, weekly!.times, +asked)).toBe(
+      'a clock was ahead: the last good backup (job 1) is dated 2027-04-05T12:00:00.000Z, and does not count until then',
+    );
+    // Asked as if it were then, what has come since is believed.
+    const then = { retry, asked: T0, now: at(50 * HOUR), client: 'web1' };
+    const good = { ...fresh, lastGood: { job: 1, at: at(40 * HOUR), plannedAt: T0 } };
+    expect(agendaOf(state({ 'daily web1': good }), then)[0]).toMatchObject({
+      dueAt: at(64 * HOUR),
+    });
+    // What was due when it was new has a job, and no run has two: those of a host whose clock is ahead still.
+    const idOf = (entry: Entry | undefined) => requestIdOf(entry!);
+    expect(idOf(weekly)).not.toBe(idOf(ofWeb1({})[1]));
+    const next = { ...wrong, lastGood: { ...wrong.lastGood, job: 2, at: at(401 * 24 * HOUR) } };
+    expect(idOf(ofWeb1({ 'weekly web1': next }, at(31 * HOUR))[1])).toBe(idOf(weekly));
+    // Ten minutes are no wrong clock.
+    const little = { ...fresh, lastGood: { job: 1, at: at(HOUR / 6), plannedAt: T0 } };
+    expect(ofWeb1({ 'daily web1': little }, T0)[0]).toMatchObject({
+      dueAt: at(24 * HOUR + HOUR / 6),
+    });
   });
 
   it('goes on with what is incomplete in place of a new try, when the retry rule allows one', () => {

@@ -3,7 +3,7 @@ import type { Schedule } from '#contracts/schedule.js';
 import { uuidOf } from '#kernel/ids.js';
 import type { OpenTimes } from '../time/open-times.js';
 import { due, type Due } from './due.js';
-import type { Failure, GoodBackup, History } from './history.js';
+import { believed, type Failure, type GoodBackup, type History } from './history.js';
 import { FULLNESS, rarityMs, type PolicyPlan } from './policy-plan.js';
 import type { RetryRule } from './retry.js';
 
@@ -41,6 +41,8 @@ export interface Question {
   /** The cluster's rule for what failed. */
   readonly retry: RetryRule;
   readonly asked: Date;
+  /** What time it is, where it is asked as if it were another one; good backups are not believed that come later. */
+  readonly now?: Date | undefined;
   /** Of this client only. */
   readonly client?: string | undefined;
 }
@@ -52,6 +54,7 @@ export function agenda(state: PolicyState, question: Question): Entry[] {
   const { policy, schedules, effectiveFrom } = state.plan;
   const { suspendedSince } = state;
   const asked = question.asked.getTime();
+  const now = (question.now ?? question.asked).getTime();
   const retry = state.plan.retry ?? question.retry;
   const entries: Entry[] = [];
   for (const client of policy.clients) {
@@ -59,8 +62,9 @@ export function agenda(state: PolicyState, question: Question): Entry[] {
     const userFailures = failuresOfUsers(state, client);
     const running = state.running(client);
     for (const { schedule, times, runDays, fuller } of schedules) {
-      const history = state.history(schedule.name, client) ?? newHistory(state.knownSince);
-      const lastFuller = fuller.length === 0 ? null : lastOf(state, fuller, client);
+      const known = state.history(schedule.name, client) ?? newHistory(state.knownSince);
+      const history = believed(known, now);
+      const lastFuller = fuller.length === 0 ? null : lastOf(state, fuller, { client, now });
       const { dueAt, closesAt, cause, readyAt, goesOn } = due({
         active: policy.active,
         effectiveFrom,
@@ -113,10 +117,15 @@ function failuresOfUsers({ plan, history }: PolicyState, client: string): readon
 }
 
 /** A full makes the incrementals of its day superfluous, as a monthly full does a weekly one. */
-function lastOf(state: PolicyState, schedules: readonly string[], client: string) {
+function lastOf(
+  state: PolicyState,
+  schedules: readonly string[],
+  { client, now }: { readonly client: string; readonly now: number },
+) {
   let last: GoodBackup | null = null;
   for (const name of schedules) {
-    const good = state.history(name, client)?.lastGood ?? null;
+    const history = state.history(name, client);
+    const good = history === undefined ? null : believed(history, now).lastGood;
     if (good !== null && (last === null || good.at > last.at)) last = good;
   }
   return last;

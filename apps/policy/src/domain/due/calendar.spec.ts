@@ -51,6 +51,12 @@ describe('a calendar schedule', () => {
     expect(dueAt({ asked: '11-26T12:00', schedule: { windows: nights } })).toBe('11-30T00:00');
   });
 
+  it('is due on its day though a clock that was ahead made a good backup for a later one', () => {
+    const lastGood = { job: 5, at: new Date('2027-11-29'), plannedAt: new Date('2027-11-29') };
+    expect(dueAt({ asked: '11-26T12:00', history: { lastGood } })).toBe('11-30T00:00');
+    expect(dueAt({ asked: '11-30T12:00', history: { lastGood } })).toBe('11-30T00:00');
+  });
+
   it('is due when the window of that day opens, in the time zone of its policy', () => {
     const days = [{ days: ['mon'], from: '18:00', for: '12h' }];
     const question = {

@@ -4,6 +4,7 @@ import type { Failure, GoodBackup } from './history.js';
 export type Cause =
   | { readonly kind: 'inactive' | 'by-hand' | 'no-run-day' | 'never-open' | 'new' }
   | { readonly kind: 'user' }
+  | { readonly kind: 'ahead'; readonly base: GoodBackup }
   | { readonly kind: 'effective' | 'held'; readonly until: number }
   | {
       readonly kind: 'frequency';

@@ -78,7 +78,11 @@ function frequencyDue(input: DueInput, frequency: string): Due {
 
 function regular({ history, lastFuller }: DueInput, frequency: string): Timed {
   const base = later(history.lastGood, lastFuller);
-  if (base === null) return { at: history.knownSince.getTime(), cause: { kind: 'new' } };
+  if (base === null) {
+    const { knownSince, ahead } = history;
+    const cause: Cause = ahead === undefined ? { kind: 'new' } : { kind: 'ahead', base: ahead };
+    return { at: knownSince.getTime(), cause };
+  }
   const fuller = base !== history.lastGood;
   return {
     at: base.at.getTime() + durationMs(frequency),

@@ -1,4 +1,5 @@
 import type { JobView } from '#contracts/job.js';
+import { DAY_MS } from '../time/zone.js';
 
 /** A backup that counts: status 0, or 1 (some files could not be read). */
 export interface GoodBackup {
@@ -26,6 +27,8 @@ export interface History {
   /** What a change of the policy made due waits until then. */
   readonly heldUntil: Date | null;
   readonly lastGood: GoodBackup | null;
+  /** Where `lastGood` was not believed: the good backup of a clock that was ahead, which does not count until then. */
+  readonly ahead?: GoodBackup;
   /** Those after the last good backup, the oldest first, at most `FAILURES_MAX`. */
   readonly failures: readonly Failure[];
 }
@@ -100,6 +103,24 @@ export function withFailedTry(history: History, failure: Failure, now: Date): Hi
 
 function isNewer(good: GoodBackup | null, than: Date, now: Date): boolean {
   return good !== null && good.at >= than && good.at.getTime() - now.getTime() <= AHEAD_MS_MAX;
+}
+
+/**
+ * As far ahead a good backup is believed, as the catalog believes it. Where another host's clock is still ahead by more,
+ * its backups are only believed later: so none of them makes a new due time.
+ */
+const BELIEVED_AHEAD_MS_MAX = 600_000;
+
+/**
+ * The history without a good backup that lies in the future of `now` (milliseconds). When the one before was is not
+ * known: the schedule counts as new, as of the last day's time at which it was new. Of that first time itself a job came.
+ */
+export function believed(history: History, now: number): History {
+  const { lastGood, knownSince: since } = history;
+  if (lastGood === null || lastGood.at.getTime() - now <= BELIEVED_AHEAD_MS_MAX) return history;
+  const days = Math.floor((now - since.getTime()) / DAY_MS);
+  const knownSince = new Date(since.getTime() + days * DAY_MS);
+  return { ...history, knownSince, lastGood: null, ahead: lastGood };
 }
 
 /** Of the refusals, which made no job, only the last one is of interest. */

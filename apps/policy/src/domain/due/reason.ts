@@ -42,6 +42,10 @@ function causeText(
       return `no start window opens within ${HORIZON_DAYS} days`;
     case 'new':
       return times.hasWindows ? 'no good backup yet' : 'no good backup yet: due at once';
+    case 'ahead': {
+      const { job, at } = cause.base;
+      return `a clock was ahead: the last good backup (job ${job}) is dated ${at.toISOString()}, and does not count until then`;
+    }
     case 'effective':
       return `the policy takes effect on ${clockText(times.zone, cause.until)}`;
     case 'held':
