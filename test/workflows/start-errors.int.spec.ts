@@ -104,6 +104,21 @@ describe('`holdfast up` ends with a clear error and leaves no process', () => {
   });
 });
 
+describe('`holdfast up` on a data folder that exists', () => {
+  beforeAll(async () => {
+    await cluster.restart();
+    await cluster.interrupt();
+  });
+
+  it('names the media server that its volumes belong to, and how to start as that', async () => {
+    const ended = await cluster.upInVain(['--media-id', 'medai1']);
+    expectError(
+      ended,
+      /belongs to media server "media1", this .* as "media1" \(--media-id.*--data/,
+    );
+  });
+});
+
 describe('a second `holdfast up` on the same data folder', () => {
   it('is refused with the process that has it, and the first one goes on', async () => {
     await cluster.restart();

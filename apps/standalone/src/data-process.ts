@@ -79,7 +79,7 @@ const READY_MS_MAX: Readonly<Record<DataProcessPlan['app'], number | undefined>>
 /** How often a start that takes long says so. */
 const WAITING_SAID_EVERY_MS = 10_000;
 /** Of a log, for a person to read. */
-const LAST_WORDS_BYTES = 500;
+const LAST_WORDS_BYTES = 1_000;
 const RESTART = { firstMs: 500, maxMs: 30_000, jitter: 0.5 };
 
 /**

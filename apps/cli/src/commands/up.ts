@@ -28,7 +28,10 @@ export function define(command: Command, cli: () => Cli): void {
       port('--postgres-port'),
     )
     .option('--client <name>', "this machine's name as a client (default: its host name)")
-    .option('--media-id <name>', "its media server's name (default: media1)")
+    .option(
+      '--media-id <name>',
+      "its media server's name, the same at each start (default: media1)",
+    )
     .option(
       '--volume <pool=[dedup:]folder>',
       'a further volume of it, which deduplicates with "dedup:"; may be given several times',

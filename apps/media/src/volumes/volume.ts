@@ -204,7 +204,9 @@ async function identify(path: string, options: VolumeOptions): Promise<string> {
     throw new VolumeUnusable(
       path,
       `it belongs to media server "${mediaId}", this one is "${options.mediaId}". ` +
-        `Set the media id to "${mediaId}" or give this server a folder of its own.`,
+        `Start this one as "${mediaId}" (--media-id, HOLDFAST_MEDIA_ID), or give it a folder of its own. A volume ` +
+        `keeps the name that it was made under: if "${mediaId}" was a slip, and nothing is stored yet, begin ` +
+        'anew on another data folder (--data).',
     );
   } catch (error) {
     if (error instanceof VolumeUnusable) throw error;

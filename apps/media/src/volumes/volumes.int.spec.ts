@@ -81,7 +81,9 @@ describe('The volumes of a media server', () => {
       message: expect.stringMatching(/this media server has it open already/),
     });
     await first.close();
-    await expect(open(['a'], 'media2')).rejects.toThrow(/belongs to media server "media1"/);
+    await expect(open(['a'], 'media2')).rejects.toThrow(
+      /belongs to media server "media1", this one is "media2"\. Start this one as "media1" \(--media-id, .*--data\)/,
+    );
     cpSync(join(folder.path, 'a'), join(folder.path, 'b'), { recursive: true });
     const copied = open(['0', 'a', 'b', 'c']);
     await expect(copied).rejects.toThrow(/volume \S+\/b cannot.* as \S+\/a: one.*one of them only/);
