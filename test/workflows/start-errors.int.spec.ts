@@ -1,5 +1,7 @@
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo, type Server } from 'node:net';
+import { join } from 'node:path';
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 
@@ -116,6 +118,14 @@ describe('`holdfast up` on a data folder that exists', () => {
       ended,
       /belongs to media server "media1", this .* as "media1" \(--media-id.*--data/,
     );
+  });
+
+  it("says how PostgreSQL takes another password of its superuser where that one's is lost", async () => {
+    rmSync(join(cluster.dataFolder, 'credentials/postgres-superuser.password'));
+    const ended = await cluster.upInVain([]);
+    expectError(ended, /PostgreSQL refuses the password in .*postgres-superuser\.password/);
+    const command = ended.said.split('\n').find((line) => line.startsWith('echo "ALTER ROLE'));
+    execFileSync('/bin/sh', ['-c', command!], { stdio: 'ignore' });
   });
 });
 

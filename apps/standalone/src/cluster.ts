@@ -176,9 +176,9 @@ export class Cluster {
   }
 
   private async ensureRoles(servers: Servers): Promise<void> {
-    if (!servers.superuserUrl) return;
+    if (!servers.superuser) return;
     const roles = CONTROL.map(({ name }) => ({ schema: name, password: this.password(name) }));
-    await ensureServiceRoles(servers.superuserUrl, roles);
+    await ensureServiceRoles(servers.superuser, roles);
   }
 
   private natsEnvironment(url: string, user: string) {
@@ -190,7 +190,7 @@ export class Cluster {
   }
 
   private databaseEnvironment(servers: Servers, schema: string): Environment {
-    if (!servers.superuserUrl) return { HOLDFAST_DATABASE_URL: servers.databaseUrl };
+    if (!servers.superuser) return { HOLDFAST_DATABASE_URL: servers.databaseUrl };
     return {
       HOLDFAST_DATABASE_URL: withUser(servers.databaseUrl, roleName(schema), this.password(schema)),
     };

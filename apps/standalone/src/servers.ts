@@ -1,6 +1,10 @@
 import type { DataFolder } from './servers/data-folder.js';
-import { password, type KeyMaker } from './servers/credential-files.js';
-import { startLocalServers } from './servers/local-servers.js';
+import { password, passwordFile, type KeyMaker } from './servers/credential-files.js';
+import {
+  startLocalServers,
+  SUPERUSER_PASSWORD,
+  type LocalPostgres,
+} from './servers/local-servers.js';
 import type { NatsUserPlan } from './servers/nats-users.js';
 import { POSTGRES_SUPERUSER } from './servers/postgres-cluster.js';
 
@@ -15,12 +19,19 @@ export interface ServersPlan {
   readonly postgresPort?: number | undefined;
 }
 
+/** PostgreSQL's, of a cluster of our own. */
+export interface Superuser {
+  readonly url: string;
+  /** What a person can do where PostgreSQL refuses the password: it was lost, and another one was made. */
+  readonly refusedHint: string;
+}
+
 /** The broker and the database that the cluster uses, ours or somebody else's. */
 export interface Servers {
   readonly natsUrl: string;
   readonly databaseUrl: string;
-  /** Only for a PostgreSQL of our own. */
-  readonly superuserUrl: string | undefined;
+  /** Only of a PostgreSQL of our own. */
+  readonly superuser: Superuser | undefined;
   /** Resolves, with words, when a server of ours has ended by itself. */
   readonly ended: Promise<string>;
   stop(): Promise<void>;
@@ -41,7 +52,7 @@ export async function startServers(plan: ServersPlan): Promise<Servers> {
   return {
     natsUrl: plan.natsUrl ?? local.nats.url,
     databaseUrl: plan.databaseUrl ?? local.postgres.url,
-    superuserUrl: plan.databaseUrl ? undefined : superuserUrl(plan.folder, local.postgres.url),
+    superuser: superuserOf(plan.folder, local.postgres),
     ended: new Promise((resolve) => {
       for (const [name, { process }] of Object.entries({
         'nats-server': local.nats,
@@ -59,9 +70,20 @@ export async function startServers(plan: ServersPlan): Promise<Servers> {
   };
 }
 
-function superuserUrl(folder: DataFolder, serviceUrl: string): string {
+function superuserOf(
+  folder: DataFolder,
+  { url: serviceUrl, superuserPasswordCommand: command }: LocalPostgres,
+): Superuser | undefined {
+  if (command === undefined) return undefined;
   const url = new URL(serviceUrl);
   url.username = POSTGRES_SUPERUSER;
-  url.password = password(folder.credentials, 'postgres-superuser');
-  return url.toString();
+  url.password = password(folder.credentials, SUPERUSER_PASSWORD);
+  const file = passwordFile(folder.credentials, SUPERUSER_PASSWORD);
+  return {
+    url: url.toString(),
+    refusedHint:
+      `PostgreSQL refuses the password in ${file}: it is not the one that the database was made with. Put that ` +
+      `back, or give PostgreSQL the one that is there with this command, and start again:\n` +
+      command,
+  };
 }

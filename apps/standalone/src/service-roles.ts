@@ -1,6 +1,7 @@
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
 import { Client } from 'pg';
-import { PermanentError } from '#kernel/errors.js';
+import { codeOf, PermanentError } from '#kernel/errors.js';
+import type { Superuser } from './servers.js';
 import { POSTGRES_DATABASE } from './servers/postgres-cluster.js';
 
 export interface ServiceRole {
@@ -9,6 +10,8 @@ export interface ServiceRole {
   readonly password: string;
 }
 
+const PASSWORD_REFUSED = '28P01';
+
 /** The database user of a service. */
 export function roleName(schema: string): string {
   return `holdfast_${schema}`;
@@ -16,14 +19,19 @@ export function roleName(schema: string): string {
 
 /**
  * Gives each service a database user that owns its schema and can see no other. Runs at every start,
- * as PostgreSQL's superuser, and changes nothing that is right already.
+ * as PostgreSQL's superuser, and changes nothing that is right already. Throws `PermanentError` with a way out where
+ * PostgreSQL refuses the superuser's password.
  */
 export async function ensureServiceRoles(
-  superuserUrl: string,
+  superuser: Superuser,
   roles: readonly ServiceRole[],
 ): Promise<void> {
-  const client = new Client({ connectionString: superuserUrl });
-  await client.connect();
+  const client = new Client({ connectionString: superuser.url });
+  await client.connect().catch((error: unknown) => {
+    throw codeOf(error) === PASSWORD_REFUSED
+      ? new PermanentError(220, superuser.refusedHint)
+      : error;
+  });
   try {
     for (const role of roles) await ensureRole(client, role);
     await client.query('REVOKE ALL ON SCHEMA public FROM PUBLIC');

@@ -44,9 +44,14 @@ export function natsCredential(
   return keys.credentialFromSeed(seed);
 }
 
+/** Where the password of that name lies. */
+export function passwordFile(credentialsFolder: string, name: string): string {
+  return join(credentialsFolder, `${name}.password`);
+}
+
 /** The password from `credentials/<name>.password`, made (0600; 192 random bits) the first time. */
 export function password(credentialsFolder: string, name: string): string {
-  const file = join(credentialsFolder, `${name}.password`);
+  const file = passwordFile(credentialsFolder, name);
   return secret(file, () => randomBytes(PASSWORD_BYTES).toString('base64url'));
 }
 

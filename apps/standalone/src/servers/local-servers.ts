@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 
-import { type KeyMaker, natsCredential, password } from './credential-files.js';
+import { type KeyMaker, natsCredential, password, passwordFile } from './credential-files.js';
 import type { DataFolder } from './data-folder.js';
 import { choosePorts } from './free-port.js';
 import { NATS_STOP_STEPS, startNatsServer, writeNatsUsers } from './nats-server.js';
@@ -11,6 +11,7 @@ import {
   createCluster,
   POSTGRES_DATABASE,
   POSTGRES_ROLE,
+  superuserPasswordCommand,
 } from './postgres-cluster.js';
 import { POSTGRES_STOP_STEPS, startPostgresServer } from './postgres-server.js';
 import { findOrFetchNatsServer } from './nats-binary.js';
@@ -42,12 +43,20 @@ export interface LocalServer {
   readonly process: Pick<SupervisedProcess, 'exited' | 'stop'>;
 }
 
+export interface LocalPostgres extends LocalServer {
+  /** Of ours: the shell command that gives the superuser the password in our file, while the server is stopped. */
+  readonly superuserPasswordCommand?: string;
+}
+
 export interface LocalServers {
   readonly nats: LocalServer;
-  readonly postgres: LocalServer;
+  readonly postgres: LocalPostgres;
   /** Stops those of ours. What talks to them should be stopped before. */
   stop(): Promise<void>;
 }
+
+/** The name of the password of PostgreSQL's superuser, among the credentials. */
+export const SUPERUSER_PASSWORD = 'postgres-superuser';
 
 /** The user of NATS's system account; its seed is `credentials/system.nk`. */
 export const NATS_SYSTEM_USER = 'system';
@@ -152,13 +161,13 @@ async function startNats(plan: LocalServersPlan, port: number): Promise<LocalSer
   return { url: running.url, version: binary.version, process: running.process };
 }
 
-async function startPostgres(plan: LocalServersPlan, port: number): Promise<LocalServer> {
+async function startPostgres(plan: LocalServersPlan, port: number): Promise<LocalPostgres> {
   const { folder, env, checkout } = plan;
   const user = folder.postgresUser;
   const found = await findPostgres({ env, checkout, major: clusterMajor(folder.postgres) });
   const binaries = await reachableBinaries(found, user);
   const servicePassword = password(folder.credentials, 'postgres');
-  const superuserPassword = password(folder.credentials, 'postgres-superuser');
+  const superuserPassword = password(folder.credentials, SUPERUSER_PASSWORD);
   const cluster = folder.postgres;
   await createCluster({ binaries, folder: cluster, user, superuserPassword, servicePassword });
   const running = await startPostgresServer({
@@ -171,5 +180,11 @@ async function startPostgres(plan: LocalServersPlan, port: number): Promise<Loca
     pidFile: pidFile(folder, 'postgres'),
   });
   const url = `postgres://${POSTGRES_ROLE}:${servicePassword}@127.0.0.1:${port}/${POSTGRES_DATABASE}`;
-  return { url, version: binaries.version, process: running.process };
+  return {
+    ...{ url, version: binaries.version, process: running.process },
+    superuserPasswordCommand: superuserPasswordCommand(
+      { binaries, folder: cluster, user },
+      passwordFile(folder.credentials, SUPERUSER_PASSWORD),
+    ),
+  };
 }

@@ -78,6 +78,25 @@ export async function installSettings(
   }
 }
 
+/**
+ * The shell command that gives the superuser of a cluster that does not run the password in a file. It needs no
+ * password, but the right to read the cluster's files: root's, or that of whoever runs Holdfast.
+ */
+export function superuserPasswordCommand(
+  { binaries, folder, user }: Pick<ClusterPlan, 'binaries' | 'folder' | 'user'>,
+  passwordFile: string,
+): string {
+  const statement = `ALTER ROLE ${POSTGRES_SUPERUSER} PASSWORD '$(cat ${quoted(passwordFile)})'`;
+  const runAsUser = user === undefined ? '' : `runuser -u ${user.name} -- `;
+  const postgres = quoted(join(binaries.folder, 'postgres'));
+  return `echo "${statement}" | ${runAsUser}${postgres} --single -D ${quoted(folder)} postgres`;
+}
+
+/** For a shell. */
+function quoted(path: string): string {
+  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+}
+
 /** In single-user mode, which needs no port and no password: nobody else can be in yet. */
 async function createDatabase(plan: ClusterPlan, folder: string): Promise<void> {
   const said = await runAs(
