@@ -104,20 +104,26 @@ describe('image expire', () => {
 });
 
 describe('catalog', () => {
+  const AWAY = {
+    ...{ mediaId: 'media1', volumeId: VOLUME, pool: 'disk', path: '/mnt/a' },
+    since: '2026-01-01T00:00:00.000Z',
+  };
   const servers = ['media1', 'media2'].map((mediaId, at) => ({
     ...{ mediaId, host: 'h', version: '1', state: at === 0 ? 'up' : 'down', volumes: [] },
     ...{ address: { host: '127.0.0.1', port: 9 }, lastSeenAt: '2026-01-01T00:00:00.000Z' },
   }));
 
   let refused: Record<string, number> = {};
+  let volumesAway: object[] = [];
   beforeAll(() =>
     cluster.answer(catalogState, () => ({
       ...{ catalogEpoch: 'e1', images: 1, fragments: {}, pins: 0, holds: 0, parked: 0 },
-      ...{ refused, volumesAway: [] },
+      ...{ refused, volumesAway },
     })),
   );
   beforeEach(() => {
     refused = {};
+    volumesAway = [];
   });
 
   it('reconcile goes through all pages of the servers that are up, and tells of the others', async () => {
@@ -130,11 +136,13 @@ describe('catalog', () => {
       ...{ checked: 500, findings: after ? [] : [finding], next: after ? null : NEXT },
       away: [VOLUME],
     }));
+    volumesAway = [AWAY];
     const { code, out, err } = await cluster.run('catalog', 'reconcile', '--dry-run');
     expect(code).toBe(1);
     expect(err).toContain('Left out, because they are down: media2');
     expect(out).toMatch(/offer-again$/m);
     expect(out).toContain('1,000 fragments compared: 1 difference found; nothing was done.');
+    expect(out).toContain(`The volume /mnt/a of pool "disk" of media1 (${VOLUME}) is away:`);
     expect(out.match(/forget-volume media1 \S+/g)).toEqual([`forget-volume media1 ${VOLUME}`]);
     expect(cluster.inputsOf(catalogReconcile)).toMatchObject([
       { mediaId: 'media1', dryRun: true },
@@ -213,11 +221,14 @@ describe('catalog', () => {
     cluster.answer(catalogState, () => ({
       ...{ catalogEpoch: '7-1-ab', images: 2, fragments: { ACTIVE: 9 }, pins: 0, holds: 1 },
       ...{ parked: 0, refused: { FENCED: 2 } },
-      volumesAway: [{ mediaId: 'media1', volumeId: VOLUME, since: '2026-01-01T00:00:00.000Z' }],
+      volumesAway: [AWAY, { ...AWAY, volumeId: NEXT, pool: null, path: null }],
     }));
     const { out } = await cluster.run('catalog', 'state');
     expect(out).toMatch(/^Fragments: +ACTIVE 9$/m);
     expect(out).toMatch(/^Refused fragments: +FENCED 2$/m);
-    expect(out).toContain(`${VOLUME} of media1`);
+    expect(out).toMatch(
+      new RegExp(`^Volume away: +/mnt/a of pool "disk" of media1 .${VOLUME}.,`, 'm'),
+    );
+    expect(out).toMatch(new RegExp(`^Volume away: +${NEXT} of media1, since `, 'm'));
   });
 });

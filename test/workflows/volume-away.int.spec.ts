@@ -78,7 +78,7 @@ describe('a disk that is not mounted when its media server starts', () => {
     const result = await reconcile();
     expect(result).toMatchObject({
       exitCode: 1,
-      json: { findings: [], away: [{ mediaId: 'far' }] },
+      json: { findings: [], away: [{ mediaId: 'far', pool: 'disk', path: media.volume }] },
     });
     // What cannot be read is suspected, and is still no damage.
     const to = cluster.path('restored-in-vain');

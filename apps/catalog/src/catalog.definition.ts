@@ -28,6 +28,7 @@ import { KeywordsAndStreams1767000000000 } from './persistence/migrations/176700
 import { ImagesOfJobs1768000000000 } from './persistence/migrations/1768000000000-images-of-jobs.js';
 import { FileTrees1769000000000 } from './persistence/migrations/1769000000000-file-trees.js';
 import { SyntheticFulls1770000000000 } from './persistence/migrations/1770000000000-synthetic-fulls.js';
+import { PlacesOfVolumes1771000000000 } from './persistence/migrations/1771000000000-places-of-volumes.js';
 import {
   CatalogStateRow,
   ImageCompletionRow,
@@ -68,6 +69,7 @@ export const catalogDefinition: ServiceDefinition<typeof catalogConfig> = {
       ImagesOfJobs1768000000000,
       FileTrees1769000000000,
       SyntheticFulls1770000000000,
+      PlacesOfVolumes1771000000000,
     ],
   },
   starts: [

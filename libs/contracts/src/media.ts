@@ -75,6 +75,10 @@ export type OrphanDoubt = z.infer<typeof orphanDoubts>[number];
 /** Ids of the volumes that are there: what was on another one is away, not missing. */
 const volumesThere = z.array(z.uuid());
 
+/** Where a volume is. */
+const volumePlace = z.object({ volumeId: z.uuid(), pool: poolName, path: z.string() });
+export type VolumePlace = z.infer<typeof volumePlace>;
+
 export const mediaInventory = endpoint('media', 'inventory', {
   description: 'What journals and volumes hold, by fragment id; for reconciliation',
   perInstance: true,
@@ -83,6 +87,8 @@ export const mediaInventory = endpoint('media', 'inventory', {
     entries: z.array(inventoryEntry),
     next: z.uuid().nullable(),
     volumes: volumesThere,
+    /** Of these, and of others that it has; missing in answers of earlier releases. */
+    places: z.array(volumePlace).optional(),
     /** Those that keep chunks which no fragment names, until the catalog has said that it misses none. */
     orphans: orphanDoubts.optional(),
   }),

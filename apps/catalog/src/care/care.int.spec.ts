@@ -162,7 +162,9 @@ describe('reconciliation', () => {
     await expect(maker.operator.call(fragmentSuspect, suspicion)).rejects.toThrow(/is away/);
     expect((await fragmentsOf(imageId))[0]).toMatchObject({ state: 'ACTIVE' });
     const state = () => maker.operator.call(catalogState, {});
-    expect((await state()).volumesAway).toMatchObject([{ mediaId: MEDIA, volumeId: disk2 }]);
+    expect((await state()).volumesAway).toMatchObject([
+      { mediaId: MEDIA, volumeId: disk2, pool: 'disk', path: `/mnt/${disk2}` },
+    ]);
     media.volumes = [disk1, disk2];
     show(fragment);
     await reconcile();

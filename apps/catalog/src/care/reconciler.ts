@@ -84,6 +84,7 @@ export class Reconciler {
     let left = { unchecked: 0, inDoubt: 0 };
     if (!dryRun) {
       await volumes.see(mediaId, inventory.volumes);
+      await volumes.locate(mediaId, inventory.places ?? []);
       await this.renewEpochIfProven(pairs, mediaId);
       left = await this.settle(mediaId, findings, { rows, again });
     }

@@ -89,7 +89,10 @@ export class MediaOnTheWire {
     const entries = rest.slice(0, limit);
     const isLast = entries.length === rest.length;
     const next = isLast ? null : entries.at(-1)!.fragmentId;
-    return { entries, next, volumes: this.volumes, orphans: this.orphans };
+    const places = this.volumes.map((volumeId) => ({
+      ...{ volumeId, pool: 'disk', path: `/mnt/${volumeId}` },
+    }));
+    return { entries, next, volumes: this.volumes, places, orphans: this.orphans };
   }
 
   private answer<E extends Endpoint>(

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { brokerServers } from '#contracts/broker.js';
+import type { ResponseOf } from '#contracts/contract.js';
 import {
   CATALOG_WHOLE_MS_MAX,
   catalogBackup,
@@ -85,19 +86,32 @@ async function state(cli: Cli): Promise<void> {
         ['Holds', formatCount(answer.holds)],
         ['Parked messages', formatCount(answer.parked)],
         ['Refused fragments', counts(answer.refused)],
-        ...answer.volumesAway.map(({ mediaId, volumeId, since }): [string, string] => [
+        ...answer.volumesAway.map((away): [string, string] => [
           'Volume away',
-          `${volumeId} of ${mediaId}, since ${formatTime(since)}`,
+          `${volumeName(away)}, since ${formatTime(away.since)}`,
         ]),
       ]),
     );
   });
 }
 
+type VolumeAway = ResponseOf<typeof catalogState>['volumesAway'][number];
+
+/** By the folder where it was, as far as that is known, and by its id, by which it can be given up. */
+function volumeName({
+  mediaId,
+  volumeId,
+  pool,
+  path,
+}: Pick<VolumeAway, 'mediaId' | 'volumeId' | 'pool' | 'path'>): string {
+  if (path === null) return `${volumeId} of ${mediaId}`;
+  return `${path} of pool "${pool}" of ${mediaId} (${volumeId})`;
+}
+
 async function reconcile(cli: Cli, options: WalkOptions): Promise<void> {
   const dryRun = options.dryRun ?? false;
   const findings: ReconcileFinding[] = [];
-  const volumesAway = new Map<string, { mediaId: string; volumeId: string }>();
+  const volumesAway = new Map<string, Omit<VolumeAway, 'since'>>();
   let checked = 0;
   let unchecked = 0;
   let unknownImage = 0;
@@ -110,21 +124,26 @@ async function reconcile(cli: Cli, options: WalkOptions): Promise<void> {
         unchecked += answer.unchecked;
         findings.push(...answer.findings);
         cli.output.remark(`${mediaId}: ${formatCount(checked)} fragments compared`);
-        for (const volumeId of answer.away) volumesAway.set(volumeId, { mediaId, volumeId });
+        for (const volumeId of answer.away) {
+          volumesAway.set(volumeId, { mediaId, volumeId, pool: null, path: null });
+        }
         return answer.next;
       });
     }
-    const { refused } = await cluster.ask(catalogState, {}, PAGE_MS_MAX);
-    unknownImage = refused['UNKNOWN_IMAGE'] ?? 0;
+    const known = await cluster.ask(catalogState, {}, PAGE_MS_MAX);
+    unknownImage = known.refused['UNKNOWN_IMAGE'] ?? 0;
+    for (const { volumeId, pool, path } of known.volumesAway) {
+      const away = volumesAway.get(volumeId);
+      if (away) volumesAway.set(volumeId, { ...away, pool, path });
+    }
   });
   const away = [...volumesAway.values()];
   if (away.length > 0 || unchecked > 0) cli.exitCode = EXIT.partial;
   cli.answer({ checked, findings, away, unchecked, unknownImage }, (output) => {
     if (findings.length > 0) output.table(FINDINGS, findings);
-    for (const { mediaId, volumeId } of away) {
-      output.line(
-        `The volume ${volumeId} of ${mediaId} is away: what may be on it was not judged.`,
-      );
+    for (const one of away) {
+      const { mediaId, volumeId } = one;
+      output.line(`The volume ${volumeName(one)} is away: what may be on it was not judged.`);
       output.line('Mount it and start the media server again or, if it is lost, give it up with:');
       output.line(`holdfast catalog forget-volume ${mediaId} ${volumeId}`);
     }

@@ -31,8 +31,10 @@ export class CareHandlers {
     limit,
   }: RequestOf<typeof mediaInventory>): Promise<ResponseOf<typeof mediaInventory>> {
     const { rows: entries, next } = await inventoryPage(this.node.holdings, { after, limit });
-    const orphans = [...this.node.volumes].flatMap(({ orphanDoubt }) => orphanDoubt ?? []);
-    return { entries, next, volumes: await this.node.volumesThere(), orphans };
+    const all = [...this.node.volumes];
+    const places = all.map(({ volumeId, pool, path }) => ({ volumeId, pool, path }));
+    const orphans = all.flatMap(({ orphanDoubt }) => orphanDoubt ?? []);
+    return { entries, next, volumes: await this.node.volumesThere(), places, orphans };
   }
 
   @Answers(mediaManifests)

@@ -95,6 +95,15 @@ export const catalogState = endpoint('catalog', 'state', {
     parked: z.int(),
     /** By verdict. */
     refused: z.record(z.string(), z.int()),
-    volumesAway: z.array(z.object({ mediaId: mediaName, volumeId: z.uuid(), since: timestamp })),
+    volumesAway: z.array(
+      z.object({
+        mediaId: mediaName,
+        volumeId: z.uuid(),
+        since: timestamp,
+        /** Where it was when it was there; null where no media server has said so. */
+        pool: z.string().nullable().default(null),
+        path: z.string().nullable().default(null),
+      }),
+    ),
   }),
 });

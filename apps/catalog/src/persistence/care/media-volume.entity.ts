@@ -12,4 +12,11 @@ export class MediaVolumeRow {
   /** Since when its media server has not shown it; null while it does. */
   @Column({ name: 'away_since', type: 'timestamptz', nullable: true })
   awaySince!: Date | null;
+
+  /** Where it was when its media server showed it last; null where that did not say so. */
+  @Column({ type: 'text', nullable: true })
+  pool!: string | null;
+
+  @Column({ type: 'text', nullable: true })
+  path!: string | null;
 }

@@ -1,3 +1,4 @@
+import type { VolumePlace } from '#contracts/media.js';
 import type { Queries } from '../queries.js';
 
 /**
@@ -19,6 +20,21 @@ export class MediaVolumes {
          ELSE now() END
        WHERE media_id = $1 AND (away_since IS NULL) <> (volume_id = ANY($2::uuid[]))`,
       [mediaId, there],
+    );
+  }
+
+  /** Remembers where volumes that it has shown are, to name them when they are away. */
+  async locate(mediaId: string, places: readonly VolumePlace[]): Promise<void> {
+    await this.db.query(
+      `UPDATE media_volume v SET pool = p.pool, path = p.path
+       FROM unnest($2::uuid[], $3::text[], $4::text[]) AS p (volume_id, pool, path)
+       WHERE v.media_id = $1 AND v.volume_id = p.volume_id AND (v.pool, v.path) IS DISTINCT FROM (p.pool, p.path)`,
+      [
+        mediaId,
+        places.map(({ volumeId }) => volumeId),
+        places.map(({ pool }) => pool),
+        places.map(({ path }) => path),
+      ],
     );
   }
 

@@ -16,6 +16,7 @@ export async function countCatalog(db: Queries): Promise<Counts> {
       (SELECT coalesce(jsonb_object_agg(verdict, count), '{}') FROM (
          SELECT verdict, count(*) FROM refused_fragment GROUP BY verdict) r) AS refused,
       (SELECT coalesce(jsonb_agg(jsonb_build_object('mediaId', media_id, 'volumeId', volume_id,
+           'pool', pool, 'path', path,
            'since', to_char(away_since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
          ORDER BY away_since), '[]') FROM media_volume
          WHERE away_since IS NOT NULL) AS "volumesAway"`);
