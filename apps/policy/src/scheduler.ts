@@ -3,7 +3,6 @@ import { DataSource } from 'typeorm';
 import { Clock } from '#kernel/clock.js';
 import { messageOf } from '#kernel/errors.js';
 import { Repeating } from '#kernel/repeating.js';
-import type { Startable } from '#service/lifecycle.js';
 import { Agendas } from './agendas.js';
 import { PolicySettings } from './config.js';
 import { requestIdOf, submissions, type Entry } from './domain/due/agenda.js';
@@ -21,9 +20,8 @@ const FAILURES_MAX = 16;
  * request id, so the next tick gets the same job again.
  */
 @Injectable()
-export class Scheduler implements Startable {
+export class Scheduler extends Repeating {
   private readonly logger = new Logger('scheduler');
-  private readonly rounds: Repeating;
   private tick = 0;
   /** In which tick what is due still has failed last, by its request id. */
   private failedIn = new Map<string, number>();
@@ -35,20 +33,12 @@ export class Scheduler implements Startable {
     private readonly clock: Clock,
     private readonly settings: PolicySettings,
   ) {
-    this.rounds = new Repeating({
+    super({
       everyMs: () => settings.tickMs,
       work: (signal) => this.alone(() => this.submitDue(signal)),
       onError: (error) =>
         this.logger.warn(`not everything that is due was submitted: ${messageOf(error)}`),
     });
-  }
-
-  start(): void {
-    this.rounds.start();
-  }
-
-  stop(): Promise<void> {
-    return this.rounds.stop();
   }
 
   /** Of all replicas one ticks. Its lock goes with its connection, so none is left behind. */

@@ -5,7 +5,6 @@ import { messageOf, PermanentError } from '#kernel/errors.js';
 import { Repeating } from '#kernel/repeating.js';
 import { jobsGet } from '#contracts/job.js';
 import { Requests } from '#messaging/requests.js';
-import type { Startable } from '#service/lifecycle.js';
 import { PolicySettings } from './config.js';
 import { JobRecord } from './job-record.js';
 import { RunningJobs } from './persistence/running-jobs.js';
@@ -17,9 +16,8 @@ const JOBS_AT_A_TIME = 50;
  * without backups because of one.
  */
 @Injectable()
-export class SilentJobs implements Startable {
+export class SilentJobs extends Repeating {
   private readonly logger = new Logger('silent jobs');
-  private readonly rounds: Repeating;
 
   constructor(
     private readonly database: DataSource,
@@ -28,19 +26,11 @@ export class SilentJobs implements Startable {
     private readonly clock: Clock,
     private readonly settings: PolicySettings,
   ) {
-    this.rounds = new Repeating({
+    super({
       everyMs: () => settings.tickMs,
       work: (signal) => this.askAll(signal),
       onError: (error) => this.logger.warn(`the job manager was not asked: ${messageOf(error)}`),
     });
-  }
-
-  start(): void {
-    this.rounds.start();
-  }
-
-  stop(): Promise<void> {
-    return this.rounds.stop();
   }
 
   private async askAll(signal: AbortSignal): Promise<void> {

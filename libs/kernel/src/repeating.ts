@@ -11,7 +11,10 @@ export interface RepeatingOptions {
 /** A rest that became shorter meanwhile ends within that. */
 const LOOK_AGAIN_MS = 1_000;
 
-/** Does the same work again and again, one round at a time with a rest in between, until `stop`. */
+/**
+ * Does the same work again and again, one round at a time with a rest in between, until `stop`. A part of a service
+ * that does nothing else extends it.
+ */
 export class Repeating {
   private readonly stopping = new AbortController();
   private loop: Promise<void> = Promise.resolve();

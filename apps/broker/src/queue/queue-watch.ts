@@ -3,7 +3,6 @@ import { DataSource } from 'typeorm';
 import { Clock } from '#kernel/clock.js';
 import { messageOf } from '#kernel/errors.js';
 import { Repeating } from '#kernel/repeating.js';
-import type { Startable } from '#service/lifecycle.js';
 import { Allocator } from '../allocator.js';
 import { BrokerSettings } from '../config.js';
 import { upSince } from '../domain/liveness.js';
@@ -14,9 +13,8 @@ import { upSince } from '../domain/liveness.js';
  * leads to.
  */
 @Injectable()
-export class QueueWatch implements Startable {
+export class QueueWatch extends Repeating {
   private readonly logger = new Logger('queue');
-  private readonly rounds: Repeating;
 
   constructor(
     private readonly database: DataSource,
@@ -24,20 +22,12 @@ export class QueueWatch implements Startable {
     private readonly clock: Clock,
     private readonly settings: BrokerSettings,
   ) {
-    this.rounds = new Repeating({
+    super({
       everyMs: () => settings.evaluateMs,
       work: () => this.lookAtQueue(),
       onError: (error) =>
         this.logger.error(`the queue was not evaluated: ${messageOf(error)}; trying again`),
     });
-  }
-
-  start(): void {
-    this.rounds.start();
-  }
-
-  stop(): Promise<void> {
-    return this.rounds.stop();
   }
 
   private async lookAtQueue(): Promise<void> {

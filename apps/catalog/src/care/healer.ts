@@ -6,7 +6,6 @@ import { messageOf, PermanentError } from '#kernel/errors.js';
 import { uuidOf } from '#kernel/ids.js';
 import { Repeating } from '#kernel/repeating.js';
 import { Requests } from '#messaging/requests.js';
-import type { Startable } from '#service/lifecycle.js';
 import { CatalogConfig } from '../config.js';
 import { AskedRepairs } from '../domain/asked-repairs.js';
 import {
@@ -26,9 +25,8 @@ const COPIES_MAX = 20;
  * mends, so asking again, from here or from another catalog, makes no second job.
  */
 @Injectable()
-export class Healer implements Startable {
+export class Healer extends Repeating {
   private readonly logger = new Logger('healer');
-  private readonly rounds: Repeating;
   /** The next look goes on behind it; undefined: from the beginning. */
   private after: DamagedCursor | undefined;
   private readonly asked = new AskedRepairs();
@@ -39,19 +37,11 @@ export class Healer implements Startable {
     private readonly clock: Clock,
     config: CatalogConfig,
   ) {
-    this.rounds = new Repeating({
+    super({
       everyMs: config.careEveryMs,
       work: () => this.look(),
       onError: (error) => this.logger.warn(`cannot look for damage: ${messageOf(error)}`),
     });
-  }
-
-  start(): void {
-    this.rounds.start();
-  }
-
-  stop(): Promise<void> {
-    return this.rounds.stop();
   }
 
   private async look(): Promise<void> {

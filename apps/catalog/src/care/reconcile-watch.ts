@@ -2,7 +2,6 @@ import { Injectable, Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { messageOf } from '#kernel/errors.js';
 import { Repeating } from '#kernel/repeating.js';
-import type { Startable } from '#service/lifecycle.js';
 import { CatalogConfig } from '../config.js';
 import { CatalogEpoch, eraOf } from '../persistence/catalog-epoch.js';
 import { Comparisons } from './comparisons.js';
@@ -28,9 +27,8 @@ export class ReconcileParts {
  * database was started anew (it may have been put back), and now and then without an occasion.
  */
 @Injectable()
-export class ReconcileWatch implements Startable {
+export class ReconcileWatch extends Repeating {
   private readonly logger = new Logger('reconcile');
-  private readonly rounds: Repeating;
   /** The last comparison of each server that is up. */
   private readonly last = new Map<string, LastComparison>();
 
@@ -39,19 +37,11 @@ export class ReconcileWatch implements Startable {
     private readonly parts: ReconcileParts,
     private readonly config: CatalogConfig,
   ) {
-    this.rounds = new Repeating({
+    super({
       everyMs: config.careEveryMs,
       work: (signal) => this.look(signal),
       onError: (error) => this.logger.warn(`not compared: ${messageOf(error)}; trying again`),
     });
-  }
-
-  start(): void {
-    this.rounds.start();
-  }
-
-  stop(): Promise<void> {
-    return this.rounds.stop();
   }
 
   private async look(signal: AbortSignal): Promise<void> {

@@ -3,7 +3,6 @@ import { DataSource } from 'typeorm';
 import { messageOf } from '#kernel/errors.js';
 import { Repeating } from '#kernel/repeating.js';
 import { UnitOfWork } from '#outbox/unit-of-work.js';
-import type { Startable } from '#service/lifecycle.js';
 import { CatalogConfig } from '../config.js';
 import { FileSweeps } from '../persistence/files/file-sweeps.js';
 import { removeTrees } from '../persistence/files/file-trees.js';
@@ -14,28 +13,19 @@ const PAGE_IMAGES = 10_000;
 
 /** Forgets what files there were in images that are gone. */
 @Injectable()
-export class FileSweeper implements Startable {
+export class FileSweeper extends Repeating {
   private readonly logger = new Logger('file index');
-  private readonly loop: Repeating;
 
   constructor(
     private readonly unitOfWork: UnitOfWork,
     private readonly database: DataSource,
     config: CatalogConfig,
   ) {
-    this.loop = new Repeating({
+    super({
       everyMs: config.expireEveryMs,
       work: (signal) => this.round(signal),
       onError: (error) => this.logger.warn(messageOf(error)),
     });
-  }
-
-  start(): void {
-    this.loop.start();
-  }
-
-  stop(): Promise<void> {
-    return this.loop.stop();
   }
 
   /** Every image that is gone, then the blocks that this and other changes have left, until `signal` says stop. */

@@ -5,7 +5,6 @@ import { Clock } from '#kernel/clock.js';
 import { isDatabaseAway } from '#kernel/database-failure.js';
 import { messageOf } from '#kernel/errors.js';
 import { Repeating } from '#kernel/repeating.js';
-import type { Startable } from '#service/lifecycle.js';
 import { closesAt, type Job } from '../domain/job.js';
 import { JobChanges } from '../job-changes.js';
 import { OpenJobs } from '../persistence/open-jobs.js';
@@ -28,9 +27,8 @@ const DRIVEN_MAX = 500;
 
 /** Looks at all open jobs now and then, whatever was or was not heard. */
 @Injectable()
-export class JobRounds implements Startable {
+export class JobRounds extends Repeating {
   private readonly logger = new Logger('jobs');
-  private readonly rounds: Repeating;
   private after = 0;
   private isFirst = true;
 
@@ -41,7 +39,7 @@ export class JobRounds implements Startable {
     private readonly watch: RoundsWatch,
     private readonly clock: Clock,
   ) {
-    this.rounds = new Repeating({
+    super({
       everyMs: ROUND_MS,
       work: (signal) => this.round(signal),
       onError: (error) => {
@@ -49,14 +47,6 @@ export class JobRounds implements Startable {
         this.logger.warn(`cannot look at open jobs: ${messageOf(error)}`);
       },
     });
-  }
-
-  start(): void {
-    this.rounds.start();
-  }
-
-  stop(): Promise<void> {
-    return this.rounds.stop();
   }
 
   private async round(signal: AbortSignal): Promise<void> {

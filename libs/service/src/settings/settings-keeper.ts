@@ -2,7 +2,6 @@ import { Logger } from '@nestjs/common';
 import type { SettingValue, SettingView } from '#contracts/settings/settings.js';
 import { messageOf } from '#kernel/errors.js';
 import { Repeating } from '#kernel/repeating.js';
-import type { Startable } from '../lifecycle.js';
 import type { Settings } from './settings.js';
 import type { SettingsTable } from './settings-table.js';
 
@@ -10,29 +9,20 @@ import type { SettingsTable } from './settings-table.js';
 const READ_MS = 2_000;
 
 /** Keeps what was set in the service's tables, and in force in every replica. */
-export class SettingsKeeper implements Startable {
+export class SettingsKeeper extends Repeating {
   private readonly logger = new Logger('settings');
   private looking: Promise<void> = Promise.resolve();
   private readonly warnedOf = new Set<string>();
-  private readonly rounds: Repeating;
 
   constructor(
     private readonly settings: Settings,
     private readonly table: Pick<SettingsTable, 'read' | 'put' | 'unset'>,
   ) {
-    this.rounds = new Repeating({
+    super({
       everyMs: READ_MS,
       work: () => this.read(),
       onError: (error) => this.logger.warn(`settings were not read: ${messageOf(error)}`),
     });
-  }
-
-  start(): void {
-    this.rounds.start();
-  }
-
-  stop(): Promise<void> {
-    return this.rounds.stop();
   }
 
   /** Puts in force what is in the table; one look after the other, so that the last one counts. */
