@@ -4,11 +4,11 @@ import { describe, expect, it } from '@jest/globals';
 import { settingName } from '#contracts/settings/settings.js';
 import { Settings } from '#service/settings/settings.js';
 import { agentConfig } from '../apps/agent/src/config.js';
-import { brokerConfig, BrokerSettings } from '../apps/broker/src/config.js';
+import { brokerConfig, BrokerConfig } from '../apps/broker/src/config.js';
 import { catalogConfig } from '../apps/catalog/src/config.js';
 import { jobsConfig, JobsConfig } from '../apps/jobs/src/config.js';
 import { mediaConfig } from '../apps/media/src/config.js';
-import { policyConfig, PolicySettings } from '../apps/policy/src/config.js';
+import { policyConfig, PolicyConfig } from '../apps/policy/src/config.js';
 import { checkoutFolder } from '../apps/standalone/src/servers/checkout-folder.js';
 
 const OF_MEDIA = { HOLDFAST_MEDIA_ID: 'media1', HOLDFAST_MEDIA_VOLUMES: 'main=/v' };
@@ -47,9 +47,9 @@ describe('the settings of all services', () => {
 
   it('reach the code that goes by them as soon as they are set', () => {
     const [rule, job, lease] = [
-      new PolicySettings(policy.values),
+      new PolicyConfig(policy.values),
       new JobsConfig(jobs.values),
-      new BrokerSettings(broker.values),
+      new BrokerConfig(broker.values),
     ];
     expect(rule.retry).toEqual({ triesMax: 2, windowMs: 43_200_000, delayMs: 600_000 });
     policy.use(set({ 'retry.tries': '3', 'retry.period-hours': '1', 'retry.delay-minutes': '2' }));

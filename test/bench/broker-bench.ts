@@ -5,7 +5,7 @@ import { SystemClock } from '#kernel/clock.js';
 import { UnitOfWork } from '#outbox/unit-of-work.js';
 import { openDatabase } from '#service/database.js';
 import { Allocator } from '../../apps/broker/src/allocator.js';
-import { brokerConfig, BrokerSettings } from '../../apps/broker/src/config.js';
+import { brokerConfig, BrokerConfig } from '../../apps/broker/src/config.js';
 import { ConfigurationChanges } from '../../apps/broker/src/configuration-changes.js';
 import { brokerSchema } from '../../apps/broker/src/persistence/broker-schema.js';
 import { Hosts } from '../../apps/broker/src/persistence/hosts.js';
@@ -30,9 +30,9 @@ export async function brokerBench(): Promise<Measurement[]> {
   const database = await openDatabase(connection, brokerSchema);
   try {
     const clock = new SystemClock();
-    const settings = new BrokerSettings(brokerConfig.parse({}));
+    const config = new BrokerConfig(brokerConfig.parse({}));
     const unitOfWork = new UnitOfWork(database, clock, 'broker');
-    const allocator = new Allocator(database, unitOfWork, clock, settings);
+    const allocator = new Allocator(database, unitOfWork, clock, config);
     await prepare(database, allocator);
     const before = residentMib();
     const perSecond = await askAll(allocator);

@@ -66,7 +66,7 @@ class SealingMedia {
       volumeReserveBytes: 0,
       clock,
     });
-    const config = MediaConfig.from(
+    const config = new MediaConfig(
       mediaConfig.parse({
         HOLDFAST_MEDIA_ID: plan.mediaId,
         HOLDFAST_MEDIA_VOLUMES: `default=${plan.folder}`,

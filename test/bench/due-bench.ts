@@ -2,7 +2,7 @@ import type { DataSource } from 'typeorm';
 import { policyDue, policySpec } from '#contracts/policy.js';
 import { openDatabase } from '#service/database.js';
 import { Agendas } from '../../apps/policy/src/agendas.js';
-import { policyConfig, PolicySettings } from '../../apps/policy/src/config.js';
+import { policyConfig, PolicyConfig } from '../../apps/policy/src/config.js';
 import { duePage } from '../../apps/policy/src/domain/due/due-page.js';
 import { policySchema } from '../../apps/policy/src/persistence/policy-schema.js';
 import { PolicyPlans } from '../../apps/policy/src/policy-plans.js';
@@ -26,9 +26,9 @@ export async function dueBench(): Promise<Measurement[]> {
   );
   try {
     await fill(database);
-    const settings = new PolicySettings(policyConfig.parse({}));
-    const cold = await measure(new Agendas(database, new PolicyPlans(), settings));
-    const agendas = new Agendas(database, new PolicyPlans(), settings);
+    const config = new PolicyConfig(policyConfig.parse({}));
+    const cold = await measure(new Agendas(database, new PolicyPlans(), config));
+    const agendas = new Agendas(database, new PolicyPlans(), config);
     const rounds = [];
     for (let round = 0; round < ROUNDS; round += 1) rounds.push(await measure(agendas));
     const clients = POLICIES * CLIENTS_PER_POLICY;

@@ -19,7 +19,7 @@ export class AgentModule {
   static with(values: AgentConfigValues): DynamicModule {
     return {
       module: AgentModule,
-      providers: [{ provide: AgentConfig, useValue: AgentConfig.from(values) }],
+      providers: [{ provide: AgentConfig, useValue: new AgentConfig(values) }],
     };
   }
 }

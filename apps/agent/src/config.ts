@@ -61,26 +61,31 @@ export const agentConfig = z.object({
       settable: false,
     }),
 });
-export type AgentConfigValues = z.infer<typeof agentConfig>;
+export type AgentConfigValues = z.output<typeof agentConfig>;
 
-/** The configuration as an injection token. */
+/** The configuration in the units that the code uses; its own injection token. */
 export class AgentConfig {
-  constructor(
-    readonly client: string,
-    readonly folder: string,
-    readonly leaveOut: readonly string[],
-    readonly ring: { readonly buffers: number; readonly bufferBytes: number },
-    /** The hook folder. */
-    readonly hooks: string = join(folder, 'hooks'),
-  ) {}
+  constructor(private readonly values: AgentConfigValues) {}
 
-  static from(values: AgentConfigValues): AgentConfig {
-    const { HOLDFAST_CLIENT: client, HOLDFAST_AGENT_FOLDER: folder } = values;
-    const ring = {
-      buffers: values.HOLDFAST_DATA_BUFFERS,
-      bufferBytes: values.HOLDFAST_DATA_BUFFER_BYTES,
-    };
-    const { HOLDFAST_AGENT_LEAVE_OUT: leaveOut, HOLDFAST_AGENT_HOOKS: hooks } = values;
-    return new AgentConfig(client, folder, leaveOut, ring, hooks);
+  get client(): string {
+    return this.values.HOLDFAST_CLIENT;
+  }
+
+  get folder(): string {
+    return this.values.HOLDFAST_AGENT_FOLDER;
+  }
+
+  /** The folder of the commands that a policy may have run. */
+  get hooks(): string {
+    return this.values.HOLDFAST_AGENT_HOOKS ?? join(this.folder, 'hooks');
+  }
+
+  get leaveOut(): readonly string[] {
+    return this.values.HOLDFAST_AGENT_LEAVE_OUT;
+  }
+
+  get ring(): { readonly buffers: number; readonly bufferBytes: number } {
+    const { HOLDFAST_DATA_BUFFERS: buffers, HOLDFAST_DATA_BUFFER_BYTES: bufferBytes } = this.values;
+    return { buffers, bufferBytes };
   }
 }

@@ -12,7 +12,7 @@ import { Topology } from '#messaging/topology.js';
 import { until } from '../../../test/support/until.js';
 import { startNats, type TestNats } from '../../../test/support/nats.js';
 import type { BackupTask } from './backup-task.js';
-import { AgentConfig } from './config.js';
+import { agentConfig, AgentConfig } from './config.js';
 import type { RestoreTask } from './restore-task.js';
 import { TaskListener } from './task-listener.js';
 import { TaskRunner } from './task-runner.js';
@@ -65,7 +65,9 @@ describe('more tasks than an agent works at', () => {
       },
     });
     nats = await Nats.connect({ ...server.login('agent-web1'), clientName: 'agent' });
-    const config = new AgentConfig('web1', '/nowhere', [], { buffers: 2, bufferBytes: 65_536 });
+    const config = new AgentConfig(
+      agentConfig.parse({ HOLDFAST_CLIENT: 'web1', HOLDFAST_AGENT_FOLDER: '/nowhere' }),
+    );
     const runner = new TaskRunner(
       new Requests(nats),
       new SystemClock(),

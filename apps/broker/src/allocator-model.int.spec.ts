@@ -7,7 +7,7 @@ import { UnitOfWork } from '#outbox/unit-of-work.js';
 import { openDatabase } from '#service/database.js';
 import { startPostgres, type TestPostgres } from '../../../test/support/postgres.js';
 import { Allocator } from './allocator.js';
-import { brokerConfig, BrokerSettings } from './config.js';
+import { brokerConfig, BrokerConfig } from './config.js';
 import { refusal } from './domain/refusal.js';
 import type { ResourceRequest, WaitingRequest } from './domain/resource-request.js';
 import type { Resources, ServerResource } from './domain/resources.js';
@@ -217,7 +217,7 @@ describe('the allocator on a database', () => {
   async function stored(all: Resources): Promise<{ model: AskedModel; real: StoredBroker }> {
     const model = setUp(new AskedModel(NOW), all);
     const clock = new FixedClock(NOW);
-    const settings = new BrokerSettings(
+    const config = new BrokerConfig(
       brokerConfig.parse({
         HOLDFAST_BROKER_LEASE_SECONDS: LEASE_MS / 1_000,
         HOLDFAST_BROKER_CLIENT_JOBS_MAX: model.clientJobsMax,
@@ -225,7 +225,7 @@ describe('the allocator on a database', () => {
     );
     const unitOfWork = new UnitOfWork(database, clock, 'broker');
     const reads = new Reads(database);
-    const allocator = new Allocator(reads.source, unitOfWork, clock, settings);
+    const allocator = new Allocator(reads.source, unitOfWork, clock, config);
     const real = new StoredBroker(database, allocator, clock, reads);
     await real.begin(model);
     model.evaluate();

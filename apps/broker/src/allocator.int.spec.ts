@@ -6,7 +6,7 @@ import { UnitOfWork } from '#outbox/unit-of-work.js';
 import { openDatabase } from '#service/database.js';
 import { startPostgres, type TestPostgres } from '../../../test/support/postgres.js';
 import { Allocator } from './allocator.js';
-import { brokerConfig, BrokerSettings } from './config.js';
+import { brokerConfig, BrokerConfig } from './config.js';
 import { ConfigurationChanges } from './configuration-changes.js';
 import type { ResourceRequest } from './domain/resource-request.js';
 import { brokerSchema } from './persistence/broker-schema.js';
@@ -39,9 +39,9 @@ describe('the allocator', () => {
       return database.query(text, values);
     };
     const watched = { manager: { query } as unknown as EntityManager } as DataSource;
-    const settings = new BrokerSettings(brokerConfig.parse({}));
+    const config = new BrokerConfig(brokerConfig.parse({}));
     const unitOfWork = new UnitOfWork(database, clock, 'broker');
-    allocator = new Allocator(watched, unitOfWork, clock, settings);
+    allocator = new Allocator(watched, unitOfWork, clock, config);
   });
 
   afterAll(async () => {

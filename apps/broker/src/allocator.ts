@@ -4,7 +4,7 @@ import { Batches } from '#kernel/batches.js';
 import { Clock } from '#kernel/clock.js';
 import { NotFound } from '#kernel/errors.js';
 import { UnitOfWork, type Work } from '#outbox/unit-of-work.js';
-import { BrokerSettings } from './config.js';
+import { BrokerConfig } from './config.js';
 import { firstUnit } from './domain/first-unit.js';
 import { superseded } from './domain/refusal.js';
 import type { ResourceRequest } from './domain/resource-request.js';
@@ -38,7 +38,7 @@ export class Allocator {
     private readonly database: DataSource,
     unitOfWork: UnitOfWork,
     private readonly clock: Clock,
-    private readonly settings: BrokerSettings,
+    private readonly config: BrokerConfig,
   ) {
     this.transaction = new SharedTransaction(unitOfWork, 'holdfast broker');
     this.batches = new Batches({
@@ -105,7 +105,7 @@ export class Allocator {
 
   /** All that there is to hand out. */
   table(db: EntityManager): Promise<ResourceTable> {
-    return ResourceTable.read(db, this.settings);
+    return ResourceTable.read(db, this.config);
   }
 
   private locked<T>(change: (work: Work, now: Date) => Promise<T>): Promise<T> {
@@ -121,7 +121,7 @@ export class Allocator {
     db: EntityManager,
   ): Promise<AllocateAnswer | undefined> {
     const now = this.clock.now();
-    const { held, waiting } = await new Attempts(db).known(request, this.settings.leaseUntil(now));
+    const { held, waiting } = await new Attempts(db).known(request, this.config.leaseUntil(now));
     if (held !== undefined) return grantedBy(held, await this.table(db));
     if (waiting === undefined) return undefined;
     const table = await this.table(db);
@@ -175,7 +175,7 @@ export class Allocator {
     request: ResourceRequest,
     { walk, table, work, now }: { walk: Walk; table: ResourceTable; work: Work; now: Date },
   ): Promise<AllocateAnswer> {
-    const leaseUntil = this.settings.leaseUntil(now);
+    const leaseUntil = this.config.leaseUntil(now);
     const { held, waiting } = await new Attempts(work.db).known(request, leaseUntil);
     if (held !== undefined) return grantedBy(held, table);
     if (waiting === undefined) throw new Error(`job ${request.job} neither holds nor waits`);
@@ -191,7 +191,7 @@ export class Allocator {
   }
 
   private grants(work: Work, now: Date): Grants {
-    return new Grants(work, now, this.settings.leaseUntil(now));
+    return new Grants(work, now, this.config.leaseUntil(now));
   }
 }
 

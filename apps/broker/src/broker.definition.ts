@@ -1,6 +1,6 @@
 import type { ServiceDefinition } from '#service/service-definition.js';
 import { BrokerModule } from './broker.module.js';
-import { brokerConfig, BrokerSettings } from './config.js';
+import { brokerConfig } from './config.js';
 import { brokerSchema } from './persistence/broker-schema.js';
 import { QueueWatch } from './queue/queue-watch.js';
 
@@ -8,7 +8,7 @@ export const brokerDefinition: ServiceDefinition<typeof brokerConfig> = {
   name: 'broker',
   description: 'Hands out storage: media servers, storage units, allocations under a lease',
   config: brokerConfig,
-  module: (config) => BrokerModule.of(new BrokerSettings(config)),
+  module: (config) => BrokerModule.with(config),
   owns: brokerSchema,
   starts: [QueueWatch],
 };

@@ -44,23 +44,25 @@ export const brokerConfig = z.object({
   }),
 });
 
+export type BrokerConfigValues = z.output<typeof brokerConfig>;
+
 /**
  * The configuration in the units that the code uses; its own injection token. Each value is read
  * anew: `holdfast config set` changes it while the service runs.
  */
-export class BrokerSettings {
-  constructor(private readonly config: z.output<typeof brokerConfig>) {}
+export class BrokerConfig {
+  constructor(private readonly values: BrokerConfigValues) {}
 
   get leaseMs(): number {
-    return this.config.HOLDFAST_BROKER_LEASE_SECONDS * 1_000;
+    return this.values.HOLDFAST_BROKER_LEASE_SECONDS * 1_000;
   }
 
   get clientJobsMax(): number {
-    return this.config.HOLDFAST_BROKER_CLIENT_JOBS_MAX;
+    return this.values.HOLDFAST_BROKER_CLIENT_JOBS_MAX;
   }
 
   get evaluateMs(): number {
-    return this.config.HOLDFAST_BROKER_EVALUATE_SECONDS * 1_000;
+    return this.values.HOLDFAST_BROKER_EVALUATE_SECONDS * 1_000;
   }
 
   /** When a lease ends that is given or renewed now. */

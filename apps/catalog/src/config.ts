@@ -76,29 +76,47 @@ export const catalogConfig = z.object({
 });
 export type CatalogConfigValues = z.output<typeof catalogConfig>;
 
-/** The configuration as an injection token. */
+/** The configuration in the units that the code uses; its own injection token. */
 export class CatalogConfig {
-  readonly batchMax: number;
-  readonly lingerMs: number;
-  readonly indexLoadsMax: number;
-  readonly backupFolder: string | undefined;
-  readonly reconcileEveryMs: number;
-  readonly careEveryMs: number;
-  readonly deleteGraceMs: number;
-  readonly grantEveryMs: number;
-  readonly grantResendMs: number;
-  readonly expireEveryMs: number;
+  constructor(private readonly values: CatalogConfigValues) {}
 
-  constructor(values: CatalogConfigValues) {
-    this.batchMax = values.HOLDFAST_COMMITS_BATCH_MAX;
-    this.lingerMs = values.HOLDFAST_COMMITS_LINGER_MS;
-    this.indexLoadsMax = values.HOLDFAST_INDEX_LOADS_MAX;
-    this.backupFolder = values.HOLDFAST_CATALOG_BACKUP_FOLDER;
-    this.reconcileEveryMs = values.HOLDFAST_RECONCILE_EVERY;
-    this.careEveryMs = values.HOLDFAST_CARE_EVERY;
-    this.deleteGraceMs = values.HOLDFAST_DELETE_GRACE;
-    this.grantEveryMs = values.HOLDFAST_GRANT_EVERY;
-    this.grantResendMs = values.HOLDFAST_GRANT_RESEND;
-    this.expireEveryMs = values.HOLDFAST_EXPIRE_EVERY;
+  get batchMax(): number {
+    return this.values.HOLDFAST_COMMITS_BATCH_MAX;
+  }
+
+  get lingerMs(): number {
+    return this.values.HOLDFAST_COMMITS_LINGER_MS;
+  }
+
+  get indexLoadsMax(): number {
+    return this.values.HOLDFAST_INDEX_LOADS_MAX;
+  }
+
+  get backupFolder(): string | undefined {
+    return this.values.HOLDFAST_CATALOG_BACKUP_FOLDER;
+  }
+
+  get reconcileEveryMs(): number {
+    return this.values.HOLDFAST_RECONCILE_EVERY;
+  }
+
+  get careEveryMs(): number {
+    return this.values.HOLDFAST_CARE_EVERY;
+  }
+
+  get deleteGraceMs(): number {
+    return this.values.HOLDFAST_DELETE_GRACE;
+  }
+
+  get grantEveryMs(): number {
+    return this.values.HOLDFAST_GRANT_EVERY;
+  }
+
+  get grantResendMs(): number {
+    return this.values.HOLDFAST_GRANT_RESEND;
+  }
+
+  get expireEveryMs(): number {
+    return this.values.HOLDFAST_EXPIRE_EVERY;
   }
 }

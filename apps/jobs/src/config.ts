@@ -73,11 +73,11 @@ export const jobsConfig = z.object({
     duration: 'd',
   }),
 });
-export type JobsConfigValues = z.infer<typeof jobsConfig>;
+export type JobsConfigValues = z.output<typeof jobsConfig>;
 
 /**
- * The configuration as an injection token. Each value is read anew: `holdfast config set` changes it
- * while the service runs.
+ * The configuration in the units that the code uses; its own injection token. Each value is read
+ * anew: `holdfast config set` changes it while the service runs.
  */
 export class JobsConfig {
   constructor(private readonly values: JobsConfigValues) {}

@@ -26,10 +26,10 @@ import { SubmitHandlers } from './submit.handlers.js';
   ],
 })
 export class JobsModule {
-  static with(config: JobsConfigValues): DynamicModule {
+  static with(values: JobsConfigValues): DynamicModule {
     return {
       module: JobsModule,
-      providers: [{ provide: JobsConfig, useValue: new JobsConfig(config) }],
+      providers: [{ provide: JobsConfig, useValue: new JobsConfig(values) }],
     };
   }
 }

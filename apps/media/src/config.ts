@@ -134,13 +134,9 @@ export const mediaConfig = settings
   });
 export type MediaConfigValues = z.output<typeof mediaConfig>;
 
-/** The configuration as an injection token. */
+/** The configuration in the units that the code uses; its own injection token. */
 export class MediaConfig {
-  private constructor(private readonly values: MediaConfigValues) {}
-
-  static from(values: MediaConfigValues): MediaConfig {
-    return new MediaConfig(values);
-  }
+  constructor(private readonly values: MediaConfigValues) {}
 
   get mediaId(): string {
     return this.values.HOLDFAST_MEDIA_ID;

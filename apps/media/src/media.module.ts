@@ -36,7 +36,7 @@ export class MediaModule {
   static with(values: MediaConfigValues): DynamicModule {
     return {
       module: MediaModule,
-      providers: [{ provide: MediaConfig, useValue: MediaConfig.from(values) }],
+      providers: [{ provide: MediaConfig, useValue: new MediaConfig(values) }],
     };
   }
 }

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
-import { PolicySettings } from './config.js';
+import { PolicyConfig } from './config.js';
 import { agenda, type Entry } from './domain/due/agenda.js';
 import { asOf } from './domain/due/history.js';
 import { AgendaRows, type RowFilter } from './persistence/agenda-rows.js';
@@ -19,7 +19,7 @@ export class Agendas {
   constructor(
     private readonly database: DataSource,
     private readonly plans: PolicyPlans,
-    private readonly settings: PolicySettings,
+    private readonly config: PolicyConfig,
   ) {}
 
   /** The entries of one policy or client, or of all; all of them as of one moment. */
@@ -41,7 +41,7 @@ export class Agendas {
         history: (schedule: string, host: string) => asOf(histories(name, schedule, host), asked),
         running: (host: string) => running(name, host),
       };
-      for (const entry of agenda(state, { retry: this.settings.retry, asked, now, client })) {
+      for (const entry of agenda(state, { retry: this.config.retry, asked, now, client })) {
         entries.push(entry);
       }
     }

@@ -38,26 +38,28 @@ export const policyConfig = z.object({
   }),
 });
 
+export type PolicyConfigValues = z.output<typeof policyConfig>;
+
 /**
  * The configuration in the units that the code uses; its own injection token. Each value is read
  * anew: `holdfast config set` changes it while the service runs.
  */
-export class PolicySettings {
-  constructor(private readonly config: z.output<typeof policyConfig>) {}
+export class PolicyConfig {
+  constructor(private readonly values: PolicyConfigValues) {}
 
   get tickMs(): number {
-    return this.config.HOLDFAST_POLICY_TICK_SECONDS * 1_000;
+    return this.values.HOLDFAST_POLICY_TICK_SECONDS * 1_000;
   }
 
   get askMs(): number {
-    return this.config.HOLDFAST_POLICY_ASK_SECONDS * 1_000;
+    return this.values.HOLDFAST_POLICY_ASK_SECONDS * 1_000;
   }
 
   get retry(): RetryRule {
     return {
-      triesMax: this.config.HOLDFAST_POLICY_TRIES,
-      windowMs: this.config.HOLDFAST_POLICY_TRY_HOURS * 3_600_000,
-      delayMs: this.config.HOLDFAST_POLICY_RETRY_MINUTES * 60_000,
+      triesMax: this.values.HOLDFAST_POLICY_TRIES,
+      windowMs: this.values.HOLDFAST_POLICY_TRY_HOURS * 3_600_000,
+      delayMs: this.values.HOLDFAST_POLICY_RETRY_MINUTES * 60_000,
     };
   }
 }

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { PolicySpec } from '#contracts/policy.js';
 import { Clock } from '#kernel/clock.js';
 import { UnitOfWork, type Work } from '#outbox/unit-of-work.js';
-import { PolicySettings } from './config.js';
+import { PolicyConfig } from './config.js';
 import { agenda } from './domain/due/agenda.js';
 import { holds } from './domain/due/hold.js';
 import { planOf } from './domain/due/policy-plan.js';
@@ -16,7 +16,7 @@ export class PolicyChanges {
   constructor(
     private readonly unitOfWork: UnitOfWork,
     private readonly clock: Clock,
-    private readonly settings: PolicySettings,
+    private readonly config: PolicyConfig,
   ) {}
 
   /** True when it is new. With `create` it must be: throws `PermanentError` (226) otherwise. */
@@ -46,7 +46,7 @@ export class PolicyChanges {
           ...{ plan: planOf(policy), knownSince: before.createdAt, history },
           ...{ suspendedSince: null, running: () => undefined },
         },
-        { retry: this.settings.retry, asked: now },
+        { retry: this.config.retry, asked: now },
       ),
     );
     const known = entriesAfter!.filter(({ schedule, client }) => history(schedule.name, client));

@@ -1,5 +1,5 @@
 import type { ServiceDefinition } from '#service/service-definition.js';
-import { policyConfig, PolicySettings } from './config.js';
+import { policyConfig } from './config.js';
 import { JobNews } from './job-news.js';
 import { policySchema } from './persistence/policy-schema.js';
 import { PolicyModule } from './policy.module.js';
@@ -10,7 +10,7 @@ export const policyDefinition: ServiceDefinition<typeof policyConfig> = {
   name: 'policy',
   description: 'Keeps policies, works out what is due, and has it backed up',
   config: policyConfig,
-  module: (config) => PolicyModule.of(new PolicySettings(config)),
+  module: (config) => PolicyModule.with(config),
   owns: policySchema,
   starts: [JobNews, SilentJobs, Scheduler],
 };

@@ -1,7 +1,7 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { Agendas } from './agendas.js';
 import { ClusterCheck } from './cluster-check.js';
-import { PolicySettings } from './config.js';
+import { PolicyConfig, type PolicyConfigValues } from './config.js';
 import { DueHandlers } from './handlers/due.handlers.js';
 import { PolicyHandlers } from './handlers/policy.handlers.js';
 import { RetentionHandlers } from './handlers/retention.handlers.js';
@@ -18,7 +18,7 @@ import { UserBackups } from './user-backups.js';
 
 @Module({})
 export class PolicyModule {
-  static of(settings: PolicySettings): DynamicModule {
+  static with(values: PolicyConfigValues): DynamicModule {
     return {
       module: PolicyModule,
       controllers: [
@@ -29,7 +29,7 @@ export class PolicyModule {
         RetentionHandlers,
       ],
       providers: [
-        { provide: PolicySettings, useValue: settings },
+        { provide: PolicyConfig, useValue: new PolicyConfig(values) },
         PolicyPlans,
         Agendas,
         PolicyChanges,

@@ -4,7 +4,7 @@ import { Clock } from '#kernel/clock.js';
 import { messageOf } from '#kernel/errors.js';
 import { Repeating } from '#kernel/repeating.js';
 import { Agendas } from './agendas.js';
-import { PolicySettings } from './config.js';
+import { PolicyConfig } from './config.js';
 import { requestIdOf, submissions, type Entry } from './domain/due/agenda.js';
 import { parallel } from './parallel.js';
 import { Submitter } from './submitter.js';
@@ -31,10 +31,10 @@ export class Scheduler extends Repeating {
     private readonly agendas: Agendas,
     private readonly submitter: Submitter,
     private readonly clock: Clock,
-    private readonly settings: PolicySettings,
+    private readonly config: PolicyConfig,
   ) {
     super({
-      everyMs: () => settings.tickMs,
+      everyMs: () => config.tickMs,
       work: (signal) => this.alone(() => this.submitDue(signal)),
       onError: (error) =>
         this.logger.warn(`not everything that is due was submitted: ${messageOf(error)}`),

@@ -5,7 +5,7 @@ import { messageOf, PermanentError } from '#kernel/errors.js';
 import { Repeating } from '#kernel/repeating.js';
 import { jobsGet } from '#contracts/job.js';
 import { Requests } from '#messaging/requests.js';
-import { PolicySettings } from './config.js';
+import { PolicyConfig } from './config.js';
 import { JobRecord } from './job-record.js';
 import { RunningJobs } from './persistence/running-jobs.js';
 
@@ -24,10 +24,10 @@ export class SilentJobs extends Repeating {
     private readonly requests: Requests,
     private readonly record: JobRecord,
     private readonly clock: Clock,
-    private readonly settings: PolicySettings,
+    private readonly config: PolicyConfig,
   ) {
     super({
-      everyMs: () => settings.tickMs,
+      everyMs: () => config.tickMs,
       work: (signal) => this.askAll(signal),
       onError: (error) => this.logger.warn(`the job manager was not asked: ${messageOf(error)}`),
     });
@@ -35,7 +35,7 @@ export class SilentJobs extends Repeating {
 
   private async askAll(signal: AbortSignal): Promise<void> {
     const now = this.clock.now();
-    const before = new Date(now.getTime() - this.settings.askMs);
+    const before = new Date(now.getTime() - this.config.askMs);
     const jobs = new RunningJobs(this.database.manager);
     for (const { job } of await jobs.silentSince(before, now, JOBS_AT_A_TIME)) {
       if (signal.aborted) return;

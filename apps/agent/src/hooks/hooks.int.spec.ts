@@ -23,7 +23,7 @@ import type { Requests } from '#messaging/requests.js';
 import { openFiles } from '#storage/testing/small-volume.js';
 import { until } from '../../../../test/support/until.js';
 import { removeFolder, temporaryFolder } from '../../../../test/support/temporary-folder.js';
-import { AgentConfig } from '../config.js';
+import { agentConfig, AgentConfig } from '../config.js';
 import { AfterHooks } from './after-hooks.js';
 import { BackupHooks, type HookedAttempt } from './backup-hooks.js';
 import { HookRunner } from './hook-runner.js';
@@ -138,9 +138,14 @@ describe('a hook', () => {
   });
 });
 
+function configOf(more: Record<string, string> = {}): AgentConfig {
+  const variables = { HOLDFAST_CLIENT: 'web1', HOLDFAST_AGENT_FOLDER: agentFolder(), ...more };
+  return new AgentConfig(agentConfig.parse(variables));
+}
+
 describe('a hook folder', () => {
   const objection = (name: string) => {
-    const runner = new HookRunner(new AgentConfig('web1', agentFolder(), [], RING));
+    const runner = new HookRunner(configOf());
     return runner.objection({ script: name, timeoutSeconds: 1 });
   };
 
@@ -161,14 +166,13 @@ describe('a hook folder', () => {
     chmodSync(hooks, 0o777);
     expect(await objection('good.sh')).toContain('can be written by others');
     hooks = `${folder}/nowhere`;
-    const runner = new HookRunner(new AgentConfig('web1', '/a', [], RING, hooks));
+    const runner = new HookRunner(configOf({ HOLDFAST_AGENT_HOOKS: hooks }));
     expect(await runner.objection({ script: 'good.sh', timeoutSeconds: 1 })).toContain(
       'this client has no hook folder',
     );
   });
 });
 
-const RING = { buffers: 2, bufferBytes: 65_536 };
 const GOOD: TaskResult = { status: 0, message: '', kind: 'full', fragments: 1, files: 1, bytes: 1 };
 const both: JobHooks = {
   before: { script: 'freeze.sh', timeoutSeconds: 5 },
@@ -180,7 +184,7 @@ let reports: { lines: { text: string }[] }[] = [];
 
 /** An agent process as far as hooks are concerned. */
 function agent() {
-  const config = new AgentConfig('web1', agentFolder(), [], RING);
+  const config = configOf();
   const runner = new HookRunner(config);
   const call = (_: unknown, report: unknown) => {
     reports.push(report as { lines: { text: string }[] });

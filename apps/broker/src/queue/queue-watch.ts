@@ -4,7 +4,7 @@ import { Clock } from '#kernel/clock.js';
 import { messageOf } from '#kernel/errors.js';
 import { Repeating } from '#kernel/repeating.js';
 import { Allocator } from '../allocator.js';
-import { BrokerSettings } from '../config.js';
+import { BrokerConfig } from '../config.js';
 import { upSince } from '../domain/liveness.js';
 
 /**
@@ -20,10 +20,10 @@ export class QueueWatch extends Repeating {
     private readonly database: DataSource,
     private readonly allocator: Allocator,
     private readonly clock: Clock,
-    private readonly settings: BrokerSettings,
+    private readonly config: BrokerConfig,
   ) {
     super({
-      everyMs: () => settings.evaluateMs,
+      everyMs: () => config.evaluateMs,
       work: () => this.lookAtQueue(),
       onError: (error) =>
         this.logger.error(`the queue was not evaluated: ${messageOf(error)}; trying again`),

@@ -24,7 +24,7 @@ function collectionsOf(volumes: readonly object[]): ChunkCollections {
   return new ChunkCollections(
     { volumes } as unknown as MediaNode,
     new SystemClock(),
-    MediaConfig.from(mediaConfig.parse(config)),
+    new MediaConfig(mediaConfig.parse(config)),
   );
 }
 

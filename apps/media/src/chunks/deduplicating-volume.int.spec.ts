@@ -69,7 +69,7 @@ describe('A media server with a volume that deduplicates', () => {
     return new ChunkCollections(
       node,
       new SystemClock(),
-      MediaConfig.from(mediaConfig.parse(config)),
+      new MediaConfig(mediaConfig.parse(config)),
     );
   };
   /** Deletes what the catalog has of an image, for good. */
