@@ -1,11 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { DataSource, EntityManager } from 'typeorm';
 import { FixedClock } from '#kernel/clock.js';
 import { PermanentError } from '#kernel/errors.js';
 import { UnitOfWork } from '#outbox/unit-of-work.js';
-import { openDatabase } from '#service/database.js';
-import { startPostgres, type TestPostgres } from '../../../test/support/postgres.js';
+import { useDatabase } from '#service/testing/use-database.js';
 import { Allocator } from './allocator.js';
 import { brokerConfig, BrokerConfig } from './config.js';
 import { refusal } from './domain/refusal.js';
@@ -193,25 +192,13 @@ function stateOf(model: BrokerModel) {
   };
 }
 
-describe('the allocator on a database', () => {
-  let postgres: TestPostgres;
-  let database: DataSource;
+const database = await useDatabase(brokerSchema, 4);
 
+describe('the allocator on a database', () => {
   beforeAll(async () => {
-    postgres = await startPostgres();
-    const connection = {
-      HOLDFAST_DATABASE_URL: postgres.url,
-      HOLDFAST_DATABASE_CONNECTIONS_MAX: 4,
-    };
-    database = await openDatabase(connection, brokerSchema);
     await database.query(`INSERT INTO client SELECT unnest($1::text[]), 'h', '1', now()`, [
       CLIENTS,
     ]);
-  });
-
-  afterAll(async () => {
-    await database?.destroy();
-    await postgres?.stop();
   });
 
   async function stored(all: Resources): Promise<{ model: AskedModel; real: StoredBroker }> {

@@ -1,10 +1,9 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { DataSource, EntityManager } from 'typeorm';
 import { storageUnit, type HostHeartbeat, type StorageUnit } from '#contracts/broker.js';
 import { FixedClock } from '#kernel/clock.js';
 import { UnitOfWork } from '#outbox/unit-of-work.js';
-import { openDatabase } from '#service/database.js';
-import { startPostgres, type TestPostgres } from '../../../test/support/postgres.js';
+import { useDatabase } from '#service/testing/use-database.js';
 import { Allocator } from './allocator.js';
 import { brokerConfig, BrokerConfig } from './config.js';
 import { ConfigurationChanges } from './configuration-changes.js';
@@ -15,21 +14,15 @@ import { NOW } from './testing/sample-resources.js';
 
 const HOUR_MS = 3_600_000;
 
+const database = await useDatabase(brokerSchema, 4);
+
 describe('the allocator', () => {
-  let postgres: TestPostgres;
-  let database: DataSource;
   let allocator: Allocator;
   const clock = new FixedClock(NOW);
   /** Runs once, before the next statement outside of a transaction that has such a text. */
   let between: { text: string; run: () => Promise<void> } | undefined;
 
   beforeAll(async () => {
-    postgres = await startPostgres();
-    const connection = {
-      HOLDFAST_DATABASE_URL: postgres.url,
-      HOLDFAST_DATABASE_CONNECTIONS_MAX: 4,
-    };
-    database = await openDatabase(connection, brokerSchema);
     const query = async (text: string, values?: unknown[]): Promise<unknown> => {
       const now = between;
       if (now !== undefined && text.includes(now.text)) {
@@ -42,11 +35,6 @@ describe('the allocator', () => {
     const config = new BrokerConfig(brokerConfig.parse({}));
     const unitOfWork = new UnitOfWork(database, clock, 'broker');
     allocator = new Allocator(watched, unitOfWork, clock, config);
-  });
-
-  afterAll(async () => {
-    await database?.destroy();
-    await postgres?.stop();
   });
 
   const volume = (pool: string, usedPercent: number) => ({

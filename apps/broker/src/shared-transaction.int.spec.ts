@@ -1,16 +1,14 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import type { DataSource } from 'typeorm';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import { SystemClock } from '#kernel/clock.js';
 import { PermanentError } from '#kernel/errors.js';
 import { UnitOfWork, type Work } from '#outbox/unit-of-work.js';
-import { openDatabase } from '#service/database.js';
-import { startPostgres, type TestPostgres } from '../../../test/support/postgres.js';
+import { useDatabase } from '#service/testing/use-database.js';
 import { brokerSchema } from './persistence/broker-schema.js';
 import { SharedTransaction } from './shared-transaction.js';
 
+const database = await useDatabase(brokerSchema, 4);
+
 describe('changes that share a transaction', () => {
-  let postgres: TestPostgres;
-  let database: DataSource;
   let shared: SharedTransaction;
 
   const replica = () => {
@@ -30,23 +28,9 @@ describe('changes that share a transaction', () => {
     return rows.map(({ name }) => name).sort();
   };
 
-  beforeAll(async () => {
-    postgres = await startPostgres();
-    const connection = {
-      HOLDFAST_DATABASE_URL: postgres.url,
-      HOLDFAST_DATABASE_CONNECTIONS_MAX: 4,
-    };
-    database = await openDatabase(connection, brokerSchema);
-  });
-
   beforeEach(async () => {
     await database.query('TRUNCATE storage_pool');
     shared = replica();
-  });
-
-  afterAll(async () => {
-    await database?.destroy();
-    await postgres?.stop();
   });
 
   /** The first one runs alone, what comes meanwhile together. */

@@ -1,8 +1,6 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import type { DataSource } from 'typeorm';
-import { openDatabase } from '#service/database.js';
-import { startPostgres, type TestPostgres } from '../../../../test/support/postgres.js';
+import { useDatabase } from '#service/testing/use-database.js';
 import { claimsBefore } from '../domain/plan/claims.js';
 import { Walk } from '../domain/plan/walk.js';
 import type { WaitingRequest } from '../domain/resource-request.js';
@@ -14,24 +12,9 @@ import { Queue } from './queue.js';
 
 const WINDOW_ROWS = 32;
 
+const database = await useDatabase(brokerSchema, 2);
+
 describe('the queue in the database', () => {
-  let postgres: TestPostgres;
-  let database: DataSource;
-
-  beforeAll(async () => {
-    postgres = await startPostgres();
-    const connection = {
-      HOLDFAST_DATABASE_URL: postgres.url,
-      HOLDFAST_DATABASE_CONNECTIONS_MAX: 2,
-    };
-    database = await openDatabase(connection, brokerSchema);
-  });
-
-  afterAll(async () => {
-    await database?.destroy();
-    await postgres?.stop();
-  });
-
   /** As rows come back: some fields are filled in. */
   const jobs = (requests: readonly WaitingRequest[]) => requests.map(({ job }) => job);
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Manifest } from '#archive/manifest.js';
 import {
   catalogForgetVolume,
@@ -19,21 +19,21 @@ import {
 import type { InventoryEntry } from '#contracts/media.js';
 import { jobsDuplicate } from '#contracts/job.js';
 import { until } from '../../../../test/support/until.js';
-import { CatalogHarness } from '../testing/catalog-harness.js';
 import { MEDIA } from '../testing/commit.js';
-import { ImageMaker } from '../testing/image-maker.js';
 import { MediaOnTheWire } from '../testing/media-on-the-wire.js';
+import { useCatalog } from '../testing/use-catalog.js';
 
 const CARE_EVERY_MS = 200;
 
-let cluster: CatalogHarness;
-let maker: ImageMaker;
+const { cluster, maker } = await useCatalog({
+  ...{ HOLDFAST_GRANT_EVERY: '50ms', HOLDFAST_DELETE_GRACE: '50ms' },
+  HOLDFAST_CARE_EVERY: `${CARE_EVERY_MS}ms`,
+});
 let media: MediaOnTheWire;
 const grants: Tombstone[] = [];
 const repairs: { imageId: string; copy: number; requestId: string }[] = [];
 
 beforeAll(async () => {
-  cluster = await CatalogHarness.start();
   const observer = await cluster.connect('observer');
   observer.connection.subscribe('hf.int.v1.frag.delete.>', {
     callback: (_, message) => void grants.push(tombstone.parse(message.json())),
@@ -44,11 +44,6 @@ beforeAll(async () => {
       message.respond(JSON.stringify({ job: 77 }));
     },
   });
-  await cluster.startCatalog({
-    ...{ HOLDFAST_GRANT_EVERY: '50ms', HOLDFAST_DELETE_GRACE: '50ms' },
-    HOLDFAST_CARE_EVERY: `${CARE_EVERY_MS}ms`,
-  });
-  maker = await ImageMaker.start(cluster);
   media = new MediaOnTheWire(observer, MEDIA);
 });
 
@@ -58,11 +53,6 @@ beforeEach(() => {
   media.asked.length = 0;
   media.bytes.clear();
   grants.length = 0;
-});
-
-afterAll(async () => {
-  await maker?.stop();
-  await cluster?.stop();
 });
 
 async function fragmentsOf(imageId: string): Promise<FragmentView[]> {

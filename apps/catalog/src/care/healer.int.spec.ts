@@ -1,19 +1,16 @@
-import { afterAll, beforeAll, describe, it } from '@jest/globals';
+import { beforeAll, describe, it } from '@jest/globals';
 import { jobsDuplicate } from '#contracts/job.js';
 import { until } from '../../../../test/support/until.js';
-import { CatalogHarness } from '../testing/catalog-harness.js';
-import { ImageMaker } from '../testing/image-maker.js';
+import { useCatalog } from '../testing/use-catalog.js';
 
 /** More than one look takes on. */
 const COPIES = 21;
 
-let cluster: CatalogHarness;
-let maker: ImageMaker;
+const { cluster, maker } = await useCatalog({ HOLDFAST_CARE_EVERY: '100ms' });
 /** Images for whose repair the job manager was asked, each time. */
 const asked: string[] = [];
 
 beforeAll(async () => {
-  cluster = await CatalogHarness.start();
   const observer = await cluster.connect('observer');
   observer.connection.subscribe(jobsDuplicate.subject, {
     callback: (_, message) => {
@@ -21,13 +18,6 @@ beforeAll(async () => {
       message.respond(JSON.stringify({ job: 77 }));
     },
   });
-  await cluster.startCatalog({ HOLDFAST_CARE_EVERY: '100ms' });
-  maker = await ImageMaker.start(cluster);
-});
-
-afterAll(async () => {
-  await maker?.stop();
-  await cluster?.stop();
 });
 
 describe('damaged copies', () => {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import {
   catalogCopies,
   catalogFragmentSources,
@@ -7,17 +7,18 @@ import {
 } from '#contracts/catalog/copy.js';
 import { catalogChain, catalogFragments, catalogImage, imageAbandon } from '#contracts/image.js';
 import { until } from '../../../../test/support/until.js';
-import { CatalogHarness, OTHER_MEDIA } from '../testing/catalog-harness.js';
+import { OTHER_MEDIA } from '../testing/catalog-harness.js';
 import { MEDIA } from '../testing/commit.js';
-import { ImageMaker, OTHER_POOL, PIECE_BYTES } from '../testing/image-maker.js';
+import { OTHER_POOL, PIECE_BYTES } from '../testing/image-maker.js';
+import { useCatalog } from '../testing/use-catalog.js';
+
+const { cluster, maker } = await useCatalog();
+await cluster.startCatalog();
 
 describe('copies', () => {
-  let cluster: CatalogHarness;
-  let maker: ImageMaker;
   const completed: string[] = [];
 
   beforeAll(async () => {
-    cluster = await CatalogHarness.start();
     const observer = (await cluster.connect('observer')).connection;
     observer.subscribe('hf.evt.v1.copy.completed.>', {
       callback: (_, message) => {
@@ -26,14 +27,6 @@ describe('copies', () => {
       },
     });
     await observer.flush();
-    await cluster.startCatalog();
-    await cluster.startCatalog();
-    maker = await ImageMaker.start(cluster);
-  });
-
-  afterAll(async () => {
-    await maker?.stop();
-    await cluster?.stop();
   });
 
   async function copiesOf(imageId: string) {

@@ -44,16 +44,8 @@ describe('what an image builds on', () => {
       chain,
     ]);
     for (const each of chain) await reaches(each, 'TO_BE_DELETED');
-    await endGrace(chain, '1 hour');
+    await cluster.endGrace(chain, '1 hour');
     return chain;
-  }
-
-  async function endGrace(imageIds: readonly string[], after = '0'): Promise<void> {
-    await cluster.database.query(
-      `UPDATE fragment SET deletable_at = now() + $2::interval
-       WHERE image_id = ANY($1) AND deletable_at IS NOT NULL`,
-      [imageIds, after],
-    );
   }
 
   async function stateOf(imageId: string): Promise<string | undefined> {
@@ -76,14 +68,14 @@ describe('what an image builds on', () => {
 
   it('stays for as long as that can be taken back, and is left alone until then', async () => {
     const [full, next] = (await markedChain(1)) as [string, string];
-    await endGrace([full]);
+    await cluster.endGrace([full]);
     const { at } = await rowOf(next);
     const postponed = await until(() => rowOf(full), { is: (row) => row.at >= at });
     expect(postponed.at).toEqual(at);
     await delay(ROUNDS_MS);
     expect(await rowOf(full)).toEqual(postponed);
     await maker.operator.call(imageUndelete, { imageId: next });
-    await endGrace([full]);
+    await cluster.endGrace([full]);
     await reaches(full, 'ACTIVE');
     const { images } = await maker.jobs.call(catalogChain, { imageId: next, exact: false });
     expect(images.map(({ imageId }) => imageId)).toEqual([full, next]);
@@ -91,7 +83,7 @@ describe('what an image builds on', () => {
 
   it('goes behind it, in one round', async () => {
     const chain = await markedChain(3);
-    await endGrace(chain);
+    await cluster.endGrace(chain);
     for (const each of chain) await reaches(each, 'DELETING');
     const order = () => granted.filter((imageId) => chain.includes(imageId));
     await until(() => order().length >= chain.length);
@@ -101,7 +93,7 @@ describe('what an image builds on', () => {
   it('goes where it builds on that in turn, as never happens', async () => {
     const chain = await markedChain(1);
     await cluster.database.query('UPDATE image SET base_image_id = $2 WHERE image_id = $1', chain);
-    await endGrace(chain);
+    await cluster.endGrace(chain);
     for (const each of chain) await reaches(each, 'DELETING');
   });
 

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { catalogCopies, catalogUnpin, fragmentSuspect } from '#contracts/catalog/copy.js';
 import { deleteReport } from '#contracts/catalog/expiry.js';
 import { instanceSubject } from '#contracts/contract.js';
@@ -7,20 +7,22 @@ import { catalogFragments } from '#contracts/image.js';
 import { mediaVerifyFragment, type BytesState } from '#contracts/media.js';
 import { uuidv7 } from '#kernel/ids.js';
 import { until } from '../../../../test/support/until.js';
-import { CatalogHarness } from '../testing/catalog-harness.js';
 import { MEDIA } from '../testing/commit.js';
-import { ImageMaker } from '../testing/image-maker.js';
+import { useCatalog } from '../testing/use-catalog.js';
+
+const { cluster, catalog, maker } = await useCatalog({
+  HOLDFAST_GRANT_EVERY: '50ms',
+  HOLDFAST_DELETE_GRACE: '200ms',
+});
+await cluster.compared(catalog);
 
 describe('damage', () => {
-  let cluster: CatalogHarness;
-  let maker: ImageMaker;
   /** What the media server says of its fragments; it says nothing where it knows none. */
   const bytes = new Map<string, BytesState>();
   const announced: unknown[] = [];
   const grants: Tombstone[] = [];
 
   beforeAll(async () => {
-    cluster = await CatalogHarness.start();
     const observer = (await cluster.connect('observer')).connection;
     observer.subscribe(`${fragmentDamaged.prefix}.>`, {
       callback: (_, message) => void announced.push(message.json<{ data: unknown }>().data),
@@ -37,15 +39,6 @@ describe('damage', () => {
       },
     });
     await observer.flush();
-    await cluster.compared(
-      await cluster.startCatalog({ HOLDFAST_GRANT_EVERY: '50ms', HOLDFAST_DELETE_GRACE: '200ms' }),
-    );
-    maker = await ImageMaker.start(cluster);
-  });
-
-  afterAll(async () => {
-    await maker?.stop();
-    await cluster?.stop();
   });
 
   function suspect(fragmentId: string) {

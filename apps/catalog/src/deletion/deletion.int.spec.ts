@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { catalogState } from '#contracts/catalog/care.js';
 import { catalogCopies, catalogPin, catalogUnpin } from '#contracts/catalog/copy.js';
 import {
@@ -13,12 +13,12 @@ import { tombstone, type Tombstone } from '#contracts/fragment.js';
 import { catalogChain, catalogFragments, catalogImage } from '#contracts/image.js';
 import { jobsGet, type JobView } from '#contracts/job.js';
 import { uuidv7 } from '#kernel/ids.js';
-import type { RunningService } from '#service/run-service.js';
 import { until } from '../../../../test/support/until.js';
 import { Deletables } from '../persistence/deletion/deletables.js';
-import { CatalogHarness, OTHER_MEDIA } from '../testing/catalog-harness.js';
+import { OTHER_MEDIA } from '../testing/catalog-harness.js';
 import { MEDIA } from '../testing/commit.js';
-import { ImageMaker, OTHER_POOL } from '../testing/image-maker.js';
+import { OTHER_POOL } from '../testing/image-maker.js';
+import { useCatalog } from '../testing/use-catalog.js';
 
 const QUICK = {
   HOLDFAST_GRANT_EVERY: '50ms',
@@ -26,17 +26,18 @@ const QUICK = {
   HOLDFAST_EXPIRE_EVERY: '200ms',
 };
 
+const { cluster, catalog, maker } = await useCatalog(QUICK);
+// Two: whatever one does on its timers, the other may do at the same time.
+const catalogs = [catalog, await cluster.startCatalog(QUICK)];
+for (const each of catalogs) await cluster.compared(each);
+
 describe('deletion', () => {
-  let cluster: CatalogHarness;
-  let maker: ImageMaker;
-  const catalogs: RunningService[] = [];
   const grants: Tombstone[] = [];
   const deleted: string[] = [];
   /** Jobs that the job manager says are done. */
   const done = new Set<number>();
 
   beforeAll(async () => {
-    cluster = await CatalogHarness.start();
     const observer = (await cluster.connect('observer')).connection;
     observer.subscribe('hf.int.v1.frag.delete.>', {
       callback: (_, message) => void grants.push(tombstone.parse(message.json())),
@@ -51,15 +52,6 @@ describe('deletion', () => {
       },
     });
     await observer.flush();
-    // Two: whatever one does on its timers, the other may do at the same time.
-    catalogs.push(await cluster.startCatalog(QUICK), await cluster.startCatalog(QUICK));
-    for (const catalog of catalogs) await cluster.compared(catalog);
-    maker = await ImageMaker.start(cluster);
-  });
-
-  afterAll(async () => {
-    await maker?.stop();
-    await cluster?.stop();
   });
 
   type Expire = Partial<RequestOf<typeof imageExpire>>;
@@ -85,14 +77,6 @@ describe('deletion', () => {
   async function copyStates(imageId: string): Promise<string[]> {
     const { copies } = await maker.operator.call(catalogCopies, { imageId });
     return copies.map(({ state }) => state);
-  }
-
-  /** As if the grace period were over. */
-  async function endGrace(imageId: string): Promise<void> {
-    await cluster.database.query(
-      'UPDATE fragment SET deletable_at = now() WHERE image_id = $1 AND deletable_at IS NOT NULL',
-      [imageId],
-    );
   }
 
   function grantOf(fragmentId: string): Promise<Tombstone> {
@@ -167,7 +151,7 @@ describe('deletion', () => {
     const { imageId, fragmentIds } = await maker.backup(1);
     const [fragmentId] = fragmentIds as [string];
     await expire(imageId, { now: true });
-    await endGrace(imageId);
+    await cluster.endGrace([imageId]);
     const grant = await grantOf(fragmentId);
     expect(grant).toMatchObject({ imageId, copy: 1, number: 1, mediaId: MEDIA, storedBytes: 500 });
     expect(grant.reason).toMatch(/^expired /);
@@ -211,7 +195,7 @@ describe('deletion', () => {
     const place = { imageId, copy: 2, mediaId: OTHER_MEDIA, pool: OTHER_POOL };
     expect(await maker.commit({ ...place, number: 2 })).toMatchObject({ verdict: 'FENCED' });
     await maker.state(imageId, 'COMPLETE');
-    await endGrace(imageId);
+    await cluster.endGrace([imageId]);
     await report(await grantOf(others[0]!));
     expect(await copyStates(imageId)).toEqual(['COMPLETE', 'DELETED']);
     // Its number is free again, under a higher fence.
@@ -234,7 +218,7 @@ describe('deletion', () => {
     // Nothing keeps it any more: the timer marks it.
     await until(() => statesOf(imageId), { is: ([state]) => state === 'TO_BE_DELETED' });
     await hold('late');
-    await endGrace(imageId);
+    await cluster.endGrace([imageId]);
     const version = () =>
       cluster.database.query<unknown[]>('SELECT xmin FROM fragment WHERE image_id = $1', [imageId]);
     const before = await version();
@@ -257,7 +241,7 @@ describe('deletion', () => {
     await until(() => statesOf(imageId), { is: ([state]) => state === 'TO_BE_DELETED' });
     const late = maker.jobs.call(catalogPin, { job, imageIds: [imageId] });
     await expect(late).rejects.toMatchObject({ status: 229 });
-    await endGrace(imageId);
+    await cluster.endGrace([imageId]);
     await grantOf(fragmentIds[0]!);
   });
 
@@ -291,7 +275,7 @@ describe('deletion', () => {
     await cluster.database.query(`UPDATE fragment SET state = 'DAMAGED' WHERE fragment_id = $1`, [
       fragmentIds[0],
     ]);
-    await endGrace(imageId);
+    await cluster.endGrace([imageId]);
     await until(() => copyStates(imageId), {
       is: (states) => states.join() === 'DEGRADED,COMPLETE',
     });
@@ -313,7 +297,7 @@ describe('deletion', () => {
     await expect(maker.operator.call(imageUndelete, { imageId })).rejects.toMatchObject({
       status: 227,
     });
-    await endGrace(imageId);
+    await cluster.endGrace([imageId]);
     const grant = await grantOf(late.fragmentId);
     expect(grant.reason).toBe('it was refused: SUPERSEDED');
     expect((await claim(grant)).confirmed).toBe(true);
@@ -334,14 +318,14 @@ describe('deletion', () => {
     await until(() => expire(imageId, { copy: 2 }).catch(() => []), {
       is: (decisions) => decisions.length > 0,
     });
-    await endGrace(imageId);
+    await cluster.endGrace([imageId]);
     // It steps aside when it was looked at: 256 like it would else be all that is ever looked at.
     await until(() => new Deletables(cluster.database).dueImages(new Date(), 256), {
       is: (due) => !due.includes(imageId),
     });
     expect(await statesOf(imageId, 2)).toEqual(['TO_BE_DELETED']);
-    for (const catalog of catalogs) await cluster.compared(catalog);
-    await endGrace(imageId);
+    for (const each of catalogs) await cluster.compared(each);
+    await cluster.endGrace([imageId]);
     await grantOf(others[0]!);
   });
 

@@ -1,47 +1,31 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { catalogUnpin } from '#contracts/catalog/copy.js';
 import { imageExpire, imageHold, imageUndelete } from '#contracts/catalog/expiry.js';
 import { tombstone, type Tombstone } from '#contracts/fragment.js';
 import { catalogFragments } from '#contracts/image.js';
 import { until } from '../../../../test/support/until.js';
-import { CatalogHarness } from '../testing/catalog-harness.js';
-import { ImageMaker } from '../testing/image-maker.js';
+import { useCatalog } from '../testing/use-catalog.js';
 
 const QUICK = { HOLDFAST_GRANT_EVERY: '50ms', HOLDFAST_EXPIRE_EVERY: '200ms' };
 
+const { cluster, catalog, maker } = await useCatalog(QUICK);
+await cluster.compared(catalog);
+
 describe('what is marked for deletion, and needed after all,', () => {
-  let cluster: CatalogHarness;
-  let maker: ImageMaker;
   const grants: Tombstone[] = [];
 
   beforeAll(async () => {
-    cluster = await CatalogHarness.start();
     const observer = (await cluster.connect('observer')).connection;
     observer.subscribe('hf.int.v1.frag.delete.>', {
       callback: (_, message) => void grants.push(tombstone.parse(message.json())),
     });
     await observer.flush();
-    await cluster.compared(await cluster.startCatalog(QUICK));
-    maker = await ImageMaker.start(cluster);
-  });
-
-  afterAll(async () => {
-    await maker?.stop();
-    await cluster?.stop();
   });
 
   async function statesOf(imageId: string, copy = 1): Promise<string[]> {
     const page = { imageId, copy, all: true };
     const { fragments } = await maker.operator.call(catalogFragments, page);
     return fragments.map(({ state }) => state);
-  }
-
-  /** As if the grace period were over. */
-  async function endGrace(imageId: string): Promise<void> {
-    await cluster.database.query(
-      'UPDATE fragment SET deletable_at = now() WHERE image_id = $1 AND deletable_at IS NOT NULL',
-      [imageId],
-    );
   }
 
   it('stays where an image on hold builds on it, though both are marked', async () => {
@@ -61,7 +45,7 @@ describe('what is marked for deletion, and needed after all,', () => {
     }
     const hold = { imageId: next, hold: 'late', reason: 'a trial' };
     await maker.operator.call(imageHold, { ...hold, release: false });
-    await endGrace(full);
+    await cluster.endGrace([full]);
     await until(() => statesOf(full), { is: ([state]) => state === 'ACTIVE' });
     await maker.operator.call(imageUndelete, { imageId: next });
     expect(await statesOf(next)).toEqual(['ACTIVE']);
@@ -74,7 +58,7 @@ describe('what is marked for deletion, and needed after all,', () => {
     await maker.operator.call(imageExpire, { imageId, copy: 2 });
     const hold = { imageId, hold: 'trial', reason: 'a trial', release: false };
     await maker.operator.call(imageHold, hold);
-    await endGrace(imageId);
+    await cluster.endGrace([imageId]);
     await cluster.database.query(`UPDATE fragment SET state = 'DAMAGED' WHERE fragment_id = $1`, [
       fragmentIds[0],
     ]);
@@ -92,7 +76,7 @@ describe('what is marked for deletion, and needed after all,', () => {
     await maker.operator.call(imageExpire, { imageId, copy: 2 });
     await damage(others[1]);
     await damage(fragmentIds[1]);
-    await endGrace(imageId);
+    await cluster.endGrace([imageId]);
     await until(() => statesOf(imageId, 2), { is: (states) => states.join() === 'ACTIVE,DAMAGED' });
     const marked = await cluster.database.query<unknown[]>(
       'SELECT 1 FROM fragment WHERE image_id = $1 AND deletable_at IS NOT NULL',

@@ -1,7 +1,5 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { DataSource } from 'typeorm';
-import { openDatabase } from '#service/database.js';
-import { startPostgres, type TestPostgres } from '../../../../test/support/postgres.js';
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { useDatabase } from '#service/testing/use-database.js';
 import { catalogDefinition } from '../catalog.definition.js';
 import { Gaps } from './copies/gaps.js';
 import { Deletables } from './deletion/deletables.js';
@@ -51,23 +49,11 @@ const LEAVE_ONE = [
   'VACUUM ANALYZE',
 ];
 
+const database = await useDatabase(catalogDefinition.owns!, 2);
+
 describe('the fragments of an image are found by it,', () => {
-  let postgres: TestPostgres;
-  let database: DataSource;
-
   beforeAll(async () => {
-    postgres = await startPostgres();
-    const connection = {
-      HOLDFAST_DATABASE_URL: postgres.url,
-      HOLDFAST_DATABASE_CONNECTIONS_MAX: 2,
-    };
-    database = await openDatabase(connection, catalogDefinition.owns!);
     for (const statement of FILL) await database.query(statement);
-  });
-
-  afterAll(async () => {
-    await database?.destroy();
-    await postgres?.stop();
   });
 
   /** How PostgreSQL would do what `work` asks of it for the fragments; nothing of it is done. */

@@ -98,6 +98,15 @@ export class CatalogHarness {
     for (const mediaId of [MEDIA, OTHER_MEDIA]) comparisons.mark(mediaId, era);
   }
 
+  /** What is marked of these images may be deleted after so long, by default at once; of all in the same moment. */
+  async endGrace(imageIds: readonly string[], after = '0'): Promise<void> {
+    await this.database.query(
+      `UPDATE fragment SET deletable_at = now() + $2::interval
+       WHERE image_id = ANY($1) AND deletable_at IS NOT NULL`,
+      [imageIds, after],
+    );
+  }
+
   async connect(user: string): Promise<Nats> {
     const nats = await Nats.connect({ ...this.nats.login(user), clientName: `test ${user}` });
     this.connections.push(nats);

@@ -1,9 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import type { DataSource } from 'typeorm';
 import { pathOf, readFileLines } from '#archive/file-lines.js';
-import { openDatabase } from '#service/database.js';
-import { startPostgres, type TestPostgres } from '../../../../../test/support/postgres.js';
+import { useDatabase } from '#service/testing/use-database.js';
 import { catalogDefinition } from '../../catalog.definition.js';
 import { planFind, splitPath } from '../../domain/files/glob.js';
 import type { IndexRecord } from '../../domain/files/index-record.js';
@@ -15,6 +13,8 @@ import { FileSweeps } from './file-sweeps.js';
 import { removeTrees } from './file-trees.js';
 import { compareEntries, Files } from './files.js';
 
+const database = await useDatabase(catalogDefinition.owns!, 10);
+
 /** Path to size; null: deleted since the base. */
 type Entries = ReadonlyMap<string, number | null>;
 
@@ -25,22 +25,6 @@ interface ModelImage {
   readonly backupTime: number;
   readonly entries: Entries;
 }
-
-let postgres: TestPostgres;
-let database: DataSource;
-
-beforeAll(async () => {
-  postgres = await startPostgres();
-  const config = {
-    HOLDFAST_DATABASE_URL: postgres.url,
-    HOLDFAST_DATABASE_CONNECTIONS_MAX: 10,
-  };
-  database = await openDatabase(config, catalogDefinition.owns!);
-});
-afterAll(async () => {
-  await database?.destroy();
-  await postgres?.stop();
-});
 
 /** The world beside which the tables are held: what each client has, and what its images took of it. */
 class World {
