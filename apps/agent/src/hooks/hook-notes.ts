@@ -8,7 +8,7 @@ import { jobNumber } from '#contracts/names.js';
 import { codeOf, messageOf } from '#kernel/errors.js';
 
 /** What the hook after a backup needs when nobody remembers the backup. */
-export const hookNote = z.object({
+const hookNote = z.object({
   version: z.literal(1),
   job: jobNumber,
   attempt: z.int().min(1),

@@ -4,7 +4,7 @@ import { codeOf } from '#kernel/errors.js';
 import { sleep } from '#kernel/backoff.js';
 
 /** How long a process that was asked to end may take before it is killed. */
-export const KILL_AFTER_MS = 5_000;
+const KILL_AFTER_MS = 5_000;
 const LOOK_MS = 25;
 
 /** A process of ours, so named that another one that got its number later is not taken for it. */

@@ -4,7 +4,7 @@ import type { WaitingRequest } from '../domain/resource-request.js';
 import type { Resources, ServerPool, ServerResource, UnitResource } from '../domain/resources.js';
 
 export const NOW = new Date('2026-03-01T12:00:00Z');
-export const LONG_AGO = new Date(NOW.getTime() - HEARTBEAT_MISSED_MS - 1);
+const LONG_AGO = new Date(NOW.getTime() - HEARTBEAT_MISSED_MS - 1);
 
 /** Of unknown size: nothing limits what is written there but units. */
 export const ENDLESS: ServerPool = { freeBytes: 0, totalBytes: 0, drives: null };

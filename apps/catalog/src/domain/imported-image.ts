@@ -5,7 +5,7 @@ import { selectionSet } from './base.js';
 import { expiryOf } from './retention.js';
 
 /** Whatever its retention was, an image that is put back is kept this long, so that nobody is surprised. */
-export const KEPT_AFTER_IMPORT_MS = 14 * 86_400_000;
+const KEPT_AFTER_IMPORT_MS = 14 * 86_400_000;
 const RETENTION_UNKNOWN = '14d';
 
 /** What the manifests of an image say of it. */

@@ -8,7 +8,7 @@ const UNIT_MS: Readonly<Record<string, number>> = {
 };
 
 /** A retention that never ends. */
-export const INFINITE = 'infinite';
+const INFINITE = 'infinite';
 
 /**
  * When an image expires: `retention` (such as `14d`) after its backup time in unix seconds. Null for `infinite`: it

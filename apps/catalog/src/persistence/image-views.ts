@@ -32,8 +32,7 @@ export const IS_COMPLETE =
   '(i.fragments_expected IS NOT NULL AND i.abandoned_at IS NULL AND c.loaded = i.fragments_expected)';
 
 /** It was announced as COMPLETE once. */
-export const WAS_COMPLETE =
-  '(EXISTS (SELECT 1 FROM image_completion d WHERE d.image_id = i.image_id))';
+const WAS_COMPLETE = '(EXISTS (SELECT 1 FROM image_completion d WHERE d.image_id = i.image_id))';
 
 const IS_DAMAGED = `(i.abandoned_at IS NULL AND c.loaded < i.fragments_expected
   AND c.readable = i.fragments_expected AND ${WAS_COMPLETE})`;

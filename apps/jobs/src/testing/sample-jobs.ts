@@ -78,7 +78,7 @@ export function copyOf(missing: number, sources: string[] = ['m1']): BegunCopy {
   };
 }
 
-export const OK = { status: 0, message: '', fragments: 1, files: 2, bytes: 3 };
+const OK = { status: 0, message: '', fragments: 1, files: 2, bytes: 3 };
 
 /** What the steps of a job are answered, in the attempt that is given. */
 export function answers(attempt = 1) {

@@ -62,7 +62,7 @@ export interface CommitOffersOptions {
 /** Messages that may be under way at once; what is sealed meanwhile goes with the next one. */
 export const PUBLISHES_IN_FLIGHT_MAX = 4;
 /** Fragments that one question to the catalog names. */
-export const INQUIRY_FRAGMENTS_MAX = 256;
+const INQUIRY_FRAGMENTS_MAX = 256;
 /** Small indexes that are kept until the verdict; the catalog fetches the others. */
 const INDEXES_KEPT_MAX = 64;
 const TICK_MS = 500;

@@ -1,5 +1,5 @@
+import { FRAME_ARCHIVE_BYTES_MAX, FRAMES_MAX } from '#archive/frames/frame-table.js';
 import { seekTableBytes } from '#archive/frames/seek-table.js';
-import { FRAME_ARCHIVE_BYTES_MAX, FRAMES_MAX } from './write-rules.js';
 
 /** Zstandard's own bound (ZSTD_compressBound) for a full frame, and 64 bytes for its header. */
 const FRAME_STORED_BYTES_MAX = FRAME_ARCHIVE_BYTES_MAX + (FRAME_ARCHIVE_BYTES_MAX >> 8) + 64;

@@ -18,7 +18,7 @@ export const OFFER_DEFAULTS: OfferSettings = {
 };
 
 /** Receipts that may fail to come before the catalog is asked directly. */
-export const RECEIPTS_MISSED_MAX = 2;
+const RECEIPTS_MISSED_MAX = 2;
 /** Times that the catalog may not know the image before whoever waits for a verdict is told. */
 export const UNKNOWN_IMAGE_MAX = 5;
 

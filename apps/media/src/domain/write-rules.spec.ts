@@ -1,10 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import { FRAMES_MAX, frameTableBytes, type FrameRecord } from '#archive/frames/frame-table.js';
 import { MESSAGE_BYTES_MAX } from '#transfer/message.js';
-import { checkFrame, checkIndex, NOTHING_WRITTEN } from './write-rules.js';
+import { checkFrame, checkIndex } from './write-rules.js';
 
 const TIB = 2 ** 40;
 const frame = { archiveBytes: 1, storedBytes: 10 };
+
+const NOTHING_WRITTEN = { frames: [], storedBytes: 0, archiveBytes: 0, indexBytes: 0 };
 
 describe('A fragment that is written', () => {
   const record: FrameRecord = { ...frame, digest: Buffer.alloc(32) };

@@ -8,9 +8,8 @@ import { rawFrameBytes } from '#archive/frames/raw-frame.js';
 import { seekTableBytes } from '#archive/frames/seek-table.js';
 import { PermanentError } from '#kernel/errors.js';
 
-export { FRAME_ARCHIVE_BYTES_MAX, FRAMES_MAX };
 /** Index text is compressed; an index beyond this is a fault of the writer. */
-export const INDEX_BYTES_MAX = 4 * 1024 * 1024 * 1024;
+const INDEX_BYTES_MAX = 4 * 1024 * 1024 * 1024;
 
 /** How far the open fragment has come. */
 export interface FragmentProgress {
@@ -19,13 +18,6 @@ export interface FragmentProgress {
   readonly archiveBytes: number;
   readonly indexBytes: number;
 }
-
-export const NOTHING_WRITTEN: FragmentProgress = {
-  frames: [],
-  storedBytes: 0,
-  archiveBytes: 0,
-  indexBytes: 0,
-};
 
 /** How far the copy has come. */
 export interface CopyProgress {

@@ -2,6 +2,7 @@ import { freeBytes } from '#kernel/free-bytes.js';
 import { Blake3Hasher } from '@napi-rs/blake-hash';
 import { blake3 } from '#kernel/blake3.js';
 import {
+  FRAMES_MAX,
   decodeFrameTable,
   frameTableBytes,
   type FrameRecord,
@@ -9,7 +10,6 @@ import {
 import type { Manifest } from '#archive/manifest.js';
 import { FragmentDamaged } from '#storage/errors.js';
 import type { FragmentWriter } from '#storage/fragment-store.js';
-import { FRAMES_MAX } from '../domain/write-rules.js';
 import { OpenFragment } from '../sessions/open-fragment.js';
 import type { FromAnySource } from './any-source.js';
 import type { FragmentSource, SourceRange } from './fragment-source.js';

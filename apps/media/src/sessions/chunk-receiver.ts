@@ -1,3 +1,4 @@
+import { FRAME_ARCHIVE_BYTES_MAX } from '#archive/frames/frame-table.js';
 import { blake3 } from '#kernel/blake3.js';
 import { freeBytes } from '#kernel/free-bytes.js';
 import type { ChunkIntake, ChunkIntakeSession, RecipeWriter } from '#storage/chunk-intake.js';
@@ -12,7 +13,7 @@ import {
 import type { Connection } from '#transfer/connection.js';
 import type { FrameOfChunks } from '#transfer/fragment-writer-client.js';
 import { MESSAGE, type Message } from '#transfer/message.js';
-import { corruption, FRAME_ARCHIVE_BYTES_MAX } from '../domain/write-rules.js';
+import { corruption } from '../domain/write-rules.js';
 
 /** What READY says where the volume deduplicates. */
 export const CHUNKS_READY = {

@@ -1,11 +1,14 @@
 import { Blake3Hasher } from '@napi-rs/blake-hash';
-import { frameTableBytes, type FrameRecord } from '#archive/frames/frame-table.js';
+import {
+  FRAME_ARCHIVE_BYTES_MAX,
+  frameTableBytes,
+  type FrameRecord,
+} from '#archive/frames/frame-table.js';
 import { IndexDamage, IndexFrames } from '#archive/frames/index-frames.js';
 import { decompress } from '#archive/frames/zstd.js';
 import type { FragmentView } from '#contracts/image.js';
 import { messageOf } from '#kernel/errors.js';
 import { FragmentDamaged } from '#storage/errors.js';
-import { FRAME_ARCHIVE_BYTES_MAX } from '../domain/write-rules.js';
 import type { FromAnySource } from '../duplication/any-source.js';
 import type { FragmentSource, SourceRange } from '../duplication/fragment-source.js';
 import { readRange, tableOf } from '../duplication/normal-copy.js';

@@ -1,7 +1,11 @@
 import { blake3 } from '#kernel/blake3.js';
 import { compress } from '#archive/frames/zstd.js';
 import type { EncodedFrame } from '#archive/frames/frame-encoder.js';
-import { encodeFrameTable, type FrameRecord } from '#archive/frames/frame-table.js';
+import {
+  FRAME_ARCHIVE_BYTES_MAX,
+  encodeFrameTable,
+  type FrameRecord,
+} from '#archive/frames/frame-table.js';
 import { INDEX_FRAME_BYTES_MAX } from '#archive/index-line.js';
 import type { Manifest } from '#archive/manifest.js';
 import { freeBytes } from '#kernel/free-bytes.js';
@@ -9,7 +13,7 @@ import type { ResumePoint } from '#contracts/task.js';
 import type { FragmentName } from '#storage/fragment-name.js';
 import { fragmentBytesMaxAt } from '#transfer/fragment-bytes.js';
 import { hasRoomForFrame } from '../domain/fragment-room.js';
-import { FRAME_ARCHIVE_BYTES_MAX, outOfSequence } from '../domain/write-rules.js';
+import { outOfSequence } from '../domain/write-rules.js';
 import type { ContentSummary } from '../sessions/open-fragment.js';
 
 /** Frames that are compressed side by side. */

@@ -4,7 +4,7 @@ import { WEEKDAYS, type DayRule, type StartWindow } from '#contracts/schedule.js
 const anyWeekday = fc.constantFrom(...WEEKDAYS);
 const two = (number: number) => String(number).padStart(2, '0');
 
-export const anyWindow: fc.Arbitrary<StartWindow> = fc.record({
+const anyWindow: fc.Arbitrary<StartWindow> = fc.record({
   days: fc.oneof(
     fc.constant('every' as const),
     fc.uniqueArray(anyWeekday, { minLength: 1, maxLength: 3 }),

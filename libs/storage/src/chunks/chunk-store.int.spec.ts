@@ -8,6 +8,7 @@ import { InvalidInput } from '#kernel/errors.js';
 import { FragmentDamaged, FragmentUnreadable, VolumeUnusable } from '../errors.js';
 import { copyFolder, fileName, type FragmentName } from '../fragment-name.js';
 import {
+  condemn,
   archiveOf,
   chunkOf,
   frameOf,
@@ -49,10 +50,6 @@ describe('A chunk store', () => {
     return readdirSync(chunks)
       .filter((name) => /^[0-9a-f]{2}$/.test(name))
       .flatMap((name) => readdirSync(join(chunks, name)).map((file) => join(chunks, name, file)));
-  };
-  const condemn = async (name: FragmentName) => {
-    await store.remove(grantOf(name), name);
-    await store.emptyTrash(tombstoneOf(name));
   };
   const [first, second, third] = [1, 2, 3].map((seed) => fragmentName(seed)) as [
     FragmentName,
@@ -148,15 +145,15 @@ describe('A chunk store', () => {
       await store.collect(EVERYTHING);
       await store.takeBack(tombstoneOf(first), first);
       expect((await readArchive(store, first)).equals(archiveOf([1, 2, 3]))).toBe(true);
-      await condemn(first);
-      await condemn(first);
+      await condemn(store, first);
+      await condemn(store, first);
       await store.collect(EVERYTHING);
       expect((await readArchive(store, second)).equals(archiveOf([3, 4]))).toBe(true);
       const session = store.session('web1');
       const there = await session.ask([1, 2, 3, 4].map((seed) => chunkOf(seed).id));
       expect(there).toEqual([false, false, true, true]);
       await session.end();
-      await condemn(second);
+      await condemn(store, second);
       await store.collect(EVERYTHING);
       expect(containers()).toEqual([]);
     });
@@ -165,7 +162,7 @@ describe('A chunk store', () => {
       await sealAlone(store, first, [1, 2, 3]);
       const session = store.session('web1');
       expect(await session.ask([chunkOf(2).id])).toEqual([true]);
-      await condemn(first);
+      await condemn(store, first);
       await store.collect(EVERYTHING);
       await store.collect(EVERYTHING);
       expect(await sealIn(session, second, [2])).toEqual([]);
@@ -184,7 +181,7 @@ describe('A chunk store', () => {
       );
       const reader = await store.open(second);
       const start = await reader.read('data', 0, 10);
-      await condemn(first);
+      await condemn(store, first);
       expect((await store.collect(EVERYTHING)).gone).toBeGreaterThan(0);
       const rest = await readThrough(reader);
       expect(rest.equals(archiveOf(seeds.filter((seed) => seed % 2 === 0)))).toBe(true);
@@ -227,11 +224,11 @@ describe('A chunk store', () => {
       await store.remove(grantOf(second), second);
       await reopen(lose('index'));
       expect((await readArchive(store, first)).equals(archiveOf([1, 2, 3]))).toBe(true);
-      await condemn(first);
+      await condemn(store, first);
       await store.collect(EVERYTHING);
       await store.takeBack(tombstoneOf(second), second);
       expect((await readArchive(store, second)).equals(archiveOf([3, 4]))).toBe(true);
-      await condemn(second);
+      await condemn(store, second);
       await store.collect(EVERYTHING);
       expect(containers()).toEqual([]);
     });

@@ -4,10 +4,10 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ClassicLevel } from 'classic-level';
 import { copyFolder, fileName, type FragmentName } from '../fragment-name.js';
 import {
+  condemn,
   archiveOf,
   chunkOf,
   containersOf,
-  grantOf,
   readArchive,
   sealAlone,
   tombstoneOf,
@@ -41,10 +41,6 @@ describe('A chunk store that is opened with something amiss', () => {
   };
   const index = () => join(folder.path, 'chunks', 'index');
   const loseIndex = () => rmSync(index(), { recursive: true });
-  const condemn = async (name: FragmentName) => {
-    await store.remove(grantOf(name), name);
-    await store.emptyTrash(tombstoneOf(name));
-  };
   const [first, second] = [1, 2].map((seed) => fragmentName(seed)) as [FragmentName, FragmentName];
 
   it('counts a recipe that could not be read as soon as it can', async () => {
@@ -56,7 +52,7 @@ describe('A chunk store that is opened with something amiss', () => {
       loseIndex();
       writeFileSync(path, 'nothing');
     });
-    await condemn(second);
+    await condemn(store, second);
     const unclosed = join(folder.path, 'chunks', '01', '0123456789abcdef.chunks.partial');
     mkdirSync(dirname(unclosed), { recursive: true });
     writeFileSync(unclosed, 'begun');
@@ -66,7 +62,7 @@ describe('A chunk store that is opened with something amiss', () => {
     writeFileSync(path, whole);
     expect(await store.collect(EVERYTHING)).toMatchObject({ gone: 1 });
     expect((await readArchive(store, first)).equals(archiveOf([1, 2]))).toBe(true);
-    await condemn(first);
+    await condemn(store, first);
     await store.collect(EVERYTHING);
     expect(containersOf(folder.path)).toEqual([]);
   });
@@ -82,7 +78,7 @@ describe('A chunk store that is opened with something amiss', () => {
         else writeFileSync(path, 'nothing');
       });
       await expect(store.collect(EVERYTHING)).rejects.toThrow(/cannot be read/);
-      await condemn(first);
+      await condemn(store, first);
       await store.collect(EVERYTHING);
       expect(containersOf(folder.path)).toEqual([]);
       await reopen();
@@ -94,7 +90,7 @@ describe('A chunk store that is opened with something amiss', () => {
     await sealAlone(store, first, [1, 2]);
     await sealAlone(store, second, [2]);
     rmSync(join(folder.path, ...copyFolder(first), fileName(first, 'recipe')));
-    await condemn(first);
+    await condemn(store, first);
     expect(await store.collect(EVERYTHING)).toMatchObject({ gone: 0 });
     await reopen();
     expect(await store.collect(EVERYTHING)).toMatchObject({ gone: 1, made: 1 });
@@ -111,10 +107,10 @@ describe('A chunk store that is opened with something amiss', () => {
       if (step === 'release: the ledger has it, the index not yet') throw new Error('cut off');
     };
     store = await ChunkStore.open({ folder: folder.path, reserveBytes: 0, between });
-    await expect(condemn(first)).rejects.toThrow('cut off');
+    await expect(condemn(store, first)).rejects.toThrow('cut off');
     const recipe = join(folder.path, '.trash', tombstoneOf(first), fileName(first, 'recipe'));
     await reopen(() => writeFileSync(recipe, 'nothing'));
-    await condemn(second);
+    await condemn(store, second);
     expect(await store.collect(EVERYTHING)).toMatchObject({ gone: 1 });
     await expect(store.emptyTrash(tombstoneOf(first))).rejects.toThrow(/remove .*recipe\.zst/);
     rmSync(recipe);
@@ -127,8 +123,8 @@ describe('A chunk store that is opened with something amiss', () => {
   it('collects beside a container whose table is damaged, and that nobody needs', async () => {
     await sealAlone(store, first, [1, 2]);
     await sealAlone(store, second, [3]);
-    await condemn(first);
-    await condemn(second);
+    await condemn(store, first);
+    await condemn(store, second);
     const [one] = containersOf(folder.path);
     await reopen(() => {
       loseIndex();
@@ -157,7 +153,7 @@ describe('A chunk store that is opened with something amiss', () => {
     }
     store = await open();
     expect((await readArchive(store, first)).equals(archiveOf([1, 2]))).toBe(true);
-    await condemn(first);
+    await condemn(store, first);
     await store.collect(EVERYTHING);
     expect(containersOf(folder.path)).toHaveLength(1);
   });

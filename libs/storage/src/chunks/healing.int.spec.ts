@@ -4,14 +4,13 @@ import { compress } from '#archive/frames/zstd.js';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { FragmentName } from '../fragment-name.js';
 import {
+  condemn,
   archiveOf,
   chunkOf,
   containersOf,
   damageFrames,
-  grantOf,
   readArchive,
   sealAlone,
-  tombstoneOf,
 } from '../testing/chunks.js';
 import { fragmentName, manifestOf } from '../testing/fragments.js';
 import { testFolder, type TestFolder } from '../testing/small-volume.js';
@@ -56,10 +55,6 @@ describe('A chunk that is lost where it lies', () => {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     expect(await asks(seed)).toEqual([false]);
-  };
-  const condemn = async (name: FragmentName) => {
-    await store.remove(grantOf(name), name);
-    await store.emptyTrash(tombstoneOf(name));
   };
 
   it('counts as here until that is found out, and is sent again then: all that need it are whole', async () => {
@@ -132,9 +127,9 @@ describe('A chunk that is lost where it lies', () => {
     store = await open();
     await reads(first, seeds);
     await reads(second, [3, 2, 1]);
-    await condemn(first);
+    await condemn(store, first);
     await reads(second, [3, 2, 1]);
-    await condemn(second);
+    await condemn(store, second);
     await store.collect({ deadShareMin: 0 });
     expect(containersOf(folder.path)).toEqual([]);
   });
@@ -177,7 +172,7 @@ describe('A chunk that is lost where it lies', () => {
     damageFrames(containersOf(folder.path)[0]!);
     await verify();
     await sealAlone(store, second, seeds);
-    for (const name of [first, second, third]) await condemn(name);
+    for (const name of [first, second, third]) await condemn(store, name);
     await store.collect({ deadShareMin: 0 });
     // It relies on what it was told: nothing is asked or sent again.
     const writer = await told.beginPlain(fragmentName(4));
@@ -188,7 +183,7 @@ describe('A chunk that is lost where it lies', () => {
     await told.end();
     await store.collect({ deadShareMin: 0 });
     await reads(fragmentName(4), seeds);
-    await condemn(fragmentName(4));
+    await condemn(store, fragmentName(4));
     await store.collect({ deadShareMin: 0 });
     expect(containersOf(folder.path)).toEqual([]);
   });

@@ -139,6 +139,12 @@ export function grantOf(name: FragmentName): ConfirmedGrant {
   return confirmGrant({ fragmentId, tombstoneId: tombstoneOf(name) }, { confirmed: true })!;
 }
 
+/** Deletes a fragment for good. */
+export async function condemn(store: ChunkStore, name: FragmentName): Promise<void> {
+  await store.remove(grantOf(name), name);
+  await store.emptyTrash(tombstoneOf(name));
+}
+
 /** The catalog's word that it knows every recipe of a store, if it is in doubt of that. */
 export async function grantOrphans(store: ChunkStore): Promise<void> {
   const { orphanDoubtId: doubtId } = store;

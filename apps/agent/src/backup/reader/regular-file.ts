@@ -15,7 +15,7 @@ import { isGone, type ReaderContext } from './reader-context.js';
 import type { OpenEntry } from '../reader-state.js';
 
 /** Files up to this size are read whole before their header is written. */
-export const SMALL_FILE_BYTES_MAX = 128 * 1024;
+const SMALL_FILE_BYTES_MAX = 128 * 1024;
 /** Smaller files are stored whole, holes or not. */
 const SPARSE_BYTES_MIN = 64 * 1024;
 const ZEROS = 'zeros stand in for the rest';

@@ -4,7 +4,7 @@ import type { IndexRecord } from './index-record.js';
 import { directoryKey } from './tree-key.js';
 
 /** Characters of a block's name: 16 bytes of BLAKE3 of its text, hex. */
-export const DIGEST_LENGTH = 32;
+const DIGEST_LENGTH = 32;
 
 /** A piece of a file tree. Never changed; named by what it holds. */
 export interface TreeBlock {

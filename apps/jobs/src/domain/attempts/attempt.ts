@@ -195,7 +195,7 @@ export function attemptEnded(job: Job, { status, message }: Outcome, now: Date):
 }
 
 /** Where the first attempt and every further one begins. What is where may have changed since. */
-export function firstStep(job: Job): 'planning' | 'allocating' {
+function firstStep(job: Job): 'planning' | 'allocating' {
   return job.type === 'backup' && !isSynthetic(job) ? 'allocating' : 'planning';
 }
 

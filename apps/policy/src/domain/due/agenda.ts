@@ -107,7 +107,7 @@ function incompleteOf(
   return known.failures.some((failure) => failure.job === job) ? job : undefined;
 }
 
-export function newHistory(knownSince: Date): History {
+function newHistory(knownSince: Date): History {
   return { knownSince, heldUntil: null, lastGood: null, failures: [] };
 }
 

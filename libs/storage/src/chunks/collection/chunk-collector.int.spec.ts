@@ -6,13 +6,12 @@ import { compress } from '#archive/frames/zstd.js';
 import { VolumeFull } from '../../errors.js';
 import type { FragmentName } from '../../fragment-name.js';
 import {
+  condemn,
   archiveOf,
   containersOf,
-  grantOf,
   readArchive,
   sealAlone,
   sealIn,
-  tombstoneOf,
 } from '../../testing/chunks.js';
 import { fragmentName, manifestOf } from '../../testing/fragments.js';
 import { ShakyIndex } from '../../testing/shaky-index.js';
@@ -44,10 +43,6 @@ describe('A collection', () => {
     FragmentName,
     FragmentName,
   ];
-  const condemn = async (name: FragmentName) => {
-    await store.remove(grantOf(name), name);
-    await store.emptyTrash(tombstoneOf(name));
-  };
   const reads = async (name: FragmentName, seeds: readonly number[]) =>
     expect((await readArchive(store, name)).equals(archiveOf(seeds))).toBe(true);
   /** A container with one chunk that lives, and two others in which nothing does. */
@@ -56,7 +51,7 @@ describe('A collection', () => {
     await sealAlone(store, kept, [2]);
     await sealAlone(store, first, [5, 6]);
     await sealAlone(store, second, [7]);
-    for (const name of [lone, first, second]) await condemn(name);
+    for (const name of [lone, first, second]) await condemn(store, name);
   };
   const freeBytes = () => {
     const { bavail, bsize } = statfsSync(folder.path);
@@ -98,7 +93,7 @@ describe('A collection', () => {
     await writer.seal(manifestOf(first, { data: large.bytes, index: Buffer.alloc(0) }));
     await session.end();
     expect(await store.collect({ smallBytes: 0 })).toMatchObject({ gone: 0 });
-    await condemn(first);
+    await condemn(store, first);
     const collected = await store.collect({ smallBytes: 0 });
     expect(collected).toMatchObject({ gone: 1, made: 1 });
     expect(collected.freedBytes).toBeGreaterThan(1024 * 1024);
@@ -214,7 +209,7 @@ describe('A collection', () => {
     it('has the next one look again: what came to life meanwhile stays', async () => {
       await sealAlone(store, lone, [1, 2, 3, 4]);
       await sealAlone(store, kept, [2]);
-      await condemn(lone);
+      await condemn(store, lone);
       const before = containersOf(folder.path);
       expect(await collectFor(1, EVERYTHING)).toMatchObject({ gone: 0, isUnfinished: true });
       expect(await sealAlone(store, first, [1, 2, 3])).toEqual([]);
