@@ -64,6 +64,29 @@ describe('What the journal says of a fragment', () => {
     );
   });
 
+  const condemned: JournalRecord = { type: 'CONDEMNED', fragmentId, tombstoneId: 't1' };
+  const removed: JournalRecord = { type: 'REMOVED', fragmentId, tombstoneId: 't1' };
+  const reported: JournalRecord = { type: 'REPORTED', fragmentId };
+  const gone = [intent, sealed, verdict('COMMITTED'), condemned, removed];
+
+  it('stays what a tombstone has taken, until the catalog knows of that', () => {
+    for (const before of [gone.slice(0, -1), gone]) {
+      expect(fold([...before, sealed])).toEqual(fold(before));
+    }
+  });
+
+  it('begins anew where it was removed, reported, and is there again', () => {
+    const again = [...gone, reported, { ...sealed, sealedAt: '2026-12-01T00:00:00.000Z' }];
+    expect(fold(again)).toEqual({
+      ...{ phase: 'SEALED', manifest, sealedAt: '2026-12-01T00:00:00.000Z' },
+    });
+    expect(fold([...again, verdict('COMMITTED')])).toMatchObject({ phase: 'JUDGED' });
+    const second = { tombstoneId: 't2' };
+    const state = fold([...again, { ...condemned, ...second }, { ...removed, ...second }])!;
+    expect(state).toMatchObject({ phase: 'REMOVED', ...second, reported: false });
+    expect(fold(recordsFor(state))).toEqual(state);
+  });
+
   it('can be written as JSON and read back', () => {
     for (const record of [intent, sealed, verdict('FENCED')]) {
       expect(journalRecord.parse(JSON.parse(JSON.stringify(record)))).toEqual(record);

@@ -76,7 +76,10 @@ function applySealed(
   manifest: Manifest,
   sealedAt: string,
 ): FragmentState {
-  if (state === undefined || state.phase === 'INTENT') {
+  // Of what was removed, and of which the catalog knows that, nothing was left: it was forgotten. Whoever writes
+  // SEALED behind that has found it there again, and it begins anew.
+  const isForgotten = state?.phase === 'REMOVED' && state.reported;
+  if (state === undefined || state.phase === 'INTENT' || isForgotten) {
     return { phase: 'SEALED', manifest, sealedAt };
   }
   if (state.manifest.digest === manifest.digest) return state;

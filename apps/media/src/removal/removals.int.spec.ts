@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { TrashedFragment } from '#storage/fragment-store.js';
@@ -171,6 +171,28 @@ describe('The removal of a fragment', () => {
     // A grant that comes once more touches nothing, and does no harm.
     await media.removals.onGrant(catalog.grant(first!));
     expect(media.volumes.volumeOf(first!)).toBeUndefined();
+  });
+
+  it('is of no account any more once the fragment was put back and taken in', async () => {
+    const [first] = fragmentIds as [string];
+    cpSync(join(folder.path, 'images'), join(folder.path, 'copy'), { recursive: true });
+    await media.removals.onGrant(catalog.grant(first));
+    const late = { graceMs: 60_000, now: new Date(Date.now() + 61_000) };
+    expect(await media.emptyOldTrash(late)).toBe(1);
+    await media.stop();
+    cpSync(join(folder.path, 'copy'), join(folder.path, 'images'), { recursive: true });
+    media = await TestMediaServer.start({ folder: folder.path, catalog });
+    expect(await (await media.care()).adopt([first])).toBe(1);
+    expect(await media.offers.verdict(first)).toBe('COMMITTED');
+    await restart();
+    expect(stateOf(first)).toMatchObject({ phase: 'JUDGED', verdict: 'COMMITTED' });
+    // Deleted once more, it goes for good, by the later tombstone.
+    const tombstoneId = '01920000-0000-7000-8000-0000000000bb';
+    await media.removals.onGrant(catalog.grant(first, { tombstoneId }));
+    await restart();
+    expect(await trash()).toMatchObject([{ tombstoneId, fragmentId: first }]);
+    expect(await media.emptyOldTrash(late)).toBe(1);
+    expect(await trash()).toEqual([]);
   });
 
   it('stays in the trash while the catalog does not stand by it', async () => {
