@@ -112,8 +112,8 @@ export interface FragmentWriter {
   abandon(): Promise<void>;
   /**
    * Lets go of the files, and takes back what was written: it is certain of this writer that nobody was told of
-   * it. Where `seal` was begun it stays. Never throws.
-   * @returns whether nothing is left of it
+   * it. Where `seal` was begun it stays, but for what lies in a spool and is not read any more. Never throws.
+   * @returns whether nothing is left of it; false from the begin of `seal` on
    */
   discard(): Promise<boolean>;
 }

@@ -34,7 +34,8 @@ export interface FragmentToBe extends Omit<FragmentName, 'fragmentId'> {
  * - The volume knows how large the fragment may become before it begins, and may let it wait for that room.
  * - SEALED is in the journal when the seal is durable, and before the catalog is offered the fragment.
  * - What failed before its seal was begun is taken back by whoever wrote it, and nothing of it stays. From the
- *   seal on, and after a crash, it stays where it is: as begun in the journal, as partial on the volume.
+ *   seal on, and after a crash, it stays where it is: as begun in the journal, as partial on the volume. Where
+ *   a seal on a library fails it leaves the spool, and stays as begun in the journal: it may be on a cartridge.
  */
 export class NewFragments {
   constructor(private readonly options: NewFragmentsOptions) {}

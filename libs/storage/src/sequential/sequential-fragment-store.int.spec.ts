@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { confirmGrant } from '../confirmed-grant.js';
 import type { FragmentName } from '../fragment-name.js';
+import type { FragmentWriter } from '../fragment-store.js';
 import { describeFragmentStore } from '../testing/describe-fragment-store.js';
-import { all, fragmentName, patternBytes, write } from '../testing/fragments.js';
+import { all, fragmentName, manifestOf, patternBytes, write } from '../testing/fragments.js';
 import { SequentialFixture, type SequentialShape } from '../testing/sequential-fixture.js';
 import { LibraryLedger } from '../library-books/library-ledger.js';
 import { volumeState } from '../library-books/library-state.js';
@@ -46,6 +47,23 @@ describe('A sequential fragment store', () => {
     const data = await reader.read('data', 0, content.data.length);
     const index = await reader.read('index', 0, content.index.length);
     return data.equals(content.data) && index.equals(content.index);
+  };
+  const gather = async ({ store }: SequentialFixture, name: FragmentName) => {
+    const writer = await store.create(name);
+    await writer.writeData([content.data]);
+    await writer.writeIndex([content.index]);
+    return writer;
+  };
+  const seal = (writer: FragmentWriter) => writer.seal(manifestOf(writer.name, content));
+  /** Takes a cartridge out of the library. */
+  const takeOut = async (fixture: SequentialFixture, barcode: string) => {
+    const { library } = fixture;
+    await library.desk.withChanger(async (changer) => {
+      await library.desk.unload(barcode);
+      const { slots } = await changer.inventory();
+      await changer.export(slots.find((one) => one.barcode === barcode)!.slot);
+    });
+    renameSync(fixture.path('library/mail', barcode), fixture.path('shelf'));
   };
   const states = ({ library }: SequentialFixture) =>
     [...library.state.volumes.values()].map((one) => [one.label, volumeState(one)]);
@@ -192,12 +210,7 @@ describe('A sequential fragment store', () => {
   it('asks for a volume that is not there, and reads on when somebody brings it', async () => {
     const fixture = await start({ drives: 1 });
     await write(fixture.store, fragmentName(1), content);
-    await fixture.library.desk.withChanger(async (changer) => {
-      await fixture.library.desk.unload('T00001');
-      const { slots } = await changer.inventory();
-      await changer.export(slots.find(({ barcode }) => barcode === 'T00001')!.slot);
-    });
-    renameSync(fixture.path('library/mail/T00001'), fixture.path('shelf'));
+    await takeOut(fixture, 'T00001');
     await expect(isWhole(fixture, fragmentName(1))).rejects.toThrow('nobody brings');
     expect(await fixture.store.stat(fragmentName(1))).toMatchObject({ state: 'sealed' });
     await write(fixture.store, fragmentName(2), content);
@@ -209,6 +222,50 @@ describe('A sequential fragment store', () => {
       renameSync(fixture.path('shelf'), fixture.path('library/slots/006/T00001'));
     expect(await isWhole(fixture, fragmentName(1))).toBe(true);
     expect(fixture.wanted.at(-1)).toEqual([{ barcode: 'T00001', label: 'T00001' }]);
+  });
+
+  it('has its whole spool again after seals for which nobody brought a volume', async () => {
+    const fixture = await start({ cartridges: 1, spoolBytesMax: 2 * content.data.length });
+    await write(fixture.store, fragmentName(1), content);
+    await takeOut(fixture, 'T00001');
+    for (const seed of [2, 3, 4]) {
+      const writer = await gather(fixture, fragmentName(seed));
+      await expect(seal(writer)).rejects.toThrow('nobody brings');
+      expect(await writer.discard()).toBe(false);
+      expect(await fixture.store.stat(writer.name)).toBeUndefined();
+    }
+    expect(readdirSync(fixture.path('spool/images'))).toEqual([]);
+    fixture.operator = async () =>
+      renameSync(fixture.path('shelf'), fixture.path('library/slots/006/T00001'));
+    await write(fixture.store, fragmentName(5), content);
+    expect(await isWhole(fixture, fragmentName(5))).toBe(true);
+  });
+
+  it('leaves in the spool what a seal still reads, whoever takes it back', async () => {
+    const fixture = await start({ cartridges: 1 });
+    await write(fixture.store, fragmentName(1), content);
+    await takeOut(fixture, 'T00001');
+    let discarded: boolean | undefined;
+    const writer = await gather(fixture, fragmentName(2));
+    fixture.operator = async () => {
+      discarded = await writer.discard();
+      renameSync(fixture.path('shelf'), fixture.path('library/slots/006/T00001'));
+    };
+    await seal(writer);
+    expect(discarded).toBe(false);
+    expect(await isWhole(fixture, fragmentName(2))).toBe(true);
+  });
+
+  it('has what reached the medium, though its seal failed and the spool gave it up', async () => {
+    const fixture = await start();
+    const writer = await gather(fixture, fragmentName(1));
+    fixture.onStep = (step) => {
+      if (step === 'medium-marked') throw new Error('died');
+    };
+    await expect(seal(writer)).rejects.toThrow('died');
+    expect(await writer.discard()).toBe(false);
+    await fixture.reopen();
+    expect(await isWhole(fixture, fragmentName(1))).toBe(true);
   });
 
   it('reads two volumes in turn with one drive, and writes beside that', async () => {

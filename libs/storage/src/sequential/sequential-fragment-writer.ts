@@ -27,8 +27,10 @@ export class SequentialFragmentWriter implements FragmentWriter {
     const isClear = error instanceof PermanentError || error instanceof Unavailable;
     return isClear ? error : writeError(this.options.spoolFolder, error);
   });
-  /** From then on the library reads what is in the spool. */
+  /** From then on it may be on a volume, whatever comes of the seal. */
   private isSealing = false;
+  /** The library reads what is in the spool. */
+  private isRead = false;
   private sealed = false;
 
   constructor(private readonly options: SequentialWriterOptions) {}
@@ -76,12 +78,10 @@ export class SequentialFragmentWriter implements FragmentWriter {
     const { name, dataBytes, indexBytes } = this;
     assertManifest(manifest, { name, dataBytes, indexBytes });
     return this.attempt(async () => {
-      const { inner, library, spoolFolder, place, drop } = this.options;
+      const { inner, place, drop } = this.options;
       this.isSealing = true;
       await inner.abandon();
-      const path = (file: 'data' | 'index') =>
-        join(spoolFolder, ...copyFolder(name), fileName(name, file) + PARTIAL_SUFFIX);
-      await library.write({ manifest, data: path('data'), index: path('index') });
+      await this.writeToVolume(manifest);
       this.sealed = true;
       await drop();
       place.leave('nothing');
@@ -95,13 +95,27 @@ export class SequentialFragmentWriter implements FragmentWriter {
 
   async discard(): Promise<boolean> {
     const { inner, place } = this.options;
-    if (this.isSealing) {
+    if (this.isRead) {
       await this.abandon();
       return false;
     }
+    // A seal that failed is never gone on with: what the spool has of it is of use to nobody.
     const isGone = await inner.discard();
     place.leave(isGone ? 'nothing' : 'everything');
-    return isGone;
+    return isGone && !this.isSealing;
+  }
+
+  private async writeToVolume(manifest: Manifest): Promise<void> {
+    const { name, options } = this;
+    const { library, spoolFolder } = options;
+    const path = (file: 'data' | 'index') =>
+      join(spoolFolder, ...copyFolder(name), fileName(name, file) + PARTIAL_SUFFIX);
+    this.isRead = true;
+    try {
+      await library.write({ manifest, data: path('data'), index: path('index') });
+    } finally {
+      this.isRead = false;
+    }
   }
 
   /** Throws `NoMediaLeft` where no volume takes so many bytes more. */
