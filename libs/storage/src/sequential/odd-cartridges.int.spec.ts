@@ -239,7 +239,7 @@ describe('A library with a cartridge that is not as it should be', () => {
     const [data] = readdirSync(folder).filter((name) => !name.includes('.i'));
     truncateSync(join(folder, data!), 10_000);
     const sealing = writer.seal(manifestOf(fragmentName(1), content));
-    await expect(sealing).rejects.toMatchObject({ status: 1057 });
+    await expect(sealing).rejects.toMatchObject({ status: 84 });
     await writer.abandon();
     expect(await fixture.store.stat(fragmentName(1))).toMatchObject({ state: 'partial' });
     await write(fixture.store, fragmentName(2), content);

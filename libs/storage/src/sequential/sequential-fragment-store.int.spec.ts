@@ -1,8 +1,18 @@
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { confirmGrant } from '../confirmed-grant.js';
-import type { FragmentName } from '../fragment-name.js';
+import { copyFolder, fileName, PARTIAL_SUFFIX, type FragmentName } from '../fragment-name.js';
 import type { FragmentWriter } from '../fragment-store.js';
 import { describeFragmentStore } from '../testing/describe-fragment-store.js';
 import { all, fragmentName, manifestOf, patternBytes, write } from '../testing/fragments.js';
@@ -65,6 +75,8 @@ describe('A sequential fragment store', () => {
     });
     renameSync(fixture.path('library/mail', barcode), fixture.path('shelf'));
   };
+  const inSpool = (fixture: SequentialFixture, name: FragmentName, file: 'data' | 'index') =>
+    fixture.path('spool', ...copyFolder(name), fileName(name, file) + PARTIAL_SUFFIX);
   const states = ({ library }: SequentialFixture) =>
     [...library.state.volumes.values()].map((one) => [one.label, volumeState(one)]);
 
@@ -267,6 +279,30 @@ describe('A sequential fragment store', () => {
     await fixture.reopen();
     expect(await isWhole(fixture, fragmentName(1))).toBe(true);
   });
+
+  it.each(['data', 'index'] as const)(
+    'writes no fragment whose %s the disk of the spool has lost',
+    async (file) => {
+      const fixture = await start({ cartridges: 1 });
+      await write(fixture.store, fragmentName(1), content);
+      const writer = await gather(fixture, fragmentName(2));
+      // As where a write-back fails: the page is gone, and the disk has a hole.
+      const spooled = openSync(inSpool(fixture, fragmentName(2), file), 'r+');
+      writeSync(spooled, Buffer.alloc(1_000), 0, 1_000, 500);
+      closeSync(spooled);
+      await expect(seal(writer)).rejects.toMatchObject({
+        name: 'VolumeWriteFailed',
+        status: 84,
+        message: expect.stringMatching(`/spool: .* has ${file} in the spool with another digest`),
+      });
+      await writer.discard();
+      await write(fixture.store, fragmentName(3), content);
+      await fixture.reopen();
+      expect(states(fixture)).toEqual([['T00001', 'filling']]);
+      expect((await all(fixture.store)).map(({ name }) => name.number)).toEqual([1, 3]);
+      for (const seed of [1, 3]) expect(await isWhole(fixture, fragmentName(seed))).toBe(true);
+    },
+  );
 
   it('reads two volumes in turn with one drive, and writes beside that', async () => {
     const fixture = await start({ drives: 1, capacityBytes: 600_000 });

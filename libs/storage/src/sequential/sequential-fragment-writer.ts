@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Manifest } from '#archive/manifest.js';
 import { assert } from '#kernel/assert.js';
 import { PermanentError, Unavailable } from '#kernel/errors.js';
-import { writeError } from '../errors.js';
+import { FragmentDamaged, writeError } from '../errors.js';
 import { FirstFailure } from '../first-failure.js';
 import { copyFolder, fileName, PARTIAL_SUFFIX, type FragmentName } from '../fragment-name.js';
 import type { FragmentWriter, SealedFragmentReader } from '../fragment-store.js';
@@ -113,6 +113,9 @@ export class SequentialFragmentWriter implements FragmentWriter {
     this.isRead = true;
     try {
       await library.write({ manifest, data: path('data'), index: path('index') });
+    } catch (error) {
+      // The disk of the spool has lost it: no fragment of anybody's is damaged.
+      throw error instanceof FragmentDamaged ? writeError(spoolFolder, error) : error;
     } finally {
       this.isRead = false;
     }

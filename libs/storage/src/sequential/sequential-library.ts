@@ -121,7 +121,8 @@ export class SequentialLibrary {
 
   /**
    * Writes a fragment to a volume that has room. Throws `NoMediaLeft` when none has; `MountRefused`
-   * when nobody brings one; `VolumeWriteFailed`, and suspends the volume, when it cannot be written.
+   * when nobody brings one; `VolumeWriteFailed`, and suspends the volume, when it cannot be written;
+   * `FragmentDamaged` when the files are not what the manifest says.
    */
   async write(spooled: SpooledFragment): Promise<void> {
     const { storedBytes, indexBytes } = spooled.manifest;

@@ -1,4 +1,5 @@
 import { open } from 'node:fs/promises';
+import { Blake3Hasher } from '@napi-rs/blake-hash';
 import type { Manifest } from '#archive/manifest.js';
 import { FragmentDamaged } from '../errors.js';
 import { readInto } from '../read-range.js';
@@ -26,7 +27,8 @@ export interface FoundFragment {
 /**
  * Writes a fragment in one run: header, data, index, manifest, mark. `onWritten` is called when only
  * the mark is missing. @returns where it lies; when it has resolved, that is durable. Throws
- * `FragmentDamaged`, with no mark behind it, where a file does not have the bytes of the manifest.
+ * `FragmentDamaged`, with no mark behind it, where a file does not have the bytes of the manifest: nobody
+ * has synced it, so the system may have lost of it what it could not write to the disk, and told nobody.
  */
 export async function writeFragment(
   medium: SequentialMedium,
@@ -37,11 +39,17 @@ export async function writeFragment(
   const position = medium.endOfData;
   const text = encodeManifest(manifest);
   await medium.append(encodeHeader(headerOf(manifest, text.length)));
-  const { storedBytes: data, indexBytes: index } = manifest;
-  for (const [part, bytes] of Object.entries({ data, index })) {
-    const written = await streamFile(medium, from[part as 'data' | 'index']);
-    if (written === bytes) continue;
-    const reason = `has ${written} bytes of ${part} in the spool, its manifest says ${bytes}`;
+  const { storedBytes, digest, indexBytes, indexDigest } = manifest;
+  for (const [part, expected] of [
+    ['data', { bytes: storedBytes, digest }],
+    ['index', { bytes: indexBytes, digest: indexDigest }],
+  ] as const) {
+    const { bytes, digest } = await streamFile(medium, from[part]);
+    if (bytes === expected.bytes && digest === expected.digest) continue;
+    const reason =
+      bytes === expected.bytes
+        ? `has ${part} in the spool with another digest than its manifest`
+        : `has ${bytes} bytes of ${part} in the spool, its manifest says ${expected.bytes}`;
     throw new FragmentDamaged(manifest.fragmentId, reason);
   }
   for (let at = 0; at < text.length; at += BLOCK_BYTES_MAX) {
@@ -121,15 +129,20 @@ async function endUnfinished(medium: SequentialMedium): Promise<void> {
   if (last.type === 'block') await medium.mark();
 }
 
-/** @returns how many bytes it has */
-async function streamFile(medium: SequentialMedium, path: string): Promise<number> {
+/** @returns how many bytes were written, and their BLAKE3 (hex) */
+async function streamFile(
+  medium: SequentialMedium,
+  path: string,
+): Promise<{ bytes: number; digest: string }> {
   const handle = await open(path, 'r');
+  const hash = new Blake3Hasher();
   let bytes = 0;
   try {
     for (;;) {
       const block = Buffer.allocUnsafe(BLOCK_BYTES_MAX);
       const length = await readInto(block, handle, bytes);
-      if (length === 0) return bytes;
+      if (length === 0) return { bytes, digest: hash.digest('hex') };
+      hash.update(block.subarray(0, length));
       await medium.append(block.subarray(0, length));
       bytes += length;
     }
