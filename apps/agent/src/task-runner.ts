@@ -3,7 +3,7 @@ import type { TaskResult } from '#contracts/job.js';
 import type { AgentTask } from '#contracts/task.js';
 import { Clock } from '#kernel/clock.js';
 import { messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
-import { LongTasks } from '#kernel/long-tasks.js';
+import { LongTasks } from '#kernel/c-library/long-tasks.js';
 import { JobReporter } from '#messaging/job-reporter.js';
 import { Requests } from '#messaging/requests.js';
 import { Turns } from '#service/turns.js';

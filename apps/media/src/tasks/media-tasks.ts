@@ -3,7 +3,7 @@ import { subjectToken } from '#contracts/contract.js';
 import { mediaTasks } from '#contracts/streams.js';
 import { mediaTask, type MediaTask } from '#contracts/task.js';
 import { sleep } from '#kernel/backoff.js';
-import { LongTasks } from '#kernel/long-tasks.js';
+import { LongTasks } from '#kernel/c-library/long-tasks.js';
 import { Nats } from '#messaging/connection.js';
 import { TaskConsumer } from '#messaging/task-consumer.js';
 import type { Startable } from '#service/lifecycle.js';

@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import { alignedBytes, BLOCK_BYTES } from '#kernel/aligned-bytes.js';
+import { alignedBytes, BLOCK_BYTES } from '#kernel/c-library/aligned-bytes.js';
 import { codeOf } from '#kernel/errors.js';
 import { freeBytes } from '#kernel/free-bytes.js';
 import { openDirect } from './open-direct.js';

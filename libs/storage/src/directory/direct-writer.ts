@@ -3,7 +3,7 @@ import { assert } from '#kernel/assert.js';
 import { codeOf } from '#kernel/errors.js';
 import { freeBytes } from '#kernel/free-bytes.js';
 import { openDirect } from './open-direct.js';
-import { alignedBytes, BLOCK_BYTES } from '#kernel/aligned-bytes.js';
+import { alignedBytes, BLOCK_BYTES } from '#kernel/c-library/aligned-bytes.js';
 
 const STAGE_BYTES = 1024 * 1024;
 

@@ -1,6 +1,6 @@
 import { closeSync, constants, openSync, writeSync } from 'node:fs';
 
-import { alignedBytes, BLOCK_BYTES } from '#kernel/aligned-bytes.js';
+import { alignedBytes, BLOCK_BYTES } from '#kernel/c-library/aligned-bytes.js';
 import { codeOf } from '#kernel/errors.js';
 import { QuickerRoute, SLICE_BYTES } from '../../domain/write-route.js';
 

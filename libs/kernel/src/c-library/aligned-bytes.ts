@@ -1,4 +1,4 @@
-import { cFunction } from './c-library.js';
+import { cFunction } from './c-function.js';
 
 /**
  * Of what goes past the page cache, places in the file, lengths and memory are multiples of this: of a page, and of the

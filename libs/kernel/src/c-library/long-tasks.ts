@@ -1,4 +1,4 @@
-import { cFunction } from './c-library.js';
+import { cFunction } from './c-function.js';
 
 /** A task of this length leaves much behind: V8 and the C library would keep it until the next one has made as much again. */
 const LONG_TASK_MS = 1_000;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { alignedBytes, BLOCK_BYTES } from './aligned-bytes.js';
-import { cFunction } from './c-library.js';
+import { cFunction } from './c-function.js';
 
 const address = cFunction<(into: Buffer, from: Buffer, bytes: number) => number | bigint>(
   'uintptr_t memmove(void *into, const void *from, size_t bytes)',
