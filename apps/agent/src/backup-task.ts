@@ -4,6 +4,7 @@ import { fromPathText } from '#archive/path-text.js';
 import type { TaskResult } from '#contracts/job.js';
 import type { AgentTask } from '#contracts/task.js';
 import { Clock } from '#kernel/clock.js';
+import { STATUS } from '#kernel/status.js';
 import type { JobReporter } from '#messaging/job-reporter.js';
 import { FragmentWriterClient } from '#transfer/fragment-writer-client.js';
 import { CannotResume } from './backup/checkpoint-file.js';
@@ -30,8 +31,6 @@ interface Use {
   readonly reporter: JobReporter;
   readonly signal: AbortSignal;
 }
-
-const PARTIAL = 1;
 
 /** Level 1 is as fast as the network, and deeper levels gain little on files. */
 const COMPRESSION_LEVEL_DEFAULT = 1;
@@ -109,7 +108,7 @@ export class BackupTask {
     const { writer, reporter } = use;
     try {
       const result = await this.backUp(task, use);
-      if (result.status > PARTIAL) writer.abort(result.status, messageFor(task, result));
+      if (result.status > STATUS.partial) writer.abort(result.status, messageFor(task, result));
       else await this.listings.keep(task.policy, task.imageId, task.keepListings);
       reporter.progress(progressOf({ ...result, path: '' }));
       return { ...totalsOf(result), message: messageFor(task, result) };
@@ -203,7 +202,7 @@ function totalsOf({ status, kind, fragments, files, bytes }: BackupResult) {
 }
 
 function messageFor(task: Task, { status, notes }: BackupResult): string {
-  if (status === 71) {
+  if (status === STATUS.noSuchFiles) {
     return `None of these exist on the client: ${task.selections.join(', ')}`;
   }
   const more = notes.untold > 0 ? ` (${notes.untold} more are not in the log)` : '';

@@ -1,5 +1,6 @@
 import type { AgentTask } from '#contracts/task.js';
 import { PermanentError, Unavailable } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import { FragmentReaderClient } from '#transfer/fragment-reader-client.js';
 import { ChunkedArchives } from './restore/chunks/chunked-archives.js';
 import type {
@@ -86,7 +87,12 @@ export class FragmentRoutes implements FragmentReader {
 
   private route(fragmentId: string): Route {
     const route = this.routes.get(fragmentId);
-    if (!route) throw new PermanentError(85, `Fragment ${fragmentId} is on no media server.`);
+    if (!route) {
+      throw new PermanentError(
+        STATUS.mediaReadError,
+        `Fragment ${fragmentId} is on no media server.`,
+      );
+    }
     return route;
   }
 
@@ -106,7 +112,10 @@ export class FragmentRoutes implements FragmentReader {
     const source = this.sources.find((one) => one.mediaId === mediaId);
     const token = this.tokens.get(mediaId)?.pop();
     if (!source || !token) {
-      throw new Unavailable(`the job gave no way to read from media server ${mediaId}`, 46);
+      throw new Unavailable(
+        `the job gave no way to read from media server ${mediaId}`,
+        STATUS.accessNotAllowed,
+      );
     }
     const patience = this.lost.has(mediaId) ? { patienceMs: PATIENCE_AFTER_LOSS_MS } : {};
     const { signal } = this;

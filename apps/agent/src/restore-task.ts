@@ -4,6 +4,7 @@ import { fragmentSuspect } from '#contracts/catalog/copy.js';
 import type { TaskResult } from '#contracts/job.js';
 import type { AgentTask } from '#contracts/task.js';
 import { messageOf } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import type { JobReporter } from '#messaging/job-reporter.js';
 import { Requests } from '#messaging/requests.js';
 import { AgentConfig } from './config.js';
@@ -94,7 +95,7 @@ function streamsOf({ streams = [] }: Task): number[] {
 /** @param said how many of the notes, from the first one on, the log has already */
 function report(result: RestoreResult, said: number, reporter: JobReporter): TaskResult {
   const { status, files, bytes, notes } = result;
-  const severity = status === 0 ? 'info' : 'warning';
+  const severity = status === STATUS.ok ? 'info' : 'warning';
   for (const note of notes.slice(said)) reporter.log(severity, note);
   reporter.log('info', `end restoring; ${files} files, ${bytes} bytes`);
   reporter.progress({ files, bytes });

@@ -3,6 +3,7 @@ import { subjectToken } from '#contracts/contract.js';
 import { agentTasks } from '#contracts/streams.js';
 import { agentTask, type AgentTask } from '#contracts/task.js';
 import { Unavailable } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import { Nats } from '#messaging/connection.js';
 import { TaskConsumer } from '#messaging/task-consumer.js';
 import type { Startable } from '#service/lifecycle.js';
@@ -11,7 +12,6 @@ import { TaskRunner } from './task-runner.js';
 
 /** Tasks that an agent has at once, at work or waiting for their turn: more than any limit of a client lets begin. */
 const TASKS_TAKEN_MAX = 1_024;
-const STATUS_CLIENT_ABORTED = 50;
 
 interface Running {
   readonly task: Exclude<AgentTask, { type: 'cancel' }>;
@@ -43,7 +43,7 @@ export class TaskListener implements Startable {
 
   async stop(): Promise<void> {
     await this.consumer.stop();
-    const reason = new Unavailable('The agent was stopped.', STATUS_CLIENT_ABORTED);
+    const reason = new Unavailable('The agent was stopped.', STATUS.clientAborted);
     for (const { abort } of this.running.values()) abort.abort(reason);
     await Promise.all([...this.running.values()].map(({ end }) => end));
   }

@@ -4,6 +4,7 @@ import type { AgentTask } from '#contracts/task.js';
 import { Clock } from '#kernel/clock.js';
 import { messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
 import { LongTasks } from '#kernel/c-library/long-tasks.js';
+import { STATUS } from '#kernel/status.js';
 import { JobReporter } from '#messaging/job-reporter.js';
 import { Requests } from '#messaging/requests.js';
 import { Turns } from '#service/turns.js';
@@ -61,7 +62,7 @@ export class TaskRunner {
       if (signal.reason instanceof Unavailable) {
         return { status: signal.reason.status, message: signal.reason.message };
       }
-      if (signal.aborted) return { status: 150, message: '' };
+      if (signal.aborted) return { status: STATUS.cancelled, message: '' };
       if (error instanceof CannotResume) {
         return { status: error.status, message: error.message, cannotResume: true };
       }
@@ -72,7 +73,7 @@ export class TaskRunner {
         'error',
         error instanceof Error ? (error.stack ?? error.message) : String(error),
       );
-      return { status: 50, message: `The agent failed: ${messageOf(error)}` };
+      return { status: STATUS.clientAborted, message: `The agent failed: ${messageOf(error)}` };
     }
   }
 

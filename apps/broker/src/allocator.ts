@@ -3,6 +3,7 @@ import { DataSource, type EntityManager } from 'typeorm';
 import { Batches } from '#kernel/batches.js';
 import { Clock } from '#kernel/clock.js';
 import { NotFound } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import { UnitOfWork, type Work } from '#outbox/unit-of-work.js';
 import { BrokerConfig } from './config.js';
 import { firstUnit } from './domain/first-unit.js';
@@ -70,7 +71,9 @@ export class Allocator {
   releaseById(allocationId: string): Promise<AttemptId> {
     return this.change(async (work) => {
       const holder = await new Allocations(work.db).release(allocationId);
-      if (holder === undefined) throw new NotFound('allocation', allocationId, 2023);
+      if (holder === undefined) {
+        throw new NotFound('allocation', allocationId, STATUS.noSuchAllocation);
+      }
       return holder;
     });
   }

@@ -7,6 +7,7 @@ import {
 } from '#contracts/broker/configuration.js';
 import type { StorageUnit } from '#contracts/broker.js';
 import { NotFound, PermanentError } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import type { Work } from '#outbox/unit-of-work.js';
 import { Allocator } from './allocator.js';
 import {
@@ -113,7 +114,7 @@ export class ConfigurationChanges {
   drainUnit(name: string, drained: boolean): Promise<Left> {
     return this.allocator.change(async ({ db }) => {
       const { units } = await this.allocator.table(db);
-      if (!units.has(name)) throw new NotFound('storage unit', name, 219);
+      if (!units.has(name)) throw new NotFound('storage unit', name, STATUS.storageUnitUnavailable);
       await new StorageUnits(db).setDrained(name, drained);
       return new Allocations(db).countOn({ unit: name });
     });

@@ -4,6 +4,7 @@ import { pathOf } from '#archive/file-lines.js';
 import type { RequestOf, ResponseOf } from '#contracts/contract.js';
 import { catalogFiles, catalogFilesText, catalogFind } from '#contracts/image.js';
 import { NotFound } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import { Answers } from '#messaging/answers.js';
 import { IMAGES_HINT, unknownImage } from './domain/chains/chain.js';
 import { toFileView } from './domain/files/file-view.js';
@@ -49,7 +50,7 @@ export class FileQueryHandlers {
     const { pattern, client, limit } = request;
     const known = await this.finds.clients();
     if (client !== undefined && !known.includes(client)) {
-      throw new NotFound('client with images', client, 243, IMAGES_HINT);
+      throw new NotFound('client with images', client, STATUS.clientNotConfigured, IMAGES_HINT);
     }
     const clients = client === undefined ? known : [client];
     // One more than asked for shows whether there are more.

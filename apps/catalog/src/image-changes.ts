@@ -9,6 +9,7 @@ import {
 import type { ImageKind } from '#contracts/names.js';
 import { Clock } from '#kernel/clock.js';
 import { PermanentError } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import { UnitOfWork, type Work } from '#outbox/unit-of-work.js';
 import { countImage } from './completion.js';
 import { CatalogConfig } from './config.js';
@@ -30,7 +31,6 @@ type FinishRequest = RequestOf<typeof imageFinish>;
 
 const FIRST_COPY = 1;
 const FIRST_ATTEMPT = 1;
-const STATUS_OUT_OF_SEQUENCE = 229;
 
 /** An image as an attempt finds it: new, or with what earlier attempts have committed. */
 interface Begun {
@@ -232,7 +232,7 @@ async function synthesized(images: Images, { syntheticOf, kind }: BeginRequest) 
 }
 
 function outOfSequence(message: string): PermanentError {
-  return new PermanentError(STATUS_OUT_OF_SEQUENCE, message);
+  return new PermanentError(STATUS.outOfSequence, message);
 }
 
 async function requireFence(images: Images, request: FinishRequest): Promise<void> {

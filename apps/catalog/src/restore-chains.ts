@@ -3,6 +3,7 @@ import type { RequestOf, ResponseOf } from '#contracts/contract.js';
 import type { catalogChain, catalogSynthesisChain } from '#contracts/image.js';
 import type { Clock } from '#kernel/clock.js';
 import { NotFound } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import { latestBaseTime, selectionSet } from './domain/base.js';
 import { choosePolicy, IMAGES_HINT, restoreChain } from './domain/chains/chain.js';
 import {
@@ -79,7 +80,7 @@ export class RestoreChains {
 
   async requireClient(client: string): Promise<void> {
     if (await this.views.hasClient(client)) return;
-    throw new NotFound('client with images', client, 243, IMAGES_HINT);
+    throw new NotFound('client with images', client, STATUS.clientNotConfigured, IMAGES_HINT);
   }
 
   private async chain(imageId: string, exact = false): Promise<ReadableImage[]> {

@@ -1,4 +1,5 @@
 import { PermanentError, Unavailable } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 
 /** What the shell sees. Scripts rely on these: docs/cli.md lists them. */
 export const EXIT = {
@@ -14,28 +15,31 @@ export const EXIT = {
   interrupted: 130,
 } as const;
 
-const INVALID_PARAMETER = 20;
-const INVALID_USAGE = 144;
-
 /** The command line itself is wrong. Status 144. */
 export class UsageError extends PermanentError {
   override readonly name: string = 'UsageError';
 
   constructor(message: string, field?: string) {
-    super(INVALID_USAGE, message, field);
+    super(STATUS.invalidUsage, message, field);
   }
 }
 
 /** The exit code for a job that ended with `status`. */
 export function exitCodeOfStatus(status: number): number {
-  if (status === 0) return EXIT.ok;
-  return status === 1 ? EXIT.partial : EXIT.failed;
+  if (status === STATUS.ok) return EXIT.ok;
+  return status === STATUS.partial ? EXIT.partial : EXIT.failed;
 }
 
 /** The exit code for something that was thrown. */
 export function exitCodeOfError(error: unknown): number {
   if (error instanceof Unavailable) return EXIT.unavailable;
-  const usage =
-    error instanceof PermanentError && [INVALID_PARAMETER, INVALID_USAGE].includes(error.status);
-  return usage ? EXIT.usage : EXIT.failed;
+  return isUsage(error) ? EXIT.usage : EXIT.failed;
+}
+
+/** Whether what was thrown says that the command line, or an input, is wrong. */
+export function isUsage(error: unknown): boolean {
+  return (
+    error instanceof PermanentError &&
+    [STATUS.invalidParameter, STATUS.invalidUsage].includes(error.status)
+  );
 }

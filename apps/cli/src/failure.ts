@@ -1,7 +1,6 @@
-import { statusText } from '#contracts/status-codes.js';
 import { codeOf, messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
-
-const USAGE_STATUSES: readonly number[] = [20, 144];
+import { statusText } from '#kernel/status.js';
+import { isUsage } from './exit-codes.js';
 
 /** True for what no person is told how to mend: neither refused nor away, but broken. */
 export function isBug(error: unknown): boolean {
@@ -11,7 +10,7 @@ export function isBug(error: unknown): boolean {
 /** What a person reads: what is wrong, and the status where the service gave one. */
 export function messageOfFailure(error: unknown): string {
   if (error instanceof PermanentError) {
-    if (USAGE_STATUSES.includes(error.status)) return error.message;
+    if (isUsage(error)) return error.message;
     return `${error.message}\nStatus ${error.status}: ${statusText(error.status)}.`;
   }
   if (error instanceof Unavailable) return error.message;

@@ -10,6 +10,7 @@ import {
   jobsSuspend,
 } from '#contracts/jobs/commands.js';
 import { PermanentError } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import { Answers } from '#messaging/answers.js';
 import { Requests } from '#messaging/requests.js';
 import { JobsConfig } from './config.js';
@@ -19,8 +20,6 @@ import type { Decree } from './domain/input.js';
 import { JobDriver } from './driving/job-driver.js';
 import { JobChanges } from './job-changes.js';
 import { JobViews } from './job-views.js';
-
-const STATUS_REFUSED = 228;
 
 /** What people ask of jobs that are there. Each may be asked twice; a parent hands it on. */
 @Controller()
@@ -101,6 +100,6 @@ export class CommandHandlers {
 function refuser(command: Command): (job: Parameters<typeof refusalText>[0]) => void {
   return (job) => {
     if (verdictOf(job, command) !== 'refused') return;
-    throw new PermanentError(STATUS_REFUSED, refusalText(job, command), 'job');
+    throw new PermanentError(STATUS.cannotProcess, refusalText(job, command), 'job');
   };
 }

@@ -4,6 +4,7 @@ import type { LogLine } from '#contracts/job.js';
 import { agentTaskMessage, mediaTaskMessage } from '#contracts/task.js';
 import { NotFound } from '#kernel/errors.js';
 import { randomToken, uuidv7 } from '#kernel/ids.js';
+import { STATUS } from '#kernel/status.js';
 import type { Work } from '#outbox/unit-of-work.js';
 import { decide } from './domain/decide.js';
 import { firstLine } from './domain/draft.js';
@@ -66,7 +67,7 @@ export class JobLedger {
   /** As it is now, in this transaction. Throws `NotFound` (805). */
   find(job: number): Job {
     const saved = this.rows.get(job);
-    if (!saved) throw new NotFound('job', String(job), 805, 'See: holdfast jobs');
+    if (!saved) throw new NotFound('job', String(job), STATUS.noSuchJob, 'See: holdfast jobs');
     return saved.job;
   }
 

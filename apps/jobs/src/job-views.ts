@@ -6,6 +6,7 @@ import type { jobsSummary } from '#contracts/jobs/summary.js';
 import { PAGE_BYTES_MAX } from '#contracts/names.js';
 import { Clock } from '#kernel/clock.js';
 import { NotFound } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import { upTo } from '#service/page-bytes.js';
 import type { EndedAttempt } from './domain/job.js';
 import { viewOf } from './domain/view.js';
@@ -51,7 +52,7 @@ export class JobViews {
 
   async detail(job: number): Promise<{ job: JobView; attempts: JobAttempt[] }> {
     const saved = await this.jobs.find(job);
-    if (!saved) throw new NotFound('job', String(job), 805, 'See: holdfast jobs');
+    if (!saved) throw new NotFound('job', String(job), STATUS.noSuchJob, 'See: holdfast jobs');
     const attempts = saved.job.attempts.map(attemptView);
     return { job: viewOf(saved.job, saved.createdAt), attempts };
   }

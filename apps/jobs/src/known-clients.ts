@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { brokerClient } from '#contracts/broker.js';
 import { Clock } from '#kernel/clock.js';
 import { PermanentError } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import { Requests } from '#messaging/requests.js';
 
 /** A client that was up a moment ago is not asked for again. */
@@ -34,7 +35,7 @@ export class KnownClients {
     const { state } = await this.requests.call(brokerClient, { client });
     if (state === 'down') {
       throw new PermanentError(
-        1000,
+        STATUS.clientOffline,
         `Client "${client}" is offline: its agent does not answer. Start it, then try again.`,
         'client',
       );

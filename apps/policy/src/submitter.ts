@@ -4,6 +4,7 @@ import { jobsBackup } from '#contracts/job.js';
 import { jobsContinue } from '#contracts/jobs/commands.js';
 import type { Retention } from '#contracts/schedule.js';
 import { PermanentError, Unavailable } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import { Requests } from '#messaging/requests.js';
 import { backupRequestOf, type Submission } from './domain/backup-request.js';
 import { requestIdOf, type Entry } from './domain/due/agenda.js';
@@ -11,9 +12,6 @@ import { reasonOf } from './domain/due/reason.js';
 import { periodOf } from './domain/retention-levels.js';
 import { JobRecord } from './job-record.js';
 import { RetentionLevels } from './persistence/retention-levels.js';
-
-/** The job manager has no job of that number. */
-const STATUS_NO_JOB = 805;
 
 /** Turns a policy's schedule and client into a job, or goes on with the one that is incomplete. */
 @Injectable()
@@ -74,7 +72,7 @@ export class Submitter {
       const isRefused = error instanceof PermanentError;
       if (!isRefused && !(error instanceof Unavailable)) throw error;
       this.logger.warn(`${what} could not be gone on with: ${error.message}`);
-      if (isRefused && error.status === STATUS_NO_JOB) await this.record.lost(job);
+      if (isRefused && error.status === STATUS.noSuchJob) await this.record.lost(job);
     }
   }
 

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { natsUsers } from '#contracts/permissions.js';
 import { CONSUMERS, STREAMS } from '#contracts/streams.js';
 import { PermanentError } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import { Nats } from '#messaging/connection.js';
 import * as keys from '#messaging/credentials.js';
 import { TOPOLOGY_LOOK_MS, TopologyKeeper } from '#messaging/topology-keeper.js';
@@ -77,7 +78,7 @@ export class Cluster {
       keys,
     });
     this.undo.push(() => servers.stop());
-    void servers.ended.then((what) => this.fail(new PermanentError(130, what)));
+    void servers.ended.then((what) => this.fail(new PermanentError(STATUS.systemError, what)));
     const { natsUrl } = servers;
     this.goOn();
     await Promise.all([this.ensureTopology(natsUrl), this.ensureRoles(servers)]);
@@ -93,7 +94,7 @@ export class Cluster {
   }
 
   private goOn(): void {
-    if (this.stopping) throw new PermanentError(150, 'Stopped before it was ready.');
+    if (this.stopping) throw new PermanentError(STATUS.cancelled, 'Stopped before it was ready.');
   }
 
   private async startControl(definition: ServiceDefinition, servers: Servers) {
@@ -165,11 +166,14 @@ export class Cluster {
     try {
       return await Nats.connect({ url, user, seed, clientName: `holdfast-${user}` });
     } catch (error) {
-      const refused = this.plan.natsUrl && error instanceof PermanentError && error.status === 46;
+      const refused =
+        this.plan.natsUrl &&
+        error instanceof PermanentError &&
+        error.status === STATUS.accessNotAllowed;
       if (!refused) throw error;
       const file = join(this.plan.folder.nats, NATS_USERS_FILE);
       throw new PermanentError(
-        46,
+        STATUS.accessNotAllowed,
         `nats-server at ${url} does not know this cluster. Include ${file} in its settings.`,
       );
     }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Logger } from '@nestjs/common';
 import { backoffMs, sleep } from '#kernel/backoff.js';
 import { PermanentError } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import {
   startSupervised,
   stopLeftover,
@@ -173,7 +174,7 @@ async function untilReady(
   await launched.kill();
   const how = outcome === 'late' ? `it was not ready within ${readyMsMax! / 1000} s` : outcome;
   throw new PermanentError(
-    130,
+    STATUS.systemError,
     `${name} did not start: ${how}. It said: ${lastLine(logFile).replace(/\.$/, '')}. Its log: ${logFile}`,
   );
 }

@@ -1,6 +1,7 @@
 import { isAbsolute, join } from 'node:path';
 import { mediaName, poolName } from '#contracts/names.js';
 import { PermanentError } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 
 const DEDUPLICATES = 'dedup:';
 
@@ -84,5 +85,5 @@ function nameOf(text: string): string {
 }
 
 function wrong(message: string, field: string): PermanentError {
-  return new PermanentError(20, message, field);
+  return new PermanentError(STATUS.invalidParameter, message, field);
 }

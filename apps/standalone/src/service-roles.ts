@@ -1,6 +1,7 @@
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
 import { Client } from 'pg';
 import { codeOf, PermanentError } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import type { Superuser } from './servers.js';
 import { POSTGRES_DATABASE } from './servers/postgres-cluster.js';
 
@@ -29,7 +30,7 @@ export async function ensureServiceRoles(
   const client = new Client({ connectionString: superuser.url });
   await client.connect().catch((error: unknown) => {
     throw codeOf(error) === PASSWORD_REFUSED
-      ? new PermanentError(220, superuser.refusedHint)
+      ? new PermanentError(STATUS.databaseError, superuser.refusedHint)
       : error;
   });
   try {
@@ -42,7 +43,7 @@ export async function ensureServiceRoles(
 
 async function ensureRole(client: Client, { schema, password }: ServiceRole): Promise<void> {
   if (!/^[a-z]+$/.test(schema)) {
-    throw new PermanentError(20, `"${schema}" cannot be a schema's name.`);
+    throw new PermanentError(STATUS.invalidParameter, `"${schema}" cannot be a schema's name.`);
   }
   const role = roleName(schema);
   // A statement that is slow or fails stands in PostgreSQL's log; this is no password.

@@ -5,6 +5,7 @@ import { ConsoleLogger, Logger } from '@nestjs/common';
 import { clientName } from '#contracts/names.js';
 import { SystemClock } from '#kernel/clock.js';
 import { PermanentError } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import { VERSION } from '#service/version.js';
 import { removeClusterFile, writeClusterFile } from './cluster-file.js';
 import { Cluster } from './cluster.js';
@@ -78,7 +79,7 @@ function requirePlain(dataFolder: string): void {
   const path = resolve(dataFolder);
   if (!/[,:]/.test(path)) return;
   throw new PermanentError(
-    20,
+    STATUS.invalidParameter,
     `A data folder's path may hold no "," and no ":", unlike ${path}. Name another one with --data.`,
     'data',
   );
@@ -88,7 +89,7 @@ function clientFrom(options: UpOptions): string {
   const client = options.client ?? hostname();
   if (clientName.safeParse(client).success) return client;
   throw new PermanentError(
-    20,
+    STATUS.invalidParameter,
     `"${client}" cannot be a client's name (letters, digits, ".", "_", "-"). Give one with --client.`,
     'client',
   );

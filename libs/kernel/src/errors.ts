@@ -1,3 +1,4 @@
+import { STATUS } from './status.js';
 /**
  * The rules for errors. Whoever throws knows whether trying again can help, so the class says it:
  *
@@ -11,7 +12,7 @@ export class PermanentError extends Error {
   override readonly name: string = 'PermanentError';
 
   constructor(
-    /** A status code of the field (see `contracts/status-codes.ts`). */
+    /** A status code of the field (see `status.ts`). */
     readonly status: number,
     message: string,
     /** Names the input that is wrong, where one input is. */
@@ -26,7 +27,7 @@ export class InvalidInput extends PermanentError {
   override readonly name: string = 'InvalidInput';
 
   constructor(message: string, field?: string) {
-    super(20, message, field);
+    super(STATUS.invalidParameter, message, field);
   }
 }
 
@@ -34,7 +35,7 @@ export class InvalidInput extends PermanentError {
 export class NotFound extends PermanentError {
   override readonly name: string = 'NotFound';
 
-  constructor(kind: string, id: string, status = 227, hint = '') {
+  constructor(kind: string, id: string, status = STATUS.notFound, hint = '') {
     super(status, `There is no ${kind} "${id}".${hint ? ` ${hint}` : ''}`, kind);
   }
 }
@@ -44,7 +45,7 @@ export class Cancelled extends PermanentError {
   override readonly name: string = 'Cancelled';
 
   constructor() {
-    super(150, 'termination requested by administrator');
+    super(STATUS.cancelled, 'termination requested by administrator');
   }
 }
 
@@ -55,7 +56,7 @@ export class Unavailable extends Error {
   constructor(
     message: string,
     /** A status code of the field, for the job that has to give up in the end. */
-    readonly status = 25,
+    readonly status = STATUS.cannotConnect,
     options?: ErrorOptions,
   ) {
     super(message, options);

@@ -12,6 +12,7 @@ import {
 } from '@nats-io/transport-node';
 import { inboxPrefix } from '#contracts/permissions.js';
 import { messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import { nkeyLogin } from './nkey-login.js';
 
 export interface NatsOptions {
@@ -140,16 +141,20 @@ export class Nats {
 function connectError(url: string, error: unknown): Error {
   if (error instanceof AuthorizationError || /authoriz|authentic/i.test(messageOf(error))) {
     return new PermanentError(
-      46,
+      STATUS.accessNotAllowed,
       `nats-server at ${url} refused the credentials. Check that they belong to this cluster.`,
     );
   }
   if (/invalid url|invalid port|malformed/i.test(messageOf(error))) {
-    return new PermanentError(20, `"${url}" is no NATS address; nats://HOST:PORT is.`, 'natsUrl');
+    return new PermanentError(
+      STATUS.invalidParameter,
+      `"${url}" is no NATS address; nats://HOST:PORT is.`,
+      'natsUrl',
+    );
   }
   return new Unavailable(
     `Nothing answers at ${url} (${messageOf(error)}). Is nats-server running there?`,
-    25,
+    STATUS.cannotConnect,
     { cause: error },
   );
 }

@@ -1,6 +1,7 @@
 import { createPrivateKey, createPublicKey, sign, type KeyObject } from 'node:crypto';
 import type { Authenticator } from '@nats-io/transport-node';
 import { PermanentError } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 
 /** The nkeys alphabet: base32 of RFC 4648, without padding. */
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
@@ -41,7 +42,10 @@ function privateKeyOf(seed: string): KeyObject {
     role === PREFIX_USER &&
     raw.readUInt16LE(SEED_BYTES - 2) === crc16(payload);
   if (!isUserSeed) {
-    throw new PermanentError(46, 'The credentials file holds no nkey seed of a user (SU...).');
+    throw new PermanentError(
+      STATUS.accessNotAllowed,
+      'The credentials file holds no nkey seed of a user (SU...).',
+    );
   }
   const der = Buffer.concat([PKCS8_ED25519, payload.subarray(2)]);
   return createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });

@@ -1,6 +1,7 @@
 import { headers, type MsgHdrs } from '@nats-io/transport-node';
 import { JetStreamApiError, JetStreamError } from '@nats-io/jetstream';
 import { messageOf, Unavailable } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import type { Nats } from './connection.js';
 
 /** JSON that is text already. */
@@ -39,7 +40,7 @@ export class Publisher {
       const kind = error instanceof JetStreamError ? 'refused' : 'did not take';
       throw new Unavailable(
         `The broker ${kind} a message on ${message.subject}: ${messageOf(error)}`,
-        25,
+        STATUS.cannotConnect,
         { cause: error },
       );
     }

@@ -13,6 +13,7 @@ import {
   type ResponseOf,
 } from '#contracts/contract.js';
 import { InvalidInput, messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import type { Nats } from './connection.js';
 import { ERROR_CODE_HEADER, errorBody } from './wire-error.js';
 
@@ -109,9 +110,13 @@ function requestFailed(endpoint: Endpoint, error: unknown, instance?: string): E
     return new InvalidInput(`The request to ${what} is larger than a message may be.`);
   }
   if (error instanceof TimeoutError || error instanceof RequestError) {
-    return new Unavailable(`${what} did not answer in time.`, 41, { cause: error });
+    return new Unavailable(`${what} did not answer in time.`, STATUS.connectionTimedOut, {
+      cause: error,
+    });
   }
-  return new Unavailable(`${what} could not be asked: ${messageOf(error)}`, 25, { cause: error });
+  return new Unavailable(`${what} could not be asked: ${messageOf(error)}`, STATUS.cannotConnect, {
+    cause: error,
+  });
 }
 
 function parseReply<E extends Endpoint>(endpoint: E, reply: Msg): ResponseOf<E> {

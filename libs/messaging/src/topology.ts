@@ -15,6 +15,7 @@ import { nanos } from '@nats-io/transport-node';
 import { Logger } from '@nestjs/common';
 import type { ConsumerSpec, StreamSpec } from '#contracts/streams.js';
 import { PermanentError } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import type { Nats } from './connection.js';
 
 const STREAM_NOT_FOUND = 10059;
@@ -51,7 +52,7 @@ export class Topology {
     const wrong = differences(wanted, config, isOurs ? GUARDED : [...GUARDED, ...CHANGEABLE]);
     if (wrong.length > 0) {
       throw new PermanentError(
-        130,
+        STATUS.systemError,
         `Stream ${spec.name} has other settings than Holdfast needs (${wrong.join('; ')}). ` +
           'Another program may own it; give Holdfast an account of its own.',
       );

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { statusText } from '#contracts/status-codes.js';
 import { PermanentError, Unavailable } from '#kernel/errors.js';
+import { STATUS, statusText } from '#kernel/status.js';
 
 /** ADR-32: a reply with this header is an error. */
 export const ERROR_HEADER = 'Nats-Service-Error';
@@ -31,7 +31,7 @@ export function toErrorBody(error: unknown): ErrorBody {
     return body({ status: error.status, message: error.message, retryable: true });
   }
   return body({
-    status: 130,
+    status: STATUS.systemError,
     message: 'The service failed on this request; its log says why.',
     retryable: true,
   });

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { PermanentError } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 
 /** What every process needs to reach the broker. */
 export const natsConfig = z.object({
@@ -44,5 +45,8 @@ export function readConfig<T extends z.ZodType>(
   const problems = result.error.issues.map(
     (issue) => `  ${issue.path.join('.')}: ${issue.message}`,
   );
-  throw new PermanentError(20, `The configuration is not complete:\n${problems.join('\n')}`);
+  throw new PermanentError(
+    STATUS.invalidParameter,
+    `The configuration is not complete:\n${problems.join('\n')}`,
+  );
 }

@@ -2,6 +2,7 @@ import { Catch, Logger, type RpcExceptionFilter } from '@nestjs/common';
 import { throwError, type Observable } from 'rxjs';
 import { isDatabaseAway } from '#kernel/database-failure.js';
 import { messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 
 /**
  * For services with a database, in the place of `KeepErrors`: whoever asks while PostgreSQL is away or
@@ -20,6 +21,6 @@ export class DatabaseAway implements RpcExceptionFilter<unknown> {
     if (!isDatabaseAway(error)) return error;
     this.logger.warn(`a request failed: ${messageOf(error)}`);
     const text = 'The database is away or busy; try again. The log of the service says more.';
-    return new Unavailable(text, 220, { cause: error });
+    return new Unavailable(text, STATUS.databaseError, { cause: error });
   }
 }

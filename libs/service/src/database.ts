@@ -8,6 +8,7 @@ import {
 } from 'typeorm';
 import { Clock } from '#kernel/clock.js';
 import { codeOf, messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import { Publisher } from '#messaging/publisher.js';
 import { OutboxRelay } from '#outbox/outbox-relay.js';
 import { UnitOfWork } from '#outbox/unit-of-work.js';
@@ -153,7 +154,7 @@ async function refuseLaterVersions(
   const later = done.find(({ name }) => !known.has(name));
   if (later === undefined) return;
   throw new PermanentError(
-    220,
+    STATUS.databaseError,
     `The database's schema "${schema}" was used by a later version of Holdfast (it has ${later.name}). ` +
       'Start that version, or a later one; this one can only use a database of its own.',
   );
@@ -182,15 +183,24 @@ function connectError(url: string, error: unknown): Error {
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
     case 'ETIMEDOUT':
-      return new Unavailable(`Nothing answers at ${shown}. Is PostgreSQL running there?`, 220);
+      return new Unavailable(
+        `Nothing answers at ${shown}. Is PostgreSQL running there?`,
+        STATUS.databaseError,
+      );
     case '28P01':
     case '28000':
-      return new PermanentError(220, `PostgreSQL at ${shown} refused the user or its password.`);
+      return new PermanentError(
+        STATUS.databaseError,
+        `PostgreSQL at ${shown} refused the user or its password.`,
+      );
     case '3D000':
-      return new PermanentError(220, `There is no such database: ${shown}. Create it first.`);
+      return new PermanentError(
+        STATUS.databaseError,
+        `There is no such database: ${shown}. Create it first.`,
+      );
     case '42501':
       return new PermanentError(
-        220,
+        STATUS.databaseError,
         `The database user may not create its schema: ${messageOf(error)}`,
       );
     default:

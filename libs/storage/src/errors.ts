@@ -1,4 +1,5 @@
 import { codeOf, messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import { hasNoInodes } from './inodes.js';
 
 /**
@@ -10,7 +11,7 @@ export class VolumeFull extends PermanentError {
 
   constructor(
     where: string,
-    status = 129,
+    status = STATUS.diskFull,
     message = `Disk storage unit is full: ${where}. Give the volume more room or use another one.`,
   ) {
     super(status, message);
@@ -21,7 +22,7 @@ export class VolumeFull extends PermanentError {
     const why = `${where} has no inodes left for further files, whatever room it has for bytes`;
     return new VolumeFull(
       where,
-      129,
+      STATUS.diskFull,
       `Disk storage unit is full: ${why}. Let images expire, or use another one.`,
     );
   }
@@ -32,7 +33,7 @@ export class VolumeWriteFailed extends Unavailable {
   override readonly name = 'VolumeWriteFailed';
 
   constructor(where: string, cause: unknown) {
-    super(`media write error on ${where}: ${messageOf(cause)}`, 84, { cause });
+    super(`media write error on ${where}: ${messageOf(cause)}`, STATUS.mediaWriteError, { cause });
   }
 }
 
@@ -41,7 +42,7 @@ export class FragmentUnreadable extends PermanentError {
   override readonly name = 'FragmentUnreadable';
 
   constructor(fragmentId: string, reason: string) {
-    super(85, `media read error: fragment ${fragmentId} ${reason}`);
+    super(STATUS.mediaReadError, `media read error: fragment ${fragmentId} ${reason}`);
   }
 }
 
@@ -50,7 +51,11 @@ export class HostExhausted extends Unavailable {
   override readonly name = 'HostExhausted';
 
   constructor(what: string, cause: unknown) {
-    super(`media open error: ${what} cannot be used now: ${messageOf(cause)}`, 83, { cause });
+    super(
+      `media open error: ${what} cannot be used now: ${messageOf(cause)}`,
+      STATUS.mediaOpenError,
+      { cause },
+    );
   }
 }
 
@@ -77,7 +82,10 @@ export class FragmentDamaged extends PermanentError {
     readonly fragmentId: string,
     readonly reason: string,
   ) {
-    super(1057, `A data corruption has been detected: fragment ${fragmentId} ${reason}`);
+    super(
+      STATUS.dataCorruption,
+      `A data corruption has been detected: fragment ${fragmentId} ${reason}`,
+    );
   }
 }
 
@@ -86,7 +94,10 @@ export class ContainerDamaged extends PermanentError {
   override readonly name = 'ContainerDamaged';
 
   constructor(containerId: string, reason: string) {
-    super(1057, `A data corruption has been detected: container ${containerId} ${reason}`);
+    super(
+      STATUS.dataCorruption,
+      `A data corruption has been detected: container ${containerId} ${reason}`,
+    );
   }
 }
 
@@ -95,7 +106,7 @@ export class VolumeUnusable extends PermanentError {
   override readonly name = 'VolumeUnusable';
 
   constructor(where: string, reason: string) {
-    super(83, `The volume ${where} cannot be used: ${reason}`);
+    super(STATUS.mediaOpenError, `The volume ${where} cannot be used: ${reason}`);
   }
 }
 

@@ -135,7 +135,7 @@ function connected(socket: Socket, where: string): Promise<void> {
   return new Promise((resolve, reject) => {
     if (!socket.connecting) return resolve();
     const failed = (error: unknown) => {
-      reject(new Unavailable(`cannot connect to ${where}: ${messageOf(error)}`, 25));
+      reject(new Unavailable(`cannot connect to ${where}: ${messageOf(error)}`));
     };
     socket.once('error', failed);
     socket.once('close', () => failed('closed'));

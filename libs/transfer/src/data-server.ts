@@ -6,6 +6,7 @@ import {
   type Socket,
 } from 'node:net';
 import { messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import { readingInto } from './accepted-socket.js';
 import { Connection, type ConnectionOptions } from './connection.js';
 import { ProtocolError, STATUS_UNKNOWN_TOKEN } from './errors.js';
@@ -172,7 +173,7 @@ export class DataServer {
       connection.reject(error.status, error.message);
       return;
     }
-    connection.reject(130, 'internal error');
+    connection.reject(STATUS.systemError, 'internal error');
     this.options.onBug(error);
   }
 }
@@ -185,7 +186,8 @@ function listening(
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (error) => {
-      reject(new PermanentError(25, `Cannot listen on ${name}: ${messageOf(error)}. ${hint}`));
+      const message = `Cannot listen on ${name}: ${messageOf(error)}. ${hint}`;
+      reject(new PermanentError(STATUS.cannotConnect, message));
     });
     server.listen(where, resolve);
   });

@@ -1,16 +1,17 @@
 import { PermanentError, Unavailable } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 
 /** Status of a HELLO of a session that the server does not know (yet). */
-export const STATUS_UNKNOWN_TOKEN = 26;
+export const STATUS_UNKNOWN_TOKEN = STATUS.handshakeFailed;
 /** Status of a token that was used before, has run out, is for another role, or was not proved. */
-export const STATUS_TOKEN_REFUSED = 46;
+export const STATUS_TOKEN_REFUSED = STATUS.accessNotAllowed;
 
 /** The connection was cut before the work was done. Status 40. */
 export class ConnectionBroken extends Unavailable {
   override readonly name = 'ConnectionBroken';
 
   constructor(message: string, options?: ErrorOptions) {
-    super(message, 40, options);
+    super(message, STATUS.connectionBroken, options);
   }
 }
 
@@ -24,7 +25,7 @@ export class ServerUnproven extends Unavailable {
   constructor(where: string, reason: string) {
     super(
       `what listens at ${where} does not prove that it is the server: ${reason} Nothing was sent to it.`,
-      25,
+      STATUS.cannotConnect,
     );
   }
 }
@@ -34,7 +35,7 @@ export class PeerSilent extends Unavailable {
   override readonly name = 'PeerSilent';
 
   constructor(message: string) {
-    super(message, 41);
+    super(message, STATUS.connectionTimedOut);
   }
 }
 
@@ -48,7 +49,7 @@ export class ProtocolError extends PermanentError {
   override readonly name = 'ProtocolError';
 
   constructor(message: string) {
-    super(26, message);
+    super(STATUS.handshakeFailed, message);
   }
 }
 

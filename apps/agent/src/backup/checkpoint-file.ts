@@ -4,13 +4,13 @@ import { Blake3Hasher } from '@napi-rs/blake-hash';
 
 import { codeOf, messageOf, PermanentError } from '#kernel/errors.js';
 import type { ImageKind } from '#contracts/names.js';
+import { STATUS } from '#kernel/status.js';
 
 import { checkpointPath, listingPartPath, syncFolderOf } from './listing-file.js';
 import type { OpenEntry, ReaderState } from './reader-state.js';
 
 const VERSION = 1;
 const BLOCK_BYTES = 256 * 1024;
-const STATUS_CLIENT_ABORTED = 50;
 
 /** What holds for an image from its first fragment to its last, whatever else has changed meanwhile. */
 export interface ImagePremises {
@@ -31,7 +31,7 @@ export class CannotResume extends PermanentError {
   override readonly name = 'CannotResume';
 
   constructor(why: string) {
-    super(STATUS_CLIENT_ABORTED, `This image cannot be gone on with: ${why}`);
+    super(STATUS.clientAborted, `This image cannot be gone on with: ${why}`);
   }
 }
 

@@ -12,6 +12,7 @@ import { ArchiveStream } from './archive-stream.js';
 import { RING_DEFAULT, RingEmptier, createRing, type RingSize } from './buffer-ring.js';
 import type { FrameMaker, MadeFrame } from '#archive/frames/frame-maker.js';
 import { rawFrameBytes } from '#archive/frames/raw-frame.js';
+import { STATUS } from '#kernel/status.js';
 import { unpacked } from './chunks/chunk-cutter.js';
 import { knownCutsPath } from './chunks/known-cuts-file.js';
 import type { ResumeAt } from './checkpoint-file.js';
@@ -24,10 +25,6 @@ import type { WorkerPool } from './worker-pool.js';
 
 /** A chunk may begin and end in the midst of one each; and the reader and this side want one at hand. */
 const BUFFERS_NOT_HELD = 4;
-
-const STATUS_OK = 0;
-const STATUS_PARTIAL = 1;
-const STATUS_NOTHING_EXISTS = 71;
 
 export interface BackupProgress {
   readonly files: number;
@@ -109,7 +106,7 @@ export async function runBackup(options: BackupOptions): Promise<BackupResult> {
   try {
     if (options.signal?.aborted) onAbort();
     const result = await run.toEnd();
-    if (result.status === STATUS_NOTHING_EXISTS) await discardListing(options.newListingPath);
+    if (result.status === STATUS.noSuchFiles) await discardListing(options.newListingPath);
     return result;
   } catch (error) {
     if (error instanceof DamagedListing && options.baseListingPath !== undefined) {
@@ -233,7 +230,7 @@ class BackupRun {
     if (found) await this.#stream.finish({ files, bytes, kind });
     const notes = this.#summary(totals);
     return {
-      status: !found ? STATUS_NOTHING_EXISTS : notes.warnings > 0 ? STATUS_PARTIAL : STATUS_OK,
+      status: !found ? STATUS.noSuchFiles : notes.warnings > 0 ? STATUS.partial : STATUS.ok,
       kind,
       files,
       bytes,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { statusText } from '#contracts/status-codes.js';
+import { statusText } from '#kernel/status.js';
 import { verdictAfter, verdictBefore, type HookEnd } from './hook-verdict.js';
 
 const failed: HookEnd = { type: 'exited', code: 3 };

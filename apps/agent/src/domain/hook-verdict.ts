@@ -1,3 +1,5 @@
+import { STATUS } from '#kernel/status.js';
+
 /** How a hook's process ended. */
 export type HookEnd =
   | { readonly type: 'exited'; readonly code: number }
@@ -14,8 +16,6 @@ export interface HookVerdict {
   readonly undo: boolean;
 }
 
-const STATUS_CANCELLED = 150;
-
 /**
  * What the end of the hook before a backup means. One that says itself that it failed (an exit status) has undone
  * what it did; one that was cut short may have frozen something, so the hook after the backup runs all the same.
@@ -23,17 +23,21 @@ const STATUS_CANCELLED = 150;
 export function verdictBefore(script: string, end: HookEnd): HookVerdict {
   switch (end.type) {
     case 'exited': {
-      const status = end.code === 0 ? 0 : 73;
-      return { status, message: status === 0 ? '' : told(script, end), undo: status === 0 };
+      const status = end.code === 0 ? STATUS.ok : STATUS.startNotifyFailed;
+      return {
+        status,
+        message: status === STATUS.ok ? '' : told(script, end),
+        undo: status === STATUS.ok,
+      };
     }
     case 'not started':
-      return { status: 73, message: told(script, end), undo: false };
+      return { status: STATUS.startNotifyFailed, message: told(script, end), undo: false };
     case 'killed':
-      return { status: 73, message: told(script, end), undo: true };
+      return { status: STATUS.startNotifyFailed, message: told(script, end), undo: true };
     case 'timed out':
-      return { status: 74, message: told(script, end), undo: true };
+      return { status: STATUS.startNotifyTimedOut, message: told(script, end), undo: true };
     case 'stopped':
-      return { status: STATUS_CANCELLED, message: told(script, end), undo: true };
+      return { status: STATUS.cancelled, message: told(script, end), undo: true };
     default:
       return end satisfies never;
   }
@@ -41,8 +45,11 @@ export function verdictBefore(script: string, end: HookEnd): HookVerdict {
 
 /** What the end of the hook after a backup means: 0, 75 or 77. */
 export function verdictAfter(script: string, end: HookEnd): Omit<HookVerdict, 'undo'> {
-  if (end.type === 'exited' && end.code === 0) return { status: 0, message: '' };
-  return { status: end.type === 'timed out' ? 75 : 77, message: told(script, end) };
+  if (end.type === 'exited' && end.code === 0) return { status: STATUS.ok, message: '' };
+  return {
+    status: end.type === 'timed out' ? STATUS.endNotifyTimedOut : STATUS.commandFailed,
+    message: told(script, end),
+  };
 }
 
 function told(script: string, end: HookEnd): string {

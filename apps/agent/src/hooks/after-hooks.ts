@@ -1,6 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { Clock } from '#kernel/clock.js';
 import { messageOf } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import { JobReporter } from '#messaging/job-reporter.js';
 import { Requests } from '#messaging/requests.js';
 import type { Startable } from '#service/lifecycle.js';
@@ -12,9 +13,6 @@ import { endGroup, isStillRunning, processName } from './process-group.js';
 
 type Verdict = Omit<HookVerdict, 'undo'>;
 export type Log = (severity: 'info' | 'warning' | 'error', text: string) => void;
-
-/** Of a backup whose agent ended in the middle of it: client process aborted. */
-const STATUS_CLIENT_ABORTED = 50;
 
 /**
  * The hooks that run after backups: none is forgotten. What is owed is noted down before the backup's first hook, and
@@ -115,8 +113,8 @@ export class AfterHooks implements Startable {
     if (this.live.has(key) || this.settled.has(key)) return;
     const { script } = note.after;
     log('warning', `the agent ended before the hook ${script} had run: running it now`);
-    const { status, message } = await this.settle(note, STATUS_CLIENT_ABORTED, log);
-    if (status !== 0) log('error', message);
+    const { status, message } = await this.settle(note, STATUS.clientAborted, log);
+    if (status !== STATUS.ok) log('error', message);
   }
 
   private async run(note: HookNote, status: number, log: Log): Promise<Verdict> {
@@ -140,7 +138,7 @@ export class AfterHooks implements Startable {
       await this.tried(this.notes.remove(note));
     }
     const verdict = verdictAfter(after.script, end);
-    if (verdict.status === 0) log('info', `hook ${after.script} has ended`);
+    if (verdict.status === STATUS.ok) log('info', `hook ${after.script} has ended`);
     return verdict;
   }
 

@@ -3,6 +3,7 @@ import type { TaskResult } from '#contracts/job.js';
 import type { JobHook, JobHooks } from '#contracts/jobs/hooks.js';
 import type { AgentTask } from '#contracts/task.js';
 import { PermanentError, Unavailable } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import type { JobReporter } from '#messaging/job-reporter.js';
 import { verdictBefore, type HookVerdict } from '../domain/hook-verdict.js';
 import { AfterHooks, type Log } from './after-hooks.js';
@@ -16,11 +17,6 @@ export interface HookedAttempt {
   readonly reporter: Pick<JobReporter, 'log' | 'progress'>;
   readonly signal: AbortSignal;
 }
-
-const PARTIAL = 1;
-const STATUS_CANCELLED = 150;
-const STATUS_CLIENT_ABORTED = 50;
-const STATUS_COMMAND_FAILED = 77;
 
 /** A hook did not let the backup begin. */
 export class HookFailed extends PermanentError {
@@ -80,12 +76,12 @@ export class BackupHooks {
       throw error;
     }
     if (!note) return result;
-    if (result.status > PARTIAL) {
+    if (result.status > STATUS.partial) {
       await this.afterFailure(attempt, note, result.status);
       return result;
     }
     const verdict = await this.after(attempt, note, result.status);
-    if (verdict.status === 0) return result;
+    if (verdict.status === STATUS.ok) return result;
     log('error', `${verdict.message} The backup itself is whole, and is kept.`);
     return { ...result, afterwards: verdict };
   }
@@ -100,7 +96,7 @@ export class BackupHooks {
     const behind = after && (await this.runner.objection(after));
     if (after && behind !== undefined) {
       throw new HookFailed(
-        STATUS_COMMAND_FAILED,
+        STATUS.commandFailed,
         `The hook ${after.script} cannot be run, so the backup was not begun: ${behind}`,
       );
     }
@@ -131,7 +127,7 @@ export class BackupHooks {
     await noted;
     reporter.progress({ currentPath: '' });
     const verdict = verdictBefore(hook.script, end);
-    if (verdict.status === 0) {
+    if (verdict.status === STATUS.ok) {
       log('info', `hook ${hook.script} has ended`);
       return;
     }
@@ -148,7 +144,7 @@ export class BackupHooks {
   ): Promise<void> {
     if (!note) return;
     const verdict = await this.after(attempt, note, status);
-    if (verdict.status !== 0) logOf(attempt)('error', verdict.message);
+    if (verdict.status !== STATUS.ok) logOf(attempt)('error', verdict.message);
   }
 
   /** Neither a cancelled job nor an agent that is being stopped keeps it from running. */
@@ -183,7 +179,7 @@ function notStarted(why: string) {
 
 function statusOf(error: unknown, signal: AbortSignal): number {
   if (signal.reason instanceof Unavailable) return signal.reason.status;
-  if (signal.aborted) return STATUS_CANCELLED;
+  if (signal.aborted) return STATUS.cancelled;
   const known = error instanceof PermanentError || error instanceof Unavailable;
-  return known ? error.status : STATUS_CLIENT_ABORTED;
+  return known ? error.status : STATUS.clientAborted;
 }

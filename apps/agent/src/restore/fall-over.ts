@@ -1,6 +1,7 @@
 import { Blake3Hasher } from '@napi-rs/blake-hash';
 
 import { messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 
 import {
   readRange,
@@ -36,7 +37,6 @@ export interface FallOverOptions {
 }
 
 const CHUNK_BYTES = 512 * 1024;
-const STATUS_READ_ERROR = 85;
 export const INDEX_DIFFERS = 'its index is not what was written';
 
 /**
@@ -89,9 +89,9 @@ export class FallOver {
     }
     const hope = [...this.#mediaServers].some((id) => !this.#away.has(id));
     if (failure instanceof Unavailable && hope) {
-      throw new PermanentError(STATUS_READ_ERROR, failure.message);
+      throw new PermanentError(STATUS.mediaReadError, failure.message);
     }
-    throw failure ?? new PermanentError(STATUS_READ_ERROR, 'no copy of it is left');
+    throw failure ?? new PermanentError(STATUS.mediaReadError, 'no copy of it is left');
   }
 
   /** A range from the first source that gives it. Throws as `fromBest` does. */
@@ -162,7 +162,7 @@ export class FallOver {
   async #checkIndex(fragment: RestoreFragment, source: FragmentSource): Promise<void> {
     const digest = await digestOf(fragment, (range) => this.readFrom(source, range));
     if (digest === fragment.indexDigest) return;
-    throw new PermanentError(STATUS_READ_ERROR, INDEX_DIFFERS);
+    throw new PermanentError(STATUS.mediaReadError, INDEX_DIFFERS);
   }
 
   #order(fragment: RestoreFragment, object: ObjectKind): readonly FragmentSource[] {

@@ -1,6 +1,7 @@
 import { blake3 } from '#kernel/blake3.js';
 import { rawFrameBytes, rawFramePieces } from '#archive/frames/raw-frame.js';
 import { messageOf, PermanentError } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 
 import type { FallOver } from './fall-over.js';
 import type { FramePlace } from './frame-tables.js';
@@ -46,7 +47,10 @@ export async function loadFrames(
       }
       const wrong = missing.find((place) => !sound.has(place));
       if (wrong === undefined) return;
-      throw new PermanentError(85, `frame ${wrong.index + 1}: ${reasons.get(wrong)}`);
+      throw new PermanentError(
+        STATUS.mediaReadError,
+        `frame ${wrong.index + 1}: ${reasons.get(wrong)}`,
+      );
     });
   } catch (error) {
     if (!(error instanceof PermanentError)) throw error;

@@ -5,6 +5,7 @@ import {
 } from '#archive/frames/frame-table.js';
 import { seekTableBytes, seekTableBytesFromFooter } from '#archive/frames/seek-table.js';
 import { messageOf, PermanentError } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 
 import type { FallOver } from './fall-over.js';
 import type { RestoreFragment, RestoreImage } from './restore-source.js';
@@ -93,7 +94,7 @@ async function loadTable(sources: FallOver, fragment: RestoreFragment): Promise<
   } catch (error) {
     if (!(error instanceof PermanentError) && !(error instanceof TableDamage)) throw error;
     throw new PermanentError(
-      85,
+      STATUS.mediaReadError,
       `the frame table of fragment ${fragment.number} cannot be read: ${messageOf(error)}`,
     );
   }

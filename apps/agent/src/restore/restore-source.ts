@@ -1,5 +1,6 @@
 import { PermanentError } from '#kernel/errors.js';
 import { freeBytes } from '#kernel/free-bytes.js';
+import { STATUS } from '#kernel/status.js';
 
 /** A range of one of a fragment's two objects. Bytes. */
 export interface FragmentRead {
@@ -89,7 +90,7 @@ export async function readRange(
 
 function shortOrLong(range: FragmentRead, got: number): PermanentError {
   return new PermanentError(
-    85,
+    STATUS.mediaReadError,
     `Fragment ${range.fragmentId}: ${range.length} bytes of ${range.object} were asked for at ${range.offset}, ${got} came.`,
   );
 }

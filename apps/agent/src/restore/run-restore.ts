@@ -1,5 +1,6 @@
 import { LINKED_FILES_MAX } from '#archive/chain/index-merge.js';
 import { messageOf, Unavailable } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 
 import { FallOver } from './fall-over.js';
 import { unprovenText } from './index-cursor.js';
@@ -13,7 +14,10 @@ import { Selection } from './selection.js';
 const DAMAGE_KEPT_MAX = 10_000;
 
 /** A mount request that timed out, and one that an operator cancelled. */
-const MOUNT_REFUSALS: ReadonlySet<number> = new Set([52, 98]);
+const MOUNT_REFUSALS: ReadonlySet<number> = new Set([
+  STATUS.mountTimedOut,
+  STATUS.mediaRequestFailed,
+]);
 
 export interface RestoreResult {
   /**
@@ -106,10 +110,10 @@ export function statusOf(outcome: {
   /** Why the volume is not there on which the data lies. */
   readonly refusal?: number | undefined;
 }): number {
-  if (outcome.stopped) return 150;
-  if (outcome.nothingFound) return 185;
-  if (!outcome.lost) return 0;
-  return outcome.nothingDone ? (outcome.refusal ?? 5) : 1;
+  if (outcome.stopped) return STATUS.cancelled;
+  if (outcome.nothingFound) return STATUS.filesNotFound;
+  if (!outcome.lost) return STATUS.ok;
+  return outcome.nothingDone ? (outcome.refusal ?? STATUS.restoreFailed) : STATUS.partial;
 }
 
 function noteSurvey(

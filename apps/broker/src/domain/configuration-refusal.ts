@@ -1,6 +1,7 @@
 import type { UnitGroup } from '#contracts/broker/configuration.js';
 import type { StorageUnit } from '#contracts/broker.js';
 import { InvalidInput, NotFound, PermanentError } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import { hostState } from './liveness.js';
 import { unitsOfPool } from './plan/place.js';
 import { listed, unknownServer } from './refusal.js';
@@ -130,7 +131,9 @@ export function clientForgetRefusal(
   client: string,
   use: { readonly lastSeenAt: Date | undefined; readonly now: Date },
 ): PermanentError | undefined {
-  if (use.lastSeenAt === undefined) return new NotFound('client', client, 243);
+  if (use.lastSeenAt === undefined) {
+    return new NotFound('client', client, STATUS.clientNotConfigured);
+  }
   if (hostState(use.lastSeenAt, use.now) === 'down') return undefined;
   return inUse(`client ${client}`, 'its agent is up. Stop it first');
 }
@@ -145,7 +148,7 @@ function nameTaken(field: string, by: 'unit' | 'group', name: string): InvalidIn
 
 function inUse(what: string, why: string): PermanentError {
   const thing = `${what[0]!.toUpperCase()}${what.slice(1)}`;
-  return new PermanentError(228, `${thing} is in use: ${why}.`, 'name');
+  return new PermanentError(STATUS.cannotProcess, `${thing} is in use: ${why}.`, 'name');
 }
 
 function jobs(count: number): string {

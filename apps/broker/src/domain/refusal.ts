@@ -1,4 +1,5 @@
 import { InvalidInput, NotFound, PermanentError } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import { unitsOfPool } from './plan/place.js';
 import { bytesOf, type ResourceRequest } from './resource-request.js';
 import type { Resources, UnitResource } from './resources.js';
@@ -45,13 +46,13 @@ function unknownUnit(name: string, { units, groups }: Known): NotFound {
     return new NotFound(
       'storage unit',
       name,
-      213,
+      STATUS.noStorageUnits,
       'There is none at all: no media server has reported yet.',
     );
   }
   const known = `Storage units that exist: ${listed([...units.keys()])}.`;
   const grouped = groups.size > 0 ? ` Groups: ${listed([...groups.keys()])}.` : '';
-  return new NotFound('storage unit', name, 219, `${known}${grouped}`);
+  return new NotFound('storage unit', name, STATUS.storageUnitUnavailable, `${known}${grouped}`);
 }
 
 /** A job that expects more than an empty volume takes would wait for ever. Status 2030. */
@@ -69,7 +70,7 @@ function sizeRefusal(
   if (fitsSomewhere) return undefined;
   const names = listed(units.map(({ name }) => name));
   return new PermanentError(
-    2030,
+    STATUS.highWaterMark,
     `The job expects to write ${bytes} bytes. That is more than fits below the high water mark of ` +
       `an empty volume of storage unit ${names}. Use a larger volume or another unit.`,
     'estimatedBytes',
@@ -81,7 +82,7 @@ function poolRefusal(pool: string, units: readonly UnitResource[]): PermanentErr
   const onDemand = units.filter((unit) => unit.pool === pool).map(({ name }) => name);
   if (onDemand.length > 0) {
     return new PermanentError(
-      2111,
+      STATUS.onDemandOnly,
       `All storage units of pool "${pool}" are on demand only: ${listed(onDemand)}. ` +
         'Set onDemandOnly of one to false, or make another: holdfast unit put -f FILE.',
       'pool',
@@ -90,7 +91,7 @@ function poolRefusal(pool: string, units: readonly UnitResource[]): PermanentErr
   const pools = [...new Set(units.map((unit) => unit.pool))];
   const known = pools.length > 0 ? `Pools that have one: ${listed(pools)}.` : 'No pool has one.';
   return new PermanentError(
-    213,
+    STATUS.noStorageUnits,
     `There is no storage unit of pool "${pool}". ${known} Make one: holdfast unit put -f FILE.`,
     'pool',
   );
@@ -102,7 +103,7 @@ export function unknownServer(mediaId: string, servers: readonly string[]): NotF
     servers.length === 0
       ? 'None has reported yet.'
       : `Media servers that have reported: ${listed(servers)}.`;
-  return new NotFound('media server', mediaId, 2027, hint);
+  return new NotFound('media server', mediaId, STATUS.mediaServerNotActive, hint);
 }
 
 /** Status 243. `known` may be the first few of `total` names. */
@@ -114,7 +115,12 @@ export function unknownClient(
     total === 0
       ? 'No agent has reported yet.'
       : `Clients whose agent has reported: ${listed(known, total)}.`;
-  return new NotFound('client', name, 243, `The client is not in the configuration. ${hint}`);
+  return new NotFound(
+    'client',
+    name,
+    STATUS.clientNotConfigured,
+    `The client is not in the configuration. ${hint}`,
+  );
 }
 
 /** An attempt that a later one has replaced gets nothing more. */

@@ -9,6 +9,7 @@ import type { catalogBackup, catalogRestore } from '#contracts/catalog/care.js';
 import { sleep } from '#kernel/backoff.js';
 import { Clock } from '#kernel/clock.js';
 import { codeOf, messageOf, PermanentError } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import { CatalogConfig } from '../config.js';
 import {
   advanceIdentities,
@@ -141,7 +142,7 @@ export class CatalogCopies {
     const { backupFolder } = this.config;
     if (backupFolder === undefined) {
       throw new PermanentError(
-        20,
+        STATUS.invalidParameter,
         'The catalog does not know where to put backups: set HOLDFAST_CATALOG_BACKUP_FOLDER.',
       );
     }
@@ -165,7 +166,7 @@ class TableTarget {
   async head({ schema }: CatalogFileHead): Promise<void> {
     if (schema !== this.schema) {
       throw new PermanentError(
-        20,
+        STATUS.invalidParameter,
         'The backup is of another release: restore it with that one, and update then.',
         'path',
       );
@@ -177,7 +178,11 @@ class TableTarget {
   async section({ table, columns }: CatalogFileSection) {
     const known = this.tables.find(({ name }) => name === table);
     if (!known || columns.some((column) => !known.columns.includes(column))) {
-      throw new PermanentError(20, `The backup holds an unknown table "${table}".`, 'path');
+      throw new PermanentError(
+        STATUS.invalidParameter,
+        `The backup holds an unknown table "${table}".`,
+        'path',
+      );
     }
     const client = (await this.runner.connect()) as PoolClient;
     return client.query(copyFrom(`COPY "${table}" (${list(columns)}) FROM STDIN`));

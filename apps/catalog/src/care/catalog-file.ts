@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
 import { z } from 'zod';
 import { messageOf, PermanentError } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 
 /**
  * A catalog in a file: gzip of text. A line of JSON says what it is; then, for each table, a line of
@@ -109,12 +110,10 @@ async function synced(path: string): Promise<void> {
   await handle.sync().finally(() => handle.close());
 }
 
-const STATUS_WRITE_FAILED = 14;
-
 /** What to do about a folder that takes no catalog backup. */
 export function notWritable(folder: string, error: unknown): PermanentError {
   return new PermanentError(
-    STATUS_WRITE_FAILED,
+    STATUS.fileWriteFailed,
     `No catalog backup can be written to ${folder}: ${messageOf(error)}. Make room there and ` +
       'let the catalog write, or name another folder with HOLDFAST_CATALOG_BACKUP_FOLDER.',
   );
@@ -149,7 +148,11 @@ export async function readCatalogFile(
     if (error instanceof PermanentError) throw error;
     const isContent = error instanceof z.ZodError || error instanceof SyntaxError;
     const what = isContent ? 'it does not hold what belongs there' : messageOf(error);
-    throw new PermanentError(20, `${path} is no whole catalog backup: ${what}.`, 'path');
+    throw new PermanentError(
+      STATUS.invalidParameter,
+      `${path} is no whole catalog backup: ${what}.`,
+      'path',
+    );
   } finally {
     await lines.return(undefined);
   }

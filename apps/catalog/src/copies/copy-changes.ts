@@ -3,6 +3,7 @@ import type { copyBegin, copyFinish } from '#contracts/catalog/copy.js';
 import type { RequestOf, ResponseOf } from '#contracts/contract.js';
 import { assert } from '#kernel/assert.js';
 import { PermanentError } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import { UnitOfWork } from '#outbox/unit-of-work.js';
 import { countCopies } from '../completion.js';
 import { unknownImage } from '../domain/chains/chain.js';
@@ -17,9 +18,6 @@ import { detailsOf, type ImageRow } from '../persistence/image.entity.js';
 import { Images } from '../persistence/images.js';
 
 type BeginRequest = RequestOf<typeof copyBegin>;
-
-const STATUS_NO_FRAGMENTS = 165;
-const STATUS_OUT_OF_SEQUENCE = 229;
 
 /** Begins and finishes further copies. Each may be asked again: the answer stays the same. */
 @Injectable()
@@ -111,11 +109,11 @@ function describe(image: ImageRow) {
 
 function noSource(imageId: string, copy: number): PermanentError {
   return new PermanentError(
-    STATUS_NO_FRAGMENTS,
+    STATUS.noFragments,
     `No other copy of ${imageId} has what copy ${copy} lacks.`,
   );
 }
 
 function outOfSequence(message: string): PermanentError {
-  return new PermanentError(STATUS_OUT_OF_SEQUENCE, message);
+  return new PermanentError(STATUS.outOfSequence, message);
 }

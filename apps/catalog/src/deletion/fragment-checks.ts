@@ -5,6 +5,7 @@ import type { RequestOf, ResponseOf } from '#contracts/contract.js';
 import type { FragmentState } from '#contracts/image.js';
 import { fragmentVerifyMsMax, mediaVerifyFragment } from '#contracts/media.js';
 import { messageOf, NotFound, Unavailable } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import { Turns } from '#service/turns.js';
 import { within } from '#service/within.js';
 import { MediaServers } from '../care/media-servers.js';
@@ -119,7 +120,12 @@ export class FragmentChecks {
   /** While a volume of its media server is away, a fragment that it does not show may be on that one. */
   private async requireVolumes(mediaId: string, there: readonly string[]): Promise<void> {
     const [away] = await new MediaVolumes(this.database).away(mediaId, there);
-    if (away) throw new Unavailable(`the volume ${away} of media server ${mediaId} is away`, 83);
+    if (away) {
+      throw new Unavailable(
+        `the volume ${away} of media server ${mediaId} is away`,
+        STATUS.mediaOpenError,
+      );
+    }
   }
 
   private async find(fragmentId: string): Promise<DeletableFragment> {

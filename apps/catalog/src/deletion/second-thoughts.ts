@@ -3,6 +3,7 @@ import type { imageHold, imageUndelete } from '#contracts/catalog/expiry.js';
 import type { RequestOf, ResponseOf } from '#contracts/contract.js';
 import { Clock } from '#kernel/clock.js';
 import { PermanentError } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import { UnitOfWork } from '#outbox/unit-of-work.js';
 import { unknownImage } from '../domain/chains/chain.js';
 import { decideDeletion } from '../domain/deletion.js';
@@ -11,8 +12,6 @@ import { Deletables, type DeletionChange } from '../persistence/deletion/deletab
 import { ImageHoldRow } from '../persistence/deletion/deletion.entity.js';
 import { ImageFactsReader } from '../persistence/deletion/image-facts.js';
 import { Images } from '../persistence/images.js';
-
-const STATUS_NOT_FOUND = 227;
 
 /** Keeps what was to go, or might go: undelete and hold. */
 @Injectable()
@@ -72,7 +71,7 @@ export class SecondThoughts {
 function nothingMarked(imageId: string, copy: number | undefined): PermanentError {
   const what = copy === undefined ? imageId : `copy ${copy} of ${imageId}`;
   return new PermanentError(
-    STATUS_NOT_FOUND,
+    STATUS.notFound,
     `Nothing of ${what} is marked for deletion; what was granted cannot be taken back.`,
   );
 }
@@ -80,7 +79,7 @@ function nothingMarked(imageId: string, copy: number | undefined): PermanentErro
 function basesGone(imageId: string, gone: readonly string[]): PermanentError {
   const what = gone.length === 1 ? `${gone[0]!}, which is` : `${gone.join(', ')}, which are`;
   return new PermanentError(
-    STATUS_NOT_FOUND,
+    STATUS.notFound,
     `Image ${imageId} cannot be taken back: it builds on ${what} being deleted or deleted already.`,
   );
 }

@@ -3,6 +3,7 @@ import { leavingText } from '#contracts/catalog/leaving.js';
 import type { ImageView } from '#contracts/image.js';
 import { COPIES_MAX } from '#contracts/names.js';
 import { InvalidInput, NotFound, PermanentError } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 
 /** A copy as far as it matters for whoever wants to write one. */
 export interface CopyToChoose {
@@ -21,8 +22,6 @@ export interface CopyWish {
   readonly copy?: number | undefined;
 }
 
-const STATUS_EXISTS = 226;
-const STATUS_OUT_OF_SEQUENCE = 229;
 const FIRST_FURTHER_COPY = 2;
 
 /**
@@ -49,7 +48,7 @@ export function chooseCopy(
   const complete = here.find(({ state }) => state === 'COMPLETE');
   if (complete) {
     throw new PermanentError(
-      STATUS_EXISTS,
+      STATUS.alreadyExists,
       `Image ${image.imageId} already has a complete copy ${complete.copy} in pool ${wish.pool}.`,
     );
   }
@@ -102,5 +101,5 @@ function freeNumber(imageId: string, copies: readonly CopyToChoose[]): number {
 }
 
 function outOfSequence(message: string): PermanentError {
-  return new PermanentError(STATUS_OUT_OF_SEQUENCE, message);
+  return new PermanentError(STATUS.outOfSequence, message);
 }

@@ -3,6 +3,7 @@ import { DataSource } from 'typeorm';
 import { backoffMs, sleep, type BackoffOptions } from '#kernel/backoff.js';
 import { failureKind } from '#kernel/database-failure.js';
 import { messageOf, Unavailable } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import type { Startable } from '#service/lifecycle.js';
 import { CommitBatches } from '../commit-batches.js';
 import { CatalogConfig } from '../config.js';
@@ -21,8 +22,6 @@ const LOOK_AGAIN_MS = 2_000;
 const REST_SHARE = 9;
 /** Another catalog holds the fragment: it needs a moment. */
 const HELD_ELSEWHERE_MS = 500;
-/** Of a medium that cannot be opened: a cartridge that is not in the library. */
-const VOLUME_AWAY = 83;
 /** The index is damaged, its volume away, or the media server refuses it: somebody has to mend that first. */
 const RETRY_DAMAGED: BackoffOptions = { firstMs: 5_000, maxMs: 3_600_000, jitter: 0.2 };
 /** Volumes that are away and were told of. */
@@ -180,9 +179,9 @@ export class IndexLoader implements Startable {
   }
 }
 
-/** Then its media server is there all the same, for what lies on others. */
+/** Such as a cartridge that is not in the library: its media server is there all the same, for what lies on others. */
 function isVolumeAway(error: unknown): boolean {
-  return error instanceof Unavailable && error.status === VOLUME_AWAY;
+  return error instanceof Unavailable && error.status === STATUS.mediaOpenError;
 }
 
 function seconds(ms: number): string {

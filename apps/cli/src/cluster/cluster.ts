@@ -1,6 +1,7 @@
 import type { Endpoint, InputOf, ResponseOf } from '#contracts/contract.js';
 import { sleep } from '#kernel/backoff.js';
 import { Unavailable } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import { Nats } from '#messaging/connection.js';
 import { Requests } from '#messaging/requests.js';
 import { parseInput } from '#messaging/validation.js';
@@ -71,7 +72,9 @@ export class Cluster {
       try {
         return await this.ask(endpoint, input, timeoutMs);
       } catch (error) {
-        if (!(error instanceof Unavailable) || error.status !== 41) throw error;
+        if (!(error instanceof Unavailable) || error.status !== STATUS.connectionTimedOut) {
+          throw error;
+        }
       }
     }
     return this.ask(endpoint, input, 15_000);

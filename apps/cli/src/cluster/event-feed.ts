@@ -1,6 +1,7 @@
 import { cloudEvent, type CloudEvent } from '#contracts/event.js';
 import { eventStream } from '#contracts/streams.js';
 import { PermanentError } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import { UsageError } from '../exit-codes.js';
 import type { Cluster } from './cluster.js';
 
@@ -52,7 +53,10 @@ export async function readEvents(
       opt_start_time: since.toISOString(),
     })
     .catch((error: unknown) => {
-      throw new PermanentError(149, `The event stream cannot be read: ${String(error)}.`);
+      throw new PermanentError(
+        STATUS.masterRequestFailed,
+        `The event stream cannot be read: ${String(error)}.`,
+      );
     });
   try {
     const { num_pending: stored } = await consumer.info();

@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { codeOf, InvalidInput, messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import { UsageError } from '../exit-codes.js';
 
 /** What `holdfast up` writes into `run/cluster.json` of its data folder once it is ready. */
@@ -67,7 +68,7 @@ function parse(file: string, text: string): ClusterFile {
     return clusterFile.parse(JSON.parse(text));
   } catch {
     throw new PermanentError(
-      130,
+      STATUS.systemError,
       `${file} is damaged. Stop "holdfast up" and start it again; it writes the file anew.`,
     );
   }
@@ -86,7 +87,7 @@ function readText(file: string, folder: string): string | undefined {
 function notAllowed(folder: string): Unavailable {
   return new Unavailable(
     `${folder} belongs to another user. Run this as the user who runs "holdfast up".`,
-    46,
+    STATUS.accessNotAllowed,
   );
 }
 

@@ -1,5 +1,5 @@
 import type { JobView, LogLine } from '#contracts/job.js';
-import { statusText } from '#contracts/status-codes.js';
+import { STATUS, statusText } from '#kernel/status.js';
 import { printable } from '../output/printable.js';
 import { formatCount, formatFiles, formatRate, formatSize } from '../output/size.js';
 import { formatDuration } from '../output/time.js';
@@ -32,7 +32,7 @@ function statusLine(job: JobView): string {
   if (job.state === 'incomplete') {
     return printable(`Job ${job.job} is incomplete: ${ended(job.message || 'no tries are left')}`);
   }
-  const status = job.status ?? 0;
+  const status = job.status ?? STATUS.ok;
   const more = job.message && job.message !== statusText(status) ? ` ${ended(job.message)}` : '';
   return printable(`Job ${job.job}: status ${status}, ${ended(statusText(status))}${more}`);
 }
@@ -87,13 +87,13 @@ function nextLines(job: JobView, destination: string): string[] {
 
 function hint({ status, client, storage, type }: JobView): string {
   switch (status) {
-    case 71:
+    case STATUS.noSuchFiles:
       return `Check that the paths exist on ${client}. `;
-    case 129:
+    case STATUS.diskFull:
       if (type === 'duplicate') return 'Free space in that pool, or name another with --to. ';
       return `Free space for storage unit ${storage ?? '-'}, or name another with --storage. `;
-    case 1000:
-    case 58:
+    case STATUS.clientOffline:
+    case STATUS.clientUnreachable:
       return `Check that the agent on ${client} runs: holdfast broker clients. `;
     default:
       return '';
@@ -101,5 +101,5 @@ function hint({ status, client, storage, type }: JobView): string {
 }
 
 function succeeded({ status }: JobView): boolean {
-  return status === 0 || status === 1;
+  return status === STATUS.ok || status === STATUS.partial;
 }

@@ -1,6 +1,6 @@
 import { jobsGet, type JobAttempt, type JobView, type LogLine } from '#contracts/job.js';
 import type { DueEntry } from '#contracts/policy.js';
-import { statusText } from '#contracts/status-codes.js';
+import { statusText } from '#kernel/status.js';
 import type { Cli } from '../cli.js';
 import { printable } from '../output/printable.js';
 import { fieldLines } from '../output/table.js';

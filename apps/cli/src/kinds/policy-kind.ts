@@ -7,11 +7,10 @@ import {
 } from '#contracts/policy.js';
 import type { ResponseOf } from '#contracts/contract.js';
 import { PermanentError } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import type { Cluster } from '../cluster/cluster.js';
 import type { Column } from '../output/table.js';
 import type { Kind } from './kind.js';
-
-const NO_SUCH_POLICY = 230;
 
 export const POLICY_COLUMNS: readonly Column<PolicySpec>[] = [
   { title: 'POLICY', cell: ({ name }) => name },
@@ -34,7 +33,7 @@ export const policyKind: Kind<PolicySpec> = {
     try {
       return (await cluster.ask(policyGet, { name })).policy;
     } catch (error) {
-      if (error instanceof PermanentError && error.status === NO_SUCH_POLICY) return undefined;
+      if (error instanceof PermanentError && error.status === STATUS.noSuchPolicy) return undefined;
       throw error;
     }
   },

@@ -1,5 +1,6 @@
 import type { TaskResult } from '#contracts/job.js';
-import { end, fail, PARTIAL, run } from './attempts/attempt.js';
+import { STATUS } from '#kernel/status.js';
+import { end, fail, run } from './attempts/attempt.js';
 import { info, same, type Decision, type Effect, type InputOfType } from './input.js';
 import { changed, isSynthetic, type BackupJob, type BegunImage, type ImageOfChain } from './job.js';
 import { requestingLine } from './log-lines.js';
@@ -10,7 +11,6 @@ import { awaited, voiceOf } from './participants.js';
  * database had gone back in time and the media server was compared; what does not is lost.
  */
 const LOST_AFTER_MS = 30 * 60_000;
-const STATUS_CORRUPTION = 1057;
 
 /** The catalog has said what a synthetic full is made from. */
 export function synthesisPlanned(job: BackupJob, chain: readonly ImageOfChain[]): Decision {
@@ -50,7 +50,7 @@ function whyFull({ brokenBase }: BegunImage): string {
 
 /** Both have to say that they are through; the first failure ends the attempt. */
 export function backupReported(job: BackupJob, result: TaskResult, now: Date): Decision {
-  if (result.status > PARTIAL) return fail(job, result, now);
+  if (result.status > STATUS.partial) return fail(job, result, now);
   // Those that it was read from wait to be told that it is over.
   const effects: Effect[] = isSynthetic(job) ? [{ type: 'cancel-tasks' }] : [];
   const all = awaited(job).every((one) => job.results[voiceOf(one)]);
@@ -84,5 +84,5 @@ export function imageCounted(
   const message =
     `A data corruption has been detected: the catalog waits for ${waitsFor}, ` +
     'which was committed and is damaged or lost. Run the backup again.';
-  return end(job, { status: STATUS_CORRUPTION, message }, now);
+  return end(job, { status: STATUS.dataCorruption, message }, now);
 }

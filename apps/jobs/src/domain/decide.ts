@@ -1,12 +1,12 @@
 import type { Allocation } from '#contracts/broker.js';
 import type { TaskResult } from '#contracts/job.js';
+import { STATUS } from '#kernel/status.js';
 import {
   cannotWeigh,
   drained,
   end,
   letGo,
   run,
-  PARTIAL,
   weighed,
   windowClosed,
 } from './attempts/attempt.js';
@@ -119,7 +119,7 @@ function commanded(job: Job, command: 'cancel' | 'suspend' | 'resume', now: Date
   }
   switch (command) {
     case 'cancel':
-      return end(job, { status: 150, message: '' }, now);
+      return end(job, { status: STATUS.cancelled, message: '' }, now);
     case 'suspend':
       return suspend(job, now);
     case 'resume':
@@ -168,9 +168,9 @@ function restorePlanned(
 /** What the agent was given is not all that the client held: that is no full success. */
 function restoreReported(job: RestoreJob, result: TaskResult, now: Date): Decision {
   const { missingStreams = 0 } = job;
-  if (missingStreams === 0 || result.status > PARTIAL) return end(job, result, now);
+  if (missingStreams === 0 || result.status > STATUS.partial) return end(job, result, now);
   const message = [result.message, missingText(missingStreams)].filter(Boolean).join(' ');
-  return end(job, { status: PARTIAL, message }, now);
+  return end(job, { status: STATUS.partial, message }, now);
 }
 
 function missingText(streams: number): string {
@@ -245,19 +245,22 @@ function reported(
 
 /** 150 is for jobs that somebody cancelled; a participant that says so was stopped itself. */
 function stoppedOrResult({ from, result }: { from: string; result: TaskResult }): TaskResult {
-  if (result.status !== 150) return result;
+  if (result.status !== STATUS.cancelled) return result;
   return from === 'agent'
-    ? { status: 50, message: 'The agent was stopped.' }
-    : { status: 82, message: 'The media server was stopped.' };
+    ? { status: STATUS.clientAborted, message: 'The agent was stopped.' }
+    : { status: STATUS.mediaManagerKilled, message: 'The media server was stopped.' };
 }
 
 function silence({ from, instance, heard: last }: InputOfType<'silent'>): TaskResult {
   if (from === 'media') {
-    return { status: 82, message: `The media server ${instance} has fallen silent.` };
+    return {
+      status: STATUS.mediaManagerKilled,
+      message: `The media server ${instance} has fallen silent.`,
+    };
   }
   return last > 0
-    ? { status: 50, message: 'The agent has fallen silent.' }
-    : { status: 49, message: 'The agent did not take its task in time.' };
+    ? { status: STATUS.clientAborted, message: 'The agent has fallen silent.' }
+    : { status: STATUS.clientNotStarted, message: 'The agent did not take its task in time.' };
 }
 
 function counted(job: Job, state: InputOfType<'image-state'>, now: Date): Decision {

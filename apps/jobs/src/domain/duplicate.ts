@@ -1,5 +1,6 @@
 import type { TaskResult } from '#contracts/job.js';
-import { end, fail, PARTIAL, run } from './attempts/attempt.js';
+import { STATUS } from '#kernel/status.js';
+import { end, fail, run } from './attempts/attempt.js';
 import { info, same, type Decision } from './input.js';
 import { changed, type BegunCopy, type DuplicateJob } from './job.js';
 import { awaited, voiceOf } from './participants.js';
@@ -28,14 +29,14 @@ export function copyBegun(job: DuplicateJob, copy: BegunCopy, now: Date): Decisi
   const granted = (job.allocation?.media ?? []).map(({ mediaId }) => mediaId);
   if (!copy.sources.some((mediaId) => granted.includes(mediaId))) {
     const message = `None of the media servers with what copy ${copy.copy} lacks is there: ${copy.sources.join(', ')}`;
-    return fail(begun, { status: 2027, message }, now);
+    return fail(begun, { status: STATUS.mediaServerNotActive, message }, now);
   }
   return run(begun, now, [line]);
 }
 
 /** Only the server that writes is waited for; those that it reads from are told that it is over. */
 export function duplicateReported(job: DuplicateJob, result: TaskResult, now: Date): Decision {
-  if (result.status > PARTIAL) return fail(job, result, now);
+  if (result.status > STATUS.partial) return fail(job, result, now);
   return {
     job: { ...changed(job, { step: 'verifying' }), verifyingSince: now },
     effects: [{ type: 'cancel-tasks' }],
@@ -51,7 +52,7 @@ export function copyCounted(
   if (complete) {
     const [writer] = awaited(job);
     const result = writer && job.results[voiceOf(writer)];
-    const { status, message } = result ?? { status: 0, message: '' };
+    const { status, message } = result ?? { status: STATUS.ok, message: '' };
     const decision = end(changed(job, { waitsFor: '' }), { status, message }, now);
     const line = info(`copy ${job.copy?.copy ?? ''} verified with the catalog`);
     return { ...decision, effects: [line, ...decision.effects] };
@@ -61,5 +62,12 @@ export function copyCounted(
   }
   const since = job.verifyingSince?.getTime() ?? now.getTime();
   if (now.getTime() - since <= VERIFYING_MS_MAX) return same(job);
-  return fail(job, { status: 41, message: `The catalog has waited too long for ${waitsFor}` }, now);
+  return fail(
+    job,
+    {
+      status: STATUS.connectionTimedOut,
+      message: `The catalog has waited too long for ${waitsFor}`,
+    },
+    now,
+  );
 }

@@ -1,9 +1,10 @@
 import type { JobProgress, JobState } from '#contracts/job.js';
+import { STATUS } from '#kernel/status.js';
 import { clockText } from './log-lines.js';
 import { info, same, type Child, type Decision } from './input.js';
 import { NO_PROGRESS, type Outcome, type OutOfTries, type ParentJob } from './job.js';
 
-const CANCELLED: Outcome = { status: 150, message: '' };
+const CANCELLED: Outcome = { status: STATUS.cancelled, message: '' };
 
 /** The children as they are now: the parent is what they are, and ends with the last of them. */
 export function gathered(job: ParentJob, children: readonly Child[], now: Date): Decision {
@@ -36,12 +37,12 @@ export function gathered(job: ParentJob, children: readonly Child[], now: Date):
  */
 function outcomeOf(children: readonly Child[], isCancelled: boolean): Outcome {
   const statuses = children.map(({ status }) => status ?? 0);
-  if (statuses.every((status) => status === 0)) return { status: 0, message: '' };
-  if (isCancelled && statuses.some((status) => status > 1)) return CANCELLED;
-  const failed = children.filter(({ status }) => (status ?? 0) > 1);
+  if (statuses.every((status) => status === STATUS.ok)) return { status: STATUS.ok, message: '' };
+  if (isCancelled && statuses.some((status) => status > STATUS.partial)) return CANCELLED;
+  const failed = children.filter(({ status }) => (status ?? 0) > STATUS.partial);
   const which = failed.map(({ job, status }) => `${job} (${status})`).join(', ');
   const message = failed.length > 0 ? `Children that failed: ${which}` : '';
-  const status = failed.length === children.length ? Math.max(...statuses) : 1;
+  const status = failed.length === children.length ? Math.max(...statuses) : STATUS.partial;
   return { status, message };
 }
 

@@ -1,3 +1,4 @@
+import { STATUS } from '#kernel/status.js';
 import { end, fail } from './attempts/attempt.js';
 import type { Decision } from './input.js';
 import type { VerifyJob } from './job.js';
@@ -12,8 +13,8 @@ export function verifyReported(job: VerifyJob, now: Date): Decision {
     return result ? [{ who: one.instance, ...result }] : [];
   });
   if (parts.length < servers.length) return { job, effects: [] };
-  const failed = parts.filter(({ status }) => status !== 0);
-  if (failed.length === 0) return end(job, { status: 0, message: '' }, now);
+  const failed = parts.filter(({ status }) => status !== STATUS.ok);
+  if (failed.length === 0) return end(job, { status: STATUS.ok, message: '' }, now);
   // Damage is what the verification is for; what could not be read for now says nothing yet.
   const worst = failed.find(({ status }) => mayPass(status) === undefined) ?? failed[0]!;
   const message = failed.map(({ who, message: text }) => `${who}: ${text}`).join('; ');

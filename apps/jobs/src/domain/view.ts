@@ -1,5 +1,5 @@
 import type { JobState, JobView, JobWaitReason } from '#contracts/job.js';
-import { statusText } from '#contracts/status-codes.js';
+import { STATUS, statusText } from '#kernel/status.js';
 import { outOfTries } from './attempts/out-of-tries.js';
 import { clientOf, imageOf, triesOf, type Job, type Step } from './job.js';
 
@@ -133,7 +133,7 @@ function counting({ progress }: Job, verb: string): string {
 }
 
 function statusOf(job: Job) {
-  const status = job.step === 'done' ? (job.outcome?.status ?? 0) : null;
+  const status = job.step === 'done' ? (job.outcome?.status ?? STATUS.ok) : null;
   return {
     status,
     statusText: status === null ? '' : statusText(status),

@@ -5,6 +5,7 @@ import { Batches } from '#kernel/batches.js';
 import { Clock } from '#kernel/clock.js';
 import { isDatabaseAway } from '#kernel/database-failure.js';
 import { messageOf, Unavailable } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import { MessageTooLarge } from '#outbox/unit-of-work.js';
 import type { Startable } from '#service/lifecycle.js';
 import type { Input } from '../domain/input.js';
@@ -128,7 +129,13 @@ export class JobDriver implements Startable {
     } catch (error) {
       if (!(error instanceof MessageTooLarge)) throw error;
       const message = `The tasks of this job are too large (${error.message}): divide it among several.`;
-      return this.changes.apply(job, { type: 'refused', attempt, step, status: 20, message });
+      return this.changes.apply(job, {
+        type: 'refused',
+        attempt,
+        step,
+        status: STATUS.invalidParameter,
+        message,
+      });
     }
   }
 

@@ -1,3 +1,4 @@
+import { STATUS } from '#kernel/status.js';
 import { clientOf, imageOf, type Job } from '../domain/job.js';
 import { revive, type SavedDocument } from '../domain/saved-job.js';
 import { mediaOf, stateOf } from '../domain/view.js';
@@ -62,7 +63,7 @@ function columnsOf(job: Job): Columns {
     kind: isPolicys ? kindOf(job) : null,
     parent: job.parent,
     priority: job.priority,
-    status: job.step === 'done' ? (job.outcome?.status ?? 0) : null,
+    status: job.step === 'done' ? (job.outcome?.status ?? STATUS.ok) : null,
     image_id: imageOf(job),
     storage: isPolicys ? job.request.storage : job.type === 'duplicate' ? job.request.toPool : null,
     media_id: mediaOf(job),

@@ -2,6 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { brokerRelease } from '#contracts/broker.js';
 import { imageAbandon } from '#contracts/image.js';
 import { messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import { Requests } from '#messaging/requests.js';
 import { isSynthetic, type BackupJob, type Debt, type Job } from '../domain/job.js';
 import { JobSources } from './job-sources.js';
@@ -21,7 +22,7 @@ export class JobRelease {
 
   /** All that there may be to give back when a job ends. */
   debtsOf(job: Job): Debt[] {
-    const failed = (job.outcome?.status ?? 0) > 1;
+    const failed = (job.outcome?.status ?? 0) > STATUS.partial;
     if (job.type !== 'backup') return ['pins', 'resources'];
     const image: Debt[] = failed && job.image ? ['image'] : [];
     return [...image, ...(isSynthetic(job) ? (['pins'] as const) : []), 'resources'];

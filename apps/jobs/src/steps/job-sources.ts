@@ -3,11 +3,10 @@ import { catalogCopies, catalogPin, catalogUnpin, type CopyView } from '#contrac
 import { leavingText } from '#contracts/catalog/leaving.js';
 import { catalogChain, catalogImage, catalogSynthesisChain } from '#contracts/image.js';
 import { PermanentError } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import { Requests } from '#messaging/requests.js';
 import type { Answer } from '../domain/input.js';
 import type { BackupJob, DuplicateJob, Job, RestoreJob, VerifyJob } from '../domain/job.js';
-
-const STATUS_INCONSISTENT = 229;
 
 /** Of the others nothing is left that could be held. */
 const READABLE: ReadonlySet<string> = new Set(['COMPLETE', 'DEGRADED', 'INCOMPLETE', 'IN_PROCESS']);
@@ -85,7 +84,7 @@ export class JobSources {
     const { image } = await this.requests.call(catalogImage, { imageId });
     if (job.type === 'duplicate' && job.request.copy === undefined && image.state !== 'COMPLETE') {
       throw new PermanentError(
-        STATUS_INCONSISTENT,
+        STATUS.outOfSequence,
         leavingText(image) ??
           `Image ${imageId} is not complete (${image.state}): only complete images can be duplicated.`,
       );
@@ -94,7 +93,7 @@ export class JobSources {
     const wanted = copies.filter((copy) => READABLE.has(copy.state) && isWanted(copy));
     if (wanted.length === 0) {
       throw new PermanentError(
-        190,
+        STATUS.noImagesMatch,
         leavingText(image) ??
           `Image ${imageId} has no copy that could be read. See: holdfast images show ${imageId}`,
       );

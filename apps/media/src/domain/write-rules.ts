@@ -7,6 +7,7 @@ import {
 import { rawFrameBytes } from '#archive/frames/raw-frame.js';
 import { seekTableBytes } from '#archive/frames/seek-table.js';
 import { PermanentError } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 
 /** Index text is compressed; an index beyond this is a fault of the writer. */
 const INDEX_BYTES_MAX = 4 * 1024 * 1024 * 1024;
@@ -35,17 +36,13 @@ export interface SealClaim {
   readonly last: boolean;
 }
 
-const OUT_OF_SEQUENCE = 229;
-const CORRUPTION = 1057;
-const WRITE_ERROR = 84;
-
 /** What was received is not what was sent. Status 1057. */
 export function corruption(what: string): PermanentError {
-  return new PermanentError(CORRUPTION, `A data corruption has been detected: ${what}`);
+  return new PermanentError(STATUS.dataCorruption, `A data corruption has been detected: ${what}`);
 }
 
 export function outOfSequence(what: string): PermanentError {
-  return new PermanentError(OUT_OF_SEQUENCE, `events out of sequence: ${what}`);
+  return new PermanentError(STATUS.outOfSequence, `events out of sequence: ${what}`);
 }
 
 /** Throws if one more frame would break a limit. */
@@ -102,7 +99,7 @@ function checkSize(
   const whole = storedBytes + seekTableBytes(frames);
   if (whole > fragmentBytesMax || frames > FRAMES_MAX) {
     throw new PermanentError(
-      WRITE_ERROR,
+      STATUS.mediaWriteError,
       `media write error: a fragment would grow to ${whole} bytes in ${frames} frames; ` +
         `the storage unit allows ${fragmentBytesMax} bytes in ${FRAMES_MAX}`,
     );

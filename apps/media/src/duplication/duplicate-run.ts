@@ -3,6 +3,7 @@ import type { JobProgress, TaskResult } from '#contracts/job.js';
 import type { MediaTask } from '#contracts/task.js';
 import type { Clock } from '#kernel/clock.js';
 import { messageOf } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import type { CommitOffers } from '../commits/commit-offers.js';
 import { noCrash, type CrashPoint } from '../crash-point.js';
 import { clockTime } from '../domain/clock-time.js';
@@ -184,7 +185,7 @@ export class DuplicateRun {
 
   private result(): TaskResult {
     const done = { fragments: this.made.size, bytes: this.archiveBytes };
-    if (this.failed.size === 0) return { status: 0, message: '', ...done };
+    if (this.failed.size === 0) return { status: STATUS.ok, message: '', ...done };
     const failures = [...this.failed.values()];
     const first = failures.find((error) => sourceFault(error) === 'lost') ?? failures[0];
     const { status, message } = failureOf(first);

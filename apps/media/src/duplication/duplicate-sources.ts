@@ -1,6 +1,7 @@
 import type { FragmentView } from '#contracts/image.js';
 import type { MediaTask } from '#contracts/task.js';
 import { messageOf, Unavailable } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import { FragmentUnreadable } from '#storage/errors.js';
 import { FragmentReaderClient } from '#transfer/fragment-reader-client.js';
 import { nameOf } from '../domain/journal-state.js';
@@ -102,7 +103,12 @@ export class DuplicateSources {
     const { signal, servers, patienceMs } = this.options;
     const token = this.tokens.get(mediaId)?.shift();
     try {
-      if (!token) throw new Unavailable(`media server ${mediaId} was lost too often`, 40);
+      if (!token) {
+        throw new Unavailable(
+          `media server ${mediaId} was lost too often`,
+          STATUS.connectionBroken,
+        );
+      }
       const { address } = servers.find((server) => server.mediaId === mediaId)!;
       const options = { ...address, token, signal, ...(patienceMs && { patienceMs }) };
       const client = await FragmentReaderClient.connect(options);
@@ -111,7 +117,7 @@ export class DuplicateSources {
     } catch (error) {
       if (sourceFault(error) === undefined) throw error;
       // Also a token that it does not know (yet), or not any more: the next attempt has others.
-      const status = error instanceof Unavailable ? error.status : 25;
+      const status = error instanceof Unavailable ? error.status : STATUS.cannotConnect;
       const failure = new Unavailable(`media server ${mediaId}: ${messageOf(error)}`, status);
       this.away.set(mediaId, failure);
       throw failure;

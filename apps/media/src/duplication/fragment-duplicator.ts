@@ -1,5 +1,6 @@
 import type { FragmentView } from '#contracts/image.js';
 import { messageOf, Unavailable } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import { FragmentUnreadable } from '#storage/errors.js';
 import { AnySource, faultOf } from './any-source.js';
 import type { DuplicateSources } from './duplicate-sources.js';
@@ -103,7 +104,7 @@ export class FragmentDuplicator {
     const where = views.map(({ mediaId }) => mediaId).join(', ');
     return new Unavailable(
       `fragment ${number} is on ${where}, which this job cannot read from`,
-      25,
+      STATUS.cannotConnect,
     );
   }
 }

@@ -2,6 +2,7 @@ import type { FragmentView } from '#contracts/image.js';
 import type { JobProgress, TaskResult } from '#contracts/job.js';
 import type { MediaTask } from '#contracts/task.js';
 import { Cancelled, messageOf } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import type { NumberSources } from '../duplication/duplicate-run.js';
 import { RunControl } from '../duplication/run-control.js';
 import { failureOf } from '../sessions/session-end.js';
@@ -26,8 +27,6 @@ export interface VerifyRunOptions {
   readonly onProgress: (progress: Partial<JobProgress>) => void;
 }
 
-const CORRUPTION = 1057;
-const READ_ERROR = 85;
 /** Fragments that a message names. */
 const NAMED_MAX = 20;
 
@@ -125,13 +124,13 @@ export class VerifyRun {
 
   private result(): TaskResult {
     const done = { fragments: this.checked, bytes: this.archiveBytes };
-    if (this.bad.size === 0) return { status: 0, message: '', ...done };
+    if (this.bad.size === 0) return { status: STATUS.ok, message: '', ...done };
     const named = [...this.bad].slice(0, NAMED_MAX).map(([view, { bytes }]) => {
       return `${view.number} of copy ${view.copy} (${bytes})`;
     });
     const more = this.bad.size > NAMED_MAX ? ` and ${this.bad.size - NAMED_MAX} more` : '';
     const isReading = [...this.bad.values()].every(({ unreadable }) => unreadable);
-    const status = isReading ? READ_ERROR : CORRUPTION;
+    const status = isReading ? STATUS.mediaReadError : STATUS.dataCorruption;
     const what = isReading ? 'media read error' : 'A data corruption has been detected';
     return { status, message: `${what}: fragments ${named.join(', ')}${more}`, ...done };
   }

@@ -1,6 +1,7 @@
 import type { LibraryView, LibraryVolume } from '#contracts/media/library.js';
 import type { Clock } from '#kernel/clock.js';
 import { InvalidInput, NotFound, PermanentError } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import { libraryFolder, openFileLibrary } from '#storage/file-library/open-library.js';
 import { chooseToRead } from '#storage/library-books/choose-volume.js';
 import { volumeState, type VolumeBooks } from '#storage/library-books/library-state.js';
@@ -204,7 +205,11 @@ export class MediaLibrary {
     this.mounts.arrived();
     const changed = state.volumeOn(barcode);
     if (changed) return this.viewOf(changed);
-    throw new PermanentError(227, `Cartridge ${volume} has no label of ours.`, 'volume');
+    throw new PermanentError(
+      STATUS.notFound,
+      `Cartridge ${volume} has no label of ours.`,
+      'volume',
+    );
   }
 
   close(): Promise<void> {
@@ -238,7 +243,7 @@ export class MediaLibrary {
     }
     const one = found ?? labelled[0];
     if (one) return one;
-    throw new NotFound('volume', volume, 227, `See "holdfast library show".`);
+    throw new NotFound('volume', volume, STATUS.notFound, `See "holdfast library show".`);
   }
 
   /** A blank cartridge will bear its barcode as its label. */
@@ -249,7 +254,11 @@ export class MediaLibrary {
       return 'label' in one ? [one.barcode, one.label] : [one.barcode];
     });
     if (!names.includes(label)) return;
-    throw new PermanentError(226, `There is a volume "${label}" already.`, 'label');
+    throw new PermanentError(
+      STATUS.alreadyExists,
+      `There is a volume "${label}" already.`,
+      'label',
+    );
   }
 
   private refusal(barcode: string): PermanentError {
@@ -259,6 +268,10 @@ export class MediaLibrary {
     const holds = `holds ${books?.holds.size} fragments; it can be labelled anew when their deletion was granted and their trash emptied`;
     const why =
       state === 'suspended' ? `is suspended: ${books?.suspended}` : books ? holds : other?.reason;
-    return new PermanentError(97, `Cartridge ${barcode} ${why || 'is not blank'}.`, 'slot');
+    return new PermanentError(
+      STATUS.mediaInUse,
+      `Cartridge ${barcode} ${why || 'is not blank'}.`,
+      'slot',
+    );
   }
 }

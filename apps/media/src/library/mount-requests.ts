@@ -2,13 +2,12 @@ import type { MountRequest } from '#contracts/media/library.js';
 import type { Clock } from '#kernel/clock.js';
 import { Cancelled, NotFound, Unavailable } from '#kernel/errors.js';
 import { uuidv7 } from '#kernel/ids.js';
+import { STATUS } from '#kernel/status.js';
 import type { WantedVolume } from '#storage/library-books/choose-volume.js';
 import type { MountDesk } from '#storage/sequential/drive-desk.js';
 import { MountRefused } from '#storage/sequential/sequential-errors.js';
 import { jobAtWork, type JobAtWork } from './job-at-work.js';
 
-const STATUS_TIMED_OUT = 52;
-const STATUS_CANCELLED = 98;
 /** Volumes that a message names. */
 const NAMED_MAX = 5;
 
@@ -38,7 +37,7 @@ export class MountRequests implements MountDesk {
   async need(wanted: readonly WantedVolume[]): Promise<void> {
     const names = namesOf(wanted);
     const job = jobAtWork();
-    if (!job) throw new Unavailable(`volume ${names} is not in the library`, 83);
+    if (!job) throw new Unavailable(`volume ${names} is not in the library`, STATUS.mediaOpenError);
     job.log('warning', `waiting for volume ${names}: it is not in the library`);
     const over = job.waitFor(`volume ${names}`);
     try {
@@ -62,7 +61,9 @@ export class MountRequests implements MountDesk {
     const { request, reject } = this.find(requestId);
     const why = reason === '' ? '' : ` (${reason})`;
     const text = `error requesting media (tpreq): the mount of volume ${namesOf(request.volumes)}`;
-    reject(new MountRefused(STATUS_CANCELLED, `${text} was cancelled by an operator${why}`));
+    reject(
+      new MountRefused(STATUS.mediaRequestFailed, `${text} was cancelled by an operator${why}`),
+    );
   }
 
   /** Something came into the library: everybody looks again. */
@@ -73,7 +74,12 @@ export class MountRequests implements MountDesk {
   private find(requestId: string): Waiting {
     const found = this.waiting.get(requestId);
     if (found) return found;
-    throw new NotFound('mount request', requestId, 227, 'See "holdfast library mounts".');
+    throw new NotFound(
+      'mount request',
+      requestId,
+      STATUS.notFound,
+      'See "holdfast library mounts".',
+    );
   }
 
   private async untilAnswered(
@@ -87,7 +93,10 @@ export class MountRequests implements MountDesk {
     let end: () => void = () => undefined;
     const answered = new Promise<void>((resolve, reject) => {
       const late = `timed out waiting for media manager to mount volume: ${names}. Put it into the library and run the job again.`;
-      const timer = setTimeout(() => reject(new MountRefused(STATUS_TIMED_OUT, late)), timeoutMs);
+      const timer = setTimeout(
+        () => reject(new MountRefused(STATUS.mountTimedOut, late)),
+        timeoutMs,
+      );
       const stop = () => reject(new Cancelled());
       signal.addEventListener('abort', stop, { once: true });
       end = () => {

@@ -1,4 +1,5 @@
 import { Cancelled, PermanentError } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import { FragmentUnreadable } from '#storage/errors.js';
 import {
   READ_BYTES_MAX,
@@ -65,7 +66,7 @@ export class ReadSession {
     try {
       if (this.cancelled) throw this.cancelled;
       await this.serve(connection, meter);
-      return this.outcome({ status: 0, message: '' });
+      return this.outcome({ status: STATUS.ok, message: '' });
     } catch (error) {
       const failure = failureOf(error);
       connection.reject(failure.status, failure.message);
@@ -150,7 +151,10 @@ export class ReadSession {
     }
     const { imageId, copy, number } = state.manifest;
     if (!this.images.has(imageId)) {
-      throw new PermanentError(46, `server not allowed access: fragment ${fragmentId}`);
+      throw new PermanentError(
+        STATUS.accessNotAllowed,
+        `server not allowed access: fragment ${fragmentId}`,
+      );
     }
     const reader = await volume.store.open({ imageId, copy, number, fragmentId });
     this.fragments += 1;

@@ -1,4 +1,5 @@
 import { PermanentError, Unavailable } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 
 /** How a session ended that did not end well. */
 export interface SessionFailure {
@@ -13,5 +14,9 @@ export function failureOf(error: unknown): SessionFailure {
   if (error instanceof PermanentError || error instanceof Unavailable) {
     return { status: error.status, message: error.message };
   }
-  return { status: 130, message: 'system error occurred: internal error', bug: error };
+  return {
+    status: STATUS.systemError,
+    message: 'system error occurred: internal error',
+    bug: error,
+  };
 }

@@ -3,6 +3,7 @@ import type { ImageDetails } from '#contracts/names.js';
 import type { ResumePoint } from '#contracts/task.js';
 import type { Clock } from '#kernel/clock.js';
 import { Cancelled } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import type { Connection } from '#transfer/connection.js';
 import { fragmentBytesMaxAt } from '#transfer/fragment-bytes.js';
 import { ConnectionBroken, ProtocolError } from '#transfer/errors.js';
@@ -120,7 +121,7 @@ export class WriteSession {
       if (chunks) this.receiver = new ChunkReceiver(chunks, task.client);
       await this.serve(connection, meter);
       await connection.sendJson(MESSAGE.DONE, {});
-      return this.outcome({ status: 0, message: '' });
+      return this.outcome({ status: STATUS.ok, message: '' });
     } catch (error) {
       const failure = failureOf(error);
       connection.reject(failure.status, failure.message);

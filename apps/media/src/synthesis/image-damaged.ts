@@ -1,4 +1,5 @@
 import { PermanentError } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 
 /** Where in a chain something is wrong. */
 export interface DamagedPlace {
@@ -17,7 +18,7 @@ export class ImageDamaged extends PermanentError {
   constructor({ imageId, number }: DamagedPlace, reason: string) {
     const where = number === undefined ? imageId : `${imageId}, fragment ${number}`;
     super(
-      1057,
+      STATUS.dataCorruption,
       `A data corruption has been detected: image ${where}: ${reason}. No synthetic full can be ` +
         'made of it: run a full backup that reads the client.',
     );

@@ -6,6 +6,7 @@ import { FramesHere } from '#archive/frames/frame-maker.js';
 import { toPathText } from '#archive/path-text.js';
 import type { Clock } from '#kernel/clock.js';
 import { messageOf } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import type { CommitOffers } from '../commits/commit-offers.js';
 import { noCrash, type CrashPoint } from '../crash-point.js';
 import { clockTime } from '../domain/clock-time.js';
@@ -122,7 +123,7 @@ export class SynthesizeRun {
       if (receiver) log('info', dedupText(receiver.tally));
       this.progress({ ...totals, storedBytes: storedBytes() });
       for (const fragmentId of target.sealed.values()) await this.committed(fragmentId);
-      return { status: 0, message: '', kind: 'full', ...totals };
+      return { status: STATUS.ok, message: '', kind: 'full', ...totals };
     } finally {
       await target.abandon();
       await receiver?.end();

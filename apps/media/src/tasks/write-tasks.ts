@@ -4,6 +4,7 @@ import type { ImageKind } from '#contracts/names.js';
 import type { MediaTask } from '#contracts/task.js';
 import { Clock } from '#kernel/clock.js';
 import { messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import { JobReporter } from '#messaging/job-reporter.js';
 import { Requests } from '#messaging/requests.js';
 import type { Connection } from '#transfer/connection.js';
@@ -95,7 +96,7 @@ class WriteRun {
       await this.report(await this.finished);
     } catch (error) {
       const isKnown = error instanceof PermanentError || error instanceof Unavailable;
-      const status = isKnown ? error.status : 84;
+      const status = isKnown ? error.status : STATUS.mediaWriteError;
       await this.reporter.finish({ status, message: messageOf(error) });
     } finally {
       node.registry.forget(task.token);
@@ -108,7 +109,7 @@ class WriteRun {
     this.over.abort();
     this.node.registry.forget(this.task.token);
     this.session?.cancel();
-    if (!this.serving) this.finish(failed(150, ''));
+    if (!this.serving) this.finish(failed(STATUS.cancelled, ''));
   }
 
   private async serve(connection: Connection): Promise<void> {

@@ -6,6 +6,7 @@ import type { OrphanDoubt } from '#contracts/media.js';
 import type { Clock } from '#kernel/clock.js';
 import { codeOf, messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
 import { uuidv7 } from '#kernel/ids.js';
+import { STATUS } from '#kernel/status.js';
 import { ChunkStore } from '#storage/chunks/chunk-store.js';
 import type { Collected, CollectOptions } from '#storage/chunks/collection/chunk-collector.js';
 import { confirmOrphans } from '#storage/chunks/collection/orphan-grant.js';
@@ -143,12 +144,15 @@ export class Volume {
   async requireThere(): Promise<void> {
     const { path, pool, volumeId } = this;
     const text = await readIdentity(path).catch((error: unknown) => {
-      throw new Unavailable(`the volume ${path} of pool "${pool}": ${messageOf(error)}`, 83);
+      throw new Unavailable(
+        `the volume ${path} of pool "${pool}": ${messageOf(error)}`,
+        STATUS.mediaOpenError,
+      );
     });
     if (text?.includes(volumeId)) return;
     throw new Unavailable(
       `the volume ${volumeId} of pool "${pool}" is not there: see ${path} (is it mounted?)`,
-      83,
+      STATUS.mediaOpenError,
     );
   }
 

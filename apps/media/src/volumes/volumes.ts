@@ -1,5 +1,6 @@
 import type { Clock } from '#kernel/clock.js';
 import { PermanentError } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import { VolumeUnusable } from '#storage/errors.js';
 import type { FragmentPlaces } from '../commits/commit-offers.js';
 import type { MediaLibrary } from '../library/media-library.js';
@@ -87,7 +88,10 @@ export class Volumes implements FragmentPlaces {
     }
     if (best) return best.volume;
     if (failures.length > 0) throw failures[0];
-    throw new PermanentError(213, `This media server has no volume of storage pool "${pool}".`);
+    throw new PermanentError(
+      STATUS.noStorageUnits,
+      `This media server has no volume of storage pool "${pool}".`,
+    );
   }
 
   /** How many fragments the journals know, by phase or verdict. */

@@ -2,6 +2,7 @@ import type { RequestOf } from '#contracts/contract.js';
 import type { policyRun, PolicySpec } from '#contracts/policy.js';
 import type { Schedule } from '#contracts/schedule.js';
 import { NotFound, PermanentError } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 
 export interface Run {
   readonly schedule: Schedule;
@@ -18,7 +19,7 @@ const NAMES_SHOWN_MAX = 10;
 export function planRun(policy: PolicySpec, request: RequestOf<typeof policyRun>): Run {
   if (!policy.active) {
     throw new PermanentError(
-      247,
+      STATUS.policyNotActive,
       `Policy "${policy.name}" is not active. Set "active: true" in it first.`,
       'name',
     );
@@ -33,11 +34,11 @@ export function planRun(policy: PolicySpec, request: RequestOf<typeof policyRun>
       : schedules.find(({ name }) => name === request.schedule);
   if (schedule === undefined) {
     const hint = `Schedules of policy "${policy.name}": ${listed(names)}.`;
-    throw new NotFound('schedule', request.schedule ?? '', 197, hint);
+    throw new NotFound('schedule', request.schedule ?? '', STATUS.noSuchSchedule, hint);
   }
   if (request.client !== undefined && !clients.includes(request.client)) {
     const hint = `Clients of policy "${policy.name}": ${listed(clients)}.`;
-    throw new NotFound('client', request.client, 239, hint);
+    throw new NotFound('client', request.client, STATUS.clientNotInPolicy, hint);
   }
   return { schedule, clients: request.client === undefined ? clients : [request.client] };
 }

@@ -1,8 +1,8 @@
 import type { RequestOf } from '#contracts/contract.js';
 import type { policyUserBackup, PolicySpec } from '#contracts/policy.js';
 import type { Schedule } from '#contracts/schedule.js';
-import { statusText } from '#contracts/status-codes.js';
 import { NotFound, PermanentError } from '#kernel/errors.js';
+import { STATUS, statusText } from '#kernel/status.js';
 import type { PolicyPlan, SchedulePlan } from './due/policy-plan.js';
 import { clockText } from './due/reason.js';
 
@@ -50,14 +50,22 @@ function fitting(plans: readonly PolicyPlan[], request: UserRequest): Candidate[
     plan.schedules.map((of) => ({ plan, of })),
   );
   const named = all.filter(({ of }) => schedule === undefined || of.schedule.name === schedule);
-  if (schedule !== undefined && named.length === 0) throw new NotFound('schedule', schedule, 197);
+  if (schedule !== undefined && named.length === 0) {
+    throw new NotFound('schedule', schedule, STATUS.noSuchSchedule);
+  }
   const users = named.filter(({ of }) => of.schedule.type === 'user');
   if (users.length > 0) return users;
   if (schedule !== undefined) {
-    throw refusal(241, 'schedule', `Schedule "${schedule}" is not of type user.`);
+    throw refusal(
+      STATUS.wrongScheduleType,
+      'schedule',
+      `Schedule "${schedule}" is not of type user.`,
+    );
   }
   const hint = 'Add a schedule of type user; its windows say when users may start a backup.';
-  throw request.policy === undefined ? refusal(198, 'client', hint) : refusal(240, 'policy', hint);
+  throw request.policy === undefined
+    ? refusal(STATUS.noScheduleForClient, 'client', hint)
+    : refusal(STATUS.noScheduleOfType, 'policy', hint);
 }
 
 function activePlans(
@@ -68,10 +76,21 @@ function activePlans(
   const active = ofClient.filter(({ policy }) => policy.active);
   if (active.length > 0) return active;
   if (name === undefined) {
-    throw refusal(236, 'client', `No active policy has the client "${client}".`);
+    throw refusal(
+      STATUS.clientInNoActivePolicy,
+      'client',
+      `No active policy has the client "${client}".`,
+    );
   }
-  if (ofClient.length > 0) throw refusal(247, 'policy', `Policy "${name}" is not active.`);
-  throw new NotFound('client', client, 239, `It is not a client of policy "${name}".`);
+  if (ofClient.length > 0) {
+    throw refusal(STATUS.policyNotActive, 'policy', `Policy "${name}" is not active.`);
+  }
+  throw new NotFound(
+    'client',
+    client,
+    STATUS.clientNotInPolicy,
+    `It is not a client of policy "${name}".`,
+  );
 }
 
 function notNow(candidates: readonly Candidate[], instant: number): PermanentError {
@@ -85,7 +104,7 @@ function notNow(candidates: readonly Candidate[], instant: number): PermanentErr
     next.opens === Infinity
       ? 'No start window of its user schedules opens any more.'
       : `The next one of schedule "${next.of.schedule.name}" of policy "${next.plan.policy.name}" opens ${clockText(next.of.times.zone, next.opens)}.`;
-  return refusal(199, undefined, `No start window is open now. ${hint}`);
+  return refusal(STATUS.notAllowedNow, undefined, `No start window is open now. ${hint}`);
 }
 
 /** The field's words first, since they say what was refused; then what to do. */

@@ -1,6 +1,7 @@
 import type { EntityManager } from 'typeorm';
 import { policySpec, type PolicySpec } from '#contracts/policy.js';
 import { NotFound, PermanentError } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import { PolicyEntity } from './policy.entity.js';
 
 export interface StoredPolicy {
@@ -90,7 +91,7 @@ export class Policies {
     );
     if (created.length > 0) return;
     throw new PermanentError(
-      226,
+      STATUS.alreadyExists,
       `There is a policy "${policy.name}" already. Choose another name, or change that one.`,
       'policy.name',
     );
@@ -122,5 +123,10 @@ function stored({ spec, createdAt }: PolicyEntity): StoredPolicy {
 }
 
 function unknownPolicy(name: string): NotFound {
-  return new NotFound('policy', name, 230, '`holdfast policy list` shows those that exist.');
+  return new NotFound(
+    'policy',
+    name,
+    STATUS.noSuchPolicy,
+    '`holdfast policy list` shows those that exist.',
+  );
 }

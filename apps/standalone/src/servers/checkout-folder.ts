@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { PermanentError } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 
 /** The folder of the checkout that this code is part of, be it built or a source under test. */
 export function checkoutFolder(): string {
@@ -10,7 +11,7 @@ export function checkoutFolder(): string {
   while (!existsSync(join(folder, 'nest-cli.json'))) {
     if (folder === dirname(folder)) {
       throw new PermanentError(
-        12,
+        STATUS.fileOpenFailed,
         'Holdfast runs outside of its checkout: no nest-cli.json above.',
       );
     }

@@ -13,6 +13,7 @@ import {
 import { basename, dirname, join, resolve } from 'node:path';
 
 import { messageOf, PermanentError } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import { type FileLock, lockFile, lockHolder } from './system/file-lock.js';
 import { firstBarrier, postgresUser, type SystemUser } from './system/system-user.js';
 
@@ -115,7 +116,7 @@ function makeFolder(path: string, user: SystemUser | undefined): void {
     const found = readdirSync(path).filter((name) => name !== 'lost+found');
     if (found.length > 0 && !found.includes(MARKER)) {
       throw new PermanentError(
-        12,
+        STATUS.fileOpenFailed,
         `${path} holds something that is not Holdfast's ("${found[0]}"). Name another folder.`,
       );
     }
@@ -140,7 +141,7 @@ function requireKnownLayout(marker: string): void {
   const layout = Number(/"layout":(\d+)/.exec(readFileSync(marker, 'utf8'))?.[1] ?? LAYOUT_VERSION);
   if (layout <= LAYOUT_VERSION) return;
   throw new PermanentError(
-    12,
+    STATUS.fileOpenFailed,
     `${marker} says that a later version of Holdfast made this folder (layout ${layout}, here ` +
       `${LAYOUT_VERSION}). Start that version, or name another folder.`,
   );
@@ -157,7 +158,7 @@ function requireRootsOwn(path: string, found: readonly string[]): void {
     const other = owners.find((owner) => owner !== undefined && owner.uid !== 0)?.uid;
     if (other === undefined) continue;
     throw new PermanentError(
-      12,
+      STATUS.fileOpenFailed,
       `${entry} belongs to user ${other}, not to root, who runs Holdfast. Where that is right, give ` +
         `it to root (chown -R root ${entry}) and start again.`,
     );
@@ -168,7 +169,7 @@ async function requireReachable(path: string, user: SystemUser | undefined): Pro
   const barrier = await barrierTo(path, user);
   if (barrier !== undefined) {
     throw new PermanentError(
-      12,
+      STATUS.fileOpenFailed,
       `PostgreSQL does not run as root; it runs as user "${user?.name}", who cannot enter ${barrier}. ` +
         `Name a data folder outside of it, for example ${reachableNameFor(path)}, or run Holdfast as ` +
         'an ordinary user.',
@@ -186,7 +187,7 @@ function takeLock(path: string): FileLock {
   }
   if (lock === undefined) {
     throw new PermanentError(
-      12,
+      STATUS.fileOpenFailed,
       `Another Holdfast runs on ${path} (process ${lockHolder(file)}). Stop it first, or name ` +
         'another data folder.',
     );
@@ -197,5 +198,8 @@ function takeLock(path: string): FileLock {
 function unusable(path: string, error: unknown): PermanentError {
   return error instanceof PermanentError
     ? error
-    : new PermanentError(12, `Cannot use ${path} as the data folder: ${messageOf(error)}.`);
+    : new PermanentError(
+        STATUS.fileOpenFailed,
+        `Cannot use ${path} as the data folder: ${messageOf(error)}.`,
+      );
 }

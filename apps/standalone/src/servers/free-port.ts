@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 
 import { PermanentError } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 
 const LOOPBACK = '127.0.0.1';
 
@@ -9,7 +10,7 @@ const LOOPBACK = '127.0.0.1';
 export async function freePort(): Promise<number> {
   const port = await tryToListen(0);
   if (port === undefined) {
-    throw new PermanentError(25, 'This machine has no free port on 127.0.0.1.');
+    throw new PermanentError(STATUS.cannotConnect, 'This machine has no free port on 127.0.0.1.');
   }
   return port;
 }
@@ -43,7 +44,7 @@ export async function choosePorts<Name extends string>(
 async function asked(name: string, port: number): Promise<number> {
   if (!(await isPortFree(port))) {
     throw new PermanentError(
-      25,
+      STATUS.cannotConnect,
       `Port ${port}, which was asked for ${name}, is in use on ${LOOPBACK}. ` +
         `See who has it with: ss -ltnp 'sport = :${port}'. Stop that, or choose another port, ` +
         'or leave the choice to Holdfast.',

@@ -2,6 +2,7 @@ import { copyFileSync, chmodSync, mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { InvalidInput, messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import { unpackDebianPackage } from './debian/debian-package.js';
 import { commandPaths, isAtLeast, probeBinary, type ServerBinary } from './server-binary.js';
 import { lockFile } from './system/file-lock.js';
@@ -57,7 +58,7 @@ export async function fetchNatsServer(search: NatsBinarySearch): Promise<ServerB
   try {
     return (await findNatsServer(search)) ?? (await fetchIntoCache(search));
   } catch (error) {
-    throw new PermanentError(25, howToHelp(messageOf(error)));
+    throw new PermanentError(STATUS.cannotConnect, howToHelp(messageOf(error)));
   } finally {
     lock.release();
   }

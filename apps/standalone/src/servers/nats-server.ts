@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { PermanentError } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import type { ServerBinary } from './server-binary.js';
 import { type NatsUser, renderNatsUsers } from './nats-users.js';
 import {
@@ -70,7 +71,10 @@ export async function startNatsServer(plan: NatsServerPlan): Promise<RunningNats
 
 function writeConfiguration(plan: NatsServerPlan): string {
   if (!existsSync(plan.configuration)) {
-    throw new PermanentError(12, `${plan.configuration} is missing: is the checkout complete?`);
+    throw new PermanentError(
+      STATUS.fileOpenFailed,
+      `${plan.configuration} is missing: is the checkout complete?`,
+    );
   }
   mkdirSync(plan.folder, { recursive: true, mode: 0o700 });
   const file = join(plan.folder, 'nats-server.conf');
@@ -103,7 +107,7 @@ async function untilReady(
   for (let waited = 0; waited < READY_MS_MAX; waited += POLL_MS) {
     if (server.hasExited) {
       throw new PermanentError(
-        25,
+        STATUS.cannotConnect,
         `nats-server ended at its start (${await server.exited}). It said:\n${logTail(plan.logFile)}`,
       );
     }
@@ -113,7 +117,10 @@ async function untilReady(
     await sleep(POLL_MS);
   }
   await server.kill();
-  throw new PermanentError(25, `nats-server was not ready within ${READY_MS_MAX / 1000} s.`);
+  throw new PermanentError(
+    STATUS.cannotConnect,
+    `nats-server was not ready within ${READY_MS_MAX / 1000} s.`,
+  );
 }
 
 /** The INFO line that a NATS server greets with; empty where nobody answers. */

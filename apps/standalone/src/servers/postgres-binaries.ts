@@ -13,6 +13,7 @@ import {
 import { basename, dirname, join } from 'node:path';
 
 import { InvalidInput, PermanentError } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import { commandPaths, isAtLeast, probeBinary } from './server-binary.js';
 import { canEnter, type SystemUser } from './system/system-user.js';
 
@@ -72,7 +73,10 @@ export async function reachableBinaries(
     return binaries;
   }
   if (binaries.origin !== 'embedded') {
-    throw new PermanentError(12, `The user "${user.name}" cannot enter ${binaries.folder}.`);
+    throw new PermanentError(
+      STATUS.fileOpenFailed,
+      `The user "${user.name}" cannot enter ${binaries.folder}.`,
+    );
   }
   const root = dirname(binaries.folder);
   const key = createHash('sha256').update(`${root} ${binaries.version}`).digest('hex').slice(0, 12);
@@ -82,7 +86,10 @@ export async function reachableBinaries(
   }
   const { uid, mode } = statSync(copy);
   if (uid !== process.getuid?.() || (mode & 0o022) !== 0) {
-    throw new PermanentError(12, `${copy} is not ours. Remove it, then start again.`);
+    throw new PermanentError(
+      STATUS.fileOpenFailed,
+      `${copy} is not ours. Remove it, then start again.`,
+    );
   }
   return { ...binaries, folder: join(copy, basename(binaries.folder)) };
 }
@@ -158,7 +165,7 @@ function notFound(search: PostgresSearch, found: readonly string[]): PermanentEr
   const has = found.length === 0 ? '' : ` Found only: ${found.join('; ')}.`;
   const forced = choice ? ` (HOLDFAST_POSTGRES is "${choice}".)` : '';
   return new PermanentError(
-    25,
+    STATUS.cannotConnect,
     `Holdfast needs ${wanted}.${has}${forced} Install it: apt-get install postgresql` +
       `${search.major === undefined ? '' : `-${search.major}`}`,
   );

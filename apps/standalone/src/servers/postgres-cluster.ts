@@ -10,6 +10,7 @@ import {
 import { join } from 'node:path';
 
 import { PermanentError } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import type { PostgresBinaries } from './postgres-binaries.js';
 import { type CommandResult, lastLines, runCommand } from './system/command.js';
 import type { SystemUser } from './system/system-user.js';
@@ -74,7 +75,9 @@ export async function installSettings(
     const input = readFileSync(join(shipped, name), 'utf8');
     const env = postgresEnvironment();
     const { code, stderr } = await runCommand('tee', [join(cluster, name)], { user, env, input });
-    if (code !== 0) throw new PermanentError(25, `PostgreSQL's settings: ${stderr.trim()}`);
+    if (code !== 0) {
+      throw new PermanentError(STATUS.cannotConnect, `PostgreSQL's settings: ${stderr.trim()}`);
+    }
   }
 }
 
@@ -113,7 +116,7 @@ async function createDatabase(plan: ClusterPlan, folder: string): Promise<void> 
   // Here an error in a statement does not change the exit code.
   if (/\b(ERROR|FATAL|PANIC):/.test(said.stderr)) {
     throw new PermanentError(
-      25,
+      STATUS.cannotConnect,
       `PostgreSQL did not make its database:\n${lastLines(said.stderr)}`,
     );
   }
@@ -133,7 +136,10 @@ async function runAs(
   });
   if (result.code !== 0) {
     const said = lastLines(`${result.stdout}\n${result.stderr}`);
-    throw new PermanentError(25, `PostgreSQL's ${name} failed (code ${result.code}):\n${said}`);
+    throw new PermanentError(
+      STATUS.cannotConnect,
+      `PostgreSQL's ${name} failed (code ${result.code}):\n${said}`,
+    );
   }
   return result;
 }

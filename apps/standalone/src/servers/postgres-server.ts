@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { PermanentError } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import type { PostgresBinaries } from './postgres-binaries.js';
 import { installSettings, postgresEnvironment } from './postgres-cluster.js';
 import {
@@ -117,7 +118,7 @@ async function untilReady(
   for (let waited = 0; waited < READY_MS_MAX; waited += POLL_MS) {
     if (server.hasExited) {
       throw new PermanentError(
-        25,
+        STATUS.cannotConnect,
         `PostgreSQL ended at its start (${await server.exited}). It said:\n${logTail(plan.logFile)}`,
       );
     }
@@ -127,7 +128,10 @@ async function untilReady(
     await sleep(POLL_MS);
   }
   await server.stop();
-  throw new PermanentError(25, `PostgreSQL was not ready within ${READY_MS_MAX / 1000} s.`);
+  throw new PermanentError(
+    STATUS.cannotConnect,
+    `PostgreSQL was not ready within ${READY_MS_MAX / 1000} s.`,
+  );
 }
 
 /** Empty where there is none. */

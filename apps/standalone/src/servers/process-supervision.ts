@@ -3,6 +3,7 @@ import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { messageOf, PermanentError } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import { lastLines } from './system/command.js';
 import { withDeathSignal } from './system/death-signal.js';
 import { rotateRunningLog } from './system/log-file.js';
@@ -86,7 +87,10 @@ export async function startSupervised(plan: ProcessPlan): Promise<SupervisedProc
   });
   const pid = child.pid;
   if (pid === undefined) {
-    throw new PermanentError(25, `Cannot start ${plan.name} (${plan.command}): ${await exited}`);
+    throw new PermanentError(
+      STATUS.cannotConnect,
+      `Cannot start ${plan.name} (${plan.command}): ${await exited}`,
+    );
   }
   writePidFile(plan.pidFile, pid);
   child.unref();
@@ -117,7 +121,10 @@ export async function stopProcess(
       await sleep(POLL_MS);
     }
   }
-  throw new PermanentError(25, `Process ${identity.pid} does not stop, not even with SIGKILL.`);
+  throw new PermanentError(
+    STATUS.cannotConnect,
+    `Process ${identity.pid} does not stop, not even with SIGKILL.`,
+  );
 }
 
 /** The end of a server's log, for a message about why it did not start. */
@@ -181,7 +188,10 @@ function signalTo(identity: ProcessIdentity, signal: NodeJS.Signals): void {
     }
   } catch (error) {
     if (isAlive(identity)) {
-      throw new PermanentError(25, `Cannot stop process ${identity.pid}: ${messageOf(error)}`);
+      throw new PermanentError(
+        STATUS.cannotConnect,
+        `Cannot stop process ${identity.pid}: ${messageOf(error)}`,
+      );
     }
   }
 }

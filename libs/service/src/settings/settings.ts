@@ -3,6 +3,7 @@ import { allowedText, fieldSchema } from '#contracts/schema/field-schema.js';
 import type { SettingValue, SettingView } from '#contracts/settings/settings.js';
 import { durationMs } from '#kernel/duration.js';
 import { InvalidInput, NotFound } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import { readConfig } from '../config.js';
 import { settingFacts, type SettingFacts } from './setting-facts.js';
 
@@ -70,7 +71,7 @@ export class Settings<C extends z.ZodType = z.ZodType> {
   settable(name: string): Setting {
     const found = this.byName.get(name);
     if (found === undefined) {
-      throw new NotFound('setting', name, 227, '`holdfast config show` lists them.');
+      throw new NotFound('setting', name, STATUS.notFound, '`holdfast config show` lists them.');
     }
     if (found.facts.settable) return found;
     throw new InvalidInput(

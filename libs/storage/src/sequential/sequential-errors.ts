@@ -1,4 +1,5 @@
 import { messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import { VolumeFull } from '../errors.js';
 
 /** No further block fits on the volume. What was written before it is as it was. */
@@ -24,7 +25,7 @@ export class DriveUnusable extends Unavailable {
   override readonly name = 'DriveUnusable';
 
   constructor(drive: string, reason: string) {
-    super(`media open error: drive ${drive} ${reason}`, 83);
+    super(`media open error: drive ${drive} ${reason}`, STATUS.mediaOpenError);
   }
 }
 
@@ -36,7 +37,7 @@ export class CartridgeUnusable extends PermanentError {
     readonly barcode: string,
     cause: unknown,
   ) {
-    super(83, `media open error: cartridge ${barcode}: ${messageOf(cause)}`);
+    super(STATUS.mediaOpenError, `media open error: cartridge ${barcode}: ${messageOf(cause)}`);
   }
 }
 
@@ -45,7 +46,7 @@ export class CartridgeBusy extends PermanentError {
   override readonly name = 'CartridgeBusy';
 
   constructor(what: string) {
-    super(97, `requested media ID is in use, cannot process request: ${what}`);
+    super(STATUS.mediaInUse, `requested media ID is in use, cannot process request: ${what}`);
   }
 }
 
@@ -54,7 +55,7 @@ export class NothingThere extends PermanentError {
   override readonly name = 'NothingThere';
 
   constructor(place: string) {
-    super(227, `There is no cartridge in ${place}.`);
+    super(STATUS.notFound, `There is no cartridge in ${place}.`);
   }
 }
 
@@ -63,7 +64,10 @@ export class WrongVolume extends PermanentError {
   override readonly name = 'WrongVolume';
 
   constructor(barcode: string, reason: string) {
-    super(93, `media manager found wrong tape in drive: cartridge ${barcode} ${reason}`);
+    super(
+      STATUS.wrongTape,
+      `media manager found wrong tape in drive: cartridge ${barcode} ${reason}`,
+    );
   }
 }
 
@@ -72,7 +76,7 @@ export class NoMediaLeft extends VolumeFull {
   constructor(pool: string) {
     super(
       `pool ${pool}`,
-      96,
+      STATUS.noNewMedia,
       'unable to allocate new media for backup, storage unit has none available: no volume of ' +
         `pool "${pool}" has room. Put a blank cartridge into the library and import it.`,
     );

@@ -2,6 +2,7 @@ import type { Clock } from '#kernel/clock.js';
 import { assert } from '#kernel/assert.js';
 import { PermanentError } from '#kernel/errors.js';
 import { uuidv7 } from '#kernel/ids.js';
+import { STATUS } from '#kernel/status.js';
 import { VolumeWriteFailed } from '../errors.js';
 import { manifestToKeep, type LibraryLedger } from '../library-books/library-ledger.js';
 import {
@@ -198,7 +199,11 @@ export class VolumeKeeper {
       if (isUnclear(volume)) {
         if (reason !== null) return [];
         const why = `Volume ${volume.label} stays suspended: ${volume.suspended}.`;
-        throw new PermanentError(97, `${why} What is on it can be read and duplicated.`, 'volume');
+        throw new PermanentError(
+          STATUS.mediaInUse,
+          `${why} What is on it can be read and duplicated.`,
+          'volume',
+        );
       }
       return suspension(volume, reason);
     });
@@ -231,7 +236,7 @@ export class VolumeKeeper {
     const fragments = `it holds ${holds.size} fragments. Expire their images, and wait until their trash is emptied`;
     const unknown = writing === undefined ? volume.suspended : 'a fragment is being written to it';
     const why = holds.size > 0 ? fragments : unknown;
-    throw new PermanentError(97, `Volume ${label} stays in use: ${why}.`, 'volume');
+    throw new PermanentError(STATUS.mediaInUse, `Volume ${label} stays in use: ${why}.`, 'volume');
   }
 
   /** Forgets a cartridge that holds nothing. */

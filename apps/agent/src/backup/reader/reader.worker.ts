@@ -2,6 +2,7 @@ import { parentPort } from 'node:worker_threads';
 
 import { SystemClock } from '#kernel/clock.js';
 import { PermanentError, messageOf } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 
 import { DamagedListing } from '../../domain/listing-merge.js';
 
@@ -31,7 +32,7 @@ function failureOf(error: unknown): ReaderFailure {
           ? 'stopped'
           : 'other',
     message: messageOf(error),
-    status: permanent?.status ?? 0,
+    status: permanent?.status ?? STATUS.ok,
     field: permanent?.field,
     stack: error instanceof Error ? error.stack : undefined,
   };

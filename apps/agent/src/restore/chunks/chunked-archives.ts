@@ -1,4 +1,5 @@
 import { PermanentError } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import type { NamedChunk } from '#transfer/chunk-messages.js';
 import type { FragmentReaderClient } from '#transfer/fragment-reader-client.js';
 import type { ArchiveRead } from '../restore-source.js';
@@ -9,7 +10,6 @@ import { FrameWindow, type FoundChunk } from './frame-window.js';
  * have chunks put together anew costs the media server more.
  */
 const WHOLE_PERCENT = 12;
-const STATUS_READ_ERROR = 85;
 
 /**
  * Reads archives that lie as chunks: their frames travel as they are stored, and are put together here.
@@ -89,5 +89,5 @@ function distinct(chunks: readonly NamedChunk[]): NamedChunk[] {
 }
 
 function wrong(what: string): PermanentError {
-  return new PermanentError(STATUS_READ_ERROR, `Fragment ${what}.`);
+  return new PermanentError(STATUS.mediaReadError, `Fragment ${what}.`);
 }

@@ -2,10 +2,9 @@ import { decompress } from '#archive/frames/zstd.js';
 import { isFrameOf } from '#archive/frames/frame-bound.js';
 import { messageOf, PermanentError } from '#kernel/errors.js';
 import { freeBytes } from '#kernel/free-bytes.js';
+import { STATUS } from '#kernel/status.js';
 import type { NamedChunk } from '#transfer/chunk-messages.js';
 import type { SentFrame } from '#transfer/fragment-reader-client.js';
-
-const STATUS_READ_ERROR = 85;
 
 /** A chunk in a frame that is there, or is being unpacked. `letGo` of the frame when it was copied. */
 export interface FoundChunk {
@@ -96,7 +95,7 @@ async function unpack(stored: Buffer, size: number): Promise<Buffer> {
 }
 
 function wrong(what: string): PermanentError {
-  return new PermanentError(STATUS_READ_ERROR, `a frame of chunks ${what}`);
+  return new PermanentError(STATUS.mediaReadError, `a frame of chunks ${what}`);
 }
 
 function keyOf(id: Buffer): string {

@@ -2,6 +2,7 @@ import { leavingText } from '#contracts/catalog/leaving.js';
 import type { ImageView } from '#contracts/image.js';
 import type { ImageKind } from '#contracts/names.js';
 import { NotFound, PermanentError } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 
 /** An image as a chain needs it. */
 export interface ChainLink {
@@ -14,8 +15,6 @@ export interface ChainLink {
   /** What becomes of it, where nothing of it is kept. */
   readonly leaving?: ImageView['leaving'];
 }
-
-const STATUS_INCONSISTENT = 229;
 
 /**
  * The images that a restore of the last one reads, oldest first: back along the bases to the full.
@@ -60,7 +59,7 @@ function isReadable({ state, isDamaged }: ChainLink): boolean {
 
 function missing(imageId: string, absent: string): PermanentError {
   return new PermanentError(
-    STATUS_INCONSISTENT,
+    STATUS.outOfSequence,
     `Image ${imageId} builds on ${absent}, which is not in the catalog. ` +
       `What ${imageId} itself holds can be restored with "--only" (in a request: "exact").`,
   );
@@ -70,13 +69,13 @@ function notComplete(imageId: string, image: ChainLink): PermanentError {
   const leaving = leavingText(image);
   if (leaving !== undefined) {
     const whose = image.imageId === imageId ? '' : `Image ${imageId} builds on ${image.imageId}. `;
-    return new PermanentError(STATUS_INCONSISTENT, whose + leaving);
+    return new PermanentError(STATUS.outOfSequence, whose + leaving);
   }
   const what =
     image.imageId === imageId ? `Image ${imageId}` : `Image ${imageId} builds on ${image.imageId},`;
   const rest = image.imageId === imageId ? 'is not complete' : 'which is not complete';
   return new PermanentError(
-    STATUS_INCONSISTENT,
+    STATUS.outOfSequence,
     `${what} ${rest} (${image.state}): only complete images can be restored. ${IMAGES_HINT}`,
   );
 }
@@ -86,7 +85,7 @@ export const IMAGES_HINT = '"holdfast images" lists them.';
 
 /** An image that nobody knows. */
 export function unknownImage(imageId: string): NotFound {
-  return new NotFound('image', imageId, 227, IMAGES_HINT);
+  return new NotFound('image', imageId, STATUS.notFound, IMAGES_HINT);
 }
 
 /**
@@ -96,11 +95,14 @@ export function unknownImage(imageId: string): NotFound {
 export function choosePolicy(policies: readonly string[], at: string): string {
   const [only, another] = policies;
   if (only === undefined) {
-    throw new PermanentError(190, `There is no complete image of that time (${at}) or before it.`);
+    throw new PermanentError(
+      STATUS.noImagesMatch,
+      `There is no complete image of that time (${at}) or before it.`,
+    );
   }
   if (another !== undefined) {
     throw new PermanentError(
-      190,
+      STATUS.noImagesMatch,
       `Several policies have images of that time: ${policies.join(', ')}. Name one of them with --policy.`,
       'policy',
     );

@@ -1,6 +1,5 @@
 import { NotFound, PermanentError } from '#kernel/errors.js';
-
-const STATUS_NOTHING = 607;
+import { STATUS } from '#kernel/status.js';
 
 /** There is no image at all to make a synthetic full from. Status 607. */
 export function nothingToSynthesize(client: string, policy: string): NotFound {
@@ -10,7 +9,7 @@ export function nothingToSynthesize(client: string, policy: string): NotFound {
   return new NotFound(
     'complete image to synthesize of',
     `${client} ${policy}`,
-    STATUS_NOTHING,
+    STATUS.nothingToSynthesize,
     hint,
   );
 }
@@ -18,14 +17,14 @@ export function nothingToSynthesize(client: string, policy: string): NotFound {
 /** The newest image is a full already. Status 607. */
 export function nothingSince(full: string): PermanentError {
   return new PermanentError(
-    STATUS_NOTHING,
+    STATUS.nothingToSynthesize,
     `no images were found to synthesize: there is no incremental since ${full}, which is a full.`,
   );
 }
 
 export function notSynthesizable(imageId: string): PermanentError {
   return new PermanentError(
-    STATUS_NOTHING,
+    STATUS.nothingToSynthesize,
     `no images were found to synthesize: ${imageId} is no incremental that is there.`,
   );
 }
@@ -33,7 +32,7 @@ export function notSynthesizable(imageId: string): PermanentError {
 /** Dated behind a newer backup it would hide that one from whoever restores by time. */
 export function overtaken(imageId: string): PermanentError {
   return new PermanentError(
-    STATUS_NOTHING,
+    STATUS.nothingToSynthesize,
     `no images were found to synthesize: another backup of the same began right behind ${imageId}. ` +
       'Run it again when that one has ended.',
   );

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { NotFound } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import type { Cli } from '../../cli.js';
 import type { Cluster } from '../../cluster/cluster.js';
 import { UsageError } from '../../exit-codes.js';
@@ -59,7 +60,7 @@ async function read(cluster: Cluster, kind: Kind, name: string | undefined): Pro
   if (name === undefined) return { kind, specs: await kind.list(cluster) };
   const found = await kind.find(cluster, name);
   if (found) return { kind, specs: [found] };
-  throw new NotFound(kind.kind, name, 227, `See: holdfast get ${kind.words[0]}`);
+  throw new NotFound(kind.kind, name, STATUS.notFound, `See: holdfast get ${kind.words[0]}`);
 }
 
 function formatOf(text: string): Format {

@@ -5,6 +5,7 @@ import {
   type SettingView,
 } from '#contracts/settings/settings.js';
 import { NotFound, Unavailable } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import { parseInput } from '#messaging/validation.js';
 import type { Cli } from '../../cli.js';
 import type { Cluster } from '../../cluster/cluster.js';
@@ -96,7 +97,7 @@ async function ownerOf(cluster: Cluster, name: string): Promise<string> {
   const found = [...stored.rows, ...others.rows].find((row) => row.name === name);
   if (found === undefined) {
     if (silent.length === 0) {
-      throw new NotFound('setting', name, 227, '`holdfast config show` lists them.');
+      throw new NotFound('setting', name, STATUS.notFound, '`holdfast config show` lists them.');
     }
     throw new Unavailable(`No service that answers has ${name}. Silent: ${silent.join(', ')}.`);
   }

@@ -16,6 +16,7 @@ import {
   type MountRequest,
 } from '#contracts/media/library.js';
 import { PermanentError } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import type { Cli } from '../../cli.js';
 import type { Cluster } from '../../cluster/cluster.js';
 import { UsageError } from '../../exit-codes.js';
@@ -144,7 +145,13 @@ async function answer(
     throw new UsageError(`An answer is "mounted" or "cancel", not "${action}".`, 'action');
   }
   const found = (await requestsOf(cli, where)).find(({ it }) => it.requestId === requestId);
-  if (!found) throw new PermanentError(227, `There is no mount request "${requestId}".`, 'request');
+  if (!found) {
+    throw new PermanentError(
+      STATUS.notFound,
+      `There is no mount request "${requestId}".`,
+      'request',
+    );
+  }
   const input = { requestId, action, reason } as const;
   const said = await cli.withCluster((cluster) =>
     cluster.askInstance(found.mediaId, mediaMountAnswer, input),
@@ -238,7 +245,11 @@ function askOne<E extends Endpoint>(
   return cli.withCluster(async (cluster) => {
     const [first, ...others] = await serversWithLibrary(cluster, where);
     if (first === undefined) {
-      throw new PermanentError(227, 'No media server that is up has such a library.', 'media');
+      throw new PermanentError(
+        STATUS.notFound,
+        'No media server that is up has such a library.',
+        'media',
+      );
     }
     if (others.length > 0) {
       throw new UsageError(`Name one with --media: ${[first, ...others].join(', ')}.`, 'media');

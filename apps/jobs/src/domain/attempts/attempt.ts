@@ -1,5 +1,5 @@
-import { statusText } from '#contracts/status-codes.js';
 import type { TaskResult } from '#contracts/job.js';
+import { STATUS, statusText } from '#kernel/status.js';
 import { failure, info, same, warning, type Decision, type Effect } from '../input.js';
 import {
   changed,
@@ -15,9 +15,6 @@ import {
 } from '../job.js';
 import { requestingLine, spanText } from '../log-lines.js';
 import { mayPass } from './retryable.js';
-
-/** Up to this status a participant has done its part. */
-export const PARTIAL = 1;
 
 /** Attempts whose record a job keeps. */
 const ATTEMPTS_KEPT_MAX = 100;
@@ -81,7 +78,7 @@ function outOfTries(job: Job, now: Date): Decision {
 
 /** How the last attempt that is over has ended. */
 function lastFailure(job: Job): Outcome {
-  const { status, message } = job.attempts.at(-1) ?? { status: 150, message: '' };
+  const { status, message } = job.attempts.at(-1) ?? { status: STATUS.cancelled, message: '' };
   return { status, message };
 }
 
@@ -116,7 +113,7 @@ export function windowClosed(job: Job, now: Date): Decision {
     return same(job);
   }
   if (job.attempts.length > 0) return outOfTries(job, now);
-  return end(job, { status: 196, message: statusText(196) }, now);
+  return end(job, { status: STATUS.windowClosed, message: statusText(STATUS.windowClosed) }, now);
 }
 
 /** The wait after failure number `failures` (1 is the first): growing, bounded. */
@@ -173,7 +170,7 @@ export function drained(job: Job, open: number | null, now: Date): Decision {
 /** Heads for the end: gives everything back first. The first outcome counts. */
 export function end(job: Job, { status, message }: Outcome, now: Date): Decision {
   if (job.step === 'releasing') return same(job);
-  const lines = status > PARTIAL && message ? [failure(message)] : [];
+  const lines = status > STATUS.partial && message ? [failure(message)] : [];
   const isOver = job.retry !== null || job.pause !== null;
   const ended = isOver ? job : attemptEnded(job, { status, message }, now);
   return {

@@ -1,15 +1,15 @@
-import { statusText } from '#contracts/status-codes.js';
+import { STATUS, statusText } from '#kernel/status.js';
 import { info, same, type Decision, type Effect, type InputOfType } from '../input.js';
 import { changed, type Job, type Outcome, type Pause } from '../job.js';
 import { attemptEnded, end, writtenBy } from './attempt.js';
-import { outOfTries, STATUS_SUSPENDED } from './out-of-tries.js';
+import { outOfTries } from './out-of-tries.js';
 
 /**
  * Stops a job and keeps what it has committed. Its resources go back; the next attempt goes on from
  * there, but for a restore or a verification, which begin anew.
  */
 export function suspend(job: Job, now: Date): Decision {
-  const outcome: Outcome = { status: STATUS_SUSPENDED, message: statusText(STATUS_SUSPENDED) };
+  const outcome: Outcome = { status: STATUS.suspended, message: statusText(STATUS.suspended) };
   const pause: Pause = {
     ...{ since: now, outcome, wasVerifying: job.step === 'verifying' },
     drain: job.retry ? job.retry.drain : writtenBy(job),

@@ -1,4 +1,5 @@
 import type { JobView } from '#contracts/job.js';
+import { STATUS } from '#kernel/status.js';
 import { DAY_MS } from '../time/zone.js';
 
 /** A backup that counts: status 0, or 1 (some files could not be read). */
@@ -67,7 +68,7 @@ export function endingOf(
 
 /** Status 0 and 1 make an image. */
 export function isGood(status: number): boolean {
-  return status <= 1;
+  return status <= STATUS.partial;
 }
 
 /** A good backup that lies further than that in the future was made while a clock was ahead. */

@@ -1,4 +1,4 @@
-import { statusText } from '#contracts/status-codes.js';
+import { statusText } from '#kernel/status.js';
 import { durationText } from '../duration.js';
 import { dateOfDay, weekdayOf } from '../time/day-rules.js';
 import { HORIZON_DAYS, type OpenTimes } from '../time/open-times.js';

@@ -1,3 +1,4 @@
+import { STATUS } from '#kernel/status.js';
 import type { Timed } from './cause.js';
 import type { Failure } from './history.js';
 
@@ -15,11 +16,6 @@ export interface RetryInput extends RetryRule {
   readonly regularMs: number;
 }
 
-/** Termination requested by an administrator: whoever ended it does not want it back at once. */
-const STATUS_CANCELLED = 150;
-/** It never started: what it waited for was busy until the window closed. */
-const STATUS_WINDOW_CLOSED = 196;
-
 /** When it may be tried again after failures, the oldest first; undefined if there was none. */
 export function retryAfter(failures: readonly Failure[], rule: RetryInput): Timed | undefined {
   const failure = failures.at(-1);
@@ -30,7 +26,8 @@ export function retryAfter(failures: readonly Failure[], rule: RetryInput): Time
   if (failure.job === null) return { at: delayed, cause: { kind: 'refused', failure, delayMs } };
   // A window that ends later must not swallow the next regular run.
   const nextRun = failedAt + Math.max(rule.regularMs, delayMs);
-  if (failure.status === STATUS_CANCELLED) {
+  // Whoever ended it does not want it back at once.
+  if (failure.status === STATUS.cancelled) {
     const at = Math.min(failedAt + windowMs, nextRun);
     return { at, cause: { kind: 'cancelled', failure, aloneMs: at - failedAt } };
   }
@@ -39,15 +36,16 @@ export function retryAfter(failures: readonly Failure[], rule: RetryInput): Time
     const at = Math.max(delayed, Math.min(oldest + windowMs, nextRun));
     return { at, cause: { kind: 'tries-used', failure, tries: triesMax, windowMs } };
   }
-  const kind = failure.status === STATUS_WINDOW_CLOSED ? 'window-closed' : 'failed';
+  const kind = failure.status === STATUS.windowClosed ? 'window-closed' : 'failed';
   return { at: delayed, cause: { kind, failure, delayMs } };
 }
 
 /** When the tries after `since` failed, in order. A refusal and a closed window use up none. */
 function triesSince(since: number, lists: readonly (readonly Failure[])[]): number[] {
+  // What never started is no try: what it waited for was busy until the window closed.
   return lists
     .flatMap((failures) =>
-      failures.filter(({ job, status }) => job !== null && status !== STATUS_WINDOW_CLOSED),
+      failures.filter(({ job, status }) => job !== null && status !== STATUS.windowClosed),
     )
     .map(({ at }) => at.getTime())
     .filter((at) => at > since)

@@ -12,6 +12,7 @@ import {
 import { join } from 'node:path';
 
 import { PermanentError } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import { lastLines, runCommand } from '../system/command.js';
 import { type DebianMirror, findDebianMirror } from './apt-sources.js';
 
@@ -72,7 +73,10 @@ export async function fetchDebianPackage(
     await runOrThrow(request, 'apt-get', ['-q', 'download', request.name], { env, cwd: folder });
     const name = readdirSync(folder).find((each) => each.endsWith('.deb'));
     if (name === undefined) {
-      throw new PermanentError(25, `apt-get downloaded no ${request.name} package.`);
+      throw new PermanentError(
+        STATUS.cannotConnect,
+        `apt-get downloaded no ${request.name} package.`,
+      );
     }
     return { file: join(folder, name), discard };
   } catch (error) {
@@ -140,7 +144,7 @@ function machineMirror(): DebianMirror {
   const mirror = findDebianMirror(files);
   if (mirror === undefined) {
     throw new PermanentError(
-      25,
+      STATUS.cannotConnect,
       'This machine names no mirror of Debian (/etc/apt/sources.list and sources.list.d).',
     );
   }
@@ -167,7 +171,7 @@ async function runOrThrow(
   if (result.code !== 0) {
     const said = lastLines(`${result.stdout}\n${result.stderr}`, 6);
     throw new PermanentError(
-      25,
+      STATUS.cannotConnect,
       `Cannot get ${request.name} from Debian's ${request.release} (${command} ${args.join(' ')}):\n${said}`,
     );
   }

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, constants, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 
 import { PermanentError } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 
 /** As 'a+', but never through a symlink, to which file ever it leads: what is opened is also cut. */
 const TO_LOCK = constants.O_RDWR | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW;
@@ -34,7 +35,7 @@ export function lockFile(file: string, waitMs = 0): FileLock | undefined {
       return undefined;
     }
     const reason = taken.error?.message ?? taken.stderr.toString().trim();
-    throw new PermanentError(12, `Cannot lock ${file}: ${reason}`);
+    throw new PermanentError(STATUS.fileOpenFailed, `Cannot lock ${file}: ${reason}`);
   }
   ftruncateSync(descriptor);
   writeSync(descriptor, `${process.pid}\n`);

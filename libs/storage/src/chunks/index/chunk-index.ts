@@ -1,4 +1,5 @@
 import { PermanentError, Unavailable } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import type { ChunkMap, Place } from './chunk-map.js';
 
 /** What a closed container holds; a chunk's ordinal is its place in `ids`. */
@@ -78,7 +79,10 @@ export class IndexStopped extends Unavailable {
   override readonly name = 'IndexStopped';
 
   constructor() {
-    super('The chunk index takes no changes until its volume is opened again', 83);
+    super(
+      'The chunk index takes no changes until its volume is opened again',
+      STATUS.mediaOpenError,
+    );
   }
 }
 
@@ -88,7 +92,7 @@ export class IndexDamaged extends PermanentError {
 
   constructor(reason: string) {
     super(
-      83,
+      STATUS.mediaOpenError,
       `The chunk index is damaged, and made anew when its volume is opened again: ${reason}`,
     );
   }
