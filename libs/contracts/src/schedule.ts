@@ -1,7 +1,6 @@
 import { z } from 'zod';
+import { durationMs } from '#kernel/duration.js';
 import { imageKind, scheduleName, streamsPerDrive, unitName } from './names.js';
-
-const UNIT_MS = { m: 60_000, h: 3_600_000, d: 86_400_000, w: 7 * 86_400_000 } as const;
 
 /** A length of time as people write it: `30m`, `24h`, `7d`, `2w`. */
 export const duration = z
@@ -11,11 +10,6 @@ export const duration = z
     'a length of time is a whole number from 1 and m, h, d or w, such as "24h"',
   )
   .meta({ allowed: 'a number and m, h, d or w, such as "24h"' });
-
-/** Milliseconds of a length of time that `duration` allows. */
-export function durationMs(text: string): number {
-  return Number(text.slice(0, -1)) * UNIT_MS[text.at(-1) as keyof typeof UNIT_MS];
-}
 
 export const WEEKDAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
 export const weekday = z.enum(WEEKDAYS, {

@@ -4,14 +4,13 @@ import { settingFacts } from './settings/setting-facts.js';
 
 /** What such a setting takes, in words. */
 export const DURATION_ALLOWED = 'a number and ms, s, m, h or d, such as "24h"';
+const DURATION = /^\d{1,9}(ms|s|m|h|d)$/;
 
 /** A setting such as `250ms`, `90s`, `10m`, `24h` or `7d`; its value is in milliseconds. */
-export const durationSetting = z.string().transform((text, context) => {
-  const ms = durationMs(text);
-  if (ms !== undefined) return ms;
-  context.addIssue(`is no duration; that is ${DURATION_ALLOWED}`);
-  return z.NEVER;
-});
+export const durationSetting = z
+  .string()
+  .refine((text) => DURATION.test(text), `is no duration; that is ${DURATION_ALLOWED}`)
+  .transform(durationMs);
 
 /** One that holds from the start of its process to its end. */
 export function fixedDuration(

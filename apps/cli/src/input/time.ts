@@ -1,12 +1,5 @@
+import { durationMs } from '#kernel/duration.js';
 import { UsageError } from '../exit-codes.js';
-
-const UNITS_MS: Readonly<Record<string, number>> = {
-  s: 1_000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-  w: 604_800_000,
-};
 
 const LOCAL = /^(\d{4})-(\d{2})-(\d{2})(?:[ T](\d{2}):(\d{2})(?::(\d{2}))?)?$/;
 const RFC3339 = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$/;
@@ -20,7 +13,7 @@ export function parseTime(text: string, now: Date): Date {
   const trimmed = text.trim();
   if (trimmed === 'now') return now;
   const ago = AGO.exec(trimmed);
-  if (ago) return new Date(now.getTime() - Number(ago[1]) * UNITS_MS[ago[2]!]!);
+  if (ago) return new Date(now.getTime() - durationMs(`${ago[1]}${ago[2]}`));
   const local = LOCAL.exec(trimmed);
   const time = local ? localTime(local) : RFC3339.test(trimmed) ? new Date(trimmed) : undefined;
   if (time === undefined || Number.isNaN(time.getTime())) {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { durationMs } from '#contracts/schedule.js';
+import { durationMs } from '#kernel/duration.js';
 import { durationText } from './duration.js';
 
 describe('a length of time', () => {

@@ -1,4 +1,4 @@
-const UNIT_MS = { m: 60_000, h: 3_600_000, d: 86_400_000, w: 7 * 86_400_000 } as const;
+import { UNIT_MS } from '#kernel/duration.js';
 
 /** A length of time for people: `10m`, `12h`, `7d`. */
 export function durationText(ms: number): string {

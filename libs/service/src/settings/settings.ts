@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { allowedText, fieldSchema } from '#contracts/schema/field-schema.js';
 import type { SettingValue, SettingView } from '#contracts/settings/settings.js';
-import { durationMs } from '#kernel/duration.js';
+import { UNIT_MS } from '#kernel/duration.js';
 import { InvalidInput, NotFound } from '#kernel/errors.js';
 import { STATUS } from '#kernel/status.js';
 import { readConfig } from '../config.js';
+import { durationSetting } from '../duration-setting.js';
 import { settingFacts, type SettingFacts } from './setting-facts.js';
 
 export type Variables = Readonly<Record<string, string | undefined>>;
@@ -161,8 +162,8 @@ function toValue(
 ): SettingValue | null {
   if (raw === undefined || raw === null) return null;
   if (duration !== undefined) {
-    const ms = durationMs(String(raw));
-    return ms === undefined ? String(raw) : ms / durationMs(`1${duration}`)!;
+    const ms = durationSetting.safeParse(raw).data;
+    return ms === undefined ? String(raw) : ms / UNIT_MS[duration];
   }
   return type === 'integer' || type === 'number' ? Number(raw) / scale : String(raw);
 }

@@ -1,4 +1,5 @@
-import { durationMs, type Schedule } from '#contracts/schedule.js';
+import type { Schedule } from '#contracts/schedule.js';
+import { durationMs } from '#kernel/duration.js';
 import type { OpenTimes } from '../time/open-times.js';
 import type { RunDay, RunDays } from '../time/run-days.js';
 import { latest, type Cause, type Timed } from './cause.js';

@@ -1,4 +1,4 @@
-import { durationMs } from '#contracts/schedule.js';
+import { durationMs } from '#kernel/duration.js';
 import type { Entry } from './agenda.js';
 
 export interface Hold {

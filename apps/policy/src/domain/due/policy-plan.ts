@@ -1,5 +1,6 @@
 import type { PolicySpec } from '#contracts/policy.js';
-import { durationMs, type Schedule, type ScheduleType } from '#contracts/schedule.js';
+import type { Schedule, ScheduleType } from '#contracts/schedule.js';
+import { durationMs } from '#kernel/duration.js';
 import { OpenTimes } from '../time/open-times.js';
 import { RunDays } from '../time/run-days.js';
 import { zoneOf } from '../time/zone.js';

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { durationMs, schedule as scheduleSchema } from '#contracts/schedule.js';
+import { schedule as scheduleSchema } from '#contracts/schedule.js';
+import { durationMs } from '#kernel/duration.js';
 import { dateOfDay, dayMatcher, weekdayOf } from './day-rules.js';
 import { OpenTimes } from './open-times.js';
 import { anyTimes } from '../../testing/any-times.js';

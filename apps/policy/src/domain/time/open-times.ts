@@ -1,4 +1,5 @@
-import { durationMs, type Schedule, type StartWindow } from '#contracts/schedule.js';
+import type { Schedule, StartWindow } from '#contracts/schedule.js';
+import { durationMs } from '#kernel/duration.js';
 import { dayMatcher, weekdayOf } from './day-rules.js';
 import { DAY_MS, type Zone } from './zone.js';
 
