@@ -19,13 +19,13 @@ export class PolicyChanges {
     private readonly config: PolicyConfig,
   ) {}
 
-  /** True when it is new. With `create` it must be: throws `PermanentError` (226) otherwise. */
-  put(policy: PolicySpec, create: boolean): Promise<boolean> {
+  /** True when it is new. Where it must be and is not: throws `PermanentError` (226). */
+  put(policy: PolicySpec, { mustBeNew }: { mustBeNew: boolean }): Promise<boolean> {
     return this.unitOfWork.run(async (work) => {
       const policies = new Policies(work.db);
       const before = await policies.lock(policy.name);
       const now = this.clock.now();
-      if (create) await policies.create(policy, now);
+      if (mustBeNew) await policies.create(policy, now);
       else await policies.put(policy, now);
       if (before !== undefined) await this.hold(work, { before, after: policy, now });
       await new Histories(work.db).begin(policy, now);

@@ -5,7 +5,6 @@ import { CONSUMERS, STREAMS } from '#contracts/streams.js';
 import { PermanentError } from '#kernel/errors.js';
 import { STATUS } from '#kernel/status.js';
 import { Nats } from '#messaging/connection.js';
-import * as keys from '#messaging/credentials.js';
 import { TOPOLOGY_LOOK_MS, TopologyKeeper } from '#messaging/topology-keeper.js';
 import { startService, type Environment } from '#service/run-service.js';
 import type { ServiceDefinition } from '#service/service-definition.js';
@@ -75,7 +74,6 @@ export class Cluster {
         media: this.plan.media.map(({ mediaId }) => mediaId),
         clients: [this.plan.client],
       }),
-      keys,
     });
     this.undo.push(() => servers.stop());
     void servers.ended.then((what) => this.fail(new PermanentError(STATUS.systemError, what)));

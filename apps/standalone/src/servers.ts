@@ -1,5 +1,5 @@
 import type { DataFolder } from './servers/data-folder.js';
-import { password, passwordFile, type KeyMaker } from './servers/credential-files.js';
+import { password, passwordFile } from './servers/credential-files.js';
 import {
   startLocalServers,
   SUPERUSER_PASSWORD,
@@ -12,7 +12,6 @@ export interface ServersPlan {
   readonly folder: DataFolder;
   readonly checkout: string;
   readonly users: readonly NatsUserPlan[];
-  readonly keys: KeyMaker;
   readonly natsUrl?: string | undefined;
   readonly databaseUrl?: string | undefined;
   readonly natsPort?: number | undefined;
@@ -44,7 +43,6 @@ export async function startServers(plan: ServersPlan): Promise<Servers> {
     checkout: plan.checkout,
     env: process.env,
     users: plan.users,
-    keys: plan.keys,
     ports: { nats: plan.natsPort, postgres: plan.postgresPort },
     external: { nats: plan.natsUrl, postgres: plan.databaseUrl },
   });

@@ -36,7 +36,8 @@ export class PolicyHandlers {
   }: RequestOf<typeof policyPut>): Promise<ResponseOf<typeof policyPut>> {
     refuseWhatCannotWork(policy);
     const warnings = check ? await this.cluster.warnings(policy) : [];
-    return { policy, created: await this.changes.put(policy, create), warnings };
+    const created = await this.changes.put(policy, { mustBeNew: create });
+    return { policy, created, warnings };
   }
 
   @Answers(policyCheck)

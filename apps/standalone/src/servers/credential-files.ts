@@ -11,18 +11,7 @@ import {
 import { dirname, join } from 'node:path';
 
 import { InvalidInput } from '#kernel/errors.js';
-
-/** An nkey pair: the seed stays with its user, the public key goes into the server's user file. */
-export interface Credential {
-  readonly seed: string;
-  readonly publicKey: string;
-}
-
-/** Makes nkeys; handed in, because only `libs/messaging` knows NATS's libraries. */
-export interface KeyMaker {
-  createCredential(): Credential;
-  credentialFromSeed(seed: string): Credential;
-}
+import { createCredential, credentialFromSeed, type Credential } from '#messaging/credentials.js';
 
 const PASSWORD_BYTES = 24;
 
@@ -35,13 +24,9 @@ export function seedFile(credentialsFolder: string, user: string): string {
 }
 
 /** The user's key pair from its file, which is made (0600) the first time. */
-export function natsCredential(
-  credentialsFolder: string,
-  user: string,
-  keys: KeyMaker,
-): Credential {
-  const seed = secret(seedFile(credentialsFolder, user), () => keys.createCredential().seed);
-  return keys.credentialFromSeed(seed);
+export function natsCredential(credentialsFolder: string, user: string): Credential {
+  const seed = secret(seedFile(credentialsFolder, user), () => createCredential().seed);
+  return credentialFromSeed(seed);
 }
 
 /** Where the password of that name lies. */

@@ -13,7 +13,6 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { connect, nkeyAuthenticator } from '@nats-io/transport-node';
 import { Client } from 'pg';
 
-import { createCredential, credentialFromSeed } from '#messaging/credentials.js';
 import { temporaryFolder } from '../../../../test/support/temporary-folder.js';
 import { checkoutFolder } from './checkout-folder.js';
 import { seedFile } from './credential-files.js';
@@ -43,7 +42,6 @@ function start(env: NodeJS.ProcessEnv = {}): Promise<LocalServers> {
     checkout: checkoutFolder(),
     env: { ...process.env, ...env },
     users: [{ name: 'jobs', permissions: { publish: ['>'], subscribe: ['>'] }, responds: false }],
-    keys: { createCredential, credentialFromSeed },
   });
 }
 
@@ -137,7 +135,6 @@ describe('servers of a data folder', () => {
       checkout: checkoutFolder(),
       env: process.env,
       users: [{ name: 'jobs', permissions: { publish: [], subscribe: [] }, responds: false }],
-      keys: { createCredential, credentialFromSeed },
       external: { nats: 'nats://127.0.0.1:1', postgres: 'postgres://a:b@127.0.0.1:1/c' },
     });
     expect(servers.nats.url).toBe('nats://127.0.0.1:1');
@@ -163,9 +160,8 @@ describe('servers of a data folder', () => {
     const other = await openDataFolder(join(base, 'other'));
     try {
       const plan = { checkout: checkoutFolder(), env: process.env, users: [] };
-      const keys = { createCredential, credentialFromSeed };
       const ports = { nats: port, postgres: await freePort() };
-      await expect(startLocalServers({ ...plan, folder: other, keys, ports })).rejects.toThrow(
+      await expect(startLocalServers({ ...plan, folder: other, ports })).rejects.toThrow(
         `Port ${port}, which was asked for nats, is in use`,
       );
     } finally {

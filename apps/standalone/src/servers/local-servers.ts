@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 
-import { type KeyMaker, natsCredential, password, passwordFile } from './credential-files.js';
+import { natsCredential, password, passwordFile } from './credential-files.js';
 import type { DataFolder } from './data-folder.js';
 import { choosePorts } from './free-port.js';
 import { NATS_STOP_STEPS, startNatsServer, writeNatsUsers } from './nats-server.js';
@@ -23,7 +23,6 @@ export interface LocalServersPlan {
   readonly checkout: string;
   readonly env: NodeJS.ProcessEnv;
   readonly users: readonly NatsUserPlan[];
-  readonly keys: KeyMaker;
   /** Ports that must be these; others are chosen, and kept where they can be. */
   readonly ports?: { readonly nats?: number | undefined; readonly postgres?: number | undefined };
   /** Addresses of servers that somebody else runs: these are used, not started. */
@@ -135,8 +134,8 @@ async function externalNats(plan: LocalServersPlan, url: string): Promise<LocalS
   return external(url);
 }
 
-function natsUsersOf({ folder, keys, users }: LocalServersPlan) {
-  const key = (user: string): string => natsCredential(folder.credentials, user, keys).publicKey;
+function natsUsersOf({ folder, users }: LocalServersPlan) {
+  const key = (user: string): string => natsCredential(folder.credentials, user).publicKey;
   return {
     users: users.map((user) => ({ ...user, nkeyPublic: key(user.name) })),
     systemKey: key(NATS_SYSTEM_USER),

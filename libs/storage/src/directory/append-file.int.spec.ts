@@ -21,8 +21,8 @@ async function fill(file: AppendFile): Promise<void> {
   for (let piece = 0; piece < PIECES; piece += 1) await file.append([PIECE]);
 }
 
-const create = (isReadSoon = false) => AppendFile.create(join(folder.path, 'file'), isReadSoon);
-const throughTheCache = () => create(true);
+const create = (options = {}) => AppendFile.create(join(folder.path, 'file'), options);
+const throughTheCache = () => create({ isReadSoon: true });
 
 describe.each([
   ['past the page cache', () => create()],

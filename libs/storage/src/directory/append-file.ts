@@ -32,7 +32,7 @@ export class AppendFile {
    * Throws EEXIST if there is a file under that name.
    * @param isReadSoon it goes through the page cache, so that whoever reads it soon need not go to the disk
    */
-  static async create(path: string, isReadSoon = false): Promise<AppendFile> {
+  static async create(path: string, { isReadSoon = false } = {}): Promise<AppendFile> {
     return new AppendFile(path, await open(path, 'wx+', 0o600), !isReadSoon);
   }
 

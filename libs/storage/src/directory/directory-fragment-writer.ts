@@ -56,9 +56,9 @@ export class DirectoryFragmentWriter implements FragmentWriter {
     options: WriterOptions,
   ): Promise<DirectoryFragmentWriter> {
     const { content, isReadSoon } = options;
-    const data = await AppendFile.create(partialPath(folder, name, content), isReadSoon);
+    const data = await AppendFile.create(partialPath(folder, name, content), { isReadSoon });
     try {
-      const index = await AppendFile.create(partialPath(folder, name, 'index'), isReadSoon);
+      const index = await AppendFile.create(partialPath(folder, name, 'index'), { isReadSoon });
       return new DirectoryFragmentWriter(name, folder, options, { data, index });
     } catch (error) {
       await data.close();
