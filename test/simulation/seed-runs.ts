@@ -10,7 +10,7 @@ export const MUST_MEET: readonly string[] = [
   ),
   ...['ACTIVE to TO_BE_DELETED', 'TO_BE_DELETED to ACTIVE', 'TO_BE_DELETED to DELETING'],
   ...['DELETING to DELETED', 'ACTIVE to DAMAGED', 'forgotten: DELETED, was ACTIVE'],
-  ...['finding offer-again', 'finding take-back', 'finding resend-grant', 'finding mark-damaged'],
+  ...['finding offer-again', 'finding take-back', 'finding grant-again', 'finding mark-damaged'],
   ...['torn journal', 'a proof that the catalog went back'],
   ...['backup goes on in another attempt', 'duplicate goes on in another attempt'],
   ...['backup ends with 0', 'duplicate ends with 0'],

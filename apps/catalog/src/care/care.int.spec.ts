@@ -178,7 +178,7 @@ describe('reconciliation', () => {
     show(fragment);
     const found = async () =>
       (await reconcile()).findings.filter((each) => each.imageId === imageId);
-    expect(await found()).toMatchObject([{ action: 'resend-grant' }]);
+    expect(await found()).toMatchObject([{ action: 'grant-again' }]);
     await until(() => grants.length > 1);
     expect(grants[1]!.tombstoneId).toBe(grants[0]!.tombstoneId);
     media.entries.clear();

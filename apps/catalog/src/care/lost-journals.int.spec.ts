@@ -58,11 +58,11 @@ describe('what is granted, and its journal was lost', () => {
     expect(media.asked).toEqual([`adopt ${whole!.fragmentId}`, `take-back ${trashed!.fragmentId}`]);
     show(whole!, { journal: 'SEALED' });
     show(trashed!, { journal: 'SEALED' });
-    expect(await reconcile()).toEqual(['1 resend-grant', '2 grant-again']);
+    expect(await reconcile()).toEqual(['1 grant-again', '2 grant-again']);
     await granted(4);
     expect(new Set(grants.map(({ tombstoneId }) => tombstoneId)).size).toBe(2);
     show(whole!, { journal: 'REMOVED', bytes: 'trash' });
     show(trashed!, { journal: 'REMOVED', bytes: 'trash' });
-    expect(await reconcile()).toEqual(['1 resend-grant', '2 resend-grant']);
+    expect(await reconcile()).toEqual(['1 grant-again', '2 grant-again']);
   });
 });

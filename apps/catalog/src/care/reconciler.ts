@@ -172,7 +172,7 @@ export class Reconciler {
     await this.media.askAbout(mediaOfferAgain, mediaId, of('offer-again'));
     await this.media.askAbout(mediaAdopt, mediaId, of('adopt'));
     await this.media.askAbout(mediaTakeBack, mediaId, of('take-back'));
-    await rows.sendGrantsAgain(of('resend-grant', 'grant-again'));
+    await rows.sendGrantsAgain(of('grant-again'));
     await rows.reportDeleted(of('report-deleted'));
     const left = await this.checkAgain(mediaId, of('check-again'), again);
     return { unchecked: inDoubt + left, inDoubt };

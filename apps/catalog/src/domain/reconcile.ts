@@ -161,7 +161,7 @@ function compareGranted(row: KnownRow, entry: InventoryEntry): Settlement | unde
     journal === 'REMOVED'
       ? 'its deletion is granted and done, but not reported'
       : `its deletion is granted, its bytes are ${bytes}`;
-  return { finding, action: 'resend-grant' };
+  return { finding, action: 'grant-again' };
 }
 
 /**

@@ -15,7 +15,6 @@ export const reconcileFinding = z.object({
     'take-back',
     'mark-damaged',
     'check-again',
-    'resend-grant',
     'grant-again',
     'report-deleted',
     'quarantine',

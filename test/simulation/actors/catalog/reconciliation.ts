@@ -90,7 +90,7 @@ export class Reconciliation {
     if (again.length > 0) await link.request(mediaOfferAgain, { fragmentIds: again }, mediaId);
     if (adopted.length > 0) await link.request(mediaAdopt, { fragmentIds: adopted }, mediaId);
     if (back.length > 0) await link.request(mediaTakeBack, { fragmentIds: back }, mediaId);
-    const granted = of('resend-grant', 'grant-again');
+    const granted = of('grant-again');
     const gone = of('report-deleted');
     if (granted.length + gone.length > 0) {
       await this.program.transaction((unit) =>
