@@ -17,10 +17,10 @@ import {
   FileSweepRow,
   FileTreeRow,
 } from './persistence/files/file.entity.js';
-import { FragmentRow } from './persistence/fragment.entity.js';
+import { FragmentRow } from './persistence/entities/fragment.entity.js';
 import { ImageHoldRow, PinRow } from './persistence/deletion/deletion.entity.js';
-import { ImageCopyRow } from './persistence/image-copy.entity.js';
-import { ImageRow } from './persistence/image.entity.js';
+import { ImageCopyRow } from './persistence/entities/image-copy.entity.js';
+import { ImageRow } from './persistence/entities/image.entity.js';
 import { Catalog1764000000000 } from './persistence/migrations/1764000000000-catalog.js';
 import { CopiesAndDeletion1765000000000 } from './persistence/migrations/1765000000000-copies-and-deletion.js';
 import { ByMediaServer1766000000000 } from './persistence/migrations/1766000000000-by-media-server.js';
@@ -29,12 +29,10 @@ import { ImagesOfJobs1768000000000 } from './persistence/migrations/176800000000
 import { FileTrees1769000000000 } from './persistence/migrations/1769000000000-file-trees.js';
 import { SyntheticFulls1770000000000 } from './persistence/migrations/1770000000000-synthetic-fulls.js';
 import { PlacesOfVolumes1771000000000 } from './persistence/migrations/1771000000000-places-of-volumes.js';
-import {
-  CatalogStateRow,
-  ImageCompletionRow,
-  ParkedMessageRow,
-  RefusedFragmentRow,
-} from './persistence/side-tables.entity.js';
+import { CatalogStateRow } from './persistence/entities/catalog-state.entity.js';
+import { ImageCompletionRow } from './persistence/entities/image-completion.entity.js';
+import { ParkedMessageRow } from './persistence/entities/parked-message.entity.js';
+import { RefusedFragmentRow } from './persistence/entities/refused-fragment.entity.js';
 
 export const catalogDefinition: ServiceDefinition<typeof catalogConfig> = {
   name: 'catalog',

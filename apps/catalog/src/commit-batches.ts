@@ -24,7 +24,7 @@ import { shouldPark } from './domain/parking.js';
 import { judge, mayCommit, recalledFence } from './domain/verdict.js';
 import { CatalogEpoch } from './persistence/catalog-epoch.js';
 import { Fragments, type CopyFence } from './persistence/fragments.js';
-import { ParkedMessageRow } from './persistence/side-tables.entity.js';
+import { ParkedMessageRow } from './persistence/entities/parked-message.entity.js';
 
 const NO_TREES: SentTrees = new Map();
 

@@ -23,7 +23,7 @@ import { KeptListings } from './kept-listings.js';
 import { CatalogEpoch } from './persistence/catalog-epoch.js';
 import { Gaps } from './persistence/copies/gaps.js';
 import { viewOfNew } from './persistence/image-views.js';
-import { detailsOf, type ImageRow, type NewImage } from './persistence/image.entity.js';
+import { detailsOf, type ImageRow, type NewImage } from './persistence/entities/image.entity.js';
 import { Images, type Lineage } from './persistence/images.js';
 
 type BeginRequest = RequestOf<typeof imageBegin>;

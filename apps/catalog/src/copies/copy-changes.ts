@@ -14,7 +14,7 @@ import { Copies, type CopyFound } from '../persistence/copies/copies.js';
 import { FragmentSources } from '../persistence/copies/fragment-sources.js';
 import { Pins } from '../persistence/copies/pins.js';
 import { ImageViews } from '../persistence/image-views.js';
-import { detailsOf, type ImageRow } from '../persistence/image.entity.js';
+import { detailsOf, type ImageRow } from '../persistence/entities/image.entity.js';
 import { Images } from '../persistence/images.js';
 
 type BeginRequest = RequestOf<typeof copyBegin>;

@@ -18,7 +18,7 @@ import {
   type DeletionChange,
 } from '../persistence/deletion/deletables.js';
 import { ImageFactsReader, type ExpiredCursor } from '../persistence/deletion/image-facts.js';
-import type { ImageRow } from '../persistence/image.entity.js';
+import type { ImageRow } from '../persistence/entities/image.entity.js';
 import { Images } from '../persistence/images.js';
 
 type ExpireRequest = RequestOf<typeof imageExpire>;

@@ -5,7 +5,7 @@ import { Gaps } from './copies/gaps.js';
 import { Deletables } from './deletion/deletables.js';
 import { ImageFactsReader } from './deletion/image-facts.js';
 import { FileSweeps } from './files/file-sweeps.js';
-import type { ImageRow } from './image.entity.js';
+import type { ImageRow } from './entities/image.entity.js';
 import type { Queries } from './queries.js';
 
 const IMAGES = 800;

@@ -3,7 +3,7 @@ import type { ImageKind } from '#contracts/names.js';
 import { prepared } from '#outbox/prepared.js';
 import { imageState } from '../domain/image-state.js';
 import { EVERY_FRAGMENT, IS_LIVE, toFragmentView, type FragmentRecord } from './fragment-view.js';
-import type { NewImage } from './image.entity.js';
+import type { NewImage } from './entities/image.entity.js';
 import type { Queries } from './queries.js';
 
 /**

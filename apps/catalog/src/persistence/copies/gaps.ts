@@ -1,6 +1,6 @@
 import { removeTrees } from '../files/file-trees.js';
 import { IN_EITHER_HALF } from '../fragment-view.js';
-import type { ImageRow } from '../image.entity.js';
+import type { ImageRow } from '../entities/image.entity.js';
 import type { Queries } from '../queries.js';
 
 /** Fragments that were committed behind a gap, where a later attempt of the backup goes on. */

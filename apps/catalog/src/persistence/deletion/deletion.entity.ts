@@ -1,6 +1,6 @@
 import { Column, Entity, ForeignKey, Index, PrimaryColumn } from 'typeorm';
-import { FragmentRow } from '../fragment.entity.js';
-import { ImageRow } from '../image.entity.js';
+import { FragmentRow } from '../entities/fragment.entity.js';
+import { ImageRow } from '../entities/image.entity.js';
 import { asNumber } from '../numbers.js';
 
 /** A running job reads the fragment: nobody lets go of it. Ended by the job's end, never by time. */

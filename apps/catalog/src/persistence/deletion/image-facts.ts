@@ -1,7 +1,7 @@
 import type { ImageFacts } from '../../domain/expiry.js';
 import { Copies } from '../copies/copies.js';
 import { EVERY_FRAGMENT, IS_LIVE } from '../fragment-view.js';
-import type { ImageRow } from '../image.entity.js';
+import type { ImageRow } from '../entities/image.entity.js';
 import { LINE } from '../images.js';
 import type { Queries } from '../queries.js';
 

@@ -1,7 +1,7 @@
 import { Column, Entity, ForeignKey, Index, PrimaryColumn } from 'typeorm';
 import type { FragmentView } from '#contracts/image.js';
 import { ImageCopyRow } from './image-copy.entity.js';
-import { asNumber } from './numbers.js';
+import { asNumber } from '../numbers.js';
 
 /**
  * One fragment of a copy, as its media server offered it. At most one per (image, copy, number) is

@@ -1,6 +1,6 @@
 import { Column, Entity, ForeignKey, PrimaryColumn } from 'typeorm';
 import { ImageRow } from './image.entity.js';
-import { asNumber } from './numbers.js';
+import { asNumber } from '../numbers.js';
 
 /** One copy of an image, with the fence that its commits are checked against. */
 @Entity({ name: 'image_copy' })

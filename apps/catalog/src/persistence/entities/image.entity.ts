@@ -1,6 +1,6 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 import type { ImageDetails, ImageKind } from '#contracts/names.js';
-import { asNumber } from './numbers.js';
+import { asNumber } from '../numbers.js';
 
 /** The result of one backup. Its state is nowhere: it is counted from its fragments. */
 @Entity({ name: 'image' })
