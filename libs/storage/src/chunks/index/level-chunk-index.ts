@@ -58,7 +58,7 @@ const OPENING_BYTES = 32 * 1024 * 1024;
 type Db = ClassicLevel<Buffer, Buffer>;
 type Batch = ReturnType<Db['batch']>;
 
-/** An index on disk that scales past memory: LevelDB. docs/decisions/0022 says why. */
+/** An index on disk that scales past memory: LevelDB. Decision 22 says why. */
 export class LevelChunkIndex implements ChunkIndex {
   private hasFailed = false;
 
