@@ -26,6 +26,8 @@ const PIECE_BYTES_MAX = 32 * 1024 * 1024;
 /** Of so long a piece whole frames are taken as they are, at the price of one that is not full. */
 const WHOLE_FRAMES_BYTES_MIN = 4 * 1024 * 1024;
 
+type Each = (item: IndexItem) => Promise<void> | void;
+
 export interface CopyTotals {
   /** Entries. */
   readonly files: number;
@@ -81,23 +83,27 @@ export class ChainCopier {
     }
   }
 
-  private async merged(each: (item: IndexItem) => Promise<void> | void): Promise<void> {
+  private async merged(each: Each): Promise<void> {
     const { images, open } = this.options;
     const cursors = Array.from({ length: images }, (_, n) => new ImageCursor(open(n), n));
     try {
       for await (const items of mergeIndexes(cursors)) {
         this.options.expectGoOn();
-        for (const item of items) {
-          try {
-            const work = each(item);
-            if (work) await work;
-          } catch (error) {
-            throw error instanceof EntryDamaged ? this.damaged(item, error) : error;
-          }
-        }
+        await this.batch(items, each);
       }
     } finally {
       for (const cursor of cursors) await cursor.close();
+    }
+  }
+
+  private async batch(items: readonly IndexItem[], each: Each): Promise<void> {
+    for (const item of items) {
+      try {
+        const work = each(item);
+        if (work) await work;
+      } catch (error) {
+        throw error instanceof EntryDamaged ? this.damaged(item, error) : error;
+      }
     }
   }
 
