@@ -1,13 +1,17 @@
 import { once } from 'node:events';
-import { connect, createServer, Socket, type AddressInfo } from 'node:net';
+import { connect, createServer, Socket, type AddressInfo, type Server } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { until } from '../../../test/support/until.js';
 import { readingInto } from './accepted-socket.js';
 import { localPath } from './local-path.js';
 
 const sockets: Socket[] = [];
-afterEach(() => {
+const servers: Server[] = [];
+afterEach(async () => {
   for (const socket of sockets.splice(0)) socket.destroy();
+  // The next one listens under the same name.
+  const closed = (server: Server) => new Promise((resolve) => server.close(resolve));
+  await Promise.all(servers.splice(0).map(closed));
 });
 
 type Kind = 'network' | 'host';
@@ -16,6 +20,7 @@ type Kind = 'network' | 'host';
 async function accept(kind: Kind, memory: Buffer) {
   const read = { bytes: 0 };
   const server = createServer();
+  servers.push(server);
   const taken = new Promise<Socket>((resolve) => {
     server.once('connection', (accepted) => {
       const buffer = () => memory.subarray(read.bytes);
@@ -34,13 +39,13 @@ async function accept(kind: Kind, memory: Buffer) {
   );
   const socket = await taken;
   sockets.push(client, socket);
-  return { server, client, socket, read };
+  return { client, socket, read };
 }
 
 describe.each<Kind>(['network', 'host'])('A socket of the %s that was taken over', (kind) => {
   it('reads into the memory that it is given, answers, and ends in order', async () => {
     const memory = Buffer.alloc(1024 * 1024 + 1);
-    const { server, client, socket, read } = await accept(kind, memory);
+    const { client, socket, read } = await accept(kind, memory);
     const chunks: Buffer[] = [];
     socket.on('data', (chunk: Buffer) => chunks.push(chunk));
     const sent = Buffer.alloc(memory.length - 1, 'abcdefg');
@@ -53,11 +58,10 @@ describe.each<Kind>(['network', 'host'])('A socket of the %s that was taken over
     const ends = Promise.all([once(socket, 'end'), once(socket, 'close'), once(client, 'close')]);
     client.end();
     await ends;
-    await new Promise((resolve) => server.close(resolve));
   });
 
   it('does not read while it is held back', async () => {
-    const { server, client, socket, read } = await accept(kind, Buffer.alloc(64 * 1024 * 1024));
+    const { client, socket, read } = await accept(kind, Buffer.alloc(64 * 1024 * 1024));
     socket.pause();
     const done = new Promise((resolve) => client.write(Buffer.alloc(60 * 1024 * 1024), resolve));
     await new Promise((resolve) => setTimeout(resolve, 100));
@@ -65,17 +69,15 @@ describe.each<Kind>(['network', 'host'])('A socket of the %s that was taken over
     socket.resume();
     await done;
     await until(() => read.bytes === 60 * 1024 * 1024);
-    server.close();
   });
 });
 
 it('A socket that was taken over hears of a peer that breaks off', async () => {
-  const { server, client, socket } = await accept('network', Buffer.alloc(1024));
+  const { client, socket } = await accept('network', Buffer.alloc(1024));
   const failed = once(socket, 'error');
   client.resetAndDestroy();
   expect((await failed)[0]).toMatchObject({ code: 'ECONNRESET' });
   await until(() => socket.destroyed);
-  server.close();
 });
 
 it('A socket is left alone where it encrypts', () => {

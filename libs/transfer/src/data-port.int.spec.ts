@@ -10,7 +10,7 @@ import { FragmentWriterClient } from './fragment-writer-client.js';
 import { sessionKeyOf } from './handshake.js';
 import { localPath } from './local-path.js';
 import { MESSAGE } from './message.js';
-import { finish, parsePayload, seal, type Hello } from './payloads.js';
+import { parsePayload, seal, type Hello } from './payloads.js';
 
 /** A port on which nothing listens. */
 const NOBODY = 1;
@@ -97,9 +97,13 @@ describe.each<Way>(['network', 'host'])('Through the %s,', (each) => {
         asked += 1;
         return { status: role === 'write' ? 26 : 46, message: 'no' };
       });
-      const options = { ...at, token: TOKEN, patienceMs: 100 };
-      const write = FragmentWriterClient.connect(options);
-      await expect(write).rejects.toMatchObject({ name: 'PeerFailure', status: 26 });
+      const options = { ...at, token: TOKEN };
+      // On a slow machine there may be no time for a third try: then with more patience.
+      for (let patienceMs = 100; asked < 3 && patienceMs < 60_000; patienceMs *= 2) {
+        asked = 0;
+        const write = FragmentWriterClient.connect({ ...options, patienceMs });
+        await expect(write).rejects.toMatchObject({ name: 'PeerFailure', status: 26 });
+      }
       expect(asked).toBeGreaterThan(2);
       asked = 0;
       await expect(FragmentReaderClient.connect(options)).rejects.toMatchObject({ status: 46 });
@@ -130,11 +134,14 @@ describe.each<Way>(['network', 'host'])('Through the %s,', (each) => {
     });
 
     it('cuts a connection that does not say HELLO in time, or says something else', async () => {
-      const { at } = await serve(silent, { helloTimeoutMs: 50 });
-      const mute = connect(at.local === undefined ? at : { path: localPath(at.local) });
+      const open = async (over: Partial<DataServerOptions>) => {
+        const { at } = await serve(silent, over);
+        return connect(at.local === undefined ? at : { path: localPath(at.local) });
+      };
+      const mute = await open({ helloTimeoutMs: 50 });
       mute.resume();
       await new Promise((resolve) => mute.once('close', resolve));
-      const rude = connect(at.local === undefined ? at : { path: localPath(at.local) });
+      const rude = await open({});
       rude.write('GET / HTTP/1.1\r\n\r\n');
       const answer = await new Promise<Buffer>((resolve) => rude.once('data', resolve));
       expect(answer[4]).toBe(MESSAGE.ERROR);
@@ -383,15 +390,4 @@ describe('The address of a data server', () => {
     await expect(again).rejects.toThrow(/Choose another port/);
     servers.pop();
   });
-});
-
-it('FINISH can be parsed as it is sent', () => {
-  const payload = Buffer.from(JSON.stringify(totals));
-  const message = { type: MESSAGE.FINISH, length: payload.length, pieces: [payload] };
-  expect(parsePayload(message, finish)).toEqual(totals);
-  expect(() => parsePayload({ ...message, pieces: [Buffer.from('{')] }, finish)).toThrow(
-    /not JSON/,
-  );
-  const wrong = Buffer.from(JSON.stringify({ ...totals, files: -1 }));
-  expect(() => parsePayload({ ...message, pieces: [wrong] }, finish)).toThrow(/wrong at "files"/);
 });

@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
 import { expect, it } from '@jest/globals';
+import { until } from '../../../test/support/until.js';
 import { DataServer } from './data-server.js';
 import { FragmentWriterClient } from './fragment-writer-client.js';
 import { sessionKeyOf } from './handshake.js';
@@ -20,12 +21,12 @@ it('A data server lets a newcomer in where many say nothing, in the place of the
     for (let index = 0; index < 64; index += 1) {
       const silent = connect(at).resume();
       silent.on('close', () => void ended.push(index));
-      while (server.connectionCount <= index) await new Promise(setImmediate);
+      await until(() => server.connectionCount > index);
     }
     const writer = await FragmentWriterClient.connect({ ...at, token: TOKEN, patienceMs: 0 });
     expect(writer.fragmentBytesMax).toBe(READY.fragmentBytesMax);
     writer.close();
-    while (ended.length === 0) await new Promise(setImmediate);
+    await until(() => ended.length > 0);
     expect(ended).toEqual([0]);
   } finally {
     await server.close();
