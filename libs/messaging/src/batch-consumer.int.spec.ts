@@ -6,6 +6,7 @@ import { Unavailable } from '#kernel/errors.js';
 import { sleep } from '#kernel/backoff.js';
 import { startNats, type TestNats } from '../../../test/support/nats.js';
 import { TcpProxy } from '../../../test/support/tcp-proxy.js';
+import { until } from '../../../test/support/until.js';
 import { BatchConsumer, type Delivery } from './batch-consumer.js';
 import { Nats } from './connection.js';
 import { Publisher } from './publisher.js';
@@ -46,15 +47,16 @@ describe('messages between services', () => {
     const batches: (readonly Delivery[])[] = [];
     const consumer = new BatchConsumer(await as('catalog'), {
       spec: catalogCommits,
-      batchMax: 256,
-      lingerMs: 20,
+      // All five, however long they are on their way.
+      batchMax: 5,
+      lingerMs: 60_000,
       handle: async (batch) => {
         batches.push(batch);
         if (batches.length === 1) throw new Unavailable('the database is away');
       },
     });
     consumer.start();
-    while (batches.length < 2) await sleep(20);
+    await until(() => batches.length >= 2);
     await consumer.stop();
     expect(batches[0]).toHaveLength(5);
     expect(batches[1]).toHaveLength(5);
@@ -98,7 +100,7 @@ describe('messages between services', () => {
     expect(performance.now() - begun).toBeLessThan(4_000);
     link.thaw();
     link.restore();
-    while (!nats.connected) await sleep(20);
+    await until(() => nats.connected);
     await publisher.publish(commit(50));
     await nats.close();
     await link.stop();

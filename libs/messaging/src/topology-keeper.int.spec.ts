@@ -15,6 +15,7 @@ import {
 } from '#contracts/streams.js';
 import { sleep } from '#kernel/backoff.js';
 import { startNats, type TestNats } from '../../../test/support/nats.js';
+import { until } from '../../../test/support/until.js';
 import { BatchConsumer } from './batch-consumer.js';
 import { Nats } from './connection.js';
 import { Publisher } from './publisher.js';
@@ -38,22 +39,20 @@ async function publish(publisher: Publisher, from: number, to: number): Promise<
   for (let n = from; n <= to; n += 1) {
     const subject = `hf.int.v1.frag.commit.m1.f${n}`;
     const message = { subject, payload: { n }, id: `c${n}`, contentType: 'application/json' };
-    while (
-      !(await publisher.publish(message).then(
+    const isTaken = () =>
+      publisher.publish(message).then(
         () => true,
         () => false,
-      ))
-    )
-      await sleep(50);
+      );
+    await until(isTaken, { what: `${subject} to be taken` });
   }
 }
 
 async function untilHeard(...names: string[]): Promise<void> {
   const last = (subject: string) => subject.split('.').at(-1)!;
-  for (let tries = 0; !names.every((name) => heard.map(last).includes(name)); tries += 1) {
-    if (tries > 600) throw new Error(`not heard: ${names.join()}; heard ${heard.length}`);
-    await sleep(50);
-  }
+  const isHeard = (subjects: readonly string[]) =>
+    names.every((name) => subjects.map(last).includes(name));
+  await until(() => heard, { is: isHeard, what: names.join() });
 }
 
 describe('a broker that forgets', () => {
@@ -121,6 +120,10 @@ describe('a broker that forgets', () => {
     await server.restart();
     await publish(publisher, 6, 20);
     await untilHeard('f20');
+    const root = await jetstreamManager((await as('root')).connection);
+    const { stream, durable } = catalogCommits;
+    await until(async () => (await root.consumers.info(stream, durable)).num_ack_pending === 0);
+    // It tells of what it knows; on its disk that is a moment later.
     await sleep(500);
     await server.kill();
     // The messages go back to the fifth; the consumer stays at the twentieth.

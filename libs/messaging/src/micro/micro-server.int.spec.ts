@@ -9,6 +9,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startNats, type TestNats } from '../../../../test/support/nats.js';
 import { temporaryFolder } from '../../../../test/support/temporary-folder.js';
+import { until } from '../../../../test/support/until.js';
 import { Answers } from '../answers.js';
 import { Nats } from '../connection.js';
 import { discover } from './discovery.js';
@@ -77,7 +78,7 @@ describe('a service on NATS', () => {
   });
 
   const ask = async (subject: string, body: string) => {
-    const reply = await plain.request(subject, body, { timeout: 2_000 });
+    const reply = await plain.request(subject, body, { timeout: 30_000 });
     return { body: reply.json<Record<string, unknown>>(), headers: reply.headers };
   };
 
@@ -152,7 +153,8 @@ describe('a service on NATS', () => {
 
   it('is found with its place and what it did by whoever asks all', async () => {
     await new Requests(nats).call(double, { n: 1 });
-    const [found, ...others] = await discover(nats, 200);
+    const isAny = (all: readonly unknown[]) => all.length > 0;
+    const [found, ...others] = await until(() => discover(nats, 200), { is: isAny });
     expect(others).toEqual([]);
     expect(found).toMatchObject({
       service: 'demo',

@@ -84,11 +84,11 @@ describe('a request', () => {
 
   it('of `nats req` is answered in its own kind of inbox', async () => {
     const operator = await server.connect('operator');
-    const { subject, data } = await operator.request(heartbeat.subject, '', { timeout: 2_000 });
+    const { subject, data } = await operator.request(heartbeat.subject, '', { timeout: 30_000 });
     expect(subject).toMatch(/^_INBOX\./);
     expect(new TextDecoder().decode(data)).toBe('{}');
     expect(
-      (await operator.request('$SRV.PING.broker', '', { timeout: 2_000 })).json(),
+      (await operator.request('$SRV.PING.broker', '', { timeout: 30_000 })).json(),
     ).toMatchObject({
       name: 'broker',
     });
