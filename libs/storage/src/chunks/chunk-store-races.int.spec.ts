@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { until } from '../../../../test/support/until.js';
 import {
   archiveOf,
   chunkOf,
@@ -35,12 +36,18 @@ describe('A collection of chunks that others come into', () => {
   };
   /** What a look-up waits for before its answer arrives. */
   let answers: Promise<void> | undefined;
+  /** Look-ups that have found what they were for, waiting or not. */
+  let found = 0;
 
   beforeEach(async () => {
     folder = testFolder();
     const home = levelHome(join(folder.path, 'chunks', 'index'));
+    const pause = async () => {
+      found += 1;
+      return answers;
+    };
     const index = {
-      open: async () => new ShakyIndex(await home.open(), at, async () => answers),
+      open: async () => new ShakyIndex(await home.open(), at, pause),
       putAside: () => home.putAside(),
     };
     store = await ChunkStore.open({ folder: folder.path, reserveBytes: 0, index, between: at });
@@ -120,8 +127,9 @@ describe('A collection of chunks that others come into', () => {
     let arrive = () => {};
     interrupts.set(COPIED, async () => {
       answers = new Promise((resolve) => (arrive = resolve));
+      const before = found;
       answer = session.ask(ids(1, 2));
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await until(() => found > before, { what: 'the look-up' });
       answers = undefined;
     });
     interrupts.set(CHANGED, async () => {
@@ -175,7 +183,8 @@ describe('A collection of chunks that others come into', () => {
     const whole = readFileSync(path!);
     damageFrames(path!);
     await expect(readArchive(store, fragmentName(2))).rejects.toThrow(/is lost/);
-    while ((await asks(1, 3)).some(Boolean)) await new Promise((resolve) => setTimeout(resolve, 5));
+    const isUnknown = async () => !(await asks(1, 3)).some(Boolean);
+    await until(isUnknown, { what: 'the container to be looked over' });
     const slow = store.session('web1');
     const name = fragmentName(4);
     const writer = await slow.beginPlain(name);
@@ -183,9 +192,10 @@ describe('A collection of chunks that others come into', () => {
     let answer = () => {};
     answers = new Promise((resolve) => (answer = resolve));
     const data = archiveOf([1, 3]);
+    const before = found;
     const sealing = writer.seal(manifestOf(name, { data, index: Buffer.alloc(0) }));
     // By then it knows where its chunks are, or thinks so; those who come now are not held up.
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await until(() => found > before, { what: 'the look-up' });
     answers = undefined;
     await sealAlone(store, fragmentName(3), [1, 3]);
     answer();

@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { blake3 } from '@napi-rs/blake-hash';
+import { until } from '../../../../test/support/until.js';
 import { compress } from '#archive/frames/zstd.js';
 import {
   archiveOf,
@@ -235,7 +236,7 @@ describe('What a session knows of places', () => {
       return known.some(Boolean);
     };
     await expect(readArchive(store, fragmentName(1))).rejects.toThrow(/is lost/);
-    while (await isKnown()) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(async () => !(await isKnown()), { what: 'the container to be looked over' });
     expect(await sealAlone(store, fragmentName(3), [1, 2])).toEqual([1, 2]);
     await fragment.seal();
     await (await named(behind, 4, [2])).seal();
