@@ -14,9 +14,11 @@ const node = (script: string) => runCommand(process.execPath, ['-e', script]);
 describe('what a command takes', () => {
   it('is its time and its CPU, that of its children too', async () => {
     const inner = `require('child_process').execFileSync(process.execPath, ['-e', '${BUSY}'])`;
+    // What the outer one takes to start is more on a slow machine.
+    const idle = await measureUsage(NO_SERVERS, () => node(''));
     const usage = await measureUsage(NO_SERVERS, () => node(inner));
     expect(usage.cpuSeconds).toBeGreaterThan(0.5);
-    expect(usage.cpuSeconds).toBeLessThan(0.9);
+    expect(usage.cpuSeconds).toBeLessThan(0.9 + idle.cpuSeconds);
     expect(usage.cpuOf['commands']).toBeCloseTo(usage.cpuSeconds, 5);
     expect(usage.seconds).toBeGreaterThan(0.4);
   });
