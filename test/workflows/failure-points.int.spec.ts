@@ -119,7 +119,6 @@ async function startCopy(
   const copy = 2;
   await until(() => server.files(imageId, copy).length > 0, {
     what: 'the copy to begin',
-    ms: 30_000,
   });
   return { job, copy };
 }

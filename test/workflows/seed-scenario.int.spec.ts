@@ -69,6 +69,12 @@ async function copies(): Promise<CopyView[]> {
   return (await cluster.ask<{ copies: CopyView[] }>('catalog.copies', { imageId })).copies;
 }
 
+async function stateOf(mediaId: string): Promise<string | undefined> {
+  type Answer = { servers: { mediaId: string; state: string }[] };
+  const { servers } = await cluster.ask<Answer>('broker.servers');
+  return servers.find((each) => each.mediaId === mediaId)?.state;
+}
+
 async function fragments(copy: number): Promise<FragmentView[]> {
   const request = { imageId, copy, all: true };
   return (await cluster.ask<{ fragments: FragmentView[] }>('catalog.fragments', request)).fragments;
@@ -170,8 +176,8 @@ describe('an optimized duplication whose master side is lost in the middle of fr
     target.link.restore();
     await expectAllIsWell(job, before);
     await source.kill();
-    // Longer than the broker takes a media server for living: the restore must not wait for it.
-    await new Promise((resolve) => setTimeout(resolve, 22_000));
+    // Until the broker takes it for dead: the restore must not wait for it.
+    await until(async () => (await stateOf('source')) === 'down', { what: 'source to be down' });
     await expectRestoreFromCopy2();
     source.launch();
   });
