@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { until } from '../../../test/support/until.js';
 import { sleep } from './backoff.js';
 import { Repeating } from './repeating.js';
 
@@ -15,7 +16,7 @@ describe('repeated work', () => {
       onError: (error) => void errors.push(error),
     });
     repeating.start();
-    while (rounds < 3) await sleep(1);
+    await until(() => rounds >= 3);
     await repeating.stop();
     const atStop = rounds;
     await sleep(10);
@@ -32,9 +33,9 @@ describe('repeated work', () => {
       onError: () => undefined,
     });
     repeating.start();
-    while (rounds < 1) await sleep(1);
+    await until(() => rounds >= 1);
     everyMs = 1;
-    while (rounds < 3) await sleep(1);
+    await until(() => rounds >= 3);
     await repeating.stop();
     expect(rounds).toBeGreaterThanOrEqual(3);
   });
