@@ -13,6 +13,7 @@ import { crashAt, type CrashPoint } from './crash-point.js';
 import { Holdings } from './inventory/holdings.js';
 import { MediaLibrary } from './library/media-library.js';
 import { SessionRegistry } from './sessions/session-registry.js';
+import type { Volume } from './volumes/volume.js';
 import { Volumes } from './volumes/volumes.js';
 
 const LOOPBACK = '127.0.0.1';
@@ -60,9 +61,14 @@ export class MediaNode implements Startable {
     return this.parts.offers;
   }
 
-  /** Ids of the volumes that are there. */
-  volumesThere(): Promise<string[]> {
-    return this.volumes.there();
+  /** Ids of the volumes that are there, and of which all could be read: of another one nothing counts as missing. */
+  async volumesThere(): Promise<string[]> {
+    const { volumes, holdings } = this.parts;
+    const there = new Set(await volumes.there());
+    return [...volumes].flatMap((volume) => {
+      const isRead = volume.unsettled.length === 0 && holdings.hasSeen(volume);
+      return isRead && there.has(volume.volumeId) ? [volume.volumeId] : [];
+    });
   }
 
   get holdings(): Holdings {
@@ -95,6 +101,9 @@ export class MediaNode implements Startable {
     const holdings = new Holdings(volumes);
     this.opened = { volumes, offers, holdings };
     this.tellLeftovers(volumes);
+    for (const volume of volumes) {
+      for (const what of volume.unsettled) this.tellUnread(volume, what);
+    }
     void this.lookForOrphans(holdings);
     this.link.listen((receipts) => offers.onReceipts(receipts));
     offers.start(volumes);
@@ -146,10 +155,19 @@ export class MediaNode implements Startable {
     }
   }
 
+  private tellUnread({ path, pool }: Volume, what: string): void {
+    this.logger.error(
+      `Not all of the volume ${path} of pool "${pool}" can be used: ${what}. Nothing there counts as missing ` +
+        'until that is mended: its file system may need a check. Then start this media server again.',
+    );
+  }
+
   /** In the background: the names of all fragments are read. */
   private async lookForOrphans(holdings: Holdings): Promise<void> {
     try {
-      for (const [volume, orphans] of await holdings.scan()) {
+      const found = await holdings.scan();
+      for (const [volume, error] of holdings.unread) this.tellUnread(volume, messageOf(error));
+      for (const [volume, orphans] of found) {
         if (orphans === 0) continue;
         const what = `${orphans} whole fragments of pool "${volume.pool}" (volume ${volume.volumeId})`;
         const lost = `THE JOURNAL OF A VOLUME IS MISSING OR EMPTY: it does not know ${what}.`;

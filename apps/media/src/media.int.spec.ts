@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
@@ -230,6 +230,27 @@ describe('the media server', () => {
       const { volumes } = beat.json<{ volumes: { trouble?: string }[] }>();
       if (volumes[1]!.trouble === undefined) break;
     }
+  });
+
+  it('counts a volume of which not all can be read as away, and starts', async () => {
+    const idOf = (name: string) =>
+      JSON.parse(readFileSync(join(folder.path, name, 'volume.json'), 'utf8')).volumeId;
+    expect((await ask(mediaInventory, {})).volumes).toEqual([idOf('disk'), idOf('vault')]);
+    await service.stop();
+    said.length = 0;
+    const trash = join(folder.path, 'disk/.trash/01920000-0000-7000-8000-0000000000aa');
+    mkdirSync(join(folder.path, 'disk/.trash'));
+    symlinkSync(trash, trash);
+    service = await startService(mediaDefinition, environment);
+    expect(await seen()).toEqual([
+      '1/1 COMMITTED whole',
+      '1/2 COMMITTED whole',
+      '1/3 COMMITTED whole',
+    ]);
+    expect((await ask(mediaInventory, {})).volumes).toEqual([idOf('vault')]);
+    expect(said.join('\n')).toMatch(
+      /Not all of the volume \S+disk of pool "disk" .* ELOOP.*\.trash/,
+    );
   });
 
   it('says that it is not ready yet to whoever asks while its volumes are being opened', async () => {

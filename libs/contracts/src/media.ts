@@ -72,7 +72,7 @@ export type InventoryEntry = z.infer<typeof inventoryEntry>;
 const orphanDoubts = z.array(z.object({ volumeId: z.uuid(), doubtId: z.uuid() }));
 export type OrphanDoubt = z.infer<typeof orphanDoubts>[number];
 
-/** Ids of the volumes that are there: what was on another one is away, not missing. */
+/** Ids of the volumes that are there and could be looked over whole: what was on another one is away, not missing. */
 const volumesThere = z.array(z.uuid());
 
 /** Where a volume is. */

@@ -129,6 +129,7 @@ export function openError(where: string, cause: unknown): VolumeUnusable | HostE
 
 /** Where the host is short of something, which says nothing of the volume. */
 export function hostError(where: string, cause: unknown): HostExhausted | undefined {
+  if (cause instanceof HostExhausted) return cause;
   const isShort = HOST_IS_SHORT.has(codeOf(cause) ?? '');
   return isShort ? new HostExhausted(`volume ${where}`, cause) : undefined;
 }

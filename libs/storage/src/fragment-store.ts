@@ -44,7 +44,10 @@ export interface FragmentStore {
   createInTurn?(name: FragmentName, plan: FragmentPlan): Promise<FragmentWriter>;
   /** Opens a sealed fragment. */
   open(name: FragmentName): Promise<SealedFragmentReader>;
-  /** What is known of one fragment; undefined if nothing lies under its name. */
+  /**
+   * What is known of one fragment; undefined if nothing lies under its name. Throws `HostExhausted` where that cannot
+   * be said now.
+   */
   stat(name: FragmentName): Promise<StoredFragment | undefined>;
   /**
    * Makes the names durable under which a fragment is seen. A process that died after it had given
@@ -53,7 +56,7 @@ export interface FragmentStore {
   settle(name: FragmentName): Promise<void>;
   /**
    * All that lies on the volume, by image, copy and number, the trash left out. Of what is `known`
-   * only the names are read.
+   * only the names are read. A folder that cannot be read is thrown behind all others: what it holds is not known.
    */
   list(known?: (fragmentId: string) => boolean): AsyncIterable<StoredFragment>;
   /** Bytes that may still be written, the reserve left out; 0 when the volume is full. */
@@ -63,7 +66,10 @@ export interface FragmentStore {
    * durable. Where nothing lies nothing happens. A grant for another fragment is a bug.
    */
   remove(grant: ConfirmedGrant, name: FragmentName): Promise<void>;
-  /** What lies in the trash, by tombstone; or what one tombstone has put there. */
+  /**
+   * What lies in the trash, by tombstone; or what one tombstone has put there. What cannot be looked at is thrown
+   * behind all others.
+   */
   trash(tombstoneId?: string): AsyncIterable<TrashedFragment>;
   /** Brings a fragment back into its place, durably. Where the trash has nothing, nothing happens. */
   takeBack(tombstoneId: string, name: FragmentName): Promise<void>;
@@ -157,10 +163,18 @@ export interface TrashedFragment {
   readonly since: Date;
   /** If it is there and can be read. */
   readonly manifest?: Manifest;
+  /** Its manifest is there, and the medium does not give it. */
+  readonly isUnreadable?: boolean;
 }
 
 export type StoredFragment =
   | { readonly state: 'sealed'; readonly name: FragmentName; readonly manifest: Manifest }
   | { readonly state: 'partial'; readonly name: FragmentName; readonly dataBytes: number }
   /** There is a manifest, but it cannot be read or does not agree with what lies beside it. */
-  | { readonly state: 'damaged'; readonly name: FragmentName; readonly reason: string };
+  | {
+      readonly state: 'damaged';
+      readonly name: FragmentName;
+      readonly reason: string;
+      /** The medium does not say what is there, which may be all of it. */
+      readonly isUnreadable?: boolean;
+    };

@@ -93,8 +93,8 @@ interface LastComparison {
 
 function awayText(mediaId: string, volumeId: string): string {
   return (
-    `${mediaId}: its volume ${volumeId} is not there. What it does not show counts as lying on that ` +
-    'one. Mount it and start the media server again or, if it is lost, give it up: ' +
+    `${mediaId}: its volume ${volumeId} is not there, or not all of it could be read (its log says what). ` +
+    'What it does not show counts as lying on that one. Mount it and start the media server again or, if it is lost, give it up: ' +
     `holdfast catalog forget-volume ${mediaId} ${volumeId}`
   );
 }

@@ -143,8 +143,12 @@ async function reconcile(cli: Cli, options: WalkOptions): Promise<void> {
     if (findings.length > 0) output.table(FINDINGS, findings);
     for (const one of away) {
       const { mediaId, volumeId } = one;
-      output.line(`The volume ${volumeName(one)} is away: what may be on it was not judged.`);
-      output.line('Mount it and start the media server again or, if it is lost, give it up with:');
+      output.line(
+        `The volume ${volumeName(one)} is away, or not all of it can be read: what may be on it was not judged.`,
+      );
+      output.line(
+        'Mount or mend it and start the media server again or, if it is lost, give it up with:',
+      );
       output.line(`holdfast catalog forget-volume ${mediaId} ${volumeId}`);
     }
     const found = findings.length;

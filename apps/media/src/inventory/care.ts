@@ -11,7 +11,10 @@ export interface CareOptions {
   readonly clock: Clock;
 }
 
-/** What the catalog asks for when it has compared its rows with this media server. All may be repeated. */
+/**
+ * What the catalog asks for when it has compared its rows with this media server. All may be repeated; what fails holds
+ * up none of the others, and the first failure is thrown behind them.
+ */
 export class Care {
   constructor(private readonly options: CareOptions) {}
 
@@ -38,12 +41,18 @@ export class Care {
     work: (holding: Holding) => Promise<boolean>,
   ): Promise<number> {
     let done = 0;
+    const failures: unknown[] = [];
     for (const fragmentId of new Set(fragmentIds)) {
-      await this.options.removals.alone(async () => {
-        const holding = this.options.holdings.find(fragmentId);
-        if (holding && (await work(holding))) done += 1;
-      });
+      try {
+        await this.options.removals.alone(async () => {
+          const holding = this.options.holdings.find(fragmentId);
+          if (holding && (await work(holding))) done += 1;
+        });
+      } catch (error) {
+        failures.push(error);
+      }
     }
+    if (failures.length > 0) throw failures[0];
     return done;
   }
 

@@ -2,6 +2,7 @@ import type { FragmentName } from '#storage/fragment-name.js';
 import { nameOf, type FragmentState } from '../domain/journal-state.js';
 import type { Volume } from '../volumes/volume.js';
 import type { Volumes } from '../volumes/volumes.js';
+import { untilUnread } from '../volumes/until-unread.js';
 import { scanOrphans, type Orphan } from './orphans.js';
 
 /** A fragment of which the journal or the medium speaks. */
@@ -27,16 +28,24 @@ export class Holdings {
   >();
   private sortedOrphans: string[] = [];
   private scanned: Promise<void> = Promise.resolve();
+  private readonly seen = new Set<Volume>();
+  /** Volumes of which not all could be read, with the reason. */
+  readonly unread = new Map<Volume, unknown>();
 
   constructor(private readonly volumes: Volumes) {}
 
   /** Begins to look for orphans. Resolves with how many of them are whole on each volume. */
   scan(): Promise<ReadonlyMap<Volume, number>> {
-    const scanning = this.lookOver();
+    const scanning = this.lookOver(this.volumes);
     this.scanned = scanning.then(() => undefined);
     // Thrown at whoever asks for a page.
     this.scanned.catch(() => undefined);
     return scanning;
+  }
+
+  /** Whether all of a volume was looked over: else there may be orphans on it that nobody has seen. */
+  hasSeen(volume: Volume): boolean {
+    return this.seen.has(volume);
   }
 
   find(fragmentId: string): Holding | undefined {
@@ -50,6 +59,8 @@ export class Holdings {
   /** The next ones behind `after`, orphans included, once they are known. */
   async page(after: string, limit: number): Promise<Holding[]> {
     await this.scanned;
+    // It may have been mended: the next comparison hears of that.
+    if (after === '' && this.unread.size > 0) void this.lookOver([...this.unread.keys()]);
     const rows = [this.sortedOrphans, ...[...this.volumes].map((volume) => this.idsOf(volume))];
     const ids = new Set(rows.flatMap((row) => behind(row, after, limit)));
     return [...ids]
@@ -58,14 +69,17 @@ export class Holdings {
       .flatMap((fragmentId) => this.find(fragmentId) ?? []);
   }
 
-  private async lookOver(): Promise<ReadonlyMap<Volume, number>> {
+  private async lookOver(volumes: Iterable<Volume>): Promise<ReadonlyMap<Volume, number>> {
     const whole = new Map<Volume, number>();
-    for (const volume of this.volumes) {
+    for (const volume of volumes) {
       whole.set(volume, 0);
-      for await (const { isWhole, ...orphan } of scanOrphans(volume)) {
+      this.unread.delete(volume);
+      const failed = (error: unknown) => void this.unread.set(volume, error);
+      for await (const { isWhole, ...orphan } of untilUnread(scanOrphans(volume), failed)) {
         this.orphans.set(orphan.fragmentId, orphan);
         if (isWhole) whole.set(volume, whole.get(volume)! + 1);
       }
+      if (!this.unread.has(volume)) this.seen.add(volume);
     }
     this.sortedOrphans = [...this.orphans.keys()].sort();
     return whole;

@@ -1,4 +1,12 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { FragmentCommit } from '#contracts/fragment.js';
@@ -123,6 +131,71 @@ describe('What lies on a media server', () => {
     });
   });
 
+  /** It opens, and reading it fails with EIO. */
+  const harm = (path: string) => {
+    rmSync(path);
+    symlinkSync('/proc/self/mem', path);
+  };
+
+  it('is damaged where a manifest cannot be read, and all else is told', async () => {
+    harm(fileOf(1, '.json'));
+    expect((await seen()).sort()).toEqual([
+      '1 COMMITTED damaged',
+      ...[2, 3, 4].map((number) => `${number} COMMITTED whole`),
+    ]);
+    const holdings = await media.holdings();
+    const { rows } = await manifestsPage(holdings, { after: '', limit: 20 });
+    expect(rows.map(({ manifest }) => manifest.number)).toEqual([2, 3, 4]);
+    const holding = holdings.find(fragments[0]!.fragmentId)!;
+    const reason = expect.stringMatching(/cannot be read: EIO/);
+    expect(await checkFragment(holding)).toEqual({ bytes: 'damaged', reason, unreadable: true });
+    // Of the fragment that says nothing where the whole volume is away.
+    rmSync(join(folder.path, 'disk/volume.json'));
+    await expect(checkFragment(holding)).rejects.toThrow('is not there');
+    await expect(manifestsPage(holdings, { after: '', limit: 20 })).rejects.toThrow('is not there');
+  });
+
+  it('is not missing where its trash cannot be read', async () => {
+    const { fragmentId } = fragments[0]!;
+    const { tombstoneId } = catalog.grant(fragmentId);
+    await media.removals.onGrant(catalog.grant(fragmentId));
+    const trash = join(folder.path, 'disk/.trash', tombstoneId);
+    await meanwhile(() => {
+      rmSync(trash, { recursive: true });
+      symlinkSync(trash, trash);
+    });
+    expect((await seen())[0]).toBe('1 REMOVED damaged');
+    expect([...media.volumes][0]!.unsettled).toEqual([expect.stringMatching(/^the trash: ELOOP/)]);
+  });
+
+  it('is looked over again where not all of it could be read', async () => {
+    const [disk] = [...media.volumes];
+    const trash = join(folder.path, 'disk/.trash/01920000-0000-7000-8000-0000000000aa');
+    const copy = join(folder.path, 'disk/images/web1_1790000000/c1');
+    mkdirSync(trash, { recursive: true });
+    const orphan = join(trash, '00001-01920000-0000-7000-8000-0000000000bb.json');
+    symlinkSync('/proc/self/mem', orphan);
+    renameSync(copy, `${copy}.away`);
+    symlinkSync(copy, copy);
+    const holdings = await media.holdings();
+    const isSeen = () => holdings.hasSeen(disk!);
+    const lookAgain = async () => {
+      expect(isSeen()).toBe(false);
+      await holdings.page('', 1);
+      for (let tries = 0; tries < 200 && !isSeen() && holdings.unread.size === 0; tries += 1) {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+    };
+    expect([...media.volumes].map((volume) => holdings.hasSeen(volume))).toEqual([false, true]);
+    rmSync(copy);
+    renameSync(`${copy}.away`, copy);
+    await lookAgain();
+    expect(String(holdings.unread.get(disk!))).toMatch(/manifest in \.trash\/\S+ cannot be read/);
+    rmSync(orphan);
+    await lookAgain();
+    expect(isSeen()).toBe(true);
+  });
+
   it('is orphans where the journal is lost, and they can be adopted', async () => {
     await loseJournal();
     expect(media.volumes.countByState()).toEqual({});
@@ -199,6 +272,14 @@ describe('What lies on a media server', () => {
     expect(await media.offers.verdict(first!.fragmentId)).toBe('COMMITTED');
     expect((await seen()).slice(0, 2)).toEqual(['1 COMMITTED whole', '2 REMOVED missing']);
     expect(media.removals.open).toBe(0);
+  });
+
+  it('comes back from the trash though another one cannot', async () => {
+    const ids = fragments.slice(0, 2).map(({ fragmentId }) => fragmentId);
+    for (const fragmentId of ids) await media.removals.onGrant(catalog.grant(fragmentId));
+    writeFileSync(fileOf(1), 'in the way');
+    await expect((await media.care()).takeBack(ids)).rejects.toThrow('there already');
+    expect((await seen())[1]).toMatch(/^2 \w+ whole$/);
   });
 
   it('comes back from the trash when the journal was lost too', async () => {

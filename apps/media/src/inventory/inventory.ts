@@ -1,5 +1,7 @@
 import type { Manifest } from '#archive/manifest.js';
 import type { BytesState, InventoryEntry } from '#contracts/media.js';
+import { messageOf } from '#kernel/errors.js';
+import { hostError } from '#storage/errors.js';
 import type { StoredFragment } from '#storage/fragment-store.js';
 import type { FragmentState } from '../domain/journal-state.js';
 import type { Holding, Holdings } from './holdings.js';
@@ -61,6 +63,7 @@ async function manifestOf({
     (state.phase === 'JUDGED' && state.verdict === 'COMMITTED');
   if (!counts || trashedBy) return undefined;
   const found = await volume.store.stat(name);
+  if (found?.state === 'damaged' && found.isUnreadable) await volume.requireThere();
   return found?.state === 'sealed' ? found.manifest : undefined;
 }
 
@@ -83,24 +86,33 @@ async function toEntry(holding: Holding): Promise<InventoryEntry> {
   };
 }
 
+interface Shown {
+  readonly bytes: BytesState;
+  readonly reason: string;
+  /** The medium could not be read, which may be another thing than damage. */
+  readonly unreadable?: boolean;
+}
+
 /** What the medium shows, by names and sizes alone. Throws `Unavailable` where it is away as a whole. */
-export async function bytesOf(
-  holding: Holding,
-  found: StoredFragment | undefined,
-): Promise<{ bytes: BytesState; reason: string }> {
-  const { state } = holding;
+export async function bytesOf(holding: Holding, found: StoredFragment | undefined): Promise<Shown> {
+  const { state, volume } = holding;
   switch (found?.state) {
-    case undefined:
-      if (await isInTrash(holding)) return { bytes: 'trash', reason: '' };
-      await holding.volume.requireThere();
+    case undefined: {
+      const trashed = await inTrash(holding);
+      if (trashed) return trashed;
+      await volume.requireThere();
       return { bytes: 'missing', reason: '' };
+    }
     case 'damaged':
+      if (found.isUnreadable) return unreadable(holding, found.reason);
       return { bytes: 'damaged', reason: found.reason };
-    case 'partial':
+    case 'partial': {
       // A removal that was cut, and the journal was lost: its manifest is in the trash.
-      if (!state && (await isInTrash(holding))) return { bytes: 'trash', reason: '' };
+      const trashed = state ? undefined : await inTrash(holding);
+      if (trashed) return trashed;
       if (state === undefined || state.phase === 'INTENT') return { bytes: 'partial', reason: '' };
       return { bytes: 'damaged', reason: 'its manifest is missing' };
+    }
     case 'sealed':
       if (!state || state.phase === 'INTENT') return { bytes: 'whole', reason: '' };
       return state.manifest.digest === found.manifest.digest
@@ -111,13 +123,27 @@ export async function bytesOf(
   }
 }
 
-async function isInTrash(holding: Holding): Promise<boolean> {
+/** Undefined where it is not in the trash. */
+async function inTrash(holding: Holding): Promise<Shown | undefined> {
   const tombstoneId = tombstoneOf(holding);
-  if (tombstoneId === undefined) return false;
-  for await (const { fragmentId } of holding.volume.store.trash(tombstoneId)) {
-    if (fragmentId === holding.fragmentId) return true;
+  if (tombstoneId === undefined) return undefined;
+  const { volume } = holding;
+  try {
+    for await (const { fragmentId } of volume.store.trash(tombstoneId)) {
+      if (fragmentId === holding.fragmentId) return { bytes: 'trash', reason: '' };
+    }
+    return undefined;
+  } catch (error) {
+    const short = hostError(volume.path, error);
+    if (short) throw short;
+    return unreadable(holding, `its trash cannot be read: ${messageOf(error)}`);
   }
-  return false;
+}
+
+/** A medium that is away as a whole may show itself so, which says nothing of the fragment. */
+async function unreadable({ volume }: Holding, reason: string): Promise<Shown> {
+  await volume.requireThere();
+  return { bytes: 'damaged', reason, unreadable: true };
 }
 
 function tombstoneOf({ state, trashedBy }: Holding): string | undefined {

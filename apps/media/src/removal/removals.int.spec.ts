@@ -1,4 +1,12 @@
-import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { TrashedFragment } from '#storage/fragment-store.js';
@@ -237,6 +245,27 @@ describe('The removal of a fragment', () => {
     catalog.reportsDown = false;
     await expect(media.removals.settle()).rejects.toThrow('there already');
     expect(catalog.deleted).toEqual([second]);
+  });
+
+  it('goes to its end where its manifest cannot be read, whatever else is in the trash', async () => {
+    const [first, second] = fragmentIds as [string, string];
+    const [manifest] = files(1).filter((name) => name.endsWith('.json'));
+    const path = join(folder.path, 'images/web1_1790000000/c1', manifest!);
+    rmSync(path);
+    symlinkSync('/proc/self/mem', path);
+    for (const fragmentId of fragmentIds) await media.removals.onGrant(catalog.grant(fragmentId));
+    const lost = join(folder.path, '.trash', catalog.grant(second).tombstoneId);
+    rmSync(lost, { recursive: true });
+    symlinkSync(lost, lost);
+    await restart();
+    // Nobody knows whether it is gone.
+    expect(stateOf(second)).toMatchObject({ phase: 'REMOVED', reported: true });
+    const late = { graceMs: 60_000, now: new Date(Date.now() + 61_000) };
+    expect(await media.emptyOldTrash(late)).toBe(1);
+    expect(media.volumes.volumeOf(first)).toBeUndefined();
+    expect(media.removalLog).toEqual([
+      expect.stringMatching(/^Not all of the trash of pool "disk"/),
+    ]);
   });
 
   const loseJournal = async () => {

@@ -1,4 +1,5 @@
 import type { TrashedFragment } from '#storage/fragment-store.js';
+import { untilUnread } from '../volumes/until-unread.js';
 import type { Volume } from '../volumes/volume.js';
 import type { Removal } from './removals.js';
 
@@ -17,7 +18,9 @@ export async function emptyOldTrash(
 ): Promise<number> {
   let emptied = 0;
   for (const volume of volumes) {
-    for await (const trashed of volume.store.trash()) {
+    const unread = (error: unknown) =>
+      failed(`Not all of the trash of pool "${volume.pool}" can be read`, error);
+    for await (const trashed of untilUnread(volume.store.trash(), unread)) {
       const age = time.now.getTime() - trashed.since.getTime();
       if (age < time.graceMs || !isSettled(volume, trashed)) continue;
       if (!(await standsBy(trashed))) continue;

@@ -68,6 +68,8 @@ export class Volume {
     readonly ledger: Ledger,
     /** What lay there when it was opened. */
     readonly leftovers: Leftovers,
+    /** What could not be read or finished when it was opened, in words: see `recoverTrash`. */
+    readonly unsettled: readonly string[],
   ) {
     this.mediaId = mediaId;
     this.pool = pool;
@@ -121,11 +123,12 @@ export class Volume {
     const ledger = await openLedger(path);
     let opened: OpenedStore | undefined;
     let leftovers: Leftovers;
+    let unsettled: string[];
     try {
       opened = await (options.openStore ?? (() => openFolder(path, options)))();
       const { store } = opened;
       leftovers = await recoverSeals({ store, ledger }, options.clock);
-      await recoverTrash({ store, ledger });
+      unsettled = await recoverTrash({ store, ledger });
       await forgetRemoved({ store, ledger });
       await ledger.condense();
     } catch (error) {
@@ -133,7 +136,7 @@ export class Volume {
       await ledger.close();
       throw error;
     }
-    return new Volume(path, volumeId, options, opened, ledger, leftovers);
+    return new Volume(path, volumeId, options, opened, ledger, leftovers, unsettled);
   }
 
   /**

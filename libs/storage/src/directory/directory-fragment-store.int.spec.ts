@@ -4,6 +4,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -238,6 +239,82 @@ describe('A directory fragment store', () => {
     };
     expect(takeAll).toThrow(/ENOSPC/);
     await expect(remove(store, 4)).rejects.toThrow(/has no inodes left/);
+  });
+
+  describe('on a medium that does not give all that is on it', () => {
+    const manifest = '00003-01920000-0000-7000-8000-000000000003.json';
+    /** It opens, and reading it fails with EIO. */
+    const harm = (path: string) => {
+      rmSync(path, { force: true });
+      symlinkSync('/proc/self/mem', path);
+    };
+    /** Whatever is done with it fails with ELOOP. */
+    const loop = (path: string) => symlinkSync(path, path);
+    const seen = async <T>(listing: AsyncIterable<T>) => {
+      const found: T[] = [];
+      const ended = (async () => {
+        for await (const one of listing) found.push(one);
+      })();
+      await expect(ended).rejects.toMatchObject({ code: 'ELOOP' });
+      return found;
+    };
+
+    it.each(['json', 'tar.zst', 'idx.zst'])(
+      'shows a fragment without its %s as damaged',
+      async (which) => {
+        const folder = newFolder();
+        const copy = await seal(folder);
+        const path = join(copy, manifest.replace('json', which));
+        rmSync(path);
+        if (which === 'json') harm(path);
+        else loop(path);
+        const store = new DirectoryFragmentStore({ folder });
+        const found = {
+          state: 'damaged',
+          isUnreadable: true,
+          reason: expect.stringMatching(/EIO|ELOOP/),
+        };
+        expect(await store.stat(fragmentName(3))).toMatchObject(found);
+        await expect(store.open(fragmentName(3))).rejects.toBeInstanceOf(FragmentUnreadable);
+        await expect(store.create(fragmentName(3))).rejects.toThrow(/there already/);
+      },
+    );
+
+    it('takes a fragment to the trash and from it whose manifest cannot be read', async () => {
+      const folder = newFolder();
+      const copy = await seal(folder);
+      harm(join(copy, manifest));
+      const store = new DirectoryFragmentStore({ folder });
+      await remove(store, 3);
+      const [found] = await trashOf(store);
+      expect(found).toMatchObject({ tombstoneId: tombstone(3), number: 3, isUnreadable: true });
+      expect(found).not.toHaveProperty('manifest');
+      await store.takeBack(tombstone(3), fragmentName(3));
+      expect(readdirSync(copy)).toHaveLength(3);
+      await remove(store, 3);
+      await store.emptyTrash(tombstone(3));
+      expect(await trashOf(store)).toEqual([]);
+    });
+
+    it('lists all else, and ends with the folder that it does not give', async () => {
+      const folder = newFolder();
+      const store = new DirectoryFragmentStore({ folder });
+      const names = [fragmentName(3, { copy: 2 }), fragmentName(4, { imageId: 'web2_1790000000' })];
+      for (const name of names) await write(store, name, content);
+      loop(join(folder, 'images/web1_1790000000/c1'));
+      loop(join(folder, 'images/web0_1790000000'));
+      expect((await seen(store.list())).map(({ name }) => name)).toEqual(names);
+    });
+
+    it('gives all else that is in the trash', async () => {
+      const folder = newFolder();
+      const store = new DirectoryFragmentStore({ folder });
+      await write(store, fragmentName(2), content);
+      await remove(store, 2);
+      loop(join(folder, '.trash', tombstone(1)));
+      expect(await seen(store.trash())).toMatchObject([{ tombstoneId: tombstone(2) }]);
+      await expect(store.emptyTrash(tombstone(1))).rejects.toThrow(/ELOOP/);
+    });
   });
 
   it('takes a fragment whose manifest never appeared for partial', async () => {

@@ -1,7 +1,8 @@
 import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
+import { messageOf } from '#kernel/errors.js';
 import type { ConfirmedGrant } from '../confirmed-grant.js';
-import { VolumeFull, writeError } from '../errors.js';
+import { FragmentUnreadable, readError, VolumeFull, writeError } from '../errors.js';
 import {
   checkFragmentName,
   copyFolder,
@@ -25,7 +26,7 @@ import { SpaceGate } from '../space-gate.js';
 import { DirectoryFragmentReader } from './directory-fragment-reader.js';
 import { appearAsSealed, DirectoryFragmentWriter } from './directory-fragment-writer.js';
 import { DirectoryTrash } from './directory-trash.js';
-import { namesIn, readIfThere } from './read-folder.js';
+import { namesIn, readIfThere, Unread } from './read-folder.js';
 import { DurableFolders, type MadeFolder } from './durable-folders.js';
 import { isFolder, statIfThere, syncFolders } from './sync-folder.js';
 
@@ -110,6 +111,18 @@ export class DirectoryFragmentStore implements FragmentStore {
 
   async stat(name: FragmentName): Promise<StoredFragment | undefined> {
     checkFragmentName(name);
+    try {
+      return await this.look(name);
+    } catch (error) {
+      const failure = readError(name.fragmentId, 'cannot be looked at', error);
+      if (!(failure instanceof FragmentUnreadable)) throw failure;
+      // What cannot be read is there, as far as anybody knows.
+      const reason = `its files cannot be read: ${messageOf(error)}`;
+      return { state: 'damaged', name, reason, isUnreadable: true };
+    }
+  }
+
+  private async look(name: FragmentName): Promise<StoredFragment | undefined> {
     const path = join(this.folderOf(name), fileName(name, this.content));
     const data = (await statIfThere(path)) ?? (await statIfThere(path + PARTIAL_SUFFIX));
     const text = await readIfThere(join(this.folderOf(name), fileName(name, 'manifest')));
@@ -134,13 +147,16 @@ export class DirectoryFragmentStore implements FragmentStore {
   }
 
   async *list(known = (_fragmentId: string) => false): AsyncIterable<StoredFragment> {
+    const unread = new Unread();
     for (const imageId of (await namesIn(join(this.folder, 'images'))).filter(isImageId)) {
-      const folders = await namesIn(join(this.folder, 'images', imageId));
-      const copies = folders.map(parseCopyFolder).filter((copy) => copy !== undefined);
+      const folders = await unread.pass(() => namesIn(join(this.folder, 'images', imageId)));
+      const copies = (folders ?? []).map(parseCopyFolder).filter((copy) => copy !== undefined);
       for (const copy of copies.sort((a, b) => a - b)) {
-        yield* this.listCopy({ imageId, copy }, known);
+        const files = await unread.pass(() => namesIn(this.folderOf({ imageId, copy })));
+        yield* this.listCopy({ imageId, copy }, files ?? [], known);
       }
     }
+    unread.expectNone();
   }
 
   /** None where only the reserve of inodes is left. */
@@ -168,10 +184,11 @@ export class DirectoryFragmentStore implements FragmentStore {
 
   private async *listCopy(
     { imageId, copy }: Pick<FragmentName, 'imageId' | 'copy'>,
+    files: readonly string[],
     known: (fragmentId: string) => boolean,
   ): AsyncIterable<StoredFragment> {
     let before = '';
-    for (const text of await namesIn(this.folderOf({ imageId, copy }))) {
+    for (const text of files) {
       const parsed = parseFileName(text);
       if (!parsed || parsed.fragmentId === before) continue;
       before = parsed.fragmentId;

@@ -1,9 +1,8 @@
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Manifest } from '#archive/manifest.js';
 import { assert } from '#kernel/assert.js';
 import type { ConfirmedGrant } from '../confirmed-grant.js';
-import { writeError } from '../errors.js';
+import { hostError, writeError } from '../errors.js';
 import {
   copyFolder,
   fileName,
@@ -14,7 +13,7 @@ import {
 } from '../fragment-name.js';
 import type { TrashedFragment } from '../fragment-store.js';
 import { parseManifest } from '../manifest-check.js';
-import { namesIn, readIfThere } from './read-folder.js';
+import { namesIn, readIfThere, Unread } from './read-folder.js';
 import type { DurableFolders } from './durable-folders.js';
 import { isFolder, statIfThere, syncFolder } from './sync-folder.js';
 
@@ -70,10 +69,12 @@ export class DirectoryTrash {
   /** See `FragmentStore.trash`. */
   async *list(only?: string): AsyncIterable<TrashedFragment> {
     const names = only === undefined ? await namesIn(join(this.folder, TRASH)) : [only];
+    const unread = new Unread();
     for (const tombstoneId of names.filter(isFragmentId)) {
-      const found = await this.look(tombstoneId);
+      const found = await unread.pass(() => this.look(tombstoneId));
       if (found) yield found;
     }
+    unread.expectNone();
   }
 
   /**
@@ -121,10 +122,10 @@ export class DirectoryTrash {
     if (!folder) return undefined;
     const { fragmentId, number } = first;
     const since = new Date(Number(folder.mtimeMs));
-    const manifest = files.some(({ file }) => file === 'manifest')
+    const found = files.some(({ file }) => file === 'manifest')
       ? await manifestIn(path, { fragmentId, number })
       : undefined;
-    return { tombstoneId, fragmentId, number, since, ...(manifest && { manifest }) };
+    return { tombstoneId, fragmentId, number, since, ...found };
   }
 
   private pathOf(tombstoneId: string): string {
@@ -133,14 +134,21 @@ export class DirectoryTrash {
   }
 }
 
-/** The manifest of a fragment in the trash, if it can be read. */
+/** The manifest of a fragment in the trash, if it can be read. Throws `HostExhausted`. */
 async function manifestIn(
   folder: string,
   found: Pick<FragmentName, 'fragmentId' | 'number'>,
-): Promise<Manifest | undefined> {
-  const file = fileName(found, 'manifest');
-  const text = await readIfThere(join(folder, file));
+): Promise<Pick<TrashedFragment, 'manifest' | 'isUnreadable'>> {
+  const path = join(folder, fileName(found, 'manifest'));
+  let text: string | undefined;
+  try {
+    text = await readIfThere(path);
+  } catch (error) {
+    const short = hostError(path, error);
+    if (short) throw short;
+    return { isUnreadable: true };
+  }
   const parsed = text === undefined ? undefined : parseManifest(text);
   const same = parsed?.fragmentId === found.fragmentId && parsed.number === found.number;
-  return same ? parsed : undefined;
+  return same ? { manifest: parsed } : {};
 }

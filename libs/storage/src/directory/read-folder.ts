@@ -20,3 +20,23 @@ export async function readIfThere(path: string): Promise<string | undefined> {
     throw error;
   }
 }
+
+/** What could not be read of many, so that it holds up none of the others. */
+export class Unread {
+  private readonly failures: unknown[] = [];
+
+  /** What `read` gives; undefined where it throws. */
+  async pass<T>(read: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await read();
+    } catch (error) {
+      this.failures.push(error);
+      return undefined;
+    }
+  }
+
+  /** Throws the first failure that there was. */
+  expectNone(): void {
+    if (this.failures.length > 0) throw this.failures[0];
+  }
+}

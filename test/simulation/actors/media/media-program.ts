@@ -117,7 +117,8 @@ export class MediaProgram implements MediaContext {
     const holdings = new Holdings(this.volumes());
     this.opened = { ledger, writer, holdings, offers: this.makeOffers() };
     await recoverSeals(this.volume(), new WorldClock(life));
-    await recoverTrash(this.volume());
+    // Its disk refuses writes alone, of which it dies.
+    if ((await recoverTrash(this.volume())).length > 0) return this.end();
     await forgetRemoved(this.volume());
     life.spawn('orphans', () => this.untilBroken(holdings.scan()).then(() => undefined));
     const { offers } = this;
