@@ -119,7 +119,7 @@ describe('A media server that is killed', () => {
     const media = await TestMediaServer.start({ folder: folder.path, catalog });
     try {
       expect(media.removals.open).toBe(1);
-      await media.removals.settle();
+      await media.settleRemovals();
       expect(media.volumes.countByState()).toEqual({ COMMITTED: 3, REMOVED: 1 });
       expect(catalog.deleted).toHaveLength(1);
       for (const { store } of media.volumes) {
@@ -150,7 +150,7 @@ describe('A media server that is killed', () => {
       catalog.deletionsDown = true;
       const media = await TestMediaServer.start({ folder: folder.path, catalog });
       try {
-        await expect(media.removals.settle()).rejects.toThrow('no catalog');
+        await expect(media.settleRemovals()).rejects.toThrow('no catalog');
         const phase = at === 'trash-moved' ? 'REMOVED' : 'CONDEMNED';
         expect(media.volumes.countByState()).toMatchObject({ [phase]: 1 });
       } finally {
@@ -196,7 +196,7 @@ describe('A media server that is killed', () => {
       catalog.confirmsAll = true;
       const media = await TestMediaServer.start({ folder: folder.path, catalog, isLibrary: true });
       try {
-        await media.removals.settle();
+        await media.settleRemovals();
         expect(media.volumes.countByState()).toEqual({ COMMITTED: 3, REMOVED: 1 });
         const now = new Date(Date.now() + 1_000);
         expect(await media.emptyOldTrash({ graceMs: 0, now })).toBe(1);

@@ -12,10 +12,8 @@ import { VERSION } from '#service/version.js';
 import { MediaConfig } from './config.js';
 import type { MediaLibrary } from './library/media-library.js';
 import { MediaNode } from './media-node.js';
+import { LOOK_MS_MAX } from './volumes/shared-look.js';
 import type { Volume } from './volumes/volume.js';
-
-/** Less than a beat: a disk or a network file system that hangs keeps nobody from hearing of the others. */
-const LOOK_MS_MAX = 3_000;
 
 type VolumeBeat = Extract<HostHeartbeat, { role: 'media' }>['volumes'][number];
 

@@ -1,7 +1,9 @@
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
+import { within } from '#service/within.js';
 import { temporaryFolder } from '../../../test/support/temporary-folder.js';
 import { until } from '../../../test/support/until.js';
 import { DataProcess } from './data-process.js';
@@ -33,6 +35,32 @@ describe('A media server that takes long to start', () => {
     await starting;
     await media.stop();
     Logger.overrideLogger(['error', 'warn', 'log']);
+  });
+});
+
+describe('A media server whose files hang', () => {
+  it('goes on with others', async () => {
+    const fifo = join(base, 'hangs');
+    execFileSync('mkfifo', [fifo]);
+    const main = join(base, 'hangs.mjs');
+    const text = `
+      import { readFile } from 'node:fs/promises';
+      for (let times = 0; times < 8; times += 1) void readFile(${JSON.stringify(fifo)});
+      await readFile(${JSON.stringify(main)});
+      process.send('ready');
+    `;
+    writeFileSync(main, text);
+    const logFile = join(base, 'hangs.log');
+    const runFolder = join(base, 'run');
+    const plan = { name: 'media', app: 'media', main, env: {}, runFolder, logFile } as const;
+    const media = new DataProcess(plan);
+    expect(
+      await within(
+        20_000,
+        media.start().then(() => 'ready'),
+      ),
+    ).toBe('ready');
+    await media.stop();
   });
 });
 

@@ -60,8 +60,17 @@ const FEW_HEAPS = { MALLOC_ARENA_MAX: '2' };
  */
 const KEEPS_MEMORY = { MALLOC_MMAP_THRESHOLD_: '33554432', MALLOC_TRIM_THRESHOLD_: '67108864' };
 
-/** How the C library of each keeps memory. */
-const MEMORY = { agent: { ...FEW_HEAPS, ...KEEPS_MEMORY }, media: FEW_HEAPS };
+/**
+ * A file system that hangs keeps the threads that wait for it. Of libuv's own four a single volume could take all;
+ * with these the others go on.
+ */
+const MANY_THREADS = { UV_THREADPOOL_SIZE: '16' };
+
+/** How the C library of each keeps memory, and how many threads wait for files. */
+const SYSTEM = {
+  agent: { ...FEW_HEAPS, ...KEEPS_MEMORY },
+  media: { ...FEW_HEAPS, ...MANY_THREADS },
+};
 
 /** So that `freeBytes` can give back what a native library has made; since Node 22 nobody has to ask for it. */
 const FREE_BYTES = 'transfer' in ArrayBuffer.prototype ? [] : ['--harmony-rab-gsab-transfer'];
@@ -131,7 +140,7 @@ export class DataProcess {
       name: this.plan.name,
       command: process.execPath,
       args: [...HEAP_FLAGS[this.plan.app], ...FREE_BYTES, this.plan.main],
-      env: { PATH: process.env['PATH'], ...MEMORY[this.plan.app], ...this.plan.env },
+      env: { PATH: process.env['PATH'], ...SYSTEM[this.plan.app], ...this.plan.env },
       deathSignal: 'SIGTERM',
       stopSteps: STOP_STEPS,
       pidFile: this.pidFile(),

@@ -16,7 +16,7 @@ function busyVolume(volumeId: string) {
     while (!signal!.aborted) await sleep(1);
     return { ...NOTHING, gone: 1, isUnfinished: true };
   };
-  return { volumeId, pool: 'disk', shares: true, requireThere: async () => {}, collect };
+  return { volumeId, pool: 'disk', shares: true, requireAnswer: async () => {}, collect };
 }
 
 function collectionsOf(volumes: readonly object[]): ChunkCollections {

@@ -98,7 +98,7 @@ export class ChunkCollections implements Startable {
     const { pool, volumeId } = volume;
     const where = `The volume ${volumeId} of pool "${pool}"`;
     try {
-      await volume.requireThere();
+      await volume.requireAnswer();
       const collected = await volume.collect(how);
       const { gone, made, freedBytes, damaged, full } = collected;
       if (gone > 0) {

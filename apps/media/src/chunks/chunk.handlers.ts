@@ -31,7 +31,7 @@ export class ChunkHandlers {
     let released = 0;
     for (const doubt of doubts) {
       const volume = [...this.node.volumes].find(({ volumeId }) => volumeId === doubt.volumeId);
-      await volume?.requireThere();
+      await volume?.requireAnswer();
       if (await volume?.releaseOrphans(doubt)) released += 1;
     }
     if (released > 0) this.collections.want();

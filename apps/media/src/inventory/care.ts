@@ -12,8 +12,9 @@ export interface CareOptions {
 }
 
 /**
- * What the catalog asks for when it has compared its rows with this media server. All may be repeated; what fails holds
- * up none of the others, and the first failure is thrown behind them.
+ * What the catalog asks for when it has compared its rows with this media server. All may be repeated, and throw
+ * `Unavailable` where a volume is away or hangs. What fails holds up none of the others; the first failure is thrown
+ * behind them.
  */
 export class Care {
   constructor(private readonly options: CareOptions) {}
@@ -43,8 +44,12 @@ export class Care {
     let done = 0;
     const failures: unknown[] = [];
     for (const fragmentId of new Set(fragmentIds)) {
+      const volume = this.options.holdings.find(fragmentId)?.volume;
+      if (!volume) continue;
       try {
-        await this.options.removals.alone(async () => {
+        // Else it would be waited for behind what hangs there already.
+        await volume.requireAnswer();
+        await this.options.removals.alone(volume, async () => {
           const holding = this.options.holdings.find(fragmentId);
           if (holding && (await work(holding))) done += 1;
         });

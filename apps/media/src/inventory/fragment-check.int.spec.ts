@@ -41,9 +41,10 @@ describe('A check of a fragment that is made of chunks', () => {
     folder.dispose();
   });
 
+  const answering = () => ({ store, requireAnswer: async () => undefined });
   const check = async (expected: { digest: string; indexDigest: string } = manifest) => {
     let told = 0;
-    const holding = { volume: { store }, name, state: undefined } as unknown as Holding;
+    const holding = { volume: answering(), name, state: undefined } as unknown as Holding;
     const onBytes = (bytes: number) => void (told += bytes);
     return { ...(await checkFragment(holding, { expected, onBytes })), told };
   };
@@ -80,7 +81,7 @@ describe('A check of a fragment that is made of chunks', () => {
   });
 
   it('ends when it is told to', async () => {
-    const holding = { volume: { store }, name, state: undefined } as unknown as Holding;
+    const holding = { volume: answering(), name, state: undefined } as unknown as Holding;
     const stopping = new AbortController();
     stopping.abort(new Error('stopped'));
     await expect(checkFragment(holding, { signal: stopping.signal })).rejects.toThrow('stopped');

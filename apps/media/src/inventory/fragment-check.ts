@@ -36,6 +36,7 @@ export async function checkFragment(
   options: CheckOptions = {},
 ): Promise<CheckedFragment> {
   const { volume, name, state } = holding;
+  await volume.requireAnswer();
   const shown = await bytesOf(holding, await volume.store.stat(name));
   if (shown.bytes !== 'whole') return shown;
   let reader: SealedFragmentReader | undefined;

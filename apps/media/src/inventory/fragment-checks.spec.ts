@@ -4,7 +4,8 @@ import type { CheckedFragment } from './fragment-check.js';
 import type { Holding } from './holdings.js';
 
 const WHOLE: CheckedFragment = { bytes: 'whole', reason: '' };
-const holdingOf = (fragmentId: string) => ({ fragmentId }) as Holding;
+const holdingOf = (fragmentId: string, volumeId = 'one') =>
+  ({ fragmentId, volume: { volumeId } }) as Holding;
 
 /** Checks that end when the test says so. */
 function checksOf(answerMs: number, keptMs = 60_000) {

@@ -4,7 +4,7 @@ import { within } from '#service/within.js';
 import { checkFragment, type CheckedFragment } from './fragment-check.js';
 import type { Holding } from './holdings.js';
 
-/** Fragments that are read whole at once because somebody asked. */
+/** Fragments of a volume that are read whole at once because somebody asked. */
 const CHECKS_MAX = 2;
 /** Nobody has asked again for what was found: it is not true for ever. */
 const KEPT_MS = 60_000;
@@ -15,9 +15,13 @@ export interface FragmentChecksOptions {
   readonly keptMs?: number;
 }
 
-/** Has fragments read whole for others, some at a time, and each once however often it is asked for meanwhile. */
+/**
+ * Has fragments read whole for others, some of a volume at a time, and each once however often it is asked for
+ * meanwhile. A volume that hangs holds up no other.
+ */
 export class FragmentChecks {
-  private readonly turns = new Turns(CHECKS_MAX);
+  /** By the volume's id. */
+  private readonly turns = new Map<string, Turns>();
   private readonly checks = new Map<string, Promise<CheckedFragment>>();
 
   constructor(private readonly options: FragmentChecksOptions = {}) {}
@@ -42,8 +46,10 @@ export class FragmentChecks {
 
   private begin(holding: Holding): Promise<CheckedFragment> {
     const { check: read = checkFragment, keptMs = KEPT_MS } = this.options;
-    const check = this.turns.take(() => read(holding));
-    const { fragmentId } = holding;
+    const { fragmentId, volume } = holding;
+    const turns = this.turns.get(volume.volumeId) ?? new Turns(CHECKS_MAX);
+    this.turns.set(volume.volumeId, turns);
+    const check = turns.take(() => read(holding));
     this.checks.set(fragmentId, check);
     const ended = () => void setTimeout(() => this.forget(fragmentId, check), keptMs).unref();
     check.then(ended, ended);

@@ -1,6 +1,7 @@
 import type { Manifest } from '#archive/manifest.js';
 import type { BytesState, InventoryEntry } from '#contracts/media.js';
 import { messageOf } from '#kernel/errors.js';
+import { Turns } from '#service/turns.js';
 import { hostError } from '#storage/errors.js';
 import type { StoredFragment } from '#storage/fragment-store.js';
 import type { FragmentState } from '../domain/journal-state.js';
@@ -9,25 +10,36 @@ import type { Holding, Holdings } from './holdings.js';
 /** A page of manifests ends behind so many bytes of JSON: it has to fit into a message. */
 const MANIFESTS_BYTES_MAX = 512 * 1024;
 
+/** Fragments of a volume that are looked at at once: so many threads at most wait for one that begins to hang. */
+const LOOKS_MAX = 4;
+
 /** A page, and where the next one begins; null behind the last. */
 export interface Page<T> {
   readonly rows: T[];
   readonly next: string | null;
 }
 
-/** What journals and volumes hold, by fragment id. */
+/** What journals and volumes hold, by fragment id. Throws `Unavailable` where one of the volumes is away or hangs. */
 export async function inventoryPage(
   holdings: Holdings,
   { after, limit }: { readonly after: string; readonly limit: number },
 ): Promise<Page<InventoryEntry>> {
   const found = await holdings.page(after, limit + 1);
-  const rows = await Promise.all(found.slice(0, limit).map(toEntry));
+  const turns = new Map<string, Turns>();
+  const look = (holding: Holding) => {
+    const { volumeId } = holding.volume;
+    const known = turns.get(volumeId) ?? new Turns(LOOKS_MAX);
+    turns.set(volumeId, known);
+    return known.take(() => toEntry(holding));
+  };
+  const rows = await Promise.all(found.slice(0, limit).map(look));
   return { rows, next: found.length > limit ? rows.at(-1)!.fragmentId : null };
 }
 
 /**
  * Manifests of the fragments that lie in their places whole, as they stand in their files. What the
- * journal has as refused, condemned or removed is no part of any image any more, and left out.
+ * journal has as refused, condemned or removed is no part of any image any more, and left out. Throws
+ * `Unavailable` where one of the volumes is away or hangs.
  */
 export async function manifestsPage(
   holdings: Holdings,
@@ -62,13 +74,15 @@ async function manifestOf({
     state.phase === 'SEALED' ||
     (state.phase === 'JUDGED' && state.verdict === 'COMMITTED');
   if (!counts || trashedBy) return undefined;
+  await volume.requireAnswer();
   const found = await volume.store.stat(name);
-  if (found?.state === 'damaged' && found.isUnreadable) await volume.requireThere();
+  if (found?.state === 'damaged' && found.isUnreadable) await volume.requireAnswer();
   return found?.state === 'sealed' ? found.manifest : undefined;
 }
 
 async function toEntry(holding: Holding): Promise<InventoryEntry> {
   const { fragmentId, volume, name, state } = holding;
+  await volume.requireAnswer();
   const found = await volume.store.stat(name);
   const { bytes, reason } = await bytesOf(holding, found);
   const journalled = state && state.phase !== 'INTENT' ? state.manifest : undefined;
@@ -100,7 +114,7 @@ export async function bytesOf(holding: Holding, found: StoredFragment | undefine
     case undefined: {
       const trashed = await inTrash(holding);
       if (trashed) return trashed;
-      await volume.requireThere();
+      await volume.requireAnswer();
       return { bytes: 'missing', reason: '' };
     }
     case 'damaged':
@@ -142,7 +156,7 @@ async function inTrash(holding: Holding): Promise<Shown | undefined> {
 
 /** A medium that is away as a whole may show itself so, which says nothing of the fragment. */
 async function unreadable({ volume }: Holding, reason: string): Promise<Shown> {
-  await volume.requireThere();
+  await volume.requireAnswer();
   return { bytes: 'damaged', reason, unreadable: true };
 }
 

@@ -33,8 +33,8 @@ export class DeletionLink implements DeletionCatalog {
     return (await this.requests.call(deleteReport, request)).refused;
   }
 
-  /** Hands every grant to `take`, one after the other; after one that failed they come again. */
-  listen(take: (granted: Tombstone) => Promise<void>): void {
+  /** Hands all grants to `take`, some at a time; where it fails those come again. */
+  listen(take: (granted: readonly Tombstone[]) => Promise<void>): void {
     const spec = mediaDeletes(subjectToken(this.config.mediaId));
     this.grants = new BatchConsumer(this.nats, {
       spec,
@@ -42,10 +42,7 @@ export class DeletionLink implements DeletionCatalog {
       lingerMs: 0,
       own: true,
       handle: async (batch) => {
-        for (const { payload } of batch) {
-          const granted = tombstone.safeParse(payload);
-          if (granted.success) await take(granted.data);
-        }
+        await take(batch.flatMap(({ payload }) => tombstone.safeParse(payload).data ?? []));
       },
     });
     this.grants.start();

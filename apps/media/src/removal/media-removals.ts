@@ -6,6 +6,7 @@ import type { Startable } from '#service/lifecycle.js';
 import { ChunkCollections } from '../chunks/chunk-collections.js';
 import { MediaConfig } from '../config.js';
 import { MediaNode } from '../media-node.js';
+import type { Volume } from '../volumes/volume.js';
 import { DeletionLink } from './deletion-link.js';
 import { Removals, type Removal } from './removals.js';
 import { emptyOldTrash } from './trash-reaper.js';
@@ -44,13 +45,14 @@ export class MediaRemovals implements Startable {
       crashPoint: this.node.crashPoint,
     });
     this.begun = removals;
-    this.link.listen((granted) => removals.onGrant(granted));
+    this.link.listen((granted) => removals.onGrants(granted));
     const { trashGraceMs } = this.config;
     const reapEveryMs = Math.max(REAP_EVERY_MS_MIN, Math.min(trashGraceMs / 4, REAP_EVERY_MS_MAX));
-    this.rounds = [
-      this.repeat(SETTLE_EVERY_MS, () => removals.settle()),
-      this.repeat(reapEveryMs, () => removals.alone(() => this.reap())),
-    ];
+    // Of each volume its own: one that hangs holds up none of the others.
+    this.rounds = [...this.node.volumes].flatMap((volume) => [
+      this.repeat(SETTLE_EVERY_MS, () => removals.settle(volume)),
+      this.repeat(reapEveryMs, () => this.reap(volume)),
+    ]);
     for (const round of this.rounds) round.start();
   }
 
@@ -59,12 +61,15 @@ export class MediaRemovals implements Startable {
     await Promise.all(this.rounds.map((round) => round.stop()));
   }
 
-  private async reap(): Promise<void> {
+  private async reap(volume: Volume): Promise<void> {
+    if (!(await volume.answers())) return;
     const time = { graceMs: this.config.trashGraceMs, now: this.clock.now() };
     const standsBy = (removal: Removal) => this.removals.standsBy(removal);
     const failed = (what: string, error: unknown) =>
       this.logger.warn(`${what}: ${messageOf(error)}`);
-    const emptied = await emptyOldTrash(this.node.volumes, time, standsBy, failed);
+    const emptied = await this.removals.alone(volume, () =>
+      emptyOldTrash([volume], time, standsBy, failed),
+    );
     if (emptied === 0) return;
     this.logger.log(`The trash gave up ${emptied} deleted fragments.`);
     this.collections.want();

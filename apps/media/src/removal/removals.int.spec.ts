@@ -68,8 +68,8 @@ describe('The removal of a fragment', () => {
 
   it('is told to the log once for all fragments of a copy', async () => {
     for (const fragmentId of fragmentIds) await media.removals.onGrant(catalog.grant(fragmentId));
-    await media.removals.settle();
-    await media.removals.settle();
+    await media.settleRemovals();
+    await media.settleRemovals();
     expect(media.removalLog).toEqual([
       'info: Deleted 2 fragments of copy 1 of image web1_1790000000, as the catalog granted.',
     ]);
@@ -122,7 +122,7 @@ describe('The removal of a fragment', () => {
     await restart();
     expect(media.removals.open).toBe(1);
     catalog.reportsDown = false;
-    await media.removals.settle();
+    await media.settleRemovals();
     expect(catalog.deleted).toEqual([fragmentIds[0]]);
     expect(media.removals.open).toBe(0);
   });
@@ -133,10 +133,10 @@ describe('The removal of a fragment', () => {
     await media.volumes.volumeOf(first!)!.ledger.condemned(first!, tombstoneId);
     await restart();
     catalog.deletionsDown = true;
-    await expect(media.removals.settle()).rejects.toThrow();
+    await expect(media.settleRemovals()).rejects.toThrow();
     expect(files(1)).toHaveLength(3);
     catalog.deletionsDown = false;
-    await media.removals.settle();
+    await media.settleRemovals();
     expect(files(1)).toEqual([]);
     expect(catalog.deleted).toEqual([first]);
   });
@@ -147,7 +147,7 @@ describe('The removal of a fragment', () => {
     catalog.granted.clear();
     await media.volumes.volumeOf(first!)!.ledger.condemned(first!, tombstoneId);
     await restart();
-    await media.removals.settle();
+    await media.settleRemovals();
     expect(await media.offers.verdict(first!)).toBe('COMMITTED');
     expect(files(1)).toHaveLength(3);
     expect(media.removals.open).toBe(0);
@@ -211,7 +211,7 @@ describe('The removal of a fragment', () => {
     expect(stateOf(first!)).toMatchObject({ phase: 'REMOVED', reported: false });
     expect(await media.emptyOldTrash(late)).toBe(0);
     catalog.forgotten.clear();
-    await media.removals.settle();
+    await media.settleRemovals();
     expect(await media.emptyOldTrash(late)).toBe(1);
   });
 
@@ -243,7 +243,7 @@ describe('The removal of a fragment', () => {
     catalog.reportsDown = true;
     await expect(media.removals.onGrant(catalog.grant(second!))).rejects.toThrow();
     catalog.reportsDown = false;
-    await expect(media.removals.settle()).rejects.toThrow('there already');
+    await expect(media.settleRemovals()).rejects.toThrow('there already');
     expect(catalog.deleted).toEqual([second]);
   });
 

@@ -1,5 +1,6 @@
 import type { Tombstone } from '#contracts/fragment.js';
-import { messageOf, PermanentError } from '#kernel/errors.js';
+import { messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
+import { within } from '#service/within.js';
 import { confirmGrant } from '#storage/confirmed-grant.js';
 import type { CommitOffers } from '../commits/commit-offers.js';
 import { noCrash, type CrashPoint } from '../crash-point.js';
@@ -28,6 +29,14 @@ export interface RemovalsOptions {
 
 /** Removals that one report names. */
 const REPORT_MAX = 256;
+/** Within the time in which grants have to be acknowledged. */
+const GRANTS_MS_MAX = 45_000;
+
+/** A removal that is not at its end. */
+interface OpenRemoval {
+  readonly volume: Volume;
+  readonly tombstoneId: string;
+}
 
 /**
  * Carries out granted deletions. It promises:
@@ -38,23 +47,30 @@ const REPORT_MAX = 256;
  *   until the catalog has answered.
  * - When the catalog does not stand by a deletion any more, what was condemned is taken back.
  * - Silence and errors change nothing.
+ * - A volume that is away or hangs holds up none of the others, and nothing of it counts as removed.
  */
 export class Removals {
-  private readonly condemned = new Map<string, string>();
-  private readonly unreported = new Map<string, string>();
+  private readonly condemned = new Map<string, OpenRemoval>();
+  private readonly unreported = new Map<string, OpenRemoval>();
+  /**
+   * Grants for volumes that were away when they came: they are dealt with when it is back. The catalog sends those
+   * again that a process has forgotten.
+   */
+  private readonly waiting = new Map<string, OpenRemoval & { readonly tombstone: Tombstone }>();
   /** Fragments of a copy that are gone and that the log does not know of yet: it gets no line for each of them. */
   private readonly untold = new Map<string, number>();
   private readonly crashPoint: CrashPoint;
-  private exclusive: Promise<unknown> = Promise.resolve();
+  /** What runs last on each volume, by the volume's id. */
+  private readonly exclusive = new Map<string, Promise<unknown>>();
 
   constructor(private readonly options: RemovalsOptions) {
     this.crashPoint = options.crashPoint ?? noCrash;
-    for (const { ledger } of options.volumes) {
-      for (const [fragmentId, state] of ledger.all()) {
-        if (state.phase === 'CONDEMNED') this.condemned.set(fragmentId, state.tombstoneId);
-        if (state.phase === 'REMOVED' && !state.reported) {
-          this.unreported.set(fragmentId, state.tombstoneId);
-        }
+    for (const volume of options.volumes) {
+      for (const [fragmentId, state] of volume.ledger.all()) {
+        if (state.phase !== 'CONDEMNED' && state.phase !== 'REMOVED') continue;
+        const removal = { volume, tombstoneId: state.tombstoneId };
+        if (state.phase === 'CONDEMNED') this.condemned.set(fragmentId, removal);
+        else if (!state.reported) this.unreported.set(fragmentId, removal);
       }
     }
   }
@@ -69,33 +85,48 @@ export class Removals {
    * not be asked: then it has to come again.
    */
   onGrant(tombstone: Tombstone): Promise<void> {
-    return this.alone(() => this.grant(tombstone));
+    const volume = this.options.volumes.volumeOf(tombstone.fragmentId);
+    if (!volume) return this.grant(undefined, tombstone);
+    return this.alone(volume, () => this.grant(volume, tombstone));
   }
 
-  /** Goes on with everything that waits for the catalog, and tells the log. Throws the first of what went wrong. */
-  settle(): Promise<void> {
-    return this.alone(async () => {
+  /**
+   * Deals with grants, those of a volume in their order up to the first that fails. Those of a volume that is away
+   * wait for it. Throws the first of what went wrong, and `Unavailable` where they take too long: then all have to
+   * come again.
+   */
+  async onGrants(granted: readonly Tombstone[]): Promise<void> {
+    const byVolume = new Map<Volume | undefined, Tombstone[]>();
+    for (const tombstone of granted) {
+      const volume = this.options.volumes.volumeOf(tombstone.fragmentId);
+      byVolume.set(volume, [...(byVolume.get(volume) ?? []), tombstone]);
+    }
+    const all = Array.from(byVolume, ([volume, some]) => this.onGrantsOf(volume, some));
+    const ended = await within(GRANTS_MS_MAX, Promise.allSettled(all));
+    if (!ended) throw new Unavailable('a volume does not answer', 83);
+    const failed = ended.find((one) => one.status === 'rejected');
+    if (failed) throw failed.reason;
+  }
+
+  /**
+   * Goes on with everything of a volume that waits for the catalog, or waited for the volume, and tells the log.
+   * Throws the first of what went wrong.
+   */
+  settle(volume: Volume): Promise<void> {
+    return this.alone(volume, async () => {
       this.tell();
-      const failures: unknown[] = [];
-      for (const [fragmentId, tombstoneId] of this.condemned) {
-        const volume = this.options.volumes.volumeOf(fragmentId)!;
-        // A catalog that is away is not asked for each of them.
-        const answer = await this.claim({ fragmentId, tombstoneId });
-        try {
-          await this.follow(volume, { fragmentId, tombstoneId }, answer);
-        } catch (error) {
-          failures.push(error);
-        }
-      }
-      await this.report();
+      const failures = await this.goOn(volume);
+      await this.report(volume);
       if (failures.length > 0) throw failures[0];
     });
   }
 
-  /** Runs something that must not meet a removal half-way. */
-  alone<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.exclusive.then(work);
-    this.exclusive = result.catch(() => undefined);
+  /** Runs something that must not meet a removal from this volume half-way. */
+  alone<T>(volume: Volume, work: () => Promise<T>): Promise<T> {
+    const { volumeId } = volume;
+    const result = (this.exclusive.get(volumeId) ?? Promise.resolve()).then(work);
+    const ended = result.catch(() => undefined);
+    this.exclusive.set(volumeId, ended);
     return result;
   }
 
@@ -110,9 +141,45 @@ export class Removals {
     return (await this.claim({ fragmentId, tombstoneId })).confirmed;
   }
 
-  private async grant(tombstone: Tombstone): Promise<void> {
+  private async onGrantsOf(volume: Volume | undefined, some: readonly Tombstone[]): Promise<void> {
+    // What hangs there already is not waited for.
+    const isThere = !volume || (await volume.answers());
+    for (const tombstone of some) {
+      const { fragmentId, tombstoneId } = tombstone;
+      if (isThere) await this.onGrant(tombstone);
+      else this.waiting.set(fragmentId, { volume, tombstoneId, tombstone });
+    }
+  }
+
+  /** Nothing while the volume is away: whoever looks at volumes tells of that. Gives what went wrong. */
+  private async goOn(volume: Volume): Promise<unknown[]> {
+    const failures: unknown[] = [];
+    const condemned = ofVolume(volume, this.condemned);
+    const waiting = ofVolume(volume, this.waiting);
+    if (condemned.length + waiting.length === 0 || !(await volume.answers())) return failures;
+    for (const [fragmentId, { tombstoneId }] of condemned) {
+      // A catalog that is away is not asked for each of them.
+      const answer = await this.claim({ fragmentId, tombstoneId });
+      try {
+        await this.follow(volume, { fragmentId, tombstoneId }, answer);
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    for (const [fragmentId, { tombstone }] of waiting) {
+      try {
+        await this.grant(volume, tombstone);
+      } catch (error) {
+        if (error instanceof Unavailable) throw error;
+        failures.push(error);
+      }
+      this.waiting.delete(fragmentId);
+    }
+    return failures;
+  }
+
+  private async grant(volume: Volume | undefined, tombstone: Tombstone): Promise<void> {
     const { fragmentId, tombstoneId } = tombstone;
-    const volume = this.options.volumes.volumeOf(fragmentId);
     const decision = decideGrant(volume?.ledger.find(fragmentId), tombstone);
     switch (decision.type) {
       case 'refuse': {
@@ -121,11 +188,11 @@ export class Removals {
         return;
       }
       case 'report':
-        this.unreported.set(fragmentId, tombstoneId);
-        return this.report();
+        this.unreported.set(fragmentId, { volume: volume!, tombstoneId });
+        return this.report(volume!);
       case 'claim':
         await this.follow(volume!, tombstone, await this.claim({ fragmentId, tombstoneId }));
-        return this.report();
+        return this.report(volume!);
       default:
         return decision satisfies never;
     }
@@ -140,18 +207,19 @@ export class Removals {
     const { fragmentId, tombstoneId } = removal;
     const state = volume.ledger.find(fragmentId);
     if (!state || state.phase === 'INTENT' || state.phase === 'REMOVED') return;
+    await volume.requireAnswer();
     const grant = confirmGrant(removal, answer);
     if (!grant) return this.refused(volume, removal, answer.reason);
     const { ledger, store } = volume;
     await ledger.condemned(fragmentId, tombstoneId);
-    this.condemned.set(fragmentId, tombstoneId);
+    this.condemned.set(fragmentId, { volume, tombstoneId });
     this.options.offers.forget(fragmentId);
     this.crashPoint('condemned-journalled');
     await store.remove(grant, nameOf(state));
     this.crashPoint('trash-moved');
     await ledger.removed(fragmentId, tombstoneId);
     this.condemned.delete(fragmentId);
-    this.unreported.set(fragmentId, tombstoneId);
+    this.unreported.set(fragmentId, { volume, tombstoneId });
     this.crashPoint('removal-journalled');
     const { imageId, copy: number } = nameOf(state);
     const copy = `copy ${number} of image ${imageId}`;
@@ -192,19 +260,26 @@ export class Removals {
    * What the catalog does not stand by stays unreported, and so in the trash: it went back in time,
    * and a reconciliation takes the fragment back or has its deletion granted again.
    */
-  private async report(): Promise<void> {
-    const all = [...this.unreported];
+  private async report(volume: Volume): Promise<void> {
+    const all = ofVolume(volume, this.unreported);
     for (let from = 0; from < all.length; from += REPORT_MAX) {
       const batch = all.slice(from, from + REPORT_MAX);
       const refused = await this.options.catalog.report(
-        batch.map(([fragmentId, tombstoneId]) => ({ fragmentId, tombstoneId })),
+        batch.map(([fragmentId, { tombstoneId }]) => ({ fragmentId, tombstoneId })),
       );
       this.crashPoint('removal-reported');
       for (const [fragmentId] of batch) {
         if (refused.includes(fragmentId)) continue;
-        await this.options.volumes.volumeOf(fragmentId)?.ledger.reported(fragmentId);
+        if (volume.ledger.find(fragmentId)) await volume.ledger.reported(fragmentId);
         this.unreported.delete(fragmentId);
       }
     }
   }
+}
+
+function ofVolume<T extends OpenRemoval>(
+  { volumeId }: Volume,
+  all: ReadonlyMap<string, T>,
+): [fragmentId: string, removal: T][] {
+  return [...all].filter(([, { volume }]) => volume.volumeId === volumeId);
 }

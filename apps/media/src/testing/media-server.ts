@@ -96,6 +96,11 @@ export class TestMediaServer {
     });
   }
 
+  /** Of all volumes, one after the other. */
+  async settleRemovals(): Promise<void> {
+    for (const volume of this.volumes) await this.removals.settle(volume);
+  }
+
   emptyOldTrash(time: { readonly graceMs: number; readonly now: Date }): Promise<number> {
     const standsBy = (removal: Removal) => this.removals.standsBy(removal);
     const failed = (what: string, error: unknown) =>

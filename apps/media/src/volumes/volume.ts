@@ -16,6 +16,7 @@ import { JournalDamaged, VolumeUnusable } from '#storage/errors.js';
 import type { FragmentStore } from '#storage/fragment-store.js';
 import { Ledger } from './ledger.js';
 import { forgetRemoved, recoverSeals, recoverTrash, type Leftovers } from './recovery.js';
+import { LOOK_MS_MAX, SharedLook } from './shared-look.js';
 import { expectKind, type StoreKind } from './store-kind.js';
 
 const IDENTITY_FILE = 'volume.json';
@@ -59,6 +60,7 @@ export interface OpenedStore {
 export class Volume {
   readonly mediaId: string;
   readonly pool: string;
+  private readonly looks = new SharedLook(() => this.look());
 
   private constructor(
     readonly path: string,
@@ -142,9 +144,28 @@ export class Volume {
   /**
    * Throws `Unavailable` (83) where the folder does not hold this volume any more (its file system may have
    * been unmounted) or cannot be read: what is not found there then is not missing, and what was written
-   * there would lie elsewhere.
+   * there would lie elsewhere. Waits for as long as the folder does not answer.
    */
-  async requireThere(): Promise<void> {
+  requireThere(): Promise<void> {
+    return this.looks.take();
+  }
+
+  /** Throws what `requireThere` does, and `Unavailable` (83) too where the folder does not answer within 3 s. */
+  async requireAnswer(): Promise<void> {
+    if (await this.looks.takeInTime()) return;
+    const what = `the volume ${this.path} of pool "${this.pool}"`;
+    throw new Unavailable(`${what} has not answered for ${LOOK_MS_MAX / 1_000} s`, 83);
+  }
+
+  /** Whether it is there and answers. */
+  answers(): Promise<boolean> {
+    return this.requireAnswer().then(
+      () => true,
+      () => false,
+    );
+  }
+
+  private async look(): Promise<void> {
     const { path, pool, volumeId } = this;
     const text = await readIdentity(path).catch((error: unknown) => {
       throw new Unavailable(

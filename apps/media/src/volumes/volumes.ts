@@ -58,12 +58,10 @@ export class Volumes implements FragmentPlaces {
     return this.volumes.values();
   }
 
-  /** Ids of those whose folders show them now: the file system of one may be away. */
+  /** Ids of those whose folders show them now: the file system of one may be away, or hang. */
   async there(): Promise<string[]> {
-    const looks = this.volumes.map((volume) => volume.requireThere().then(() => volume.volumeId));
-    return (await Promise.allSettled(looks)).flatMap((look) =>
-      look.status === 'fulfilled' ? [look.value] : [],
-    );
+    const answers = await Promise.all(this.volumes.map((volume) => volume.answers()));
+    return this.volumes.filter((_, at) => answers[at]).map(({ volumeId }) => volumeId);
   }
 
   volumeOf(fragmentId: string): Volume | undefined {
@@ -79,7 +77,7 @@ export class Volumes implements FragmentPlaces {
     const failures: unknown[] = [];
     for (const volume of this.volumes.filter((one) => one.pool === pool)) {
       try {
-        await volume.requireThere();
+        await volume.requireAnswer();
         const free = await volume.store.freeBytes();
         if (!best || free > best.free) best = { volume, free };
       } catch (error) {

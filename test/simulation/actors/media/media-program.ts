@@ -184,8 +184,8 @@ export class MediaProgram implements MediaContext {
       log: (_, text) => life.world.note(() => `${mediaId}: ${text}`),
     });
     this.removals = removals;
-    this.repeat(SETTLE_MS, () => removals.settle());
-    this.repeat(REAP_MS, () => removals.alone(() => this.reap(removals)));
+    this.repeat(SETTLE_MS, () => removals.settle(this.volume()));
+    this.repeat(REAP_MS, () => removals.alone(this.volume(), () => this.reap(removals)));
     link.consume({
       spec: mediaDeletes(mediaId),
       batchMax: 16,
@@ -302,7 +302,9 @@ export class MediaProgram implements MediaContext {
     const { ledger, mediaId, pool, store } = this;
     // A simulated disk is never unmounted.
     const requireThere = () => Promise.resolve();
-    const volume = { ledger, mediaId, pool, store, requireThere, volumeId: mediaId };
+    const answers = () => Promise.resolve(true);
+    const looks = { requireThere, requireAnswer: requireThere, answers };
+    const volume = { ledger, mediaId, pool, store, ...looks, volumeId: mediaId };
     return volume as unknown as Volume;
   }
 
