@@ -3,6 +3,7 @@ import {
   existsSync,
   mkdirSync,
   readdirSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -11,6 +12,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { TrashedFragment } from '#storage/fragment-store.js';
 import { testFolder, type TestFolder } from '#storage/testing/small-volume.js';
+import type { CrashPointName } from '../crash-point.js';
 import { MemoryCatalog } from '../testing/memory-catalog.js';
 import { TestMediaServer } from '../testing/media-server.js';
 import { sampleBackup, sendBackup } from '../testing/sample-backup.js';
@@ -202,6 +204,37 @@ describe('The removal of a fragment', () => {
     expect(await media.emptyOldTrash(late)).toBe(1);
     expect(await trash()).toEqual([]);
   });
+
+  it.each<[when: string, after: CrashPointName | undefined]>([
+    ['the grant comes', undefined],
+    ['it is removed', 'condemned-journalled'],
+  ])(
+    'does not count where the volume was unmounted when %s, and is done when it is back',
+    async (_, after) => {
+      const [first] = fragmentIds;
+      const away = `${folder.path}.away`;
+      await media.stop();
+      const crashPoint = (reached: CrashPointName) => {
+        if (reached === after) renameSync(folder.path, away);
+      };
+      media = await TestMediaServer.start({ folder: folder.path, catalog, crashPoint });
+      if (!after) renameSync(folder.path, away);
+      await expect(media.removals.onGrant(catalog.grant(first!))).rejects.toMatchObject({
+        status: 83,
+      });
+      expect(stateOf(first!)).toMatchObject({ phase: after ? 'CONDEMNED' : 'JUDGED' });
+      // Nor is it an error of each round that it is away.
+      await media.settleRemovals();
+      expect(catalog.deleted).toEqual([]);
+      renameSync(away, folder.path);
+      after = undefined;
+      expect(files(1)).toHaveLength(3);
+      await media.removals.onGrant(catalog.grant(first!));
+      await media.settleRemovals();
+      expect(files(1)).toEqual([]);
+      expect(catalog.deleted).toEqual([first]);
+    },
+  );
 
   it('stays in the trash while the catalog does not stand by it', async () => {
     const [first] = fragmentIds;

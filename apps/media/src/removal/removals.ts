@@ -217,6 +217,8 @@ export class Removals {
     this.crashPoint('condemned-journalled');
     await store.remove(grant, nameOf(state));
     this.crashPoint('trash-moved');
+    // Of a volume that is away nothing was removed, and that is no error of its store.
+    await volume.requireAnswer();
     await ledger.removed(fragmentId, tombstoneId);
     this.condemned.delete(fragmentId);
     this.unreported.set(fragmentId, { volume, tombstoneId });
