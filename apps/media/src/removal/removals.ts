@@ -29,6 +29,8 @@ export interface RemovalsOptions {
 
 /** Removals that one report names. */
 const REPORT_MAX = 256;
+/** Grants that wait for volumes that are away, of half a kilobyte each; what comes behind them is sent again by the catalog. */
+const WAITING_MAX = 10_000;
 /** Within the time in which grants have to be acknowledged. */
 const GRANTS_MS_MAX = 45_000;
 
@@ -54,7 +56,7 @@ export class Removals {
   private readonly unreported = new Map<string, OpenRemoval>();
   /**
    * Grants for volumes that were away when they came: they are dealt with when it is back. The catalog sends those
-   * again that a process has forgotten.
+   * again, when it has compared, that a process has forgotten or has had no room for.
    */
   private readonly waiting = new Map<string, OpenRemoval & { readonly tombstone: Tombstone }>();
   /** Fragments of a copy that are gone and that the log does not know of yet: it gets no line for each of them. */
@@ -147,7 +149,9 @@ export class Removals {
     for (const tombstone of some) {
       const { fragmentId, tombstoneId } = tombstone;
       if (isThere) await this.onGrant(tombstone);
-      else this.waiting.set(fragmentId, { volume, tombstoneId, tombstone });
+      else if (this.waiting.size < WAITING_MAX) {
+        this.waiting.set(fragmentId, { volume, tombstoneId, tombstone });
+      }
     }
   }
 
