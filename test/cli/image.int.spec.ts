@@ -142,7 +142,7 @@ describe('catalog', () => {
     expect(err).toContain('Left out, because they are down: media2');
     expect(out).toMatch(/offer-again$/m);
     expect(out).toContain('1,000 fragments compared: 1 difference found; nothing was done.');
-    expect(out).toContain(`The volume /mnt/a of pool "disk" of media1 (${VOLUME}) is away:`);
+    expect(out).toContain(`The volume /mnt/a of pool "disk" of media1 (${VOLUME}) is away,`);
     expect(out.match(/forget-volume media1 \S+/g)).toEqual([`forget-volume media1 ${VOLUME}`]);
     expect(cluster.inputsOf(catalogReconcile)).toMatchObject([
       { mediaId: 'media1', dryRun: true },
