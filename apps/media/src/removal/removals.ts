@@ -1,5 +1,6 @@
 import type { Tombstone } from '#contracts/fragment.js';
 import { messageOf, PermanentError, Unavailable } from '#kernel/errors.js';
+import { STATUS } from '#kernel/status.js';
 import { within } from '#service/within.js';
 import { confirmGrant } from '#storage/confirmed-grant.js';
 import type { CommitOffers } from '../commits/commit-offers.js';
@@ -59,6 +60,8 @@ export class Removals {
    * again, when it has compared, that a process has forgotten or has had no room for.
    */
   private readonly waiting = new Map<string, OpenRemoval & { readonly tombstone: Tombstone }>();
+  /** Volumes whose grants are being dealt with, by id. */
+  private readonly dealing = new Set<string>();
   /** Fragments of a copy that are gone and that the log does not know of yet: it gets no line for each of them. */
   private readonly untold = new Map<string, number>();
   private readonly crashPoint: CrashPoint;
@@ -95,7 +98,7 @@ export class Removals {
   /**
    * Deals with grants, those of a volume in their order up to the first that fails. Those of a volume that is away
    * wait for it. Throws the first of what went wrong, and `Unavailable` where they take too long: then all have to
-   * come again.
+   * come again. Not to be called while it is at work, but for what has taken too long.
    */
   async onGrants(granted: readonly Tombstone[]): Promise<void> {
     const byVolume = new Map<Volume | undefined, Tombstone[]>();
@@ -105,7 +108,7 @@ export class Removals {
     }
     const all = Array.from(byVolume, ([volume, some]) => this.onGrantsOf(volume, some));
     const ended = await within(GRANTS_MS_MAX, Promise.allSettled(all));
-    if (!ended) throw new Unavailable('a volume does not answer', 83);
+    if (!ended) throw new Unavailable('a volume does not answer', STATUS.mediaOpenError);
     const failed = ended.find((one) => one.status === 'rejected');
     if (failed) throw failed.reason;
   }
@@ -144,6 +147,20 @@ export class Removals {
   }
 
   private async onGrantsOf(volume: Volume | undefined, some: readonly Tombstone[]): Promise<void> {
+    const volumeId = volume?.volumeId ?? '';
+    // Those of before took too long and are still dealt with: behind them there would be more and more.
+    if (this.dealing.has(volumeId)) {
+      throw new Unavailable('a volume does not answer', STATUS.mediaOpenError);
+    }
+    this.dealing.add(volumeId);
+    try {
+      await this.dealWith(volume, some);
+    } finally {
+      this.dealing.delete(volumeId);
+    }
+  }
+
+  private async dealWith(volume: Volume | undefined, some: readonly Tombstone[]): Promise<void> {
     // What hangs there already is not waited for.
     const isThere = !volume || (await volume.answers());
     for (const tombstone of some) {

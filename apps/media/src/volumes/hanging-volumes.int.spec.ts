@@ -163,4 +163,23 @@ describe('A volume that hangs', () => {
     await soon(media.removals.settle(disk));
     expect(disk.ledger.find(second)).toMatchObject({ phase: 'JUDGED', verdict: 'COMMITTED' });
   });
+
+  it('in the midst of a removal is given no more grants until those of before are through', async () => {
+    await answersAgain();
+    const { disk, vault } = volumes();
+    let goOn: (value?: unknown) => void = () => undefined;
+    void media.removals.alone(vault, () => new Promise((resolve) => (goOn = resolve)));
+    const [other] = idsOf(1) as [string];
+    const [first, second] = idsOf(2) as [string, string];
+    const before = media.removals.onGrants([catalog.grant(first)]);
+    const again = [first, second, other].map((id) => catalog.grant(id));
+    await expect(soon(media.removals.onGrants(again))).rejects.toMatchObject({ status: 83 });
+    expect(disk.ledger.find(other)).toMatchObject({ phase: 'REMOVED', reported: true });
+    goOn();
+    await soon(before);
+    expect(vault.ledger.find(first)).toMatchObject({ phase: 'REMOVED' });
+    expect(vault.ledger.find(second)).toMatchObject({ phase: 'JUDGED' });
+    await soon(media.removals.onGrants(again));
+    expect(vault.ledger.find(second)).toMatchObject({ phase: 'REMOVED' });
+  });
 });

@@ -154,7 +154,10 @@ export class Volume {
   async requireAnswer(): Promise<void> {
     if (await this.looks.takeInTime()) return;
     const what = `the volume ${this.path} of pool "${this.pool}"`;
-    throw new Unavailable(`${what} has not answered for ${LOOK_MS_MAX / 1_000} s`, 83);
+    throw new Unavailable(
+      `${what} has not answered for ${LOOK_MS_MAX / 1_000} s`,
+      STATUS.mediaOpenError,
+    );
   }
 
   /** Whether it is there and answers. */
